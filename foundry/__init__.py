@@ -1,0 +1,1 @@
+"""Where the embedded world is cast: scenes, captions, training, judging. Never imported by the package."""

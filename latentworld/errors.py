@@ -1,0 +1,82 @@
+"""The one tree of errors. Every message says what is wrong and what to do about it, on one line.
+
+::
+
+    LatentWorldError
+    ├── GeometryError        numbers that name no place: not finite, collinear vertices, zero-length path
+    ├── PresetError          a preset, key or value that cannot be used (the nearest valid name is offered)
+    ├── WorldError           a world that cannot be used
+    │   ├── WorldMissing     nothing there, or no network to fetch it
+    │   ├── WorldDamaged     a part missing or a weight file that cannot be read
+    │   ├── UnsafeWeights    pickled weights: only safetensors are read
+    │   └── WorldMismatch    parts that do not fit each other (CLIP and world, latent size and vertices)
+    ├── DecodeError          the model could not make pictures
+    │   ├── OutOfMemory      even a batch of one does not fit
+    │   └── Cancelled        the watcher asked to stop
+    └── OutputError          pictures that cannot be kept
+        ├── OutputExists     something is there already and --overwrite was not given
+        ├── DiskFull         no space left; what was written so far plays
+        └── EncoderFailed    ffmpeg is missing, refused its input or died
+"""
+
+from __future__ import annotations
+
+
+class LatentWorldError(Exception):
+    """Anything latentworld refuses or fails to do, with the remedy in its message."""
+
+
+class GeometryError(LatentWorldError):
+    """Numbers that name no place."""
+
+
+class PresetError(LatentWorldError):
+    """A preset, key or value that cannot be used."""
+
+
+class WorldError(LatentWorldError):
+    """A world that cannot be used."""
+
+
+class WorldMissing(WorldError):
+    """Nothing is there, or it cannot be fetched."""
+
+
+class WorldDamaged(WorldError):
+    """A part is missing or unreadable."""
+
+
+class UnsafeWeights(WorldError):
+    """Pickled weights, which could run code when loaded."""
+
+
+class WorldMismatch(WorldError):
+    """Parts that do not fit each other."""
+
+
+class DecodeError(LatentWorldError):
+    """The model could not make pictures."""
+
+
+class OutOfMemory(DecodeError):
+    """Even a batch of one does not fit."""
+
+
+class Cancelled(DecodeError):
+    """The watcher asked to stop."""
+
+
+class OutputError(LatentWorldError):
+    """Pictures that cannot be kept."""
+
+
+class OutputExists(OutputError):
+    """Something is there already."""
+
+
+class DiskFull(OutputError):
+    """No space is left on the device."""
+
+
+class EncoderFailed(OutputError):
+    """ffmpeg is missing, refused its input or died."""
