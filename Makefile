@@ -1,0 +1,36 @@
+# Two commands: `make film` sets up and renders presets/first-light.toml; `make test` checks format, lint, types, tests.
+PYTHON ?= python3
+VENV   ?= .venv
+# torch alone: another build (CUDA, ROCm) is had by giving pip's own options for it, for example
+#   make film TORCH_PIP="--index-url <the address that the selector on pytorch.org names>"
+TORCH     ?= torch==2.13.0
+TORCH_PIP ?=
+# openvino is the fast engine on x86 processors; leave it out with EXTRAS=dev where it has no wheel
+EXTRAS ?= dev,openvino
+OUT    ?= out/first-light
+BIN    := $(VENV)/bin
+
+.PHONY: film test check clean wheel
+film: $(VENV)/.ready
+	$(BIN)/latentworld film first-light -o $(OUT) --overwrite
+
+test: check
+	$(BIN)/python -m pytest
+
+check: $(VENV)/.ready
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+
+wheel: $(VENV)/.ready
+	$(BIN)/python -m build --wheel --outdir dist .
+
+$(VENV)/.ready: pyproject.toml constraints.txt
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --upgrade pip
+	$(BIN)/python -m pip install --quiet $(TORCH_PIP) "$(TORCH)"
+	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable ".[$(EXTRAS)]"
+	touch $@
+
+clean:
+	rm -rf out dist build .pytest_cache .mypy_cache .ruff_cache
