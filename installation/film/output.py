@@ -1,0 +1,104 @@
+"""The folder of a film: refused when it holds one already or cannot be written, and made ready otherwise."""
+
+from __future__ import annotations
+
+import errno
+import os
+import shutil
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from latentworld.errors import DiskFull, OutputError, OutputExists
+
+_VIDEOS = ("film.mp4", "film.mkv")
+
+
+@dataclass(frozen=True)
+class Folder:
+    """What a film leaves, and where."""
+
+    path: Path
+
+    @property
+    def preset(self) -> Path:
+        """The preset, every setting spelt out."""
+        return self.path / "preset.toml"
+
+    @property
+    def telemetry(self) -> Path:
+        """One line a frame."""
+        return self.path / "telemetry.csv"
+
+    @property
+    def sheet(self) -> Path:
+        """Evenly spaced frames on one page."""
+        return self.path / "contact-sheet.png"
+
+    @property
+    def chart(self) -> Path:
+        """The path, coloured by Lipschitz value."""
+        return self.path / "path.png"
+
+    @property
+    def summary(self) -> Path:
+        """The film in figures."""
+        return self.path / "film.json"
+
+    @property
+    def frames(self) -> Path:
+        """The image sequence, where the film is one."""
+        return self.path / "frames"
+
+    def video(self, suffix: str) -> Path:
+        """The film file."""
+        return self.path / f"film{suffix}"
+
+    def ours(self) -> list[Path]:
+        """What an earlier film left here."""
+        files = [self.path / name for name in _VIDEOS]
+        files += [self.preset, self.telemetry, self.sheet, self.chart, self.summary, self.frames]
+        return [file for file in files if file.exists()]
+
+
+def prepare(path: Path, overwrite: bool = False) -> Folder:
+    """Make the folder ready. OutputExists when a film is there and may not go; OutputError when it cannot be written.
+
+    Only files that a film left are removed, never others that lie beside them.
+    """
+    folder = Folder(path)
+    with writing(path):
+        if path.exists() and not path.is_dir():
+            raise OutputExists(f"{path} is a file: choose a folder for the film")
+        if (there := folder.ours()) and not overwrite:
+            raise OutputExists(f"{path} holds a film already ({there[0].name}): give --overwrite, or another folder")
+        path.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryFile(dir=path):
+            pass  # a folder may exist and still refuse files
+        for file in there:
+            shutil.rmtree(file) if file.is_dir() else file.unlink()
+    return folder
+
+
+def write_text(path: Path, text: str) -> None:
+    """Write a text file, whole or not at all."""
+    part = path.with_name(f".{path.name}.part")
+    with writing(path):
+        try:
+            part.write_text(text, encoding="utf-8")
+            os.replace(part, path)
+        finally:
+            part.unlink(missing_ok=True)
+
+
+@contextmanager
+def writing(path: Path) -> Iterator[None]:
+    """Turn what the system says while `path` is written into one line with a remedy."""
+    try:
+        yield
+    except OSError as error:
+        if error.errno in (errno.ENOSPC, errno.EDQUOT):
+            raise DiskFull(f"the disk of {path} is full; what was written so far is kept: free some space") from error
+        raise OutputError(f"cannot write {path} ({error.strerror or error}): choose a folder you may write to") from error

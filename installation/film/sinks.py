@@ -1,0 +1,177 @@
+"""Sinks: where frames go. A sink is a context manager with `send`; whatever ends the `with`, what it left is whole."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from collections.abc import Callable, Sequence
+from contextlib import ExitStack
+from pathlib import Path
+from types import TracebackType
+from typing import Protocol, Self
+
+import numpy as np
+from PIL import Image
+
+from installation.film.encoder import Encoder, Recipe
+from installation.film.output import writing
+from installation.frames import Frames, Pictures
+from latentworld.errors import DiskFull, OutputError
+
+Fault = type[BaseException] | None
+
+
+class Sink(Protocol):
+    """Opened by `with`, fed by `send`, closed by the end of the `with`, also after an exception."""
+
+    def __enter__(self) -> Self: ...
+    def __exit__(self, kind: Fault, error: BaseException | None, trace: TracebackType | None) -> None: ...
+    def send(self, frames: Frames) -> None:
+        """Take a batch of frames; OutputError when it cannot be kept."""
+        ...
+
+
+class Sinks:
+    """Several sinks as one: all are closed, in reverse order, whichever of them fails."""
+
+    def __init__(self, sinks: Sequence[Sink]) -> None:
+        self._sinks = tuple(sinks)
+        self._stack = ExitStack()
+
+    def __enter__(self) -> Self:
+        with ExitStack() as opening:
+            for sink in self._sinks:
+                opening.enter_context(sink)
+            self._stack = opening.pop_all()
+        return self
+
+    def __exit__(self, kind: Fault, error: BaseException | None, trace: TracebackType | None) -> None:
+        self._stack.__exit__(kind, error, trace)
+
+    def send(self, frames: Frames) -> None:
+        """Hand the batch to each in turn."""
+        for sink in self._sinks:
+            sink.send(frames)
+
+
+class Memory:
+    """Keeps every batch; for tests and for short films in notebooks. The stand-in that specifies a sink."""
+
+    def __init__(self) -> None:
+        self.batches: list[Frames] = []
+        self.open = False
+
+    def __enter__(self) -> Self:
+        self.open = True
+        return self
+
+    def __exit__(self, kind: Fault, error: BaseException | None, trace: TracebackType | None) -> None:
+        self.open = False
+
+    def send(self, frames: Frames) -> None:
+        """Keep the batch."""
+        if not self.open:
+            raise OutputError("this sink is closed: send frames inside its `with` block")
+        self.batches.append(frames)
+
+    @property
+    def pictures(self) -> Pictures:
+        """All pictures so far, uint8[n, height, width, 3]."""
+        return np.concatenate([frames.pictures for frames in self.batches])
+
+
+class Video:
+    """A film file, encoded by an ffmpeg of its own. Nothing is started before the first frame comes."""
+
+    def __init__(self, target: Path, recipe: Recipe) -> None:
+        self.target, self.recipe = target, recipe
+        self._encoder: Encoder | None = None
+
+    def __enter__(self) -> Self:
+        self._encoder = Encoder(self.recipe, self.target)
+        return self
+
+    def __exit__(self, kind: Fault, error: BaseException | None, trace: TracebackType | None) -> None:
+        encoder, self._encoder = self._encoder, None
+        if encoder is None:
+            return
+        try:
+            encoder.close()
+        except OutputError:
+            if kind is None:  # else the first fault is the one to report; the file plays as far as it goes
+                raise
+
+    def send(self, frames: Frames) -> None:
+        """Queue the batch; waits for the encoder when it is behind."""
+        if self._encoder is None:
+            raise OutputError("this sink is closed: send frames inside its `with` block")
+        expected = (*self.recipe.source, 3)
+        if frames.pictures.shape[1:] != expected:
+            raise OutputError(f"pictures of {frames.pictures.shape[1:]} sent to a film of {expected}: set decoder sizes")
+        for picture in frames.pictures:
+            self._encoder.send(picture.tobytes())
+
+
+class Stills:
+    """PNG files named by frame number, nine digits; each is there whole or not at all."""
+
+    def __init__(self, folder: Path, size: tuple[int, int]) -> None:
+        self.folder, self.size = folder, size
+        self._open = False
+
+    def __enter__(self) -> Self:
+        with writing(self.folder):
+            self.folder.mkdir(parents=True, exist_ok=True)
+        self._open = True
+        return self
+
+    def __exit__(self, kind: Fault, error: BaseException | None, trace: TracebackType | None) -> None:
+        self._open = False
+
+    def send(self, frames: Frames) -> None:
+        """Write the batch."""
+        if not self._open:
+            raise OutputError("this sink is closed: send frames inside its `with` block")
+        for index, picture in zip(frames.path.index, frames.pictures):
+            save_png(self.folder / f"{index:09d}.png", picture, self.size)
+
+
+class Room:
+    """Stops a film while the disk still has room to finish it: the last seconds, the telemetry and the pictures."""
+
+    def __init__(self, folder: Path, reserve: int = 24_000_000, free: Callable[[Path], int] | None = None) -> None:
+        self.folder, self.reserve = folder, reserve
+        self._free = free or (lambda path: shutil.disk_usage(path).free)
+
+    def __enter__(self) -> Self:
+        self._check("nothing was written yet")
+        return self
+
+    def __exit__(self, kind: Fault, error: BaseException | None, trace: TracebackType | None) -> None:
+        pass
+
+    def send(self, frames: Frames) -> None:
+        """Look before the batch is written."""
+        self._check("what was written so far plays")
+
+    def _check(self, state: str) -> None:
+        left = self._free(self.folder)
+        if left < self.reserve:
+            raise DiskFull(
+                f"the disk of {self.folder} is full ({left / 1e6:.0f} MB left); {state}: "
+                f"free more than {self.reserve / 1e6:.0f} MB, or choose another folder"
+            )
+
+
+def save_png(path: Path, picture: Pictures, size: tuple[int, int] | None = None) -> None:
+    """Write uint8[height, width, 3] as a PNG of `size` (height, width), whole or not at all."""
+    image = Image.fromarray(picture)
+    if size is not None and size != picture.shape[:2]:
+        image = image.resize((size[1], size[0]), Image.Resampling.LANCZOS)
+    part = path.with_name(f".{path.name}.part")
+    with writing(path):
+        try:
+            image.save(part, format="PNG", compress_level=4)
+            os.replace(part, path)
+        finally:
+            part.unlink(missing_ok=True)

@@ -1,0 +1,36 @@
+"""Frames: pictures that carry their own places, rates and marks. Here, and only here, they become bytes."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.typing import NDArray
+
+from latentworld.lipschitz import Rates
+from latentworld.plane import Path
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+Pictures = NDArray[np.uint8]
+
+
+@dataclass(frozen=True, eq=False)
+class Frames:
+    """A batch: where the frames lie, pictures uint8[n, height, width, 3], rates, and which steps are marked as rifts."""
+
+    path: Path
+    pictures: Pictures
+    rates: Rates
+    marked: NDArray[np.bool_]
+
+    def __len__(self) -> int:
+        return len(self.path)
+
+
+def develop(pictures: Tensor) -> Pictures:
+    """Pictures [n, 3, height, width] in 0..1 to uint8[n, height, width, 3], rounded as the diffusers pipeline does."""
+    values = np.rint(pictures.detach().numpy() * np.float32(255)).clip(0, 255).astype(np.uint8)
+    return np.ascontiguousarray(values.transpose(0, 2, 3, 1))

@@ -1,0 +1,66 @@
+"""Fixed, padded batches, and what happens when one does not fit into memory."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
+from latentworld.errors import DecodeError
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+
+def padded(items: Tensor, batch: int) -> Tensor:
+    """`[m, ...]` with 1 <= m <= batch, filled up to `[batch, ...]` with copies of the last item."""
+    missing = batch - len(items)
+    return items if missing == 0 else _cat(items, items[-1:].expand(missing, *items.shape[1:]))
+
+
+def in_batches(items: Tensor, batch: int, run: Callable[[Tensor], Tensor]) -> Tensor | None:
+    """Call `run` on `[batch, ...]` pieces of `items [n, ...]`, the last one padded; results `[n, ...]`, None for n = 0.
+
+    `run` sees one shape only. Rounding depends on the shape of a batch, not on its other members, so a result is the
+    same bytes alone or in any slot (held by tests for every engine).
+    """
+    made = []
+    for start in range(0, len(items), batch):
+        piece = items[start : start + batch]
+        made.append(run(padded(piece, batch))[: len(piece)])
+    return _cat(*made) if made else None
+
+
+def check_latents(latents: Tensor, shape: tuple[int, int, int]) -> None:
+    """Refuse latents a decoder cannot read: DecodeError names the shape it wants."""
+    if latents.ndim != 4 or tuple(latents.shape[1:]) != shape:
+        raise DecodeError(
+            f"latents of shape {tuple(latents.shape)} do not fit this world: it decodes [n, {', '.join(map(str, shape))}]"
+        )
+
+
+def is_out_of_memory(error: BaseException) -> bool:
+    """Whether an error says that memory ran out: CUDA, MPS, CPU and OpenVINO say it differently."""
+    import torch
+
+    if isinstance(error, (torch.OutOfMemoryError, MemoryError)):
+        return True
+    text = str(error).lower()
+    signs = ("out of memory", "can't allocate memory", "not enough memory", "cannot allocate", "bad_alloc")
+    return isinstance(error, RuntimeError) and any(sign in text for sign in signs)
+
+
+def free_memory() -> None:
+    """Return what the accelerator's allocator keeps: after a failed batch it is in the way of the smaller one."""
+    import gc
+
+    import torch
+
+    gc.collect()
+    if torch.cuda.is_available():
+        torch.cuda.empty_cache()
+
+
+def _cat(*pieces: Tensor) -> Tensor:
+    import torch
+
+    return pieces[0] if len(pieces) == 1 else torch.cat(pieces)

@@ -1,0 +1,144 @@
+"""The one loop behind the faithful and the scout decoder: a recipe says what they differ in."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from latentworld.decoding import batches, engines
+from latentworld.decoding.contract import Profile, Progress, Watch, check_settings
+from latentworld.decoding.modules import Denoiser, Painter
+from latentworld.errors import OutOfMemory, PresetError
+from latentworld.prompts import Encoder, Prompt
+from latentworld.worlds import World
+
+Build = Callable[[str, nn.Module, tuple[Tensor, ...], str], engines.Run]
+Step = Callable[[Any, Tensor, Tensor, Tensor, Tensor], Tensor]
+"""(scheduler, prediction, time, sample, start) -> the next sample; all `[b, C, H, W]` float32."""
+
+
+@dataclass(frozen=True, eq=False)
+class Recipe:
+    """What makes a decoder: networks, schedule and step. `name` and `key` go into the profile and the engine cache."""
+
+    name: str
+    unet: Denoiser
+    vae: Painter
+    scheduler: Any
+    step: Step
+    steps: int
+    guidance: float
+    key: str
+
+
+class Diffusion:
+    """A Decoder (see contract.py): starts at the latents, walks the schedule, paints. Final; made by `faithful`, `scout`.
+
+    When a batch does not fit into memory it is halved, the call starts again, and `profile.batch` says so from then on.
+    """
+
+    def __init__(
+        self,
+        world: World,
+        recipe: Recipe,
+        batch: int,
+        engine: str,
+        size: tuple[int, int] | None = None,
+        build: Build = engines.build,
+    ) -> None:
+        check_settings(recipe.steps, recipe.guidance, batch)
+        self.recipe = recipe
+        self.size = _checked_size(size or (world.card.size, world.card.size), world)
+        self.shape = (world.shape[0], self.size[0] // world.factor, self.size[1] // world.factor)
+        on_cpu = world.device.type == "cpu"
+        self.profile = Profile(
+            decoder=recipe.name,
+            world=recipe.key,
+            device=str(world.device) if on_cpu else torch.cuda.get_device_name() if _is_cuda(world) else "mps",
+            dtype=str(world.dtype).removeprefix("torch."),
+            batch=batch,
+            steps=recipe.steps,
+            guidance=recipe.guidance,
+            engine=engine,
+            torch=torch.__version__,
+            threads=torch.get_num_threads() if on_cpu else 0,
+        )
+        self._device, self._dtype = world.device, world.dtype
+        self._prompts = Encoder(world.tokenizer, world.text_encoder)
+        self._build = build
+        self._denoise: engines.Run | None = None
+        self._paint: engines.Run | None = None
+
+    def __call__(self, latents: Tensor, prompt: Prompt, watch: Watch | None = None) -> Tensor:
+        """Pictures of latents, as the contract has it. Raises Cancelled, OutOfMemory, DecodeError."""
+        batches.check_latents(latents, self.shape)
+        while True:
+            try:
+                return self._decode(latents.float(), prompt, watch)
+            except (RuntimeError, MemoryError) as error:
+                if not batches.is_out_of_memory(error):
+                    raise
+                self._halve(error)
+
+    def _decode(self, latents: Tensor, prompt: Prompt, watch: Watch | None) -> Tensor:
+        batch, steps = self.profile.batch, self.profile.steps
+        progress = Progress(watch, -(-len(latents) // batch) * steps)
+        text = self._prompts(prompt, guided=self._is_guided)
+        made = batches.in_batches(latents, batch, lambda piece: self._picture(piece, text, progress))
+        return torch.empty(0, 3, *self.size) if made is None else made
+
+    @property
+    def _is_guided(self) -> bool:
+        return self.profile.guidance > 1
+
+    def _picture(self, start: Tensor, text: Tensor, progress: Progress) -> Tensor:
+        sample = self._sample(start.to(self._device), text, progress).to(self._dtype)
+        if self._paint is None:
+            self._paint = self._build(self.profile.engine, self.recipe.vae, (sample,), f"{self.profile.world}/vae")
+        return self._paint(sample).float().cpu().contiguous()
+
+    def _sample(self, start: Tensor, text: Tensor, progress: Progress) -> Tensor:
+        """x_T to x_0, both `[b, C, H, W]` float32: latents stay float32 between steps and are cast for the UNet only."""
+        scheduler, recipe = self.recipe.scheduler, self.recipe
+        scheduler.set_timesteps(recipe.steps)  # on the CPU: coefficients are looked up without waiting for the device
+        sample = start * scheduler.init_noise_sigma
+        for time in scheduler.timesteps:
+            rows = scheduler.scale_model_input(sample, time).to(self._dtype)
+            prediction = self._unet(rows, time.reshape(1).to(self._device), text).float()
+            if self._is_guided:
+                against, towards = prediction.chunk(2)
+                prediction = against + recipe.guidance * (towards - against)
+            sample = recipe.step(scheduler, prediction, time, sample, start)
+            progress.step()
+        return sample
+
+    def _unet(self, sample: Tensor, time: Tensor, text: Tensor) -> Tensor:
+        if self._denoise is None:
+            key = f"{self.profile.world}/{self.profile.decoder}"
+            self._denoise = self._build(self.profile.engine, self.recipe.unet, (sample, time, text), key)
+        return self._denoise(sample, time, text)
+
+    def _halve(self, error: BaseException) -> None:
+        if self.profile.batch == 1:
+            raise OutOfMemory(
+                f"one picture of {self.size[1]}x{self.size[0]} does not fit into the memory of {self.profile.device}: "
+                f"choose a smaller size, dtype float16, or a smaller world"
+            ) from error
+        self._denoise = self._paint = None
+        self.profile = replace(self.profile, batch=self.profile.batch // 2)
+        batches.free_memory()
+
+
+def _is_cuda(world: World) -> bool:
+    return world.device.type == "cuda"
+
+
+def _checked_size(size: tuple[int, int], world: World) -> tuple[int, int]:
+    unit = world.factor * 2 ** int(world.unet.num_upsamplers)
+    if any(side < unit or side % unit for side in size):
+        raise PresetError(f"size = {size[1]}x{size[0]}: this world makes pictures in multiples of {unit} pixels")
+    return size

@@ -1,0 +1,239 @@
+"""How far along the walk the next frames lie: constant latent speed, or constant CLIP speed.
+
+`even` places frames so that each is one target step of meaning after the last. It chooses them among probes it has
+decoded, so with a remembering decoder (`Memo`) the frames cost nothing extra. It is deterministic and knows no clock.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Annotated, Literal, Self
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+from pydantic import BaseModel, ConfigDict, Field, FiniteFloat, model_validator
+
+from latentworld.errors import GeometryError
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+Array = NDArray[np.float64]
+Ahead = Callable[[Array], "Tensor | Array"]
+"""Strides [m] (latent arc from the walk's place) to features [m, F]: `walk.ahead` through a lookout."""
+
+Positive = Annotated[FiniteFloat, Field(gt=0.0)]
+
+# A step is accepted between LOW and HIGH of the target. HIGH / LOW < 2, so every accepted step lies within twice and
+# half of the median of accepted steps, whatever that median is.
+LOW, HIGH = 0.72, 1.42
+PATIENCE = 6  # probes a frame after which gaps are no longer split: a land rough at every scale ends as marked steps
+GROWTH = 3.0  # how much wider a predicted spacing may be than the one before
+ROUNDING = 1e-9  # relative slack when arcs are compared with the floor and the ceiling
+
+
+class PacingSpec(BaseModel):
+    """Pace of a film or show. Arcs are latent units: a great circle on the shell is 2 pi sqrt(d) (201 at d = 1024).
+
+    `latent`: `speed` throughout. `clip`: each frame `clip_step` of feature distance after the last, at no less than
+    `floor` and no more than `ceiling`; the first frames are guessed from `speed`. `look`: which decoder looks ahead.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    kind: Literal["latent", "clip"] = "clip"
+    speed: Positive = 4.0  # latent arc per second
+    clip_step: Positive = 0.03  # feature distance per frame
+    floor: Positive = 0.02  # latent arc per second
+    ceiling: Positive = 24.0  # latent arc per second
+    look: Literal["scout", "faithful"] = "faithful"
+
+    @model_validator(mode="after")
+    def _ordered(self) -> Self:
+        if not self.floor <= self.speed <= self.ceiling:
+            raise ValueError(f"floor {self.floor} <= speed {self.speed} <= ceiling {self.ceiling} must hold")
+        return self
+
+
+@dataclass(frozen=True)
+class Placement:
+    """Where the next n frames lie: strides [n] strictly increasing, and which of their steps are marked as rifts [n].
+
+    For the next call: `feature` of the last frame (None when nothing was decoded) and its local `spacing` (latent arc).
+    `probes` counts what was asked of the look-ahead.
+    """
+
+    strides: Array
+    marked: NDArray[np.bool_]
+    feature: Array | None
+    spacing: float
+    probes: int
+
+
+def steady(n: int, stride: float) -> Placement:
+    """n frames at a constant stride > 0, none marked."""
+    return Placement(stride * np.arange(1, n + 1), np.zeros(n, dtype=np.bool_), None, stride, 0)
+
+
+def even(
+    ahead: Ahead,
+    n: int,
+    target: float,
+    spacing: float,
+    floor: float,
+    ceiling: float,
+    batch: int = 8,
+    start: ArrayLike | None = None,
+) -> Placement:
+    """Place n frames at equal steps of meaning.
+
+    target: feature distance per frame; spacing: first guess of the stride; floor, ceiling: least and greatest stride
+    (0 < floor <= ceiling); batch: probes decoded at a time; start: features [F] at stride 0, decoded when not given.
+
+    Every step is within LOW..HIGH of the target, or longer and marked (its stride could not be split any further), or
+    shorter with its stride at the ceiling. Raises GeometryError on a target or bounds that are not positive and finite.
+    """
+    if not (0 < target < np.inf and 0 < floor <= ceiling < np.inf and spacing > 0 and batch >= 1):
+        raise GeometryError(f"no pace: target {target}, floor {floor}, ceiling {ceiling}, spacing {spacing} must be > 0")
+    search = _Search(n, target, floor, ceiling, min(max(spacing, floor), ceiling))
+    if start is not None:
+        search.stops, search.features = [0.0], [np.asarray(start, dtype=np.float64)]
+    unknown = start is None  # then the place itself is probed too, in the same batch
+    wanted = [0.0] * unknown + search.extension(0.0, *[max(min(n, batch) - unknown, 1)] * 2)
+    probes = 0
+    chain = _Chain([0], [], [])
+    while wanted:
+        search.add(wanted, ahead(np.array(wanted)))
+        probes += len(wanted)
+        chain = search.chain(split=probes < PATIENCE * n + batch)
+        wanted = search.wanted(chain, batch)
+    last = chain.frames[-1]
+    strides = np.array([search.stops[i] for i in chain.frames[1:]])
+    return Placement(strides, np.array(chain.marked, dtype=np.bool_), search.features[last], search.local(chain), probes)
+
+
+@dataclass(frozen=True)
+class _Chain:
+    """Frames chosen so far (indices of probes, 0 first), which of them are marked, and gaps still to split."""
+
+    frames: list[int]
+    marked: list[bool]
+    gaps: list[tuple[int, int]]
+
+
+@dataclass
+class _Search:
+    """The probes of one placement, ordered by stride. Lives for one call of `even`."""
+
+    n: int
+    target: float
+    floor: float
+    ceiling: float
+    spacing: float
+    stops: list[float] = field(default_factory=list)
+    features: list[Array] = field(default_factory=list)
+
+    def add(self, stops: list[float], features: Tensor | Array) -> None:
+        """Merge decoded probes."""
+        found = np.asarray(features, dtype=np.float64)
+        merged = sorted(zip([*self.stops, *stops], [*self.features, *found]), key=lambda probe: probe[0])
+        self.stops, self.features = [stop for stop, _ in merged], [feature for _, feature in merged]
+
+    def between(self, i: int, j: int) -> tuple[float, float]:
+        """Arc and feature distance from probe i to probe j."""
+        return self.stops[j] - self.stops[i], float(np.linalg.norm(self.features[j] - self.features[i]))
+
+    def chain(self, split: bool) -> _Chain:
+        """Choose frames from the first probe on, until n are found or the probes end."""
+        chain = _Chain([0], [], [])
+        while len(chain.marked) < self.n:
+            found = self._next(chain.frames[-1])
+            if found is None:
+                break
+            j, large = found
+            gap = self.stops[j] - self.stops[j - 1]
+            if large and split and gap >= 2 * self.floor * (1 - ROUNDING):
+                chain.gaps.append((j - 1, j))
+            chain.frames.append(j)
+            chain.marked.append(large)
+        return chain
+
+    def _next(self, i: int) -> tuple[int, bool] | None:
+        """The probe that follows frame i, and whether the step to it is too large; None when the probes end first."""
+        best, error = None, np.inf
+        for j in range(i + 1, len(self.stops)):
+            arc, distance = self.between(i, j)
+            if arc < self.floor * (1 - ROUNDING):
+                continue
+            if arc > self.ceiling * (1 + ROUNDING):
+                return (max(j - 1, i + 1) if best is None else best), False
+            if distance > HIGH * self.target:
+                return (j, True) if best is None else (best, False)
+            if distance >= LOW * self.target:
+                off = abs(np.log(distance / self.target))
+                if off > error:
+                    break
+                best, error = j, off
+            elif best is not None:
+                break
+            elif arc >= self.ceiling * (1 - ROUNDING):
+                return j, False
+        return None if best is None else (best, False)
+
+    def local(self, chain: _Chain) -> float:
+        """Stride expected to make one target step, from the last four unmarked steps, or from all probes."""
+        arc = distance = 0.0
+        steps = [pair for pair, large in zip(zip(chain.frames, chain.frames[1:]), chain.marked) if not large]
+        for i, j in steps[-4:]:
+            a, d = self.between(i, j)
+            arc, distance = arc + a, distance + d
+        if not steps and not any(chain.marked) and len(self.stops) > 1:
+            arc, distance = self.between(0, len(self.stops) - 1)
+        if arc == 0.0:
+            return self.spacing
+        widest = GROWTH * self.spacing
+        return float(np.clip(arc * self.target / max(distance, arc * self.target / widest), self.floor, self.ceiling))
+
+    def wanted(self, chain: _Chain, batch: int) -> list[float]:
+        """What to decode next: inside the gaps, then beyond the last probe, until n frames can be expected.
+
+        A padded decoder takes as long for one probe as for a batch, so what a batch has left is filled: a gap is cut
+        finer, or the way ahead is (measured: 5.5 -> 2.0 padded decodes a frame where the rate swings 30-fold).
+        """
+        if len(chain.marked) == self.n and not chain.gaps:
+            return []
+        cuts = [self._cuts(a, b, batch) for a, b in chain.gaps]
+        missing = max(self.n - len(chain.marked) - sum(cuts), 0 if chain.gaps else 1)
+        room = max(batch - sum(cuts), 0) if missing else 0
+        spare = -(sum(cuts) + min(missing, room)) % batch
+        wanted: list[float] = []
+        for (a, b), cut in zip(chain.gaps, cuts):
+            arc, _ = self.between(a, b)
+            inside = min(cut + spare // len(cuts), self._most(arc))
+            wanted += [self.stops[a] + arc * (k + 1) / (inside + 1) for k in range(inside)]
+        if missing and room:
+            self.spacing = self.local(chain)
+            slots = room if not chain.gaps else min(missing, room)
+            wanted += self.extension(self.stops[chain.frames[-1]], min(missing, room), slots)
+        return wanted
+
+    def _cuts(self, a: int, b: int, batch: int) -> int:
+        """Probes for the gap between neighbours a and b: one a target step, a whole batch where it is a rift."""
+        arc, distance = self.between(a, b)
+        return max(1, min(round(distance / self.target) - 1, self._most(arc), batch))
+
+    def _most(self, arc: float) -> int:
+        """Probes inside an arc that keep the floor between them, at least one."""
+        return max(1, int(arc / self.floor * (1 + ROUNDING)) - 1)
+
+    def extension(self, origin: float, count: int, slots: int) -> list[float]:
+        """`slots` strides beyond every probe there is, where `count` <= slots frames are expected after `origin`.
+
+        With slots to spare they reach half as far again and lie closer, against a rate that is not as predicted.
+        """
+        last = self.stops[-1] if self.stops else 0.0
+        reach = self.spacing * count * (1.5 - 0.5 * count / slots)
+        pace = min(max(reach / slots, self.floor), self.ceiling)
+        first = min(max(origin + pace, last + self.floor), max(origin + self.ceiling, last + self.floor))
+        return [first + pace * k for k in range(slots)]

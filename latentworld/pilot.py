@@ -1,0 +1,231 @@
+"""The pilot: the control law that turns Lipschitz values into heading and pace.
+
+The helm decodes a fan of probes around the walk's place (rays x rings), reads the rate along every edge of that mesh,
+picks a target by its mode and bends toward it: pure pursuit, the one small circle that leaves along the heading and
+passes through the target. The pacing then says how far along that circle the next frames lie. Rates along the path say
+nothing about left and right, so the helm looks for itself; an atlas may stand in for the scout, since both are a
+`Lookout`. Deterministic; the walk's own bend is the only memory of the helm.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Annotated, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+from pydantic import BaseModel, ConfigDict, Field, FiniteFloat
+
+from latentworld import globe, pacing
+from latentworld.lipschitz import Lookout, Rates, ratio
+from latentworld.pacing import PacingSpec, Placement
+from latentworld.plane import Plane
+from latentworld.walks import Free, Steering, Walk
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+Array = NDArray[np.float64]
+Mode = Literal["off", "seek", "ride", "cross", "avoid"]
+
+RINGS = (0.5, 1.0, 2.0)  # of the reach: the first to hold a rift, the last to find one
+SIGHTED = 1.5  # times the mesh's median rate: below it nothing stands out and the helm holds its course
+ON_RIFT = 3.0  # times the median step of the near ring: above it a rift runs through that ring
+REFINED = 4  # probes that cut the chosen edge: a rift is then known to a fifth of a gap between rays
+
+
+class PilotSpec(BaseModel):
+    """How the helm steers a free walk; fixed walks are only paced.
+
+    seek: toward the steepest edge in sight; ride: stay on a rift and follow it; cross: straight over; avoid: away.
+    attraction scales the turn; below zero every mode avoids. reach: latent arc to the middle ring of the fan (rings at
+    half, whole and twice), or 1.5 expected ticks where that is more; fan: rays over +-spread degrees. Curvatures
+    are geodesic (radians of turn per radian of globe travel): 16 turns on a circle of 1/16 rad, 2 latent units at d = 1024.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    mode: Mode = "ride"
+    attraction: Annotated[FiniteFloat, Field(ge=-1.0, le=1.0)] = 1.0
+    fan: Annotated[int, Field(ge=3, le=65)] = 9
+    spread: Annotated[FiniteFloat, Field(ge=10.0, le=170.0)] = 100.0
+    reach: Annotated[FiniteFloat, Field(gt=0.0)] = 4.0
+    max_curvature: Annotated[FiniteFloat, Field(gt=0.0, le=200.0)] = 16.0
+    max_change: Annotated[FiniteFloat, Field(gt=0.0)] = 12.0  # of curvature, from one tick to the next
+
+
+@dataclass(frozen=True, eq=False)
+class Fan:
+    """What the helm sees: angles [k] (rad, left positive) and arcs [d] (rad) of its probes, and rates per latent.
+
+    lateral [d, k - 1]: between neighbouring rays on a ring; steps [d, k - 1]: the same, as feature distances;
+    radial [d, k]: along each ray, from the ring within (the first from the centre).
+    """
+
+    angles: Array
+    arcs: Array
+    lateral: Array
+    steps: Array
+    radial: Array
+
+
+@dataclass(frozen=True, eq=False)
+class PilotState:
+    """What one tick leaves to the next: where its last frame lies (unit [3]), its feature [F], the local spacing."""
+
+    unit: Array | None = None
+    feature: Array | None = None
+    spacing: float | None = None
+
+
+class Pilot:
+    """Helm and pacing as one step: `pilot(walk, rates, controls, n) -> Steering`.
+
+    scout: the lookout of the helm (few-step decoder, or an atlas); ahead: the lookout of the pacing, the faithful
+    decoder in a `Memo` where frames must keep even steps; fps: frames per second; batch: probes the decoders take at
+    once. controls: None, or anything with `attraction` (-1..1) and `speed` (latent arc per second) that override the
+    specs; None keeps them. `state` is frozen and may be handed to a new pilot, which then goes on identically.
+    """
+
+    def __init__(
+        self,
+        spec: PilotSpec,
+        pace: PacingSpec,
+        plane: Plane,
+        scout: Lookout,
+        ahead: Lookout,
+        fps: float = 24.0,
+        batch: int = 8,
+        state: PilotState | None = None,
+    ) -> None:
+        self.spec, self.pace, self.plane, self.scout, self.ahead = spec, pace, plane, scout, ahead
+        self.fps, self.batch = fps, batch
+        self.state = state or PilotState()
+        self.probes = 0  # asked of either lookout so far
+
+    def __call__(self, walk: Walk, rates: Rates | None, controls: object, n: int) -> Steering:
+        """Steering for the next n frames."""
+        speed = _override(controls, "speed", self.pace.speed)
+        attraction = _override(controls, "attraction", self.spec.attraction)
+        curvature = 0.0
+        if isinstance(walk, Free) and self.spec.mode != "off" and attraction != 0:
+            curvature = self._helm(walk, attraction, n * (self.state.spacing or speed / self.fps))
+        placed = self._placed(walk, curvature, n, speed)
+        if n:
+            units, _ = walk.ahead(placed.strides[-1:], curvature)
+            self.state = PilotState(units[0], placed.feature, placed.spacing)
+        self.probes += placed.probes
+        return Steering(curvature, placed.strides, placed.marked)
+
+    def _placed(self, walk: Walk, curvature: float, n: int, speed: float) -> Placement:
+        if self.pace.kind == "latent" or n == 0:
+            return pacing.steady(n, speed / self.fps)
+
+        def features(strides: Array) -> Tensor:
+            return self.ahead(*walk.ahead(strides, curvature))
+
+        # Only a feature of this very place is taken over: a walk that jumped is probed anew.
+        unit, _ = walk.ahead(np.zeros(1), curvature)
+        known = self.state.unit is not None and float(globe.angle(unit[0], self.state.unit)) < 1e-9
+        haste = speed / self.pace.speed
+        return pacing.even(
+            features,
+            n,
+            target=self.pace.clip_step * haste,
+            spacing=self.state.spacing or speed / self.fps,
+            floor=self.pace.floor / self.fps,
+            ceiling=self.pace.ceiling * max(haste, 1.0) / self.fps,
+            batch=self.batch,
+            start=self.state.feature if known else None,
+        )
+
+    def _helm(self, walk: Free, attraction: float, tick: float) -> float:
+        """Curvature for a tick of the given latent arc, within the bounds of the spec."""
+        radius = float(walk.ahead(np.zeros(1))[1][0])
+        reach = max(self.spec.reach, 1.5 * tick) / (self.plane.target * radius)
+        fan = self._fan(walk, radius, min(reach, 0.5))  # past half a radian a globe is not a plane
+        mode: Mode = self.spec.mode if attraction > 0 else "avoid"
+        wanted = abs(attraction) * self._pursue(walk, radius, fan, *target(mode, fan))
+        held = float(np.clip(wanted, walk.bend - self.spec.max_change, walk.bend + self.spec.max_change))
+        return float(np.clip(held, -self.spec.max_curvature, self.spec.max_curvature))
+
+    def _look(self, units: Array, radius: float) -> tuple[Array, Array]:
+        """Features [n, F] and points [n, 3] at units [n, 3], float64."""
+        radii = np.full(len(units), radius)
+        self.probes += len(units)
+        return np.asarray(self.scout(units, radii), dtype=np.float64), self.plane.points(units, radii)
+
+    def _fan(self, walk: Free, radius: float, reach: float) -> Fan:
+        angles = np.radians(np.linspace(-self.spec.spread, self.spec.spread, self.spec.fan))
+        arcs = reach * np.array(RINGS)
+        headings = globe.turn(walk.unit, walk.heading, angles)
+        units, _ = globe.step(walk.unit, headings[None], arcs[:, None])
+        features, points = self._look(np.concatenate([walk.unit[None], units.reshape(-1, 3)]), radius)
+        shape = (len(arcs), len(angles), -1)
+        f, p = features[1:].reshape(shape), points[1:].reshape(shape)
+        inner = [np.concatenate([np.broadcast_to(a[:1], (1, shape[1], a.shape[1])), b[:-1]])
+                 for a, b in ((features, f), (points, p))]  # fmt: skip
+        steps = np.linalg.norm(np.diff(f, axis=1), axis=2)
+        lateral = ratio(steps, np.linalg.norm(np.diff(p, axis=1), axis=2))
+        radial = ratio(np.linalg.norm(f - inner[0], axis=2), np.linalg.norm(p - inner[1], axis=2))
+        return Fan(angles, arcs, lateral, steps, radial)
+
+    def _pursue(self, walk: Free, radius: float, fan: Fan, ring: int, ray: float) -> float:
+        """Curvature of the circle through the target: sin(angle) / tan(arc / 2), exact on the globe.
+
+        `ray` counts rays; a half-integer is the edge between two, which is cut finer here. NaN holds the course.
+        """
+        if np.isnan(ray):
+            return 0.0
+        low = int(np.floor(ray))
+        angle, arc = float(np.interp(ray, np.arange(len(fan.angles)), fan.angles)), float(fan.arcs[ring])
+        if ray != low:
+            between = np.linspace(fan.angles[low], fan.angles[low + 1], REFINED + 2)
+            units, _ = globe.step(walk.unit, globe.turn(walk.unit, walk.heading, between), np.full(len(between), arc))
+            features, _ = self._look(units, radius)
+            best = int(np.linalg.norm(np.diff(features, axis=0), axis=1).argmax())
+            angle = float(between[best] + between[best + 1]) / 2
+        side = np.sin(angle) if abs(angle) < np.pi / 2 else np.sign(angle)
+        return float(side / np.tan(arc / 2))
+
+
+def target(mode: Mode, fan: Fan) -> tuple[int, float]:
+    """Which ring and ray to steer for; a half-integer ray is an edge between two; ray NaN: hold the course."""
+    middle = (fan.angles[:-1] + fan.angles[1:]) / 2
+    sight = np.concatenate([fan.lateral.ravel(), fan.radial.ravel()])
+    plain = float(np.median(sight))
+    if mode == "avoid":
+        return _calmest(fan)
+    if sight.max() <= SIGHTED * plain:
+        return 0, np.nan
+    if mode == "cross":
+        score = (fan.radial[:2] * _forward(fan.angles)).max(axis=0)
+        return 0, float(score.argmax())
+    if mode == "ride" and (fan.steps[0] * _forward(middle)).max() > ON_RIFT * np.median(fan.steps[0]):
+        # Of the rifts through the near ring the one most nearly ahead: turning back would ride to and fro.
+        return 0, float((fan.steps[0] * _forward(middle) ** 2).argmax()) + 0.5
+    lateral, radial = fan.lateral * _forward(middle), fan.radial * _forward(fan.angles)
+    if radial.max() > lateral.max():
+        ring, ray = np.unravel_index(radial.argmax(), radial.shape)
+        return int(ring), float(ray)
+    ring, edge = np.unravel_index(lateral.argmax(), lateral.shape)
+    return int(ring), float(edge) + 0.5
+
+
+def _calmest(fan: Fan) -> tuple[int, float]:
+    """The ray with the least change along and beside it, near rings first; the straightest of equals."""
+    beside = np.pad(fan.lateral, ((0, 0), (1, 1)), mode="edge")
+    cost = (fan.radial + np.maximum(beside[:, 1:], beside[:, :-1])) / fan.arcs[:, None]
+    total = cost.sum(axis=0) / max(float(cost.sum(axis=0).mean()), np.finfo(np.float64).tiny)
+    return 1, float((total + 0.2 * (1 - np.cos(fan.angles))).argmin())
+
+
+def _forward(angles: Array) -> Array:
+    """Preference for what lies ahead: cos^2 of half the angle."""
+    return np.asarray(np.cos(angles / 2) ** 2)
+
+
+def _override(controls: object, name: str, default: float) -> float:
+    """A control's value, or the spec's where there is none."""
+    value = getattr(controls, name, None)
+    return default if value is None else float(value)

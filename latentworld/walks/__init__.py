@@ -1,0 +1,34 @@
+"""Walks: continuous paths over the globe, run by latent arc length.
+
+Each is a frozen state: `ahead` looks, `advance` goes. `build(spec, plane)` makes one, `step` places a tick's frames.
+Fixed walks follow a known curve (orbit, waypoints, lissajous, swath, spiral); free ones have a heading (rift, wander).
+"""
+
+from latentworld.walks.build import build
+from latentworld.walks.compass import heading, place
+from latentworld.walks.contract import FreeWalk, Steering, Tick, Walk, step
+from latentworld.walks.fixed import Fixed
+from latentworld.walks.free import Free
+from latentworld.walks.specs import Lissajous, Orbit, Point, Rift, Spiral, Swath, WalkSpec, Wander, Waypoints
+
+__all__ = [
+    "Fixed",
+    "Free",
+    "FreeWalk",
+    "Lissajous",
+    "Orbit",
+    "Point",
+    "Rift",
+    "Spiral",
+    "Steering",
+    "Swath",
+    "Tick",
+    "Walk",
+    "WalkSpec",
+    "Wander",
+    "Waypoints",
+    "build",
+    "heading",
+    "place",
+    "step",
+]

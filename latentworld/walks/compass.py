@@ -1,0 +1,39 @@
+"""Points and headings as people write them."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+
+from latentworld import globe
+from latentworld.errors import GeometryError
+from latentworld.globe import Array
+from latentworld.plane import Plane
+
+NAMED = {"z0": (0.0, 0.0), "z1": (1.0, 0.0), "z2": (0.0, 1.0), "centre": (1 / 3, 1 / 3), "corner": (1.0, 1.0)}
+
+
+def place(plane: Plane, point: str | tuple[float, ...]) -> tuple[Array, float]:
+    """Unit [3] and radius of a point: a name (`-` before it: its antipode), (alpha, beta) or (alpha, beta, radius).
+
+    Raises GeometryError for other names and shapes.
+    """
+    if isinstance(point, str):
+        name = point.removeprefix("-")
+        if name not in NAMED:
+            raise GeometryError(f"No point named {point!r}: use {', '.join(NAMED)}, or alpha and beta.")
+        unit = plane.unit(*NAMED[name])
+        return (-unit if point != name else unit), 1.0
+    if len(point) not in (2, 3):
+        raise GeometryError(f"A point has alpha and beta, and perhaps a radius: {point!r} has {len(point)} numbers.")
+    return plane.unit(point[0], point[1]), point[2] if len(point) == 3 else 1.0
+
+
+def heading(plane: Plane, unit: Array, degrees: float) -> Array:
+    """Heading [3] at a unit [3]: 0 toward growing alpha, left (in the cell: toward growing beta) positive."""
+    edges = plane.corners[1:] - plane.corners[0]
+    # Renormalising only drops the radial part of dz/dalpha = z1 - z0; where that is all of it, beta serves.
+    along = [globe.dot(unit, e) ** 2 < (1.0 - 1e-9) * globe.dot(e, e) for e in edges]
+    east = globe.project(unit, edges[int(np.argmax(along))])
+    return globe.turn(unit, east, math.radians(degrees))

@@ -1,0 +1,80 @@
+"""The world card: what a world is and what it does by default (card.toml), or what a plain checkpoint tells of itself."""
+
+from __future__ import annotations
+
+import json
+import tomllib
+from pathlib import Path
+from typing import Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from latentworld.errors import WorldDamaged
+
+Prediction = Literal["epsilon", "v_prediction", "sample"]
+NEUTRAL = "High quality picture, 4k, detailed"
+NEUTRAL_NEGATIVE = "blurry, ugly, stock photo"
+
+
+class Defaults(BaseModel):
+    """What a preset that says nothing gets: the paper's neutral set-up unless the card says otherwise."""
+
+    model_config = ConfigDict(frozen=True)
+    prompt: str = NEUTRAL
+    negative: str = NEUTRAL_NEGATIVE
+    steps: int = Field(50, ge=1)
+    guidance: float = Field(5.0, ge=0)
+    scout_steps: int = Field(4, ge=1)
+
+
+class Card(BaseModel):
+    """A world's card. Tables it does not know (`judged` figures in any form) are kept out of the way, not refused."""
+
+    model_config = ConfigDict(frozen=True)
+    name: str
+    title: str = ""
+    description: str = ""
+    size: int = Field(ge=8, multiple_of=8, description="picture height and width in pixels")
+    prediction: Prediction = "epsilon"
+    clip: str | None = Field(None, description="CLIP folder or hub name; the world's own clip/ when absent")
+    defaults: Defaults = Defaults()
+    judged: dict[str, Any] = {}
+
+
+def read(folder: Path, name: str, facts: dict[str, Any]) -> Card:
+    """The card in `folder`, its gaps filled with `facts` from the configs; WorldDamaged when it cannot be read."""
+    path = folder / "card.toml" if folder.is_dir() else folder.with_suffix(".toml")
+    told: dict[str, Any] = {}
+    if path.is_file():
+        try:
+            told = tomllib.loads(path.read_text(encoding="utf-8"))
+        except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+            raise WorldDamaged(f"{path} is no TOML ({error}): mend it, or remove it to use plain defaults") from error
+    try:
+        return Card(**({"name": name} | facts | told))
+    except ValidationError as error:
+        first = error.errors()[0]
+        where = ".".join(map(str, first["loc"]))
+        raise WorldDamaged(f"{path}: {where}: {first['msg']}; mend that entry of the card") from error
+
+
+def facts(folder: Path) -> dict[str, Any]:
+    """What the configs of a diffusers folder say: picture size in pixels and prediction type."""
+    unet = read_json(folder / "unet" / "config.json")
+    vae = read_json(folder / "vae" / "config.json")
+    scheduler = read_json(folder / "scheduler" / "scheduler_config.json")
+    side = unet.get("sample_size") or 64
+    side = side if isinstance(side, int) else side[0]
+    factor = 2 ** (len(vae.get("block_out_channels") or [1] * 4) - 1)
+    return {"size": side * factor, "prediction": scheduler.get("prediction_type", "epsilon")}
+
+
+def read_json(path: Path) -> dict[str, Any]:
+    """A JSON file of a world; WorldDamaged names it when it is missing or broken."""
+    try:
+        content: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError as error:
+        raise WorldDamaged(f"{path} is missing: copy or download the world again") from error
+    except (OSError, ValueError) as error:
+        raise WorldDamaged(f"{path} cannot be read ({error}): copy or download the world again") from error
+    return content
