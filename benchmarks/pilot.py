@@ -4,7 +4,7 @@
     python benchmarks/pilot.py --world embedded       the embedded world, fewer starts
 
 Decile: of a survey of random places over the whole globe, independent of every walk. Rate of a place: its gradient
-magnitude (closed form on the analytic world; elsewhere from a cross of five probes), the same for survey and walks.
+magnitude (closed form on the analytic world; elsewhere from a cross of probes), the same for survey and walks.
 Every walk has the same start, length and number of samples, evenly spaced in arc; the unpiloted one goes straight on.
 """
 
@@ -13,18 +13,22 @@ from __future__ import annotations
 import argparse
 from collections.abc import Callable
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
 
 from latentworld import globe
 from latentworld.decoding.analytic import AnalyticEye, analytic, lattice_modes
-from latentworld.lipschitz import Lookout, on_grid
+from latentworld.lipschitz import Lookout, ratio
 from latentworld.pacing import PacingSpec
 from latentworld.pilot import Pilot, PilotSpec
 from latentworld.plane import Plane
 from latentworld.prompts import Prompt
 from latentworld.walks import Free
+
+if TYPE_CHECKING:
+    from torch import Tensor
 
 Array = NDArray[np.float64]
 RateOf = Callable[[Array], Array]
@@ -37,22 +41,25 @@ def random_units(count: int, seed: int) -> Array:
 
 
 def stencil_rate(lookout: Lookout, plane: Plane, step: float) -> RateOf:
-    """Gradient magnitude from a 3 x 3 cross at `step` radians: five probes a place."""
+    """Gradient magnitude from two crossing lines of three probes each, `step` radians apart."""
 
     def rate(units: Array) -> Array:
         east = globe.normalise(np.cross(units, np.eye(3)[np.abs(units).argmin(axis=1)]))
-        north = globe.cross(units, east)
-        ends = [globe.step(units, h, np.full(len(units), s))[0] for h in (east, north) for s in (-step, step)]
-        cross = np.stack([units, *ends], axis=1)  # [n, 5, 3]
-        f = np.asarray(lookout(cross.reshape(-1, 3), np.ones(5 * len(units))), dtype=np.float64)
-        f, p = f.reshape(len(units), 5, -1), plane.points(cross, np.ones(cross.shape[:2]))
-        order = np.array([[0, 1], [3, 0]]), np.array([[0, 2], [3, 0]]), np.array([[0, 1], [4, 0]]), np.array([[0, 2], [4, 0]])
-        quadrants = []
-        for grid in order:  # the fourth corner of each quadrant is never read: take the node's own value at [0, 0]
-            quadrants.append([on_grid(f[i][grid], p[i][grid])[0, 0] for i in range(len(units))])
-        return np.asarray(np.mean(quadrants, axis=0))
+        squared = np.zeros(len(units))
+        for heading in (east, globe.cross(units, east)):
+            line = np.stack([globe.step(units, heading, np.full(len(units), s))[0] for s in (-step, 0.0, step)], axis=1)
+            features = np.asarray(lookout(line.reshape(-1, 3), np.ones(line.shape[0] * 3)), dtype=np.float64)
+            points = plane.points(line, np.ones(line.shape[:2]))
+            squared += line_rate(features.reshape(*line.shape[:2], -1), points) ** 2
+        return np.sqrt(squared)
 
     return rate
+
+
+def line_rate(features: Array, points: Array) -> Array:
+    """Mean rate of both edges at the middle of each line of three: features [n, 3, F], points [n, 3, 3]."""
+    edges = ratio(np.linalg.norm(np.diff(features, axis=1), axis=2), np.linalg.norm(np.diff(points, axis=1), axis=2))
+    return np.asarray(edges.mean(axis=1))
 
 
 def walked(pilot: Pilot, walk: Free, length: float, n: int, samples: int) -> Array:
@@ -66,6 +73,25 @@ def walked(pilot: Pilot, walk: Free, length: float, n: int, samples: int) -> Arr
             units.append(walk.ahead(inside, steering.curvature)[0])
         walk, position = walk.advance(stride, steering.curvature), position + stride
     return np.concatenate(units)
+
+
+def open_world(args: argparse.Namespace, exact: bool) -> tuple[Plane, Lookout, int, RateOf]:
+    """Plane, lookout, batch and rate: the analytic world, or the scout of any other."""
+    if not exact:
+        from installation import rig
+        from latentworld.preset import DecoderSpec, Preset, WorldSpec
+
+        studio = rig.open_studio(Preset(world=WorldSpec(name=args.world), decoder=DecoderSpec(kind="scout")))
+        look = rig.lookout(studio.plane, studio.decoder, studio.eye, studio.prompt)
+        return studio.plane, look, studio.decoder.profile.batch, stencil_rate(look, studio.plane, args.step)
+    plane = Plane(np.random.default_rng(args.seed).normal(size=(3, 4, 16, 16)))
+    world = analytic(plane, lattice_modes(args.mixture, args.seed), args.sigma, args.seed, size=(8, 8), batch=64)
+    eye = AnalyticEye()
+
+    def lookout(units: Array, radii: Array) -> Tensor:
+        return eye(world(plane.latents(units, radii), Prompt()))
+
+    return plane, lookout, 8, world.true_rate
 
 
 def compare(
@@ -144,16 +170,7 @@ def main() -> None:
     for name, here, there in (("starts", 100, 8), ("samples", 400, 50), ("survey", 20000, 500), ("size", 200, 24)):
         setattr(args, name, getattr(args, name) or (here if exact else there))
 
-    plane = Plane(np.random.default_rng(args.seed).normal(size=(3, 4, 16, 16)))
-    if exact:
-        world = analytic(plane, lattice_modes(args.mixture, args.seed), args.sigma, args.seed, size=(8, 8), batch=64)
-        eye, batch = AnalyticEye(), 8
-        rate: RateOf = world.true_rate
-    else:
-        raise SystemExit("filled in when worlds exist")
-
-    def lookout(units: Array, radii: Array):  # type: ignore[no-untyped-def]
-        return eye(world(plane.latents(units, radii), Prompt()))
+    plane, lookout, batch, rate = open_world(args, exact)
 
     def make(mode: str) -> Pilot:
         pace = PacingSpec(kind="latent", speed=args.speed)

@@ -24,13 +24,14 @@ class DataPreset:
 
 @dataclass(frozen=True)
 class StagePreset:
-    """What one training stage needs besides its network: budget, batch, learning rate."""
+    """What one stage needs besides its network: budget, batch, rates of Muon (`rate`) and of AdamW (`small`)."""
 
     minutes: float
     batch: int
     rate: float
-    warmup: int = 100
-    ema: float = 0.999
+    small: float = 2e-3
+    warmup: int = 50
+    ema: float = 0.998
     decay: float = 0.01
     steps: int | None = None
 
@@ -49,7 +50,7 @@ class Shapes:
     patch: int = 16
     tokens: int = 64
     projection: int = 160
-    unet: tuple[int, ...] = (96, 160, 256)
+    unet: tuple[int, ...] = (64, 128, 192)
     unet_layers: int = 1
     head: int = 32
 
@@ -61,11 +62,11 @@ class Preset:
     name: str
     data: DataPreset = field(default_factory=DataPreset)
     shapes: Shapes = field(default_factory=Shapes)
-    autoencoder: StagePreset = StagePreset(minutes=36, batch=8, rate=1e-3)
-    tiny_vae: StagePreset = StagePreset(minutes=5, batch=8, rate=2e-3)
-    clip: StagePreset = StagePreset(minutes=9, batch=64, rate=1e-3)
-    unet: StagePreset = StagePreset(minutes=52, batch=64, rate=8e-4, ema=0.9995)
-    student: StagePreset = StagePreset(minutes=12, batch=64, rate=3e-4)
+    autoencoder: StagePreset = StagePreset(minutes=28, batch=16, rate=1e-2, small=3e-3)
+    tiny_vae: StagePreset = StagePreset(minutes=4, batch=16, rate=1e-2, small=3e-3)
+    clip: StagePreset = StagePreset(minutes=7, batch=64, rate=5e-3)
+    unet: StagePreset = StagePreset(minutes=42, batch=64, rate=5e-3, ema=0.999)
+    student: StagePreset = StagePreset(minutes=8, batch=32, rate=2e-3, small=1e-3, ema=0.995)
     trajectories: int = 6000
     teacher_steps: int = 20
     student_steps: int = 4
@@ -102,8 +103,8 @@ TINY = Preset(
     DataPreset(size=32, train=16, held=4, captions=2, vocabulary=400),
     Shapes(vae=(8, 8, 8, 16), tiny=(8, 8, 8, 8), clip_width=32, clip_layers=1, text_width=32, text_layers=1, patch=8,
            projection=16, unet=(16, 32), head=16),
-    StagePreset(1, 4, 1e-3, steps=6), StagePreset(1, 4, 1e-3, steps=4), StagePreset(1, 8, 1e-3, steps=6),
-    StagePreset(1, 8, 1e-3, steps=6), StagePreset(1, 4, 1e-3, steps=6),
+    StagePreset(1, 4, 1e-2, steps=6), StagePreset(1, 4, 1e-2, steps=4), StagePreset(1, 8, 5e-3, steps=6),
+    StagePreset(1, 8, 5e-3, steps=6), StagePreset(1, 4, 2e-3, steps=6),
     trajectories=8, teacher_steps=4, student_steps=2, bfloat16=False,
 )  # fmt: skip
 
@@ -111,8 +112,8 @@ GPU = Preset(
     "gpu",
     DataPreset(size=256, train=4000),
     Shapes(vae=(32, 64, 128, 192), tiny=(32, 32, 64, 64), unet=(160, 256, 384), unet_layers=2),
-    StagePreset(8, 32, 1e-3), StagePreset(2, 32, 2e-3), StagePreset(3, 256, 1e-3),
-    StagePreset(8, 256, 8e-4, ema=0.9995), StagePreset(3, 128, 3e-4), trajectories=16000,
+    StagePreset(8, 32, 1e-2), StagePreset(2, 32, 1e-2), StagePreset(3, 256, 5e-3),
+    StagePreset(8, 256, 5e-3, ema=0.9995), StagePreset(3, 128, 2e-3), trajectories=16000,
 )  # fmt: skip
 
 PRESETS = {preset.name: preset for preset in (TINY, Preset("cpu"), GPU)}

@@ -1,4 +1,4 @@
-"""One resumable loop for every stage: AdamW, warm-up and decay, an average of the weights, atomic checkpoints, a log.
+"""One resumable loop for every stage: Muon and AdamW, warm-up and decay, an average of the weights, atomic checkpoints, a log.
 
 A stage hands in its network and a loss; the loss draws its own batch from the generator it is given, so that the
 generator's state, kept in the checkpoint, is all there is to resume. With a budget of steps a resumed run is equal bit
@@ -22,6 +22,7 @@ from tqdm import tqdm
 
 from foundry.errors import FoundryError
 from foundry.files import save_picture, write_atomically
+from foundry.muon import Muon
 from foundry.presets import StagePreset
 
 Loss = Callable[[nn.Module, torch.Generator, float], tuple[Tensor, dict[str, float]]]
@@ -33,26 +34,32 @@ LOOK_EVERY = 420.0
 
 @dataclass
 class Run:
-    """A stage in progress: the network, its average, its optimiser and how far it has come."""
+    """A stage in progress: the network, its average, its optimisers and how far it has come."""
 
     model: nn.Module
     average: nn.Module
-    optimiser: torch.optim.Optimizer
+    optimisers: list[torch.optim.Optimizer]
     rng: torch.Generator
     step: int = 0
     spent: float = 0.0
 
 
+def optimisers_for(model: nn.Module, stage: StagePreset) -> list[torch.optim.Optimizer]:
+    """Muon for matrices and kernels of rank 16 and more, AdamW for vectors, embeddings and the narrow ends."""
+    tables = {id(module.weight) for module in model.modules() if isinstance(module, nn.Embedding)}
+    wide: list[nn.Parameter] = []
+    rest: list[nn.Parameter] = []
+    for p in (p for p in model.parameters() if p.requires_grad):
+        matrix = p.ndim > 1 and id(p) not in tables and min(p.shape[0], p[0].numel()) >= 16
+        (wide if matrix else rest).append(p)
+    adam = torch.optim.AdamW(rest, lr=stage.small, betas=(0.9, 0.99), weight_decay=0.0, fused=True)
+    return [Muon(wide, lr=stage.rate, weight_decay=stage.decay), adam] if wide else [adam]
+
+
 def begin(model: nn.Module, stage: StagePreset, seed: int) -> Run:
     """A fresh run of ``model``."""
-    device = next(model.parameters()).device
-    trained = [p for p in model.parameters() if p.requires_grad]
-    matrices = [p for p in trained if p.ndim > 1]
-    vectors = [p for p in trained if p.ndim <= 1]
-    groups = [{"params": matrices, "weight_decay": stage.decay}, {"params": vectors, "weight_decay": 0.0}]
-    optimiser = torch.optim.AdamW(groups, lr=stage.rate, betas=(0.9, 0.99), foreach=True)
     average = copy.deepcopy(model).eval().requires_grad_(False)
-    return Run(model.to(device), average, optimiser, torch.Generator().manual_seed(seed))
+    return Run(model, average, optimisers_for(model, stage), torch.Generator().manual_seed(seed))
 
 
 def checkpoint(run: Run, path: Path, fingerprint: str) -> None:
@@ -63,7 +70,7 @@ def checkpoint(run: Run, path: Path, fingerprint: str) -> None:
             "fingerprint": fingerprint,
             "model": run.model.state_dict(),
             "average": run.average.state_dict(),
-            "optimiser": run.optimiser.state_dict(),
+            "optimisers": [optimiser.state_dict() for optimiser in run.optimisers],
             "rng": run.rng.get_state(),
             "step": run.step,
             "spent": run.spent,
@@ -91,7 +98,8 @@ def resume(run: Run, path: Path, fingerprint: str) -> bool:
     state = read(path, fingerprint)
     run.model.load_state_dict(state["model"])
     run.average.load_state_dict(state["average"])
-    run.optimiser.load_state_dict(state["optimiser"])
+    for optimiser, kept in zip(run.optimisers, state["optimisers"], strict=True):
+        optimiser.load_state_dict(kept)
     run.rng.set_state(state["rng"])
     run.step, run.spent = state["step"], state["spent"]
     return True
@@ -102,22 +110,24 @@ def progress(run: Run, stage: StagePreset) -> float:
     return min(1.0, run.step / stage.steps if stage.steps is not None else run.spent / (stage.minutes * 60))
 
 
-def rate_at(step: int, done: float, stage: StagePreset) -> float:
-    """Linear warm-up, then a quarter of the budget level, then a straight line down to a hundredth."""
-    return stage.rate * min(1.0, (step + 1) / stage.warmup) * max(0.01, min(1.0, (1 - done) / 0.75))
+def pace(step: int, done: float, stage: StagePreset) -> float:
+    """Share of the full rate: warm-up, then a quarter of the budget level, then a straight line to a hundredth."""
+    return min(1.0, (step + 1) / stage.warmup) * max(0.01, min(1.0, (1 - done) / 0.75))
 
 
 def advance(run: Run, stage: StagePreset, loss: Loss) -> dict[str, float]:
     """One step: loss, gradient clipped to norm 1, weights, average."""
     done = progress(run, stage)
-    for group in run.optimiser.param_groups:
-        group["lr"] = rate_at(run.step, done, stage)
+    for optimiser, full in zip(reversed(run.optimisers), (stage.small, stage.rate), strict=False):
+        for group in optimiser.param_groups:
+            group["lr"] = full * pace(run.step, done, stage)
     value, figures = loss(run.model, run.rng, done)
-    run.optimiser.zero_grad(set_to_none=True)
+    run.model.zero_grad(set_to_none=True)
     value.backward()
     norm = torch.nn.utils.clip_grad_norm_([p for p in run.model.parameters() if p.requires_grad], 1.0)
     if torch.isfinite(norm):
-        run.optimiser.step()
+        for optimiser in run.optimisers:
+            optimiser.step()
     run.step += 1
     keep = min(stage.ema, (1 + run.step) / (10 + run.step))
     with torch.no_grad():

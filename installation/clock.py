@@ -1,7 +1,8 @@
-"""When the frames are due. A film counts them; nothing below this file ever asks what time it is."""
+"""When the frames are due. A film counts them; no other file asks what time it is."""
 
 from __future__ import annotations
 
+import time as _time
 from collections.abc import Iterator
 from dataclasses import dataclass
 
@@ -40,3 +41,15 @@ class CountedClock:
             index = np.arange(start, end, dtype=np.int64)
             # index / fps, not a running sum: frame 345,599 is due exactly when it should be
             yield Tick(index, index / self.fps, min(self.batch, self.frames - end))
+
+
+class Stopwatch:
+    """Wall time, for the record only: nothing that reaches a picture may depend on it."""
+
+    def __init__(self) -> None:
+        self._start = _time.perf_counter()
+
+    @property
+    def seconds(self) -> float:
+        """Since it was made."""
+        return _time.perf_counter() - self._start

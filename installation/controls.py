@@ -31,7 +31,7 @@ class Controls:
 class Mailbox:
     """Where any thread leaves controls, and the loop collects them once a batch."""
 
-    def __init__(self, controls: Controls = Controls(), capacity: int = 64) -> None:  # noqa: B008 (frozen)
+    def __init__(self, controls: Controls = Controls(), capacity: int = 64) -> None:
         self._lock = Lock()
         self._controls = controls
         self._triggers: deque[Trigger] = deque()

@@ -19,7 +19,7 @@ Pictures = NDArray[np.uint8]
 
 @dataclass(frozen=True, eq=False)
 class Frames:
-    """A batch: where the frames lie, pictures uint8[n, height, width, 3], rates, and which steps are marked as rifts."""
+    """A batch: where frames lie, pictures uint8[n, height, width, 3], rates, and which steps are marked as rifts."""
 
     path: Path
     pictures: Pictures

@@ -7,6 +7,7 @@ from dataclasses import replace
 from typing import Protocol
 
 import numpy as np
+from latentworld.vision import Eye
 
 from installation.clock import Tick
 from installation.controls import Controls
@@ -15,7 +16,6 @@ from latentworld.decoding.contract import Decoder
 from latentworld.lipschitz import Rates, along
 from latentworld.plane import Plane
 from latentworld.prompts import Prompt
-from latentworld.vision import Eye
 from latentworld.walks import Steering, Walk, step
 
 Pilot = Callable[[Walk, Rates | None, Controls, int], Steering]
@@ -41,7 +41,8 @@ class Outlet(Protocol):
 
 
 def run(
-    clock: Clock, inbox: Inbox, walk: Walk, plane: Plane, decoder: Decoder, eye: Eye, pilot: Pilot, sinks: Outlet, prompt: Prompt
+    clock: Clock, inbox: Inbox, walk: Walk, plane: Plane, decoder: Decoder,
+    eye: Eye, pilot: Pilot, sinks: Outlet, prompt: Prompt,
 ) -> Walk:  # fmt: skip
     """Walk until the clock ends; returns the walk where it stands then."""
     steering = depart(pilot(walk, None, inbox.latest(), clock.first - 1))

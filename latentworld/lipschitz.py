@@ -62,10 +62,10 @@ def along(
         raise GeometryError(f"features {f.shape} and points {p.shape} do not pair up: give [n, F] and [n, 3]")
     if len(f) == 0:
         return Rates(*np.empty((3, 0))), before
-    step, distance = np.full(len(f), np.nan), np.full(len(f), np.nan)
-    step[1:], distance[1:] = np.linalg.norm(np.diff(f, axis=0), axis=1), np.linalg.norm(np.diff(p, axis=0), axis=1)
-    if before is not None:
-        step[0], distance[0] = np.linalg.norm(f[0] - before.features), np.linalg.norm(p[0] - before.point)
+    last = Trail(np.full(f.shape[1], np.nan), np.full(3, np.nan)) if before is None else before
+    # One expression for every frame, so that a path cut elsewhere has the same bits.
+    step = np.linalg.norm(np.diff(f, axis=0, prepend=last.features[None]), axis=1)
+    distance = np.linalg.norm(np.diff(p, axis=0, prepend=last.point[None]), axis=1)
     return Rates(step, distance, ratio(step, distance)), Trail(f[-1].copy(), p[-1].copy())
 
 

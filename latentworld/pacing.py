@@ -26,9 +26,12 @@ Ahead = Callable[[Array], "Tensor | Array"]
 Positive = Annotated[FiniteFloat, Field(gt=0.0)]
 
 # A step is accepted between LOW and HIGH of the target. HIGH / LOW < 2, so every accepted step lies within twice and
-# half of the median of accepted steps, whatever that median is.
-LOW, HIGH = 0.72, 1.42
+# half of the median of accepted steps, whatever that median is; and half of a step too large is one large enough.
+LOW, HIGH = 0.708, 1.414
+RIFT = 8.0  # targets between neighbouring probes from which a gap is taken for a rift and searched with whole batches
+FALL_IN, RESUME = 1.36, 1.78  # steps, in targets, that bring frames back in phase with their probes: see _cuts
 PATIENCE = 6  # probes a frame after which gaps are no longer split: a land rough at every scale ends as marked steps
+TREND, HORIZON = 1.15, 8  # most growth of the spacing per frame, and for how many frames a trend is believed
 GROWTH = 3.0  # how much wider a predicted spacing may be than the one before
 ROUNDING = 1e-9  # relative slack when arcs are compared with the floor and the ceiling
 
@@ -60,20 +63,21 @@ class PacingSpec(BaseModel):
 class Placement:
     """Where the next n frames lie: strides [n] strictly increasing, and which of their steps are marked as rifts [n].
 
-    For the next call: `feature` of the last frame (None when nothing was decoded) and its local `spacing` (latent arc).
-    `probes` counts what was asked of the look-ahead.
+    For the next call: `feature` of the last frame (None when nothing was decoded), its local `spacing` (latent arc) and
+    the `trend` of the spacing (its ratio from one frame to the next). `probes` counts what was asked of the look-ahead.
     """
 
     strides: Array
     marked: NDArray[np.bool_]
     feature: Array | None
     spacing: float
-    probes: int
+    trend: float = 1.0
+    probes: int = 0
 
 
 def steady(n: int, stride: float) -> Placement:
     """n frames at a constant stride > 0, none marked."""
-    return Placement(stride * np.arange(1, n + 1), np.zeros(n, dtype=np.bool_), None, stride, 0)
+    return Placement(stride * np.arange(1, n + 1), np.zeros(n, dtype=np.bool_), None, stride)
 
 
 def even(
@@ -85,10 +89,11 @@ def even(
     ceiling: float,
     batch: int = 8,
     start: ArrayLike | None = None,
+    trend: float = 1.0,
 ) -> Placement:
     """Place n frames at equal steps of meaning.
 
-    target: feature distance per frame; spacing: first guess of the stride; floor, ceiling: least and greatest stride
+    target: feature distance per frame; spacing, trend: first guess of the stride and of its growth per frame; floor, ceiling: least and greatest stride
     (0 < floor <= ceiling); batch: probes decoded at a time; start: features [F] at stride 0, decoded when not given.
 
     Every step is within LOW..HIGH of the target, or longer and marked (its stride could not be split any further), or
@@ -96,7 +101,7 @@ def even(
     """
     if not (0 < target < np.inf and 0 < floor <= ceiling < np.inf and spacing > 0 and batch >= 1):
         raise GeometryError(f"no pace: target {target}, floor {floor}, ceiling {ceiling}, spacing {spacing} must be > 0")
-    search = _Search(n, target, floor, ceiling, min(max(spacing, floor), ceiling))
+    search = _Search(n, target, floor, ceiling, min(max(spacing, floor), ceiling), trend)
     if start is not None:
         search.stops, search.features = [0.0], [np.asarray(start, dtype=np.float64)]
     unknown = start is None  # then the place itself is probed too, in the same batch
@@ -108,18 +113,22 @@ def even(
         probes += len(wanted)
         chain = search.chain(split=probes < PATIENCE * n + batch)
         wanted = search.wanted(chain, batch)
-    last = chain.frames[-1]
+    search.predict(chain)
     strides = np.array([search.stops[i] for i in chain.frames[1:]])
-    return Placement(strides, np.array(chain.marked, dtype=np.bool_), search.features[last], search.local(chain), probes)
+    marked = np.array(chain.marked, dtype=np.bool_)
+    return Placement(strides, marked, search.features[chain.frames[-1]], search.spacing, search.trend, probes)
 
 
 @dataclass(frozen=True)
 class _Chain:
-    """Frames chosen so far (indices of probes, 0 first), which of them are marked, and gaps still to split."""
+    """Frames chosen so far (indices of probes, 0 first), which of them are marked, and gaps still to split.
+
+    A gap is three probes: the frame that found no next one, and the neighbours between which it should lie.
+    """
 
     frames: list[int]
     marked: list[bool]
-    gaps: list[tuple[int, int]]
+    gaps: list[tuple[int, int, int]]
 
 
 @dataclass
@@ -131,6 +140,7 @@ class _Search:
     floor: float
     ceiling: float
     spacing: float
+    trend: float
     stops: list[float] = field(default_factory=list)
     features: list[Array] = field(default_factory=list)
 
@@ -154,7 +164,7 @@ class _Search:
             j, large = found
             gap = self.stops[j] - self.stops[j - 1]
             if large and split and gap >= 2 * self.floor * (1 - ROUNDING):
-                chain.gaps.append((j - 1, j))
+                chain.gaps.append((chain.frames[-1], j - 1, j))
             chain.frames.append(j)
             chain.marked.append(large)
         return chain
@@ -181,59 +191,69 @@ class _Search:
                 return j, False
         return None if best is None else (best, False)
 
-    def local(self, chain: _Chain) -> float:
-        """Stride expected to make one target step, from the last four unmarked steps, or from all probes."""
-        arc = distance = 0.0
-        steps = [pair for pair, large in zip(zip(chain.frames, chain.frames[1:]), chain.marked) if not large]
-        for i, j in steps[-4:]:
-            a, d = self.between(i, j)
-            arc, distance = arc + a, distance + d
-        if not steps and not any(chain.marked) and len(self.stops) > 1:
-            arc, distance = self.between(0, len(self.stops) - 1)
-        if arc == 0.0:
-            return self.spacing
+    def predict(self, chain: _Chain) -> None:
+        """Spacing and trend from the last four unmarked steps, or the spacing from all probes before there is one."""
+        pairs = [pair for pair, large in zip(zip(chain.frames, chain.frames[1:]), chain.marked) if not large][-4:]
+        if not pairs and not any(chain.marked) and len(self.stops) > 1:
+            pairs = [(0, len(self.stops) - 1)]
+        if not pairs:
+            return
         widest = GROWTH * self.spacing
-        return float(np.clip(arc * self.target / max(distance, arc * self.target / widest), self.floor, self.ceiling))
+        each = []
+        for arc, distance in (self.between(*pair) for pair in pairs):
+            each.append(arc * self.target / max(distance, arc * self.target / widest))
+        self.trend = float(np.clip((each[-1] / each[0]) ** (1 / max(len(each) - 1, 1)), 1 / TREND, TREND))
+        middle = float(np.exp(np.mean(np.log(each)))) * self.trend ** (len(each) / 2)
+        self.spacing = float(np.clip(middle, self.floor, self.ceiling))
 
     def wanted(self, chain: _Chain, batch: int) -> list[float]:
         """What to decode next: inside the gaps, then beyond the last probe, until n frames can be expected.
 
-        A padded decoder takes as long for one probe as for a batch, so what a batch has left is filled: a gap is cut
-        finer, or the way ahead is (measured: 5.5 -> 2.0 padded decodes a frame where the rate swings 30-fold).
+        A padded decoder takes as long for one probe as for a batch, so what a batch has left looks further ahead
+        (measured: 5.5 -> 2.0 padded decodes a frame where the rate swings 30-fold).
         """
         if len(chain.marked) == self.n and not chain.gaps:
             return []
-        cuts = [self._cuts(a, b, batch) for a, b in chain.gaps]
-        missing = max(self.n - len(chain.marked) - sum(cuts), 0 if chain.gaps else 1)
-        room = max(batch - sum(cuts), 0) if missing else 0
-        spare = -(sum(cuts) + min(missing, room)) % batch
         wanted: list[float] = []
-        for (a, b), cut in zip(chain.gaps, cuts):
-            arc, _ = self.between(a, b)
-            inside = min(cut + spare // len(cuts), self._most(arc))
-            wanted += [self.stops[a] + arc * (k + 1) / (inside + 1) for k in range(inside)]
-        if missing and room:
-            self.spacing = self.local(chain)
-            slots = room if not chain.gaps else min(missing, room)
-            wanted += self.extension(self.stops[chain.frames[-1]], min(missing, room), slots)
+        for gap in chain.gaps:
+            cuts = self._cuts(*gap, batch)
+            if wanted and len(wanted) + len(cuts) > batch:
+                return wanted  # what lies beyond may look different once these are mended
+            wanted += cuts
+        missing = max(self.n - len(chain.marked) - len(wanted), 0 if chain.gaps else 1)
+        room = batch - len(wanted)
+        if missing and room > 0:
+            self.predict(chain)
+            wanted += self.extension(self.stops[chain.frames[-1]], min(missing, room), room)
         return wanted
 
-    def _cuts(self, a: int, b: int, batch: int) -> int:
+    def _cuts(self, frame: int, a: int, b: int, batch: int) -> list[float]:
         """Probes for the gap between neighbours a and b: one a target step, a whole batch where it is a rift."""
         arc, distance = self.between(a, b)
-        return max(1, min(round(distance / self.target) - 1, self._most(arc), batch))
+        whole, reached = self.between(frame, b)[1], self.between(frame, a)[1]
+        if a != frame and whole < RESUME * self.target:
+            # Out of phase with probes a step apart. Halving would only pass the fault on to the next pair; a step of
+            # nearly HIGH leaves less than HIGH to the probe after b, and the frames fall in with the probes again.
+            share = (FALL_IN * self.target - reached) / (whole - reached)
+            edge = min(self.floor / arc, 0.5)
+            return [self.stops[a] + arc * float(np.clip(share, edge, 1 - edge))]
+        whole_steps = round(distance / self.target) - 1 if distance < RIFT * self.target else batch
+        inside = max(1, min(whole_steps, self._most(arc), batch))
+        return [self.stops[a] + arc * (k + 1) / (inside + 1) for k in range(inside)]
 
     def _most(self, arc: float) -> int:
         """Probes inside an arc that keep the floor between them, at least one."""
         return max(1, int(arc / self.floor * (1 + ROUNDING)) - 1)
 
     def extension(self, origin: float, count: int, slots: int) -> list[float]:
-        """`slots` strides beyond every probe there is, where `count` <= slots frames are expected after `origin`.
+        """At most `slots` strides beyond every probe there is, where `count` <= slots frames are expected after `origin`.
 
-        With slots to spare they reach half as far again and lie closer, against a rate that is not as predicted.
+        With slots to spare the probes lie up to four times closer and reach half as far again, against a rate that is
+        not as predicted. Whole multiples, so that frames a step apart still meet a probe each.
         """
+        finer = min(slots // count, 4)
+        reach = (np.arange(min(slots, -(-3 * count * finer // 2) if finer > 1 else count)) + 1) / finer  # in frames
+        paces = np.clip(self.spacing * self.trend ** np.minimum(reach, HORIZON), self.floor, self.ceiling * finer)
+        beyond = origin + np.minimum(np.cumsum(paces / finer), self.ceiling * (np.arange(len(reach)) + 1))
         last = self.stops[-1] if self.stops else 0.0
-        reach = self.spacing * count * (1.5 - 0.5 * count / slots)
-        pace = min(max(reach / slots, self.floor), self.ceiling)
-        first = min(max(origin + pace, last + self.floor), max(origin + self.ceiling, last + self.floor))
-        return [first + pace * k for k in range(slots)]
+        return [float(stop) for stop in beyond + max(last + self.floor - beyond[0], 0.0)]

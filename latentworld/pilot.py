@@ -31,6 +31,8 @@ Mode = Literal["off", "seek", "ride", "cross", "avoid"]
 RINGS = (0.5, 1.0, 2.0)  # of the reach: the first to hold a rift, the last to find one
 SIGHTED = 1.5  # times the mesh's median rate: below it nothing stands out and the helm holds its course
 ON_RIFT = 3.0  # times the median step of the near ring: above it a rift runs through that ring
+SETTLED = 1.8  # the near ring lies no nearer than sqrt(SETTLED / ease) rad: see Pilot._reach
+CONE = np.radians(60.0)  # `cross` looks no further to the sides: what it has crossed must not call it back
 REFINED = 4  # probes that cut the chosen edge: a rift is then known to a fifth of a gap between rays
 
 
@@ -39,8 +41,11 @@ class PilotSpec(BaseModel):
 
     seek: toward the steepest edge in sight; ride: stay on a rift and follow it; cross: straight over; avoid: away.
     attraction scales the turn; below zero every mode avoids. reach: latent arc to the middle ring of the fan (rings at
-    half, whole and twice), or 1.5 expected ticks where that is more; fan: rays over +-spread degrees. Curvatures
-    are geodesic (radians of turn per radian of globe travel): 16 turns on a circle of 1/16 rad, 2 latent units at d = 1024.
+    half, whole and twice), or more where ticks are long or the walk's curvature is slow to change; fan: rays over
+    +-spread degrees. Curvatures are geodesic (radians of turn per radian of globe travel): 8 turns on a circle of about
+    1/8 rad, 4 latent units at d = 1024.
+
+    Measured by benchmarks/pilot.py on the analytic world (10 modes, sigma .1): see docs of that command.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -49,9 +54,9 @@ class PilotSpec(BaseModel):
     attraction: Annotated[FiniteFloat, Field(ge=-1.0, le=1.0)] = 1.0
     fan: Annotated[int, Field(ge=3, le=65)] = 9
     spread: Annotated[FiniteFloat, Field(ge=10.0, le=170.0)] = 100.0
-    reach: Annotated[FiniteFloat, Field(gt=0.0)] = 4.0
-    max_curvature: Annotated[FiniteFloat, Field(gt=0.0, le=200.0)] = 16.0
-    max_change: Annotated[FiniteFloat, Field(gt=0.0)] = 12.0  # of curvature, from one tick to the next
+    reach: Annotated[FiniteFloat, Field(gt=0.0)] = 6.0
+    max_curvature: Annotated[FiniteFloat, Field(gt=0.0, le=200.0)] = 8.0
+    max_change: Annotated[FiniteFloat, Field(gt=0.0)] = 8.0  # of curvature, from one tick to the next
 
 
 @dataclass(frozen=True, eq=False)
@@ -71,11 +76,12 @@ class Fan:
 
 @dataclass(frozen=True, eq=False)
 class PilotState:
-    """What one tick leaves to the next: where its last frame lies (unit [3]), its feature [F], the local spacing."""
+    """What one tick leaves to the next: where its last frame lies (unit [3]), its feature [F], spacing and trend."""
 
     unit: Array | None = None
     feature: Array | None = None
     spacing: float | None = None
+    trend: float = 1.0
 
 
 class Pilot:
@@ -105,15 +111,15 @@ class Pilot:
 
     def __call__(self, walk: Walk, rates: Rates | None, controls: object, n: int) -> Steering:
         """Steering for the next n frames."""
-        speed = _override(controls, "speed", self.pace.speed)
-        attraction = _override(controls, "attraction", self.spec.attraction)
+        speed = max(_override(controls, "speed", self.pace.speed), self.pace.floor)  # a fader at 0 must not repeat frames
+        attraction = float(np.clip(_override(controls, "attraction", self.spec.attraction), -1.0, 1.0))
         curvature = 0.0
         if isinstance(walk, Free) and self.spec.mode != "off" and attraction != 0:
             curvature = self._helm(walk, attraction, n * (self.state.spacing or speed / self.fps))
         placed = self._placed(walk, curvature, n, speed)
         if n:
             units, _ = walk.ahead(placed.strides[-1:], curvature)
-            self.state = PilotState(units[0], placed.feature, placed.spacing)
+            self.state = PilotState(units[0], placed.feature, placed.spacing, placed.trend)
         self.probes += placed.probes
         return Steering(curvature, placed.strides, placed.marked)
 
@@ -137,17 +143,30 @@ class Pilot:
             ceiling=self.pace.ceiling * max(haste, 1.0) / self.fps,
             batch=self.batch,
             start=self.state.feature if known else None,
+            trend=self.state.trend,
         )
 
     def _helm(self, walk: Free, attraction: float, tick: float) -> float:
         """Curvature for a tick of the given latent arc, within the bounds of the spec."""
         radius = float(walk.ahead(np.zeros(1))[1][0])
-        reach = max(self.spec.reach, 1.5 * tick) / (self.plane.target * radius)
-        fan = self._fan(walk, radius, min(reach, 0.5))  # past half a radian a globe is not a plane
+        fan = self._fan(walk, radius, self._reach(walk, radius, tick))
         mode: Mode = self.spec.mode if attraction > 0 else "avoid"
         wanted = abs(attraction) * self._pursue(walk, radius, fan, *target(mode, fan))
         held = float(np.clip(wanted, walk.bend - self.spec.max_change, walk.bend + self.spec.max_change))
         return float(np.clip(held, -self.spec.max_curvature, self.spec.max_curvature))
+
+    def _reach(self, walk: Free, radius: float, tick: float) -> float:
+        """Arc (rad) of the middle ring: the spec's, but far enough that the walk can follow what it sees there.
+
+        The near ring lies at least one tick and sqrt(SETTLED / ease) rad away: nearer, a curvature that is held for a
+        tick and changes by `ease` per radian swings about the rift. Share of arc in the top decile (second half of the
+        walks, analytic world) over reach in latents, ease 115 (0.5 degrees): ticks of 1.3 latents .28 at 4, .68 at 6,
+        .999 at 8; ticks of 2.7 .48 at 8, 1.0 at 12. Ease 573, ticks of 1.3: .38 at 2, .88 at 3, 1.0 at 4.
+        """
+        settled = np.sqrt(SETTLED / walk.ease) if walk.ease > 0 else 0.0
+        shell = self.plane.target * radius
+        wide = max(self.spec.reach / shell, (settled + tick / shell) / RINGS[0])
+        return float(min(wide, 0.5))  # past half a radian a globe is not a plane
 
     def _look(self, units: Array, radius: float) -> tuple[Array, Array]:
         """Features [n, F] and points [n, 3] at units [n, 3], float64."""
@@ -199,8 +218,8 @@ def target(mode: Mode, fan: Fan) -> tuple[int, float]:
     if sight.max() <= SIGHTED * plain:
         return 0, np.nan
     if mode == "cross":
-        score = (fan.radial[:2] * _forward(fan.angles)).max(axis=0)
-        return 0, float(score.argmax())
+        score = (fan.radial[:2] * _forward(fan.angles) ** 2 * (np.abs(fan.angles) <= CONE)).max(axis=0)
+        return (0, float(score.argmax())) if score.max() > SIGHTED * plain else (0, np.nan)
     if mode == "ride" and (fan.steps[0] * _forward(middle)).max() > ON_RIFT * np.median(fan.steps[0]):
         # Of the rifts through the near ring the one most nearly ahead: turning back would ride to and fro.
         return 0, float((fan.steps[0] * _forward(middle) ** 2).argmax()) + 0.5

@@ -1,7 +1,7 @@
 """Presets: a journey as TOML, read into frozen models. What is not understood is refused, with the nearest valid name.
 
-    preset = load("first-light", ["film.seconds=4", "prompt.positive=a ringed planet"])
-    dump(preset)        # the same journey as TOML again, every setting spelt out
+preset = load("first-light", ["film.seconds=4", "prompt.positive=a ringed planet"])
+dump(preset)        # the same journey as TOML again, every setting spelt out
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from latentworld.pacing import PacingSpec
 from latentworld.pilot import PilotSpec
 from latentworld.walks import Rift, WalkSpec
 
-Pair = Annotated[tuple[int, int], Strict(False)]
+Even = Annotated[int, Field(ge=16, multiple_of=2)]
 Device = Annotated[str, Field(pattern=r"^(auto|cpu|mps|cuda(:\d+)?)$")]
 _UNION = ("walk",)  # sections whose keys depend on their `kind`
 
@@ -36,7 +36,7 @@ class Section(BaseModel):
 class WorldSpec(Section):
     """Which model: `embedded`, a diffusers folder, a .safetensors file, or a hub name and its revision."""
 
-    name: str = Field("embedded", min_length=1)
+    name: Annotated[str, Field(min_length=1)] = "embedded"
     revision: str | None = None
 
 
@@ -65,6 +65,8 @@ class DecoderSpec(Section):
     steps: Annotated[int, Field(ge=1, le=1000)] | None = None
     guidance: Annotated[FiniteFloat, Field(ge=0.0)] | None = None
     scout_steps: Annotated[int, Field(ge=1, le=1000)] | None = None
+    scout_lora: str | None = None
+    tiny_vae: str | None = None
     batch: Annotated[int, Field(ge=1)] | Literal["auto"] = "auto"
     device: Device = "auto"
     dtype: Literal["auto", "float32", "float16", "bfloat16"] = "auto"
@@ -88,7 +90,7 @@ class EyeSpec(Section):
 
 
 class FilmSpec(Section):
-    """How long, how fast, and how it is written. `size` is (height, width); without it pictures are scaled by `scale`."""
+    """How long, how fast, and how it is written. `size` is (height, width); without it pictures grow by `scale`."""
 
     seconds: Annotated[FiniteFloat, Field(gt=0.0)] = 12.0
     fps: Annotated[FiniteFloat, Field(gt=0.0, le=240.0)] = 24.0
@@ -96,7 +98,7 @@ class FilmSpec(Section):
     crf: Annotated[int, Field(ge=0, le=51)] = 17
     grain: bool = False
     scale: Annotated[int, Field(ge=1, le=16)] = 1
-    size: Annotated[tuple[Annotated[int, Field(ge=16, multiple_of=2)], Annotated[int, Field(ge=16, multiple_of=2)]], Strict(False)] | None = None  # fmt: skip
+    size: Annotated[tuple[Even, Even], Strict(False)] | None = None
 
     @property
     def frames(self) -> int:
@@ -252,7 +254,7 @@ def _explain(error: ErrorDetails) -> str:
     if kind == "union_tag_invalid":
         chosen = given.get("kind") if isinstance(given, Mapping) else given
         return f"{where}.kind = {_show(chosen)}: {nearest(str(chosen), kinds)}"
-    message = error["msg"].removeprefix("Value error, ").replace("Input should", "must").replace("String should", "must")
+    message = re.sub("^(Input|String|Tuple) should", "must", error["msg"].removeprefix("Value error, "))
     if kind == "literal_error" and isinstance(given, str):
         valid = re.findall(r"'([^']+)'", error["ctx"]["expected"])
         return f"{where} = {_show(given)}: {nearest(given, valid)}"
@@ -263,7 +265,7 @@ def _explain(error: ErrorDetails) -> str:
 
 def _noise(part: int | str) -> bool:
     """Parts of a place that name a branch of a union of types, not a key."""
-    return isinstance(part, str) and ("[" in part or part in {"int", "float", "str", "constrained-int", "constrained-str"})
+    return isinstance(part, str) and ("[" in part or part.removeprefix("constrained-") in {"int", "float", "str"})
 
 
 def _walks() -> tuple[type[BaseModel], ...]:

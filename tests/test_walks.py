@@ -196,6 +196,20 @@ def test_waypoints_are_visited() -> None:
         assert radius[nearest] == pytest.approx(r, abs=1e-2)
 
 
+@given(
+    st.lists(st.tuples(st.floats(-9, 9), st.floats(-9, 9), st.floats(0.3, 3.0)), min_size=2, max_size=6), st.booleans()
+)
+@settings(max_examples=25, deadline=None)
+def test_any_waypoints_make_an_even_path(points: list[tuple[float, float, float]], closed: bool) -> None:
+    stops = PLANE.unit([p[0] for p in points], [p[1] for p in points])
+    if (globe.angle(stops, np.roll(stops, 1, axis=0)) < 1e-2).any():
+        return
+    walk = walks.build(walks.Waypoints(points=tuple(points), closed=closed), PLANE)
+    chords = np.linalg.norm(np.diff(ahead(walk, np.linspace(0.0, walk.length, 4001)), axis=0), axis=1)
+    assert chords.max() <= walk.length / 4000 * (1 + 1e-5)
+    assert np.median(chords) >= walk.length / 4000 * (1 - 1e-3)
+
+
 def test_a_spiral_shrinks_geometrically() -> None:
     walk, spec = WALKS["spiral"], SPECS["spiral"]
     centre, _ = walks.place(PLANE, spec.centre)

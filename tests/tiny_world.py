@@ -39,7 +39,7 @@ class Shape:
 
 TINY = Shape()
 FULL = Shape(
-    latent=16, unet=(96, 160, 256), head=32, vae=(16, 32, 64, 128), tiny=(16, 16, 32, 32), text=192, text_layers=4,
+    latent=16, unet=(96, 160, 256), head=32, vae=(16, 32, 64, 128), tiny=(32, 32, 32, 32), text=192, text_layers=4,
     clip=192, clip_layers=6, patch=16, picture=128, tokens=64, projection=160,
 )  # fmt: skip
 WORDS = "a high quality picture 4k detailed , blurry ugly stock photo cat mountain saturn rings moon".split()

@@ -1,9 +1,9 @@
 """ffmpeg as a process of its own: rgb24 in by a pipe, a film out that plays whatever happens.
 
-Three things were learnt the hard way by others and are settled here: ffmpeg's stderr is drained all the time (a full
-pipe stops it), it lives in a session of its own (Ctrl-C reaches us alone, and it goes on to finish the file; killed with
--9 we close its input, which ends the file as well), and H.264 goes into a hybrid fragmented mp4, which plays up to the
-last second even when ffmpeg itself is killed: 234 of 300 frames were there in a test with a key frame each 48.
+Three things were learnt the hard way by others and are settled here. Its stderr is drained all the time: a full pipe
+stops it. It lives in a session of its own: Ctrl-C reaches us alone, and when we are killed its input ends and it
+finishes the file. H.264 goes into a hybrid fragmented mp4, which plays even when ffmpeg itself is killed: 234 of 300
+frames were there in a test with a key frame each 48.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from collections import deque
 from dataclasses import dataclass
 from pathlib import Path
 from threading import Thread
-from typing import IO, Literal
+from typing import IO, Any, Literal
 
 from latentworld.errors import DiskFull, EncoderFailed, OutputError
 
@@ -44,14 +44,23 @@ def binary() -> str:
 
     try:
         return str(imageio_ffmpeg.get_ffmpeg_exe())
-    except RuntimeError as error:
-        raise EncoderFailed(f"no ffmpeg found; pip install imageio-ffmpeg or set IMAGEIO_FFMPEG_EXE ({error})") from None
+    except RuntimeError:
+        raise EncoderFailed("no ffmpeg found: pip install imageio-ffmpeg, or set IMAGEIO_FFMPEG_EXE to one") from None
 
 
 def command(recipe: Recipe, target: Path) -> list[str]:
     """The whole command line; nothing is left to a default that may change between versions."""
     (height, width), (high, wide) = recipe.source, recipe.size
-    read = ["-f", "rawvideo", "-pixel_format", "rgb24", "-video_size", f"{width}x{height}", "-framerate", f"{recipe.fps}"]
+    read = [
+        "-f",
+        "rawvideo",
+        "-pixel_format",
+        "rgb24",
+        "-video_size",
+        f"{width}x{height}",
+        "-framerate",
+        str(recipe.fps),
+    ]
     resize = f"scale={wide}:{high}:flags=lanczos+accurate_rnd+full_chroma_int"
     if recipe.codec == "h264":
         # options such as -color_trc lose against what the frames say (seen in ffmpeg 9), hence setparams
@@ -59,7 +68,8 @@ def command(recipe: Recipe, target: Path) -> list[str]:
         picture += f",setparams=range=limited:colorspace=bt709:{_TAGS}"
         write = ["-c:v", "libx264", "-preset", "medium", "-profile:v", "high", "-crf", str(recipe.crf)]
         write += ["-tune", "grain"] if recipe.grain else []
-        write += ["-g", str(max(1, round(recipe.fps))), "-movflags", "hybrid_fragmented+negative_cts_offsets", "-f", "mp4"]
+        write += ["-g", str(max(1, round(recipe.fps)))]
+        write += ["-movflags", "hybrid_fragmented+negative_cts_offsets", "-f", "mp4"]
     else:
         picture = f"{resize},format=bgr0,setparams=range=full:{_TAGS}"
         write = ["-c:v", "ffv1", "-level", "3", "-g", "1", "-slices", "4", "-slicecrc", "1", "-f", "matroska"]
@@ -133,19 +143,20 @@ class Encoder:
         self._threads[0].join(1)
         said = [line for line in self._tail if line]
         if any("No space left on device" in line for line in said):
-            return DiskFull(f"the disk of {self.target} is full; what was written so far plays: free some space and rerun")
+            return DiskFull(f"the disk of {self.target} is full; what was written so far plays: free some space")
         words = " | ".join(said[-3:]) or "it said nothing"
-        return EncoderFailed(f"ffmpeg ended early (exit status {code}) on {self.target}: {words}; see `latentworld doctor`")
+        return EncoderFailed(f"ffmpeg ended early (status {code}) on {self.target}: {words}; try `latentworld doctor`")
 
 
 def _start(arguments: list[str]) -> subprocess.Popen[bytes]:
-    apart = {"creationflags": 0x200} if sys.platform == "win32" else {"start_new_session": True}
+    apart: dict[str, Any] = {"creationflags": 0x200} if sys.platform == "win32" else {"start_new_session": True}
     pipe = subprocess.PIPE
     try:
-        return subprocess.Popen(arguments, stdin=pipe, stdout=subprocess.DEVNULL, stderr=pipe, **apart)  # type: ignore[call-overload, no-any-return]
+        return subprocess.Popen(arguments, stdin=pipe, stdout=subprocess.DEVNULL, stderr=pipe, **apart)
     except OSError as error:
+        why = f"{arguments[0]}: {error.strerror}"
         raise EncoderFailed(
-            f"ffmpeg did not start ({arguments[0]}: {error.strerror}); reinstall imageio-ffmpeg or correct IMAGEIO_FFMPEG_EXE"
+            f"ffmpeg did not start ({why}): reinstall imageio-ffmpeg, or set IMAGEIO_FFMPEG_EXE"
         ) from None
 
 

@@ -62,11 +62,17 @@ class Folder:
         files += [self.preset, self.telemetry, self.sheet, self.chart, self.summary, self.frames]
         return [file for file in files if file.exists()]
 
+    def clear(self) -> None:
+        """Remove what an earlier film left, and nothing else."""
+        for file in self.ours():
+            with writing(file):
+                shutil.rmtree(file) if file.is_dir() else file.unlink()
+
 
 def prepare(path: Path, overwrite: bool = False) -> Folder:
-    """Make the folder ready. OutputExists when a film is there and may not go; OutputError when it cannot be written.
+    """Make the folder. OutputExists when a film is there and may not go; OutputError when it cannot be written.
 
-    Only files that a film left are removed, never others that lie beside them.
+    An earlier film stays until `clear`: should the new one fail to start, nothing is lost.
     """
     folder = Folder(path)
     with writing(path):
@@ -77,8 +83,6 @@ def prepare(path: Path, overwrite: bool = False) -> Folder:
         path.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryFile(dir=path):
             pass  # a folder may exist and still refuse files
-        for file in there:
-            shutil.rmtree(file) if file.is_dir() else file.unlink()
     return folder
 
 
@@ -101,4 +105,4 @@ def writing(path: Path) -> Iterator[None]:
     except OSError as error:
         if error.errno in (errno.ENOSPC, errno.EDQUOT):
             raise DiskFull(f"the disk of {path} is full; what was written so far is kept: free some space") from error
-        raise OutputError(f"cannot write {path} ({error.strerror or error}): choose a folder you may write to") from error
+        raise OutputError(f"cannot write {path} ({error.strerror or error}): choose another folder") from error

@@ -25,7 +25,7 @@ class Sink(Protocol):
     """Opened by `with`, fed by `send`, closed by the end of the `with`, also after an exception."""
 
     def __enter__(self) -> Self: ...
-    def __exit__(self, kind: Fault, error: BaseException | None, trace: TracebackType | None) -> None: ...
+    def __exit__(self, kind: Fault, error: BaseException | None, trace: TracebackType | None, /) -> None: ...
     def send(self, frames: Frames) -> None:
         """Take a batch of frames; OutputError when it cannot be kept."""
         ...
@@ -65,7 +65,7 @@ class Memory:
         self.open = True
         return self
 
-    def __exit__(self, kind: Fault, error: BaseException | None, trace: TracebackType | None) -> None:
+    def __exit__(self, kind: Fault, *rest: object) -> None:
         self.open = False
 
     def send(self, frames: Frames) -> None:
@@ -91,7 +91,7 @@ class Video:
         self._encoder = Encoder(self.recipe, self.target)
         return self
 
-    def __exit__(self, kind: Fault, error: BaseException | None, trace: TracebackType | None) -> None:
+    def __exit__(self, kind: Fault, *rest: object) -> None:
         encoder, self._encoder = self._encoder, None
         if encoder is None:
             return
@@ -107,7 +107,9 @@ class Video:
             raise OutputError("this sink is closed: send frames inside its `with` block")
         expected = (*self.recipe.source, 3)
         if frames.pictures.shape[1:] != expected:
-            raise OutputError(f"pictures of {frames.pictures.shape[1:]} sent to a film of {expected}: set decoder sizes")
+            raise OutputError(
+                f"pictures of {frames.pictures.shape[1:]} do not fit a film of {expected}: send equal sizes"
+            )
         for picture in frames.pictures:
             self._encoder.send(picture.tobytes())
 
@@ -125,7 +127,7 @@ class Stills:
         self._open = True
         return self
 
-    def __exit__(self, kind: Fault, error: BaseException | None, trace: TracebackType | None) -> None:
+    def __exit__(self, kind: Fault, *rest: object) -> None:
         self._open = False
 
     def send(self, frames: Frames) -> None:
@@ -147,7 +149,7 @@ class Room:
         self._check("nothing was written yet")
         return self
 
-    def __exit__(self, kind: Fault, error: BaseException | None, trace: TracebackType | None) -> None:
+    def __exit__(self, kind: Fault, *rest: object) -> None:
         pass
 
     def send(self, frames: Frames) -> None:

@@ -1,11 +1,11 @@
-"""Telemetry: a line of CSV a frame, flushed batch by batch; floats are written so that they read back to the last bit."""
+"""Telemetry: a line of CSV a frame, flushed batch by batch; floats read back to the last bit."""
 
 from __future__ import annotations
 
 import csv
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
-from types import TracebackType
 from typing import IO, Any, Self
 
 import numpy as np
@@ -16,7 +16,10 @@ from installation.frames import Frames
 from latentworld.errors import OutputError
 from latentworld.plane import Plane
 
-COLUMNS = ("index", "time", "alpha", "beta", "front", "ux", "uy", "uz", "radius", "clip_step", "distance", "lipschitz", "marked")  # fmt: skip
+COLUMNS = (
+    "index", "time", "alpha", "beta", "front", "ux", "uy", "uz", "radius",
+    "clip_step", "distance", "lipschitz", "marked",
+)  # fmt: skip
 Array = NDArray[np.float64]
 
 
@@ -54,16 +57,14 @@ class Recorder:
             self._file.flush()
         return self
 
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+    def __exit__(self, kind: type[BaseException] | None, *rest: object) -> None:
         file, self._file = self._file, None
         if file is not None and kind is None:
             with writing(self.target):
                 file.close()
         elif file is not None:
-            try:
-                file.close()  # may try to write what a full disk refused; the first fault is the one to report
-            except OSError:
-                pass
+            with suppress(OSError):  # may try to write what a full disk refused; the first fault is the one to report
+                file.close()
 
     def send(self, frames: Frames) -> None:
         """Write the batch and flush it."""
@@ -94,5 +95,22 @@ def read(path: Path) -> Telemetry:
                 values[name].append(float(row[name]))
     table = {name: np.array(column, dtype=np.float64) for name, column in values.items()}
     unit = np.stack([table.pop("ux"), table.pop("uy"), table.pop("uz")], axis=1)
-    flags = {name: table.pop(name).astype(np.bool_) for name in ("front", "marked")}
-    return Telemetry(index=table.pop("index").astype(np.int64), unit=unit, **flags, **table)
+    front, marked = (table.pop(name).astype(np.bool_) for name in ("front", "marked"))
+    return Telemetry(index=table.pop("index").astype(np.int64), unit=unit, front=front, marked=marked, **table)
+
+
+def rifts(record: Telemetry, above: float = 5.0) -> NDArray[np.int64]:
+    """The steepest frame of every stretch whose Lipschitz value is `above` times the median over the way walked.
+
+    Over the way, not over the frames: even pacing crowds frames onto rifts, and their median would hide them.
+    """
+    known = np.isfinite(record.lipschitz) & (record.distance > 0)
+    if not known.any():
+        return np.empty(0, dtype=np.int64)
+    order = np.argsort(record.lipschitz[known])
+    way = np.cumsum(record.distance[known][order])
+    median = record.lipschitz[known][order][np.searchsorted(way, way[-1] / 2)]
+    steep = np.flatnonzero(known & (record.lipschitz >= above * median))
+    stretches = np.split(steep, np.flatnonzero(np.diff(steep) > 1) + 1)
+    peaks = [part[np.argmax(record.lipschitz[part])] for part in stretches if len(part)]
+    return np.array(peaks, dtype=np.int64)

@@ -75,7 +75,7 @@ def _spiral(spec: Spiral, plane: Plane) -> curves.Spiral:
     return curves.Spiral(centre, h, math.radians(spec.start), spec.shrink, spec.turns)
 
 
-def _waypoints(spec: Waypoints, plane: Plane) -> curves.Spline:
+def _waypoints(spec: Waypoints, plane: Plane) -> curves.Arcs:
     units, radii = zip(*(place(plane, p) for p in spec.points))
     stops, r = np.stack(units), np.array(radii)
     if spec.closed:
@@ -83,13 +83,7 @@ def _waypoints(spec: Waypoints, plane: Plane) -> curves.Spline:
     apart = globe.angle(stops[:-1], stops[1:])
     if (apart < 1e-9).any() or (apart > math.pi - 1e-6).any():
         raise GeometryError("Neighbouring waypoints are equal or antipodal: remove one, or put a third between them.")
-    headings, slopes = _headings(stops, apart, spec.closed), _slopes(r, apart, spec.closed)
-    controls = [
-        curves.bezier(stops[i], headings[i], stops[i + 1], headings[i + 1], apart[i] / 3) for i in range(len(apart))
-    ]
-    # Both handles are a third of the angle, so a radius slope per radian joins smoothly when scaled by the same third.
-    rises = slopes[:-1] * apart / 3, slopes[1:] * apart / 3
-    return curves.Spline(np.stack(controls), np.stack([r[:-1], r[:-1] + rises[0], r[1:] - rises[1], r[1:]], axis=1))
+    return curves.biarcs(stops, _headings(stops, apart, spec.closed), r, spec.closed)
 
 
 def _headings(stops: Array, apart: Array, closed: bool) -> Array:
@@ -107,28 +101,13 @@ def _headings(stops: Array, apart: Array, closed: bool) -> Array:
     return headings
 
 
-def _slopes(r: Array, apart: Array, closed: bool) -> Array:
-    """Radius per radian at waypoints [m + 1]: harmonic means, flat at extremes (Fritsch and Butland), so that the
-    radius stays between its neighbours."""
-    secants = np.diff(r) / apart
-    before = np.concatenate([secants[-1:] if closed else [0.0], secants])
-    after = np.concatenate([secants, secants[:1] if closed else [0.0]])
-    same = before * after > 0
-    return np.where(same, 2.0 * before * after / np.where(same, before + after, 1.0), 0.0)
-
-
-def _swath(spec: Swath, plane: Plane) -> curves.Spline:
+def _swath(spec: Swath, plane: Plane) -> curves.Arcs:
     alpha, beta = spec.alpha, np.linspace(*spec.beta, spec.rows)
     if alpha[0] == alpha[1] or (spec.rows > 1 and spec.beta[0] == spec.beta[1]):
         raise GeometryError("The swath has zero length: widen its alpha and beta windows.")
-    west, east = plane.unit(alpha[0], beta), plane.unit(alpha[1], beta)
-    controls: list[Array] = []
-    for row in range(spec.rows):
-        a, b = (west[row], east[row]) if row % 2 == 0 else (east[row], west[row])
-        leaving, arriving = globe.tangent(a, b), -globe.tangent(b, a)
-        if controls:
-            end, h = controls[-1][3], globe.tangent(controls[-1][3], controls[-1][2])
-            # Handles of 2/3 of the gap make the turn nearly a half circle.
-            controls.append(curves.bezier(end, -h, a, leaving, float(globe.angle(end, a)) * 2 / 3))
-        controls.append(curves.bezier(a, leaving, b, arriving, float(globe.angle(a, b)) / 3))
-    return curves.Spline(np.stack(controls), np.ones((len(controls), 4)))
+    rows = np.stack([plane.unit(alpha[0], beta), plane.unit(alpha[1], beta)], axis=1)
+    rows[1::2] = rows[1::2, ::-1]  # boustrophedon
+    begin, end = rows[:, 0], rows[:, 1]
+    headings = np.stack([globe.tangent(begin, end), -globe.tangent(end, begin)], axis=1)
+    # Along a row the biarc is the great circle, between rows nearly a half circle.
+    return curves.biarcs(rows.reshape(-1, 3), headings.reshape(-1, 3), np.ones(2 * spec.rows), closed=False)

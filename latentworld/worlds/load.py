@@ -134,7 +134,7 @@ def module(kind: Any, folder: Path, dtype: torch.dtype) -> Any:
     """A diffusers model with every weight from its files; WorldDamaged names the folder otherwise."""
     cards.read_json(folder / "config.json")
     form = files.variant(files.weights(folder))
-    options = {"torch_dtype": dtype, "use_safetensors": True, "local_files_only": True, "variant": form}
+    options = {"dtype": dtype, "use_safetensors": True, "local_files_only": True, "variant": form}
     return _whole(folder, lambda: kind.from_pretrained(folder, output_loading_info=True, **options))
 
 

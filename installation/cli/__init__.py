@@ -1,0 +1,49 @@
+"""The command line. Each group of commands is a module; what they need is imported when they are run."""
+
+from __future__ import annotations
+
+import sys
+
+import typer
+
+from installation.cli import doctor, film, presets, still, worlds
+from latentworld import __version__
+from latentworld.errors import LatentWorldError
+
+app = typer.Typer(
+    name="latentworld",
+    help="Walk the latent plane of a diffusion model, feel where its meaning breaks, and film it.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,  # a fault of ours keeps its plain traceback
+)
+app.command("film")(film.film)
+app.command("still")(still.still)
+app.command("doctor")(doctor.doctor)
+app.add_typer(worlds.app, name="worlds")
+app.add_typer(presets.app, name="presets")
+
+
+def _version(asked: bool) -> None:
+    if asked:
+        typer.echo(__version__)
+        raise typer.Exit
+
+
+@app.callback()
+def _options(
+    version: bool = typer.Option(False, "--version", callback=_version, is_eager=True, help="Print the version."),
+) -> None:
+    pass
+
+
+def main() -> None:
+    """Run a command; whatever latentworld refuses becomes one line on stderr and exit code 1."""
+    try:
+        app()
+    except LatentWorldError as error:
+        print(f"error: {' '.join(str(error).split())}", file=sys.stderr)
+        sys.exit(1)
+    except KeyboardInterrupt:
+        print("interrupted", file=sys.stderr)
+        sys.exit(130)

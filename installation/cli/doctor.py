@@ -1,0 +1,36 @@
+"""`latentworld doctor`: what this machine has, and what will be used."""
+
+from __future__ import annotations
+
+import json
+from typing import Annotated
+
+import typer
+from rich.console import Console
+from rich.table import Table
+
+
+def doctor(as_json: Annotated[bool, typer.Option("--json", help="For scripts.")] = False) -> None:
+    """Examine this machine: device, memory, encoder, display, versions and worlds."""
+    from installation.doctor import examine
+
+    report = examine()
+    if as_json:
+        print(json.dumps(report, indent=2))
+    else:
+        table = Table(box=None, show_header=False, pad_edge=False)
+        table.add_column(no_wrap=True)
+        table.add_column(overflow="fold")
+        for name, value in report.items():
+            table.add_row(f"[dim]{name.replace('_', ' ')}[/]", _words(value))
+        Console(highlight=False).print(table)
+    if not report["encoder_works"]:
+        raise typer.Exit(1)
+
+
+def _words(value: object) -> str:
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    if isinstance(value, list):
+        return ", ".join(map(str, value)) or "none"
+    return "none" if value is None else str(value)

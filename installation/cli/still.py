@@ -1,0 +1,54 @@
+"""`latentworld still`: one place to a picture."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from installation.cli.presets import Override
+
+Option = typer.Option
+
+
+def still(
+    preset: Annotated[str | None, typer.Argument(help="A preset to start from; without one, plain defaults.")] = None,
+    alpha: Annotated[float, Option(help="From z0 toward z1.")] = ...,  # type: ignore[assignment]
+    beta: Annotated[float, Option(help="From z0 toward z2.")] = ...,  # type: ignore[assignment]
+    output: Annotated[Path, Option("-o", "--output", help="The PNG file; replaces one that is there.")] = ...,  # type: ignore[assignment]
+    radius: Annotated[float, Option(help="Factor of the shell; above 1 is past the hypersphere.")] = 1.0,
+    world: Annotated[str | None, Option(help="`embedded`, a folder, a .safetensors file or a hub name.")] = None,
+    seeds: Annotated[str | None, Option(help="Three seeds, as 0,123,200.")] = None,
+    layout: Annotated[str | None, Option(help="nhwc (the write-up's) or nchw.")] = None,
+    norm: Annotated[str | None, Option(help="sphere, global or raw.")] = None,
+    prompt: Annotated[str | None, Option(help="What the picture should be.")] = None,
+    negative: Annotated[str | None, Option(help="What it should not be.")] = None,
+    steps: Annotated[int | None, Option(help="Denoising steps.")] = None,
+    guidance: Annotated[float | None, Option(help="Classifier-free guidance; 1 is none.")] = None,
+    decoder: Annotated[str | None, Option(help="faithful, scout or analytic.")] = None,
+    set_: Override = None,
+) -> None:
+    """Render the picture at one place of the plane."""
+    from latentworld import preset as presets
+
+    chosen: dict[str, Any] = {
+        "world.name": world, "plane.seeds": None if seeds is None else _numbers(seeds), "plane.layout": layout,
+        "plane.norm": norm, "prompt.positive": prompt, "prompt.negative": negative,
+        "decoder.steps": steps, "decoder.guidance": guidance, "decoder.kind": decoder,
+    }  # fmt: skip
+    # JSON strings, numbers and lists are TOML too, so that a prompt may hold quotes and equals signs
+    overrides = [f"{key}={json.dumps(value)}" for key, value in chosen.items() if value is not None] + (set_ or [])
+    journey = presets.parse({}, overrides) if preset is None else presets.load(preset, overrides)
+    from installation import show
+
+    show.still(journey, alpha, beta, radius, output)
+    print(output)
+
+
+def _numbers(text: str) -> list[int]:
+    try:
+        return [int(part) for part in text.split(",")]
+    except ValueError:
+        raise typer.BadParameter(f"{text!r}: write three whole numbers, as 0,123,200", param_hint="--seeds") from None

@@ -1,0 +1,62 @@
+"""`latentworld worlds`: which worlds are there, and what they are."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+from rich.console import Console
+from rich.table import Table
+
+app = typer.Typer(help="List worlds and look into them.", invoke_without_command=True)
+Name = Annotated[str, typer.Argument(help="`embedded`, a folder, a .safetensors file or a hub name.")]
+
+
+@app.callback()
+def worlds(context: typer.Context) -> None:
+    """List the worlds on this machine."""
+    if context.invoked_subcommand is not None:
+        return
+    from latentworld.worlds import listing
+
+    table = Table(box=None, header_style="bold", pad_edge=False)
+    for column in ("world", "pixels", "parameters", "MB", "student", "CLIP", "title"):
+        table.add_column(column, justify="right" if column in ("pixels", "parameters", "MB") else "left")
+    found = listing()
+    for world in found:
+        millions = f"{sum(world.parameters.values()) / 1e6:.1f} M"
+        marks = ("yes" if world.student else "-", "yes" if world.clip else "-")
+        table.add_row(world.name, str(world.size), millions, f"{world.disk_mb:.0f}", *marks, world.card.title)
+    nothing = "no world on this machine yet: name a folder, a .safetensors file or a hub repository"
+    Console().print(table if found else nothing)
+
+
+@app.command()
+def show(world: Name) -> None:
+    """What a world is, from its files' headers."""
+    from latentworld.worlds import inspect
+
+    seen, console = inspect(world), Console(highlight=False)
+    console.print(f"[bold]{seen.card.title or seen.name}[/]  {seen.card.description}")
+    table = Table(box=None, show_header=False, pad_edge=False)
+    told = seen.card.defaults
+    rows = {
+        "name": seen.name, "source": seen.source, "folder": str(seen.path), "pictures": f"{seen.size} x {seen.size}",
+        "prediction": seen.prediction, "on disk": f"{seen.disk_mb:.1f} MB",
+        "parameters": ", ".join(f"{part} {count / 1e6:.1f} M" for part, count in seen.parameters.items()),
+        "student": "yes" if seen.student else "no", "tiny VAE": "yes" if seen.tiny_vae else "no",
+        "CLIP": "its own" if seen.clip else "none: the embedded one serves",
+        "defaults": f"{told.steps} steps, guidance {told.guidance}, scout {told.scout_steps} steps",
+        "prompt": told.prompt, "negative": told.negative,
+    }  # fmt: skip
+    for name, value in rows.items():
+        table.add_row(f"[dim]{name}[/]", value)
+    console.print(table)
+
+
+@app.command()
+def path(world: Name) -> None:
+    """Print the folder (or file) of a world, and nothing else."""
+    from latentworld.worlds import resolve
+
+    print(resolve(world)[0])

@@ -1,0 +1,83 @@
+"""What this machine has, and what a film would use here. Things are tried: an encoder that is listed may not run."""
+
+from __future__ import annotations
+
+import platform
+import sys
+import tempfile
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import Any
+
+import psutil
+
+from installation.film.encoder import Encoder, Recipe, binary
+from installation.film.preview import display
+from latentworld import __version__, worlds
+from latentworld.device import choose
+from latentworld.errors import LatentWorldError
+
+
+def examine() -> dict[str, Any]:
+    """The report of `latentworld doctor`, ready for JSON."""
+    import torch
+
+    chosen = choose()
+    works, words = probe_encoder()
+    memory = psutil.virtual_memory()
+    return {
+        "latentworld": __version__,
+        "python": platform.python_version(),
+        "system": f"{platform.system()} {platform.machine()}",
+        "torch": torch.__version__,
+        "diffusers": _version("diffusers"),
+        "transformers": _version("transformers"),
+        "openvino": _version("openvino"),
+        "cores": psutil.cpu_count(logical=True),
+        "threads": torch.get_num_threads(),
+        "memory_gb": round(memory.total / 1e9, 1),
+        "memory_free_gb": round(memory.available / 1e9, 1),
+        **_device(chosen.device),
+        "dtype": chosen.dtype,
+        "engine": chosen.engine,
+        "batch_at_512": chosen.batch,
+        "encoder": words,
+        "encoder_works": works,
+        "display": display(),
+        "worlds": [world.name for world in worlds.listing()],
+    }
+
+
+def probe_encoder() -> tuple[bool, str]:
+    """Encode two frames; whether that worked, and the encoder or the reason."""
+    recipe = Recipe("h264", 24, (64, 64), (64, 64))
+    try:
+        with tempfile.TemporaryDirectory() as folder:
+            target = Path(folder, "probe.mp4")
+            encoder = Encoder(recipe, target)
+            try:
+                for shade in (0, 255):
+                    encoder.send(bytes([shade]) * (64 * 64 * 3))
+            finally:
+                encoder.close()
+            return target.stat().st_size > 0, binary()
+    except (LatentWorldError, OSError) as error:
+        return False, str(error)
+
+
+def _device(device: str) -> dict[str, Any]:
+    import torch
+
+    if not device.startswith("cuda"):
+        return {"device": device, "device_name": platform.processor() or device, "device_memory_gb": None}
+    seen = torch.cuda.get_device_properties(device)
+    return {"device": device, "device_name": seen.name, "device_memory_gb": round(seen.total_memory / 1e9, 1)}
+
+
+def _version(package: str) -> str | None:
+    if package in sys.modules:
+        return str(getattr(sys.modules[package], "__version__", None))
+    try:
+        return version(package)
+    except PackageNotFoundError:
+        return None

@@ -1,0 +1,203 @@
+"""From a preset to the parts the loop runs on. With `show`, the only place that knows concrete classes."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from latentworld.vision import Eye
+
+from installation.clock import CountedClock
+from installation.loop import Pilot
+from latentworld import vertices, walks, worlds
+from latentworld.decoding import Decoder, Memo, Watch, faithful_decoder, scout_decoder
+from latentworld.decoding.analytic import AnalyticEye, analytic
+from latentworld.decoding.contract import Profile
+from latentworld.device import choose
+from latentworld.errors import PresetError, WorldMismatch
+from latentworld.lipschitz import Array, Lookout
+from latentworld.pilot import Pilot as Helm
+from latentworld.plane import Plane
+from latentworld.preset import Preset
+from latentworld.prompts import Prompt
+from latentworld.walks import Walk
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+    from latentworld.worlds import World
+
+_ANALYTIC_SHAPE = (4, 16, 16)
+_BLIND_STEPS = 8  # of the faithful decoder, where a world has no student to look ahead with
+
+
+@dataclass(frozen=True, eq=False)
+class Rig:
+    """Everything a film or a show runs on; `preset` is resolved: nothing in it is left to the world's card."""
+
+    preset: Preset
+    world: str
+    plane: Plane
+    decoder: Decoder
+    eye: Eye
+    prompt: Prompt
+    walk: Walk
+    pilot: Pilot
+    clock: CountedClock
+
+
+class Watched:
+    """A decoder whose every call is watched, so that a film can be stopped between two denoising steps."""
+
+    def __init__(self, decoder: Decoder, watch: Watch) -> None:
+        self.decoder, self.watch = decoder, watch
+
+    @property
+    def profile(self) -> Profile:
+        return self.decoder.profile
+
+    @property
+    def shape(self) -> tuple[int, int, int]:
+        return self.decoder.shape
+
+    @property
+    def size(self) -> tuple[int, int]:
+        return self.decoder.size
+
+    def __call__(self, latents: Tensor, prompt: Prompt, watch: Watch | None = None) -> Tensor:
+        """As the wrapped decoder; a watcher given here goes before the usual one."""
+        return self.decoder(latents, prompt, watch or self.watch)
+
+
+@dataclass(frozen=True, eq=False)
+class Studio:
+    """What turns places into pictures: no walk, no pilot, no clock. Enough for a still."""
+
+    preset: Preset
+    world: str
+    plane: Plane
+    decoder: Decoder
+    scout: Decoder
+    eye: Eye
+    prompt: Prompt
+
+
+def build(preset: Preset, watch: Watch | None = None) -> Rig:
+    """Load, draw and connect everything a preset names. Raises the LatentWorldError of whatever does not fit."""
+    studio = open_studio(preset, watch)
+    preset, plane, prompt = studio.preset, studio.plane, studio.prompt
+    walk = walks.build(preset.walk, plane)
+    # the pacing looks ahead through the very decoder that makes the frames: what it saw, the memo hands out as frames
+    decoder = Memo(studio.decoder, capacity=max(64, 12 * studio.decoder.profile.batch))
+    scout = lookout(plane, studio.scout, studio.eye, prompt)
+    ahead = lookout(plane, decoder, studio.eye, prompt) if preset.pacing.look == "faithful" else scout
+    batch = decoder.profile.batch
+    pilot = Helm(preset.pilot, preset.pacing, plane, scout, ahead, fps=preset.film.fps, batch=batch)
+    clock = CountedClock(preset.film.frames, preset.film.fps, batch)
+    return Rig(preset, studio.world, plane, decoder, studio.eye, prompt, walk, pilot, clock)
+
+
+def open_studio(preset: Preset, watch: Watch | None = None) -> Studio:
+    """The plane, decoders and eye of a preset."""
+    studio = _analytic(preset) if preset.decoder.kind == "analytic" else _diffusion(preset)
+    if watch is None:
+        return studio
+    parts = studio.preset, studio.world, studio.plane
+    return Studio(*parts, Watched(studio.decoder, watch), Watched(studio.scout, watch), studio.eye, studio.prompt)
+
+
+def lookout(plane: Plane, decoder: Decoder, eye: Eye, prompt: Prompt) -> Lookout:
+    """Places to features, through a decoder and an eye."""
+
+    def look(units: Array, radii: Array) -> Tensor:
+        return eye(decoder(plane.latents(units, radii), prompt))
+
+    return look
+
+
+def resolve(preset: Preset, world: World) -> Preset:
+    """The preset with everything it leaves open as the world's card has it."""
+    told, decoder, prompt = world.card.defaults, preset.decoder, preset.prompt
+    side = world.card.size
+    chosen = choose(decoder.device, decoder.dtype, decoder.engine, decoder.batch, decoder.height or side)
+    settings: dict[str, object] = {
+        "steps": told.steps if decoder.steps is None else decoder.steps,
+        "guidance": told.guidance if decoder.guidance is None else decoder.guidance,
+        "scout_steps": told.scout_steps if decoder.scout_steps is None else decoder.scout_steps,
+        "height": decoder.height or side,
+        "width": decoder.width or side,
+    }
+    settings |= {"device": chosen.device, "dtype": chosen.dtype, "engine": chosen.engine, "batch": chosen.batch}
+    words = {
+        "positive": told.prompt if prompt.positive is None else prompt.positive,
+        "negative": told.negative if prompt.negative is None else prompt.negative,
+    }
+    parts = {"decoder": decoder.model_copy(update=settings), "prompt": prompt.model_copy(update=words)}
+    return preset.model_copy(update=parts)
+
+
+def _diffusion(preset: Preset) -> Studio:
+    from latentworld.vision import clip_eye
+
+    decoder, name = preset.decoder, preset.world.name
+    chosen = choose(decoder.device, decoder.dtype, decoder.engine)
+    name = name if preset.world.revision is None else f"{name}@{preset.world.revision}"
+    world = worlds.load(name, chosen.device, chosen.dtype)
+    preset = resolve(preset, world)
+    d = preset.decoder
+    assert isinstance(d.batch, int)  # resolved
+    size = (d.height or world.card.size, d.width or world.card.size)
+    _check_size(size, world.factor)
+    common: dict[str, Any] = {"batch": d.batch, "engine": d.engine, "size": size}
+    look = _scout(preset, world, common)
+    main = look if d.kind == "scout" else faithful_decoder(world, steps=d.steps, guidance=d.guidance, **common)
+    plane = _plane(preset, main.shape)
+    eye = clip_eye(preset.eye.clip, world)
+    return Studio(preset, world.digest, plane, main, look, eye, _prompt(preset))
+
+
+def _scout(preset: Preset, world: World, common: Mapping[str, Any]) -> Decoder:
+    d = preset.decoder
+    if d.kind == "scout" or world.student is not None or d.scout_lora is not None:
+        lora = Path(d.scout_lora) if d.scout_lora else None
+        tiny = Path(d.tiny_vae) if d.tiny_vae else None
+        return scout_decoder(world, steps=d.scout_steps, lora=lora, tiny_vae=tiny, **common)
+    return faithful_decoder(world, steps=min(_BLIND_STEPS, d.steps or 1), guidance=d.guidance, **common)
+
+
+def _analytic(preset: Preset) -> Studio:
+    d, a = preset.decoder, preset.analytic
+    settings: dict[str, object] = {"steps": d.steps or 50, "height": d.height or 128, "width": d.width or 128}
+    settings |= {"batch": 16 if d.batch == "auto" else d.batch, "device": "cpu", "engine": "eager", "dtype": "float32"}
+    resolved = d.model_copy(update=settings)
+    plane = _plane(preset, _ANALYTIC_SHAPE)
+    size, batch = (resolved.height or 128, resolved.width or 128), int(resolved.batch)
+    decoder = analytic(plane, a.modes, a.sigma, a.seed, resolved.steps or 50, size, batch)
+    preset = preset.model_copy(update={"decoder": resolved})
+    return Studio(preset, decoder.profile.world, plane, decoder, decoder, AnalyticEye(), _prompt(preset))
+
+
+def _plane(preset: Preset, shape: tuple[int, int, int]) -> Plane:
+    spec = preset.plane
+    if spec.vertices is not None:
+        drawn, _ = vertices.load(spec.vertices)
+    else:
+        device = choose(spec.device).device if spec.device == "auto" else spec.device
+        drawn = vertices.from_seeds(spec.seeds, shape, spec.layout, device, spec.dtype)
+    if drawn.shape[1:] != shape:
+        found, wanted = list(drawn.shape[1:]), list(shape)
+        raise WorldMismatch(f"the vertices in {spec.vertices} are {found}, this decoder wants {wanted}: draw others")
+    return Plane(np.asarray(drawn), spec.norm)
+
+
+def _prompt(preset: Preset) -> Prompt:
+    return Prompt(preset.prompt.positive or "", preset.prompt.negative or "")
+
+
+def _check_size(size: tuple[int, int], factor: int) -> None:
+    for key, side in zip(("height", "width"), size):
+        if side % factor:
+            raise PresetError(f"decoder.{key} = {side}: this world needs a multiple of {factor}")

@@ -1,0 +1,133 @@
+"""The builder: from a preset to a film or a still. The library in ten lines::
+
+from installation import show
+from latentworld import preset
+
+journey = preset.load("first-light", ["film.seconds=4"])
+film = show.film(journey, "out/four-seconds")
+print(film.summary.median_clip_step, film.video)
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from contextlib import suppress
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+from installation.clock import Stopwatch
+from installation.controls import Mailbox
+from installation.film import chart, telemetry
+from installation.film.encoder import SUFFIX, Recipe
+from installation.film.output import Folder, prepare, write_text, writing
+from installation.film.sheet import Sheet
+from installation.film.sinks import Room, Sink, Sinks, Stills, Video, save_png
+from installation.film.summary import Summary, Tally, figures
+from installation.frames import develop
+from installation.loop import run
+from installation.rig import Rig, build, open_studio
+from latentworld import __version__, vertices
+from latentworld.decoding import Profile, Watch
+from latentworld.errors import Cancelled, OutputError
+from latentworld.preset import Preset, dump
+
+
+@dataclass(frozen=True)
+class Film:
+    """What was made, and whether it is all of it (a watcher may have stopped it)."""
+
+    folder: Folder
+    video: Path
+    summary: Summary
+
+    @property
+    def complete(self) -> bool:
+        """Whether every frame was made."""
+        return self.summary.complete
+
+
+def film(
+    preset: Preset, out: str | Path, *, overwrite: bool = False, sinks: Sequence[Sink] = (), watch: Watch | None = None
+) -> Film:
+    """Render a preset into the folder `out`.
+
+    Frames also go to `sinks`; `watch(done, total)` is told of every denoising step and ends the film by returning
+    False. However a film ends, what was made plays and its telemetry, pictures and summary lie beside it.
+    """
+    folder = prepare(Path(out), overwrite)
+    rig = build(preset, watch)
+    folder.clear()
+    write_text(folder.preset, dump(rig.preset))
+    clock, tally = Stopwatch(), Tally()
+    video, keeper = _keeper(rig, folder)
+    sheet = Sheet(folder.sheet, rig.plane, rig.preset.title, rig.preset.description)
+    outlets = [Room(folder.path), keeper, telemetry.Recorder(folder.telemetry, rig.plane), sheet, tally, *sinks]
+    try:
+        # Cancelled is the watcher's wish and no fault: the summary says what is missing
+        with Sinks(outlets) as outlet, suppress(Cancelled):
+            run(rig.clock, Mailbox(), rig.walk, rig.plane, rig.decoder, rig.eye, rig.pilot, outlet, rig.prompt)
+    except BaseException:
+        _leave(rig, folder, tally, clock)
+        raise
+    return Film(folder, video, _record(rig, folder, tally, clock))
+
+
+def still(preset: Preset, alpha: float, beta: float, radius: float, out: str | Path) -> Profile:
+    """Render one place into a PNG; the same bytes as a film's frame there."""
+    studio = open_studio(preset)
+    unit = studio.plane.unit([alpha], [beta])
+    latents = studio.plane.latents(unit, [radius])
+    picture = develop(studio.decoder(latents, studio.prompt))[0]
+    target = Path(out)
+    with writing(target.parent):
+        target.parent.mkdir(parents=True, exist_ok=True)
+    save_png(target, picture)
+    return studio.decoder.profile
+
+
+def _keeper(rig: Rig, folder: Folder) -> tuple[Path, Sink]:
+    """What keeps the frames, and where."""
+    spec, source = rig.preset.film, rig.decoder.size
+    size = _size(rig)
+    if spec.codec == "frames":
+        return folder.frames, Stills(folder.frames, size)
+    target = folder.video(SUFFIX[spec.codec])
+    return target, Video(target, Recipe(spec.codec, spec.fps, source, size, spec.crf, spec.grain))
+
+
+def _size(rig: Rig) -> tuple[int, int]:
+    spec, (height, width) = rig.preset.film, rig.decoder.size
+    return spec.size or (height * spec.scale, width * spec.scale)
+
+
+def _record(rig: Rig, folder: Folder, tally: Tally, clock: Stopwatch) -> Summary:
+    """Draw the chart and write the summary of what was made."""
+    record, spec, profile = telemetry.read(folder.telemetry), rig.preset.film, rig.decoder.profile
+    wall = clock.seconds
+    summary = Summary(
+        title=rig.preset.title,
+        frames=len(record),
+        planned=spec.frames,
+        complete=len(record) == spec.frames,
+        seconds=len(record) / spec.fps,
+        fps=spec.fps,
+        size=_size(rig),
+        **figures(record),  # type: ignore[arg-type]
+        repeated_frames=tally.repeated,
+        world=rig.world,
+        profile=asdict(profile),
+        profile_hash=profile.hash,
+        vertices=vertices.digest(rig.plane.vertices),
+        wall_seconds=wall,
+        frames_per_second=len(record) / wall,
+        version=__version__,
+    )
+    write_text(folder.summary, summary.json())
+    chart.draw(record, rig.plane, folder.chart, rig.preset.title)
+    return summary
+
+
+def _leave(rig: Rig, folder: Folder, tally: Tally, clock: Stopwatch) -> None:
+    """After a fault: record what there is, and let the fault itself be what is reported."""
+    with suppress(OutputError, OSError):
+        _record(rig, folder, tally, clock)

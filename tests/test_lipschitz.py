@@ -1,0 +1,131 @@
+"""Rates against closed forms on linear and quadratic features, and the floor against a world of known jitter."""
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from latentworld.errors import GeometryError
+from latentworld.lipschitz import along, noise_floor, on_grid
+
+RANDOM = np.random.default_rng(5)
+LINEAR = RANDOM.normal(size=(7, 3))
+
+
+def grid(n: int, m: int, skew: float = 0.6) -> np.ndarray:
+    """A skew, unevenly scaled grid in a plane of R3."""
+    a, b = np.meshgrid(np.linspace(0, 2, n), np.linspace(0, 0.7, m), indexing="ij")
+    first, second = np.array([1.0, 0.2, 0.0]), np.array([skew, 1.0, 0.5])
+    return a[..., None] * first + b[..., None] * second + np.array([3.0, 1.0, 2.0])
+
+
+def tangent_gradient(jacobian: np.ndarray, points: np.ndarray) -> np.ndarray:
+    """Frobenius norm of a Jacobian [..., F, 3] on the plane of the grid."""
+    basis, _ = np.linalg.qr(np.stack([points[1, 0] - points[0, 0], points[0, 1] - points[0, 0]], axis=1))
+    return np.linalg.norm(jacobian @ basis, axis=(-2, -1))
+
+
+def test_rates_of_linear_features_along_a_line() -> None:
+    direction = np.array([0.3, -0.2, 0.9])
+    points = np.array([0.0, 0.1, 0.4, 0.45, 2.0])[:, None] * direction
+    rates, _ = along(points @ LINEAR.T, points)
+    expected = np.linalg.norm(LINEAR @ direction) / np.linalg.norm(direction)
+    assert np.isnan([rates.step[0], rates.distance[0], rates.rate[0]]).all()
+    np.testing.assert_allclose(rates.rate[1:], expected, rtol=1e-12)
+    np.testing.assert_allclose(rates.distance[1:], np.linalg.norm(np.diff(points, axis=0), axis=1), rtol=1e-12)
+
+
+def test_rate_of_quadratic_features_is_exact_at_the_midpoint() -> None:
+    x = np.array([0.0, 0.5, 1.5, 2.0])
+    points = np.stack([x, 0 * x, 0 * x], axis=1)
+    rates, _ = along((x**2)[:, None], points)
+    np.testing.assert_allclose(rates.rate[1:], x[1:] + x[:-1], rtol=1e-12)
+
+
+@given(cut=st.integers(0, 6))
+def test_a_path_cut_anywhere_has_the_rates_of_the_whole(cut: int) -> None:
+    points = np.random.default_rng(0).normal(size=(6, 3))
+    features = np.sin(points @ LINEAR.T)
+    whole, end = along(features, points)
+    first, trail = along(features[:cut], points[:cut])
+    second, last = along(features[cut:], points[cut:], trail)
+    for name in ("step", "distance", "rate"):
+        np.testing.assert_array_equal(
+            np.concatenate([getattr(first, name), getattr(second, name)]), getattr(whole, name)
+        )
+    assert end is not None and last is not None
+    np.testing.assert_array_equal(last.point, end.point)
+
+
+def test_a_trail_keeps_no_batch_alive_and_takes_tensors() -> None:
+    import torch
+
+    features = torch.ones(4, 5)
+    rates, trail = along(features, np.zeros((4, 3)))
+    assert trail is not None and trail.features.base is None
+    assert np.isnan(rates.rate).all() and (rates.step[1:] == 0).all()  # nothing walked: no rate, rather than infinity
+
+
+def test_features_and_points_must_pair_up() -> None:
+    with pytest.raises(GeometryError, match="pair up"):
+        along(np.zeros((3, 2)), np.zeros((4, 3)))
+
+
+@pytest.mark.parametrize("shape", [(2, 2), (5, 4), (9, 3)])
+def test_field_of_linear_features_is_exact_on_a_skew_grid(shape: tuple[int, int]) -> None:
+    points = grid(*shape)
+    field = on_grid(points @ LINEAR.T, points)
+    np.testing.assert_allclose(field, tangent_gradient(LINEAR, points), rtol=1e-10)
+
+
+def test_field_of_quadratic_features_converges_to_the_gradient() -> None:
+    def error(n: int) -> float:
+        points = grid(n, n)
+        jacobian = 2 * (points @ LINEAR.T)[..., None] * LINEAR
+        field = on_grid((points @ LINEAR.T) ** 2, points)[1:-1, 1:-1]
+        return float(np.abs(field / tangent_gradient(jacobian, points)[1:-1, 1:-1] - 1).max())
+
+    coarse, fine = error(9), error(33)
+    assert fine < 5e-3
+    assert fine < coarse / 6  # four times finer: second order
+
+
+def test_field_on_a_line_is_the_mean_of_both_sides() -> None:
+    x = np.array([0.0, 1.0, 3.0])
+    field = on_grid((x**2)[:, None, None], np.stack([x, 0 * x, 0 * x], axis=1)[:, None])
+    np.testing.assert_allclose(field[:, 0], [1.0, 2.5, 4.0])
+
+
+def test_field_with_parallel_axes_is_finite() -> None:
+    points = grid(4, 4, skew=0)
+    points[..., :] = points[..., :1] * np.array([1.0, 2.0, 3.0]) + np.arange(4)[:, None] * np.array([1.0, 2.0, 3.0])
+    assert np.isfinite(on_grid(points @ LINEAR.T, points)).all()
+
+
+@pytest.mark.parametrize(("features", "points"), [((1, 1, 3), (1, 1, 3)), ((2, 2, 3), (2, 3, 3)), ((4, 3), (4, 3))])
+def test_a_field_needs_two_points(features: tuple[int, ...], points: tuple[int, ...]) -> None:
+    with pytest.raises(GeometryError, match="two or more"):
+        on_grid(np.zeros(features), np.zeros(points))
+
+
+def test_floor_of_an_exact_world_is_nothing() -> None:
+    floor = noise_floor(lambda units, radii: units @ LINEAR.T, np.array([0.0, 0.6, 0.8]))
+    assert floor.repeat == 0.0
+    assert floor.rounding < 1e-6
+
+
+def test_floor_sees_slots_and_rounding() -> None:
+    def slots(units: np.ndarray, radii: np.ndarray) -> np.ndarray:
+        return units @ LINEAR.T + 0.01 * (np.arange(len(units)) % 4 == 0)[:, None]
+
+    assert noise_floor(slots, np.array([1.0, 0.0, 0.0])).repeat > 0.01
+
+    def rounded(units: np.ndarray, radii: np.ndarray) -> np.ndarray:
+        return 1e6 * units.astype(np.float32).astype(np.float64)
+
+    floor = noise_floor(rounded, np.array([0.3, 0.5, 0.7]))
+    assert floor.repeat == 0.0
+    assert 0.01 < floor.rounding < 1
+    np.testing.assert_allclose(floor.rate([0.5, 2.0]), floor.jitter / np.array([0.5, 2.0]))
+    with pytest.raises(GeometryError):
+        noise_floor(rounded, np.array([1.0, 0, 0]), repeats=1)

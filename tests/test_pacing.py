@@ -1,0 +1,158 @@
+"""Frames at equal steps of meaning: evenness, bounds, marks, economy, on lands from flat to torn."""
+
+from collections.abc import Callable
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from pydantic import ValidationError
+
+from latentworld.errors import GeometryError
+from latentworld.pacing import HIGH, LOW, PacingSpec, even, steady
+
+TARGET, FLOOR, CEILING = 0.03, 1e-3, 2.0
+Land = Callable[[np.ndarray], np.ndarray]
+
+
+def circle(meaning: Callable[[np.ndarray], np.ndarray]) -> Land:
+    """Features on a circle at the angle `meaning` (rad) of the arc."""
+    return lambda s: np.stack([np.cos(meaning(s)), np.sin(meaning(s)), 0 * s], axis=1)
+
+
+LANDS = {
+    "even": circle(lambda s: 0.3 * s),
+    "waves": circle(lambda s: 0.3 * s + 0.2 * np.sin(s)),
+    "swells": circle(lambda s: 0.3 * s + 0.28 * np.sin(s)),
+    "ridge": circle(lambda s: 0.3 * s + 0.5 * np.tanh((s - 3) / 0.05)),
+    "rifts": circle(lambda s: 0.3 * s + 0.5 * np.floor((s + 1) / 3)),
+}
+
+
+class Film:
+    """Ticks placed one after the other, as the pilot does."""
+
+    def __init__(self, land: Land, ticks: int, n: int = 16, batch: int = 8, spacing: float = 0.1) -> None:
+        position, start, trend, self.probes, self.padded = 0.0, None, 1.0, 0, 0
+        stops, marked, self.asked = [], [], set()
+
+        def ahead(strides: np.ndarray) -> np.ndarray:
+            self.padded += -(-len(strides) // batch) * batch
+            self.asked |= set((position + strides).tolist())
+            return land(position + strides)
+
+        for _ in range(ticks):
+            placed = even(ahead, n, TARGET, spacing, FLOOR, CEILING, batch, start, trend)
+            stops.append(position + placed.strides)
+            marked.append(placed.marked)
+            position, start = float(stops[-1][-1]), placed.feature
+            spacing, trend = placed.spacing, placed.trend
+            self.probes += placed.probes
+        self.stops, self.marked = np.concatenate([[0.0], *stops]), np.concatenate(marked)
+        self.steps = np.linalg.norm(np.diff(land(self.stops), axis=0), axis=1)
+        self.strides = np.diff(self.stops)
+        self.frames = ticks * n
+
+
+@pytest.mark.parametrize("name", LANDS)
+def test_steps_are_even_outside_marked_ones(name: str) -> None:
+    film = Film(LANDS[name], 30)
+    calm = film.steps[~film.marked]
+    assert calm.min() >= 0.999 * LOW * TARGET
+    assert calm.max() <= 1.001 * HIGH * TARGET
+    assert (film.strides >= FLOOR * (1 - 1e-6)).all()
+    assert (film.strides <= CEILING * (1 + 1e-6)).all()
+    assert set(film.stops[1:].tolist()) <= film.asked  # frames are probes: with a memo they cost nothing
+
+
+def test_the_film_keeps_within_twice_of_its_median() -> None:
+    for land in LANDS.values():
+        film = Film(land, 30)
+        calm = film.steps[~film.marked] / np.median(film.steps[~film.marked])
+        assert 0.5 <= calm.min()
+        assert calm.max() <= 2.0
+
+
+@pytest.mark.parametrize(("name", "most"), [("even", 1.1), ("waves", 1.6), ("ridge", 1.6)])
+def test_smooth_land_costs_few_probes(name: str, most: float) -> None:
+    film = Film(LANDS[name], 40)
+    assert film.probes / film.frames <= most
+    assert film.padded / film.frames <= most + 0.05
+
+
+def test_a_rift_is_marked_once_and_crossed_at_the_floor() -> None:
+    film = Film(LANDS["rifts"], 20)
+    crossings = np.floor((film.stops[1:] + 1) / 3) - np.floor((film.stops[:-1] + 1) / 3)
+    np.testing.assert_array_equal(film.marked, crossings > 0)
+    for index in np.flatnonzero(film.marked):
+        edge = 3 * np.floor((film.stops[index + 1] + 1) / 3) - 1
+        assert film.stops[index + 1] - edge < 2.1 * FLOOR
+
+
+def test_a_guess_far_off_is_mended() -> None:
+    for spacing in (1e-6, 1e-3, 50.0):
+        film = Film(LANDS["even"], 10, spacing=spacing)
+        assert film.steps[~film.marked].max() <= 1.001 * HIGH * TARGET
+        assert film.steps[-16:].min() >= 0.9 * TARGET
+
+
+def test_flat_land_goes_at_the_ceiling() -> None:
+    film = Film(lambda s: np.ones((len(s), 3)), 10)
+    assert not film.marked.any()
+    np.testing.assert_allclose(film.strides[32:], CEILING, rtol=1e-6)
+
+
+def test_land_rough_at_every_scale_ends() -> None:
+    seeds = np.random.default_rng(0)
+    film = Film(lambda s: seeds.normal(size=(len(s), 3)), 3)
+    assert film.marked.mean() > 0.9
+    assert (film.strides > 0).all()
+    assert film.probes <= 20 * film.frames
+
+
+@settings(max_examples=40, deadline=None)
+@given(
+    amplitudes=st.lists(st.floats(-0.3, 0.3), min_size=6, max_size=6),
+    jumps=st.lists(st.floats(0.1, 8.0), max_size=3),
+    n=st.integers(1, 24),
+    batch=st.integers(1, 16),
+)
+def test_any_land_keeps_the_promises(amplitudes: list[float], jumps: list[float], n: int, batch: int) -> None:
+    def meaning(s: np.ndarray) -> np.ndarray:
+        waves = sum(a * np.sin((k + 1) * s / 2) for k, a in enumerate(amplitudes))
+        return 0.1 * s + waves + sum((s > jump) * 0.7 for jump in jumps)
+
+    film = Film(circle(meaning), 4, n=n, batch=batch)
+    assert (film.strides >= FLOOR * (1 - 1e-6)).all()
+    assert (film.strides <= CEILING * (1 + 1e-6)).all()
+    assert len(film.marked) == film.frames
+    assert (film.steps[~film.marked] <= 1.001 * HIGH * TARGET).all()
+    slow = film.steps[~film.marked] < 0.999 * LOW * TARGET
+    np.testing.assert_allclose(film.strides[~film.marked][slow], CEILING, rtol=0.5)
+
+
+def test_placing_is_deterministic() -> None:
+    first, second = Film(LANDS["ridge"], 8), Film(LANDS["ridge"], 8)
+    np.testing.assert_array_equal(first.stops, second.stops)
+
+
+def test_steady_pace() -> None:
+    placed = steady(3, 0.25)
+    np.testing.assert_array_equal(placed.strides, [0.25, 0.5, 0.75])
+    assert not placed.marked.any()
+    assert placed.probes == 0
+
+
+@pytest.mark.parametrize("wrong", [{"target": 0.0}, {"floor": 0.0}, {"floor": 3.0}, {"spacing": -1.0}, {"batch": 0}])
+def test_no_pace(wrong: dict[str, float]) -> None:
+    good = {"target": TARGET, "spacing": 0.1, "floor": FLOOR, "ceiling": CEILING, "batch": 8}
+    with pytest.raises(GeometryError, match="no pace"):
+        even(LANDS["even"], 4, **(good | wrong))  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("wrong", [{"sped": 1.0}, {"speed": 0.0}, {"floor": 9.0}, {"kind": "warp"}, {"speed": float("nan")}])
+def test_specs_refuse_nonsense(wrong: dict[str, object]) -> None:
+    with pytest.raises(ValidationError):
+        PacingSpec(**wrong)  # type: ignore[arg-type]
+    with pytest.raises(ValidationError):
+        PacingSpec().speed = 3.0  # type: ignore[misc]

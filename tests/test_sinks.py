@@ -1,0 +1,303 @@
+"""Sinks: one conformance suite for all, and what each leaves behind when things end badly."""
+
+from __future__ import annotations
+
+import stat
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+from standins import PLANE, SIZE, batch_of, decoded
+
+from installation.film import encoder, preview, sinks, telemetry
+from installation.film.encoder import Encoder, Recipe, binary, command
+from installation.film.output import prepare, write_text
+from installation.film.preview import Preview
+from installation.film.sheet import Sheet, place
+from installation.film.sinks import Memory, Room, Sink, Stills, Video
+from installation.film.summary import Tally
+from installation.film.telemetry import Recorder
+from latentworld.errors import DiskFull, EncoderFailed, OutputError, OutputExists
+
+H264 = Recipe("h264", 24.0, SIZE, (32, 48))
+FFV1 = Recipe("ffv1", 24.0, SIZE, SIZE)
+SINKS: dict[str, Callable[[Path], Sink]] = {
+    "memory": lambda folder: Memory(),
+    "h264": lambda folder: Video(folder / "film.mp4", H264),
+    "ffv1": lambda folder: Video(folder / "film.mkv", FFV1),
+    "stills": lambda folder: Stills(folder / "frames", SIZE),
+    "telemetry": lambda folder: Recorder(folder / "telemetry.csv", PLANE),
+    "sheet": lambda folder: Sheet(folder / "sheet.png", PLANE, "Title", "Text"),
+    "tally": lambda folder: Tally(),
+    "room": lambda folder: Room(folder),
+}
+
+
+def count(kind: str, folder: Path, sink: Sink) -> int | None:
+    """How many frames a closed sink kept, read back from what it left."""
+    match kind:
+        case "memory":
+            return len(sink.pictures)
+        case "h264" | "ffv1":
+            return len(decoded(sink.target))
+        case "stills":
+            return len(list((folder / "frames").glob("?????????.png")))
+        case "telemetry":
+            return len(telemetry.read(folder / "telemetry.csv"))
+        case "tally":
+            return sink.frames
+    return None
+
+
+@pytest.mark.parametrize("kind", SINKS)
+@pytest.mark.parametrize("fault", [None, RuntimeError, KeyboardInterrupt])
+def test_every_sink_keeps_every_frame_however_it_ends(kind: str, fault: type[BaseException] | None, tmp_path: Path) -> None:
+    sink = SINKS[kind](tmp_path)
+    try:
+        with sink:
+            for start, n in ((0, 5), (5, 5), (10, 0), (10, 2)):
+                if n or kind not in ("memory",):
+                    sink.send(batch_of(n, start) if n else batch_of(1).__class__(*empty()))
+            if fault:
+                raise fault("midway")
+    except (RuntimeError, KeyboardInterrupt):
+        assert fault
+    assert count(kind, tmp_path, sink) in (12, None)
+    assert not list(tmp_path.rglob("*.part"))
+
+
+def empty() -> tuple[object, ...]:
+    """The parts of a batch of no frames."""
+    one = batch_of(1)
+    path = type(one.path)(one.path.index[:0], one.path.time[:0], one.path.unit[:0], one.path.radius[:0])
+    rates = type(one.rates)(one.rates.step[:0], one.rates.distance[:0], one.rates.rate[:0])
+    return path, one.pictures[:0], rates, one.marked[:0]
+
+
+@pytest.mark.parametrize("kind", ["memory", "h264", "stills", "telemetry"])
+def test_a_closed_sink_refuses_frames(kind: str, tmp_path: Path) -> None:
+    sink = SINKS[kind](tmp_path)
+    with sink:
+        sink.send(batch_of(1))
+    with pytest.raises(OutputError, match="closed"):
+        sink.send(batch_of(1, 1))
+
+
+def test_ffv1_and_stills_are_lossless(tmp_path: Path) -> None:
+    with Video(tmp_path / "film.mkv", FFV1) as video, Stills(tmp_path / "frames", SIZE) as stills:
+        for sink in (video, stills):
+            sink.send(batch_of(4))
+    np.testing.assert_array_equal(decoded(tmp_path / "film.mkv"), batch_of(4).pictures)
+    still = np.asarray(Image.open(tmp_path / "frames" / "000000003.png"))
+    np.testing.assert_array_equal(still, batch_of(4).pictures[3])
+
+
+def test_h264_is_scaled_tagged_and_starts_at_zero(tmp_path: Path) -> None:
+    with Video(tmp_path / "film.mp4", H264) as video:
+        video.send(batch_of(30))
+    assert decoded(tmp_path / "film.mp4").shape == (30, 32, 48, 3)
+    seen = subprocess.run([binary(), "-hide_banner", "-i", tmp_path / "film.mp4"], capture_output=True, text=True).stderr
+    assert "h264 (High)" in seen
+    assert "yuv420p(tv, bt709, progressive), 48x32" in seen
+    assert "24 fps" in seen
+    assert "start: 0.000000" in seen
+
+
+def test_colours_survive_the_film(tmp_path: Path) -> None:
+    frames = batch_of(6, size=(64, 64))
+    frames.pictures[:] = np.array([200, 60, 30], dtype=np.uint8)
+    with Video(tmp_path / "film.mp4", Recipe("h264", 24.0, (64, 64), (64, 64))) as video:
+        video.send(frames)
+    assert np.abs(decoded(tmp_path / "film.mp4")[3].astype(int) - [200, 60, 30]).max() <= 4
+
+
+def test_the_same_frames_make_the_same_bytes(tmp_path: Path) -> None:
+    for name in ("a.mp4", "b.mp4"):
+        with Video(tmp_path / name, H264) as video:
+            video.send(batch_of(20))
+    assert (tmp_path / "a.mp4").read_bytes() == (tmp_path / "b.mp4").read_bytes()
+
+
+def test_the_film_plays_after_ffmpeg_is_killed(tmp_path: Path) -> None:
+    writer = Encoder(Recipe("h264", 4.0, SIZE, (64, 96)), tmp_path / "film.mp4")
+    frames = [picture.tobytes() for picture in batch_of(200).pictures]
+    for frame in frames:
+        writer.send(frame)
+    while (tmp_path / "film.mp4").stat().st_size < 50_000:
+        pass
+    writer._process.kill()
+    with pytest.raises(EncoderFailed, match="ended early"):
+        writer.close()
+    assert 4 <= len(decoded(tmp_path / "film.mp4")) <= 200
+
+
+def fake(folder: Path, script: str) -> str:
+    """An ffmpeg of our own."""
+    path = folder / "ffmpeg"
+    path.write_text(f"#!{sys.executable}\nimport sys\n{script}\n")
+    path.chmod(path.stat().st_mode | stat.S_IEXEC)
+    return str(path)
+
+
+DYING = "sys.stdin.buffer.read(2000); print({words!r}, file=sys.stderr); sys.exit(1)"
+DEATHS = [("Invalid argument for -crf", EncoderFailed), ("av_interleaved_write_frame(): No space left on device", DiskFull)]
+
+
+@pytest.mark.parametrize(("words", "error"), DEATHS)
+def test_an_ffmpeg_that_dies_is_an_error_with_its_words(
+    words: str, error: type[OutputError], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(encoder, "binary", lambda: fake(tmp_path, DYING.format(words=words)))
+    with pytest.raises(error) as caught, Video(tmp_path / "film.mp4", H264) as video:
+        for start in range(0, 4000, 40):
+            video.send(batch_of(40, 0))
+    assert error is DiskFull or words in str(caught.value)
+    assert "\n" not in str(caught.value)
+
+
+def test_an_ffmpeg_that_dies_hides_no_other_fault(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(encoder, "binary", lambda: fake(tmp_path, "sys.exit(3)"))
+    with pytest.raises(ZeroDivisionError), Video(tmp_path / "film.mp4", H264):
+        raise ZeroDivisionError
+
+
+def test_a_missing_ffmpeg_is_an_error_with_a_remedy(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(encoder, "binary", lambda: str(tmp_path / "nowhere"))
+    with pytest.raises(EncoderFailed, match="IMAGEIO_FFMPEG_EXE"), Video(tmp_path / "film.mp4", H264):
+        pass
+
+
+def test_frames_of_another_size_are_refused(tmp_path: Path) -> None:
+    with pytest.raises(OutputError, match="do not fit"), Video(tmp_path / "film.mp4", FFV1) as video:
+        video.send(batch_of(1, size=(8, 8)))
+
+
+def test_nothing_is_left_to_defaults() -> None:
+    line = " ".join(command(Recipe("h264", 24.0, SIZE, SIZE, 20, grain=True), Path("x.mp4")))
+    for part in ("-crf 20", "-tune grain", "-threads 1", "hybrid_fragmented", "range=limited", "colorspace=bt709"):
+        assert part in line
+    line = " ".join(command(FFV1, Path("x.mkv")))
+    for part in ("-level 3", "-slicecrc 1", "-g 1"):
+        assert part in line
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="needs /dev/full")
+def test_a_full_disk_is_told_from_other_faults() -> None:
+    with pytest.raises(DiskFull, match="free some space"), Recorder(Path("/dev/full"), PLANE) as recorder:
+        recorder.send(batch_of(2))
+    with pytest.raises(OutputError, match="cannot write"), Recorder(Path("/nowhere/t.csv"), PLANE):
+        pass
+
+
+def test_a_film_stops_while_there_is_room_to_finish(tmp_path: Path) -> None:
+    left = iter([100, 100, 5])
+    memory = Memory()
+    with pytest.raises(DiskFull, match="what was written so far plays"), memory:
+        room = Room(tmp_path, reserve=10, free=lambda path: next(left))
+        with room:
+            for start in (0, 1):
+                room.send(batch_of(1, start))
+                memory.send(batch_of(1, start))
+    assert len(memory.pictures) == 1
+
+
+def test_telemetry_reads_back_to_the_last_bit(tmp_path: Path) -> None:
+    frames = batch_of(7)
+    with Recorder(tmp_path / "t.csv", PLANE) as recorder:
+        recorder.send(frames)
+        assert len((tmp_path / "t.csv").read_text().splitlines()) == 8  # flushed, not only closed
+    read = telemetry.read(tmp_path / "t.csv")
+    alpha, beta, front = PLANE.chart(frames.path.unit)
+    for kept, sent in (
+        (read.unit, frames.path.unit), (read.time, frames.path.time), (read.alpha, alpha), (read.beta, beta),
+        (read.front, front), (read.clip_step, frames.rates.step), (read.marked, frames.marked),
+    ):  # fmt: skip
+        np.testing.assert_array_equal(kept, sent)
+
+
+def test_telemetry_survives_a_line_cut_short(tmp_path: Path) -> None:
+    with Recorder(tmp_path / "t.csv", PLANE) as recorder:
+        recorder.send(batch_of(5))
+    text = (tmp_path / "t.csv").read_text()
+    (tmp_path / "t.csv").write_text(text[:-30])
+    assert len(telemetry.read(tmp_path / "t.csv")) == 4
+
+
+def test_the_sheet_is_bounded_and_even(tmp_path: Path) -> None:
+    sheet = Sheet(tmp_path / "sheet.png", PLANE, "A film", "of many frames", columns=3, rows=2, width=24)
+    with sheet:
+        for start in range(0, 1000, 25):
+            sheet.send(batch_of(25, start))
+            assert len(sheet.cells) < 24
+    times = np.array([cell.time for cell in sheet.chosen()])
+    assert len(times) == 6
+    assert times[0] == 0.0
+    assert times[-1] > 0.9 * 999 / 24
+    assert np.ptp(np.diff(times)) < 0.5 * np.diff(times).mean()
+    assert any(cell.marked for cell in sheet.chosen())
+    assert Image.open(tmp_path / "sheet.png").size[0] >= 820
+
+
+@pytest.mark.parametrize("n", [1, 2, 7])
+def test_a_short_film_has_a_sheet_too(n: int, tmp_path: Path) -> None:
+    with Sheet(tmp_path / "sheet.png", PLANE, "", "") as sheet:
+        sheet.send(batch_of(n))
+    assert len(sheet.chosen()) == n
+    assert (tmp_path / "sheet.png").exists()
+
+
+def test_places_are_written_short() -> None:
+    assert place(0.333, -1.2, True, 1.0) == "α 0.33  β −1.20"
+    assert place(1234.0, 0.0, False, 2.5) == "α 1e3  β 0.00 far  r 2.50"
+
+
+def test_repeated_frames_are_counted() -> None:
+    tally, frames = Tally(), batch_of(3)
+    frames.pictures[2] = frames.pictures[1]
+    with tally:
+        tally.send(frames)
+        tally.send(frames)
+    assert (tally.frames, tally.repeated) == (6, 2)
+
+
+def test_a_preview_without_a_display_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(preview, "display", lambda: None)
+    with pytest.raises(OutputError, match="no display"):
+        Preview()
+
+
+def test_a_folder_with_a_film_is_refused_and_cleared_on_request(tmp_path: Path) -> None:
+    folder = prepare(tmp_path / "film")
+    write_text(folder.preset, "title = 'x'")
+    (folder.path / "notes.txt").write_text("mine")
+    folder.frames.mkdir()
+    with pytest.raises(OutputExists, match="--overwrite"):
+        prepare(folder.path)
+    prepare(folder.path, overwrite=True)
+    assert folder.preset.exists()  # until the new film starts
+    folder.clear()
+    assert [path.name for path in folder.path.iterdir()] == ["notes.txt"]
+
+
+def test_a_place_that_cannot_be_written_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    with pytest.raises(OutputExists, match="is a file"):
+        prepare(tmp_path / "file")
+    with pytest.raises(OutputError, match="cannot write"):
+        prepare(tmp_path / "file" / "below")
+    with pytest.raises(OutputError, match="cannot write"):
+        prepare(Path("/proc/latentworld"))
+
+
+def test_a_png_is_there_whole_or_not_at_all(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def full(*_: object, **__: object) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(sinks.Image.Image, "save", full)
+    with pytest.raises(DiskFull):
+        sinks.save_png(tmp_path / "a.png", batch_of(1).pictures[0])
+    assert not list(tmp_path.iterdir())
