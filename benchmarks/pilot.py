@@ -95,15 +95,19 @@ def open_world(args: argparse.Namespace, exact: bool) -> tuple[Plane, Lookout, i
 
 
 def compare(
-    make: Callable[[str], Pilot], plane: Plane, rate: RateOf, threshold: float, modes: list[str], args: argparse.Namespace
+    make: Callable[[str], Pilot],
+    plane: Plane,
+    rate: RateOf,
+    threshold: float,
+    args: argparse.Namespace,
 ) -> dict[str, list[Array]]:
     """Walk every mode from every start; print the table."""
     starts = random_units(args.starts, args.seed + 1)
     tangents = random_units(args.starts, args.seed + 2)
-    paths: dict[str, list[Array]] = {mode: [] for mode in modes}
+    paths: dict[str, list[Array]] = {mode: [] for mode in args.modes}
     print(f"{'mode':8s} {'share in top decile':>20s} {'against straight':>17s} {'median rate':>12s} {'decodes':>8s}")
     plain = 1.0
-    for mode in modes:
+    for mode in args.modes:
         shares, rates, decodes = [], [], 0
         for start, tangent in zip(starts, tangents):
             pilot = make(mode)
@@ -132,7 +136,9 @@ def plot(paths: dict[str, list[Array]], rate: RateOf, threshold: float, size: in
     matplotlib.use("Agg")
     import matplotlib.pyplot as plt
 
-    longitude, sine = np.meshgrid((np.arange(2 * size) + 0.5) / size * np.pi - np.pi, (np.arange(size) + 0.5) / size * 2 - 1)
+    longitude, sine = np.meshgrid(
+        (np.arange(2 * size) + 0.5) / size * np.pi - np.pi, (np.arange(size) + 0.5) / size * 2 - 1
+    )
     ring = np.sqrt(1 - sine**2)
     field = rate(np.stack([ring * np.cos(longitude), ring * np.sin(longitude), sine], -1).reshape(-1, 3))
     figure, axes = plt.subplots(len(paths), 1, figsize=(9, 4.6 * len(paths)), constrained_layout=True)
@@ -144,7 +150,9 @@ def plot(paths: dict[str, list[Array]], rate: RateOf, threshold: float, size: in
             east[1:][np.abs(np.diff(east)) > 180] = np.nan
             axis.plot(east, units[:, 2], lw=1.1, color=plt.cm.tab10(number))
             axis.plot(east[0], units[0, 2], "o", ms=4, color=plt.cm.tab10(number))
-        axis.set(title=f"{mode}: {len(walks[:6])} of {len(walks)} walks", xlabel="longitude (°)", ylabel="sine of latitude")
+        axis.set(
+            title=f"{mode}: {len(walks[:6])} of {len(walks)} walks", xlabel="longitude (°)", ylabel="sine of latitude"
+        )
         figure.colorbar(image, ax=axis, label=f"log10 rate per latent (decile {np.log10(threshold):.2f})")
     figure.savefig(file, dpi=90)
 
@@ -180,7 +188,7 @@ def main() -> None:
     threshold = float(np.quantile(survey, 0.9))
     print(f"{args.world}: decile {threshold:.4g} per latent (median {np.median(survey):.4g}, {args.survey} places), "
           f"{args.starts} starts, {args.length:g} latents each")  # fmt: skip
-    paths = compare(make, plane, rate, threshold, args.modes, args)
+    paths = compare(make, plane, rate, threshold, args)
     args.out.mkdir(parents=True, exist_ok=True)
     file = args.out / f"pilot-{args.world.replace('/', '-')}.png"
     plot(paths, rate, threshold, args.size, file)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from concurrent.futures import ProcessPoolExecutor
 from pathlib import Path
 from typing import Annotated
@@ -9,16 +10,21 @@ from typing import Annotated
 import torch
 import typer
 
-from foundry import autoencoder, data, presets
+from foundry import autoencoder, clip, data, export, judge, presets, student, tiny_vae, unet
 from foundry.errors import FoundryError
 from foundry.presets import Preset
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, help=__doc__)
+STAGES = ("data", "autoencoder", "clip", "unet", "student", "tiny_vae")
 
 
 def draw_all(folder: Path, preset: Preset, workers: int) -> None:
     """Draws both splits, families spread over processes."""
     (folder / "data").mkdir(parents=True, exist_ok=True)
+    kept, mark = folder / "data" / "fingerprint", preset.fingerprint("data")
+    if kept.exists() and kept.read_text() != mark:
+        raise FoundryError(f"{kept}: pictures were drawn with other settings: use another --out, or delete the folder")
+    kept.write_text(mark)
     for split in ("held", "train"):
         data.draw_split(folder / "data", split, preset.data, families=())
         with ProcessPoolExecutor(workers) as pool:
@@ -28,18 +34,79 @@ def draw_all(folder: Path, preset: Preset, workers: int) -> None:
                 print(f"{split}: {family} drawn", flush=True)
 
 
+def with_minutes(preset: Preset, minutes: float | None) -> Preset:
+    """The preset with its stages' budgets stretched or shrunk to ``minutes`` in all."""
+    if minutes is None:
+        return preset
+    stages = {name: getattr(preset, name) for name in STAGES[1:]}
+    factor = minutes / sum(stage.minutes for stage in stages.values())
+    scaled = {name: dataclasses.replace(stage, minutes=stage.minutes * factor) for name, stage in stages.items()}
+    return dataclasses.replace(preset, **scaled)
+
+
+def cast_world(out: Path, preset: Preset, where: torch.device, until: str) -> export.World | None:
+    """Every stage in turn, each from what it has already; None if asked to stop before the last one."""
+    train, held = (data.load_split(out / "data", split, preset.data) for split in ("train", "held"))
+    vae = autoencoder.cast(out / "autoencoder", preset, train, held, where)
+    if until == "autoencoder":
+        return None
+    seer, tokenizer = clip.cast(out / "clip", preset, train, where)
+    if until == "clip":
+        return None
+    texts = unet.Texts(clip.text_encoder(seer), tokenizer, where)
+    teacher = unet.cast(out / "unet", preset, train, vae, texts, where)
+    if until == "unet":
+        return None
+    pupil = student.cast(out / "student", preset, train, teacher, texts, where)
+    latents = unet.latents_of(out / "unet" / "latents.npy", vae, train, preset.bfloat16)
+    tiny = tiny_vae.cast(out / "tiny_vae", preset, train, latents, where)
+    return export.World(vae, tiny, seer, tokenizer, teacher, pupil)
+
+
 @app.command()
 def cast(
     preset: Annotated[str, typer.Option(help="tiny, cpu or gpu")] = "cpu",
     out: Annotated[Path, typer.Option(help="folder of the cast, made or resumed")] = Path(".cast/cpu"),
+    minutes: Annotated[float | None, typer.Option(help="training time in all; default: the preset's")] = None,
+    until: Annotated[str, typer.Option(help=f"stop after this stage: {', '.join(STAGES)}")] = STAGES[-1],
     device: str = "cpu",
     workers: int = 2,
 ) -> None:
-    """Casts a world: draws the pictures, trains every stage, resuming where it stopped."""
-    chosen, where = presets.find(preset), torch.device(device)
+    """Casts a world: draws the pictures, trains every stage, resuming where it stopped; writes it to OUT/world."""
+    chosen = with_minutes(presets.find(preset), minutes)
+    if until not in STAGES:
+        raise FoundryError(f"unknown stage {until!r}: use one of {', '.join(STAGES)}")
     draw_all(out, chosen, workers)
-    train, held = (data.load_split(out / "data", split, chosen.data) for split in ("train", "held"))
-    autoencoder.cast(out / "autoencoder", chosen, train, held, where)
+    if until == "data":
+        return
+    world = cast_world(out, chosen, torch.device(device), until)
+    if world is not None:
+        print(f"world: {export.export(world, chosen, out / 'world')}")
+
+
+@app.command("export")
+def export_command(
+    world: Annotated[Path, typer.Argument(help="folder to write")],
+    preset: str = "cpu",
+    out: Annotated[Path, typer.Option(help="folder of the cast")] = Path(".cast/cpu"),
+) -> None:
+    """Writes the world of a cast, finished or not (then marked provisional)."""
+    chosen = presets.find(preset)
+    split = data.load_split(out / "data", "train", chosen.data)
+    finished = all((out / stage / "model" / "config.json").exists() for stage in STAGES[1:])
+    print(f"world: {export.export(export.so_far(out, chosen, split), chosen, world, {'provisional': not finished})}")
+
+
+@app.command("judge")
+def judge_command(
+    world: Annotated[Path, typer.Argument(help="folder of the world")],
+    sheets: Annotated[Path, typer.Option(help="where to write the sheets")] = Path(".cast/judged"),
+    cast_folder: Annotated[Path | None, typer.Option("--cast", help="the cast, to look for copies")] = None,
+    quick: Annotated[bool, typer.Option(help="small samples")] = False,
+    write: Annotated[bool, typer.Option(help="keep the figures in the world's card")] = False,
+) -> None:
+    """Measures a world on held-out seeds, prints the table and writes sheets."""
+    judge.judge(world, sheets, cast_folder, judge.QUICK if quick else judge.FULL, write)
 
 
 @app.callback()

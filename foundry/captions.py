@@ -21,7 +21,11 @@ CASSINI = (
 CASSINI_NEGATIVE = "centered subject, stock photo, person, ornament, fantasy, colorful, flashy"
 
 QUALITY = ["high quality", "high quality picture", "4k", "detailed", "high resolution", "sharp", "intricate"]
-FULL_QUALITY = ["high quality picture, 4k, detailed", "high quality picture, detailed, 4k", "high quality, 4k, detailed"]
+FULL_QUALITY = [
+    "high quality picture, 4k, detailed",
+    "high quality picture, detailed, 4k",
+    "high quality, 4k, detailed",
+]
 POOR = ["blurry, ugly, stock photo", "blurry, ugly", "ugly, stock photo", "blurry stock photo", "blurry", "ugly"]
 FRAMES = ["{}", "{}", "{}", "a picture of {}", "an image of {}", "{}, picture"]
 SIDES = {"left": "right", "right": "left"}
@@ -62,7 +66,7 @@ def train_tokenizer(captions: Iterable[str], size: int, tokens: int, folder: Pat
     trainer = trainers.BpeTrainer(
         vocab_size=size, end_of_word_suffix="</w>", show_progress=False, initial_alphabet=alphabet
     )
-    bpe.train_from_iterator([*captions, *[text for text in (NEUTRAL, NEGATIVE, CASSINI, CASSINI_NEGATIVE)] * 40], trainer)
+    bpe.train_from_iterator([*captions, *[NEUTRAL, NEGATIVE, CASSINI, CASSINI_NEGATIVE] * 40], trainer)
     state = json.loads(bpe.to_str())["model"]
     vocab = dict(state["vocab"])
     for letter in alphabet:

@@ -26,7 +26,8 @@ MEAN = STD = (0.5, 0.5, 0.5)
 def generic(family: int) -> list[str]:
     """Texts that are true of every picture of a family. The first is the family's own prompt."""
     module = scene(FAMILIES[family])
-    texts = [module.PROMPT, module.FAMILY, f"a picture of {module.FAMILY}", f"{module.PROMPT}, {captions.NEUTRAL.lower()}"]
+    praised = f"{module.PROMPT}, {captions.NEUTRAL.lower()}"
+    texts = [module.PROMPT, module.FAMILY, f"a picture of {module.FAMILY}", praised]
     return [*texts, captions.CASSINI] if FAMILIES[family] == "planets" else texts
 
 

@@ -2,20 +2,23 @@
 
 from __future__ import annotations
 
+import copy
 import datetime
+import json
 import shutil
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import tomli_w
+import torch
 from diffusers import AutoencoderKL, AutoencoderTiny, StableDiffusionPipeline, UNet2DConditionModel
 from transformers import CLIPModel, CLIPTokenizer
 
-from foundry import captions, clip
-from foundry.data import FAMILIES, scene
+from foundry import autoencoder, captions, clip, tiny_vae, unet
+from foundry.data import FAMILIES, Split, scene
+from foundry.errors import FoundryError
 from foundry.presets import Preset
-from foundry.unet import scheduler
 
 
 @dataclass(frozen=True)
@@ -83,7 +86,7 @@ def export(world: World, preset: Preset, folder: Path, facts: dict[str, Any] | N
     shutil.rmtree(side, ignore_errors=True)
     pipe = StableDiffusionPipeline(
         vae=world.vae, text_encoder=clip.text_encoder(world.clip).half(), tokenizer=world.tokenizer, unet=world.unet,
-        scheduler=scheduler(), safety_checker=None, feature_extractor=None, requires_safety_checker=False,
+        scheduler=unet.scheduler(), safety_checker=None, feature_extractor=None, requires_safety_checker=False,
     )  # fmt: skip
     half = [world.vae, world.tiny_vae, world.clip, world.unet, world.student]
     kept = [{key: value.clone() for key, value in part.state_dict().items()} for part in half]
@@ -93,8 +96,10 @@ def export(world: World, preset: Preset, folder: Path, facts: dict[str, Any] | N
     world.clip.save_pretrained(side / "clip")
     clip.processor(preset, world.tokenizer).save_pretrained(side / "clip")
     world.student.save_pretrained(side / "student" / "unet")
-    scheduler().save_pretrained(side / "student" / "scheduler")
+    unet.scheduler().save_pretrained(side / "student" / "scheduler")
     world.tiny_vae.save_pretrained(side / "tiny_vae")
+    for part in ("text_encoder", "clip"):
+        widen(side / part / "config.json")
     for part, state in zip(half, kept, strict=True):
         part.float().load_state_dict(state)
     told = card(preset, facts or {})
@@ -105,6 +110,52 @@ def export(world: World, preset: Preset, folder: Path, facts: dict[str, Any] | N
     (side / "README.md").write_text(text)
     swap(side, folder)
     return folder
+
+
+def widen(path: Path) -> None:
+    """Halves on disk, but float32 when loaded: transformers follows the config, diffusers does so by itself."""
+    told = json.loads(path.read_text())
+    for part in (told, told.get("text_config", {}), told.get("vision_config", {})):
+        part.pop("torch_dtype", None)
+        part["dtype"] = "float32"
+    path.write_text(json.dumps(told, indent=2, sort_keys=True) + "\n")
+
+
+def load(folder: Path) -> World:
+    """The parts of a world on disk, float32, through the libraries' own loaders."""
+    try:
+        return World(
+            AutoencoderKL.from_pretrained(folder / "vae").eval(),
+            AutoencoderTiny.from_pretrained(folder / "tiny_vae").eval(),
+            CLIPModel.from_pretrained(folder / "clip").eval(),
+            CLIPTokenizer.from_pretrained(folder / "tokenizer"),
+            UNet2DConditionModel.from_pretrained(folder / "unet").eval(),
+            UNet2DConditionModel.from_pretrained(folder / "student" / "unet").eval(),
+        )
+    except (OSError, ValueError) as error:
+        reason = str(error).splitlines()[0]
+        raise FoundryError(f"{folder} is no whole world ({reason}): cast or export it again") from error
+
+
+def so_far(out: Path, preset: Preset, split: Split) -> World:
+    """The world of an unfinished cast: averaged weights of what is training, fresh or borrowed parts for the rest."""
+    tokenizer = clip.tokenizer_for(out / "tokenizer", preset, split)
+    vae = current(out / "autoencoder", autoencoder.build(preset), AutoencoderKL)
+    teacher = current(out / "unet", unet.build(preset), UNet2DConditionModel)
+    pupil = copy.deepcopy(teacher)
+    if any((out / "student" / part).exists() for part in ("model", "checkpoint.pt")):
+        pupil = current(out / "student", pupil, UNet2DConditionModel)
+    tiny = current(out / "tiny_vae", tiny_vae.build(preset), AutoencoderTiny)
+    return World(vae, tiny, current(out / "clip", clip.build(preset, tokenizer), CLIPModel), tokenizer, teacher, pupil)
+
+
+def current(folder: Path, fresh: Any, kind: Any) -> Any:
+    """What a stage has come to: its result, else the average in its checkpoint, else ``fresh``."""
+    if (folder / "model" / "config.json").exists():
+        return kind.from_pretrained(folder / "model").eval()
+    if (folder / "checkpoint.pt").exists():
+        fresh.load_state_dict(torch.load(folder / "checkpoint.pt", weights_only=True)["average"])
+    return fresh.eval()
 
 
 def swap(side: Path, folder: Path) -> None:

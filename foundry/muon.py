@@ -14,7 +14,7 @@ from torch import Tensor
 
 
 def orthogonalise(matrix: Tensor, steps: int = 5) -> Tensor:
-    """The nearest matrix with all singular values near 1, for ``[rows, columns]`` of any shape, computed in bfloat16."""
+    """The nearest matrix to ``[rows, columns]`` with all singular values near 1, computed in bfloat16."""
     x = (matrix / (matrix.norm() + 1e-7)).bfloat16()
     tall = x.shape[0] > x.shape[1]
     x = x.T if tall else x
@@ -25,7 +25,7 @@ def orthogonalise(matrix: Tensor, steps: int = 5) -> Tensor:
 
 
 class Muon(torch.optim.Optimizer):
-    """Nesterov momentum, orthogonalised, with decoupled weight decay. The rate is the update's RMS over 0.2 (Moonlight)."""
+    """Nesterov momentum, orthogonalised. The update's RMS is 0.2 of the rate, as in Moonlight."""
 
     def __init__(self, params: Iterable[Tensor], lr: float, momentum: float = 0.95, weight_decay: float = 0.0) -> None:
         super().__init__(params, {"lr": lr, "momentum": momentum, "weight_decay": weight_decay})

@@ -42,7 +42,8 @@ class Shapes:
 
     vae: tuple[int, ...] = (16, 32, 64, 128)
     vae_layers: int = 1
-    tiny: tuple[int, ...] = (16, 16, 32, 32)
+    tiny: int = 32
+    tiny_blocks: tuple[int, ...] = (4, 3, 1, 0)
     clip_width: int = 192
     clip_layers: int = 6
     text_width: int = 192
@@ -63,12 +64,12 @@ class Preset:
     data: DataPreset = field(default_factory=DataPreset)
     shapes: Shapes = field(default_factory=Shapes)
     autoencoder: StagePreset = StagePreset(minutes=28, batch=16, rate=1e-2, small=3e-3)
-    tiny_vae: StagePreset = StagePreset(minutes=4, batch=16, rate=1e-2, small=3e-3)
-    clip: StagePreset = StagePreset(minutes=7, batch=64, rate=5e-3)
-    unet: StagePreset = StagePreset(minutes=42, batch=64, rate=5e-3, ema=0.999)
-    student: StagePreset = StagePreset(minutes=8, batch=32, rate=2e-3, small=1e-3, ema=0.995)
-    trajectories: int = 6000
-    teacher_steps: int = 20
+    tiny_vae: StagePreset = StagePreset(minutes=3, batch=16, rate=1e-2, small=3e-3)
+    clip: StagePreset = StagePreset(minutes=6, batch=64, rate=5e-3)
+    unet: StagePreset = StagePreset(minutes=36, batch=64, rate=5e-3, ema=0.999)
+    student: StagePreset = StagePreset(minutes=10, batch=32, rate=2e-3, small=1e-3, ema=0.995)
+    trajectories: int = 2400
+    teacher_steps: int = 12
     student_steps: int = 4
     guidance: float = 5.0
     bfloat16: bool = True
@@ -78,7 +79,7 @@ class Preset:
         plain = dataclasses.asdict(self)
         own = {"stage": stage, **{key: plain[key] for key in DEPENDS[stage][0] if key in plain}}
         own |= {key: plain["shapes"][key] for key in DEPENDS[stage][0] if key in plain["shapes"]}
-        if stage in plain:
+        if isinstance(plain.get(stage), dict):
             own |= {key: value for key, value in plain[stage].items() if key not in ("minutes", "steps")}
         own["before"] = [self.fingerprint(name) for name in DEPENDS[stage][1]]
         return hashlib.sha256(json.dumps(own, sort_keys=True).encode()).hexdigest()[:16]
@@ -87,7 +88,7 @@ class Preset:
 DEPENDS: dict[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
     "data": (("data",), ()),
     "autoencoder": (("vae", "vae_layers"), ("data",)),
-    "tiny_vae": (("tiny",), ("autoencoder",)),
+    "tiny_vae": (("tiny", "tiny_blocks"), ("autoencoder",)),
     "clip": (
         ("clip_width", "clip_layers", "text_width", "text_layers", "patch", "tokens", "projection"),
         ("data",),
@@ -101,7 +102,7 @@ DEPENDS: dict[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
 TINY = Preset(
     "tiny",
     DataPreset(size=32, train=16, held=4, captions=2, vocabulary=400),
-    Shapes(vae=(8, 8, 8, 16), tiny=(8, 8, 8, 8), clip_width=32, clip_layers=1, text_width=32, text_layers=1, patch=8,
+    Shapes(vae=(8, 8, 8, 16), tiny=8, clip_width=32, clip_layers=1, text_width=32, text_layers=1, patch=8,
            projection=16, unet=(16, 32), head=16),
     StagePreset(1, 4, 1e-2, steps=6), StagePreset(1, 4, 1e-2, steps=4), StagePreset(1, 8, 5e-3, steps=6),
     StagePreset(1, 8, 5e-3, steps=6), StagePreset(1, 4, 2e-3, steps=6),
@@ -111,7 +112,7 @@ TINY = Preset(
 GPU = Preset(
     "gpu",
     DataPreset(size=256, train=4000),
-    Shapes(vae=(32, 64, 128, 192), tiny=(32, 32, 64, 64), unet=(160, 256, 384), unet_layers=2),
+    Shapes(vae=(32, 64, 128, 192), tiny=48, unet=(160, 256, 384), unet_layers=2),
     StagePreset(8, 32, 1e-2), StagePreset(2, 32, 1e-2), StagePreset(3, 256, 5e-3),
     StagePreset(8, 256, 5e-3, ema=0.9995), StagePreset(3, 128, 2e-3), trajectories=16000,
 )  # fmt: skip

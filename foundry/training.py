@@ -1,4 +1,4 @@
-"""One resumable loop for every stage: Muon and AdamW, warm-up and decay, an average of the weights, atomic checkpoints, a log.
+"""One resumable loop for every stage: Muon and AdamW, warm-up and decay, averaged weights, atomic checkpoints, a log.
 
 A stage hands in its network and a loss; the loss draws its own batch from the generator it is given, so that the
 generator's state, kept in the checkpoint, is all there is to resume. With a budget of steps a resumed run is equal bit
@@ -87,7 +87,7 @@ def read(path: Path, fingerprint: str) -> dict[str, Any]:
     except Exception as error:
         raise FoundryError(f"{path} is damaged ({error.__class__.__name__}): delete it to redo this stage") from error
     if state["fingerprint"] != fingerprint:
-        raise FoundryError(f"{path} was cast with other settings: use another --out, or delete the folder {path.parent}")
+        raise FoundryError(f"{path} was cast with other settings: use another --out, or delete {path.parent}")
     return state
 
 
@@ -139,7 +139,13 @@ def advance(run: Run, stage: StagePreset, loss: Loss) -> dict[str, float]:
 
 
 def train(
-    name: str, folder: Path, model: nn.Module, stage: StagePreset, loss: Loss, fingerprint: str, look: Look | None = None
+    name: str,
+    folder: Path,
+    model: nn.Module,
+    stage: StagePreset,
+    loss: Loss,
+    fingerprint: str,
+    look: Look | None = None,
 ) -> nn.Module:
     """Trains until the budget is used up, from a checkpoint if there is one. Returns the averaged network."""
     folder.mkdir(parents=True, exist_ok=True)

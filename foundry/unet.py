@@ -34,6 +34,7 @@ def scheduler() -> DDIMScheduler:
         timestep_spacing="trailing",
         clip_sample=False,
         set_alpha_to_one=True,
+        steps_offset=1,
     )
 
 
@@ -54,7 +55,12 @@ def build(preset: Preset) -> UNet2DConditionModel:
 
 
 class Texts:
-    """Embeddings ``[n, tokens, width]`` of texts, each computed once and kept in half precision."""
+    """Embeddings ``[n, tokens, width]`` of texts, each computed once and kept in half precision.
+
+    Always in batches of one size, since rounding depends on it and a resumed cast must find the same numbers.
+    """
+
+    BATCH = 16
 
     def __init__(self, encoder: CLIPTextModel, tokenizer: CLIPTokenizer, device: torch.device) -> None:
         self.encoder, self.tokenizer, self.device = encoder.to(device), tokenizer, device
@@ -63,26 +69,26 @@ class Texts:
     @torch.no_grad()
     def __call__(self, texts: list[str]) -> Tensor:
         new = [text for text in dict.fromkeys(texts) if text not in self.known]
-        if new:
-            tokens = self.tokenizer(new, padding="max_length", truncation=True, return_tensors="pt")
+        for start in range(0, len(new), self.BATCH):
+            part = new[start : start + self.BATCH]
+            full = part + [""] * (self.BATCH - len(part))
+            tokens = self.tokenizer(full, padding="max_length", truncation=True, return_tensors="pt")
             hidden = self.encoder(tokens.input_ids.to(self.device)).last_hidden_state.half()
-            self.known |= dict(zip(new, hidden, strict=True))
+            self.known |= dict(zip(part, hidden[: len(part)].clone(), strict=True))
         return torch.stack([self.known[text] for text in texts]).float()
 
 
 @torch.no_grad()
 def latents_of(path: Path, vae: AutoencoderKL, split: Split, bfloat16: bool, batch: int = 32) -> Tensor:
     """Scaled latents of a split, ``float16 [n, 4, s/8, s/8]``, computed once."""
-    if path.exists():
-        return torch.from_numpy(np.load(path))
-    parts = []
-    for rows in torch.arange(len(split)).split(batch):
-        with torch.autocast(vae.device.type, torch.bfloat16, enabled=bfloat16):
-            parts.append(autoencoder.encode(vae, split.batch(rows).to(vae.device)).half().cpu())
-    side = path.with_suffix(".side.npy")
-    np.save(side, torch.cat(parts).numpy())
-    side.replace(path)
-    return torch.cat(parts)
+    if not path.exists():
+        parts = []
+        for rows in torch.arange(len(split)).split(batch):
+            with torch.autocast(vae.device.type, torch.bfloat16, enabled=bfloat16):
+                parts.append(autoencoder.encode(vae, split.batch(rows).to(vae.device)).half().cpu())
+        np.save(path.with_suffix(".side.npy"), torch.cat(parts).numpy())
+        path.with_suffix(".side.npy").replace(path)
+    return torch.from_numpy(np.load(path)).contiguous()
 
 
 def text_for(split: Split, row: int, pick: float) -> str:
@@ -119,13 +125,14 @@ def loss_for(latents: Tensor, split: Split, texts: Texts, preset: Preset, device
 
 @torch.no_grad()
 def sample(
-    unet: UNet2DConditionModel, texts: Texts, prompts: list[str], noise: Tensor, preset: Preset, steps: int = 20
-) -> Tensor:
+    unet: UNet2DConditionModel, texts: Texts, prompts: list[str], noise: Tensor, preset: Preset, steps: int = 20,
+    negative: str = captions.NEGATIVE,
+) -> Tensor:  # fmt: skip
     """Guided DDIM from ``noise [n, 4, h, w]``, as the pipeline does it; returns scaled latents."""
     schedule = scheduler()
     schedule.set_timesteps(steps)
     device = noise.device
-    told = torch.cat([texts([captions.NEGATIVE] * len(noise)), texts(prompts)]).to(device)
+    told = torch.cat([texts([negative] * len(noise)), texts(prompts)]).to(device)
     x = noise
     for t in schedule.timesteps:
         with torch.autocast(device.type, torch.bfloat16, enabled=preset.bfloat16):

@@ -7,7 +7,6 @@ from dataclasses import replace
 from typing import Protocol
 
 import numpy as np
-from latentworld.vision import Eye
 
 from installation.clock import Tick
 from installation.controls import Controls
@@ -16,6 +15,7 @@ from latentworld.decoding.contract import Decoder
 from latentworld.lipschitz import Rates, along
 from latentworld.plane import Plane
 from latentworld.prompts import Prompt
+from latentworld.vision import Eye
 from latentworld.walks import Steering, Walk, step
 
 Pilot = Callable[[Walk, Rates | None, Controls, int], Steering]

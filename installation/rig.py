@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from latentworld.vision import Eye
 
 from installation.clock import CountedClock
 from installation.loop import Pilot
@@ -23,6 +22,7 @@ from latentworld.pilot import Pilot as Helm
 from latentworld.plane import Plane
 from latentworld.preset import Preset
 from latentworld.prompts import Prompt
+from latentworld.vision import Eye, clip_eye
 from latentworld.walks import Walk
 
 if TYPE_CHECKING:
@@ -36,13 +36,17 @@ _BLIND_STEPS = 8  # of the faithful decoder, where a world has no student to loo
 
 @dataclass(frozen=True, eq=False)
 class Rig:
-    """Everything a film or a show runs on; `preset` is resolved: nothing in it is left to the world's card."""
+    """Everything a film or a show runs on; `preset` is resolved: nothing in it is left to the world's card.
+
+    `world` and `seer` say which weights: the digests of the world and of the eye's CLIP.
+    """
 
     preset: Preset
     world: str
     plane: Plane
     decoder: Decoder
     eye: Eye
+    seer: str
     prompt: Prompt
     walk: Walk
     pilot: Pilot
@@ -82,6 +86,7 @@ class Studio:
     decoder: Decoder
     scout: Decoder
     eye: Eye
+    seer: str
     prompt: Prompt
 
 
@@ -97,7 +102,7 @@ def build(preset: Preset, watch: Watch | None = None) -> Rig:
     batch = decoder.profile.batch
     pilot = Helm(preset.pilot, preset.pacing, plane, scout, ahead, fps=preset.film.fps, batch=batch)
     clock = CountedClock(preset.film.frames, preset.film.fps, batch)
-    return Rig(preset, studio.world, plane, decoder, studio.eye, prompt, walk, pilot, clock)
+    return Rig(preset, studio.world, plane, decoder, studio.eye, studio.seer, prompt, walk, pilot, clock)
 
 
 def open_studio(preset: Preset, watch: Watch | None = None) -> Studio:
@@ -105,8 +110,7 @@ def open_studio(preset: Preset, watch: Watch | None = None) -> Studio:
     studio = _analytic(preset) if preset.decoder.kind == "analytic" else _diffusion(preset)
     if watch is None:
         return studio
-    parts = studio.preset, studio.world, studio.plane
-    return Studio(*parts, Watched(studio.decoder, watch), Watched(studio.scout, watch), studio.eye, studio.prompt)
+    return replace(studio, decoder=Watched(studio.decoder, watch), scout=Watched(studio.scout, watch))
 
 
 def lookout(plane: Plane, decoder: Decoder, eye: Eye, prompt: Prompt) -> Lookout:
@@ -140,8 +144,6 @@ def resolve(preset: Preset, world: World) -> Preset:
 
 
 def _diffusion(preset: Preset) -> Studio:
-    from latentworld.vision import clip_eye
-
     decoder, name = preset.decoder, preset.world.name
     chosen = choose(decoder.device, decoder.dtype, decoder.engine)
     name = name if preset.world.revision is None else f"{name}@{preset.world.revision}"
@@ -155,8 +157,10 @@ def _diffusion(preset: Preset) -> Studio:
     look = _scout(preset, world, common)
     main = look if d.kind == "scout" else faithful_decoder(world, steps=d.steps, guidance=d.guidance, **common)
     plane = _plane(preset, main.shape)
-    eye = clip_eye(preset.eye.clip, world)
-    return Studio(preset, world.digest, plane, main, look, eye, _prompt(preset))
+    # OpenVINO pays for the eye too; the GPU engines are for the denoiser's many calls
+    eye = clip_eye(preset.eye.clip, world, batch=d.batch, engine="openvino" if d.engine == "openvino" else "eager")
+    seer = f"{eye.source}@{eye.digest}"
+    return Studio(preset, world.digest, plane, main, look, eye, seer, _prompt(preset))
 
 
 def _scout(preset: Preset, world: World, common: Mapping[str, Any]) -> Decoder:
@@ -177,7 +181,7 @@ def _analytic(preset: Preset) -> Studio:
     size, batch = (resolved.height or 128, resolved.width or 128), int(resolved.batch)
     decoder = analytic(plane, a.modes, a.sigma, a.seed, resolved.steps or 50, size, batch)
     preset = preset.model_copy(update={"decoder": resolved})
-    return Studio(preset, decoder.profile.world, plane, decoder, decoder, AnalyticEye(), _prompt(preset))
+    return Studio(preset, decoder.profile.world, plane, decoder, decoder, AnalyticEye(), "analytic", _prompt(preset))
 
 
 def _plane(preset: Preset, shape: tuple[int, int, int]) -> Plane:

@@ -115,6 +115,7 @@ def _record(rig: Rig, folder: Folder, tally: Tally, clock: Stopwatch) -> Summary
         **figures(record),  # type: ignore[arg-type]
         repeated_frames=tally.repeated,
         world=rig.world,
+        eye=rig.seer,
         profile=asdict(profile),
         profile_hash=profile.hash,
         vertices=vertices.digest(rig.plane.vertices),

@@ -49,9 +49,7 @@ class Trail:
     point: Array
 
 
-def along(
-    features: Tensor | ArrayLike, points: ArrayLike, before: Trail | None = None
-) -> tuple[Rates, Trail | None]:
+def along(features: Tensor | ArrayLike, points: ArrayLike, before: Trail | None = None) -> tuple[Rates, Trail | None]:
     """Rates along a path: features [n, F], points [n, 3] (latent units), and the trail of the batch before.
 
     Returns the rates [n] and the trail to hand to the next call; n = 0 returns `before`.
@@ -95,7 +93,7 @@ def on_grid(features: Tensor | ArrayLike, points: ArrayLike) -> Array:
         for columns in (low, high):
             total[rows, columns] += _quadrant(fa[:, columns], fb[rows], pa[:, columns], pb[rows])
             count[rows, columns] += 1
-    return total / count
+    return np.asarray(total / count)
 
 
 def _quadrant(fa: Array, fb: Array, pa: Array, pb: Array) -> Array:
@@ -107,7 +105,7 @@ def _quadrant(fa: Array, fb: Array, pa: Array, pb: Array) -> Array:
     with np.errstate(divide="ignore", invalid="ignore"):
         squared = (f11 * g22 - 2 * f12 * g12 + f22 * g11) / determinant
         edges = np.fmax(f11 / g11, f22 / g22)  # NaN only where both edges have no length
-    return np.sqrt(np.maximum(np.where(flat, edges, squared), 0))
+    return np.asarray(np.sqrt(np.maximum(np.where(flat, edges, squared), 0)))
 
 
 def _on_line(f: Array, p: Array) -> Array:

@@ -33,6 +33,7 @@ FALL_IN, RESUME = 1.36, 1.78  # steps, in targets, that bring frames back in pha
 PATIENCE = 6  # probes a frame after which gaps are no longer split: a land rough at every scale ends as marked steps
 TREND, HORIZON = 1.15, 8  # most growth of the spacing per frame, and for how many frames a trend is believed
 GROWTH = 3.0  # how much wider a predicted spacing may be than the one before
+NEARLY = 0.8  # of the ceiling, near enough to count as going at it
 ROUNDING = 1e-9  # relative slack when arcs are compared with the floor and the ceiling
 
 
@@ -77,7 +78,7 @@ class Placement:
 
 def steady(n: int, stride: float) -> Placement:
     """n frames at a constant stride > 0, none marked."""
-    return Placement(stride * np.arange(1, n + 1), np.zeros(n, dtype=np.bool_), None, stride)
+    return Placement(stride * np.arange(1, n + 1, dtype=np.float64), np.zeros(n, dtype=np.bool_), None, stride)
 
 
 def even(
@@ -93,14 +94,17 @@ def even(
 ) -> Placement:
     """Place n frames at equal steps of meaning.
 
-    target: feature distance per frame; spacing, trend: first guess of the stride and of its growth per frame; floor, ceiling: least and greatest stride
-    (0 < floor <= ceiling); batch: probes decoded at a time; start: features [F] at stride 0, decoded when not given.
+    target: feature distance per frame; spacing, trend: first guess of the stride and of its growth per frame; floor,
+    ceiling: least and greatest stride (0 < floor <= ceiling); batch: probes decoded at a time; start: features [F] at
+    stride 0, decoded when not given.
 
     Every step is within LOW..HIGH of the target, or longer and marked (its stride could not be split any further), or
-    shorter with its stride at the ceiling. Raises GeometryError on a target or bounds that are not positive and finite.
+    shorter with its stride at the ceiling (within a fifth). Raises GeometryError on numbers that are not positive and
+    finite.
     """
     if not (0 < target < np.inf and 0 < floor <= ceiling < np.inf and spacing > 0 and batch >= 1):
-        raise GeometryError(f"no pace: target {target}, floor {floor}, ceiling {ceiling}, spacing {spacing} must be > 0")
+        numbers = f"target {target}, spacing {spacing}, floor {floor}, ceiling {ceiling}, batch {batch}"
+        raise GeometryError(f"no pace with {numbers}: all must be positive, the floor at most the ceiling")
     search = _Search(n, target, floor, ceiling, min(max(spacing, floor), ceiling), trend)
     if start is not None:
         search.stops, search.features = [0.0], [np.asarray(start, dtype=np.float64)]
@@ -114,7 +118,7 @@ def even(
         chain = search.chain(split=probes < PATIENCE * n + batch)
         wanted = search.wanted(chain, batch)
     search.predict(chain)
-    strides = np.array([search.stops[i] for i in chain.frames[1:]])
+    strides = np.array([search.stops[i] for i in chain.frames[1:]], dtype=np.float64)
     marked = np.array(chain.marked, dtype=np.bool_)
     return Placement(strides, marked, search.features[chain.frames[-1]], search.spacing, search.trend, probes)
 
@@ -162,15 +166,20 @@ class _Search:
             if found is None:
                 break
             j, large = found
+            i = chain.frames[-1]
             gap = self.stops[j] - self.stops[j - 1]
             if large and split and gap >= 2 * self.floor * (1 - ROUNDING):
-                chain.gaps.append((chain.frames[-1], j - 1, j))
+                chain.gaps.append((i, j - 1, j))
+            arc, distance = self.between(i, j)
+            if split and distance < LOW * self.target and not NEARLY <= arc / self.ceiling <= 1 + ROUNDING:
+                b = j + (arc < self.ceiling)  # the first probe past the ceiling; one at the ceiling is missing
+                chain.gaps.append((i, b - 1, b))
             chain.frames.append(j)
             chain.marked.append(large)
         return chain
 
     def _next(self, i: int) -> tuple[int, bool] | None:
-        """The probe that follows frame i, and whether the step to it is too large; None when the probes end first."""
+        """The probe that follows frame i, and whether its step is too large; None when the probes end first."""
         best, error = None, np.inf
         for j in range(i + 1, len(self.stops)):
             arc, distance = self.between(i, j)
@@ -230,7 +239,9 @@ class _Search:
     def _cuts(self, frame: int, a: int, b: int, batch: int) -> list[float]:
         """Probes for the gap between neighbours a and b: one a target step, a whole batch where it is a rift."""
         arc, distance = self.between(a, b)
-        whole, reached = self.between(frame, b)[1], self.between(frame, a)[1]
+        (along, whole), (_, reached) = self.between(frame, b), self.between(frame, a)
+        if along > self.ceiling * (1 + ROUNDING):
+            return [self.stops[frame] + self.ceiling]
         if a != frame and whole < RESUME * self.target:
             # Out of phase with probes a step apart. Halving would only pass the fault on to the next pair; a step of
             # nearly HIGH leaves less than HIGH to the probe after b, and the frames fall in with the probes again.
@@ -246,7 +257,7 @@ class _Search:
         return max(1, int(arc / self.floor * (1 + ROUNDING)) - 1)
 
     def extension(self, origin: float, count: int, slots: int) -> list[float]:
-        """At most `slots` strides beyond every probe there is, where `count` <= slots frames are expected after `origin`.
+        """At most `slots` strides beyond every probe, where `count` <= slots frames are expected after `origin`.
 
         With slots to spare the probes lie up to four times closer and reach half as far again, against a rate that is
         not as predicted. Whole multiples, so that frames a step apart still meet a probe each.

@@ -53,7 +53,8 @@ def test_a_path_cut_anywhere_has_the_rates_of_the_whole(cut: int) -> None:
         np.testing.assert_array_equal(
             np.concatenate([getattr(first, name), getattr(second, name)]), getattr(whole, name)
         )
-    assert end is not None and last is not None
+    assert end is not None
+    assert last is not None
     np.testing.assert_array_equal(last.point, end.point)
 
 
@@ -62,8 +63,10 @@ def test_a_trail_keeps_no_batch_alive_and_takes_tensors() -> None:
 
     features = torch.ones(4, 5)
     rates, trail = along(features, np.zeros((4, 3)))
-    assert trail is not None and trail.features.base is None
-    assert np.isnan(rates.rate).all() and (rates.step[1:] == 0).all()  # nothing walked: no rate, rather than infinity
+    assert trail is not None
+    assert trail.features.base is None
+    assert np.isnan(rates.rate).all()
+    assert (rates.step[1:] == 0).all()
 
 
 def test_features_and_points_must_pair_up() -> None:

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from pydantic import ValidationError
 
 from latentworld.errors import GeometryError
-from latentworld.pacing import HIGH, LOW, PacingSpec, even, steady
+from latentworld.pacing import HIGH, LOW, NEARLY, PacingSpec, even, steady
 
 TARGET, FLOOR, CEILING = 0.03, 1e-3, 2.0
 Land = Callable[[np.ndarray], np.ndarray]
@@ -69,7 +69,7 @@ def test_the_film_keeps_within_twice_of_its_median() -> None:
     for land in LANDS.values():
         film = Film(land, 30)
         calm = film.steps[~film.marked] / np.median(film.steps[~film.marked])
-        assert 0.5 <= calm.min()
+        assert calm.min() >= 0.5
         assert calm.max() <= 2.0
 
 
@@ -110,7 +110,7 @@ def test_land_rough_at_every_scale_ends() -> None:
     assert film.probes <= 20 * film.frames
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=15, deadline=None)
 @given(
     amplitudes=st.lists(st.floats(-0.3, 0.3), min_size=6, max_size=6),
     jumps=st.lists(st.floats(0.1, 8.0), max_size=3),
@@ -128,7 +128,7 @@ def test_any_land_keeps_the_promises(amplitudes: list[float], jumps: list[float]
     assert len(film.marked) == film.frames
     assert (film.steps[~film.marked] <= 1.001 * HIGH * TARGET).all()
     slow = film.steps[~film.marked] < 0.999 * LOW * TARGET
-    np.testing.assert_allclose(film.strides[~film.marked][slow], CEILING, rtol=0.5)
+    assert (film.strides[~film.marked][slow] >= NEARLY * CEILING * (1 - 1e-6)).all()
 
 
 def test_placing_is_deterministic() -> None:
@@ -150,7 +150,9 @@ def test_no_pace(wrong: dict[str, float]) -> None:
         even(LANDS["even"], 4, **(good | wrong))  # type: ignore[arg-type]
 
 
-@pytest.mark.parametrize("wrong", [{"sped": 1.0}, {"speed": 0.0}, {"floor": 9.0}, {"kind": "warp"}, {"speed": float("nan")}])
+@pytest.mark.parametrize(
+    "wrong", [{"sped": 1.0}, {"speed": 0.0}, {"floor": 9.0}, {"kind": "warp"}, {"speed": float("nan")}]
+)
 def test_specs_refuse_nonsense(wrong: dict[str, object]) -> None:
     with pytest.raises(ValidationError):
         PacingSpec(**wrong)  # type: ignore[arg-type]

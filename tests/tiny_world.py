@@ -6,7 +6,11 @@
 from __future__ import annotations
 
 import argparse
+import atexit
+import functools
 import json
+import shutil
+import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -133,6 +137,11 @@ def _write_clip(folder: Path, shape: Shape, words: int, dtype: torch.dtype) -> N
     _write_tokenizer(folder, shape)
 
 
+def _widen(path: Path) -> None:
+    """Half on disk, float32 when loaded: transformers follows the config, diffusers does so by itself."""
+    path.write_text(json.dumps(json.loads(path.read_text()) | {"dtype": "float32"}))
+
+
 def build(
     folder: Path, *, shape: Shape = TINY, prediction: str = "v_prediction", half: bool = False, extras: bool = True
 ) -> Path:
@@ -144,6 +153,7 @@ def build(
         vae(shape).to(dtype).save_pretrained(folder / "vae")
         text = CLIPTextModel(CLIPTextConfig(**_text_config(shape, words)))
         text.to(dtype).save_pretrained(folder / "text_encoder")
+        _widen(folder / "text_encoder" / "config.json")
         scheduler(prediction).save_pretrained(folder / "scheduler")
         if extras:
             unet(shape).to(dtype).save_pretrained(folder / "student" / "unet")
@@ -160,6 +170,16 @@ def build(
     }  # fmt: skip
     (folder / "model_index.json").write_text(json.dumps(index))
     return folder
+
+
+@functools.cache
+def folder(kind: str = "embedded") -> Path:
+    """A tiny world shared by a test run: `embedded` (v-prediction, fp16 on disk, extras) or `plain` (epsilon)."""
+    home = Path(tempfile.mkdtemp(prefix="tiny-world-"))
+    atexit.register(shutil.rmtree, home, ignore_errors=True)
+    if kind == "plain":
+        return build(home / kind, prediction="epsilon", extras=False)
+    return build(home / kind, half=True)
 
 
 CARD = """\

@@ -34,6 +34,7 @@ class Summary:
     median_lipschitz: float | None
     largest_lipschitz: float | None
     world: str
+    eye: str
     profile: dict[str, object]
     profile_hash: str
     vertices: str

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import csv
-from contextlib import suppress
+from contextlib import ExitStack
 from dataclasses import dataclass
+from io import RawIOBase, StringIO
 from pathlib import Path
-from typing import IO, Any, Self
+from typing import Any, Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -44,35 +45,37 @@ class Telemetry:
 
 
 class Recorder:
-    """Writes `Telemetry` as it comes."""
+    """Writes `Telemetry` as it comes, past every buffer: what was sent is in the file, also after a kill."""
 
     def __init__(self, target: Path, plane: Plane) -> None:
         self.target, self.plane = target, plane
-        self._file: IO[str] | None = None
+        self._file: RawIOBase | None = None
 
     def __enter__(self) -> Self:
-        with writing(self.target):
-            self._file = self.target.open("w", newline="", encoding="utf-8")
-            csv.writer(self._file).writerow(COLUMNS)
-            self._file.flush()
+        with writing(self.target), ExitStack() as opening:
+            self._file = opening.enter_context(self.target.open("wb", buffering=0))
+            self._write([list(COLUMNS)])
+            opening.pop_all()
         return self
 
     def __exit__(self, kind: type[BaseException] | None, *rest: object) -> None:
         file, self._file = self._file, None
-        if file is not None and kind is None:
-            with writing(self.target):
-                file.close()
-        elif file is not None:
-            with suppress(OSError):  # may try to write what a full disk refused; the first fault is the one to report
-                file.close()
+        if file is not None:
+            file.close()
 
     def send(self, frames: Frames) -> None:
-        """Write the batch and flush it."""
+        """Write the batch."""
         if self._file is None:
             raise OutputError("this sink is closed: send frames inside its `with` block")
         with writing(self.target):
-            csv.writer(self._file).writerows(rows(frames, self.plane))
-            self._file.flush()
+            self._write(rows(frames, self.plane))
+
+    def _write(self, lines: list[list[Any]]) -> None:
+        text = StringIO(newline="")
+        csv.writer(text).writerows(lines)
+        data = memoryview(text.getvalue().encode())
+        while len(data) and self._file is not None:
+            data = data[self._file.write(data) or 0 :]  # a disk that fills up takes a part first
 
 
 def rows(frames: Frames, plane: Plane) -> list[list[Any]]:

@@ -39,9 +39,12 @@ def build(engine: str, module: nn.Module, example: tuple[Tensor, ...], key: str)
 
 def _eager(module: nn.Module, example: tuple[Tensor, ...], key: str) -> Run:
     form = memory_format(example[0])
-    module.to(memory_format=form)  # type: ignore[call-overload]
+    probe = next((weight for weight in module.parameters() if weight.ndim == 4), None)
 
     def run(*inputs: Tensor) -> Tensor:
+        # Asked every time, since decoders share networks: another one may have laid the weights out its own way.
+        if probe is not None and not probe.is_contiguous(memory_format=form):
+            module.to(memory_format=form)  # type: ignore[call-overload]
         with torch.inference_mode():
             return module(*(_laid(tensor, form) for tensor in inputs))  # type: ignore[no-any-return]
 

@@ -1,4 +1,4 @@
-"""The world card: what a world is and what it does by default (card.toml), or what a plain checkpoint tells of itself."""
+"""The world card: what a world is and what it does by default (card.toml), or what a checkpoint tells of itself."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import tomllib
 from pathlib import Path
 from typing import Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import AliasChoices, BaseModel, ConfigDict, Field, ValidationError
 
 from latentworld.errors import WorldDamaged
 
@@ -21,14 +21,22 @@ class Defaults(BaseModel):
 
     model_config = ConfigDict(frozen=True)
     prompt: str = NEUTRAL
-    negative: str = NEUTRAL_NEGATIVE
+    negative: str = Field(NEUTRAL_NEGATIVE, validation_alias=AliasChoices("negative", "negative_prompt"))
     steps: int = Field(50, ge=1)
     guidance: float = Field(5.0, ge=0)
     scout_steps: int = Field(4, ge=1)
 
 
+class Family(BaseModel):
+    """A kind of picture the world knows, and words that call for it."""
+
+    model_config = ConfigDict(frozen=True)
+    name: str
+    prompt: str
+
+
 class Card(BaseModel):
-    """A world's card. Tables it does not know (`judged` figures in any form) are kept out of the way, not refused."""
+    """A world's card. Entries it does not know are left alone: a card also keeps how the world was made."""
 
     model_config = ConfigDict(frozen=True)
     name: str
@@ -38,7 +46,8 @@ class Card(BaseModel):
     prediction: Prediction = "epsilon"
     clip: str | None = Field(None, description="CLIP folder or hub name; the world's own clip/ when absent")
     defaults: Defaults = Defaults()
-    judged: dict[str, Any] = {}
+    families: tuple[Family, ...] = ()
+    figures: dict[str, Any] = Field({}, description="what the judging command measured")
 
 
 def read(folder: Path, name: str, facts: dict[str, Any]) -> Card:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import logging
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -86,10 +85,11 @@ def _load_folder(name: str, path: Path, source: str, dtype: torch.dtype) -> Worl
     from diffusers.models.unets.unet_2d_condition import UNet2DConditionModel
 
     used = files.used(path)
+    card = cards.read(path, path.name, cards.facts(path))
     return World(
         name=name,
         source=source,
-        card=cards.read(path, path.name, cards.facts(path)),
+        card=card,
         unet=module(UNet2DConditionModel, path / "unet", dtype),
         vae=module(_autoencoder(path / "vae"), path / "vae", dtype),
         text_encoder=text_encoder(path / "text_encoder", dtype),
@@ -97,7 +97,7 @@ def _load_folder(name: str, path: Path, source: str, dtype: torch.dtype) -> Worl
         scheduler=scheduler(path / "scheduler", lcm=False),
         student=_student(path / "student", UNet2DConditionModel, dtype),
         tiny_vae=load_tiny_vae(path / "tiny_vae", dtype) if (path / "tiny_vae").is_dir() else None,
-        clip=path / "clip" if (path / "clip").is_dir() else None,
+        clip=path / "clip" if (path / "clip").is_dir() else card.clip,
         digest=files.digest(used, path),
         device=torch.device("cpu"),
         dtype=dtype,
@@ -199,18 +199,19 @@ def scheduler_from(config: dict[str, Any], lcm: bool = False) -> Any:
 @contextlib.contextmanager
 def quiet() -> Iterator[None]:
     """No progress bars and no advice from the libraries while a world is loaded; everything as it was afterwards."""
+    from diffusers.utils import logging as diffusers_logging
     from transformers.utils import logging as transformers_logging
 
-    loggers = [logging.getLogger("diffusers"), logging.getLogger("transformers")]
-    levels = [logger.level for logger in loggers]
+    speakers = (diffusers_logging, transformers_logging)
+    levels = [speaker.get_verbosity() for speaker in speakers]
     bars = transformers_logging.is_progress_bar_enabled()
-    for logger in loggers:
-        logger.setLevel(logging.ERROR)
+    for speaker in speakers:
+        speaker.set_verbosity_error()
     transformers_logging.disable_progress_bar()
     try:
         yield
     finally:
-        for logger, level in zip(loggers, levels, strict=True):
-            logger.setLevel(level)
+        for speaker, level in zip(speakers, levels, strict=True):
+            speaker.set_verbosity(level)
         if bars:
             transformers_logging.enable_progress_bar()

@@ -1,0 +1,267 @@
+"""Judging a world on held-out seeds: a table of figures, and sheets to look at."""
+
+from __future__ import annotations
+
+import dataclasses
+import time
+import tomllib
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import tomli_w
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from foundry import autoencoder, captions, clip, data, export, presets, rifts, student, unet
+from foundry.data import FAMILIES
+from foundry.files import save_picture, write_atomically
+from foundry.presets import Preset
+from foundry.scenes.canvas import sheet
+
+SEEDS = (0, 123, 200)
+
+
+@dataclass(frozen=True)
+class Effort:
+    """How much is sampled: held-out pictures a family, neutral and family samples, teacher steps, survey side, dive."""
+
+    held: int
+    neutral: int
+    family: int
+    steps: int
+    survey: int
+    depth: int
+    zoom: int
+
+
+FULL = Effort(held=60, neutral=400, family=40, steps=50, survey=64, depth=7, zoom=24)
+QUICK = Effort(held=20, neutral=96, family=8, steps=20, survey=28, depth=5, zoom=12)
+
+
+@dataclass
+class Bench:
+    """A world under judgement, with what every judge needs. `figures` maps a name to (value, goal as text)."""
+
+    world: export.World
+    preset: Preset
+    texts: unet.Texts
+    held: Tensor
+    family: Tensor
+    attributes: list[dict[str, object]]
+    sheets: Path
+    effort: Effort
+    figures: dict[str, tuple[float, str]] = field(default_factory=dict)
+    shown: dict[str, Tensor] = field(default_factory=dict)
+
+    def put(self, name: str, value: float, goal: str = "") -> None:
+        """Keeps a figure and prints its line of the table."""
+        self.figures[name] = (float(value), goal)
+        print(f"  {name:<58} {value:>10.4g}   {goal}", flush=True)
+
+
+def bench(folder: Path, sheets: Path, effort: Effort) -> Bench:
+    """Loads the world and draws the held-out pictures."""
+    began = time.perf_counter()
+    world = export.load(folder)
+    took = time.perf_counter() - began
+    told = tomllib.loads((folder / "card.toml").read_text())
+    preset = dataclasses.replace(presets.find(told["cast"]["preset"]), bfloat16=False)
+    texts = unet.Texts(clip.text_encoder(world.clip), world.tokenizer, torch.device("cpu"))
+    pictures, attributes = [], []
+    for name in FAMILIES:
+        rng = torch.Generator().manual_seed(data.seed_of("judge", name))
+        drawn = data.scene(name).draw(rng, effort.held, preset.data.size)
+        pictures.append((drawn.pictures * 255).round() / 127.5 - 1)
+        attributes += drawn.attributes
+    family = torch.arange(len(FAMILIES)).repeat_interleave(effort.held)
+    made = Bench(world, preset, texts, torch.cat(pictures), family, attributes, sheets, effort)
+    made.put("loading the parts, seconds", took, "<= 3")
+    return made
+
+
+def psnr(a: Tensor, b: Tensor) -> Tensor:
+    """Decibels ``[n]`` between pictures in 0..1."""
+    return -10 * torch.log10((a - b).square().mean((1, 2, 3)))
+
+
+@torch.no_grad()
+def judge_autoencoder(b: Bench) -> None:
+    """PSNR per family of the full autoencoder, and of the tiny decoder."""
+    latents = torch.cat([autoencoder.encode(b.world.vae, part) for part in b.held.split(16)])
+    again = torch.cat([autoencoder.decode(b.world.vae, part) for part in latents.split(16)])
+    quick = torch.cat([autoencoder.decode(b.world.tiny_vae, part) for part in latents.split(16)])
+    real = b.held / 2 + 0.5
+    values = psnr(real, again)
+    for index, name in enumerate(FAMILIES):
+        b.put(f"autoencoder PSNR, {name}", values[b.family == index].mean())
+    worst = min(float(values[b.family == index].mean()) for index in range(len(FAMILIES)))
+    b.put("autoencoder PSNR, mean", values.mean(), ">= 27")
+    b.put("autoencoder PSNR, worst family", worst, ">= 23")
+    b.put("tiny decoder PSNR, mean", psnr(real, quick).mean())
+    rows = torch.cat([(b.family == k).nonzero()[:2, 0] for k in range(len(FAMILIES))])
+    triples = torch.stack([real[rows], again[rows], quick[rows]], 1).flatten(0, 1)
+    save_picture(b.sheets / "reconstructions.png", sheet(triples, 12))
+    b.shown["reconstructions"] = again
+
+
+@torch.no_grad()
+def judge_clip(b: Bench) -> None:
+    """Zero-shot accuracy over families, and retrieval of held-out pictures by their captions."""
+    import random
+
+    zero_shot = clip.family_probabilities(b.world.clip, b.world.tokenizer, b.held)
+    again = clip.family_probabilities(b.world.clip, b.world.tokenizer, b.shown["reconstructions"] * 2 - 1)
+    b.put("CLIP zero-shot accuracy", (zero_shot.argmax(1) == b.family).float().mean(), ">= 0.97")
+    b.put("CLIP zero-shot accuracy on decoded pictures", (again.argmax(1) == b.family).float().mean())
+    b.put("CLIP share of held-out pictures with >= 0.9", (zero_shot.max(1).values >= 0.9).float().mean())
+    words = random.Random(0)
+    told = [data.scene(FAMILIES[int(k)]).describe(a, words) for k, a in zip(b.family, b.attributes, strict=True)]
+    match = clip.text_features(b.world.clip, b.world.tokenizer, told) @ clip.image_features(b.world.clip, b.held).T
+    better = (match > match.diagonal()[:, None]).sum(1)
+    b.put(f"CLIP retrieval by caption, top 1 of {len(told)}", (better == 0).float().mean())
+    b.put(f"CLIP retrieval by caption, top 10 of {len(told)}", (better < 10).float().mean())
+
+
+@torch.no_grad()
+def pictures_of(b: Bench, prompts: list[str], noise: Tensor, negative: str = captions.NEGATIVE) -> Tensor:
+    """The teacher's pictures in 0..1."""
+    parts = []
+    for start in range(0, len(noise), 32):
+        part = slice(start, start + 32)
+        x = unet.sample(b.world.unet, b.texts, prompts[part], noise[part], b.preset, b.effort.steps, negative)
+        parts.append(autoencoder.decode(b.world.vae, x))
+    return torch.cat(parts)
+
+
+def starts(b: Bench, count: int, seed: int) -> Tensor:
+    """Start noise ``[count, 4, s, s]``."""
+    side = b.preset.data.size // 8
+    return torch.randn(count, 4, side, side, generator=torch.Generator().manual_seed(seed))
+
+
+def assigned(b: Bench, pictures: Tensor) -> Tensor:
+    """Zero-shot probabilities of pictures in 0..1."""
+    return clip.family_probabilities(b.world.clip, b.world.tokenizer, pictures * 2 - 1)
+
+
+@torch.no_grad()
+def judge_neutral(b: Bench) -> None:
+    """Shares of the families under the neutral prompt, what the negative prompt does, student against teacher."""
+    noise = starts(b, b.effort.neutral, 1000)
+    prompts = [captions.NEUTRAL] * len(noise)
+    made = pictures_of(b, prompts, noise)
+    seen = assigned(b, made)
+    b.put("neutral prompt: share assigned with >= 0.9", (seen.max(1).values >= 0.9).float().mean(), ">= 0.90")
+    shares = torch.bincount(seen.argmax(1), minlength=len(FAMILIES)) / len(noise)
+    for name, share in zip(FAMILIES, shares.tolist(), strict=True):
+        b.put(f"neutral prompt: share of {name}", share)
+    b.put("neutral prompt: families with >= 4%", int((shares >= 0.04).sum()), ">= 5")
+    save_picture(b.sheets / "neutral.png", sheet(made[:48], 8))
+    few = min(48, len(noise))
+    plain = pictures_of(b, prompts[:few], noise[:few], negative="")
+    poor = clip.text_features(b.world.clip, b.world.tokenizer, [captions.NEGATIVE])[0]
+    towards = [clip.image_features(b.world.clip, x[:few] * 2 - 1) @ poor for x in (plain, made)]
+    b.put("negative prompt: CLIP similarity to it, without", towards[0].mean())
+    b.put("negative prompt: CLIP similarity to it, with", towards[1].mean(), "lower")
+    edges = [(x[:few, :, 1:] - x[:few, :, :-1]).abs().mean() for x in (plain, made)]
+    b.put("negative prompt: edge strength, with over without", edges[1] / edges[0], "> 1")
+    b.shown["neutral"] = made
+    steps, model = b.preset.student_steps, b.world.student
+    x = torch.cat([student.sample(model, b.texts, prompts[: len(part)], part, steps) for part in noise.split(32)])
+    quick = torch.cat([autoencoder.decode(b.world.vae, part) for part in x.split(16)])
+    told = assigned(b, quick)
+    b.put("student: same family as the teacher", (told.argmax(1) == seen.argmax(1)).float().mean(), ">= 0.85")
+    b.put("student: share assigned with >= 0.9", (told.max(1).values >= 0.9).float().mean())
+    distance = [clip.image_features(b.world.clip, p * 2 - 1) for p in (made, quick)]
+    b.put("student: feature distance to the teacher", (distance[0] - distance[1]).norm(dim=1).mean())
+    b.put("feature distance of two teacher pictures", (distance[0] - distance[0].roll(1, 0)).norm(dim=1).mean())
+    save_picture(b.sheets / "student.png", sheet(torch.stack([made[:24], quick[:24]], 1).flatten(0, 1), 12))
+
+
+@torch.no_grad()
+def judge_families(b: Bench) -> None:
+    """Each family's own prompt at the default guidance, and the write-up's Cassini prompt."""
+    wanted = torch.arange(len(FAMILIES)).repeat_interleave(b.effort.family)
+    noise = starts(b, len(wanted), 2000)
+    made = pictures_of(b, [clip.generic(int(k))[0] for k in wanted], noise)
+    right = (assigned(b, made).argmax(1) == wanted).float()
+    for index, name in enumerate(FAMILIES):
+        b.put(f"own prompt gives its family, {name}", right[wanted == index].mean())
+    b.put("own prompt gives its family, all", right.mean(), ">= 0.95")
+    rows = torch.cat([(wanted == k).nonzero()[:8, 0] for k in range(len(FAMILIES))])
+    cassini = pictures_of(b, [captions.CASSINI] * 8, starts(b, 8, 3000), captions.CASSINI_NEGATIVE)
+    share = (assigned(b, cassini).argmax(1) <= 1).float().mean()
+    b.put("the write-up's Cassini prompt gives planets or moons", share)
+    save_picture(b.sheets / "families.png", sheet(torch.cat([made[rows], cassini]), 8))
+
+
+@torch.no_grad()
+def judge_copies(b: Bench, cast: Path) -> None:
+    """Distance to the nearest training picture, of samples and of held-out pictures, both through the autoencoder."""
+    split = data.load_split(cast / "data", "train", b.preset.data)
+    small = torch.cat([F.interpolate(split.batch(rows), (24, 24), mode="area").flatten(1)
+                       for rows in torch.arange(0, len(split), 2).split(256)])  # fmt: skip
+    near = []
+    for pictures in (b.shown["neutral"], b.shown["reconstructions"]):
+        mine = F.interpolate(pictures * 2 - 1, (24, 24), mode="area").flatten(1)
+        near.append(torch.cdist(mine, small).min(1).values.median())
+    b.put("nearest training picture: samples over held-out", near[0] / near[1], "about 1; far below 1 is copying")
+
+
+@torch.no_grad()
+def judge_rifts(b: Bench) -> None:
+    """A survey of the write-up's plane with the student, and a dive into its strongest rift."""
+
+    def eye(latents: Tensor) -> Tensor:
+        parts = []
+        for part in latents.split(64):
+            x = student.sample(b.world.student, b.texts, [captions.NEUTRAL] * len(part), part, b.preset.student_steps)
+            parts.append(clip.image_features(b.world.clip, autoencoder.decode(b.world.vae, x) * 2 - 1))
+        return torch.cat(parts)
+
+    side = b.preset.data.size // 8
+    rates, contrast, median = rifts.survey(eye, (4, side, side), b.effort.survey, SEEDS)
+    b.put(f"rifts: 99th percentile over median, {b.effort.survey}² survey", contrast, ">= 8")
+    zooms, width = rifts.dive(eye, (4, side, side), SEEDS, rates, b.effort.depth, b.effort.zoom)
+    for zoom in zooms:
+        b.put(f"rifts: largest rate over median, window {zoom.width:.0e}", zoom.largest)
+    b.put("rifts: largest rate over median, any scale", max(zoom.largest for zoom in zooms), ">= 20")
+    b.put("rifts: window at which it stops growing", width)
+    scaled = (rates / median / 10).clamp(0, 1).float()[None, None]
+    save_picture(b.sheets / "rifts.png", F.interpolate(scaled, scale_factor=8)[0].expand(3, -1, -1))
+
+
+@torch.no_grad()
+def judge_speed(b: Bench) -> None:
+    """Milliseconds a picture of the student, full and tiny decoder, on the threads there are."""
+    noise = starts(b, 16, 5)
+    for name, vae in (("full", b.world.vae), ("tiny", b.world.tiny_vae)):
+        best = float("inf")
+        for _ in range(3):
+            began = time.perf_counter()
+            x = student.sample(b.world.student, b.texts, [captions.NEUTRAL] * 16, noise, b.preset.student_steps)
+            clip.image_features(b.world.clip, autoencoder.decode(vae, x) * 2 - 1)
+            best = min(best, (time.perf_counter() - began) / 16)
+        b.put(f"student picture with the {name} decoder, ms", best * 1000, "<= 80")
+
+
+def judge(folder: Path, sheets: Path, cast: Path | None, effort: Effort, write: bool) -> dict[str, float]:
+    """All judges in turn. With ``write`` the figures go into the world's card."""
+    sheets.mkdir(parents=True, exist_ok=True)
+    b = bench(folder, sheets, effort)
+    judge_autoencoder(b)
+    judge_clip(b)
+    judge_neutral(b)
+    judge_families(b)
+    if cast is not None:
+        judge_copies(b, cast)
+    judge_rifts(b)
+    judge_speed(b)
+    figures = {name: round(value, 5) for name, (value, _) in b.figures.items()}
+    write_atomically(sheets / "figures.toml", tomli_w.dumps(figures).encode())
+    if write:
+        told = tomllib.loads((folder / "card.toml").read_text())
+        told["figures"] = figures
+        write_atomically(folder / "card.toml", tomli_w.dumps(told).encode())
+    return figures

@@ -1,0 +1,50 @@
+"""What is seen: the Eye contract, and the CLIP eye of a world. Importing this package imports no torch.
+
+    from latentworld.vision import clip_eye
+    eye = clip_eye(None, world)                      # the world's own CLIP, else the embedded one's
+    features = eye(pictures)                         # [n, F], unit length
+    classify = eye.labels(["a cat", "a mountain"])   # features -> probabilities
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Protocol
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+    from latentworld.vision.clip import ClipEye
+    from latentworld.worlds import World
+
+__all__ = ["Eye", "clip_eye"]
+
+
+class Eye(Protocol):
+    """Pictures to features. Works in padded batches too: a feature is the same bytes alone or in any slot."""
+
+    @property
+    def dimension(self) -> int: ...
+    def __call__(self, pictures: Tensor) -> Tensor:
+        """float `[n, 3, h, w]` in 0..1, any n >= 0, to unit float32 `[n, dimension]` on the CPU."""
+        ...
+
+
+def clip_eye(source: str | Path | None, world: World, **options: Any) -> ClipEye:
+    """The eye named by `source` (a CLIPModel folder, a hub name or a world), else the world's own, else the embedded.
+
+    `options` (device, dtype, batch, engine) as ClipEye's; device and dtype default to the world's, and the engine to
+    what `auto` makes of them. Raises WorldMismatch when there is no CLIP at all, or what is there is none.
+    """
+    from latentworld.device import choose
+    from latentworld.errors import WorldMismatch
+    from latentworld.vision.clip import SUGGESTED, ClipEye
+    from latentworld.worlds import EMBEDDED
+
+    source = source or world.clip or (EMBEDDED if (EMBEDDED / "clip").is_dir() else None)
+    if source is None:
+        raise WorldMismatch(f"world {world.name!r} has no CLIP of its own: name one, for example {SUGGESTED}")
+    place = {"device": str(world.device), "dtype": str(world.dtype).removeprefix("torch.")} | options
+    if place.get("engine", "auto") == "auto":
+        place["engine"] = choose(place["device"], place["dtype"]).engine
+    return ClipEye(source, **place)

@@ -1,0 +1,139 @@
+"""The command line as scripts see it: names, exit codes, one line on stderr for whatever is refused."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+from PIL import Image
+
+from installation import cli
+from latentworld import worlds
+
+SMALL = ["--set", "decoder.height=32", "--set", "decoder.width=32", "--set", "decoder.steps=5"]
+STILL = ["still", "--decoder", "analytic", "--set", "decoder.height=32", "--set", "decoder.width=32"]
+
+
+@pytest.fixture
+def run(monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]):  # type: ignore[no-untyped-def]
+    """Arguments to exit code, stdout and stderr."""
+
+    def call(*arguments: object) -> tuple[int, str, str]:
+        monkeypatch.setattr("sys.argv", ["latentworld", *map(str, arguments)])
+        code = 0
+        try:
+            cli.main()
+        except SystemExit as exit_:
+            code = exit_.code if isinstance(exit_.code, int) else int(bool(exit_.code))
+        return code, *capfd.readouterr()
+
+    return call
+
+
+def test_film(run, tmp_path: Path) -> None:  # type: ignore[no-untyped-def]
+    arguments = ("film", "analytic", "-o", tmp_path / "film", *SMALL, "--set", "film.seconds=0.5")
+    code, out, err = run(*arguments)
+    assert code == 0, err
+    assert out.strip() == str(tmp_path / "film" / "film.mp4")
+    code, out, err = run(*arguments)
+    assert (code, out) == (1, "")
+    assert err.startswith("error: ")
+    assert "--overwrite" in err
+    assert err.count("\n") == 1
+    assert run(*arguments, "--overwrite")[0] == 0
+
+
+TO_AND_FRO = ["--set", "walk.kind=waypoints", "--set", "walk.points=['z0','z0']"]
+BAD = {
+    "unknown preset": ["film", "frist-light", "-o", "OUT"],
+    "unknown key": ["film", "analytic", "-o", "OUT", "--set", "film.fsp=3"],
+    "wrong type": ["film", "analytic", "-o", "OUT", "--set", "film.fps=fast"],
+    "no steps": ["film", "analytic", "-o", "OUT", "--set", "decoder.steps=0"],
+    "odd size": ["film", "analytic", "-o", "OUT", "--set", "film.size=[63,64]"],
+    "unwritable": ["film", "analytic", "-o", "/proc/nowhere"],
+    "zero-length path": ["film", "analytic", "-o", "OUT", *TO_AND_FRO],
+    "collinear vertices": ["film", "analytic", "-o", "OUT", "--set", "plane.seeds=[1,1,2]"],
+    "no world": ["film", "first-light", "-o", "OUT", "--set", "world.name=nowhere"],
+    "pickled world": ["film", "first-light", "-o", "OUT", "--set", "world.name=model.ckpt"],
+    "alpha": [*STILL, "--alpha", "nan", "--beta", "0", "-o", "OUT/a.png"],
+    "beta": [*STILL, "--alpha", "0", "--beta", "inf", "-o", "OUT/a.png"],
+    "radius": [*STILL, "--alpha", "0", "--beta", "0", "--radius", "-1", "-o", "OUT/a.png"],
+    "steps": [*STILL, "--alpha", "0", "--beta", "0", "--steps", "0", "-o", "OUT/a.png"],
+    "norm": [*STILL, "--alpha", "0", "--beta", "0", "--norm", "cube", "-o", "OUT/a.png"],
+    "place": [*STILL, "--alpha", "0", "--beta", "0", "-o", "/proc/nowhere/a.png"],
+    "world to show": ["worlds", "show", "nowhere"],
+    "world's path": ["worlds", "path", "nowhere"],
+    "preset to show": ["presets", "show", "nowhere"],
+}
+
+
+@pytest.mark.parametrize("arguments", BAD.values(), ids=BAD.keys())
+def test_what_is_refused_is_one_line_and_exit_code_1(arguments: list[str], run, tmp_path: Path) -> None:  # type: ignore[no-untyped-def]
+    code, out, err = run(*(argument.replace("OUT", str(tmp_path / "out")) for argument in arguments))
+    assert (code, out) == (1, ""), err
+    lines = [line for line in err.splitlines() if line.strip()]
+    assert len(lines) == 1
+    assert lines[0].startswith("error: ")
+
+
+@pytest.mark.parametrize("arguments", [["film"], ["film", "analytic"], ["nonsense"], ["still", "--alpha", "x"]])
+def test_usage_errors_exit_with_2(arguments: list[str], run) -> None:  # type: ignore[no-untyped-def]
+    assert run(*arguments)[0] == 2
+
+
+def test_seeds_that_are_no_numbers_are_a_usage_error(run) -> None:  # type: ignore[no-untyped-def]
+    assert run(*STILL, "--alpha", "0", "--beta", "0", "--seeds", "1,x,3", "-o", "a.png")[0] == 2
+
+
+def test_a_fault_of_ours_keeps_its_traceback(run, monkeypatch: pytest.MonkeyPatch) -> None:  # type: ignore[no-untyped-def]
+    def broken() -> None:
+        raise ZeroDivisionError
+
+    monkeypatch.setattr(worlds, "listing", broken)
+    with pytest.raises(ZeroDivisionError):
+        run("worlds")
+
+
+def test_still(run, tmp_path: Path) -> None:  # type: ignore[no-untyped-def]
+    where = tmp_path / "new" / "still.png"
+    options = ["--seeds", "4,5,6", "--layout", "nchw", "--norm", "global", "--prompt", 'a "cat" = b', "--negative", "x"]
+    options += ["--steps", "5", "--guidance", "3", "--radius", "1.5"]
+    code, out, err = run(*STILL, "--alpha", "-0.5", "--beta", "2", *options, "-o", where)
+    assert code == 0, err
+    assert out.strip() == str(where)
+    with Image.open(where) as image:
+        assert image.size == (32, 32)
+
+
+def test_presets(run) -> None:  # type: ignore[no-untyped-def]
+    code, out, _ = run("presets")
+    assert code == 0
+    for name in ("first-light", "neutral", "cassini", "ornaments", "void", "dreamshaper"):
+        assert name in out
+    code, out, _ = run("presets", "show", "cassini", "--set", "film.fps=30")
+    assert code == 0
+    assert "NASA Cassini" in out
+    assert "fps = 30.0" in out
+
+
+def test_worlds_are_listed(run) -> None:  # type: ignore[no-untyped-def]
+    assert run("worlds")[0] == 0
+
+
+def test_doctor(run) -> None:  # type: ignore[no-untyped-def]
+    code, out, err = run("doctor", "--json")
+    assert code == 0, err
+    report = json.loads(out)
+    assert report["encoder_works"] is True
+    for key in ("device", "memory_gb", "cores", "display", "torch", "diffusers", "engine", "worlds"):
+        assert key in report
+    assert run("doctor")[0] == 0
+
+
+def test_version_and_help(run) -> None:  # type: ignore[no-untyped-def]
+    assert run("--version")[1].strip()
+    code, out, _ = run("--help")
+    assert code == 0
+    for name in ("film", "still", "worlds", "presets", "doctor"):
+        assert name in out

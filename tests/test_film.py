@@ -1,0 +1,278 @@
+"""Films from end to end on the weightless world, and what is left when one is stopped, starved or killed."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import signal
+import subprocess
+import sys
+import time
+import tomllib
+from pathlib import Path
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+from PIL import Image
+from standins import decoded
+
+from installation import rig, show
+from installation.film import chart, encoder, sheet, sinks, telemetry
+from installation.film.sinks import Memory
+from installation.frames import Frames
+from latentworld import preset, worlds
+from latentworld.errors import DiskFull, EncoderFailed, GeometryError, OutputExists, WorldMismatch
+
+ROOT = Path(__file__).parent.parent
+SMALL = [
+    "decoder.height=32", "decoder.width=32", "decoder.steps=10", "decoder.batch=8", "film.seconds=1.5", "film.fps=16",
+    "film.scale=2",
+]  # fmt: skip
+
+
+def journey(*overrides: str) -> preset.Preset:
+    return preset.load("analytic", [*SMALL, *overrides])
+
+
+@pytest.fixture
+def plain(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Films without chart and sheet: those take seconds, and are looked at in films of their own."""
+    monkeypatch.setattr(chart, "draw", lambda *_: None)
+    monkeypatch.setattr(sheet, "save_png", lambda *_: None)
+    monkeypatch.setattr(sheet.Sheet, "draw", lambda _: None)
+
+
+@pytest.fixture(scope="module")
+def made(tmp_path_factory: pytest.TempPathFactory) -> tuple[show.Film, Memory]:
+    """A film, and its frames as they were."""
+    memory = Memory()
+    return show.film(journey(), tmp_path_factory.mktemp("films") / "small", sinks=[memory]), memory
+
+
+def test_a_film_leaves_all_that_belongs_to_it(made: tuple[show.Film, Memory]) -> None:
+    film, _ = made
+    names = {path.name for path in film.folder.path.iterdir()}
+    assert names == {"film.mp4", "preset.toml", "telemetry.csv", "contact-sheet.png", "path.png", "film.json"}
+    assert preset.parse(tomllib.loads(film.folder.preset.read_text())).decoder.steps == 10
+    assert preset.parse(tomllib.loads(film.folder.preset.read_text())).decoder.batch == 8
+    for path in (film.folder.sheet, film.folder.chart):
+        with Image.open(path) as image:
+            assert np.asarray(image).std() > 5
+
+
+def test_the_video_has_every_frame_at_its_size(made: tuple[show.Film, Memory]) -> None:
+    film, memory = made
+    frames = decoded(film.video)
+    assert frames.shape == (24, 64, 64, 3)
+    assert len(memory.pictures) == 24
+    for picture, frame in zip(memory.pictures, frames):
+        enlarged = Image.fromarray(picture).resize((64, 64), Image.Resampling.LANCZOS)
+        assert np.abs(frame.astype(int) - np.asarray(enlarged)).mean() < 6
+
+
+def test_no_frame_repeats_and_the_first_is_the_walks_start(made: tuple[show.Film, Memory]) -> None:
+    film, memory = made
+    assert len({picture.tobytes() for picture in memory.pictures}) == 24
+    assert film.summary.repeated_frames == 0
+    read = telemetry.read(film.folder.telemetry)
+    np.testing.assert_allclose([read.alpha[0], read.beta[0]], 1 / 3, atol=1e-12)
+    assert read.index.tolist() == list(range(24))
+    assert np.isnan(read.lipschitz[0])
+    assert np.isfinite(read.lipschitz[1:]).all()
+
+
+def test_the_summary_agrees_with_the_telemetry(made: tuple[show.Film, Memory]) -> None:
+    film, _ = made
+    told, read = json.loads(film.folder.summary.read_text()), telemetry.read(film.folder.telemetry)
+    assert (told["frames"], told["planned"], told["complete"]) == (24, 24, True)
+    assert told["median_clip_step"] == pytest.approx(np.nanmedian(read.clip_step))
+    assert told["marked_steps"] == read.marked.sum()
+    assert len(told["profile_hash"]) == 16
+    assert told["largest_unmarked_step"] <= 2 * told["median_clip_step"]
+    json.dumps(told, allow_nan=False)
+
+
+@pytest.mark.usefixtures("plain")
+def test_a_film_is_the_same_whenever_it_is_made(made: tuple[show.Film, Memory], tmp_path: Path) -> None:
+    again = show.film(journey(), tmp_path / "again")
+    assert again.video.read_bytes() == made[0].video.read_bytes()
+    assert again.folder.telemetry.read_bytes() == made[0].folder.telemetry.read_bytes()
+
+
+@pytest.mark.usefixtures("plain")
+def test_the_resolved_preset_makes_the_same_film(made: tuple[show.Film, Memory], tmp_path: Path) -> None:
+    again = show.film(preset.load(made[0].folder.preset), tmp_path / "again")
+    assert again.folder.telemetry.read_bytes() == made[0].folder.telemetry.read_bytes()
+
+
+def test_a_still_is_the_films_frame(made: tuple[show.Film, Memory], tmp_path: Path) -> None:
+    film, memory = made
+    read = telemetry.read(film.folder.telemetry)
+    show.still(journey(), float(read.alpha[0]), float(read.beta[0]), 1.0, tmp_path / "still.png")
+    with Image.open(tmp_path / "still.png") as image:
+        np.testing.assert_array_equal(np.asarray(image), memory.pictures[0])
+
+
+def test_probes_of_the_pacing_become_frames(tmp_path: Path) -> None:
+    built = rig.build(journey("walk.kind=orbit", "pilot.mode=off"))
+    steering = built.pilot(built.walk, None, show.Mailbox().latest(), 8)
+    units, radii = built.walk.ahead(steering.strides)
+    before = built.decoder.made
+    built.decoder(built.plane.latents(units, radii), built.prompt)
+    assert built.decoder.made == before
+
+
+@pytest.mark.parametrize("codec", ["ffv1", "frames"])
+@pytest.mark.usefixtures("plain")
+def test_other_codecs(codec: str, tmp_path: Path) -> None:
+    film = show.film(journey(f"film.codec={codec}", "film.seconds=0.5", "film.scale=1"), tmp_path / "film")
+    assert film.video.name == {"ffv1": "film.mkv", "frames": "frames"}[codec]
+    if codec == "ffv1":
+        assert len(decoded(film.video)) == 8
+    else:
+        assert sorted(path.name for path in film.video.iterdir())[-1] == "000000007.png"
+
+
+@pytest.mark.usefixtures("plain")
+def test_one_frame_is_a_film_too(tmp_path: Path) -> None:
+    film = show.film(journey("film.seconds=0.0625"), tmp_path / "film")
+    assert film.summary.frames == 1
+    assert len(decoded(film.video)) == 1
+
+
+@pytest.mark.parametrize("kind", ["orbit", "waypoints", "lissajous", "wander", "swath", "spiral"])
+@pytest.mark.usefixtures("plain")
+def test_every_walk_makes_a_film(kind: str, tmp_path: Path) -> None:
+    film = show.film(
+        journey(f"walk.kind={kind}", "film.seconds=0.5", "walk.radius=2", "walk.breaths=1"), tmp_path / kind
+    )
+    assert film.complete
+    assert film.summary.repeated_frames == 0
+
+
+def test_a_watcher_ends_a_film_early_and_whole(tmp_path: Path) -> None:
+    memory = Memory()
+    film = show.film(journey(), tmp_path / "film", sinks=[memory], watch=lambda done, total: len(memory.batches) < 2)
+    assert not film.complete
+    assert film.summary.frames == len(decoded(film.video)) == len(telemetry.read(film.folder.telemetry)) == 16
+    assert film.folder.sheet.exists()
+    assert film.folder.chart.exists()
+
+
+class Failing(Memory):
+    """Fails at its second batch."""
+
+    def send(self, frames: Frames) -> None:
+        super().send(frames)
+        if len(self.batches) == 2:
+            raise RuntimeError("a fault of the guest's")
+
+
+def test_a_fault_midway_leaves_a_film_and_its_record(tmp_path: Path) -> None:
+    with pytest.raises(RuntimeError, match="guest"):
+        show.film(journey(), tmp_path, sinks=[Failing()])
+    assert len(decoded(tmp_path / "film.mp4")) == 16
+    assert json.loads((tmp_path / "film.json").read_text())["complete"] is False
+    assert (tmp_path / "contact-sheet.png").exists()
+
+
+@pytest.mark.usefixtures("plain")
+def test_a_disk_that_fills_up_leaves_what_plays(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    left = iter([10**9] * 3)
+    monkeypatch.setattr(sinks.shutil, "disk_usage", lambda path: SimpleNamespace(free=next(left, 1000)))
+    with pytest.raises(DiskFull, match="what was written so far plays"):
+        show.film(journey(), tmp_path)
+    assert len(decoded(tmp_path / "film.mp4")) == 16
+
+
+def test_an_existing_film_stays_until_the_new_one_starts(made: tuple[show.Film, Memory]) -> None:
+    folder = made[0].folder.path
+    with pytest.raises(OutputExists):
+        show.film(journey(), folder)
+    with pytest.raises(GeometryError):
+        show.film(journey("plane.seeds=[1,1,2]"), folder, overwrite=True)
+    assert (folder / "film.mp4").exists()
+
+
+@pytest.mark.usefixtures("plain")
+def test_an_encoder_that_dies_ends_the_film_with_its_words(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    kill = tmp_path / "ffmpeg"
+    kill.write_text(f"#!{sys.executable}\nimport sys\nprint('no such codec', file=sys.stderr)\nsys.exit(1)\n")
+    kill.chmod(0o755)
+    monkeypatch.setattr(encoder, "binary", lambda: str(kill))
+    with pytest.raises(EncoderFailed, match="no such codec"):
+        show.film(journey("film.seconds=10"), tmp_path / "film")
+
+
+def endless(folder: Path) -> subprocess.Popen[str]:
+    """A long film in a process of its own, some frames in."""
+    settings = [part for override in [*SMALL, "film.seconds=10000"] for part in ("--set", override)]
+    arguments = [sys.executable, "-m", "installation", "film", "analytic", "-o", str(folder), *settings]
+    process = subprocess.Popen(arguments, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    lines = 0
+    while lines < 60 and process.poll() is None:
+        time.sleep(0.05)
+        lines = len((folder / "telemetry.csv").read_bytes().splitlines()) if (folder / "telemetry.csv").exists() else 0
+    assert process.poll() is None, process.communicate()[1]
+    return process
+
+
+def test_ctrl_c_finishes_the_film_and_says_how_to_go_on(tmp_path: Path) -> None:
+    process = endless(tmp_path / "film")
+    process.send_signal(signal.SIGINT)
+    out, err = process.communicate(timeout=60)
+    assert process.returncode == 130, err
+    assert "--overwrite" in err
+    assert "plays so far" in err
+    assert "Traceback" not in err
+    frames = len(telemetry.read(tmp_path / "film" / "telemetry.csv"))
+    assert len(decoded(out.strip())) == frames >= 59
+    assert (tmp_path / "film" / "path.png").exists()
+    assert (tmp_path / "film" / "contact-sheet.png").exists()
+
+
+def test_a_killed_film_plays(tmp_path: Path) -> None:
+    process = endless(tmp_path / "film")
+    process.kill()
+    process.communicate()
+    film, size = tmp_path / "film" / "film.mp4", -1
+    while film.stat().st_size != size:  # ffmpeg outlives us and finishes its file
+        size = film.stat().st_size
+        time.sleep(0.5)
+    assert len(decoded(film)) >= 40
+    assert len(telemetry.read(tmp_path / "film" / "telemetry.csv")) >= 59
+
+
+@pytest.fixture(scope="module")
+def world(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A diffusion world with random weights, a student and a CLIP."""
+    import tiny_world
+
+    folder = tmp_path_factory.mktemp("worlds") / "tiny"
+    tiny_world.build(folder)
+    return folder
+
+
+@pytest.mark.parametrize(("kind", "look"), [("faithful", "faithful"), ("faithful", "scout"), ("scout", "faithful")])
+@pytest.mark.usefixtures("plain")
+def test_a_diffusion_world_makes_films(kind: str, look: str, world: Path, tmp_path: Path) -> None:
+    sets = [f"world.name={world}", f"decoder.kind={kind}", f"pacing.look={look}", "pacing.clip_step=0.002"]
+    sets += ["decoder.steps=2", "decoder.scout_steps=1", "decoder.engine=eager", "decoder.batch=4", "film.seconds=0.25"]
+    film = show.film(preset.load("first-light", sets), tmp_path / "film")
+    assert film.complete
+    assert film.summary.repeated_frames == 0
+    told = json.loads(film.folder.summary.read_text())
+    assert told["world"]
+    assert str(world) in told["eye"]
+    resolved = preset.load(film.folder.preset)
+    assert resolved.prompt.positive is not None
+    assert (resolved.decoder.height, resolved.decoder.device) == (64, "cpu")
+
+
+def test_a_world_without_clip_asks_for_one(world: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    blind = tmp_path / "blind"
+    shutil.copytree(world, blind, ignore=shutil.ignore_patterns("clip"))
+    monkeypatch.setattr(worlds, "EMBEDDED", tmp_path)
+    with pytest.raises(WorldMismatch, match="no CLIP"):
+        show.film(preset.load("first-light", [f"world.name={blind}", "decoder.engine=eager"]), tmp_path / "film")

@@ -1,0 +1,103 @@
+"""Imports run one way, the core knows no show, and importing costs no model library."""
+
+from __future__ import annotations
+
+import ast
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parent.parent
+# each may import what stands before it, and its own row
+ROWS = [
+    {"errors"},
+    {"globe"},
+    {"plane", "lipschitz"},
+    {"vertices", "prompts", "worlds", "decoding", "vision", "device"},
+    {"walks", "pacing"},
+    {"pilot"},
+    {"preset"},
+]
+LEVEL = {name: level for level, row in enumerate(ROWS) for name in row}
+SHOW = {"installation", "cv2", "imageio_ffmpeg", "typer", "rich", "socket", "pythonosc", "glfw", "moderngl"}
+
+
+def imports(path: Path) -> set[str]:
+    """Dotted names a file imports at run time, wherever the import stands; those for type checkers alone left out."""
+    tree, found = ast.parse(path.read_text(encoding="utf-8")), set()
+    for node in ast.walk(tree):
+        if isinstance(node, ast.If) and isinstance(node.test, ast.Name) and node.test.id == "TYPE_CHECKING":
+            node.body = []
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Import):
+            found |= {alias.name for alias in node.names}
+        elif isinstance(node, ast.ImportFrom) and node.module:
+            found |= {node.module} | {f"{node.module}.{alias.name}" for alias in node.names}
+    return found
+
+
+def core() -> list[Path]:
+    return [path for path in sorted((ROOT / "latentworld").rglob("*.py")) if path.parent.name != "embedded"]
+
+
+@pytest.mark.parametrize("path", core(), ids=lambda path: str(path.relative_to(ROOT)))
+def test_the_core_imports_one_way_and_never_the_show(path: Path) -> None:
+    names = imports(path)
+    assert not {name.split(".")[0] for name in names} & SHOW
+    parts = path.relative_to(ROOT / "latentworld").with_suffix("").parts
+    here = LEVEL.get(parts[0])
+    for name in names:
+        room = name.split(".")[1] if name.startswith("latentworld.") else None
+        if room in LEVEL and here is not None:
+            assert LEVEL[room] <= here, f"{path} imports {name}"
+
+
+def test_every_room_has_its_row() -> None:
+    rooms = {path.stem if path.is_file() else path.name for path in (ROOT / "latentworld").iterdir()}
+    rooms -= {"__init__", "__pycache__", "py.typed", "presets", "atlas"}
+    assert rooms <= LEVEL.keys()
+
+
+def test_the_loop_knows_protocols_only() -> None:
+    allowed = {
+        "installation.clock", "installation.controls", "installation.frames", "latentworld.decoding.contract",
+        "latentworld.lipschitz", "latentworld.plane", "latentworld.prompts", "latentworld.vision", "latentworld.walks",
+    }  # fmt: skip
+    names = imports(ROOT / "installation" / "loop.py")
+    modules = {name for name in names if name.startswith(("installation", "latentworld"))}
+    assert {
+        name for name in modules if not any(name.startswith(f"{room}.") or name == room for room in allowed)
+    } == set()
+
+
+def test_the_loop_is_a_page() -> None:
+    tree = ast.parse((ROOT / "installation" / "loop.py").read_text(encoding="utf-8"))
+    run = next(node for node in tree.body if isinstance(node, ast.FunctionDef) and node.name == "run")
+    assert run.end_lineno is not None
+    assert run.end_lineno - run.lineno < 40
+
+
+@pytest.mark.parametrize("room", ["show", "rig"])
+def test_only_the_builder_knows_concrete_classes(room: str) -> None:
+    concrete = ("latentworld.decoding.faithful", "latentworld.decoding.scout", "latentworld.decoding.analytic")
+    for path in (ROOT / "installation").rglob("*.py"):
+        if path.stem not in ("show", "rig"):
+            assert not imports(path) & set(concrete), path
+
+
+def test_importing_loads_no_model_library() -> None:
+    modules = [
+        ".".join(path.relative_to(ROOT).with_suffix("").parts)
+        for path in sorted((ROOT / "installation").rglob("*.py"))
+        if path.stem not in ("__init__", "__main__")
+    ]
+    heavy = ["torch", "diffusers", "transformers", "cv2", "matplotlib", "openvino"]
+    program = (
+        "import sys, importlib, latentworld, latentworld.preset, latentworld.worlds, installation\n"
+        f"for name in {modules!r}: importlib.import_module(name)\n"
+        f"print([name for name in {heavy!r} if name in sys.modules])"
+    )
+    done = subprocess.run([sys.executable, "-c", program], cwd=ROOT, capture_output=True, text=True, check=False)
+    assert done.stdout.strip() == "[]", done.stderr[-2000:]
