@@ -121,11 +121,9 @@ def compare(
         share = float(np.mean(shares))
         plain = share if mode == "off" else plain
         error = float(np.std(shares) / np.sqrt(len(shares)))
-        print(
-            f"{mode:8s} {share:12.3f} ± {error:.3f} {share / plain:16.2f}x {np.median(np.concatenate(rates)):12.4f} "
-            f"{decodes:8d}",
-            flush=True,
-        )
+        times = share / plain if plain else np.nan
+        middle = np.median(np.concatenate(rates))
+        print(f"{mode:8s} {share:12.3f} ± {error:.3f} {times:16.2f}x {middle:12.4f} {decodes:8d}", flush=True)
     return paths
 
 

@@ -68,7 +68,8 @@ class Preset:
     clip: StagePreset = StagePreset(minutes=6, batch=64, rate=5e-3)
     unet: StagePreset = StagePreset(minutes=36, batch=64, rate=5e-3, ema=0.999)
     student: StagePreset = StagePreset(minutes=10, batch=32, rate=2e-3, small=1e-3, ema=0.995)
-    trajectories: int = 2400
+    trajectories: int = 1200
+    beginnings: int = 4000
     teacher_steps: int = 12
     student_steps: int = 4
     guidance: float = 5.0
@@ -94,7 +95,7 @@ DEPENDS: dict[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
         ("data",),
     ),
     "unet": (("unet", "unet_layers", "head"), ("autoencoder", "clip")),
-    "trajectories": (("trajectories", "teacher_steps", "guidance", "student_steps"), ("unet",)),
+    "trajectories": (("trajectories", "beginnings", "teacher_steps", "guidance", "student_steps"), ("unet",)),
     "student": ((), ("trajectories",)),
 }
 
@@ -106,7 +107,7 @@ TINY = Preset(
            projection=16, unet=(16, 32), head=16),
     StagePreset(1, 4, 1e-2, steps=6), StagePreset(1, 4, 1e-2, steps=4), StagePreset(1, 8, 5e-3, steps=6),
     StagePreset(1, 8, 5e-3, steps=6), StagePreset(1, 4, 2e-3, steps=6),
-    trajectories=8, teacher_steps=4, student_steps=2, bfloat16=False,
+    trajectories=8, beginnings=8, teacher_steps=4, student_steps=2, bfloat16=False,
 )  # fmt: skip
 
 GPU = Preset(
@@ -114,7 +115,8 @@ GPU = Preset(
     DataPreset(size=256, train=4000),
     Shapes(vae=(32, 64, 128, 192), tiny=48, unet=(160, 256, 384), unet_layers=2),
     StagePreset(8, 32, 1e-2), StagePreset(2, 32, 1e-2), StagePreset(3, 256, 5e-3),
-    StagePreset(8, 256, 5e-3, ema=0.9995), StagePreset(3, 128, 2e-3), trajectories=16000,
+    StagePreset(8, 256, 5e-3, ema=0.9995), StagePreset(3, 128, 2e-3),
+    trajectories=12000, beginnings=24000,
 )  # fmt: skip
 
 PRESETS = {preset.name: preset for preset in (TINY, Preset("cpu"), GPU)}

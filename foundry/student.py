@@ -9,6 +9,8 @@ same picture to both.
 from __future__ import annotations
 
 import random
+import sys
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -50,13 +52,15 @@ def prompts_for(count: int, split: Split, seed: int) -> list[str]:
 
 
 @torch.no_grad()
-def guided_path(teacher: UNet2DConditionModel, texts: Texts, prompts: list[str], x: Tensor, preset: Preset) -> Tensor:
-    """Points ``[n, steps + 1, 4, h, w]`` of the teacher's path where the student must pass, noise first, x0 last."""
+def guided_path(
+    teacher: UNet2DConditionModel, texts: Texts, prompts: list[str], x: Tensor, preset: Preset, segments: int
+) -> Tensor:
+    """Points ``[n, segments + 1, 4, h, w]`` of the teacher's path that the student must pass, the noise first."""
     schedule = unet.scheduler()
     schedule.set_timesteps(preset.teacher_steps)
     told = torch.cat([texts([captions.NEGATIVE] * len(x)), texts(prompts)]).to(x.device)
     points, every = [x], preset.teacher_steps // preset.student_steps
-    for index, t in enumerate(schedule.timesteps):
+    for index, t in enumerate(schedule.timesteps[: segments * every]):
         with torch.autocast(x.device.type, torch.bfloat16, enabled=preset.bfloat16):
             v = teacher(torch.cat([x, x]), t, told).sample.float()
         without, with_ = v.chunk(2)
@@ -66,29 +70,32 @@ def guided_path(teacher: UNet2DConditionModel, texts: Texts, prompts: list[str],
     return torch.stack(points, 1)
 
 
-def paths_of(folder: Path, teacher: UNet2DConditionModel, texts: Texts, split: Split, preset: Preset) -> Tensor:
-    """The kept points, ``float16 [n, steps + 1, 4, h, w]``, computed in resumable chunks."""
+@dataclass(frozen=True)
+class Paths:
+    """Points ``float16 [n, segments + 1, 4, h, w]`` of the teacher's paths, and the prompt of each."""
+
+    points: Tensor
+    prompts: list[str]
+
+
+def paths_of(
+    folder: Path, count: int, segments: int, teacher: UNet2DConditionModel, texts: Texts, split: Split, preset: Preset
+) -> Paths:
+    """Paths of so many segments, computed in resumable chunks."""
     folder.mkdir(parents=True, exist_ok=True)
-    side = preset.data.size // 8
-    bar = tqdm(range(0, preset.trajectories, CHUNK), desc="trajectories", mininterval=15)
-    for start in bar:
-        path = folder / f"{start:06d}.npy"
-        if path.exists():
-            continue
-        count = min(CHUNK, preset.trajectories - start)
-        noise = torch.randn(count, 4, side, side, generator=torch.Generator().manual_seed(seed_of("path", start)))
-        prompts = prompts_for(count, split, start)
-        points = guided_path(teacher, texts, prompts, noise.to(teacher.device), preset).half().cpu()
-        np.save(path.with_suffix(".side.npy"), points.numpy())
-        path.with_suffix(".side.npy").replace(path)
-    kept = [np.load(folder / f"{start:06d}.npy") for start in range(0, preset.trajectories, CHUNK)]
-    return torch.from_numpy(np.concatenate(kept))
-
-
-def all_prompts(split: Split, preset: Preset) -> list[str]:
-    """The prompt of every path."""
-    starts = range(0, preset.trajectories, CHUNK)
-    return [p for s in starts for p in prompts_for(min(CHUNK, preset.trajectories - s), split, s)]
+    side, prompts, kept = preset.data.size // 8, [], []
+    for start in tqdm(range(0, count, CHUNK), desc=folder.name, mininterval=15, file=sys.stdout):
+        path, size = folder / f"{start:06d}.npy", min(CHUNK, count - start)
+        seed = seed_of(folder.name, start)
+        told = prompts_for(size, split, seed)
+        if not path.exists():
+            noise = torch.randn(size, 4, side, side, generator=torch.Generator().manual_seed(seed))
+            points = guided_path(teacher, texts, told, noise.to(teacher.device), preset, segments)
+            np.save(path.with_suffix(".side.npy"), points.half().cpu().numpy())
+            path.with_suffix(".side.npy").replace(path)
+        kept.append(np.load(path))
+        prompts += told
+    return Paths(torch.from_numpy(np.concatenate(kept)), prompts)
 
 
 def velocity(x: Tensor, target: Tensor, a: Tensor, s: Tensor, a_next: Tensor, s_next: Tensor) -> Tensor:
@@ -101,13 +108,10 @@ def step(x: Tensor, v: Tensor, a: Tensor, s: Tensor, a_next: Tensor, s_next: Ten
     return a_next * (a * x - s * v) + s_next * (a * v + s * x)
 
 
-def stepwise(model: nn.Module, points: Tensor, told: Tensor, at: Tensor, preset: Preset) -> Tensor:
-    """Squared error of v, each path at one of its steps ``at [n]``."""
+def stepwise(model: nn.Module, x: Tensor, target: Tensor, told: Tensor, at: Tensor, preset: Preset) -> Tensor:
+    """Squared error of v for steps ``at [n]`` of the student, from ``x`` to ``target``, each ``[n, 4, h, w]``."""
     times, signal, noise = levels(preset.student_steps)
-    pick = torch.arange(len(points))
-    x, target = points[pick, at], points[pick, at + 1]
-    shape = (-1, 1, 1, 1)
-    a, s, a2, s2 = (level.view(shape) for level in (signal[at], noise[at], signal[at + 1], noise[at + 1]))
+    a, s, a2, s2 = (level.view(-1, 1, 1, 1) for level in (signal[at], noise[at], signal[at + 1], noise[at + 1]))
     wanted = velocity(x, target, a, s, a2, s2).to(told.device)
     with torch.autocast(told.device.type, torch.bfloat16, enabled=preset.bfloat16):
         v = model(x.to(told.device), times[at].to(told.device), told).sample.float()
@@ -127,20 +131,30 @@ def unrolled(model: nn.Module, points: Tensor, told: Tensor, preset: Preset) -> 
     return total / len(times)
 
 
-def loss_for(paths: Tensor, prompts: list[str], texts: Texts, preset: Preset, device: torch.device) -> Loss:
-    """Step by step for 55% of the budget, then unrolled with a quarter of the batch (four networks deep)."""
+def loss_for(whole: Paths, first: Paths, texts: Texts, preset: Preset, device: torch.device) -> Loss:
+    """Step by step for 70% of the budget, half of it on first steps; then unrolled, a quarter as many at a time.
+
+    The first step decides the family and is by far the hardest, so it has paths of its own: they end after one
+    segment and cost a quarter of a whole one.
+    """
+
+    def pick(paths: Paths, count: int, rng: torch.Generator) -> tuple[Tensor, Tensor]:
+        rows = torch.randint(len(paths.points), (count,), generator=rng)
+        return paths.points[rows].float(), texts([paths.prompts[row] for row in rows.tolist()])
 
     def loss(model: nn.Module, rng: torch.Generator, done: float) -> tuple[Tensor, dict[str, float]]:
-        deep = done > 0.55
-        count = max(2, preset.student.batch // preset.student_steps) if deep else preset.student.batch
-        rows = torch.randint(len(paths), (count,), generator=rng)
-        at = torch.randint(preset.student_steps, (count,), generator=rng)
-        points = paths[rows].float()
-        told = texts([prompts[row] for row in rows.tolist()]).to(device)
-        if deep:
-            value = unrolled(model, points, told, preset)
+        half = max(1, preset.student.batch // 2)
+        points, told = pick(whole, half if done < 0.7 else max(1, half // 2), rng)
+        if done >= 0.7:
+            value = unrolled(model, points, told.to(device), preset)
             return value, {"unrolled": float(value.detach())}
-        value = stepwise(model, points, told, at, preset)
+        early, told_early = pick(first, half, rng)
+        at = torch.randint(1, preset.student_steps, (half,), generator=rng)
+        rows = torch.arange(half)
+        x = torch.cat([early[:, 0], points[rows, at]])
+        target = torch.cat([early[:, 1], points[rows, at + 1]])
+        at = torch.cat([torch.zeros(half, dtype=torch.long), at])
+        value = stepwise(model, x, target, torch.cat([told_early, told]).to(device), at, preset)
         return value, {"stepwise": float(value.detach())}
 
     return loss
@@ -163,10 +177,11 @@ def cast(
     """Trains, or loads what was trained."""
     if (folder / "model" / "config.json").exists():
         return UNet2DConditionModel.from_pretrained(folder / "model").to(device).eval()
-    paths = paths_of(folder / "paths", teacher, texts, split, preset)
+    first = paths_of(folder / "beginnings", preset.beginnings, 1, teacher, texts, split, preset)
+    whole = paths_of(folder / "paths", preset.trajectories, preset.student_steps, teacher, texts, split, preset)
     model = unet.build(preset).to(device)
     model.load_state_dict(teacher.state_dict())
-    loss = loss_for(paths, all_prompts(split, preset), texts, preset, device)
+    loss = loss_for(whole, first, texts, preset, device)
     model = train("student", folder, model, preset.student, loss, preset.fingerprint("student"))
     model.save_pretrained(folder / "model")
     return model

@@ -46,7 +46,8 @@ class PilotSpec(BaseModel):
     +-spread degrees. Curvatures are geodesic (radians of turn per radian of globe travel): 8 turns on a circle of about
     1/8 rad, 4 latent units at d = 1024.
 
-    Measured by benchmarks/pilot.py on the analytic world (10 modes, sigma .1): see docs of that command.
+    Measured by benchmarks/pilot.py on the analytic world (10 irregular modes, sigma .1, 100 random starts, 100 latents
+    each): `ride` spends .869 +- .008 of its arc in the top decile of the rate, straight on .098: 8.9 times.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")

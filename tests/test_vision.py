@@ -104,14 +104,14 @@ def test_what_is_no_clip_is_said(tmp_path: Path) -> None:
     broken = shutil.copytree(clip(), tmp_path / "broken")
     whole = (broken / "model.safetensors").read_bytes()
     (broken / "model.safetensors").write_bytes(whole[: len(whole) // 2])
-    with pytest.raises(WorldDamaged, match="model.safetensors is damaged"):
+    with pytest.raises(WorldDamaged, match=r"model\.safetensors is damaged"):
         ClipEye(broken)
     (broken / "model.safetensors").rename(broken / "pytorch_model.bin")
     with pytest.raises(UnsafeWeights, match="pickled"):
         ClipEye(broken)
     bare = shutil.copytree(clip(), tmp_path / "bare")
     (bare / "preprocessor_config.json").unlink()
-    with pytest.raises(WorldMismatch, match="preprocessor_config.json is missing"):
+    with pytest.raises(WorldMismatch, match=r"preprocessor_config\.json is missing"):
         ClipEye(bare)
 
 

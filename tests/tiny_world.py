@@ -46,7 +46,6 @@ FULL = Shape(
     latent=16, unet=(96, 160, 256), head=32, vae=(16, 32, 64, 128), tiny=(32, 32, 32, 32), text=192, text_layers=4,
     clip=192, clip_layers=6, patch=16, picture=128, tokens=64, projection=160,
 )  # fmt: skip
-WORDS = "a high quality picture 4k detailed , blurry ugly stock photo cat mountain saturn rings moon".split()
 
 
 @contextmanager
@@ -101,7 +100,7 @@ def _write_tokenizer(folder: Path, shape: Shape) -> int:
     folder.mkdir(parents=True, exist_ok=True)
     (folder / "vocab.json").write_text(json.dumps({piece: row for row, piece in enumerate(pieces)}))
     (folder / "merges.txt").write_text("#version: 0.2\n")
-    special = {name: "<|endoftext|>" for name in ("eos_token", "pad_token", "unk_token")}
+    special = dict.fromkeys(("eos_token", "pad_token", "unk_token"), "<|endoftext|>")
     config = {"tokenizer_class": "CLIPTokenizer", "model_max_length": shape.tokens, "bos_token": "<|startoftext|>"}
     (folder / "tokenizer_config.json").write_text(json.dumps(config | special))
     (folder / "special_tokens_map.json").write_text(json.dumps({"bos_token": "<|startoftext|>"} | special))

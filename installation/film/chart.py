@@ -77,12 +77,19 @@ def _colours() -> Colormap:
 
 
 def _chart(figure: Figure, axes: Axes, record: Telemetry, plane: Plane, norm: LogNorm, colours: Colormap) -> None:
+    from matplotlib.ticker import FixedLocator, NullLocator
+
     a, b = record.alpha, record.beta
     seen = np.isfinite(a) & np.isfinite(b)
     wide = max(np.abs(a[seen]).max(initial=1.0), np.abs(b[seen]).max(initial=1.0))
     if wide > 5:  # out toward the horizon, where 10 and 1000 are neighbours
-        axes.set_xscale("symlog", linthresh=2, linscale=1.5)
-        axes.set_yscale("symlog", linthresh=2, linscale=1.5)
+        tens = [sign * 10**power for sign in (-1, 1) for power in range(7)]
+        axes.set_xscale("asinh", linear_width=0.5)
+        axes.set_yscale("asinh", linear_width=0.5)
+        for axis in (axes.xaxis, axes.yaxis):
+            axis.set_major_locator(FixedLocator([0, *tens]))
+            axis.set_major_formatter("{x:g}")
+            axis.set_minor_locator(NullLocator())
     else:
         axes.set_aspect("equal", adjustable="datalim")
     axes.grid(color=_GRID, lw=0.6)

@@ -1,8 +1,8 @@
 """Decoders: latents to pictures under one contract (see contract.py). Importing this package imports no torch.
 
-    from latentworld.decoding import Memo, faithful, scout
-    decoder = Memo(faithful(world, steps=50, guidance=5.0, batch=8, engine="openvino"))
-    pictures = decoder(latents, Prompt("a cat", "blurry"))
+from latentworld.decoding import Memo, faithful, scout
+decoder = Memo(faithful(world, steps=50, guidance=5.0, batch=8, engine="openvino"))
+pictures = decoder(latents, Prompt("a cat", "blurry"))
 """
 
 from __future__ import annotations

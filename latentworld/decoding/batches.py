@@ -33,9 +33,8 @@ def in_batches(items: Tensor, batch: int, run: Callable[[Tensor], Tensor]) -> Te
 def check_latents(latents: Tensor, shape: tuple[int, int, int]) -> None:
     """Refuse latents a decoder cannot read: DecodeError names the shape it wants."""
     if latents.ndim != 4 or tuple(latents.shape[1:]) != shape:
-        raise DecodeError(
-            f"latents of shape {tuple(latents.shape)} do not fit this world: it decodes [n, {', '.join(map(str, shape))}]"
-        )
+        wanted = ", ".join(map(str, shape))
+        raise DecodeError(f"latents {list(latents.shape)} do not fit this world: it decodes [n, {wanted}]")
 
 
 def is_out_of_memory(error: BaseException) -> bool:

@@ -36,7 +36,7 @@ class Recipe:
 
 
 class Diffusion:
-    """A Decoder (see contract.py): starts at the latents, walks the schedule, paints. Final; made by `faithful`, `scout`.
+    """A Decoder (see contract.py): starts at the latents, walks the schedule, paints. Made by `faithful` and `scout`.
 
     When a batch does not fit into memory it is halved, the call starts again, and `profile.batch` says so from then on.
     """
@@ -98,14 +98,14 @@ class Diffusion:
     def _picture(self, start: Tensor, text: Tensor, progress: Progress) -> Tensor:
         sample = self._sample(start.to(self._device), text, progress).to(self._dtype)
         if self._paint is None:
-            self._paint = self._build(self.profile.engine, self.recipe.vae, (sample,), f"{self.profile.world}/vae")
+            self._paint = self._build(self.profile.engine, self.recipe.vae, (sample,), f"{self.profile.world}/{self.profile.decoder}/vae")
         return self._paint(sample).float().cpu().contiguous()
 
     def _sample(self, start: Tensor, text: Tensor, progress: Progress) -> Tensor:
-        """x_T to x_0, both `[b, C, H, W]` float32: latents stay float32 between steps and are cast for the UNet only."""
+        """x_T to x_0, both `[b, C, H, W]` float32: cast for the UNet only, never between steps."""
         scheduler, recipe = self.recipe.scheduler, self.recipe
         scheduler.set_timesteps(recipe.steps)  # on the CPU: coefficients are looked up without waiting for the device
-        sample = start * scheduler.init_noise_sigma
+        sample: Tensor = start * scheduler.init_noise_sigma
         for time in scheduler.timesteps:
             rows = scheduler.scale_model_input(sample, time).to(self._dtype)
             prediction = self._unet(rows, time.reshape(1).to(self._device), text).float()

@@ -81,7 +81,7 @@ def _compile(module: nn.Module, example: tuple[Tensor, ...], key: str) -> Run:
 def _graphs(module: nn.Module, example: tuple[Tensor, ...], key: str) -> Run:
     module.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
     held = tuple(_laid(tensor.clone(), torch.channels_last) for tensor in example)
-    side = torch.cuda.Stream()  # warm up on a side stream, as CUDA graph capture wants it
+    side = torch.cuda.Stream()  # type: ignore[no-untyped-call]  # warm up on a side stream, as CUDA graph capture wants it
     side.wait_stream(torch.cuda.current_stream())
     with torch.no_grad(), torch.cuda.stream(side):
         for _ in range(3):
@@ -104,7 +104,9 @@ def _openvino(module: nn.Module, example: tuple[Tensor, ...], key: str) -> Run:
     try:
         import openvino
     except ImportError as error:
-        raise PresetError("engine = 'openvino' is not installed: pip install openvino, or use engine 'eager'") from error
+        raise PresetError(
+            "engine = 'openvino' is not installed: pip install openvino, or use engine 'eager'"
+        ) from error
     core = openvino.Core()
     # f32 forced: on processors with AVX-512 BF16 the default would be bf16, which is no faster without AMX.
     options: dict[str, Any] = {

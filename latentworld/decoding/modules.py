@@ -142,7 +142,7 @@ class Painter(nn.Module):
 
 
 def guidance_embedding(weight: float, width: int) -> Tensor:
-    """The sinusoidal embedding `[1, width]` of a guidance weight that latent consistency UNets are told (LCM, eq. 13)."""
+    """The sinusoidal embedding `[1, width]` of the guidance weight that a latent consistency UNet is told."""
     half = width // 2
     rates = torch.exp(torch.arange(half, dtype=torch.float32) * -(torch.log(torch.tensor(10000.0)) / (half - 1)))
     angles = weight * 1000.0 * rates[None]

@@ -1,4 +1,4 @@
-"""The scout: few steps, no guidance, a tiny VAE if there is one. Rough, fast, and as reproducible as the faithful one."""
+"""The scout: few steps, no guidance, a tiny VAE if there is one. Rough and fast, and as reproducible as the other."""
 
 from __future__ import annotations
 
@@ -89,7 +89,7 @@ def renoised(scheduler: Any, prediction: Tensor, time: Tensor, sample: Tensor, s
     index = scheduler.step_index  # already that of the next step
     if index >= len(scheduler.timesteps):
         return denoised
-    kept = scheduler.alphas_cumprod[scheduler.timesteps[index]]
+    kept: Tensor = scheduler.alphas_cumprod[scheduler.timesteps[index]]
     return kept.sqrt() * denoised + (1 - kept).sqrt() * noise_of(start, index)
 
 
@@ -105,4 +105,5 @@ def noise_of(start: Tensor, index: int) -> Tensor:
     signs = torch.randint(0, 2, (width,), generator=generator).mul_(2).sub_(1)
     flat = start.flatten(1).float()
     shell = flat * (math.sqrt(width) / flat.norm(dim=1, keepdim=True).clamp_min(1e-12))
-    return (shell[:, order.to(start.device)] * signs.to(start)).view_as(start)
+    noise: Tensor = shell[:, order.to(start.device)] * signs.to(start)
+    return noise.view_as(start)

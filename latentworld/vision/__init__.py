@@ -1,9 +1,9 @@
 """What is seen: the Eye contract, and the CLIP eye of a world. Importing this package imports no torch.
 
-    from latentworld.vision import clip_eye
-    eye = clip_eye(None, world)                      # the world's own CLIP, else the embedded one's
-    features = eye(pictures)                         # [n, F], unit length
-    classify = eye.labels(["a cat", "a mountain"])   # features -> probabilities
+from latentworld.vision import clip_eye
+eye = clip_eye(None, world)                      # the world's own CLIP, else the embedded one's
+features = eye(pictures)                         # [n, F], unit length
+classify = eye.labels(["a cat", "a mountain"])   # features -> probabilities
 """
 
 from __future__ import annotations

@@ -1,9 +1,9 @@
 """Worlds: find them, look into them, load them. Importing this package imports neither torch nor diffusers.
 
-    from latentworld import worlds
-    worlds.listing()                        # what can be walked on this machine
-    worlds.inspect("embedded").parameters   # from file headers alone
-    world = worlds.load("embedded")
+from latentworld import worlds
+worlds.listing()                        # what can be walked on this machine
+worlds.inspect("embedded").parameters   # from file headers alone
+world = worlds.load("embedded")
 """
 
 from latentworld.worlds.card import Card, Defaults

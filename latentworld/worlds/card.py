@@ -16,15 +16,18 @@ NEUTRAL = "High quality picture, 4k, detailed"
 NEUTRAL_NEGATIVE = "blurry, ugly, stock photo"
 
 
+NEGATIVE = AliasChoices("negative", "negative_prompt")
+
+
 class Defaults(BaseModel):
     """What a preset that says nothing gets: the paper's neutral set-up unless the card says otherwise."""
 
     model_config = ConfigDict(frozen=True)
     prompt: str = NEUTRAL
-    negative: str = Field(NEUTRAL_NEGATIVE, validation_alias=AliasChoices("negative", "negative_prompt"))
-    steps: int = Field(50, ge=1)
-    guidance: float = Field(5.0, ge=0)
-    scout_steps: int = Field(4, ge=1)
+    negative: str = Field(default=NEUTRAL_NEGATIVE, validation_alias=NEGATIVE)
+    steps: int = Field(default=50, ge=1)
+    guidance: float = Field(default=5.0, ge=0)
+    scout_steps: int = Field(default=4, ge=1)
 
 
 class Family(BaseModel):
@@ -44,10 +47,10 @@ class Card(BaseModel):
     description: str = ""
     size: int = Field(ge=8, multiple_of=8, description="picture height and width in pixels")
     prediction: Prediction = "epsilon"
-    clip: str | None = Field(None, description="CLIP folder or hub name; the world's own clip/ when absent")
-    defaults: Defaults = Defaults()
+    clip: str | None = Field(default=None, description="CLIP folder or hub name; the world's own clip/ when absent")
+    defaults: Defaults = Field(default_factory=Defaults)
     families: tuple[Family, ...] = ()
-    figures: dict[str, Any] = Field({}, description="what the judging command measured")
+    figures: dict[str, Any] = Field(default={}, description="what the judging command measured")
 
 
 def read(folder: Path, name: str, facts: dict[str, Any]) -> Card:

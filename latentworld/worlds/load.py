@@ -74,7 +74,8 @@ def load(name: str | Path = "embedded", device: str = "cpu", dtype: str = "float
         else:
             world = _load_folder(str(name), path, source, kind)
     place = torch.device(device)
-    for model in (world.unet, world.vae, world.text_encoder, world.tiny_vae, world.student and world.student.unet):
+    student = None if world.student is None else world.student.unet
+    for model in (world.unet, world.vae, world.text_encoder, world.tiny_vae, student):
         if model is not None:
             model.to(place).eval().requires_grad_(False)
     return replace(world, device=place)

@@ -33,7 +33,9 @@ def locate(name: str | Path) -> Path | HubRef:
     text = str(name)
     if text == "embedded":
         if not (EMBEDDED / "model_index.json").is_file():
-            raise WorldMissing(f"the embedded world is not in {EMBEDDED}: install latentworld again, or cast it (foundry)")
+            raise WorldMissing(
+                f"the embedded world is not in {EMBEDDED}: install latentworld again, or cast it (foundry)"
+            )
         return EMBEDDED
     path = Path(text).expanduser()
     if path.suffix.lower() in PICKLED and not path.is_dir():
@@ -58,7 +60,7 @@ def resolve(name: str | Path) -> tuple[Path, str]:
 
 
 def fetch(ref: HubRef, marker: str = "model_index.json", parts: tuple[str, ...] = PARTS) -> Path:
-    """Snapshot folder of a hub repository, its name the commit; WorldMissing (one line, with remedy) if it can't be had.
+    """Snapshot folder of a hub repository, its name the commit; WorldMissing if it is not to be had.
 
     What was fetched once is used again without asking the network, so a world stays at its commit until another one
     is named with `@revision`. Only safetensors weights and small text files are fetched.

@@ -29,7 +29,7 @@ TOKENIZER = HubRef("openai/clip-vit-large-patch14")
 
 
 def load(path: Path, source: str, dtype: torch.dtype) -> World:
-    """Load a checkpoint file; WorldDamaged when a part of it is missing, WorldMissing when no tokenizer is to be had."""
+    """Load a checkpoint file; WorldDamaged when a part is missing, WorldMissing when no tokenizer is to be had."""
     import torch
     from safetensors.torch import load_file
 
@@ -64,7 +64,7 @@ def load(path: Path, source: str, dtype: torch.dtype) -> World:
 
 
 def facts(shapes: Shapes) -> dict[str, Any]:
-    """Picture size and prediction as the shapes suggest: SD 2 is taken for 768 px and v-prediction, as diffusers does."""
+    """Picture size and prediction as the shapes suggest: SD 2 is taken for 768 px, v-prediction, as diffusers does."""
     _check(shapes)
     second = _is_second(shapes)
     return {"size": 768 if second else 512, "prediction": "v_prediction" if second else "epsilon"}
@@ -214,7 +214,9 @@ def _check(shapes: Shapes) -> None:
         raise WorldDamaged("the file has no text encoder of Stable Diffusion 1 or 2: give a full checkpoint")
     channels = shapes[UNET + "input_blocks.0.0.weight"][1]
     if channels != 4:
-        raise WorldMismatch(f"a UNet with {channels} input channels (inpainting?) starts from no plain latent: take another")
+        raise WorldMismatch(
+            f"a UNet with {channels} input channels (inpainting?) starts from no plain latent: take another"
+        )
 
 
 def _is_second(shapes: Shapes) -> bool:

@@ -1,0 +1,388 @@
+"""Worlds: found, looked into, loaded whole, and refused in one line when they are not."""
+
+from __future__ import annotations
+
+import json
+import re
+import shutil
+import subprocess
+import sys
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+
+import huggingface_hub.constants
+import pytest
+import tiny_world
+import torch
+from safetensors.torch import load_file, save_file
+from torch import Tensor
+
+from latentworld import worlds
+from latentworld.device import choose
+from latentworld.errors import PresetError, UnsafeWeights, WorldDamaged, WorldError, WorldMismatch, WorldMissing
+from latentworld.worlds import HubRef, locate
+from latentworld.worlds.load import scheduler_from
+from latentworld.worlds.locate import wanted_files
+
+ROOT = Path(__file__).parent.parent
+
+
+def one_line(error: pytest.ExceptionInfo[WorldError]) -> bool:
+    return "\n" not in str(error.value)
+
+
+# --- where -------------------------------------------------------------------------------------------------------
+
+
+def test_a_name_is_a_folder_a_file_or_a_repository(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert locate("Lykon/dreamshaper-8") == HubRef("Lykon/dreamshaper-8")
+    assert locate("Lykon/dreamshaper-8@abc123") == HubRef("Lykon/dreamshaper-8", "abc123")
+    assert str(HubRef("a/b", "c")) == "a/b@c"
+    (tmp_path / "Lykon" / "dreamshaper-8").mkdir(parents=True)
+    monkeypatch.chdir(tmp_path)
+    assert locate("Lykon/dreamshaper-8") == tmp_path / "Lykon" / "dreamshaper-8"  # what is here comes first
+    (tmp_path / "a.safetensors").write_bytes(b"")
+    assert locate("a.safetensors") == tmp_path / "a.safetensors"
+
+
+@pytest.mark.parametrize(
+    ("name", "kind", "words"),
+    [
+        ("nothing", WorldMissing, "say `embedded`"),
+        ("no/such/folder", WorldMissing, "no world"),
+        ("models/a.safetensors", WorldMissing, "no world"),
+        ("v1-5-pruned.ckpt", UnsafeWeights, "pickled"),
+        ("models/a.pt", UnsafeWeights, "convert it to .safetensors"),
+    ],
+)
+def test_what_is_no_world_is_refused(name: str, kind: type[WorldError], words: str) -> None:
+    with pytest.raises(kind, match=words) as error:
+        locate(name)
+    assert one_line(error)
+
+
+def test_offline_is_said_in_one_line(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setattr(huggingface_hub.constants, "HF_HUB_OFFLINE", True)
+    monkeypatch.setattr(huggingface_hub.constants, "HF_HUB_CACHE", str(tmp_path))
+    with pytest.raises(WorldMissing, match=r"no-one/nothing@v1 is not on this machine.*give its folder") as error:
+        worlds.load("no-one/nothing@v1")
+    assert one_line(error)
+
+
+def test_what_was_fetched_once_is_used_offline(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """A cache as the hub's client lays it out; the source pins the commit."""
+    commit = "0123456789abcdef0123456789abcdef01234567"
+    home = tmp_path / "models--some-one--some-world"
+    shutil.copytree(tiny_world.folder(), home / "snapshots" / commit)
+    (home / "refs").mkdir()
+    (home / "refs" / "main").write_text(commit)
+    monkeypatch.setattr(huggingface_hub.constants, "HF_HUB_OFFLINE", True)
+    monkeypatch.setattr("huggingface_hub._snapshot_download.constants.HF_HUB_CACHE", str(tmp_path))
+    monkeypatch.setenv("HF_HUB_CACHE", str(tmp_path))
+    seen = worlds.inspect("some-one/some-world")
+    assert seen.source == f"some-one/some-world@{commit}"
+    assert "some-one/some-world" in [summary.name for summary in worlds.listing()]
+    with pytest.raises(WorldMissing, match="@other is not on this machine"):
+        worlds.inspect("some-one/some-world@other")
+
+
+def test_only_safetensors_and_one_set_of_weights_are_fetched() -> None:
+    ref, part = HubRef("a/b"), "unet/diffusion_pytorch_model"
+    names = ["model_index.json", "README.md", "v1.ckpt", "unet/config.json", f"{part}.bin", "safety_checker/x.bin"]
+    both = [*names, f"{part}.safetensors", f"{part}.fp16.safetensors"]
+    only_half = [*names, f"{part}.fp16.safetensors"]
+    assert wanted_files(ref, both, "model_index.json", ("unet",)) == [
+        "model_index.json", "unet/config.json", f"{part}.safetensors",
+    ]  # fmt: skip
+    assert f"{part}.fp16.safetensors" in wanted_files(ref, only_half, "model_index.json", ("unet",))
+    with pytest.raises(UnsafeWeights, match="only pickled weights in unet"):
+        wanted_files(ref, names, "model_index.json", ("unet",))
+    with pytest.raises(WorldMissing, match=r"has no model_index\.json"):
+        wanted_files(ref, names[1:], "model_index.json", ("unet",))
+
+
+# --- loading -----------------------------------------------------------------------------------------------------
+
+
+def test_a_world_is_whole() -> None:
+    world = worlds.load(tiny_world.folder())
+    assert world.shape == (4, 8, 8)
+    assert world.factor == 8
+    assert world.card.name == "tiny"
+    assert world.card.defaults.steps == 4
+    assert world.card.defaults.prompt == "a cat"
+    assert world.student is not None
+    assert world.tiny_vae is not None
+    assert world.clip == tiny_world.folder() / "clip"
+    for model in (world.unet, world.vae, world.text_encoder, world.tiny_vae, world.student.unet):
+        assert model.dtype == torch.float32
+        assert not model.training
+        assert not any(weight.requires_grad for weight in model.parameters())
+    assert world.scheduler.config.prediction_type == "v_prediction"
+    assert world.scheduler.config.timestep_spacing == "trailing"
+
+
+def test_a_plain_checkpoint_has_derived_defaults() -> None:
+    world = worlds.load(tiny_world.folder("plain"))
+    assert (world.card.size, world.card.prediction) == (64, "epsilon")
+    assert world.card.defaults.prompt == "High quality picture, 4k, detailed"
+    assert world.card.defaults.negative == "blurry, ugly, stock photo"
+    assert (world.student, world.tiny_vae, world.clip) == (None, None, None)
+
+
+def test_the_digest_is_of_what_pictures_depend_on(tmp_path: Path) -> None:
+    copy = shutil.copytree(tiny_world.folder(), tmp_path / "copy")
+    first = worlds.load(copy).digest
+    (copy / "card.toml").write_text('name = "other"\nsize = 64\n')
+    assert worlds.load(copy).digest == first == worlds.load(tiny_world.folder()).digest
+    file = copy / "vae" / "diffusion_pytorch_model.safetensors"
+    save_file({key: value + 1 for key, value in load_file(file).items()}, file)
+    assert worlds.load(copy).digest != first
+
+
+def test_old_scheduler_configs_are_repaired_as_the_pipeline_does() -> None:
+    """DreamShaper's is DEIS and says nothing of clip_sample: DDIM's own default would clip latents."""
+    made = scheduler_from({"_class_name": "DEISMultistepScheduler", "beta_start": 0.00085, "solver_order": 2})
+    assert type(made).__name__ == "DDIMScheduler"
+    assert (made.config.clip_sample, made.config.steps_offset, made.config.beta_start) == (False, 1, 0.00085)
+
+
+def test_the_embedded_world_if_it_is_there() -> None:
+    if not (worlds.EMBEDDED / "model_index.json").is_file():
+        with pytest.raises(WorldMissing, match="the embedded world is not in"):
+            locate("embedded")
+    else:
+        assert worlds.inspect("embedded").source == "embedded"
+
+
+# --- looking -----------------------------------------------------------------------------------------------------
+
+
+def test_looking_loads_nothing() -> None:
+    program = (
+        "import sys; from latentworld import worlds\n"
+        "seen = worlds.inspect(sys.argv[1]); worlds.listing()\n"
+        "print(seen.size, seen.prediction, seen.student, seen.clip, round(seen.disk_mb, 1))\n"
+        "print([name for name in ('torch', 'diffusers', 'transformers', 'safetensors') if name in sys.modules])"
+    )
+    argv = [sys.executable, "-c", program, str(tiny_world.folder())]
+    done = subprocess.run(argv, cwd=ROOT, capture_output=True, text=True, check=True)
+    size = sum(file.stat().st_size for file in tiny_world.folder().rglob("*") if file.is_file()) / 1e6
+    assert done.stdout.split("\n")[:2] == [f"64 v_prediction True True {size:.1f}", "[]"]
+
+
+def test_parameters_are_counted() -> None:
+    world, seen = worlds.load(tiny_world.folder()), worlds.inspect(tiny_world.folder())
+    assert seen.parameters["unet"] == sum(weight.numel() for weight in world.unet.parameters())
+
+
+# --- damage ------------------------------------------------------------------------------------------------------
+
+
+def halve(path: Path) -> None:
+    path.write_bytes(path.read_bytes()[: path.stat().st_size // 2])
+
+
+def rename_to_bin(path: Path) -> None:
+    path.rename(path.with_suffix(".bin"))
+
+
+def lose_a_weight(path: Path) -> None:
+    weights = load_file(path)
+    weights.pop(sorted(weights)[0])
+    save_file(weights, path)
+
+
+WEIGHTS = "diffusion_pytorch_model.safetensors"
+
+
+@pytest.mark.parametrize(
+    ("file", "harm", "kind", "words"),
+    [
+        (f"unet/{WEIGHTS}", halve, WorldDamaged, f"unet/{WEIGHTS} is damaged"),
+        (f"student/unet/{WEIGHTS}", halve, WorldDamaged, f"student/unet/{WEIGHTS} is damaged"),
+        ("text_encoder/model.safetensors", lambda path: path.write_bytes(b"x"), WorldDamaged, "is damaged"),
+        (f"vae/{WEIGHTS}", Path.unlink, WorldDamaged, "vae holds no .safetensors weights"),
+        (f"vae/{WEIGHTS}", rename_to_bin, UnsafeWeights, "diffusion_pytorch_model.bin is pickled"),
+        (f"unet/{WEIGHTS}", lose_a_weight, WorldDamaged, "unet lacks 1 weights"),
+        ("text_encoder/model.safetensors", lose_a_weight, WorldDamaged, "text_encoder lacks 1 weights"),
+        ("tokenizer", shutil.rmtree, WorldDamaged, "tokenizer is missing"),
+        ("tokenizer/vocab.json", Path.unlink, WorldDamaged, "vocab.json is missing"),
+        ("tokenizer/vocab.json", halve, WorldDamaged, "tokenizer cannot be read"),
+        ("scheduler/scheduler_config.json", Path.unlink, WorldDamaged, "scheduler_config.json is missing"),
+        ("student/scheduler", shutil.rmtree, WorldDamaged, "student/scheduler is missing"),
+        ("unet/config.json", halve, WorldDamaged, "unet/config.json cannot be read"),
+        ("card.toml", lambda path: path.write_text("size = ["), WorldDamaged, "card.toml is no TOML"),
+        ("card.toml", lambda path: path.write_text("size = 65"), WorldDamaged, "card.toml: size: .*multiple of 8"),
+    ],
+)
+def test_damage_names_the_file(
+    file: str, harm: Callable[[Path], object], kind: type[WorldError], words: str, tmp_path: Path
+) -> None:
+    world = shutil.copytree(tiny_world.folder(), tmp_path / "world")
+    harm(world / file)
+    with pytest.raises(kind, match=words) as error:
+        worlds.load(world)
+    assert one_line(error)
+
+
+# --- a single file -----------------------------------------------------------------------------------------------
+
+
+def ldm_unet(state: dict[str, Tensor], layers: int = 1, blocks: int = 2) -> dict[str, Tensor]:
+    """diffusers' names of the tiny UNet to those of the original code (two levels, the first without attention)."""
+    names = {
+        "time_embedding.linear_1": "time_embed.0", "time_embedding.linear_2": "time_embed.2",
+        "conv_in": "input_blocks.0.0", "conv_norm_out": "out.0", "conv_out": "out.2",
+        "down_blocks.0.resnets.0": "input_blocks.1.0", "down_blocks.0.downsamplers.0.conv": "input_blocks.2.0.op",
+        "down_blocks.1.resnets.0": "input_blocks.3.0", "down_blocks.1.attentions.0": "input_blocks.3.1",
+        "mid_block.resnets.0": "middle_block.0", "mid_block.attentions.0": "middle_block.1",
+        "mid_block.resnets.1": "middle_block.2", "up_blocks.0.upsamplers.0.conv": "output_blocks.1.2.conv",
+    }  # fmt: skip
+    for block in range(blocks):
+        for layer in range(layers + 1):
+            row = block * (layers + 1) + layer
+            names[f"up_blocks.{block}.resnets.{layer}"] = f"output_blocks.{row}.0"
+            names[f"up_blocks.{block}.attentions.{layer}"] = f"output_blocks.{row}.1"
+    inner = {"norm1": "in_layers.0", "conv1": "in_layers.2", "time_emb_proj": "emb_layers.1", "norm2": "out_layers.0",
+             "conv2": "out_layers.3", "conv_shortcut": "skip_connection"}  # fmt: skip
+    made = {}
+    for key, value in state.items():
+        stem = next(name for name in sorted(names, key=len, reverse=True) if key.startswith(name + "."))
+        rest = key.removeprefix(stem)
+        if ".resnets." in stem:
+            rest = re.sub(r"^\.(\w+)\.", lambda match: f".{inner[match[1]]}.", rest)
+        made[f"model.diffusion_model.{names[stem]}{rest}"] = value
+    return made
+
+
+def ldm_vae(state: dict[str, Tensor]) -> dict[str, Tensor]:
+    """diffusers' names of a VAE to those of the original code: levels of the decoder run the other way."""
+    made, last = {}, len(tiny_world.TINY.vae) - 1
+    attention = {"group_norm": "norm", "to_q": "q", "to_k": "k", "to_v": "v", "to_out.0": "proj_out"}
+    for name, tensor in state.items():
+        key, value = name, tensor
+        key = re.sub(r"down_blocks\.(\d)\.resnets", r"down.\1.block", key)
+        key = re.sub(r"down_blocks\.(\d)\.downsamplers\.0", r"down.\1.downsample", key)
+        key = re.sub(r"up_blocks\.(\d)\.resnets", lambda match: f"up.{last - int(match[1])}.block", key)
+        key = re.sub(r"up_blocks\.(\d)\.upsamplers\.0", lambda match: f"up.{last - int(match[1])}.upsample", key)
+        key = re.sub(r"mid_block\.resnets\.(\d)", lambda match: f"mid.block_{int(match[1]) + 1}", key)
+        if "mid_block.attentions.0" in key:
+            theirs = next(part for part in attention if f".0.{part}." in key)
+            key = key.replace(f"mid_block.attentions.0.{theirs}", f"mid.attn_1.{attention[theirs]}")
+            value = tensor[:, :, None, None] if value.ndim == 2 else value
+        key = key.replace("conv_shortcut", "nin_shortcut").replace("conv_norm_out", "norm_out")
+        made[f"first_stage_model.{key}"] = value
+    return made
+
+
+def checkpoint(folder: Path) -> Path:
+    """The plain tiny world as one file with its tokenizer and a card beside it."""
+    world = worlds.load(tiny_world.folder("plain"))
+    text = {
+        f"cond_stage_model.transformer.text_model.{key.removeprefix('text_model.')}": value
+        for key, value in world.text_encoder.state_dict().items()
+    }
+    parts = ldm_unet(world.unet.state_dict()) | ldm_vae(world.vae.state_dict()) | text
+    save_file({key: value.contiguous() for key, value in parts.items()}, folder / "tiny.safetensors")
+    shutil.copytree(tiny_world.folder("plain") / "tokenizer", folder / "tokenizer")
+    (folder / "tiny.toml").write_text('title = "One file"\nsize = 64\n')
+    return folder / "tiny.safetensors"
+
+
+def test_a_single_file_is_the_same_world(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = checkpoint(tmp_path)
+    plain = worlds.load(tiny_world.folder("plain"))
+    seen = worlds.inspect(path)
+    assert (seen.size, seen.prediction, seen.card.title, seen.student) == (64, "epsilon", "One file", False)
+    assert seen.parameters["unet"] == sum(weight.numel() for weight in plain.unet.parameters())
+    world = worlds.load(path)
+    assert world.shape == plain.shape
+    assert world.unet.config.block_out_channels == [32, 64]
+    assert world.unet.config.down_block_types == ["DownBlock2D", "CrossAttnDownBlock2D"]
+    assert world.scheduler.config.prediction_type == "epsilon"
+    for one, other in ((world.unet, plain.unet), (world.vae, plain.vae), (world.text_encoder, plain.text_encoder)):
+        mine, theirs = one.state_dict(), other.state_dict()
+        assert mine.keys() == theirs.keys()
+        assert all(torch.equal(mine[key], theirs[key]) for key in mine)
+
+
+def test_a_single_file_that_lacks_something(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = checkpoint(tmp_path)
+    shutil.rmtree(tmp_path / "tokenizer")
+    monkeypatch.setattr(huggingface_hub.constants, "HF_HUB_OFFLINE", True)
+    monkeypatch.setattr(huggingface_hub.constants, "HF_HUB_CACHE", str(tmp_path))
+    with pytest.raises(WorldMissing, match=r"put a tokenizer folder \(vocab.json, merges.txt\) at") as error:
+        worlds.load(path)
+    assert one_line(error)
+    whole = load_file(path)
+    save_file({key: value for key, value in whole.items() if "cond_stage_model" not in key}, path)
+    with pytest.raises(WorldDamaged, match="no text encoder"):
+        worlds.load(path)
+    name = "model.diffusion_model.input_blocks.0.0.weight"
+    save_file(whole | {name: torch.zeros(32, 9, 3, 3)}, path)
+    with pytest.raises(WorldMismatch, match="9 input channels"):
+        worlds.inspect(path)
+    save_file({"a": torch.zeros(1)}, path)
+    with pytest.raises(WorldDamaged, match="no whole Stable Diffusion"):
+        worlds.load(path)
+
+
+# --- the machine -------------------------------------------------------------------------------------------------
+
+
+def test_auto_on_a_processor(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
+    monkeypatch.setattr(torch.backends.mps, "is_available", lambda: False)
+    monkeypatch.setattr("latentworld.device.has_openvino", lambda: True)
+    small, large = choose(size=128), choose(size=512)
+    assert (small.device, small.dtype, small.engine, small.batch) == ("cpu", "float32", "openvino", 8)
+    assert large.batch < small.batch
+    monkeypatch.setattr("latentworld.device.has_openvino", lambda: False)
+    assert choose().engine == "eager"
+    assert choose(engine="compile", batch=3) == replace(choose(), engine="compile", batch=3)
+
+
+def test_auto_on_a_gpu(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
+    monkeypatch.setattr(torch.cuda, "mem_get_info", lambda: (24 * 10**9, 24 * 10**9))
+    chosen = choose(size=512)
+    assert (chosen.device, chosen.dtype, chosen.engine, chosen.batch) == ("cuda", "float16", "eager", 8)
+    monkeypatch.setattr(torch.cuda, "mem_get_info", lambda: (10**9, 24 * 10**9))
+    assert choose(size=768).batch == 1
+    assert choose(device="cuda:1", engine="graphs").device == "cuda:1"
+
+
+@pytest.mark.parametrize(
+    ("asked", "words"),
+    [
+        ({"device": "tpu"}, "use one of auto, cpu, cuda, mps"),
+        ({"device": "cuda"}, "sees no CUDA device"),
+        ({"dtype": "int8"}, "use one of auto, float32"),
+        ({"dtype": "float16"}, "use 'float32'"),
+        ({"engine": "fast"}, "use one of auto, eager"),
+        ({"engine": "graphs"}, "needs a CUDA device"),
+        ({"engine": "openvino", "dtype": "bfloat16"}, "runs in float32"),
+        ({"batch": 0}, "at least 1"),
+        ({"batch": "many"}, "or 'auto'"),
+    ],
+)
+def test_what_a_machine_cannot_do_is_refused(
+    asked: dict[str, object], words: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
+    monkeypatch.setattr(torch.backends.mps, "is_available", lambda: False)
+    with pytest.raises(PresetError, match=words):
+        choose(**asked)  # type: ignore[arg-type]
+
+
+def test_a_card_may_say_more_than_is_known(tmp_path: Path) -> None:
+    world = shutil.copytree(tiny_world.folder(), tmp_path / "world")
+    families = '[[families]]\nname = "cat"\nprompt = "a cat"\nscene = "cats"\n'
+    told = '[defaults]\nnegative_prompt = "ugly"\n' + families + "[cast]\ndate = 2026-11-21\n[figures]\npsnr = 27.5\n"
+    (world / "card.toml").write_text(told)
+    card = worlds.inspect(world).card
+    assert (card.size, card.defaults.negative, card.families[0].prompt) == (64, "ugly", "a cat")
+    assert card.figures == {"psnr": 27.5}
+    assert json.loads(card.model_dump_json())["name"] == "world"
