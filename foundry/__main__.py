@@ -50,7 +50,7 @@ def cast_world(out: Path, preset: Preset, where: torch.device, until: str) -> ex
     vae = autoencoder.cast(out / "autoencoder", preset, train, held, where)
     if until == "autoencoder":
         return None
-    seer, tokenizer = clip.cast(out / "clip", preset, train, where)
+    seer, tokenizer = clip.cast(out / "clip", preset, train, held, where)
     if until == "clip":
         return None
     texts = unet.Texts(clip.text_encoder(seer), tokenizer, where)

@@ -41,8 +41,8 @@ def stage(name: str, whole: Path, folder: Path) -> Any:
     vae = autoencoder.cast(whole / "autoencoder", TINY, train, held, CPU)
     if name == "clip":
         shutil.copytree(whole / "tokenizer", folder / "tokenizer", dirs_exist_ok=True)  # learnt once a cast
-        return clip.cast(folder / "clip", TINY, train, CPU)[0]
-    seer, tokenizer = clip.cast(whole / "clip", TINY, train, CPU)
+        return clip.cast(folder / "clip", TINY, train, held, CPU)[0]
+    seer, tokenizer = clip.cast(whole / "clip", TINY, train, held, CPU)
     texts = unet.Texts(clip.text_encoder(seer), tokenizer, CPU)
     if name == "unet":
         return unet.cast(folder, TINY, train, vae, texts, CPU)
