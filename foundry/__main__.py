@@ -10,12 +10,12 @@ from typing import Annotated
 import torch
 import typer
 
-from foundry import autoencoder, clip, data, export, judge, presets, student, tiny_vae, unet
+from foundry import autoencoder, clip, data, export, eye, judge, presets, student, tiny_vae, unet
 from foundry.errors import FoundryError
 from foundry.presets import Preset
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, help=__doc__)
-STAGES = ("data", "autoencoder", "clip", "unet", "student", "tiny_vae")
+STAGES = ("data", "autoencoder", "clip", "unet", "student", "eye", "tiny_vae")
 
 
 def draw_all(folder: Path, preset: Preset, workers: int) -> None:
@@ -58,9 +58,12 @@ def cast_world(out: Path, preset: Preset, where: torch.device, until: str) -> ex
     if until == "unet":
         return None
     pupil = student.cast(out / "student", preset, train, teacher, texts, where)
+    if until == "student":
+        return None
     latents = unet.latents_of(out / "unet" / "latents.npy", vae, train, preset.bfloat16)
+    eyes = eye.cast(out / "eye", preset, train, held, seer, tokenizer, vae, latents, where)
     tiny = tiny_vae.cast(out / "tiny_vae", preset, train, latents, where)
-    return export.World(vae, tiny, seer, tokenizer, teacher, pupil)
+    return export.World(vae, tiny, eyes, tokenizer, teacher, pupil)
 
 
 @app.command()

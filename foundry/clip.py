@@ -93,26 +93,40 @@ def texts_for(split: Split, rows: list[int], words: random.Random) -> tuple[list
     return texts, shared
 
 
-def loss_for(split: Split, preset: Preset, tokenizer: CLIPTokenizer, device: torch.device) -> Loss:
+def contrast(
+    model: nn.Module,
+    split: Split,
+    rows: Tensor,
+    pictures: Tensor,
+    words: random.Random,
+    tokenizer: CLIPTokenizer,
+    bfloat16: bool,
+    device: torch.device,
+) -> tuple[Tensor, dict[str, float]]:
     """Symmetric cross-entropy; a text that is true of several pictures of the batch shares its weight among them."""
+    texts, shared = texts_for(split, rows.tolist(), words)
+    tokens = tokenizer(texts, padding=True, truncation=True, return_tensors="pt").to(device)
+    with torch.autocast(device.type, torch.bfloat16, enabled=bfloat16):
+        out = model(input_ids=tokens.input_ids, pixel_values=pictures.to(device))
+    family = split.family[rows]
+    also = torch.tensor(shared)[None, :] & (family[:, None] == family[None, :])
+    same = torch.tensor([[a == b for b in texts] for a in texts])
+    right = (also | same | torch.eye(len(rows), dtype=torch.bool)).float().to(device)
+    logits = out.logits_per_image.float()
+    by_row = -(right / right.sum(1, keepdim=True) * logits.log_softmax(1)).sum(1).mean()
+    by_column = -(right / right.sum(0, keepdim=True) * logits.log_softmax(0)).sum(0).mean()
+    hit = (right.gather(1, logits.argmax(1, keepdim=True))).mean()
+    return (by_row + by_column) / 2, {"hit": float(hit), "scale": float(model.logit_scale.detach().exp())}
+
+
+def loss_for(split: Split, preset: Preset, tokenizer: CLIPTokenizer, device: torch.device) -> Loss:
+    """The contrast of a random batch, softened."""
 
     def loss(model: nn.Module, rng: torch.Generator, done: float) -> tuple[Tensor, dict[str, float]]:
         rows = torch.randint(len(split), (preset.clip.batch,), generator=rng)
         words = random.Random(int(torch.randint(2**31, (1,), generator=rng)))
-        texts, shared = texts_for(split, rows.tolist(), words)
-        tokens = tokenizer(texts, padding=True, truncation=True, return_tensors="pt").to(device)
-        pixels = soften(split.batch(rows), rng).to(device)
-        with torch.autocast(device.type, torch.bfloat16, enabled=preset.bfloat16):
-            out = model(input_ids=tokens.input_ids, pixel_values=pixels)
-        family = split.family[rows]
-        also = torch.tensor(shared)[None, :] & (family[:, None] == family[None, :])
-        same = torch.tensor([[a == b for b in texts] for a in texts])
-        right = (also | same | torch.eye(len(rows), dtype=torch.bool)).float().to(device)
-        logits = out.logits_per_image.float()
-        by_row = -(right / right.sum(1, keepdim=True) * logits.log_softmax(1)).sum(1).mean()
-        by_column = -(right / right.sum(0, keepdim=True) * logits.log_softmax(0)).sum(0).mean()
-        hit = (right.gather(1, logits.argmax(1, keepdim=True))).mean()
-        return (by_row + by_column) / 2, {"hit": float(hit), "scale": float(model.logit_scale.detach().exp())}
+        pixels = soften(split.batch(rows), rng)
+        return contrast(model, split, rows, pixels, words, tokenizer, preset.bfloat16, device)
 
     return loss
 

@@ -146,7 +146,8 @@ def so_far(out: Path, preset: Preset, split: Split) -> World:
     if any((out / "student" / part).exists() for part in ("model", "checkpoint.pt")):
         pupil = current(out / "student", pupil, UNet2DConditionModel)
     tiny = current(out / "tiny_vae", tiny_vae.build(preset), AutoencoderTiny)
-    return World(vae, tiny, current(out / "clip", clip.build(preset, tokenizer), CLIPModel), tokenizer, teacher, pupil)
+    seer = current(out / "clip", clip.build(preset, tokenizer), CLIPModel)
+    return World(vae, tiny, current(out / "eye", seer, CLIPModel), tokenizer, teacher, pupil)
 
 
 def current(folder: Path, fresh: Any, kind: Any) -> Any:

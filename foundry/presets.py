@@ -67,6 +67,7 @@ class Preset:
     tiny_vae: StagePreset = StagePreset(minutes=3, batch=16, rate=1e-2, small=3e-3)
     clip: StagePreset = StagePreset(minutes=6, batch=64, rate=5e-3)
     unet: StagePreset = StagePreset(minutes=36, batch=64, rate=5e-3, ema=0.999)
+    eye: StagePreset = StagePreset(minutes=5, batch=64, rate=3e-3, small=1e-3)
     student: StagePreset = StagePreset(minutes=10, batch=32, rate=2e-3, small=1e-3, ema=0.995)
     trajectories: int = 1200
     beginnings: int = 4000
@@ -94,6 +95,7 @@ DEPENDS: dict[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
         ("clip_width", "clip_layers", "text_width", "text_layers", "patch", "tokens", "projection"),
         ("data",),
     ),
+    "eye": ((), ("autoencoder", "clip")),
     "unet": (("unet", "unet_layers", "head"), ("autoencoder", "clip")),
     "trajectories": (("trajectories", "beginnings", "teacher_steps", "guidance", "student_steps"), ("unet",)),
     "student": ((), ("trajectories",)),
@@ -106,7 +108,7 @@ TINY = Preset(
     Shapes(vae=(8, 8, 8, 16), tiny=8, clip_width=32, clip_layers=1, text_width=32, text_layers=1, patch=8,
            projection=16, unet=(16, 32), head=16),
     StagePreset(1, 4, 1e-2, steps=6), StagePreset(1, 4, 1e-2, steps=4), StagePreset(1, 8, 5e-3, steps=6),
-    StagePreset(1, 8, 5e-3, steps=6), StagePreset(1, 4, 2e-3, steps=6),
+    StagePreset(1, 8, 5e-3, steps=6), StagePreset(1, 8, 3e-3, steps=6), StagePreset(1, 4, 2e-3, steps=6),
     trajectories=8, beginnings=8, teacher_steps=4, student_steps=2, bfloat16=False,
 )  # fmt: skip
 
@@ -115,7 +117,7 @@ GPU = Preset(
     DataPreset(size=256, train=4000),
     Shapes(vae=(32, 64, 128, 192), tiny=48, unet=(160, 256, 384), unet_layers=2),
     StagePreset(8, 32, 1e-2), StagePreset(2, 32, 1e-2), StagePreset(3, 256, 5e-3),
-    StagePreset(8, 256, 5e-3, ema=0.9995), StagePreset(3, 128, 2e-3),
+    StagePreset(8, 256, 5e-3, ema=0.9995), StagePreset(2, 256, 3e-3), StagePreset(3, 128, 2e-3),
     trajectories=12000, beginnings=24000,
 )  # fmt: skip
 

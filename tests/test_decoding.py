@@ -58,14 +58,21 @@ def _own_cache(monkeypatch: pytest.MonkeyPatch, tmp_path_factory: pytest.TempPat
 # --- the pipeline's picture --------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("kind", ["embedded", "plain"])
-@pytest.mark.parametrize("guidance", [1.0, 5.0])
-@pytest.mark.parametrize("engine", ["eager", "openvino"])
+@pytest.mark.parametrize(
+    ("kind", "guidance", "engine"),
+    [
+        ("embedded", 5.0, "eager"),
+        ("embedded", 5.0, "openvino"),
+        ("embedded", 1.0, "eager"),
+        ("plain", 5.0, "eager"),
+        ("plain", 1.0, "eager"),
+    ],
+)
 def test_faithful_is_the_vanilla_pipeline(kind: str, guidance: float, engine: str) -> None:
     z = latents(4) * torch.tensor([1.0, 1.0, 2.0, 3.0]).view(4, 1, 1, 1)  # past the shell too
     asked = {"prompt": PROMPT.positive, "negative_prompt": PROMPT.negative, "guidance_scale": guidance}
     theirs = pipeline(kind)(**asked, latents=z, num_images_per_prompt=4, num_inference_steps=5, output_type="pt").images
-    ours = faithful_decoder(world(kind), steps=5, guidance=guidance, batch=2, engine=engine)(z, PROMPT)
+    ours = faithful_decoder(world(kind), steps=5, guidance=guidance, batch=3, engine=engine)(z, PROMPT)
     assert ours.dtype == torch.float32
     assert ours.shape == (4, 3, 64, 64)
     assert ((ours * 255).round() - (theirs * 255).round()).abs().max() <= 1
@@ -133,7 +140,7 @@ def test_a_decoder_leaves_the_global_generator_alone() -> None:
 @pytest.mark.parametrize("name", MAKERS)
 def test_openvino_agrees_with_eager(name: str) -> None:
     z = latents(2)
-    apart = MAKERS[name](world(), batch=2, engine="openvino")(z, PROMPT) - MAKERS[name](world(), batch=2)(z, PROMPT)
+    apart = MAKERS[name](world(), batch=3, engine="openvino")(z, PROMPT) - MAKERS[name](world(), batch=3)(z, PROMPT)
     assert apart.abs().max() < 0.5 / 255
 
 

@@ -1,29 +1,29 @@
-"""Ctrl-C that asks first: the film under way ends between two denoising steps, and its files are finished."""
+"""Ctrl-C and SIGTERM that ask first: the film under way ends between two denoising steps, its files are finished."""
 
 from __future__ import annotations
 
 import signal
 import threading
 from types import FrameType
-from typing import Self
+from typing import Any, Self
 
 
 class Interrupt:
-    """While it is entered the first Ctrl-C sets `asked`; the second, or one before any watching, interrupts at once."""
+    """While it is entered the first signal sets `asked`; the second, or one before any watching, interrupts at once."""
 
     def __init__(self) -> None:
         self.asked = False
         self._watching = False
-        self._before: object = None
+        self._before: dict[signal.Signals, Any] = {}
 
     def __enter__(self) -> Self:
         if threading.current_thread() is threading.main_thread():
-            self._before = signal.signal(signal.SIGINT, self._handle)
+            self._before = {number: signal.signal(number, self._handle) for number in (signal.SIGINT, signal.SIGTERM)}
         return self
 
     def __exit__(self, *fault: object) -> None:
-        if self._before is not None:
-            signal.signal(signal.SIGINT, self._before)  # type: ignore[arg-type]
+        for number, handler in self._before.items():
+            signal.signal(number, handler)
 
     def watch(self, done: int, total: int) -> bool:
         """A decoder's Watch: go on until asked to stop."""

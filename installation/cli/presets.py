@@ -40,3 +40,11 @@ def show(
     from latentworld import preset
 
     print(preset.dump(preset.load(name, set_ or [])), end="")
+
+
+@app.command()
+def keys() -> None:
+    """Print every key that a preset may hold, what it takes and its default, as Markdown."""
+    from latentworld.reference import reference
+
+    print(reference(), end="")

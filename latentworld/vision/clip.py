@@ -35,7 +35,7 @@ class Optics:
         """`[n, 3, h, w]` in 0..1 -> `[n, 3, *crop]` normalised, where the pictures are: CLIPImageProcessor in floats.
 
         The library's processor rounds to 8 bits on the way; here nothing is rounded, since steps between neighbouring
-        frames are far below 1/255 (a test holds them together to 1.5/255 before normalising).
+        frames are far below 1/255 (a test holds them together to 2/255).
         """
         height, width = pictures.shape[-2:]
         short = min(height, width)
@@ -78,6 +78,9 @@ class ClipEye:
     ) -> None:
         """Raises WorldMissing, WorldDamaged, UnsafeWeights, or WorldMismatch for a model that is no CLIP."""
         folder = _folder(source)
+        kind = _json(folder / "config.json").get("model_type")
+        if kind != "clip":
+            raise WorldMismatch(f"{folder} is no CLIP model (its config says {kind!r}): give a folder of a CLIPModel")
         self.source = str(source)
         self.digest = files.digest(files.weights(folder), folder)
         self.optics = _optics(folder)
@@ -139,9 +142,6 @@ def _folder(source: str | Path) -> Path:
 def _load(folder: Path, dtype: torch.dtype) -> Any:
     from transformers.models.clip.modeling_clip import CLIPModel
 
-    kind = _json(folder / "config.json").get("model_type")
-    if kind != "clip":
-        raise WorldMismatch(f"{folder} is no CLIP model (its config says {kind!r}): give a folder that CLIPModel reads")
     try:
         with quiet():
             model, info = CLIPModel.from_pretrained(

@@ -14,7 +14,7 @@ from diffusers import StableDiffusionPipeline
 from transformers import CLIPModel, CLIPProcessor
 
 from foundry import __main__ as command
-from foundry import autoencoder, clip, data, export, presets, student, tiny_vae, training, unet
+from foundry import autoencoder, clip, data, export, eye, presets, student, tiny_vae, training, unet
 from foundry.errors import FoundryError
 
 TINY = presets.TINY
@@ -50,10 +50,12 @@ def stage(name: str, whole: Path, folder: Path) -> Any:
         teacher = unet.cast(whole / "unet", TINY, train, vae, texts, CPU)
         return student.cast(folder, TINY, train, teacher, texts, CPU)
     latents = unet.latents_of(whole / "unet" / "latents.npy", vae, train, False)
+    if name == "eye":
+        return eye.cast(folder, TINY, train, held, seer, tokenizer, vae, latents, CPU)
     return tiny_vae.cast(folder, TINY, train, latents, CPU)
 
 
-@pytest.mark.parametrize("name", ["autoencoder", "clip", "unet", "student", "tiny_vae"])
+@pytest.mark.parametrize("name", ["autoencoder", "clip", "unet", "student", "eye", "tiny_vae"])
 def test_an_interrupted_stage_resumes_bit_for_bit(
     name: str, out: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

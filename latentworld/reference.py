@@ -1,0 +1,79 @@
+"""Every key that a preset may hold, as Markdown, read off the models themselves: `docs/presets.md` is this page."""
+
+from __future__ import annotations
+
+import inspect
+from types import NoneType, UnionType
+from typing import Annotated, Any, Literal, Union, get_args, get_origin
+
+from annotated_types import Ge, Gt, Le, Lt, MultipleOf
+from pydantic import BaseModel
+from pydantic.fields import FieldInfo
+from pydantic_core import PydanticUndefined
+
+from latentworld.preset import Preset
+from latentworld.walks import WalkSpec
+
+_SIGNS = {
+    Ge: ("≥", "ge"),
+    Gt: (">", "gt"),
+    Le: ("≤", "le"),
+    Lt: ("<", "lt"),
+    MultipleOf: ("a multiple of", "multiple_of"),
+}
+_HEAD = """# Presets
+
+A preset is a TOML file; `latentworld film FILE.toml -o DIR` renders it, `--set section.key=value` overrides a key, and a
+name instead of a file takes one that comes with latentworld (`latentworld presets`). Unknown keys are refused. This page
+is made from the models by `latentworld presets keys`.
+"""
+
+
+def reference() -> str:
+    """The page."""
+    parts = [_HEAD]
+    for name, field in Preset.model_fields.items():
+        if isinstance(field.default, BaseModel) and name != "walk":
+            parts.append(_section(f"[{name}]", type(field.default)))
+        elif name == "walk":
+            kinds = get_args(get_args(WalkSpec)[0])
+            parts += [_section(f'[walk] kind = "{model.model_fields["kind"].default}"', model) for model in kinds]
+    return "\n".join(parts)
+
+
+def _section(title: str, model: type[BaseModel]) -> str:
+    rows = [f"| `{key}` | {_kind(field)} | {_default(field)} |" for key, field in model.model_fields.items()]
+    head = [f"## {title}", "", inspect.cleandoc(model.__doc__ or ""), "", "| key | takes | default |", "|---|---|---|"]
+    return "\n".join([*head, *rows, ""])
+
+
+def _kind(field: FieldInfo) -> str:
+    return _type(field.annotation, field.metadata).replace("|", "or")
+
+
+def _type(annotation: Any, metadata: Any = ()) -> str:
+    origin, args = get_origin(annotation), get_args(annotation)
+    bounds = [f"{_SIGNS[type(m)][0]} {getattr(m, _SIGNS[type(m)][1])}" for m in metadata if type(m) in _SIGNS]
+    if origin is Annotated:
+        inner = [extra for m in args[1:] for extra in (m.metadata if isinstance(m, FieldInfo) else [m])]
+        return _type(args[0], [*inner, *metadata])
+    if origin is Literal:
+        text = ", ".join(f"`{arg}`" for arg in args)
+    elif origin in (Union, UnionType):
+        text = " or ".join(_type(arg) for arg in args if arg is not NoneType)
+    elif origin is tuple:
+        text = f"list of {_type(args[0])}" if args[-1] is Ellipsis else f"[{', '.join(_type(arg) for arg in args)}]"
+    else:
+        text = {bool: "true or false", int: "whole number", float: "number", str: "text"}.get(
+            annotation, str(annotation)
+        )
+    return " ".join([text, *([", ".join(bounds)] if bounds else [])])
+
+
+def _default(field: FieldInfo) -> str:
+    if field.default is PydanticUndefined:
+        return "required"
+    if field.default is None:
+        return ""
+    value = list(field.default) if isinstance(field.default, tuple) else field.default
+    return f"`{str(value).lower() if isinstance(value, bool) else value}`"
