@@ -23,9 +23,9 @@ _SIGNS = {
 }
 _HEAD = """# Presets
 
-A preset is a TOML file; `latentworld film FILE.toml -o DIR` renders it, `--set section.key=value` overrides a key, and a
-name instead of a file takes one that comes with latentworld (`latentworld presets`). Unknown keys are refused. This page
-is made from the models by `latentworld presets keys`.
+A preset is a TOML file. `latentworld film FILE.toml -o DIR` renders it, `--set section.key=value` overrides a key, and
+a name instead of a file takes one that comes along (`latentworld presets`). Unknown keys are refused. This page is made
+from the models by `latentworld presets keys`.
 """
 
 
