@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import shutil
 from concurrent.futures import ProcessPoolExecutor
 from pathlib import Path
 from typing import Annotated
@@ -10,11 +11,19 @@ from typing import Annotated
 import torch
 import typer
 
-from foundry import autoencoder, clip, data, export, eye, judge, presets, student, tiny_vae, unet
+from foundry import autoencoder, clip, data, export, eye, judge, presets, student, tiny_vae, training, unet
 from foundry.errors import FoundryError
 from foundry.presets import Preset
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, help=__doc__)
+AFTER = {
+    "autoencoder": ("unet", "student", "eye", "tiny_vae"),
+    "clip": ("unet", "student", "eye"),
+    "unet": ("student",),
+    "student": (),
+    "eye": (),
+    "tiny_vae": (),
+}
 STAGES = ("data", "autoencoder", "clip", "unet", "student", "eye", "tiny_vae")
 
 
@@ -44,6 +53,20 @@ def with_minutes(preset: Preset, minutes: float | None) -> Preset:
     return dataclasses.replace(preset, **scaled)
 
 
+def lengthen(out: Path, preset: Preset, stage: str, minutes: float) -> Preset:
+    """Lets a finished stage train on for so many minutes; what was cast from its result is thrown away."""
+    if stage not in AFTER:
+        raise FoundryError(f"unknown stage {stage!r}: use one of {', '.join(AFTER)}")
+    path = out / stage / "checkpoint.pt"
+    if not path.exists():
+        raise FoundryError(f"{path} is not there, so there is nothing to train on: cast it first")
+    spent = training.read(path, preset.fingerprint(stage))["spent"] / 60
+    shutil.rmtree(out / stage / "model", ignore_errors=True)
+    for later in AFTER[stage]:
+        shutil.rmtree(out / later, ignore_errors=True)
+    return dataclasses.replace(preset, **{stage: dataclasses.replace(getattr(preset, stage), minutes=spent + minutes)})
+
+
 def cast_world(out: Path, preset: Preset, where: torch.device, until: str) -> export.World | None:
     """Every stage in turn, each from what it has already; None if asked to stop before the last one."""
     train, held = (data.load_split(out / "data", split, preset.data) for split in ("train", "held"))
@@ -71,12 +94,17 @@ def cast(
     preset: Annotated[str, typer.Option(help="tiny, cpu or gpu")] = "cpu",
     out: Annotated[Path, typer.Option(help="folder of the cast, made or resumed")] = Path(".cast/cpu"),
     minutes: Annotated[float | None, typer.Option(help="training time in all; default: the preset's")] = None,
+    longer: Annotated[str | None, typer.Option(help="a finished stage to train on for --minutes")] = None,
     until: Annotated[str, typer.Option(help=f"stop after this stage: {', '.join(STAGES)}")] = STAGES[-1],
     device: str = "cpu",
     workers: int = 2,
 ) -> None:
     """Casts a world: draws the pictures, trains every stage, resuming where it stopped; writes it to OUT/world."""
-    chosen = with_minutes(presets.find(preset), minutes)
+    chosen = presets.find(preset)
+    if longer is not None:
+        chosen = lengthen(out, chosen, longer, chosen.unet.minutes if minutes is None else minutes)
+    else:
+        chosen = with_minutes(chosen, minutes)
     if until not in STAGES:
         raise FoundryError(f"unknown stage {until!r}: use one of {', '.join(STAGES)}")
     draw_all(out, chosen, workers)

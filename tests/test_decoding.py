@@ -99,8 +99,9 @@ def test_an_odd_unet_takes_the_librarys_forward() -> None:
 # --- same position, same picture ---------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("name", MAKERS)
-@pytest.mark.parametrize("engine", ["eager", "openvino"])
+@pytest.mark.parametrize(
+    ("name", "engine"), [*((name, "eager") for name in MAKERS), ("faithful", "openvino"), ("student", "openvino")]
+)
 def test_a_picture_is_the_same_bytes_in_any_slot(name: str, engine: str) -> None:
     decoder, z = MAKERS[name](world(), batch=3, engine=engine), latents(5)
     together = decoder(z, PROMPT)
@@ -114,7 +115,8 @@ def test_slots_are_equal_with_several_threads(batch: int) -> None:
     """1,024 pixels and more: there torch's channels-last GroupNorm splits rows among threads (see engines.py)."""
     shape = replace(tiny_world.TINY, latent=16)
     with tiny_world.seeded(1):
-        big = replace(world(), vae=tiny_world.vae(shape).eval(), card=world().card.model_copy(update={"size": 128}))
+        card = world().card.model_copy(update={"size": 128})
+        big = replace(world(), vae=tiny_world.vae(shape).eval(), digest="big", card=card)
     before = torch.get_num_threads()
     torch.set_num_threads(2)
     try:
@@ -137,7 +139,7 @@ def test_a_decoder_leaves_the_global_generator_alone() -> None:
 # --- engines -----------------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("name", MAKERS)
+@pytest.mark.parametrize("name", ["faithful", "student"])
 def test_openvino_agrees_with_eager(name: str) -> None:
     z = latents(2)
     apart = MAKERS[name](world(), batch=3, engine="openvino")(z, PROMPT) - MAKERS[name](world(), batch=3)(z, PROMPT)
@@ -214,7 +216,7 @@ def test_one_step_is_the_lcm_schedulers() -> None:
 def test_the_noise_is_white_continuous_and_a_function_of_the_start() -> None:
     z = latents(2)
     noise = noise_of(z, 1)
-    assert torch.equal(noise, noise_of(3 * z, 1))  # of the direction: past the shell it is still of unit variance
+    assert torch.allclose(noise, noise_of(3 * z, 1), atol=1e-5)  # of the direction: past the shell it is still of unit variance
     assert torch.allclose(noise.flatten(1).norm(dim=1), torch.tensor(256.0).sqrt())
     near = noise_of(z + 1e-4 * latents(2, seed=3), 1)
     assert (near - noise).abs().max() < 1e-3

@@ -10,13 +10,14 @@ graphs     CUDA graphs: no launch overhead; pays at small batches
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import os
 import shutil
 import sys
 import tempfile
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -38,32 +39,38 @@ def build(engine: str, module: nn.Module, example: tuple[Tensor, ...], key: str)
 
 
 def _eager(module: nn.Module, example: tuple[Tensor, ...], key: str) -> Run:
-    form = memory_format(example[0])
-    probe = next((weight for weight in module.parameters() if weight.ndim == 4), None)
+    module.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+    steady(module)
 
     def run(*inputs: Tensor) -> Tensor:
-        # Asked every time, since decoders share networks: another one may have laid the weights out its own way.
-        if probe is not None and not probe.is_contiguous(memory_format=form):
-            module.to(memory_format=form)  # type: ignore[call-overload]
         with torch.inference_mode():
-            return module(*(_laid(tensor, form) for tensor in inputs))  # type: ignore[no-any-return]
+            return module(*map(_last, inputs))  # type: ignore[no-any-return]
 
     return run
 
 
-def memory_format(batch: Tensor) -> torch.memory_format:
-    """Channels last where it pays (8.0 instead of 9.2 ms a UNet sample on two cores) and keeps slots equal.
+def steady(module: nn.Module) -> None:
+    """Make a module's pictures independent of their slots on a processor.
 
-    torch's channels-last GroupNorm on processors splits rows x pixels evenly among the threads (from 1024 pixels on).
-    Where the number of rows is no multiple of theirs, some pictures are summed in two parts and others in one, so a
-    picture's bytes would depend on its slot: measured with 3 rows on 2 threads, 8 on 3. The plain layout has no such.
+    torch's channels-last GroupNorm splits rows x pixels evenly among the threads (from 1,024 pixels on). Where the rows
+    are no multiple of the threads, some pictures are summed in two parts and others in one, and a picture's bytes hang
+    on its slot: seen with 3 rows on 2 threads, 8 on 3. There, and only there, these layers get the plain layout.
     """
-    even = batch.device.type != "cpu" or len(batch) % torch.get_num_threads() == 0
-    return torch.channels_last if even else torch.contiguous_format
+    for layer in module.modules():
+        if isinstance(layer, nn.GroupNorm) and not getattr(layer, "is_steady", False):
+            layer.register_forward_pre_hook(_plain_when_uneven)
+            layer.is_steady = True  # type: ignore[assignment]
 
 
-def _laid(tensor: Tensor, form: torch.memory_format) -> Tensor:
-    return tensor.contiguous(memory_format=form) if tensor.ndim == 4 else tensor
+def _plain_when_uneven(layer: nn.Module, inputs: tuple[Tensor, ...]) -> tuple[Tensor, ...] | None:
+    (rows,) = inputs
+    uneven = rows.device.type == "cpu" and len(rows) % torch.get_num_threads() != 0
+    return (rows.contiguous(),) if uneven else None
+
+
+def _last(tensor: Tensor) -> Tensor:
+    """Channels last: 8.0 instead of 9.2 ms a UNet sample on two cores, and what tensor cores want."""
+    return tensor.contiguous(memory_format=torch.channels_last) if tensor.ndim == 4 else tensor
 
 
 def _compile(module: nn.Module, example: tuple[Tensor, ...], key: str) -> Run:
@@ -73,14 +80,14 @@ def _compile(module: nn.Module, example: tuple[Tensor, ...], key: str) -> Run:
     def run(*inputs: Tensor) -> Tensor:
         # no_grad: tensors made in inference mode carry no version counter, which dynamo's guards ask for.
         with torch.no_grad():
-            return compiled(*(_laid(tensor, torch.channels_last) for tensor in inputs)).clone()  # type: ignore[no-any-return]
+            return compiled(*map(_last, inputs)).clone()  # type: ignore[no-any-return]
 
     return run
 
 
 def _graphs(module: nn.Module, example: tuple[Tensor, ...], key: str) -> Run:
     module.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
-    held = tuple(_laid(tensor.clone(), torch.channels_last) for tensor in example)
+    held = tuple(_last(tensor.clone()) for tensor in example)
     side = torch.cuda.Stream()  # type: ignore[no-untyped-call]  # warm up on a side stream, as CUDA graph capture wants it
     side.wait_stream(torch.cuda.current_stream())
     with torch.no_grad(), torch.cuda.stream(side):
@@ -126,7 +133,11 @@ def _openvino(module: nn.Module, example: tuple[Tensor, ...], key: str) -> Run:
 
 
 def _converted(openvino: Any, module: nn.Module, example: tuple[Tensor, ...], key: str) -> Any:
-    """The converted model, from the cache when this machine has converted it before."""
+    """The converted model, from the cache when this machine has converted it before.
+
+    It is read back from disk even when it was just converted: the model in memory rounds differently from the same one
+    after saving (seen on the first run of a film against its second).
+    """
     shapes = [(tuple(tensor.shape), str(tensor.dtype)) for tensor in example]
     what = repr((VERSION, key, type(module).__name__, shapes, openvino.__version__, torch.__version__))
     place = cache_folder() / "openvino" / hashlib.sha256(what.encode()).hexdigest()[:24]
@@ -135,9 +146,26 @@ def _converted(openvino: Any, module: nn.Module, example: tuple[Tensor, ...], ke
             return openvino.Core().read_model(place / "model.xml")
         except RuntimeError:  # a damaged cache is no reason to fail: convert again
             shutil.rmtree(place, ignore_errors=True)
-    model = _convert(module, example)
-    _save(openvino, model, place)
-    return model
+    with _workplace(place.parent) as folder:
+        openvino.save_model(_convert(module, example), folder / "model.xml", compress_to_fp16=False)
+        # Renamed when it is whole: a reader sees all of it or nothing. Another process may have been faster.
+        with contextlib.suppress(OSError):
+            folder.rename(place)
+        return openvino.Core().read_model((place if place.is_dir() else folder) / "model.xml")
+
+
+@contextlib.contextmanager
+def _workplace(parent: Path) -> Iterator[Path]:
+    """A new folder in `parent`, or anywhere if that is not to be written; gone afterwards unless it was renamed."""
+    try:
+        parent.mkdir(parents=True, exist_ok=True)
+        folder = Path(tempfile.mkdtemp(dir=parent))
+    except OSError:
+        folder = Path(tempfile.mkdtemp())
+    try:
+        yield folder
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
 
 
 def _convert(module: nn.Module, example: tuple[Tensor, ...]) -> Any:
@@ -154,20 +182,6 @@ def _convert(module: nn.Module, example: tuple[Tensor, ...]) -> Any:
         model = frontend.convert(frontend.load(decoder))
     model.reshape({row: list(tensor.shape) for row, tensor in enumerate(example)})
     return model
-
-
-def _save(openvino: Any, model: Any, place: Path) -> None:
-    """Write into a folder of our own, then rename it: a reader sees all of it or nothing."""
-    try:
-        place.parent.mkdir(parents=True, exist_ok=True)
-        folder = Path(tempfile.mkdtemp(dir=place.parent))
-    except OSError:
-        return  # nowhere to keep it: the conversion is made again next time
-    try:
-        openvino.save_model(model, folder / "model.xml", compress_to_fp16=False)
-        folder.rename(place)
-    except (OSError, RuntimeError):  # the disk is full, or another process was faster
-        shutil.rmtree(folder, ignore_errors=True)
 
 
 def cache_folder() -> Path:

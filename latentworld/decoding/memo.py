@@ -46,21 +46,22 @@ class Memo:
         import torch
 
         latents = latents.float()
+        if len(latents) == 0:
+            return self.decoder(latents, prompt, watch)
         while True:
             before = self.profile
             keys = [_key(latent, prompt, before) for latent in latents]
-            pictures = {key: self._kept[key] for key in keys if key in self._kept}
-            missing = {key: row for row, key in reversed(list(enumerate(keys))) if key not in pictures}
-            rows = sorted(missing.values())
-            fresh = self.decoder(latents[rows], prompt, watch)
+            rows = [row for row, key in enumerate(keys) if key not in self._kept and key not in keys[:row]]
+            made = self.decoder(latents[rows], prompt, watch) if rows else ()
             if self.profile == before:
                 break  # else memory ran out and the batch was halved: what is remembered belongs to the old profile
+        pictures = {key: self._kept[key] for key in keys if key in self._kept}
         # Clones: a slice would keep its whole batch alive, and the memory would not be bounded.
-        pictures |= {keys[row]: picture.clone() for row, picture in zip(rows, fresh, strict=True)}
+        pictures |= {keys[row]: picture.clone() for row, picture in zip(rows, made, strict=True)}
         self._remember(keys, pictures)
         self.made += len(rows)
         self.found += len(keys) - len(rows)
-        return torch.stack([pictures[key] for key in keys]) if keys else fresh
+        return torch.stack([pictures[key] for key in keys])
 
     def _remember(self, keys: list[bytes], pictures: dict[bytes, Tensor]) -> None:
         for key in keys:

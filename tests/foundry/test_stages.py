@@ -29,7 +29,7 @@ class Interrupted(Exception):
 def out(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """One whole tiny cast."""
     folder = tmp_path_factory.mktemp("cast")
-    command.cast(preset="tiny", out=folder, minutes=None, until="tiny_vae", device="cpu", workers=1)
+    command.cast(preset="tiny", out=folder, minutes=None, longer=None, until="tiny_vae", device="cpu", workers=1)
     return folder
 
 
@@ -95,6 +95,20 @@ def test_budgets_may_change_and_upstream_settings_may_not() -> None:
     redrawn = dataclasses.replace(TINY, data=dataclasses.replace(TINY.data, degraded=0.5))
     assert longer.fingerprint("student") == TINY.fingerprint("student")
     assert redrawn.fingerprint("student") != TINY.fingerprint("student")
+
+
+def test_a_finished_stage_can_train_on(out: Path, tmp_path: Path) -> None:
+    folder = tmp_path / "cast"
+    shutil.copytree(out, folder)
+    longer = command.lengthen(folder, TINY, "unet", 5.0)
+    assert longer.unet.minutes > 5
+    assert longer.fingerprint("unet") == TINY.fingerprint("unet")
+    assert not (folder / "student").exists()
+    assert not (folder / "unet" / "model").exists()
+    assert (folder / "unet" / "checkpoint.pt").exists()
+    assert (folder / "eye" / "model").exists()
+    with pytest.raises(FoundryError, match="unknown stage"):
+        command.lengthen(folder, TINY, "dreams", 5.0)
 
 
 def test_a_damaged_checkpoint_is_named(tmp_path: Path) -> None:
