@@ -1,7 +1,7 @@
 # Two commands: `make film` sets up and renders presets/first-light.toml; `make test` checks format, lint, types, tests.
 PYTHON ?= python3
 VENV   ?= .venv
-# torch alone: another build (CUDA, ROCm) is had by giving pip's own options for it, for example
+# torch alone: another build (CUDA, ROCm, or the CPU's where pip would take CUDA's) is had by pip's own options, as in
 #   make film TORCH_PIP="--index-url <the address that the selector on pytorch.org names>"
 TORCH     ?= torch==2.13.0
 TORCH_PIP ?=

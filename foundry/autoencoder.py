@@ -109,7 +109,7 @@ def cast(folder: Path, preset: Preset, train_split: Split, held: Split, device: 
     def look(vae: nn.Module) -> Tensor:
         again = torch.cat([vae.decode(vae.encode(part).latent_dist.mean).sample for part in shown.split(8)])
         pairs = torch.stack([shown, again], 1).flatten(0, 1) / 2 + 0.5
-        return sheet(pairs.clamp(0, 1), 12)
+        return sheet(pairs.clamp(0, 1).cpu(), 12)
 
     torch.manual_seed(1)
     model = build(preset).to(device)

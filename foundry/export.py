@@ -13,6 +13,7 @@ from typing import Any
 import tomli_w
 import torch
 from diffusers import AutoencoderKL, AutoencoderTiny, StableDiffusionPipeline, UNet2DConditionModel
+from safetensors import SafetensorError
 from transformers import CLIPModel, CLIPTokenizer
 
 from foundry import autoencoder, captions, clip, tiny_vae, unet
@@ -132,7 +133,7 @@ def load(folder: Path) -> World:
             UNet2DConditionModel.from_pretrained(folder / "unet").eval(),
             UNet2DConditionModel.from_pretrained(folder / "student" / "unet").eval(),
         )
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, RuntimeError, SafetensorError) as error:
         reason = str(error).splitlines()[0]
         raise FoundryError(f"{folder} is no whole world ({reason}): cast or export it again") from error
 

@@ -15,6 +15,7 @@ from torch import Tensor
 
 from foundry import autoencoder, captions, clip, data, export, presets, rifts, student, unet
 from foundry.data import FAMILIES
+from foundry.errors import FoundryError
 from foundry.files import save_picture, write_atomically
 from foundry.presets import Preset
 from foundry.scenes.canvas import sheet
@@ -65,6 +66,8 @@ def bench(folder: Path, sheets: Path, effort: Effort) -> Bench:
     began = time.perf_counter()
     world = export.load(folder)
     took = time.perf_counter() - began
+    if not (folder / "card.toml").exists():
+        raise FoundryError(f"{folder / 'card.toml'} is not there: export the world again")
     told = tomllib.loads((folder / "card.toml").read_text())
     preset = dataclasses.replace(presets.find(told["cast"]["preset"]), bfloat16=False)
     texts = unet.Texts(clip.text_encoder(world.clip), world.tokenizer, torch.device("cpu"))

@@ -16,7 +16,7 @@ from latentworld.decoding import Decoder, Memo, Watch, faithful_decoder, scout_d
 from latentworld.decoding.analytic import AnalyticEye, analytic
 from latentworld.decoding.contract import Profile
 from latentworld.device import choose
-from latentworld.errors import PresetError, WorldMismatch
+from latentworld.errors import WorldMismatch
 from latentworld.lipschitz import Array, Lookout
 from latentworld.pilot import Pilot as Helm
 from latentworld.plane import Plane
@@ -107,6 +107,9 @@ def build(preset: Preset, watch: Watch | None = None) -> Rig:
 
 def open_studio(preset: Preset, watch: Watch | None = None) -> Studio:
     """The plane, decoders and eye of a preset."""
+    if preset.plane.device == "auto":  # devices draw different numbers: the preset that is kept names the one that drew
+        plane = preset.plane.model_copy(update={"device": choose().device})
+        preset = preset.model_copy(update={"plane": plane})
     studio = _analytic(preset) if preset.decoder.kind == "analytic" else _diffusion(preset)
     if watch is None:
         return studio
@@ -152,7 +155,6 @@ def _diffusion(preset: Preset) -> Studio:
     d = preset.decoder
     assert isinstance(d.batch, int)  # resolved
     size = (d.height or world.card.size, d.width or world.card.size)
-    _check_size(size, world.factor)
     common: dict[str, Any] = {"batch": d.batch, "engine": d.engine, "size": size}
     look = _scout(preset, world, common)
     main = look if d.kind == "scout" else faithful_decoder(world, steps=d.steps, guidance=d.guidance, **common)
@@ -189,8 +191,7 @@ def _plane(preset: Preset, shape: tuple[int, int, int]) -> Plane:
     if spec.vertices is not None:
         drawn, _ = vertices.load(spec.vertices)
     else:
-        device = choose(spec.device).device if spec.device == "auto" else spec.device
-        drawn = vertices.from_seeds(spec.seeds, shape, spec.layout, device, spec.dtype)
+        drawn = vertices.from_seeds(spec.seeds, shape, spec.layout, spec.device, spec.dtype)
     if drawn.shape[1:] != shape:
         found, wanted = list(drawn.shape[1:]), list(shape)
         raise WorldMismatch(f"the vertices in {spec.vertices} are {found}, this decoder wants {wanted}: draw others")
@@ -199,9 +200,3 @@ def _plane(preset: Preset, shape: tuple[int, int, int]) -> Plane:
 
 def _prompt(preset: Preset) -> Prompt:
     return Prompt(preset.prompt.positive or "", preset.prompt.negative or "")
-
-
-def _check_size(size: tuple[int, int], factor: int) -> None:
-    for key, side in zip(("height", "width"), size):
-        if side % factor:
-            raise PresetError(f"decoder.{key} = {side}: this world needs a multiple of {factor}")

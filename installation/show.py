@@ -73,14 +73,14 @@ def film(
 
 
 def still(preset: Preset, alpha: float, beta: float, radius: float, out: str | Path) -> Profile:
-    """Render one place into a PNG; the same bytes as a film's frame there."""
+    """Render one place into a PNG; the same bytes as a film's frame there. Raises what does not fit, before it works."""
+    target = Path(out)
+    with writing(target.parent):
+        target.parent.mkdir(parents=True, exist_ok=True)
     studio = open_studio(preset)
     unit = studio.plane.unit([alpha], [beta])
     latents = studio.plane.latents(unit, [radius])
     picture = develop(studio.decoder(latents, studio.prompt))[0]
-    target = Path(out)
-    with writing(target.parent):
-        target.parent.mkdir(parents=True, exist_ok=True)
     save_png(target, picture)
     return studio.decoder.profile
 

@@ -44,7 +44,7 @@ class PacingSpec(BaseModel):
     `floor` and no more than `ceiling`; the first frames are guessed from `speed`. `look`: which decoder looks ahead.
     """
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
 
     kind: Literal["latent", "clip"] = "clip"
     speed: Positive = 4.0  # latent arc per second

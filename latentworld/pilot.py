@@ -50,7 +50,7 @@ class PilotSpec(BaseModel):
     each): `ride` spends .869 +- .008 of its arc in the top decile of the rate, straight on .098: 8.9 times.
     """
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
 
     mode: Mode = "ride"
     attraction: Annotated[FiniteFloat, Field(ge=-1.0, le=1.0)] = 1.0

@@ -157,8 +157,9 @@ def load(preset: str | Path, overrides: Iterable[str] = ()) -> Preset:
 def parse(table: Mapping[str, Any], overrides: Iterable[str] = ()) -> Preset:
     """A preset from what a TOML file holds."""
     content = {key: dict(value) if isinstance(value, Mapping) else value for key, value in table.items()}
-    for override in overrides:
-        _override(content, override)
+    # a walk's kind first: it drops the keys of another kind, and must not drop those that stand beside it
+    for section, key, value in sorted(map(_override, overrides), key=lambda part: part[1] != "kind"):
+        _set(content, section, key, value)
     for section in _UNION:
         if isinstance(content.get(section), dict):
             # a discriminator that is absent is no error worth explaining: it has a default as other keys have
@@ -201,14 +202,18 @@ def _resolve_vertices(table: dict[str, Any], beside: Path) -> None:
         plane["vertices"] = str((beside / file).resolve())
 
 
-def _override(content: dict[str, Any], override: str) -> None:
+def _override(override: str) -> tuple[str, str | None, Any]:
+    """Section, key (None for a key of the preset itself) and value of an override as people write it."""
     match = re.fullmatch(r"\s*([\w-]+)(?:\.([\w-]+))?\s*=(.*)", override, flags=re.DOTALL)
     if match is None:
         raise PresetError(f"cannot read the override {override!r}: write section.key=value")
-    section, key, value = match[1], match[2], _value(match[3].strip())
+    if match[2] is None and match[1] not in ("title", "description"):
+        raise PresetError(f"the override {override!r} lacks a section or a key: write section.key=value")
+    return match[1], match[2], _value(match[3].strip())
+
+
+def _set(content: dict[str, Any], section: str, key: str | None, value: Any) -> None:
     if key is None:
-        if section not in ("title", "description"):
-            raise PresetError(f"the override {override!r} lacks a section or a key: write section.key=value")
         content[section] = value
         return
     table = content.setdefault(section, {})

@@ -8,8 +8,9 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
-from installation import cli
+from installation import cli, show
 from latentworld import worlds
+from latentworld.preset import Preset
 
 SMALL = ["--set", "decoder.height=32", "--set", "decoder.width=32", "--set", "decoder.steps=5"]
 STILL = ["still", "--decoder", "analytic", "--set", "decoder.height=32", "--set", "decoder.width=32"]
@@ -62,6 +63,7 @@ BAD = {
     "steps": [*STILL, "--alpha", "0", "--beta", "0", "--steps", "0", "-o", "OUT/a.png"],
     "norm": [*STILL, "--alpha", "0", "--beta", "0", "--norm", "cube", "-o", "OUT/a.png"],
     "place": [*STILL, "--alpha", "0", "--beta", "0", "-o", "/proc/nowhere/a.png"],
+    "folder": [*STILL, "--alpha", "0", "--beta", "0", "-o", "."],
     "world to show": ["worlds", "show", "nowhere"],
     "world's path": ["worlds", "path", "nowhere"],
     "preset to show": ["presets", "show", "nowhere"],
@@ -77,13 +79,34 @@ def test_what_is_refused_is_one_line_and_exit_code_1(arguments: list[str], run, 
     assert lines[0].startswith("error: ")
 
 
-@pytest.mark.parametrize("arguments", [["film"], ["film", "analytic"], ["nonsense"], ["still", "--alpha", "x"]])
-def test_usage_errors_exit_with_2(arguments: list[str], run) -> None:  # type: ignore[no-untyped-def]
-    assert run(*arguments)[0] == 2
+MISUSED = {
+    "no preset": ["film"],
+    "no output": ["film", "analytic"],
+    "no command": ["nonsense"],
+    "no option": ["presets", "--nope"],
+    "no number": ["still", "--alpha", "x"],
+    "no seeds": [*STILL, "--alpha", "0", "--beta", "0", "--seeds", "1,x,3", "-o", "a.png"],
+}
 
 
-def test_seeds_that_are_no_numbers_are_a_usage_error(run) -> None:  # type: ignore[no-untyped-def]
-    assert run(*STILL, "--alpha", "0", "--beta", "0", "--seeds", "1,x,3", "-o", "a.png")[0] == 2
+@pytest.mark.parametrize("arguments", MISUSED.values(), ids=MISUSED.keys())
+def test_misuse_is_one_line_and_exit_code_2(arguments: list[str], run) -> None:  # type: ignore[no-untyped-def]
+    code, out, err = run(*arguments)
+    assert (code, out) == (2, "")
+    assert err.startswith("error: ")
+    assert err.count("\n") == 1
+    assert "--help" in err
+
+
+def test_steps_are_those_of_the_chosen_decoder(run, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:  # type: ignore[no-untyped-def]
+    asked: list[Preset] = []
+    monkeypatch.setattr(show, "still", lambda journey, *_: asked.append(journey))
+    for kind in ("faithful", "scout"):
+        place = ("--alpha", "0", "--beta", "0", "-o", tmp_path / "a.png")
+        assert run("still", *place, "--decoder", kind, "--steps", "3")[0] == 0
+    assert [(d.decoder.kind, d.decoder.steps, d.decoder.scout_steps) for d in asked] == [
+        ("faithful", 3, 3), ("scout", 3, 3)
+    ]  # fmt: skip
 
 
 def test_a_fault_of_ours_keeps_its_traceback(run, monkeypatch: pytest.MonkeyPatch) -> None:  # type: ignore[no-untyped-def]

@@ -160,6 +160,17 @@ def test_a_watcher_ends_a_film_early_and_whole(tmp_path: Path) -> None:
     assert film.folder.chart.exists()
 
 
+@pytest.mark.usefixtures("plain")
+def test_a_film_stopped_before_its_first_frame_leaves_no_video(tmp_path: Path) -> None:
+    film = show.film(journey(), tmp_path / "film", watch=lambda done, total: False)
+    assert (film.complete, film.summary.frames, film.video.exists()) == (False, 0, False)
+    json.dumps(json.loads(film.folder.summary.read_text()), allow_nan=False)
+
+
+def test_the_resolved_preset_names_the_device_that_drew_the_vertices() -> None:
+    assert rig.open_studio(journey("plane.device=auto")).preset.plane.device != "auto"
+
+
 class Failing(Memory):
     """Fails at its second batch."""
 

@@ -19,6 +19,7 @@ ROWS = [
     {"walks", "pacing"},
     {"pilot"},
     {"preset"},
+    {"reference"},
 ]
 LEVEL = {name: level for level, row in enumerate(ROWS) for name in row}
 SHOW = {"installation", "cv2", "imageio_ffmpeg", "typer", "rich", "socket", "pythonosc", "glfw", "moderngl"}
@@ -79,8 +80,7 @@ def test_the_loop_is_a_page() -> None:
     assert run.end_lineno - run.lineno < 40
 
 
-@pytest.mark.parametrize("room", ["show", "rig"])
-def test_only_the_builder_knows_concrete_classes(room: str) -> None:
+def test_only_the_builder_knows_concrete_classes() -> None:
     concrete = ("latentworld.decoding.faithful", "latentworld.decoding.scout", "latentworld.decoding.analytic")
     for path in (ROOT / "installation").rglob("*.py"):
         if path.stem not in ("show", "rig"):

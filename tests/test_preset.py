@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from latentworld import preset
+from latentworld import preset, walks
 from latentworld.errors import PresetError
 from latentworld.preset import Preset, dump, load, names, parse
 
@@ -65,7 +65,11 @@ BAD = [
     ("walk.start=[nan, 0]", "walk.start[0] = NaN: must be a finite number"),
     ("walk.start=z7", 'walk.start = "z7"'),
     ("walk.radius=9", "walk.radius = 9: must be less than or equal to 3"),
+    ("walk.ease=true", "walk.ease = true: must be a valid number"),
+    ("walk.heading='20'", 'walk.heading = "20": must be a valid number'),
     ("pilot.attraction=2", "pilot.attraction = 2"),
+    ("pilot.fan='9'", 'pilot.fan = "9": must be a valid integer'),
+    ("pacing.speed=true", "pacing.speed = true: must be a valid number"),
     ("pacing.floor=100", "[pacing]: floor 100.0 <= speed"),
     ("world.name=3", "world.name = 3: must be a valid string"),
     ("title=3", "title = 3: must be a valid string"),
@@ -106,6 +110,10 @@ def test_another_kind_of_walk_drops_the_keys_of_the_first() -> None:
     journey = load("first-light", ["walk.kind=orbit", "walk.inclination=45"])
     assert journey.walk.kind == "orbit"
     assert journey.walk.inclination == 45.0
+
+
+def test_a_walks_kind_and_keys_may_come_in_any_order() -> None:
+    assert load("void", ["walk.breaths=3", "walk.kind=wander"]).walk == walks.Wander(breaths=3.0)
 
 
 def test_vertices_are_found_beside_their_preset(tmp_path: Path) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import stat
 import subprocess
 import sys
@@ -26,6 +27,7 @@ from latentworld.errors import DiskFull, EncoderFailed, OutputError, OutputExist
 from latentworld.lipschitz import Rates
 from latentworld.plane import Path
 
+ROOT = File(__file__).parent.parent
 H264 = Recipe("h264", 24.0, SIZE, (32, 48))
 FFV1 = Recipe("ffv1", 24.0, SIZE, SIZE)
 NONE = np.empty(0)
@@ -179,6 +181,22 @@ def test_a_missing_ffmpeg_is_an_error_with_a_remedy(tmp_path: File, monkeypatch:
         pass
 
 
+def test_a_film_without_a_frame_is_no_file(tmp_path: File) -> None:
+    for name, recipe in (("film.mp4", H264), ("film.mkv", FFV1)):
+        with Video(tmp_path / name, recipe) as video:
+            video.send(EMPTY)
+    assert not list(tmp_path.iterdir())
+
+
+def test_an_ffmpeg_that_hangs_is_ended(tmp_path: File, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(encoder, "binary", lambda: fake(tmp_path, "import time; time.sleep(100)"))
+    writer = Encoder(Recipe("h264", 24.0, (256, 256), (256, 256)), tmp_path / "film.mp4", depth=2)
+    for _ in range(2):
+        writer.send(bytes(256 * 256 * 3))
+    with pytest.raises(EncoderFailed, match="ended early"):
+        writer.close(patience=0.2)
+
+
 def test_frames_of_another_size_are_refused(tmp_path: File) -> None:
     with pytest.raises(OutputError, match="do not fit"), Video(tmp_path / "film.mp4", FFV1) as video:
         video.send(batch_of(1, size=(8, 8)))
@@ -274,6 +292,37 @@ def test_a_preview_without_a_display_says_so(monkeypatch: pytest.MonkeyPatch) ->
     monkeypatch.setattr(preview, "display", lambda: None)
     with pytest.raises(OutputError, match="no display"):
         Preview()
+
+
+def test_a_preview_on_a_display_that_does_not_answer_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(preview, "display", lambda: ":4321")
+    monkeypatch.setenv("DISPLAY", ":4321")
+    with pytest.raises(OutputError, match="opens no window on display :4321"):
+        Preview()
+
+
+SHOWING = """
+import sys
+sys.path.insert(0, "tests")
+from installation.film.preview import Preview
+from standins import batch_of
+with Preview() as preview:
+    preview.send(batch_of(3))
+    print("shown", preview._shown)
+"""
+
+
+@pytest.mark.skipif(shutil.which("Xvfb") is None, reason="needs Xvfb")
+def test_a_preview_shows_frames(monkeypatch: pytest.MonkeyPatch) -> None:
+    with subprocess.Popen(["Xvfb", "-displayfd", "1"], stdout=subprocess.PIPE, stderr=subprocess.DEVNULL) as screen:
+        try:
+            assert screen.stdout is not None
+            monkeypatch.setenv("DISPLAY", f":{screen.stdout.readline().decode().strip()}")
+            program = [sys.executable, "-c", SHOWING]
+            seen = subprocess.run(program, cwd=ROOT, capture_output=True, text=True, check=False)
+        finally:
+            screen.terminate()
+    assert seen.stdout.strip() == "shown True", seen.stderr
 
 
 def test_a_folder_with_a_film_is_refused_and_cleared_on_request(tmp_path: File) -> None:

@@ -19,8 +19,10 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor
 
 from latentworld import worlds
+from latentworld.decoding import faithful_decoder
 from latentworld.device import choose
 from latentworld.errors import PresetError, UnsafeWeights, WorldDamaged, WorldError, WorldMismatch, WorldMissing
+from latentworld.prompts import Prompt
 from latentworld.worlds import HubRef, locate
 from latentworld.worlds.load import scheduler_from
 from latentworld.worlds.locate import wanted_files
@@ -278,22 +280,22 @@ def ldm_vae(state: dict[str, Tensor]) -> dict[str, Tensor]:
 
 
 def checkpoint(folder: Path) -> Path:
-    """The plain tiny world as one file with its tokenizer and a card beside it."""
-    world = worlds.load(tiny_world.folder("plain"))
+    """The classic tiny world as one file with its tokenizer and a card beside it."""
+    world = worlds.load(tiny_world.folder("classic"))
     text = {
         f"cond_stage_model.transformer.text_model.{key.removeprefix('text_model.')}": value
         for key, value in world.text_encoder.state_dict().items()
     }
     parts = ldm_unet(world.unet.state_dict()) | ldm_vae(world.vae.state_dict()) | text
     save_file({key: value.contiguous() for key, value in parts.items()}, folder / "tiny.safetensors")
-    shutil.copytree(tiny_world.folder("plain") / "tokenizer", folder / "tokenizer")
+    shutil.copytree(tiny_world.folder("classic") / "tokenizer", folder / "tokenizer")
     (folder / "tiny.toml").write_text('title = "One file"\nsize = 64\n')
     return folder / "tiny.safetensors"
 
 
-def test_a_single_file_is_the_same_world(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_single_file_is_the_same_world(tmp_path: Path) -> None:
     path = checkpoint(tmp_path)
-    plain = worlds.load(tiny_world.folder("plain"))
+    plain = worlds.load(tiny_world.folder("classic"))
     seen = worlds.inspect(path)
     assert (seen.size, seen.prediction, seen.card.title, seen.student) == (64, "epsilon", "One file", False)
     assert seen.parameters["unet"] == sum(weight.numel() for weight in plain.unet.parameters())
@@ -306,6 +308,9 @@ def test_a_single_file_is_the_same_world(tmp_path: Path, monkeypatch: pytest.Mon
         mine, theirs = one.state_dict(), other.state_dict()
         assert mine.keys() == theirs.keys()
         assert all(torch.equal(mine[key], theirs[key]) for key in mine)
+    z = torch.randn(1, 4, 8, 8, generator=torch.Generator().manual_seed(0))
+    both = [faithful_decoder(one, steps=2, batch=1)(z, Prompt("a cat", "blurry")) for one in (world, plain)]
+    assert torch.equal(*both)
 
 
 def test_a_single_file_that_lacks_something(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -33,15 +33,21 @@ class Shape:
     tiny: tuple[int, ...] = (8, 8, 8, 8)
     text: int = 32
     text_layers: int = 1
+    text_head: int = 16
     clip: int = 32
     clip_layers: int = 1
     patch: int = 8
     picture: int = 32  # what CLIP sees; the world's own pictures are 8 x latent
     tokens: int = 16
     projection: int = 16
+    groups: int = 16
+    vae_groups: int = 8
+    heads: int | None = None  # everywhere, as SD 1 has it; else widths over `head`
 
 
 TINY = Shape()
+# What the original code takes for granted: 32 groups, 8 heads in the UNet, heads 64 wide in the text encoder.
+CLASSIC = Shape(vae=(32, 32, 32, 32), groups=32, vae_groups=32, heads=8, text=64, text_head=64)
 FULL = Shape(
     latent=16, unet=(96, 160, 256), head=32, vae=(16, 32, 64, 128), tiny=(32, 32, 32, 32), text=192, text_layers=4,
     clip=192, clip_layers=6, patch=16, picture=128, tokens=64, projection=160,
@@ -72,8 +78,9 @@ def unet(shape: Shape = TINY, **other: Any) -> UNet2DConditionModel:
     return UNet2DConditionModel(
         sample_size=shape.latent, in_channels=4, out_channels=4, layers_per_block=1, block_out_channels=shape.unet,
         down_block_types=("DownBlock2D",) + ("CrossAttnDownBlock2D",) * deep,
-        up_block_types=("CrossAttnUpBlock2D",) * deep + ("UpBlock2D",), norm_num_groups=16,
-        cross_attention_dim=shape.text, attention_head_dim=tuple(width // shape.head for width in shape.unet), **other,
+        up_block_types=("CrossAttnUpBlock2D",) * deep + ("UpBlock2D",), norm_num_groups=shape.groups,
+        cross_attention_dim=shape.text,
+        attention_head_dim=shape.heads or tuple(width // shape.head for width in shape.unet), **other,
     )  # fmt: skip
 
 
@@ -82,8 +89,8 @@ def vae(shape: Shape = TINY) -> AutoencoderKL:
     blocks = len(shape.vae)
     return AutoencoderKL(
         block_out_channels=shape.vae, down_block_types=("DownEncoderBlock2D",) * blocks,
-        up_block_types=("UpDecoderBlock2D",) * blocks, layers_per_block=1, latent_channels=4, norm_num_groups=8,
-        scaling_factor=0.9, sample_size=shape.latent * 8,
+        up_block_types=("UpDecoderBlock2D",) * blocks, layers_per_block=1, latent_channels=4,
+        norm_num_groups=shape.vae_groups, scaling_factor=0.18215, sample_size=shape.latent * 8,
     )  # fmt: skip
 
 
@@ -110,7 +117,7 @@ def _write_tokenizer(folder: Path, shape: Shape) -> int:
 def _text_config(shape: Shape, words: int) -> dict[str, Any]:
     return {
         "vocab_size": words, "hidden_size": shape.text, "intermediate_size": shape.text * 2,
-        "num_hidden_layers": shape.text_layers, "num_attention_heads": shape.text // 16,
+        "num_hidden_layers": shape.text_layers, "num_attention_heads": shape.text // shape.text_head,
         "max_position_embeddings": shape.tokens, "projection_dim": shape.projection,
         "bos_token_id": words - 2, "eos_token_id": words - 1, "pad_token_id": words - 1,
     }  # fmt: skip
@@ -173,11 +180,11 @@ def build(
 
 @functools.cache
 def folder(kind: str = "embedded") -> Path:
-    """A tiny world shared by a test run: `embedded` (v-prediction, fp16 on disk, extras) or `plain` (epsilon)."""
+    """A tiny world shared by a test run: `embedded` (v-prediction, fp16 on disk, extras), `plain` or `classic`."""
     home = Path(tempfile.mkdtemp(prefix="tiny-world-"))
     atexit.register(shutil.rmtree, home, ignore_errors=True)
-    if kind == "plain":
-        return build(home / kind, prediction="epsilon", extras=False)
+    if kind in ("plain", "classic"):
+        return build(home / kind, shape=TINY if kind == "plain" else CLASSIC, prediction="epsilon", extras=False)
     return build(home / kind, half=True)
 
 

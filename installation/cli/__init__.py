@@ -38,12 +38,13 @@ def _options(
 
 
 def main() -> None:
-    """Run a command; whatever latentworld refuses becomes one line on stderr and exit code 1."""
+    """Run a command; what latentworld refuses becomes one line on stderr and exit code 1, what typer refuses 2."""
     try:
-        app()
+        sys.exit(app(standalone_mode=False))  # the code of a typer.Exit, else None
     except LatentWorldError as error:
         print(f"error: {' '.join(str(error).split())}", file=sys.stderr)
         sys.exit(1)
-    except KeyboardInterrupt:
-        print("interrupted", file=sys.stderr)
-        sys.exit(130)
+    except typer.TyperException as error:
+        words = " ".join(error.format_message().split()).rstrip(".")
+        print(f"error: {words}; see `latentworld --help` and `latentworld COMMAND --help`", file=sys.stderr)
+        sys.exit(error.exit_code)

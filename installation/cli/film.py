@@ -44,13 +44,11 @@ def film(
         f"{median}, {seen.rifts} rifts, {seen.marked_steps} steps marked",
         highlight=False,
     )
-    print(made.video)
+    if seen.frames:
+        print(made.video)
     if not made.complete:
-        settings = "".join(f" --set {shlex.quote(s)}" for s in set_ or [])
-        again = f"latentworld film {preset} -o {output}{settings} --overwrite"
-        print(
-            f"interrupted after {seen.frames} of {seen.planned} frames: {made.video} plays so far. "
-            f"To make it whole: {again}; to keep it this short, add --set film.seconds={seen.seconds:.3f}",
-            file=sys.stderr,
-        )
+        settings = [part for override in set_ or [] for part in ("--set", override)]
+        again = shlex.join(["latentworld", "film", preset, "-o", str(output), *settings, "--overwrite"])
+        state = f"{made.video} plays so far" if seen.frames else "there is no film yet"
+        print(f"interrupted after {seen.frames} of {seen.planned} frames: {state}. To make it: {again}", file=sys.stderr)
         raise typer.Exit(130)

@@ -15,9 +15,10 @@ Option = typer.Option
 
 def still(
     preset: Annotated[str | None, typer.Argument(help="A preset to start from; without one, plain defaults.")] = None,
-    alpha: Annotated[float, Option(help="From z0 toward z1.")] = ...,  # type: ignore[assignment]
-    beta: Annotated[float, Option(help="From z0 toward z2.")] = ...,  # type: ignore[assignment]
-    output: Annotated[Path, Option("-o", "--output", help="The PNG file; replaces one that is there.")] = ...,  # type: ignore[assignment]
+    *,
+    alpha: Annotated[float, Option(help="From z0 toward z1.")],
+    beta: Annotated[float, Option(help="From z0 toward z2.")],
+    output: Annotated[Path, Option("-o", "--output", help="The PNG file; replaces one that is there.")],
     radius: Annotated[float, Option(help="Factor of the shell; above 1 is past the hypersphere.")] = 1.0,
     world: Annotated[str | None, Option(help="`embedded`, a folder, a .safetensors file or a hub name.")] = None,
     seeds: Annotated[str | None, Option(help="Three seeds, as 0,123,200.")] = None,
@@ -25,7 +26,7 @@ def still(
     norm: Annotated[str | None, Option(help="sphere, global or raw.")] = None,
     prompt: Annotated[str | None, Option(help="What the picture should be.")] = None,
     negative: Annotated[str | None, Option(help="What it should not be.")] = None,
-    steps: Annotated[int | None, Option(help="Denoising steps.")] = None,
+    steps: Annotated[int | None, Option(help="Denoising steps, of whichever decoder it is.")] = None,
     guidance: Annotated[float | None, Option(help="Classifier-free guidance; 1 is none.")] = None,
     decoder: Annotated[str | None, Option(help="faithful, scout or analytic.")] = None,
     set_: Override = None,
@@ -36,7 +37,7 @@ def still(
     chosen: dict[str, Any] = {
         "world.name": world, "plane.seeds": None if seeds is None else _numbers(seeds), "plane.layout": layout,
         "plane.norm": norm, "prompt.positive": prompt, "prompt.negative": negative,
-        "decoder.steps": steps, "decoder.guidance": guidance, "decoder.kind": decoder,
+        "decoder.steps": steps, "decoder.scout_steps": steps, "decoder.guidance": guidance, "decoder.kind": decoder,
     }  # fmt: skip
     # JSON strings, numbers and lists are TOML too, so that a prompt may hold quotes and equals signs
     overrides = [f"{key}={json.dumps(value)}" for key, value in chosen.items() if value is not None] + (set_ or [])

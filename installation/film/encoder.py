@@ -103,14 +103,16 @@ class Encoder:
                 continue
 
     def close(self, patience: float = 300.0) -> None:
-        """Let ffmpeg finish the file, and raise if it could not."""
-        self._queue.put(None)
-        self._threads[1].join()
+        """Let ffmpeg finish the file, and raise if it could not, or if it took no frame or did not end for so long."""
         try:
-            code = self._process.wait(patience)
-        except subprocess.TimeoutExpired:
+            self._queue.put(None, timeout=patience)
+            self._threads[1].join(patience)
+            self._process.wait(patience)
+        except (queue.Full, subprocess.TimeoutExpired):
+            pass
+        if self._process.poll() is None:
             self._process.kill()
-            code = self._process.wait()
+        code = self._process.wait()
         self._threads[0].join()
         if code != 0:
             raise self._fault()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import subprocess
 import sys
 from typing import Self
 
@@ -10,6 +11,7 @@ from installation.frames import Frames
 from latentworld.errors import OutputError
 
 _REMEDY = "leave --preview out, or start from a desktop session"
+_TRY = "import cv2; cv2.namedWindow('latentworld'); cv2.destroyAllWindows()"
 
 
 def display() -> str | None:
@@ -23,9 +25,12 @@ class Preview:
     """Shows each batch's frames; closing the window, or q, ends the watching and not the film."""
 
     def __init__(self, title: str = "latentworld") -> None:
-        # asked before OpenCV is: its Qt ends the whole process where no display is
-        if display() is None:
+        if (where := display()) is None:
             raise OutputError(f"no display for the preview window: {_REMEDY}")
+        # in a process of its own: OpenCV's Qt aborts the one it is in where a display is named but does not answer
+        tried = [] if where == "desktop" else [sys.executable, "-c", _TRY]
+        if tried and subprocess.run(tried, capture_output=True, check=False).returncode:
+            raise OutputError(f"OpenCV opens no window on display {where}: {_REMEDY}")
         self.title = title
         self._shown = False
 

@@ -81,11 +81,12 @@ class Memory:
 
 
 class Video:
-    """A film file, encoded by an ffmpeg of its own. Nothing is started before the first frame comes."""
+    """A film file, encoded by an ffmpeg of its own. Without a frame no file is left: it would not play."""
 
     def __init__(self, target: Path, recipe: Recipe) -> None:
         self.target, self.recipe = target, recipe
         self._encoder: Encoder | None = None
+        self._frames = 0
 
     def __enter__(self) -> Self:
         self._encoder = Encoder(self.recipe, self.target)
@@ -100,6 +101,9 @@ class Video:
         except OutputError:
             if kind is None:  # else the first fault is the one to report; the file plays as far as it goes
                 raise
+        finally:
+            if not self._frames:
+                self.target.unlink(missing_ok=True)
 
     def send(self, frames: Frames) -> None:
         """Queue the batch; waits for the encoder when it is behind."""
@@ -112,6 +116,7 @@ class Video:
             )
         for picture in frames.pictures:
             self._encoder.send(picture.tobytes())
+            self._frames += 1
 
 
 class Stills:
@@ -170,7 +175,7 @@ def save_png(path: Path, picture: Pictures, size: tuple[int, int] | None = None)
     image = Image.fromarray(picture)
     if size is not None and size != picture.shape[:2]:
         image = image.resize((size[1], size[0]), Image.Resampling.LANCZOS)
-    part = path.with_name(f".{path.name}.part")
+    part = path.parent / f".{path.name}.part"
     with writing(path):
         try:
             image.save(part, format="PNG", compress_level=4)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import math
 from dataclasses import asdict, dataclass
 from typing import Self
 
@@ -66,12 +65,11 @@ def figures(telemetry: Telemetry) -> dict[str, float | int | None]:
 
 
 class Tally:
-    """Counts frames, and frames that repeat the one before; remembers the last Lipschitz value."""
+    """Counts frames, and frames that repeat the one before."""
 
     def __init__(self) -> None:
         self.frames = 0
         self.repeated = 0
-        self.lipschitz = math.nan
         self._last: Pictures | None = None
 
     def __enter__(self) -> Self:
@@ -87,7 +85,6 @@ class Tally:
             self._last = picture
         self.frames += len(frames)
         if len(frames):
-            self.lipschitz = float(frames.rates.rate[-1])
             self._last = frames.pictures[-1].copy()  # not a view, which would keep the whole batch alive
 
 

@@ -89,7 +89,7 @@ def rows(frames: Frames, plane: Plane) -> list[list[Any]]:
 
 def read(path: Path) -> Telemetry:
     """Telemetry from its file; a last line cut short by a crash is left out."""
-    values = {name: [] for name in COLUMNS}  # type: dict[str, list[float]]
+    values: dict[str, list[float]] = {name: [] for name in COLUMNS}
     with path.open(newline="", encoding="utf-8") as file:
         for row in csv.DictReader(file):
             if any(row[name] in (None, "") for name in COLUMNS):

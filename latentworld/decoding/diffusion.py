@@ -98,7 +98,9 @@ class Diffusion:
     def _picture(self, start: Tensor, text: Tensor, progress: Progress) -> Tensor:
         sample = self._sample(start.to(self._device), text, progress).to(self._dtype)
         if self._paint is None:
-            self._paint = self._build(self.profile.engine, self.recipe.vae, (sample,), f"{self.profile.world}/{self.profile.decoder}/vae")
+            self._paint = self._build(
+                self.profile.engine, self.recipe.vae, (sample,), f"{self.profile.world}/{self.profile.decoder}/vae"
+            )
         return self._paint(sample).float().cpu().contiguous()
 
     def _sample(self, start: Tensor, text: Tensor, progress: Progress) -> Tensor:

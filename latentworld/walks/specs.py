@@ -9,22 +9,23 @@ from __future__ import annotations
 
 from typing import Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, FiniteFloat
+from pydantic import BaseModel, ConfigDict, Field, FiniteFloat, Strict
 
 PointName = Annotated[str, Field(pattern=r"^-?(z0|z1|z2|centre|corner)$")]
 Radius = Annotated[FiniteFloat, Field(ge=0.05, le=3.0)]
 Degrees = Annotated[FiniteFloat, Field(ge=-360.0, le=360.0)]
 Amplitude = Annotated[FiniteFloat, Field(gt=0.0, le=120.0)]
 Frequency = Annotated[int, Field(ge=1, le=50)]
-Place = PointName | tuple[FiniteFloat, FiniteFloat]
-Point = Place | tuple[FiniteFloat, FiniteFloat, Radius]
+Pair = Annotated[tuple[FiniteFloat, FiniteFloat], Strict(False)]  # TOML writes tuples as lists
+Place = PointName | Pair
+Point = Place | Annotated[tuple[FiniteFloat, FiniteFloat, Radius], Strict(False)]
 
 
 class _Spec(BaseModel):
     """Common to all: the radius, and how often it breathes between 1 and `radius` (0: constant) per 360 degrees of
     globe travel; closed walks round to whole breaths a lap, open ones to whole breaths a way."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
     radius: Radius = 1.0
     breaths: Annotated[FiniteFloat, Field(ge=0.0, le=36.0)] = 0.0
 
@@ -44,7 +45,7 @@ class Waypoints(_Spec):
     """A smooth curve through points; closed, or open and then walked there and back; points' radii multiply."""
 
     kind: Literal["waypoints"] = "waypoints"
-    points: Annotated[tuple[Point, ...], Field(min_length=2)] = ("z0", "z1", "z2", "centre")
+    points: Annotated[tuple[Point, ...], Field(min_length=2), Strict(False)] = ("z0", "z1", "z2", "centre")
     closed: bool = True
 
 
@@ -55,8 +56,8 @@ class Lissajous(_Spec):
     kind: Literal["lissajous"] = "lissajous"
     centre: Place = "centre"
     heading: Degrees = 0.0
-    amplitudes: tuple[Amplitude, Amplitude] = (70.0, 30.0)
-    frequencies: tuple[Frequency, Frequency] = (1, 2)
+    amplitudes: Annotated[tuple[Amplitude, Amplitude], Strict(False)] = (70.0, 30.0)
+    frequencies: Annotated[tuple[Frequency, Frequency], Strict(False)] = (1, 2)
     phase: Degrees = 0.0
 
 
@@ -76,8 +77,8 @@ class Swath(_Spec):
     """A raster over a window of the chart: rows along alpha, turns between them; open, walked there and back."""
 
     kind: Literal["swath"] = "swath"
-    alpha: tuple[FiniteFloat, FiniteFloat] = (0.0, 1.0)
-    beta: tuple[FiniteFloat, FiniteFloat] = (0.0, 1.0)
+    alpha: Pair = (0.0, 1.0)
+    beta: Pair = (0.0, 1.0)
     rows: Annotated[int, Field(ge=1, le=256)] = 8
 
 

@@ -125,6 +125,19 @@ def test_unknown_names_are_refused(tmp_path: Path) -> None:
         export.load(tmp_path)
 
 
+@pytest.mark.parametrize("part", ["unet", "vae", "student/unet", "clip"])
+def test_a_damaged_world_is_named(part: str, out: Path, tmp_path: Path) -> None:
+    folder = tmp_path / "world"
+    shutil.copytree(out / "world", folder)
+    weights = next((folder / part).glob("*.safetensors"))
+    weights.write_bytes(weights.read_bytes()[:100])
+    with pytest.raises(FoundryError, match=r"no whole world .* export it again"):
+        export.load(folder)
+    weights.unlink()
+    with pytest.raises(FoundryError, match="no whole world"):
+        export.load(folder)
+
+
 def test_the_world_loads_through_the_vanilla_libraries(out: Path) -> None:
     folder = out / "world"
     pipe = StableDiffusionPipeline.from_pretrained(folder)
@@ -163,3 +176,21 @@ def test_a_student_step_is_the_schedulers_step() -> None:
     for k, t in enumerate(times):
         theirs = schedule.step(v, t, x).prev_sample
         assert torch.allclose(student.step(x, v, signal[k], noise[k], signal[k + 1], noise[k + 1]), theirs, atol=1e-5)
+
+
+@pytest.mark.slow
+def test_the_gpu_preset_takes_a_step(tmp_path: Path) -> None:
+    """The large preset's own networks, on a handful of pictures, one step a stage."""
+    stages = {
+        name: dataclasses.replace(getattr(presets.GPU, name), batch=4, steps=1)
+        for name in ("autoencoder", "clip", "unet", "eye", "student", "tiny_vae")
+    }
+    few = dataclasses.replace(presets.GPU.data, train=2, held=1)
+    preset = dataclasses.replace(
+        presets.GPU, data=few, trajectories=2, beginnings=2, teacher_steps=4, bfloat16=False, **stages
+    )
+    command.draw_all(tmp_path, preset, 1)
+    world = command.cast_world(tmp_path, preset, CPU, "tiny_vae")
+    assert world is not None
+    assert world.vae(torch.zeros(1, 3, 256, 256)).sample.shape == (1, 3, 256, 256)
+    assert world.unet.config.sample_size == 32
