@@ -64,7 +64,7 @@ def cast(
     """Trains, or loads what was trained."""
     if (folder / "model" / "config.json").exists():
         return CLIPModel.from_pretrained(folder / "model").to(device).eval()
-    rows = torch.arange(0, len(split), max(1, len(split) // 2000))
+    rows = torch.arange(0, len(split), max(1, len(split) // 1000))
     pictures = decoded(folder / "decoded.npy", vae, latents, rows)
     model = copy.deepcopy(seer).train().requires_grad_(True)
     for part in (model.text_model, model.text_projection):

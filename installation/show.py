@@ -73,7 +73,7 @@ def film(
 
 
 def still(preset: Preset, alpha: float, beta: float, radius: float, out: str | Path) -> Profile:
-    """Render one place into a PNG; the same bytes as a film's frame there. Raises what does not fit, before it works."""
+    """Render one place into a PNG: the picture that a film has there. Its folder is made before the work."""
     target = Path(out)
     with writing(target.parent):
         target.parent.mkdir(parents=True, exist_ok=True)

@@ -238,8 +238,10 @@ def _sections() -> list[str]:
 
 
 def _telling(errors: list[ErrorDetails]) -> ErrorDetails:
-    """The error to report: of a value that no branch of a union takes, "not finite" tells more than "not a string"."""
-    return next((error for error in errors if error["type"] == "finite_number"), errors[0])
+    """The error to report: of a value that no branch of a union takes, "not finite" tells more than "not a string", and
+    of a list what is wrong inside it."""
+    inside = errors[1:2] if errors[0]["type"] == "string_type" and isinstance(errors[0]["input"], list) else []
+    return next((error for error in errors if error["type"] == "finite_number"), (inside or errors)[0])
 
 
 def _explain(error: ErrorDetails) -> str:

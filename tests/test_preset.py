@@ -63,6 +63,8 @@ BAD = [
     ("walk.kind=orbt", "walk.kind = \"orbt\": did you mean 'orbit'?"),
     ("walk.headin=3", "unknown key 'walk.headin': did you mean 'heading'?"),
     ("walk.start=[nan, 0]", "walk.start[0] = NaN: must be a finite number"),
+    ("walk.start=[1]", "walk.start[1] = [1]: field required"),
+    ("walk.start=[1, 'x']", 'walk.start[1] = "x": must be a valid number'),
     ("walk.start=z7", 'walk.start = "z7"'),
     ("walk.radius=9", "walk.radius = 9: must be less than or equal to 3"),
     ("walk.ease=true", "walk.ease = true: must be a valid number"),

@@ -45,6 +45,6 @@ def main() -> None:
         print(f"error: {' '.join(str(error).split())}", file=sys.stderr)
         sys.exit(1)
     except typer.TyperException as error:
-        words = " ".join(error.format_message().split()).rstrip(".")
-        print(f"error: {words}; see `latentworld --help` and `latentworld COMMAND --help`", file=sys.stderr)
+        if words := " ".join(error.format_message().split()).rstrip("."):  # none where the help was printed instead
+            print(f"error: {words}; see `latentworld --help` and `latentworld COMMAND --help`", file=sys.stderr)
         sys.exit(error.exit_code)

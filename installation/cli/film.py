@@ -50,5 +50,6 @@ def film(
         settings = [part for override in set_ or [] for part in ("--set", override)]
         again = shlex.join(["latentworld", "film", preset, "-o", str(output), *settings, "--overwrite"])
         state = f"{made.video} plays so far" if seen.frames else "there is no film yet"
-        print(f"interrupted after {seen.frames} of {seen.planned} frames: {state}. To make it: {again}", file=sys.stderr)
+        count = f"interrupted after {seen.frames} of {seen.planned} frames"
+        print(f"{count}: {state}. To make it whole: {again}", file=sys.stderr)
         raise typer.Exit(130)

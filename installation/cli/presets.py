@@ -23,7 +23,7 @@ def presets(context: typer.Context) -> None:
 
     table = Table(box=None, header_style="bold", pad_edge=False)
     for column in ("preset", "world", "length", "what it shows"):
-        table.add_column(column)
+        table.add_column(column, no_wrap=column != "what it shows")
     for name in preset.names():
         journey = preset.load(name)
         world = "none" if journey.decoder.kind == "analytic" else journey.world.name
