@@ -26,6 +26,7 @@ from latentworld.worlds.load import scheduler_from
 
 TFLOP = {"faithful": 80.3 + 2.5, "scout": 3.36}  # a picture; performance.md
 SUSTAINED = {"H100": 790.0, "H200": 790.0, "A100": 250.0, "4090": 165.0}  # TFLOP/s in half precision
+DEVICE = "cuda"
 PROMPT = Prompt("High quality picture, 4k, detailed", "blurry, ugly, stock photo")
 
 
@@ -52,7 +53,7 @@ def world(dtype: torch.dtype) -> World:
 
     torch.manual_seed(0)
     widths, four = (320, 640, 1280, 1280), 4
-    with torch.device("cuda"):
+    with torch.device(DEVICE):
         unet = UNet2DConditionModel(
             sample_size=64, block_out_channels=widths, cross_attention_dim=768, attention_head_dim=8
         )
@@ -70,7 +71,7 @@ def world(dtype: torch.dtype) -> World:
     return World(
         name="sd15-random", source="random", card=Card(name="sd15-random", size=512), unet=unet, vae=vae,
         text_encoder=text, tokenizer=Words(), scheduler=scheduler_from(betas), student=None, tiny_vae=tiny, clip=None,
-        digest="random", device=torch.device("cuda"), dtype=dtype,
+        digest="random", device=torch.device(DEVICE), dtype=dtype,
     )  # fmt: skip
 
 
@@ -81,13 +82,13 @@ def eye(dtype: torch.dtype) -> Callable[[torch.Tensor], torch.Tensor]:
     from latentworld.vision.clip import OPENAI_MEAN, OPENAI_STD, Gaze, Optics
 
     vision = CLIPVisionConfig(patch_size=32).to_dict()
-    with torch.device("cuda"):
+    with torch.device(DEVICE):
         gaze = Gaze(CLIPModel(CLIPConfig(vision_config=vision)).to(dtype).eval())
     optics = Optics(224, (224, 224), OPENAI_MEAN, OPENAI_STD)
 
     def look(pictures: torch.Tensor) -> torch.Tensor:
         with torch.inference_mode():
-            return gaze(optics(pictures.cuda()).to(dtype)).float().cpu()
+            return gaze(optics(pictures.to(DEVICE)).to(dtype)).float().cpu()
 
     return look
 
@@ -122,13 +123,13 @@ def contest(dtype: str, batch: int, asked: argparse.Namespace) -> list[tuple[str
     kind = getattr(torch, dtype)
     ours, look = world(kind), eye(kind)
     z = torch.randn(batch, 4, 64, 64, generator=torch.Generator().manual_seed(0))
-    text = torch.randn(2, 77, 768, device="cuda", dtype=kind)
+    text = torch.randn(2, 77, 768, device=DEVICE, dtype=kind)
     pipe = pipeline(ours)
 
     def vanilla() -> None:
         pipe(
             prompt_embeds=text[1:], negative_prompt_embeds=text[:1], num_images_per_prompt=batch, output_type="pt",
-            latents=z.to("cuda", kind), num_inference_steps=asked.steps, guidance_scale=5.0,
+            latents=z.to(DEVICE, kind), num_inference_steps=asked.steps, guidance_scale=5.0,
         )  # fmt: skip
 
     base = rate(vanilla, batch, asked.repeats)

@@ -51,6 +51,7 @@ class Rig:
     walk: Walk
     pilot: Pilot
     clock: CountedClock
+    look: Lookout  # through the decoder itself, without its memory: for measuring what a picture's bytes depend on
 
 
 class Watched:
@@ -102,7 +103,8 @@ def build(preset: Preset, watch: Watch | None = None) -> Rig:
     batch = decoder.profile.batch
     pilot = Helm(preset.pilot, preset.pacing, plane, scout, ahead, fps=preset.film.fps, batch=batch)
     clock = CountedClock(preset.film.frames, preset.film.fps, batch)
-    return Rig(preset, studio.world, plane, decoder, studio.eye, studio.seer, prompt, walk, pilot, clock)
+    bare = lookout(plane, studio.decoder, studio.eye, prompt)
+    return Rig(preset, studio.world, plane, decoder, studio.eye, studio.seer, prompt, walk, pilot, clock, bare)
 
 
 def open_studio(preset: Preset, watch: Watch | None = None) -> Studio:

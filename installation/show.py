@@ -18,7 +18,7 @@ from pathlib import Path
 from installation.clock import Stopwatch
 from installation.controls import Mailbox
 from installation.film import chart, telemetry
-from installation.film.encoder import SUFFIX, Recipe
+from installation.film.encoder import SUFFIX, Recipe, binary
 from installation.film.output import Folder, prepare, write_text, writing
 from installation.film.sheet import Sheet
 from installation.film.sinks import Room, Sink, Sinks, Stills, Video, save_png
@@ -29,6 +29,7 @@ from installation.rig import Rig, build, open_studio
 from latentworld import __version__, vertices
 from latentworld.decoding import Profile, Watch
 from latentworld.errors import Cancelled, OutputError
+from latentworld.lipschitz import noise_floor
 from latentworld.preset import Preset, dump
 
 
@@ -55,6 +56,8 @@ def film(
     False. However a film ends, what was made plays and its telemetry, pictures and summary lie beside it.
     """
     folder = prepare(Path(out), overwrite)
+    if preset.film.codec != "frames":
+        binary()  # without an encoder nothing is begun, and an earlier film stays
     rig = build(preset, watch)
     folder.clear()
     write_text(folder.preset, dump(rig.preset))
@@ -113,6 +116,7 @@ def _record(rig: Rig, folder: Folder, tally: Tally, clock: Stopwatch) -> Summary
         fps=spec.fps,
         size=_size(rig),
         **figures(record),  # type: ignore[arg-type]
+        noise_floor=_floor(rig, record) if len(record) == spec.frames else None,
         repeated_frames=tally.repeated,
         world=rig.world,
         eye=rig.seer,
@@ -126,6 +130,14 @@ def _record(rig: Rig, folder: Folder, tally: Tally, clock: Stopwatch) -> Summary
     write_text(folder.summary, summary.json())
     chart.draw(record, rig.plane, folder.chart, rig.preset.title)
     return summary
+
+
+def _floor(rig: Rig, record: telemetry.Telemetry) -> float | None:
+    """What rounding alone does to the features at the film's last place; None when the film is stopped meanwhile."""
+    try:
+        return noise_floor(rig.look, record.unit[-1], float(record.radius[-1]), repeats=3).jitter
+    except Cancelled:
+        return None
 
 
 def _leave(rig: Rig, folder: Folder, tally: Tally, clock: Stopwatch) -> None:

@@ -225,24 +225,31 @@ def test_the_noise_is_white_continuous_and_a_function_of_the_start() -> None:
         assert cosine.abs().max() < 0.25  # 256 elements: 4 standard deviations
 
 
-@pytest.mark.parametrize("layout", ["kohya", "peft"])
+@pytest.mark.parametrize("layout", ["kohya", "peft", "old"])
 def test_a_lora_is_fused(layout: str, tmp_path: Path) -> None:
     with tiny_world.seeded(4):
         unet = tiny_world.unet()
-    name = "mid_block.attentions.0.transformer_blocks.0.attn1.to_q"
+    name = "mid_block.attentions.0.transformer_blocks.0.attn1." + ("to_out.0" if layout == "old" else "to_q")
     layer = unet.get_submodule(name)
     down, up = torch.randn(2, 64), torch.randn(64, 2)
     if layout == "kohya":
         stem = "lora_unet_" + name.replace(".", "_")
         parts = {f"{stem}.lora_down.weight": down, f"{stem}.lora_up.weight": up, f"{stem}.alpha": torch.tensor(1.0)}
         wanted = layer.weight + 0.5 * up @ down
+    elif layout == "old":
+        stem = "unet.mid_block.attentions.0.transformer_blocks.0.attn1.processor.to_out_lora"
+        parts = {f"{stem}.down.weight": down, f"{stem}.up.weight": up}
+        wanted = layer.weight + up @ down
     else:
         parts = {f"unet.{name}.lora_A.weight": down, f"unet.{name}.lora_B.weight": up}
         wanted = layer.weight + up @ down
     save_file(parts, tmp_path / "a.safetensors")
     fused(unet, tmp_path / "a.safetensors")
     assert torch.allclose(layer.weight, wanted, atol=1e-5)
-    save_file({key.replace("to_q", "to_nothing"): value for key, value in parts.items()}, tmp_path / "b.safetensors")
+    save_file(
+        {key.replace("to_q", "to_nothing").replace("to_out", "to_nothing"): value for key, value in parts.items()},
+        tmp_path / "b.safetensors",
+    )
     with pytest.raises(WorldMismatch, match="which this world lacks"):
         fused(unet, tmp_path / "b.safetensors")
 

@@ -15,7 +15,8 @@ from installation.frames import Frames, Pictures
 @dataclass(frozen=True)
 class Summary:
     """Steps are CLIP steps between neighbours; `even` is the share of unmarked ones within 2x of the median;
-    rifts: stretches whose Lipschitz value is far above the median of the way."""
+    rifts: stretches whose Lipschitz value is far above the median of the way; noise_floor: the CLIP step that rounding
+    alone makes at the film's last place (None for a film that was cut short)."""
 
     title: str
     frames: int
@@ -32,6 +33,7 @@ class Summary:
     repeated_frames: int
     median_lipschitz: float | None
     largest_lipschitz: float | None
+    noise_floor: float | None
     world: str
     eye: str
     profile: dict[str, object]

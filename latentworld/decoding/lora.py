@@ -12,8 +12,8 @@ from latentworld.errors import UnsafeWeights, WorldDamaged, WorldMismatch, World
 from latentworld.worlds.files import header
 
 # The ways in which files name the two factors: kohya and the older and newer diffusers layouts.
-DOWN = (".lora_down.weight", ".lora.down.weight", ".lora_A.weight")
-UP = (".lora_up.weight", ".lora.up.weight", ".lora_B.weight")
+DOWN = (".lora_down.weight", ".lora.down.weight", "_lora.down.weight", ".lora_A.weight")
+UP = (".lora_up.weight", ".lora.up.weight", "_lora.up.weight", ".lora_B.weight")
 
 
 def fused(unet: Any, path: Path) -> Any:
@@ -64,4 +64,5 @@ def _pairs(path: Path) -> dict[str, tuple[Tensor, Tensor, float]]:
 def _layer(stem: str) -> str:
     for prefix in ("lora_unet_", "unet.", "base_model.model."):
         stem = stem.removeprefix(prefix)
-    return stem.replace(".processor", "").replace("_lora", "").replace("to_out_lora", "to_out_0").replace(".", "_")
+    name = stem.replace(".processor", "").replace(".", "_")
+    return f"{name}_0" if name.endswith("_to_out") else name  # files of old name the attention's output by its list
