@@ -112,7 +112,7 @@ def cast(
         return
     world = cast_world(out, chosen, torch.device(device), until)
     if world is not None:
-        print(f"world: {export.export(world, chosen, out / 'world')}")
+        print(f"world: {export.export(world, chosen, out / 'world', {'stages': export.history(out)})}")
 
 
 @app.command("export")
@@ -125,7 +125,8 @@ def export_command(
     chosen = presets.find(preset)
     split = data.load_split(out / "data", "train", chosen.data)
     finished = all((out / stage / "model" / "config.json").exists() for stage in STAGES[1:])
-    print(f"world: {export.export(export.so_far(out, chosen, split), chosen, world, {'provisional': not finished})}")
+    facts = {"provisional": not finished, "stages": export.history(out)}
+    print(f"world: {export.export(export.so_far(out, chosen, split), chosen, world, facts)}")
 
 
 @app.command("judge")

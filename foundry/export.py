@@ -62,6 +62,8 @@ def card(preset: Preset, facts: dict[str, Any]) -> dict[str, Any]:
     side = preset.data.size // 8
     return {
         "name": "embedded",
+        "title": "The embedded world",
+        "description": "Planets, moons, mountains, seas, cats, ornaments, textures and flowers, cast by this project.",
         "size": preset.data.size,
         "latent": [4, side, side],
         "prediction": "v_prediction",
@@ -149,6 +151,15 @@ def so_far(out: Path, preset: Preset, split: Split) -> World:
     tiny = current(out / "tiny_vae", tiny_vae.build(preset), AutoencoderTiny)
     seer = current(out / "clip", clip.build(preset, tokenizer), CLIPModel)
     return World(vae, tiny, current(out / "eye", seer, CLIPModel), tokenizer, teacher, pupil)
+
+
+def history(out: Path) -> dict[str, dict[str, float]]:
+    """Steps and minutes of every stage of a cast, for the card."""
+    told = {}
+    for path in sorted(out.glob("*/log.tsv")):
+        step, seconds, *_ = path.read_text().splitlines()[-1].split("\t")
+        told[path.parent.name] = {"steps": int(step), "minutes": round(int(seconds) / 60, 1)}
+    return told
 
 
 def current(folder: Path, fresh: Any, kind: Any) -> Any:

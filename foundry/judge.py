@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import random
 import time
 import tomllib
 from dataclasses import dataclass, field
@@ -111,8 +112,6 @@ def judge_autoencoder(b: Bench) -> None:
 @torch.no_grad()
 def judge_clip(b: Bench) -> None:
     """Zero-shot accuracy over families, and retrieval of held-out pictures by their captions."""
-    import random
-
     zero_shot = clip.family_probabilities(b.world.clip, b.world.tokenizer, b.held)
     again = clip.family_probabilities(b.world.clip, b.world.tokenizer, b.shown["reconstructions"] * 2 - 1)
     b.put("CLIP zero-shot accuracy", (zero_shot.argmax(1) == b.family).float().mean(), ">= 0.97")

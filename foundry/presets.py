@@ -64,11 +64,11 @@ class Preset:
     data: DataPreset = field(default_factory=DataPreset)
     shapes: Shapes = field(default_factory=Shapes)
     autoencoder: StagePreset = StagePreset(minutes=28, batch=16, rate=1e-2, small=3e-3)
-    tiny_vae: StagePreset = StagePreset(minutes=1.5, batch=16, rate=1e-2, small=3e-3)
+    tiny_vae: StagePreset = StagePreset(minutes=4, batch=16, rate=1e-2, small=3e-3)
     clip: StagePreset = StagePreset(minutes=6, batch=64, rate=5e-3)
-    unet: StagePreset = StagePreset(minutes=42, batch=64, rate=5e-3, ema=0.999)
-    eye: StagePreset = StagePreset(minutes=2.5, batch=64, rate=3e-3, small=1e-3)
-    student: StagePreset = StagePreset(minutes=6.5, batch=32, rate=2e-3, small=1e-3, ema=0.995)
+    unet: StagePreset = StagePreset(minutes=75, batch=64, rate=5e-3, ema=0.999)
+    eye: StagePreset = StagePreset(minutes=5, batch=64, rate=3e-3, small=1e-3)
+    student: StagePreset = StagePreset(minutes=12, batch=32, rate=2e-3, small=1e-3, ema=0.995)
     trajectories: int = 800
     beginnings: int = 2400
     teacher_steps: int = 12

@@ -20,6 +20,7 @@ from foundry.clip import generic
 from foundry.data import FAMILIES, Split
 from foundry.files import write_atomically
 from foundry.presets import Preset
+from foundry.scenes.canvas import sheet
 from foundry.training import Look, Loss, train
 
 
@@ -160,8 +161,6 @@ def look_with(vae: AutoencoderKL, texts: Texts, preset: Preset) -> Look:
     noise = torch.randn(len(prompts), 4, side, side, generator=torch.Generator().manual_seed(5)).to(vae.device)
 
     def look(unet: nn.Module) -> Tensor:
-        from foundry.scenes.canvas import sheet
-
         x = sample(unet, texts, prompts, noise, preset, steps=12)
         pictures = torch.cat([autoencoder.decode(vae, part) for part in x.split(10)]).float()
         return sheet(pictures.cpu(), columns * 2)

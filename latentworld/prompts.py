@@ -62,7 +62,7 @@ class Encoder:
         encoder = self.text_encoder
         masked = getattr(encoder.config, "use_attention_mask", False)
         mask = words.attention_mask.to(encoder.device) if masked else None
-        with torch.inference_mode():
+        with torch.no_grad():  # not inference mode: torch.compile and CUDA graphs take no inference tensors
             hidden: Tensor = encoder(words.input_ids.to(encoder.device), attention_mask=mask)[0]
         return hidden
 

@@ -92,8 +92,13 @@ def test_labels_are_clips_own_probabilities() -> None:
     assert torch.allclose(found.sum(dim=-1), torch.ones(2))
 
 
-def test_whose_eye() -> None:
-    world = load(tiny_world.folder())
+def test_whose_eye(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    world, plain = load(tiny_world.folder()), load(tiny_world.folder("plain"))
+    monkeypatch.setattr("latentworld.worlds.EMBEDDED", tiny_world.folder())
+    assert clip_eye(None, plain, engine="eager").source == str(tiny_world.folder())
+    monkeypatch.setattr("latentworld.worlds.EMBEDDED", tmp_path)
+    with pytest.raises(WorldMismatch, match="no CLIP of its own"):
+        clip_eye(None, plain)
     assert clip_eye(None, world, engine="eager").source == str(clip())
     assert clip_eye(tiny_world.folder(), world, engine="eager").source == str(tiny_world.folder())
 

@@ -77,7 +77,7 @@ def _colours() -> Colormap:
 
 
 def _chart(figure: Figure, axes: Axes, record: Telemetry, plane: Plane, norm: LogNorm, colours: Colormap) -> None:
-    from matplotlib.ticker import FixedLocator, NullLocator
+    from matplotlib.ticker import FixedLocator, FuncFormatter, LogLocator, NullLocator
 
     a, b = record.alpha, record.beta
     seen = np.isfinite(a) & np.isfinite(b)
@@ -112,7 +112,11 @@ def _chart(figure: Figure, axes: Axes, record: Telemetry, plane: Plane, norm: Lo
     _ends(axes, points[seen[keep]])
     axes.autoscale_view()
     axes.set(xlabel="α", ylabel="β")
-    bar = figure.colorbar(_mappable(norm, colours), ax=axes, orientation="horizontal", aspect=60, pad=0.075, shrink=0.6)
+    bar = figure.colorbar(
+        _mappable(norm, colours), ax=axes, orientation="horizontal", aspect=60, pad=0.075, shrink=0.6,
+        ticks=LogLocator(subs=(1.0, 2.0, 5.0)), format=FuncFormatter(lambda rate, _: f"{rate:g}"),
+    )  # fmt: skip
+    bar.ax.minorticks_off()
     bar.outline.set_visible(False)
     bar.set_label("Lipschitz value: CLIP distance per latent distance")
     if not record.front.all():

@@ -173,6 +173,7 @@ def _convert(module: nn.Module, example: tuple[Tensor, ...]) -> Any:
     from openvino.frontend import FrontEndManager
     from openvino.frontend.pytorch.ts_decoder import TorchScriptPythonDecoder
 
+    laid = {torch.channels_last for weight in module.parameters() if weight.ndim == 4 and not weight.is_contiguous()}
     module.to(memory_format=torch.contiguous_format)  # type: ignore[call-overload]
     frontend = FrontEndManager().load_by_framework("pytorch")
     with warnings.catch_warnings(), torch.no_grad():
@@ -180,6 +181,8 @@ def _convert(module: nn.Module, example: tuple[Tensor, ...]) -> Any:
         warnings.simplefilter("ignore")
         decoder = TorchScriptPythonDecoder(module, example_input=example)  # named: the frontend holds no reference
         model = frontend.convert(frontend.load(decoder))
+    for form in laid:  # as an eager decoder of the same networks left them
+        module.to(memory_format=form)  # type: ignore[call-overload]
     model.reshape({row: list(tensor.shape) for row, tensor in enumerate(example)})
     return model
 

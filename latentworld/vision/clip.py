@@ -103,7 +103,7 @@ class ClipEye:
         return torch.empty(0, self.dimension) if made is None else made
 
     def _look(self, pictures: Tensor) -> Tensor:
-        with torch.inference_mode():
+        with torch.no_grad():
             seen = self.optics(pictures.to(self.device, torch.float32)).to(self.dtype)
         if self._run is None:
             self._run = engines.build(self.engine, self._gaze, (seen,), f"{self.digest}/clip")
