@@ -115,6 +115,28 @@ def cast(
         print(f"world: {export.export(world, chosen, out / 'world', {'stages': export.history(out)})}")
 
 
+@app.command()
+def adopt(
+    world: Annotated[Path, typer.Argument(help="folder of a world cast earlier, such as the embedded one")],
+    out: Annotated[Path, typer.Option(help="folder of a new cast")] = Path(".cast/cpu"),
+) -> None:
+    """Begins a cast from a world's weights: all but the UNet and its student are kept, and `cast` trains the UNet on.
+
+    For going on where checkpoints are gone; only the optimiser's memory is lost.
+    """
+    kept = [name for name in STAGES[1:] if (out / name).exists()]
+    if kept:
+        raise FoundryError(f"{out / kept[0]} is there already: use another --out, or delete the folder")
+    parts = export.load(world)
+    parts.vae.save_pretrained(out / "autoencoder" / "model")
+    for stage in ("clip", "eye"):
+        parts.clip.save_pretrained(out / stage / "model")
+    parts.tokenizer.save_pretrained(out / "tokenizer")
+    parts.tiny_vae.save_pretrained(out / "tiny_vae" / "model")
+    parts.unet.save_pretrained(out / "unet" / "start")
+    print(f"adopted: now python -m foundry cast --out {out}")
+
+
 @app.command("export")
 def export_command(
     world: Annotated[Path, typer.Argument(help="folder to write")],

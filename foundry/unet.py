@@ -18,6 +18,7 @@ from transformers import CLIPTextModel, CLIPTokenizer
 from foundry import autoencoder, captions
 from foundry.clip import generic
 from foundry.data import FAMILIES, Split
+from foundry.errors import FoundryError
 from foundry.files import write_atomically
 from foundry.presets import Preset
 from foundry.scenes.canvas import sheet
@@ -168,6 +169,16 @@ def look_with(vae: AutoencoderKL, texts: Texts, preset: Preset) -> Look:
     return look
 
 
+def begin(folder: Path, preset: Preset) -> UNet2DConditionModel:
+    """A fresh UNet, or the one that an adopted world brought along."""
+    if not (folder / "start" / "config.json").exists():
+        return build(preset)
+    model = UNet2DConditionModel.from_pretrained(folder / "start")
+    if tuple(model.config.block_out_channels) != preset.shapes.unet:
+        raise FoundryError(f"{folder / 'start'} is of another size than preset {preset.name!r}: adopt with its own")
+    return model.train().requires_grad_(True)
+
+
 def cast(
     folder: Path, preset: Preset, split: Split, vae: AutoencoderKL, texts: Texts, device: torch.device
 ) -> UNet2DConditionModel:
@@ -177,7 +188,7 @@ def cast(
     folder.mkdir(parents=True, exist_ok=True)
     latents = latents_of(folder / "latents.npy", vae, split, preset.bfloat16)
     torch.manual_seed(3)
-    model = build(preset).to(device)
+    model = begin(folder, preset).to(device)
     loss = loss_for(latents, split, texts, preset, device)
     model = train("unet", folder, model, preset.unet, loss, preset.fingerprint("unet"), look_with(vae, texts, preset))
     model.save_pretrained(folder / "model")

@@ -111,6 +111,18 @@ def test_a_finished_stage_can_train_on(out: Path, tmp_path: Path) -> None:
         command.lengthen(folder, TINY, "dreams", 5.0)
 
 
+def test_a_world_can_be_adopted_and_trained_on(out: Path, tmp_path: Path) -> None:
+    command.adopt(out / "world", tmp_path)
+    started = unet.begin(tmp_path / "unet", TINY).state_dict()
+    assert all(torch.equal(value, started[key]) for key, value in export.load(out / "world").unet.state_dict().items())
+    command.cast(preset="tiny", out=tmp_path, minutes=None, longer=None, until="tiny_vae", device="cpu", workers=1)
+    one, two = export.load(out / "world"), export.load(tmp_path / "world")
+    assert all(torch.equal(a, b) for a, b in zip(one.vae.parameters(), two.vae.parameters(), strict=True))
+    assert any(not torch.equal(a, b) for a, b in zip(one.unet.parameters(), two.unet.parameters(), strict=True))
+    with pytest.raises(FoundryError, match="there already"):
+        command.adopt(out / "world", tmp_path)
+
+
 def test_a_damaged_checkpoint_is_named(tmp_path: Path) -> None:
     path = tmp_path / "checkpoint.pt"
     path.write_bytes(b"half a checkpoint")
