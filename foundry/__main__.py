@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import multiprocessing
 import shutil
 from concurrent.futures import ProcessPoolExecutor
 from pathlib import Path
@@ -24,6 +25,8 @@ AFTER = {
     "eye": (),
     "tiny_vae": (),
 }
+# A forked child inherits the locks of OpenMP threads that do not live on in it, and waits for ever.
+SPAWN = multiprocessing.get_context("spawn")
 STAGES = ("data", "autoencoder", "clip", "unet", "student", "eye", "tiny_vae")
 
 
@@ -36,7 +39,7 @@ def draw_all(folder: Path, preset: Preset, workers: int) -> None:
     kept.write_text(mark)
     for split in ("held", "train"):
         data.draw_split(folder / "data", split, preset.data, families=())
-        with ProcessPoolExecutor(workers) as pool:
+        with ProcessPoolExecutor(workers, mp_context=SPAWN) as pool:
             jobs = [pool.submit(data.draw_split, folder / "data", split, preset.data, (f,)) for f in data.FAMILIES]
             for job, family in zip(jobs, data.FAMILIES, strict=True):
                 job.result()
