@@ -115,7 +115,7 @@ def cast(folder: Path, preset: Preset, train_split: Split, held: Split, device: 
     model = build(preset).to(device)
     loss = loss_for(train_split, preset, device)
     vae = train("autoencoder", folder, model, preset.autoencoder, loss, preset.fingerprint("autoencoder"), look)
-    rows = torch.linspace(0, len(train_split) - 1, 400).long()
+    rows = torch.linspace(0, len(train_split) - 1, min(400, len(train_split))).long()
     vae = centre(vae, train_split.batch(rows).to(device))
     vae.save_pretrained(folder / "model")
     return vae
