@@ -14,7 +14,7 @@ from installation.loop import Pilot
 from latentworld import vertices, walks, worlds
 from latentworld.decoding import Decoder, Memo, Watch, faithful_decoder, scout_decoder
 from latentworld.decoding.analytic import AnalyticEye, analytic
-from latentworld.decoding.contract import Profile
+from latentworld.decoding.contract import Around
 from latentworld.device import choose
 from latentworld.errors import WorldMismatch
 from latentworld.lipschitz import Array, Lookout
@@ -54,23 +54,11 @@ class Rig:
     look: Lookout  # through the decoder itself, without its memory: for measuring what a picture's bytes depend on
 
 
-class Watched:
+class Watched(Around):
     """A decoder whose every call is watched, so that a film can be stopped between two denoising steps."""
 
     def __init__(self, decoder: Decoder, watch: Watch) -> None:
         self.decoder, self.watch = decoder, watch
-
-    @property
-    def profile(self) -> Profile:
-        return self.decoder.profile
-
-    @property
-    def shape(self) -> tuple[int, int, int]:
-        return self.decoder.shape
-
-    @property
-    def size(self) -> tuple[int, int]:
-        return self.decoder.size
 
     def __call__(self, latents: Tensor, prompt: Prompt, watch: Watch | None = None) -> Tensor:
         """As the wrapped decoder; a watcher given here goes before the usual one."""

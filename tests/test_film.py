@@ -197,6 +197,15 @@ def test_a_disk_that_fills_up_leaves_what_plays(tmp_path: Path, monkeypatch: pyt
     assert len(decoded(tmp_path / "film.mp4")) == 16
 
 
+def test_without_an_ffmpeg_the_earlier_film_stays(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    earlier = tmp_path / "film.mp4"
+    earlier.write_bytes(b"a film")
+    monkeypatch.setenv("IMAGEIO_FFMPEG_EXE", str(tmp_path / "nowhere"))
+    with pytest.raises(EncoderFailed, match="IMAGEIO_FFMPEG_EXE"):
+        show.film(journey(), tmp_path, overwrite=True)
+    assert earlier.read_bytes() == b"a film"
+
+
 def test_an_existing_film_stays_until_the_new_one_starts(made: tuple[show.Film, Memory]) -> None:
     folder = made[0].folder.path
     with pytest.raises(OutputExists):

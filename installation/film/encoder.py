@@ -9,6 +9,7 @@ frames were there in a test with a key frame each 48.
 from __future__ import annotations
 
 import queue
+import shutil
 import subprocess
 import sys
 from collections import deque
@@ -43,9 +44,12 @@ def binary() -> str:
     import imageio_ffmpeg
 
     try:
-        return str(imageio_ffmpeg.get_ffmpeg_exe())
+        found = str(imageio_ffmpeg.get_ffmpeg_exe())
     except RuntimeError:
         raise EncoderFailed("no ffmpeg found: pip install imageio-ffmpeg, or set IMAGEIO_FFMPEG_EXE to one") from None
+    if shutil.which(found) is None:
+        raise EncoderFailed(f"{found} is no ffmpeg to run: reinstall imageio-ffmpeg, or set IMAGEIO_FFMPEG_EXE to one")
+    return found
 
 
 def command(recipe: Recipe, target: Path) -> list[str]:

@@ -1,7 +1,7 @@
 """Decoders: latents to pictures under one contract (see contract.py). Importing this package imports no torch.
 
-from latentworld.decoding import Memo, faithful, scout
-decoder = Memo(faithful(world, steps=50, guidance=5.0, batch=8, engine="openvino"))
+from latentworld.decoding import Memo, faithful_decoder
+decoder = Memo(faithful_decoder(world, steps=50, guidance=5.0, batch=8, engine="openvino"))
 pictures = decoder(latents, Prompt("a cat", "blurry"))
 """
 

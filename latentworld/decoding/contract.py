@@ -65,6 +65,24 @@ class Decoder(Protocol):
         ...
 
 
+class Around:
+    """What a decoder around another one shares with it; how it decodes is its own."""
+
+    decoder: Decoder
+
+    @property
+    def profile(self) -> Profile:
+        return self.decoder.profile
+
+    @property
+    def shape(self) -> tuple[int, int, int]:
+        return self.decoder.shape
+
+    @property
+    def size(self) -> tuple[int, int]:
+        return self.decoder.size
+
+
 @dataclass
 class Progress:
     """Counts the UNet steps of one call and asks the watcher whether to go on."""

@@ -6,14 +6,14 @@ import hashlib
 from collections import OrderedDict
 from typing import TYPE_CHECKING
 
-from latentworld.decoding.contract import Decoder, Profile, Watch
+from latentworld.decoding.contract import Around, Decoder, Profile, Watch
 from latentworld.prompts import Prompt
 
 if TYPE_CHECKING:
     from torch import Tensor
 
 
-class Memo:
+class Memo(Around):
     """Wraps a decoder and keeps its last `capacity` pictures (12 bytes a pixel: 192 KiB at 128², 3 MiB at 512²).
 
     The pacing relies on it: probes that looked ahead become frames at no cost. `made` counts pictures decoded,
@@ -28,18 +28,6 @@ class Memo:
         self.made = 0
         self.found = 0
         self._kept: OrderedDict[bytes, Tensor] = OrderedDict()
-
-    @property
-    def profile(self) -> Profile:
-        return self.decoder.profile
-
-    @property
-    def shape(self) -> tuple[int, int, int]:
-        return self.decoder.shape
-
-    @property
-    def size(self) -> tuple[int, int]:
-        return self.decoder.size
 
     def __call__(self, latents: Tensor, prompt: Prompt, watch: Watch | None = None) -> Tensor:
         """As the wrapped decoder; only latents without a remembered picture are decoded, each once."""
