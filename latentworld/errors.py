@@ -13,6 +13,11 @@
     ├── DecodeError          the model could not make pictures
     │   ├── OutOfMemory      even a batch of one does not fit
     │   └── Cancelled        the watcher asked to stop
+    ├── AtlasError           a survey that cannot be begun, read or written
+    │   ├── AtlasDamaged     a store that is no atlas, lacks a part, or was written by a newer version
+    │   ├── AtlasMismatch    other settings than it was begun with, or pictures and metadata that disagree
+    │   ├── AtlasBusy        another process is writing it
+    │   └── ClusterError     Ray is missing or out of reach
     └── OutputError          pictures that cannot be kept
         ├── OutputExists     something is there already and --overwrite was not given
         ├── DiskFull         no space left; what was written so far plays
@@ -64,6 +69,26 @@ class OutOfMemory(DecodeError):
 
 class Cancelled(DecodeError):
     """The watcher asked to stop."""
+
+
+class AtlasError(LatentWorldError):
+    """A survey that cannot be begun, read or written."""
+
+
+class AtlasDamaged(AtlasError):
+    """No atlas, a part of it is missing or unreadable, or a newer version wrote it."""
+
+
+class AtlasMismatch(AtlasError):
+    """Other settings than the atlas was begun with, or pictures and metadata that disagree."""
+
+
+class AtlasBusy(AtlasError):
+    """Another process is writing the atlas."""
+
+
+class ClusterError(AtlasError):
+    """Ray is missing or out of reach."""
 
 
 class OutputError(LatentWorldError):
