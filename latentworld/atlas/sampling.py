@@ -51,7 +51,8 @@ class Window(_Window):
 
     def lattice(self) -> NDArray[np.int64]:
         """Rows and columns [count, 2], row by row."""
-        return np.stack(np.indices((self.rows, self.columns)).reshape(2, -1), axis=1).astype(np.int64)
+        rows, columns = np.divmod(np.arange(self.count, dtype=np.int64), self.columns)
+        return np.stack([rows, columns], axis=1)
 
 
 class Adaptive(_Window):
