@@ -1,4 +1,4 @@
-"""Where a survey looks: a window of the chart, the whole globe, or a window that is refined where the field is steep."""
+"""Where a survey looks: a window of the chart, the whole globe, or a window refined where the field is steep."""
 
 from __future__ import annotations
 
