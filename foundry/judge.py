@@ -6,13 +6,16 @@ import dataclasses
 import random
 import time
 import tomllib
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 
+import numpy as np
 import tomli_w
 import torch
 import torch.nn.functional as F
 from torch import Tensor
+from tqdm import tqdm
 
 from foundry import autoencoder, captions, clip, data, export, presets, rifts, student, unet
 from foundry.data import FAMILIES
@@ -20,13 +23,15 @@ from foundry.errors import FoundryError
 from foundry.files import save_picture, write_atomically
 from foundry.presets import Preset
 from foundry.scenes.canvas import sheet
+from latentworld.plane import Plane
 
 SEEDS = (0, 123, 200)
 
 
 @dataclass(frozen=True)
 class Effort:
-    """How much is sampled: held-out pictures a family, neutral and family samples, teacher steps, survey side, dive."""
+    """How much is sampled: held-out pictures a family, neutral and family samples, teacher steps; side of the
+    survey, depth and side of the dive, and the teacher's steps in both."""
 
     held: int
     neutral: int
@@ -35,10 +40,11 @@ class Effort:
     survey: int
     depth: int
     zoom: int
+    rift_steps: int
 
 
-FULL = Effort(held=60, neutral=400, family=40, steps=50, survey=64, depth=7, zoom=24)
-QUICK = Effort(held=20, neutral=96, family=8, steps=20, survey=28, depth=5, zoom=12)
+FULL = Effort(held=60, neutral=400, family=40, steps=50, survey=64, depth=6, zoom=16, rift_steps=20)
+QUICK = Effort(held=20, neutral=96, family=8, steps=20, survey=28, depth=4, zoom=10, rift_steps=12)
 
 
 @dataclass
@@ -213,25 +219,50 @@ def judge_copies(b: Bench, cast: Path) -> None:
 
 @torch.no_grad()
 def judge_rifts(b: Bench) -> None:
-    """A survey of the write-up's plane with the student, and a dive into its strongest rift."""
+    """A survey of the write-up's plane, and a dive into its strongest rift: the teacher's, then the student's."""
 
-    def eye(latents: Tensor) -> Tensor:
-        parts = []
-        for part in latents.split(64):
-            x = student.sample(b.world.student, b.texts, [captions.NEUTRAL] * len(part), part, b.preset.student_steps)
-            parts.append(clip.image_features(b.world.clip, autoencoder.decode(b.world.vae, x) * 2 - 1))
-        return torch.cat(parts)
+    def taught(part: Tensor) -> Tensor:
+        return unet.sample(b.world.unet, b.texts, [captions.NEUTRAL] * len(part), part, b.preset, b.effort.rift_steps)
+
+    def learnt(part: Tensor) -> Tensor:
+        return student.sample(b.world.student, b.texts, [captions.NEUTRAL] * len(part), part, b.preset.student_steps)
 
     side = b.preset.data.size // 8
-    rates, contrast, median = rifts.survey(eye, (4, side, side), b.effort.survey, SEEDS)
-    b.put(f"rifts: 99th percentile over median, {b.effort.survey}² survey", contrast, ">= 8")
-    zooms, width = rifts.dive(eye, (4, side, side), SEEDS, rates, b.effort.depth, b.effort.zoom)
+    plane = rifts.plane((4, side, side), SEEDS)
+    dived = survey(b, plane, f"rifts, teacher in {b.effort.rift_steps} steps", taught, (">= 8", ">= 20"))
+    survey(b, plane, "rifts, student", learnt, ("", ""))
+    across = [rifts.window(plane, zoom.centre, zoom.width, 9)[4, :8] for zoom in dived if zoom.sound]
+    for name, units in (
+        ("grid", rifts.window(plane, (0.5, 0.5), 1.0, 8).reshape(-1, 3)),
+        ("rift", np.concatenate(across)),
+    ):
+        latents = plane.latents(units)
+        drawn = torch.cat([autoencoder.decode(b.world.vae, taught(part)) for part in latents.split(16)])
+        save_picture(b.sheets / f"{name}.png", sheet(drawn, 8))
+
+
+def survey(
+    b: Bench, plane: Plane, name: str, draw: Callable[[Tensor], Tensor], goals: tuple[str, str]
+) -> list[rifts.Zoom]:
+    """Figures and a sheet of the field that `draw` (start noise to latents) has; only rates above rounding count."""
+
+    def eye(latents: Tensor) -> Tensor:
+        return torch.cat([
+            clip.image_features(b.world.clip, autoencoder.decode(b.world.vae, draw(part)) * 2 - 1)
+            for part in tqdm(latents.split(32), desc=name, leave=False, mininterval=15)
+        ])  # fmt: skip
+
+    rates, contrast, median = rifts.survey(plane, eye, b.effort.survey)
+    b.put(f"{name}: 99th percentile over median, {b.effort.survey}²", contrast, goals[0])
+    zooms, width = rifts.dive(plane, eye, rates, b.effort.depth, b.effort.zoom)
     for zoom in zooms:
-        b.put(f"rifts: largest rate over median, window {zoom.width:.0e}", zoom.largest)
-    b.put("rifts: largest rate over median, any scale", max(zoom.largest for zoom in zooms), ">= 20")
-    b.put("rifts: window at which it stops growing", width)
-    scaled = (rates / median / 10).clamp(0, 1).float()[None, None]
-    save_picture(b.sheets / "rifts.png", F.interpolate(scaled, scale_factor=8)[0].expand(3, -1, -1))
+        b.put(f"{name}: largest over median, window {zoom.width:.0e}", zoom.largest, f"floor {zoom.floor:.2g}")
+    b.put(f"{name}: largest over median, any scale", max(z.largest for z in zooms if z.sound), goals[1])
+    b.put(f"{name}: window at which it stops growing", width)
+    scaled = torch.from_numpy(rates / median / 10).clamp(0, 1).float()[None, None]
+    picture = F.interpolate(scaled, scale_factor=8)[0].expand(3, -1, -1)
+    save_picture(b.sheets / f"field-{name.split()[1].strip(',')}.png", picture)
+    return zooms
 
 
 @torch.no_grad()
