@@ -76,8 +76,10 @@ def film(
 
 
 def still(preset: Preset, alpha: float, beta: float, radius: float, out: str | Path) -> Profile:
-    """Render one place into a PNG: the picture that a film has there. Its folder is made before the work."""
+    """Render one place into a PNG, the picture that a film has there; OutputError for another suffix than .png."""
     target = Path(out)
+    if target.suffix.lower() != ".png":
+        raise OutputError(f"a still is a PNG and nothing else: {out} should end in .png")
     with writing(target.parent):
         target.parent.mkdir(parents=True, exist_ok=True)
     studio = open_studio(preset)

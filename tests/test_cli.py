@@ -64,6 +64,7 @@ BAD = {
     "norm": [*STILL, "--alpha", "0", "--beta", "0", "--norm", "cube", "-o", "OUT/a.png"],
     "place": [*STILL, "--alpha", "0", "--beta", "0", "-o", "/proc/nowhere/a.png"],
     "folder": [*STILL, "--alpha", "0", "--beta", "0", "-o", "."],
+    "suffix": [*STILL, "--alpha", "0", "--beta", "0", "-o", "OUT/a.jpg"],
     "world to show": ["worlds", "show", "nowhere"],
     "world's path": ["worlds", "path", "nowhere"],
     "preset to show": ["presets", "show", "nowhere"],

@@ -13,7 +13,7 @@ import torch
 from PIL import Image
 from transformers import CLIPImageProcessor, CLIPModel, CLIPTokenizer
 
-from latentworld.errors import DecodeError, UnsafeWeights, WorldDamaged, WorldMismatch
+from latentworld.errors import DecodeError, UnsafeWeights, WorldDamaged, WorldMismatch, WorldMissing
 from latentworld.vision import clip_eye
 from latentworld.vision.clip import ClipEye
 from latentworld.worlds import load
@@ -104,6 +104,8 @@ def test_whose_eye(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
 
 
 def test_what_is_no_clip_is_said(tmp_path: Path) -> None:
+    with pytest.raises(WorldMissing, match="no CLIP 'nowhere'"):
+        ClipEye("nowhere")
     with pytest.raises(WorldMismatch, match="no CLIP model"):
         ClipEye(tiny_world.folder() / "unet")
     broken = shutil.copytree(clip(), tmp_path / "broken")

@@ -130,7 +130,7 @@ class ClipEye:
 
 
 def _folder(source: str | Path) -> Path:
-    found = locate(source)
+    found = locate(source, noun="CLIP")
     if isinstance(found, HubRef):
         return fetch(found, marker="config.json", parts=("",))
     if found.is_file():

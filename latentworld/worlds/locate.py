@@ -25,8 +25,8 @@ class HubRef:
         return self.repo if self.revision is None else f"{self.repo}@{self.revision}"
 
 
-def locate(name: str | Path) -> Path | HubRef:
-    """Folder, file or hub reference behind a world's name; nothing is fetched.
+def locate(name: str | Path, noun: str = "world") -> Path | HubRef:
+    """Folder, file or hub reference behind the name of a world, or of whatever else `noun` says; nothing is fetched.
 
     Raises WorldMissing when nothing can be meant, UnsafeWeights for a pickled file.
     """
@@ -43,11 +43,11 @@ def locate(name: str | Path) -> Path | HubRef:
     if path.is_dir() or (path.is_file() and path.suffix.lower() == ".safetensors"):
         return path.resolve()
     if path.is_file():
-        raise WorldMissing(f"{path} is no world: give a diffusers folder, a .safetensors file or a hub name")
+        raise WorldMissing(f"{path} is no {noun}: give a diffusers folder, a .safetensors file or a hub name")
     match = HUB_NAME.fullmatch(text)
     if match and path.suffix.lower() != ".safetensors":
         return HubRef(match["repo"], match["revision"])
-    raise WorldMissing(f"no world {text!r}: say `embedded`, a diffusers folder, a .safetensors file or owner/name")
+    raise WorldMissing(f"no {noun} {text!r}: say `embedded`, a diffusers folder, a .safetensors file or owner/name")
 
 
 def resolve(name: str | Path) -> tuple[Path, str]:
