@@ -8,28 +8,12 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
-from installation import cli, show
+from installation import show
 from latentworld import worlds
 from latentworld.preset import Preset
 
 SMALL = ["--set", "decoder.height=32", "--set", "decoder.width=32", "--set", "decoder.steps=5"]
 STILL = ["still", "--decoder", "analytic", "--set", "decoder.height=32", "--set", "decoder.width=32"]
-
-
-@pytest.fixture
-def run(monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]):  # type: ignore[no-untyped-def]
-    """Arguments to exit code, stdout and stderr."""
-
-    def call(*arguments: object) -> tuple[int, str, str]:
-        monkeypatch.setattr("sys.argv", ["latentworld", *map(str, arguments)])
-        code = 0
-        try:
-            cli.main()
-        except SystemExit as exit_:
-            code = exit_.code if isinstance(exit_.code, int) else int(bool(exit_.code))
-        return code, *capfd.readouterr()
-
-    return call
 
 
 def test_film(run, tmp_path: Path) -> None:  # type: ignore[no-untyped-def]

@@ -80,10 +80,16 @@ def prepare(path: Path, overwrite: bool = False) -> Folder:
             raise OutputExists(f"{path} is a file: choose a folder for the film")
         if (there := folder.ours()) and not overwrite:
             raise OutputExists(f"{path} holds a film already ({there[0].name}): give --overwrite, or another folder")
+    prepare_folder(path)
+    return folder
+
+
+def prepare_folder(path: Path) -> None:
+    """Make a folder that takes files; OutputError when it does not."""
+    with writing(path):
         path.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryFile(dir=path):
             pass  # a folder may exist and still refuse files
-    return folder
 
 
 def write_text(path: Path, text: str) -> None:
