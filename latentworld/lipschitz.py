@@ -91,13 +91,17 @@ def on_grid(features: Tensor | ArrayLike, points: ArrayLike) -> Array:
     low, high = slice(None, -1), slice(1, None)
     for rows in (low, high):  # the corner of each cell that is the node: its a-edge lies in column `columns`, ...
         for columns in (low, high):
-            total[rows, columns] += _quadrant(fa[:, columns], fb[rows], pa[:, columns], pb[rows])
+            total[rows, columns] += gradient(fa[:, columns], fb[rows], pa[:, columns], pb[rows])
             count[rows, columns] += 1
     return np.asarray(total / count)
 
 
-def _quadrant(fa: Array, fb: Array, pa: Array, pb: Array) -> Array:
-    """sqrt(tr(G^-1 F)) of paired edges [..., F] and [..., 3]."""
+def gradient(fa: Array, fb: Array, pa: Array, pb: Array) -> Array:
+    """|grad f| [...] of the linear features on a triangle: sqrt(tr(G^-1 F)) of two of its edges.
+
+    fa, fb: the feature differences [..., F] along edges a and b; pa, pb: their latent differences [..., 3]. Where the
+    edges are parallel, the larger edge rate; NaN where neither has a length.
+    """
     g11, g12, g22 = (np.einsum("...i,...i->...", u, v) for u, v in ((pa, pa), (pa, pb), (pb, pb)))
     f11, f12, f22 = (np.einsum("...i,...i->...", u, v) for u, v in ((fa, fa), (fa, fb), (fb, fb)))
     determinant = g11 * g22 - g12 * g12
