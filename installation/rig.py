@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+import tomllib
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from installation.clock import CountedClock
+from installation.frames import develop
 from installation.loop import Pilot
 from latentworld import vertices, walks, worlds
+from latentworld.atlas.contract import Render, Rendered
+from latentworld.atlas.thumbs import thumbnails
 from latentworld.decoding import Decoder, Memo, Watch, faithful_decoder, scout_decoder
 from latentworld.decoding.analytic import AnalyticEye, analytic
 from latentworld.decoding.contract import Around
@@ -20,7 +24,7 @@ from latentworld.errors import WorldMismatch
 from latentworld.lipschitz import Array, Lookout
 from latentworld.pilot import Pilot as Helm
 from latentworld.plane import Plane
-from latentworld.preset import Preset
+from latentworld.preset import Preset, parse
 from latentworld.prompts import Prompt
 from latentworld.vision import Eye, clip_eye
 from latentworld.walks import Walk
@@ -89,7 +93,8 @@ def build(preset: Preset, watch: Watch | None = None) -> Rig:
     scout = lookout(plane, studio.scout, studio.eye, prompt)
     ahead = lookout(plane, decoder, studio.eye, prompt) if preset.pacing.look == "faithful" else scout
     batch = decoder.profile.batch
-    pilot = Helm(preset.pilot, preset.pacing, plane, scout, ahead, fps=preset.film.fps, batch=batch)
+    helm = charted(studio, scout)
+    pilot = Helm(preset.pilot, preset.pacing, plane, helm, ahead, fps=preset.film.fps, batch=batch)
     clock = CountedClock(preset.film.frames, preset.film.fps, batch)
     bare = lookout(plane, studio.decoder, studio.eye, prompt)
     return Rig(preset, studio.world, plane, decoder, studio.eye, studio.seer, prompt, walk, pilot, clock, bare)
@@ -113,6 +118,63 @@ def lookout(plane: Plane, decoder: Decoder, eye: Eye, prompt: Prompt) -> Lookout
         return eye(decoder(plane.latents(units, radii), prompt))
 
     return look
+
+
+def renderer(studio: Studio, thumb: int, scout: bool = False) -> Render:
+    """Places to what a survey keeps: features and thumbnails whose longest edge has at most `thumb` pixels.
+
+    Through the faithful decoder, or the scout. What is seen at a place never depends on the others asked for with it.
+    """
+    decoder = studio.scout if scout else studio.decoder
+
+    def render(units: Array, radii: Array) -> Rendered:
+        pictures = decoder(studio.plane.latents(units, radii), studio.prompt)
+        features = studio.eye(pictures).detach().numpy().astype(np.float32)
+        return Rendered(features, thumbnails(develop(pictures), thumb))
+
+    return render
+
+
+def remote_renderer(text: str, thumb: int, scout: bool) -> Render:
+    """As `renderer`, from a resolved preset's TOML text: what a worker on another machine builds its own from.
+
+    It vouches for everything that decides its pictures, so that a machine that is set up otherwise is found out.
+    """
+    from latentworld.atlas.cluster import Vouched
+
+    studio = open_studio(parse(tomllib.loads(text)))
+    decoder = studio.scout if scout else studio.decoder
+    told = {"profile": asdict(decoder.profile), "thumb": thumb, **_country(studio)}
+    return Vouched(renderer(studio, thumb, scout), told)
+
+
+def _country(studio: Studio) -> dict[str, Any]:
+    """What an atlas's settings say of where it is, as plain values."""
+    prompt, plane = studio.prompt, studio.plane
+    return {
+        "world": studio.world,
+        "eye": studio.seer,
+        "prompt": {"positive": prompt.positive, "negative": prompt.negative},
+        "plane": {"norm": plane.norm, "vertices": vertices.digest(plane.vertices)},
+    }
+
+
+def charted(studio: Studio, scout: Lookout) -> Lookout:
+    """What the helm looks through: the scout, or the preset's atlas with it.
+
+    Raises AtlasDamaged, and WorldMismatch when the atlas is of another world, eye, prompt or plane.
+    """
+    spec = studio.preset.pilot
+    if spec.atlas is None or spec.prior == 0.0:
+        return scout
+    from latentworld.atlas import mesh, prior, settings, store
+
+    atlas = store.read(spec.atlas)
+    here = _country(studio)
+    told = settings.differences({key: atlas.settings.get(key) for key in here}, here)
+    if told:
+        raise WorldMismatch(f"the atlas {spec.atlas} is of another country: {'; '.join(told)}; survey this one")
+    return prior.blended(prior.lookout(atlas, mesh.mesh(atlas)), scout, spec.prior)
 
 
 def resolve(preset: Preset, world: World) -> Preset:

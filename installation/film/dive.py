@@ -97,7 +97,7 @@ def _drawn(
     # shares of pixels, so that the inner sheet grows without a jitter
     inside = weight * _covered(size, top, shown)[:, None] * _covered(size, left, shown)[None, :]
     mixed = frame + inside[..., None] * (laid.astype(np.float32) - frame)
-    return np.rint(mixed).astype(np.uint8)
+    return np.asarray(np.rint(mixed), np.uint8)
 
 
 def _covered(size: int, start: float, length: float) -> NDArray[np.float64]:

@@ -1,0 +1,293 @@
+"""`latentworld atlas`: survey a country, draw its map, zoom into its rifts, plan journeys."""
+
+from __future__ import annotations
+
+import json
+import math
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+from rich.console import Console
+
+from installation.cli.presets import Override
+from latentworld.errors import AtlasError
+
+if TYPE_CHECKING:
+    from installation.atlases import Findings
+    from latentworld.atlas.sampling import Adaptive, Globe, Window
+
+Option = typer.Option
+app = typer.Typer(help="Survey a latent country, find its rifts, zoom into them, plan journeys.", no_args_is_help=True)
+Out = Annotated[Path, Option("-o", "--output", help="Folder of the atlas; a survey that is there goes on.")]
+Where = Annotated[Path, typer.Argument(help="Folder of an atlas, or the .zarr store in it.")]
+Words = Annotated[str | None, Option(help="Phases by these words, as 'a cat,mountains'; without, by clusters.")]
+Count = Annotated[int | None, Option(help="How many clusters; without, as many as fit.")]
+Interval = Annotated[str, Option(help="An interval, as 0:1.")]
+DEFAULT = "neutral"
+
+
+@app.command()
+def survey(
+    preset: Annotated[str, typer.Argument(help="What decodes: world, prompt, plane, decoder.")] = DEFAULT,
+    *,
+    output: Out,
+    alpha: Interval = "0:1",
+    beta: Interval = "0:1",
+    size: Annotated[str, Option(help="Rows along alpha by columns along beta.")] = "50x50",
+    globe: Annotated[int | None, Option(help="The whole globe instead: 12 n^2 equal-area places of HEALPix.")] = None,
+    adaptive: Annotated[bool, Option("--adaptive", help="Refine `size` where the field is steep.")] = False,
+    coarse: Annotated[int, Option(help="Stride of the first, coarse grid of --adaptive.")] = 8,
+    budget: Annotated[float, Option(help="Share of all nodes that --adaptive may decode.")] = 0.2,
+    radius: Annotated[float, Option(help="Factor of the shell.")] = 1.0,
+    scout: Annotated[bool, Option("--scout", help="Decode with the few-step scout.")] = False,
+    thumb: Annotated[int, Option(help="Longest edge of the thumbnails, in pixels.")] = 64,
+    block: Annotated[int | None, Option(help="Places kept at once; default: the decoder's batch.")] = None,
+    words: Words = None,
+    phases: Count = None,
+    plots: Annotated[bool, Option(help="Draw the pictures and the page when it is done.")] = True,
+    dpi: Annotated[int, Option(help="Of the PNGs; 300 for print.")] = 150,
+    ray: Annotated[str | None, Option(help="Decode on Ray: auto, local or an address.")] = None,
+    workers: Annotated[int | None, Option(help="Ray workers; default: what the cluster has room for.")] = None,
+    set_: Override = None,
+) -> None:
+    """Decode a window, the globe, or what is steep of a window; keep features, rates, phases and thumbnails."""
+    from latentworld import preset as presets
+    from latentworld.atlas.extras import need
+
+    need("zarr")
+    sampling = _sampling(alpha, beta, size, globe, coarse if adaptive else None, budget)
+    chosen = None if words is None else words.split(",")
+    journey = presets.load(preset, set_ or [])
+    console = Console(stderr=True)
+    with console.status("loading the world"):
+        from installation import atlases, rig
+
+        studio = rig.open_studio(journey)
+    out = atlases.folder(output)
+    label = atlases.labeller(studio, chosen, phases)  # words that cannot be used are refused before the work
+    shape: dict[str, Any] = {"radius": radius, "thumb": thumb, "block": block, "scout": scout}
+    with atlases.begin(studio, out, sampling, **shape) as kept, _Bar(journey.title, kept.done, console) as bar:
+        if ray is None:
+            atlases.run(studio, out, kept, thumb, scout, bar)
+        else:
+            atlases.on_ray(studio, out, kept, thumb, scout, bar, ray, workers)
+    found = atlases.conclude(out, rig.renderer(studio, thumb, scout), label)
+    if plots:
+        with console.status("drawing"):
+            atlases.draw(out, found, journey.title, dpi)
+    _tell(found)
+    print(out.page if plots else out.store)
+
+
+@app.command()
+def show(atlas: Where, count: Annotated[int, Option(help="How many rifts to list.")] = 12) -> None:
+    """What an atlas holds: its figures, phases and strongest rifts."""
+    from installation import atlases
+
+    _tell(atlases.findings(atlases.folder(atlas)), count)
+
+
+@app.command()
+def plot(
+    atlas: Where,
+    words: Words = None,
+    phases: Count = None,
+    dpi: Annotated[int, Option(help="Of the PNGs; 300 for print.")] = 150,
+    light: Annotated[bool, Option("--light", help="On white paper.")] = False,
+    title: str = "",
+) -> None:
+    """Draw an atlas again: grid, field, overlay, phases, globe as PNG and SVG, and the page."""
+    from installation import atlases
+    from latentworld.atlas import plots as drawing
+
+    out = atlases.folder(atlas)
+    found = atlases.findings(out)
+    if words is not None or phases is not None:
+        found = atlases.relabelled(out, found, None if words is None else words.split(","), phases)
+    for path in atlases.draw(out, found, title, dpi, drawing.LIGHT if light else drawing.DARK):
+        print(path)
+
+
+@app.command()
+def export(
+    atlas: Where,
+    output: Annotated[Path, Option("-o", "--output", help="A new or empty folder.")],
+    full: Annotated[bool, Option(help="Decode again at full size where thumbnails are smaller.")] = True,
+) -> None:
+    """Write a window as the write-up's folder: a000_b000.png, ... and metadata.json."""
+    from installation import atlases
+
+    print(atlases.export(atlases.folder(atlas), output, full))
+
+
+@app.command("import")
+def import_(
+    pictures: Annotated[Path, typer.Argument(help="A folder with PNGs and metadata.json.")],
+    output: Out,
+    clip: Annotated[str | None, Option(help="The eye: a CLIPModel folder or hub name; default: embedded.")] = None,
+    preset: Annotated[str | None, Option(help="The preset that made them: its plane gives true distances.")] = None,
+    thumb: Annotated[int, Option(help="Longest edge of the thumbnails, in pixels.")] = 64,
+    words: Words = None,
+    phases: Count = None,
+) -> None:
+    """Read the write-up's folder, made here or elsewhere, into an atlas: features, field, phases, pictures."""
+    from installation import atlases
+
+    out = atlases.folder(output)
+    found = atlases.imported(pictures, out, clip, preset, thumb, None if words is None else words.split(","), phases)
+    atlases.draw(out, found, pictures.name)
+    _tell(found)
+    print(out.page)
+
+
+@app.command()
+def zoom(
+    preset: Annotated[str, typer.Argument(help="What decodes: world, prompt, plane, decoder.")] = DEFAULT,
+    *,
+    output: Annotated[Path, Option("-o", "--output", help="Folder for the series, the growth and the film.")],
+    atlas: Annotated[Path | None, Option(help="Begin at the strongest rift of this atlas.")] = None,
+    rift: Annotated[int, Option(help="Which of its rifts, 1 the strongest.")] = 1,
+    at: Annotated[str | None, Option(help="Fall into this place, as 0.25,0.5, instead of the steepest.")] = None,
+    alpha: Interval = "0:1",
+    beta: Interval = "0:1",
+    size: Annotated[str, Option(help="Rows along alpha by columns along beta of every level.")] = "24x24",
+    factor: Annotated[float, Option(help="How much smaller every window is.")] = 10.0,
+    levels: Annotated[int | None, Option(help="How many; without, until pictures stop changing.")] = None,
+    radius: Annotated[float, Option(help="Factor of the shell.")] = 1.0,
+    scout: Annotated[bool, Option("--scout", help="Decode with the few-step scout.")] = False,
+    thumb: Annotated[int, Option(help="Longest edge of the thumbnails, in pixels.")] = 64,
+    film: Annotated[bool, Option(help="Film the fall.")] = True,
+    seconds: Annotated[float, Option(help="A level of the film.")] = 3.0,
+    dpi: Annotated[int, Option(help="Of the PNGs; 300 for print.")] = 150,
+    set_: Override = None,
+) -> None:
+    """Fall into a rift, window by window, until pictures stop changing."""
+    from installation.film.output import prepare_folder
+    from latentworld import preset as presets
+
+    journey = presets.load(preset, set_ or [])
+    rows, columns = _pair(size, "x", int, "--size", "24x24")
+    follow = None if at is None else _pair(at, ",", float, "--at", "0.25,0.5")
+    spans: dict[str, tuple[float, float]] = {
+        "alpha": _pair(alpha, ":", float, "--alpha", "0:1"),
+        "beta": _pair(beta, ":", float, "--beta", "0:1"),
+    }
+    prepare_folder(output)
+    console = Console(stderr=True)
+    with console.status("loading the world"):
+        from installation import atlases, rig, zooms
+
+        start = atlases.start_of_zoom(atlas, rift, spans, rows, columns, factor)
+        studio = rig.open_studio(journey)
+    render = rig.renderer(studio, thumb, scout)
+    with console.status("") as status:
+        status.update("the first window")
+        found = zooms.run(
+            render, studio.plane, start, factor, levels, radius, follow,
+            lambda level: status.update(f"level {level.index + 1}: a width of {level.width:.1g} is done"),
+        )  # fmt: skip
+        status.update("drawing")
+        made = zooms.make(output, found, journey.title, seconds, film, dpi)
+    for line in zooms.table(found):
+        print(line)
+    print(made.film or made.series)
+
+
+@app.command()
+def tour(
+    atlas: Where,
+    mode: Annotated[str, typer.Argument(help="seek, follow, avoid, visit or shortest.")] = "seek",
+    *,
+    output: Annotated[Path, Option("-o", "--output", help="The preset to write, a .toml file.")],
+    point: Annotated[list[str] | None, Option(help="A place to visit, join or avoid between: 0.25,0.5.")] = None,
+    label: Annotated[list[str] | None, Option(help="A phase to visit, by its name.")] = None,
+    line: Annotated[list[int] | None, Option(help="Rift lines to follow, 1 the strongest.")] = None,
+    stops: Annotated[int, Option(help="How many places seek and avoid choose.")] = 8,
+    ordered: Annotated[bool, Option("--ordered", help="Keep the order of points and labels.")] = False,
+    closed: Annotated[bool | None, Option("--closed/--open", help="Come back to the start, or not.")] = None,
+    weave: Annotated[float | None, Option(help="Cells by which seek and follow cross a rift to and fro.")] = None,
+    speed: Annotated[float | None, Option(help="Latent arc length a second; default: the preset's.")] = None,
+) -> None:
+    """Plan a journey over an atlas and write it as a preset that `latentworld film` renders."""
+    from installation import atlases
+
+    points = [_pair(text, ",", float, "--point", "0.25,0.5") for text in point or ()]
+    chosen: dict[str, Any] = {"stops": stops, "ordered": ordered, "closed": closed, "weave": weave}
+    chosen |= {"labels": label or [], "follow": [index - 1 for index in line or [1]]}
+    made = atlases.tour(atlases.folder(atlas), mode, points, output, speed, **chosen)
+    print(
+        f"{len(made.unit)} waypoints, {made.length:.1f} latents long, strays {made.strays:.2f} cells from the map's way"
+    )
+    print(output)
+
+
+def _sampling(
+    alpha: str, beta: str, size: str, globe: int | None, coarse: int | None, budget: float
+) -> Window | Adaptive | Globe:
+    from latentworld.atlas.places import sampling_from
+
+    if globe is not None:
+        return sampling_from({"kind": "globe", "nside": globe})
+    rows, columns = _pair(size, "x", int, "--size", "50x50")
+    table: dict[str, Any] = {"kind": "window", "rows": rows, "columns": columns}
+    table |= {"alpha": _pair(alpha, ":", float, "--alpha", "0:1"), "beta": _pair(beta, ":", float, "--beta", "0:1")}
+    if coarse is not None:
+        table |= {"kind": "adaptive", "coarse": coarse, "budget": budget}
+    return sampling_from(table)
+
+
+def _pair(text: str, between: str, kind: type, option: str, like: str) -> tuple[Any, Any]:
+    try:
+        first, second = (kind(part) for part in text.split(between))
+    except ValueError:
+        raise AtlasError(f"{option} {json.dumps(text)}: write two numbers, as {like}") from None
+    return first, second
+
+
+def _tell(found: Findings, count: int = 5) -> None:
+    """The figures of a survey, and its strongest rifts."""
+    from installation import atlases
+
+    atlas = found.atlas
+    for name, value in atlases.summary(found).items():
+        print(f"{name:<30} {value:.6g}")
+    if atlas.floor is not None:
+        print(f"{'noise floor, feature distance':<30} {atlas.floor.jitter:.3g}")
+    total = max(1, len(found.phases.label))
+    for index, name in enumerate(found.phases.names):
+        print(f"{name:<30} {100 * (found.phases.label == index).sum() / total:.0f}%")
+    if not atlas.complete:
+        print("the survey is not complete: run it again and it goes on")
+    for number, site in enumerate(found.sites[:count], 1):
+        sides = " | ".join(found.phases.names[found.phases.label[side]] for side in site.sides)
+        far = "" if site.front else " (far side: the antipode's coordinates)"
+        place = f"--alpha {site.alpha!r} --beta {site.beta!r}{far}"
+        print(f"{number:>2}  rate {site.rate:.4g}, {site.contrast:.1f} times the median  {place}  {sides}")
+
+
+class _Bar:
+    """Places done, places a second of this run, time left."""
+
+    def __init__(self, title: str, done: int, console: Console) -> None:
+        from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+        rate = TextColumn("{task.fields[rate]}")
+        self._progress = Progress(
+            TextColumn("[bold]{task.description}"), BarColumn(bar_width=None), MofNCompleteColumn(), rate,
+            TextColumn("eta"), TimeRemainingColumn(), console=console, refresh_per_second=4,
+        )  # fmt: skip
+        self._task = self._progress.add_task(title or "survey", total=None, completed=done, rate="")
+
+    def __enter__(self) -> _Bar:
+        self._progress.start()
+        return self
+
+    def __exit__(self, *fault: object) -> None:
+        self._progress.stop()
+
+    def __call__(self, done: int, total: int, block: int) -> None:
+        """A block was kept."""
+        speed = self._progress.tasks[0].speed or math.nan
+        rate = "" if math.isnan(speed) else f"{speed:.1f}/s"
+        self._progress.update(self._task, completed=done, total=total, rate=rate)

@@ -1,0 +1,152 @@
+"""An atlas's files: how they are begun, written, read, locked, and named when they cannot be."""
+
+from __future__ import annotations
+
+import errno
+import json
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from latentworld.atlas.extras import need
+from latentworld.errors import AtlasBusy, AtlasDamaged, AtlasError, DiskFull
+
+FORMAT, VERSION = "latentworld.atlas", 1
+_COPY = "take it from a copy of this atlas, or survey anew elsewhere"
+_DIMENSIONS = {
+    "unit": ("place", "axis"),
+    "lattice": ("place", "index"),
+    "features": ("place", "feature"),
+    "thumbs": ("place", "height", "width", "channel"),
+    "vertices": ("vertex", "latent_channel", "latent_height", "latent_width"),
+}
+
+
+def attributes(path: Path) -> dict[str, Any]:
+    """What the group says of itself. Raises AtlasDamaged: nothing there, no atlas, unreadable, from a newer version."""
+    file = path / "zarr.json"
+    if not file.is_file():
+        raise AtlasDamaged(f"no atlas at {path} (it has no zarr.json): check the path, or survey one there")
+    try:
+        found = json.loads(file.read_text(encoding="utf-8"))["attributes"]
+        if found["format"] != FORMAT:
+            raise AtlasDamaged(f"{path} is a Zarr folder but no atlas: check the path")
+        newer = found["version"] > VERSION
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise damaged(file, "cannot be read as an atlas's", _COPY) from error
+    if newer:
+        raise AtlasDamaged(
+            f"{path} was written by a newer latentworld (format {found['version']}, this one reads up to {VERSION}): "
+            "update latentworld"
+        )
+    if missing := {"settings", "generations", "complete"} - found.keys():
+        raise damaged(file, f"says nothing of {', '.join(sorted(missing))}", _COPY)
+    return dict(found)
+
+
+def damaged(file: Path, what: str, remedy: str = _COPY) -> AtlasDamaged:
+    """The error that names a file, what is wrong with it and what to do."""
+    return AtlasDamaged(f"{file} {what}: {remedy}")
+
+
+@contextmanager
+def reads(file: Path) -> Iterator[None]:
+    """Whatever fails in reading an array becomes AtlasDamaged naming it."""
+    try:
+        yield
+    except (OSError, ValueError, RuntimeError, LookupError, TypeError) as error:  # zarr's own are ValueErrors or these
+        what = "is missing" if not (file / "zarr.json").is_file() else "cannot be read"
+        raise damaged(file, what) from error
+
+
+@contextmanager
+def writes(path: Path, remedy: str = "free some and survey again, it goes on where it was") -> Iterator[None]:
+    """A disk that fails in writing becomes DiskFull or AtlasError; what was committed before stays."""
+    try:
+        yield
+    except OSError as error:
+        if error.errno in (errno.ENOSPC, errno.EDQUOT):
+            raise DiskFull(f"no space left for {path}: {remedy}") from error
+        raise AtlasError(f"cannot write {path} ({error.strerror}): choose a folder you may write to") from error
+
+
+def lock(path: Path) -> Any:
+    """The lock beside the folder, taken. Raises AtlasBusy when another process, or another store here, holds it."""
+    filelock = need("filelock")
+    taken = filelock.FileLock(path.absolute().with_name(f".{path.absolute().name}.lock"))
+    with writes(path):
+        try:
+            taken.acquire(timeout=0)
+        except filelock.Timeout as error:  # an OSError as well
+            raise AtlasBusy(f"{path} is being written by another process: wait for it, or stop it") from error
+    return taken
+
+
+def begun(
+    group: Any, name: str, shape: Sequence[int], dtype: Any, chunk: int, absent: Any, overwrite: bool = False
+) -> Any:
+    """A new array of the group in chunks of `chunk` places, with checksums; `absent` stands where nothing is yet."""
+    codecs = need("zarr.codecs")
+    return group.create_array(
+        name,
+        shape=tuple(shape),
+        dtype=dtype,
+        chunks=(chunk, *shape[1:]),
+        compressors=[codecs.ZstdCodec(level=3, checksum=True)],
+        fill_value=absent,
+        dimension_names=_DIMENSIONS.get(name, ("place",)),
+        config={"write_empty_chunks": True},  # so that a missing chunk is told from a black one
+        overwrite=overwrite,
+    )
+
+
+def whole(places: int, block: int) -> int:
+    """Places filled up to whole blocks."""
+    return -(-places // block) * block
+
+
+def slots(sizes: Sequence[int], block: int) -> int:
+    """Length of the arrays for generations of these sizes: each but the last filled up to whole blocks."""
+    return sum(whole(size, block) for size in sizes[:-1]) + sum(sizes[-1:])
+
+
+class Kept:
+    """Thumbnails on disk, of places at `slots` [n]; see `Thumbs`. The block read last is remembered.
+
+    seen: reads a block, uint8 [block, h, w, 3].
+    """
+
+    def __init__(
+        self,
+        seen: Callable[[int], NDArray[np.uint8]],
+        slots: NDArray[np.intp],
+        block: int,
+        picture: tuple[int, ...],
+    ) -> None:
+        self._seen, self._slots, self._block = seen, slots, block
+        self._last: tuple[int, NDArray[np.uint8]] | None = None
+        self.shape = (len(slots), *picture)
+
+    def __len__(self) -> int:
+        return len(self._slots)
+
+    def __getitem__(self, key: Any) -> NDArray[np.uint8]:
+        slots = self._slots[key]
+        if np.ndim(slots) == 0:
+            return self._one(int(slots)).copy()
+        found = [self._one(int(slot)) for slot in slots]
+        return np.stack(found) if found else np.empty((0, *self.shape[1:]), np.uint8)
+
+    def __array__(self, dtype: Any = None, copy: bool | None = None) -> NDArray[Any]:
+        return np.asarray(self[:], dtype)
+
+    def _one(self, slot: int) -> NDArray[np.uint8]:
+        index, offset = divmod(slot, self._block)
+        if self._last is None or self._last[0] != index:
+            self._last = index, self._seen(index)
+        picture: NDArray[np.uint8] = self._last[1][offset]
+        return picture

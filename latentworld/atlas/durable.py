@@ -1,0 +1,52 @@
+"""Zarr's folder store, with every file synced before it takes its name: what was committed outlives a power cut."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import uuid
+from pathlib import Path
+from typing import Any
+
+from zarr.storage import LocalStore
+
+PARTIAL = ".partial"  # the ending of side files, zarr's own as well
+
+
+class Durable(LocalStore):  # type: ignore[misc]
+    """As LocalStore (which writes side files and renames them), with an fsync before the rename."""
+
+    def set_sync(self, key: str, value: Any) -> None:
+        """Write one whole file or none."""
+        self._ensure_open_sync()
+        self._check_writable()
+        _put(self.root / key, value.as_buffer_like())
+
+    async def _set(self, key: str, value: Any, exclusive: bool = False) -> None:
+        if not self._is_open:
+            await self._open()
+        self._check_writable()
+        path = self.root / key
+        if exclusive and path.exists():  # one process writes an atlas: its lock makes this check enough
+            raise FileExistsError(path)
+        await asyncio.to_thread(_put, path, value.as_buffer_like())
+
+
+def _put(path: Path, value: Any) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    side = path.with_name(f"{path.name}.{uuid.uuid4().hex}{PARTIAL}")
+    try:
+        with side.open("wb") as file:
+            file.write(value)
+            file.flush()
+            os.fsync(file.fileno())
+        side.replace(path)
+    except BaseException:
+        side.unlink(missing_ok=True)
+        raise
+
+
+def sweep(root: Path) -> None:
+    """Remove the side files that a killed process left under `root`."""
+    for side in root.rglob(f"*{PARTIAL}"):
+        side.unlink(missing_ok=True)

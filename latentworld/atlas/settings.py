@@ -1,0 +1,68 @@
+"""What a survey is begun with, as plain values: it is only resumed with the same."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import asdict
+from importlib.metadata import PackageNotFoundError, version
+from typing import Any
+
+from latentworld.atlas.sampling import Adaptive, Globe, Window
+from latentworld.decoding.contract import Profile
+from latentworld.errors import AtlasError
+from latentworld.plane import Plane
+from latentworld.vertices import digest
+
+
+def settings_of(
+    sampling: Window | Adaptive | Globe,
+    plane: Plane,
+    profile: Profile | None = None,
+    block: int = 64,
+    radius: float = 1.0,
+    **more: Any,
+) -> dict[str, Any]:
+    """What a store is begun with, as plain values: a survey is only resumed with the same.
+
+    more: whatever else the pictures depend on, such as prompt, seeds, eye and thumb. Raises AtlasError on a value that
+    JSON cannot hold, numbers that are not finite among them.
+    """
+    told = {
+        "sampling": sampling.model_dump(mode="json"),
+        "plane": {"norm": plane.norm, "vertices": digest(plane.vertices)},
+        "profile": None if profile is None else asdict(profile),
+        "block": block,
+        "radius": radius,
+        **more,
+    }
+    if block < 1:
+        raise AtlasError(f"a block of {block} places: give 1 or more")
+    try:
+        plain: dict[str, Any] = json.loads(json.dumps(told, allow_nan=False))
+    except (TypeError, ValueError) as error:
+        raise AtlasError(f"an atlas's settings must be plain finite values ({error})") from error
+    return plain
+
+
+def provenance(created: str) -> dict[str, str]:
+    """Which versions make the atlas, and when, as the caller's clock has it."""
+    found = {"created": created}
+    for package in ("latentworld", "torch", "numpy", "zarr"):
+        try:
+            found[package] = version(package)
+        except PackageNotFoundError:
+            found[package] = "unknown"
+    return found
+
+
+def differences(old: Mapping[str, Any], new: Mapping[str, Any], above: str = "") -> list[str]:
+    """Settings that differ, as `profile.batch was 16, now 8`, in alphabetical order."""
+    told = []
+    for key in sorted({*old, *new}):
+        before, after = old.get(key), new.get(key)
+        if isinstance(before, Mapping) and isinstance(after, Mapping):
+            told += differences(before, after, f"{above}{key}.")
+        elif before != after:
+            told.append(f"{above}{key} was {json.dumps(before)}, now {json.dumps(after)}")
+    return told
