@@ -68,10 +68,10 @@ class Preset:
     clip: StagePreset = StagePreset(minutes=6, batch=64, rate=5e-3)
     unet: StagePreset = StagePreset(minutes=75, batch=64, rate=5e-3, ema=0.999)
     eye: StagePreset = StagePreset(minutes=5, batch=64, rate=3e-3, small=1e-3)
-    student: StagePreset = StagePreset(minutes=14, batch=32, rate=2e-3, small=1e-3, ema=0.995)
-    trajectories: int = 1600
-    beginnings: int = 9600
-    teacher_steps: int = 12
+    student: StagePreset = StagePreset(minutes=13, batch=32, rate=2e-3, small=1e-3, ema=0.995)
+    trajectories: int = 1200
+    beginnings: int = 7200
+    teacher_steps: int = 20
     student_steps: int = 4
     guidance: float = 5.0
     bfloat16: bool = True

@@ -44,7 +44,8 @@ class PilotSpec(BaseModel):
     attraction scales the turn; below zero every mode avoids. reach: latent arc to the middle ring of the fan (rings at
     half, whole and twice), or more where ticks are long or the walk's curvature is slow to change; fan: rays over
     +-spread degrees. Curvatures are geodesic (radians of turn per radian of globe travel): 8 turns on a circle of about
-    1/8 rad, 4 latent units at d = 1024.
+    1/8 rad, 4 latent units at d = 1024. atlas: the store of a survey of this very world (`.../atlas.zarr`), whose
+    features stand in for the scout's where it covers; prior: its share there, 1 asks no scout.
 
     Measured by benchmarks/pilot.py on the analytic world (10 irregular modes, sigma .1, 100 random starts, 100 latents
     each): `ride` spends .869 +- .008 of its arc in the top decile of the rate, straight on .098: 8.9 times.
@@ -59,6 +60,8 @@ class PilotSpec(BaseModel):
     reach: Annotated[FiniteFloat, Field(gt=0.0)] = 6.0
     max_curvature: Annotated[FiniteFloat, Field(gt=0.0, le=200.0)] = 8.0
     max_change: Annotated[FiniteFloat, Field(gt=0.0)] = 8.0  # of curvature, from one tick to the next
+    atlas: str | None = None
+    prior: Annotated[FiniteFloat, Field(ge=0.0, le=1.0)] = 1.0
 
 
 @dataclass(frozen=True, eq=False)

@@ -25,6 +25,7 @@ from latentworld.walks import Rift, WalkSpec
 Even = Annotated[int, Field(ge=16, multiple_of=2)]
 Device = Annotated[str, Field(pattern=r"^(auto|cpu|mps|cuda(:\d+)?)$")]
 _UNION = ("walk",)  # sections whose keys depend on their `kind`
+_PATHS = (("plane", "vertices"), ("pilot", "atlas"))  # looked for beside the preset's own file first
 
 
 class Section(BaseModel):
@@ -150,7 +151,7 @@ def load(preset: str | Path, overrides: Iterable[str] = ()) -> Preset:
         raise PresetError(f"{path} is no TOML ({error}): mend that line") from None
     except OSError as error:
         raise PresetError(f"{path} cannot be read ({error.strerror}): check the path and its permissions") from None
-    _resolve_vertices(table, path.parent)
+    _resolve_paths(table, path.parent)
     return parse(table, overrides)
 
 
@@ -195,11 +196,12 @@ def _find(preset: str | Path) -> Path:
     return folder() / f"{preset}.toml"
 
 
-def _resolve_vertices(table: dict[str, Any], beside: Path) -> None:
-    plane = table.get("plane")
-    file = plane.get("vertices") if isinstance(plane, dict) else None
-    if isinstance(plane, dict) and isinstance(file, str) and (beside / file).is_file():
-        plane["vertices"] = str((beside / file).resolve())
+def _resolve_paths(table: dict[str, Any], beside: Path) -> None:
+    for section, key in _PATHS:
+        keys = table.get(section)
+        path = keys.get(key) if isinstance(keys, dict) else None
+        if isinstance(keys, dict) and isinstance(path, str) and (beside / path).exists():
+            keys[key] = str((beside / path).resolve())
 
 
 def _override(override: str) -> tuple[str, str | None, Any]:

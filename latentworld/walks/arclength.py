@@ -12,6 +12,7 @@ from latentworld.errors import GeometryError
 from latentworld.globe import Array, dot
 
 _CELLS, _NODES = 128, 4  # cells per knot interval, subintervals per cell: pace even to 1e-7 on the walks' curves
+_SPREAD, _FEWEST = 4096, 16  # cells of all intervals together: hundreds of waypoints lie too near for 128 cells each
 
 
 @dataclass(frozen=True, eq=False)
@@ -54,8 +55,9 @@ class ArcTable:
         Arc lengths are chords with Richardson's correction, (4 (halves) - whole) / 3: error of fourth order.
         Raises GeometryError when the curve has no length or stands still.
         """
+        cells = min(max(_SPREAD // (len(knots) - 1), _FEWEST), _CELLS)
         grid = np.concatenate(
-            [np.linspace(a, b, 2 * _CELLS * _NODES, endpoint=False) for a, b in pairwise(knots)] + [knots[-1:]]
+            [np.linspace(a, b, 2 * cells * _NODES, endpoint=False) for a, b in pairwise(knots)] + [knots[-1:]]
         )
         points = curve(grid)
         halves, whole = _chords(points[1:] - points[:-1]), _chords(points[2::2] - points[:-2:2])

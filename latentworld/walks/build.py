@@ -17,6 +17,8 @@ from latentworld.walks.fixed import Fixed, fixed, relative
 from latentworld.walks.free import Free, Wind, free
 from latentworld.walks.specs import Lissajous, Orbit, Rift, Spiral, Swath, Wander, Waypoints
 
+HAIRPIN = 0.02  # radians between the ways in and out below which a waypoint is a dead end
+
 
 def build(spec: Orbit | Waypoints | Lissajous | Wander | Swath | Spiral | Rift, plane: Plane) -> Fixed | Free:
     """The walk of a spec on a plane, at its start.
@@ -77,24 +79,31 @@ def _spiral(spec: Spiral, plane: Plane) -> curves.Spiral:
 
 def _waypoints(spec: Waypoints, plane: Plane) -> curves.Arcs:
     units, radii = zip(*(place(plane, p) for p in spec.points))
-    stops, r = np.stack(units), np.array(radii)
-    if spec.closed:
-        stops, r = np.concatenate([stops, stops[:1]]), np.append(r, r[0])
+    return through(np.stack(units), np.array(radii), spec.closed)
+
+
+def through(stops: Array, radii: Array, closed: bool) -> curves.Arcs:
+    """The curve of a Waypoints walk: through stops [m, 3] with radii [m], back to the first where it is closed.
+
+    Raises GeometryError for neighbours that are equal or antipodal.
+    """
+    if closed:
+        stops, radii = np.concatenate([stops, stops[:1]]), np.append(radii, radii[0])
     apart = globe.angle(stops[:-1], stops[1:])
     if (apart < 1e-9).any() or (apart > math.pi - 1e-6).any():
         raise GeometryError("Neighbouring waypoints are equal or antipodal: remove one, or put a third between them.")
-    return curves.biarcs(stops, _headings(stops, apart, spec.closed), r, spec.closed)
+    return curves.biarcs(stops, _headings(stops, apart, closed), radii, closed)
 
 
 def _headings(stops: Array, apart: Array, closed: bool) -> Array:
     """Headings at waypoints [m + 1, 3]: Catmull-Rom with uneven knots, mean of the way in and out, the shorter
-    counting more; straight off at the ends of an open curve."""
+    counting more; across where the way turns back on itself; straight off at the ends of an open curve."""
     out, back = globe.tangent(stops[:-1], stops[1:]), globe.tangent(stops[1:], stops[:-1])
     headings = np.concatenate([out, -back[-1:]])
     inner = range(0 if closed else 1, len(apart))
     for i in inner:
+        hairpin = float(globe.angle(out[i], back[i - 1])) < HAIRPIN
         mean = apart[i - 1] * out[i] - apart[i] * back[i - 1]
-        hairpin = math.sqrt(globe.dot(mean, mean)) < 1e-6 * (apart[i - 1] + apart[i])
         headings[i] = globe.turn(stops[i], out[i], math.pi / 2) if hairpin else globe.project(stops[i], mean)
     if closed:
         headings[-1] = headings[0]

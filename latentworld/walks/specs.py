@@ -1,8 +1,8 @@
 """Walks as a preset writes them: one frozen model a kind. Angles are degrees, radii factors of the shell.
 
 A point is a name (`z0`, `z1`, `z2`, `centre` of the cell, `corner` at alpha = beta = 1; `-` before it: its antipode on
-the far side), or alpha and beta; waypoints may add a radius. Headings count from growing alpha, left (toward growing
-beta) positive.
+the far side), or alpha and beta; waypoints may add a radius, a negative one on the far side. Headings count from
+growing alpha, left (toward growing beta) positive.
 """
 
 from __future__ import annotations
@@ -18,7 +18,8 @@ Amplitude = Annotated[FiniteFloat, Field(gt=0.0, le=120.0)]
 Frequency = Annotated[int, Field(ge=1, le=50)]
 Pair = Annotated[tuple[FiniteFloat, FiniteFloat], Strict(False)]  # TOML writes tuples as lists
 Place = PointName | Pair
-Point = Place | Annotated[tuple[FiniteFloat, FiniteFloat, Radius], Strict(False)]
+Far = Annotated[FiniteFloat, Field(ge=-3.0, le=-0.05)]  # the antipode's radius
+Point = Place | Annotated[tuple[FiniteFloat, FiniteFloat, Radius | Far], Strict(False)]
 
 
 class _Spec(BaseModel):
@@ -42,7 +43,8 @@ class Orbit(_Spec):
 
 
 class Waypoints(_Spec):
-    """A smooth curve through points; closed, or open and then walked there and back; points' radii multiply."""
+    """A smooth curve through points; closed, or open and then walked there and back; points' radii multiply. A negative
+    radius is the antipode's: (alpha, beta, -1) lies on the far side."""
 
     kind: Literal["waypoints"] = "waypoints"
     points: Annotated[tuple[Point, ...], Field(min_length=2), Strict(False)] = ("z0", "z1", "z2", "centre")

@@ -1,0 +1,161 @@
+"""Journeys by the map: cheapest ways over an atlas's mesh, made a smooth walk through waypoints.
+
+::
+
+    seek      the strongest ridge places, joined by ways that are cheap where the rate is high
+    follow    rift lines, one after another
+    avoid     places of one calm country, or given ones, joined by ways that are dear where the rate is high
+    visit     given phases or points
+    shortest  given points, by the least change of meaning: an edge costs the distance of its features
+
+What ways cost and how they are found: country.py; how they become smooth: smooth.py.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from typing import TYPE_CHECKING, Any, Literal, get_args
+
+import numpy as np
+from numpy.typing import ArrayLike
+
+from latentworld import walks
+from latentworld.atlas import smooth
+from latentworld.atlas.contract import Atlas, Line, Mesh, Phases
+from latentworld.atlas.country import Country
+from latentworld.errors import AtlasError
+from latentworld.globe import Array
+from latentworld.plane import Plane
+
+if TYPE_CHECKING:
+    from latentworld.preset import Preset
+
+Mode = Literal["seek", "follow", "avoid", "visit", "shortest"]
+
+TASTE = {"seek": -8.0, "follow": -8.0, "avoid": 8.0, "visit": 0.0, "shortest": 0.0}
+WEAVE = 0.4  # cells, amplitude of the slalom over a rift
+KEEP = 0.25  # cells the curve may stray from the smoothed way
+SMOOTH, ROUND = 0.8, 1.5  # cells of the Gaussian that takes the staircase out: on rifts, and elsewhere
+FORWARD = 1e12  # alpha and beta of the horizon, where the chart has none
+
+
+@dataclass(frozen=True, eq=False)
+class Tour:
+    """A planned walk: waypoints unit [k, 3] at one radius on a plane, closed or open.
+
+    planned [m, 3]: the places of the map it was planned over; cell: radians between neighbours there; strays: the
+    largest distance, in cells, between the walk and the planned way (of the slalom, its amplitude included); places:
+    how many the atlas had.
+    """
+
+    mode: Mode
+    plane: Plane
+    unit: Array
+    planned: Array
+    closed: bool
+    radius: float
+    cell: float
+    strays: float
+    places: int
+
+    @cached_property
+    def walk(self) -> walks.Waypoints:
+        """As a preset has it; beyond the horizon with a negative radius."""
+        alpha, beta, front = self.plane.chart(self.unit)
+        alpha, beta = (np.clip(x, -FORWARD, FORWARD) for x in (alpha, beta))
+        points = [(float(a), float(b)) if f else (float(a), float(b), -1.0) for a, b, f in zip(alpha, beta, front)]
+        return walks.Waypoints(points=tuple(points), closed=self.closed, radius=self.radius)
+
+    @cached_property
+    def length(self) -> float:
+        """Latent arc length: of a lap when closed, else of one way."""
+        return float(walks.build(self.walk, self.plane).length or 0.0)
+
+    def preset(self, base: Preset) -> Preset:
+        """`base` with this walk at its even latent speed, as long as one lap or one way takes.
+
+        base: names the atlas's plane, world and prompt; it is not checked here.
+        """
+        seconds = max(self.length / base.pacing.speed, 1.0 / base.film.fps)
+        told = (
+            f"A tour by the map ({self.mode}): {len(self.unit)} waypoints, planned on an atlas of {self.places} places."
+        )
+        parts: dict[str, Any] = {
+            "description": told,
+            "walk": self.walk,
+            "pacing": base.pacing.model_copy(update={"kind": "latent"}),
+            "film": base.film.model_copy(update={"seconds": seconds}),
+        }
+        return base.model_copy(update=parts)
+
+
+def plan(
+    atlas: Atlas,
+    mesh: Mesh,
+    rates: ArrayLike,
+    mode: Mode,
+    *,
+    points: ArrayLike = (),
+    labels: Sequence[str] = (),
+    phases: Phases | None = None,
+    lines: Sequence[Line] = (),
+    follow: Sequence[int] = (0,),
+    stops: int = 8,
+    ordered: bool = False,
+    closed: bool | None = None,
+    weave: float | None = None,
+) -> Tour:
+    """A tour of the atlas by its rates [n].
+
+    points: units [k, 3] to pass, in any mode but `follow`; labels: names of `phases` to visit, each at its surest
+    place; lines and follow: rift lines and which of them, counted from the strongest; stops: how many places `seek` and
+    `avoid` choose where none are given; ordered: keep the order of points and labels; closed: None closes `seek`,
+    `avoid`, what follows a closed line, and visits of three or more; weave: amplitude in cells with which `seek` and
+    `follow` cross a rift to and fro (0 keeps on its ridge; None: WEAVE).
+    Raises AtlasError for what the atlas does not have: labels, places, lines, two points, a way between them.
+    """
+    if mode not in get_args(Mode):
+        raise AtlasError(f"no tour {mode!r}: choose one of {', '.join(get_args(Mode))}")
+    country = Country(atlas, mesh, np.asarray(rates, np.float64), TASTE[mode], by_meaning=mode in ("visit", "shortest"))
+    amplitude = (WEAVE if weave is None else weave) if mode in ("seek", "follow") else 0.0
+    if not 0.0 <= amplitude <= 10.0:
+        raise AtlasError(f"a weave of {amplitude} cells: give 0 to 10")
+    given = np.asarray(points, np.float64).reshape(-1, 3)
+    if mode == "follow":
+        way = country.along(_chosen(lines, follow), closed)
+    else:
+        places, at = country.named(phases, labels) if labels else country.nearest(given)
+        if not len(places) and mode in ("seek", "avoid"):
+            places = country.strongest(stops) if mode == "seek" else country.calmest(stops)
+        if len(places) < 2:
+            raise AtlasError(f"a tour ({mode}) needs two places or more, here {len(places)}: give points or labels")
+        loop = closed if closed is not None else mode in ("seek", "avoid") or (mode == "visit" and len(places) > 2)
+        order = np.arange(len(places)) if ordered or mode == "shortest" else country.order(places, loop)
+        way = country.tour(places[order], loop, at[order] if len(at) == len(places) else None)
+    return _laid(country, way, mode, amplitude)
+
+
+def _laid(country: Country, way: smooth.Way, mode: Mode, amplitude: float) -> Tour:
+    """A way as waypoints."""
+    cell = country.typical(way.unit)
+    even = smooth.eased(smooth.sampled(way, cell), SMOOTH if mode in ("seek", "follow") else ROUND)
+    if mode == "seek":
+        even = smooth.centred(even, country.atlas.unit, country.rates, cell)
+    stops = smooth.slalom(even, cell, amplitude) if amplitude else smooth.waypoints(even, cell, KEEP)
+    strays = smooth.strays(smooth.curve(stops, way.closed, cell), smooth.sampled(way, cell).unit) / cell
+    atlas = country.atlas
+    return Tour(mode, atlas.plane, stops, way.unit, way.closed, atlas.radius, cell, strays, len(atlas))
+
+
+def _chosen(lines: Sequence[Line], follow: Sequence[int]) -> list[Line]:
+    """Lines by their rank in strength."""
+    ranked = sorted(lines, key=lambda line: -line.strength)
+    if not follow:
+        raise AtlasError("no rift line to follow: name one, 0 is the strongest")
+    for index in follow:
+        if not 0 <= index < len(ranked):
+            told = f"there are {len(ranked)}, counted from 0" if ranked else "there is none; label the phases first"
+            raise AtlasError(f"no rift line {index}: {told}")
+    return [ranked[index] for index in follow]
