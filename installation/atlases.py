@@ -203,13 +203,14 @@ def on_ray(
     told: survey.OnBlock,
     address: str,
     workers: int | None,
+    say: Callable[[str], None],
 ) -> None:
-    """The same on Ray workers, each with a decoder of its own."""
+    """The same on Ray workers, each with a decoder of its own; `say` is told which cluster it is."""
     from latentworld.atlas import cluster
 
     factory = functools.partial(rig.remote_renderer, dump(studio.preset), thumb, scout)
     preview = Preview(out.preview, time.monotonic)
-    cluster.survey(kept, factory, address, workers, on_block=told, preview=preview)
+    cluster.survey(kept, factory, address, workers, on_block=told, preview=preview, say=say)
 
 
 def relabelled(out: Folder, found: Findings, words: Sequence[str] | None, count: int | None) -> Findings:

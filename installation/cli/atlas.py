@@ -71,7 +71,7 @@ def survey(
         if ray is None:
             atlases.run(studio, out, kept, thumb, scout, bar)
         else:
-            atlases.on_ray(studio, out, kept, thumb, scout, bar, ray, workers)
+            atlases.on_ray(studio, out, kept, thumb, scout, bar, ray, workers, console.print)
     found = atlases.conclude(out, rig.renderer(studio, thumb, scout), label)
     if plots:
         with console.status("drawing"):
