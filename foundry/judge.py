@@ -6,9 +6,10 @@ import dataclasses
 import random
 import time
 import tomllib
-from collections.abc import Callable
 from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import tomli_w
@@ -23,9 +24,13 @@ from foundry.errors import FoundryError
 from foundry.files import save_picture, write_atomically
 from foundry.presets import Preset
 from foundry.scenes.canvas import sheet
+from latentworld import decoding, device, worlds
+from latentworld.decoding import Decoder
 from latentworld.plane import Plane
+from latentworld.prompts import Prompt
 
 SEEDS = (0, 123, 200)
+NEUTRAL = Prompt(captions.NEUTRAL, captions.NEGATIVE)
 
 
 @dataclass(frozen=True)
@@ -43,7 +48,7 @@ class Effort:
     rift_steps: int
 
 
-FULL = Effort(held=60, neutral=400, family=40, steps=50, survey=64, depth=6, zoom=16, rift_steps=20)
+FULL = Effort(held=60, neutral=400, family=40, steps=50, survey=64, depth=6, zoom=12, rift_steps=20)
 QUICK = Effort(held=20, neutral=96, family=8, steps=20, survey=28, depth=4, zoom=10, rift_steps=12)
 
 
@@ -59,8 +64,24 @@ class Bench:
     attributes: list[dict[str, object]]
     sheets: Path
     effort: Effort
+    folder: Path
     figures: dict[str, tuple[float, str]] = field(default_factory=dict)
     shown: dict[str, Tensor] = field(default_factory=dict)
+
+    @cached_property
+    def ours(self) -> worlds.World:
+        """The world as latentworld loads it."""
+        return worlds.load(self.folder)
+
+    @cached_property
+    def engine(self) -> dict[str, Any]:
+        """The fastest way to decode here; every engine is within 1/255 of the pipeline."""
+        chosen = device.choose(size=self.preset.data.size)
+        return {"engine": chosen.engine, "batch": chosen.batch}
+
+    def teacher(self, steps: int) -> Decoder:
+        """The faithful decoder."""
+        return decoding.faithful_decoder(self.ours, steps=steps, guidance=self.preset.guidance, **self.engine)
 
     def put(self, name: str, value: float, goal: str = "") -> None:
         """Keeps a figure and prints its line of the table."""
@@ -85,7 +106,7 @@ def bench(folder: Path, sheets: Path, effort: Effort) -> Bench:
         pictures.append((drawn.pictures * 255).round() / 127.5 - 1)
         attributes += drawn.attributes
     family = torch.arange(len(FAMILIES)).repeat_interleave(effort.held)
-    made = Bench(world, preset, texts, torch.cat(pictures), family, attributes, sheets, effort)
+    made = Bench(world, preset, texts, torch.cat(pictures), family, attributes, sheets, effort, folder)
     made.put("loading the parts, seconds", took, "<= 3")
     return made
 
@@ -131,15 +152,13 @@ def judge_clip(b: Bench) -> None:
     b.put(f"CLIP retrieval by caption, top 10 of {len(told)}", (better < 10).float().mean())
 
 
-@torch.no_grad()
 def pictures_of(b: Bench, prompts: list[str], noise: Tensor, negative: str = captions.NEGATIVE) -> Tensor:
-    """The teacher's pictures in 0..1."""
-    parts = []
-    for start in range(0, len(noise), 32):
-        part = slice(start, start + 32)
-        x = unet.sample(b.world.unet, b.texts, prompts[part], noise[part], b.preset, b.effort.steps, negative)
-        parts.append(autoencoder.decode(b.world.vae, x))
-    return torch.cat(parts)
+    """The teacher's pictures in 0..1, by the house's own faithful decoder."""
+    decoder, made = b.teacher(b.effort.steps), torch.empty(len(noise), 3, b.preset.data.size, b.preset.data.size)
+    for prompt in dict.fromkeys(prompts):
+        rows = torch.tensor([row for row, told in enumerate(prompts) if told == prompt])
+        made[rows] = decoder(noise[rows], Prompt(prompt, negative))
+    return made
 
 
 def starts(b: Bench, count: int, seed: int) -> Tensor:
@@ -221,35 +240,23 @@ def judge_copies(b: Bench, cast: Path) -> None:
 def judge_rifts(b: Bench) -> None:
     """A survey of the write-up's plane, and a dive into its strongest rift: the teacher's, then the student's."""
 
-    def taught(part: Tensor) -> Tensor:
-        return unet.sample(b.world.unet, b.texts, [captions.NEUTRAL] * len(part), part, b.preset, b.effort.rift_steps)
-
-    def learnt(part: Tensor) -> Tensor:
-        return student.sample(b.world.student, b.texts, [captions.NEUTRAL] * len(part), part, b.preset.student_steps)
-
     side = b.preset.data.size // 8
-    plane = rifts.plane((4, side, side), SEEDS)
-    dived = survey(b, plane, f"rifts, teacher in {b.effort.rift_steps} steps", taught, (">= 8", ">= 20"))
-    survey(b, plane, "rifts, student", learnt, ("", ""))
+    plane, teacher = rifts.plane((4, side, side), SEEDS), b.teacher(b.effort.rift_steps)
+    dived = survey(b, plane, f"rifts, teacher in {b.effort.rift_steps} steps", teacher, (">= 8", ">= 20"))
+    survey(b, plane, "rifts, student", decoding.scout_decoder(b.ours, **b.engine), ("", ""))
     across = [rifts.window(plane, zoom.centre, zoom.width, 9)[4, :8] for zoom in dived if zoom.sound]
-    for name, units in (
-        ("grid", rifts.window(plane, (0.5, 0.5), 1.0, 8).reshape(-1, 3)),
-        ("rift", np.concatenate(across)),
-    ):
-        latents = plane.latents(units)
-        drawn = torch.cat([autoencoder.decode(b.world.vae, taught(part)) for part in latents.split(16)])
-        save_picture(b.sheets / f"{name}.png", sheet(drawn, 8))
+    grid = rifts.window(plane, (0.5, 0.5), 1.0, 8).reshape(-1, 3)
+    for name, units in (("grid", grid), ("rift", np.concatenate(across))):
+        save_picture(b.sheets / f"{name}.png", sheet(teacher(plane.latents(units), NEUTRAL), 8))
 
 
-def survey(
-    b: Bench, plane: Plane, name: str, draw: Callable[[Tensor], Tensor], goals: tuple[str, str]
-) -> list[rifts.Zoom]:
-    """Figures and a sheet of the field that `draw` (start noise to latents) has; only rates above rounding count."""
+def survey(b: Bench, plane: Plane, name: str, decoder: Decoder, goals: tuple[str, str]) -> list[rifts.Zoom]:
+    """Figures and a sheet of a decoder's field under the neutral prompt; only rates above rounding count."""
 
     def eye(latents: Tensor) -> Tensor:
         return torch.cat([
-            clip.image_features(b.world.clip, autoencoder.decode(b.world.vae, draw(part)) * 2 - 1)
-            for part in tqdm(latents.split(32), desc=name, leave=False, mininterval=15)
+            clip.image_features(b.world.clip, decoder(part, NEUTRAL) * 2 - 1)
+            for part in tqdm(latents.split(32), desc=name, leave=False, mininterval=15, disable=None)
         ])  # fmt: skip
 
     rates, contrast, median = rifts.survey(plane, eye, b.effort.survey)
