@@ -33,9 +33,10 @@ from latentworld.atlas.contract import Atlas, Line, Mesh, Phases, Render, Site
 from latentworld.atlas.places import sampling_from
 from latentworld.atlas.preview import Preview
 from latentworld.atlas.sampling import Adaptive, Globe, Window
-from latentworld.errors import AtlasError
+from latentworld.errors import AtlasError, AtlasMismatch, OutputError
 from latentworld.globe import Array
-from latentworld.preset import dump, load
+from latentworld.plane import Plane
+from latentworld.preset import Preset, dump, load
 
 
 @dataclass(frozen=True)
@@ -104,7 +105,7 @@ def begin(
         sampling,
         studio.plane,
         decoder.profile,
-        block=block or decoder.profile.batch,
+        block=decoder.profile.batch if block is None else block,
         radius=radius,
         world=studio.world,
         eye=studio.seer,
@@ -117,17 +118,18 @@ def begin(
         out.path.mkdir(parents=True, exist_ok=True)
     now = datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds")
     opened = store.resume_or_create(out.store, told, studio.plane, settings.provenance(now))
-    write_text(out.preset, dump(studio.preset))
+    try:
+        write_text(out.preset, dump(studio.preset))
+    except BaseException:
+        opened.close()
+        raise
     return opened
 
 
 def conclude(out: Folder, render: Render | None, phased: Callable[[Atlas], Phases]) -> Findings:
     """Field, noise floor (where there is a `render`), phases and rifts of a survey, kept in its store."""
     with store.open_for_writing(out.store) as kept:
-        atlas = kept.atlas()
-        if len(atlas) < 3:
-            raise AtlasError(f"{out.store} has {len(atlas)} places so far, too few for a field: survey on")
-        net = mesh.mesh(atlas)
+        atlas, net = _charted(kept)
         rates = field.rates(atlas, net)
         kept.write_rates(rates)
         if render is not None and atlas.floor is None:
@@ -135,24 +137,35 @@ def conclude(out: Folder, render: Render | None, phased: Callable[[Atlas], Phase
         found = phased(atlas)
         kept.write_labels(found)
         atlas = kept.atlas()
-    return Findings(
-        atlas, net, rates, found, phases.lines(atlas, net, found, rates), rifts.strongest(atlas, net, rates)
-    )
+    return _findings(atlas, net, rates, found)
 
 
 def findings(out: Folder) -> Findings:
     """What was concluded of a survey; rates and clusters anew where places were added since."""
     kept = store.Store(out.store)
-    atlas = kept.atlas()
-    if len(atlas) < 3:
-        raise AtlasError(f"{out.store} has {len(atlas)} places so far, too few for a field: survey on")
-    net = mesh.mesh(atlas)
+    atlas, net = _charted(kept)
     rates = kept.read_rates()
     rates = field.rates(atlas, net) if rates is None else rates
-    found = kept.read_labels() or phases.by_clusters(atlas)
-    return Findings(
-        atlas, net, rates, found, phases.lines(atlas, net, found, rates), rifts.strongest(atlas, net, rates)
-    )
+    return _findings(atlas, net, rates, kept.read_labels() or phases.by_clusters(atlas))
+
+
+def _charted(kept: store.Store) -> tuple[Atlas, Mesh]:
+    atlas = kept.atlas()
+    if len(atlas) < 3:
+        raise AtlasError(f"{kept.path} has {len(atlas)} places so far, too few for a field: survey on")
+    return atlas, mesh.mesh(atlas)
+
+
+def _findings(atlas: Atlas, net: Mesh, rates: Array, found: Phases) -> Findings:
+    lines, sites = phases.lines(atlas, net, found, rates), rifts.strongest(atlas, net, rates)
+    return Findings(atlas, net, rates, found, lines, sites)
+
+
+def preset_of(out: Folder, overrides: Sequence[str] = ()) -> Preset:
+    """What decoded an atlas. Raises AtlasError where that is not kept with it."""
+    if not out.preset.is_file():
+        raise AtlasError(f"{out.path} has no preset.toml, so what made its pictures is not known: put one there")
+    return load(out.preset, list(overrides))
 
 
 def labeller(studio: Studio, words: Sequence[str] | None, count: int | None) -> Callable[[Atlas], Phases]:
@@ -218,7 +231,7 @@ def relabelled(out: Folder, found: Findings, words: Sequence[str] | None, count:
     if words is None:
         label: Callable[[Atlas], Phases] = functools.partial(phases.by_clusters, count=count)
     else:
-        label = labeller(rig.open_studio(load(out.preset)), words, count)
+        label = labeller(rig.open_studio(preset_of(out)), phases.checked(words), count)
     with store.open_for_writing(out.store) as kept:
         kept.write_labels(label(found.atlas))
     return findings(out)
@@ -227,12 +240,15 @@ def relabelled(out: Folder, found: Findings, words: Sequence[str] | None, count:
 def export(out: Folder, target: Path, full: bool) -> Path:
     """The write-up's folder; pictures smaller than the decoder's are decoded again where `full`."""
     atlas = store.read(out.store)
-    studio = rig.open_studio(load(out.preset)) if full and out.preset.is_file() else None
-    small = studio is not None and max(atlas.thumbs.shape[1:3]) < max(studio.decoder.size)
-    if not small or studio is None:
+    folders.check(atlas, target)  # before a world is loaded
+    profile = atlas.settings.get("profile")  # none: imported, so that the pictures are elsewhere
+    if not (full and profile and out.preset.is_file()):
         folders.export(atlas, target)
         return target
-    profile = atlas.settings.get("profile") or {}
+    studio = rig.open_studio(preset_of(out))
+    if max(atlas.thumbs.shape[1:3]) >= max(studio.decoder.size):
+        folders.export(atlas, target)
+        return target
     render = rig.renderer(studio, max(studio.decoder.size), profile.get("decoder") == "scout")
 
     def pictures(places: NDArray[np.int64]) -> NDArray[np.uint8]:
@@ -256,11 +272,14 @@ def imported(
 
     chosen = None if words is None else phases.checked(words)
     eye = ClipEye(clip or "embedded")
-    plane = None if preset is None else rig.open_studio(load(preset)).plane
+    studio = None if preset is None else rig.open_studio(load(preset))
+    plane = None if studio is None else studio.plane
     with writing(out.path):
         out.path.mkdir(parents=True, exist_ok=True)
     now = datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds")
-    folders.import_into(out.store, pictures, eye, settings.provenance(now), plane, thumb)
+    folders.import_into(out.store, pictures, eye, settings.provenance(now), plane, thumb, clip=clip or "embedded")
+    if studio is not None:
+        write_text(out.preset, dump(studio.preset))
 
     def label(seen: Atlas) -> Phases:
         return phases.by_clusters(seen, count) if chosen is None else phases.by_words(seen, eye.labels(chosen), chosen)
@@ -269,12 +288,12 @@ def imported(
 
 
 def start_of_zoom(
-    atlas: Path | None, rift: int, spans: dict[str, tuple[float, float]], rows: int, columns: int, factor: float
+    where: Folder | None, rift: int, spans: dict[str, tuple[float, float]], rows: int, columns: int, factor: float
 ) -> Window:
     """The first window of a zoom: `spans`, or one `factor` times smaller than an atlas, about one of its rifts."""
     table: dict[str, Any] = {"kind": "window", **spans, "rows": rows, "columns": columns}
-    if atlas is not None:
-        found = findings(folder(atlas))
+    if where is not None:
+        found = findings(where)
         if not 1 <= rift <= len(found.sites):
             raise AtlasError(f"no rift {rift}: this atlas has {len(found.sites)}, counted from 1")
         site, sampling = found.sites[rift - 1], found.atlas.sampling
@@ -288,19 +307,34 @@ def start_of_zoom(
     return made
 
 
+def title_of(out: Folder) -> str:
+    """What pictures of an atlas are headed by: its preset's title, else the folder's name."""
+    return (load(out.preset).title if out.preset.is_file() else "") or out.path.resolve().name
+
+
+def same_plane(where: Folder, plane: Plane) -> None:
+    """Raises AtlasMismatch where an atlas is of another plane, so that its places lie elsewhere."""
+    told = store.Store(where.store).settings
+    here = settings.settings_of(Window(), plane)["plane"]
+    if told.get("latent_distances", "measured") == "measured" and told["plane"] != here:
+        raise AtlasMismatch(f"{where.path} is of another plane than the preset's: zoom with its own, {where.preset}")
+
+
 def tour(
     out: Folder, mode: Any, points: Sequence[tuple[float, float]], target: Path, speed: float | None, **chosen: Any
 ) -> tours.Tour:
-    """Plan a tour over an atlas and write the preset that films it."""
+    """Plan a tour over an atlas and write the preset that films it. Raises OutputError where it is no .toml."""
+    if target.suffix != ".toml" or target.resolve() == out.preset.resolve():
+        raise OutputError(f"a tour is a preset of its own: {target} should end in .toml, and not be the atlas's")
+    base = preset_of(out, [] if speed is None else [f"pacing.speed={speed!r}"])
     found = findings(out)
-    base = load(out.preset)
-    if speed is not None:
-        base = load(out.preset, [f"pacing.speed={speed!r}"])
     plane = found.atlas.plane
     units = [plane.unit(alpha, beta) for alpha, beta in points]
     made = tours.plan(
         found.atlas, found.mesh, found.rates, mode, points=units, phases=found.phases, lines=found.lines, **chosen
     )
+    with writing(target.parent):
+        target.parent.mkdir(parents=True, exist_ok=True)
     write_text(target, dump(made.preset(base)))
     return made
 

@@ -12,14 +12,16 @@ import numpy as np
 
 from installation.film import dive as falling
 from installation.film.encoder import Encoder, Recipe
-from installation.film.output import write_text, writing
+from installation.film.output import prepare_folder, write_text, writing
 from latentworld.atlas import plots, zoom
 from latentworld.atlas.contract import Render
 from latentworld.atlas.sampling import Window
+from latentworld.errors import AtlasError, OutputExists
 from latentworld.plane import Plane
 
 SIDE = 720  # pixels of the film's square frame
 FPS = 24.0
+FILES = ("zoom.json", "zoom.png", "zoom.svg", "growth.png", "growth.svg", "zoom.mp4")
 
 
 @dataclass(frozen=True)
@@ -32,18 +34,26 @@ class Made:
     film: Path | None
 
 
-def window_about(centre: tuple[float, float], width: float, rows: int, columns: int) -> Window:
-    """A square window about alpha, beta."""
-    (a, b), half = centre, width / 2
-    return Window(alpha=(a - half, a + half), beta=(b - half, b + half), rows=rows, columns=columns)
+def prepare(out: Path, seconds: float, overwrite: bool) -> None:
+    """Make the folder. OutputExists where it holds a zoom that may not go; AtlasError for a film of no length.
+
+    An earlier zoom stays until `make`.
+    """
+    if not 0 < seconds <= 60:
+        raise AtlasError(f"a film of {seconds:g} seconds a level: give more than 0, and 60 at most")
+    prepare_folder(out)
+    if (there := _ours(out)) and not overwrite:
+        raise OutputExists(f"{out} holds a zoom already ({there[0].name}): give --overwrite, or another folder")
 
 
 def make(
     out: Path, found: zoom.Zoom, title: str = "", seconds: float = 3.0, film: bool = True, dpi: float = 150
 ) -> Made:
-    """Draw and film a zoom into a folder; `seconds` a level of the film."""
-    with writing(out):
-        out.mkdir(parents=True, exist_ok=True)
+    """Draw and film a zoom into a folder, in place of an earlier one; `seconds` a level of the film."""
+    prepare_folder(out)
+    for file in _ours(out):
+        with writing(file):
+            file.unlink()
     write_text(out / "zoom.json", json.dumps(figures(found), indent=1, allow_nan=False))
     levels = found.levels
     series, _ = plots.save(plots.zoom(levels, title), out / "zoom", dpi)
@@ -94,15 +104,16 @@ def table(found: zoom.Zoom) -> list[str]:
             f"{level.width:<9.2g} {level.spacing:>9.3g} {level.largest:>10.4g} {level.median:>10.4g} "
             f"{level.floor:>10.3g} {100 * level.distinct:>8.1f}%  {'yes' if level.resolved else 'no'}"
         )
-    growth, (dimension, error) = found.growth, found.dimension
+    growth, (dimension, scatter) = found.growth, found.dimension
     if math.isfinite(growth.exponent):
-        lines.append(f"the largest rate grows as spacing to the power {-growth.exponent:.2f} ± {growth.error:.2f}")
+        error = f" ± {growth.error:.2f}" if math.isfinite(growth.error) else f", of {growth.levels} levels"
+        lines.append(f"the largest rate grows as spacing to the power {-growth.exponent:.2f}{error}")
     if growth.width is not None:
         lines.append(f"it stops growing at a width of {growth.width:.2g}")
     if math.isfinite(dimension):
-        lines.append(f"box-counting dimension of the boundary {dimension:.2f} ± {error:.2f}")
+        lines.append(f"box-counting dimension of the boundary {dimension:.2f} ± {scatter:.2f}")
     if found.floor is not None:
-        lines.append(f"below a width of {found.floor:.2g} only rounding changes")
+        lines.append(f"from a width of {found.floor:.2g} on only rounding changes")
     if found.stops is not None:
         lines.append(f"pictures stop changing at a width of {found.stops:.2g}")
     return lines
@@ -117,9 +128,24 @@ def run(
     radius: float,
     follow: tuple[float, float] | None,
     told: Callable[[zoom.Level], None],
-) -> zoom.Zoom:
-    """The dive itself."""
-    return zoom.dive(render, plane, start, factor, levels, radius, follow, on_level=told)
+) -> tuple[zoom.Zoom, bool]:
+    """The dive, and whether it is whole: a KeyboardInterrupt leaves the levels so far, where there are any."""
+    found: list[zoom.Level] = []
+
+    def seen(level: zoom.Level) -> None:
+        found.append(level)
+        told(level)
+
+    try:
+        return zoom.dive(render, plane, start, factor, levels, radius, follow, on_level=seen), True
+    except KeyboardInterrupt:
+        if not found:
+            raise
+        return zoom.Zoom(tuple(found), factor), False
+
+
+def _ours(out: Path) -> list[Path]:
+    return [out / name for name in FILES if (out / name).exists()]
 
 
 def _film(target: Path, found: zoom.Zoom, seconds: float) -> None:

@@ -154,55 +154,36 @@ def test_auto_starts_a_cluster_where_there_is_none_and_says_so(monkeypatch: pyte
     assert told == ["no Ray cluster runs here: one is started on this machine"]
 
 
-def test_a_local_cluster_is_started_and_ctrl_c_ends_it(
-    truth: dict[str, bytes], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+def test_two_workers_one_of_them_killed_make_the_bytes_of_one_process_also_when_stopped_between(
+    crew: None, tmp_path: Path
 ) -> None:
-    monkeypatch.setenv("PYTHONPATH", str(Path(__file__).parent))
-    monkeypatch.setenv("RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO", "0")
-    before = signal.getsignal(signal.SIGTERM)
+    """The whole life of a survey: Ctrl-C in its first generation, gone on with, a worker killed in a later one."""
+    spec = Adaptive(rows=25, columns=25, budget=0.4)
     kept: list[int] = []
+    lines: list[str] = []
+    factory = partial(mortal, tmp_path / "deaths", 2)
 
     def ask(done: int, total: int, block: int) -> None:
         kept.append(block)
-        if len(kept) == 5:
-            assert signal.getsignal(signal.SIGTERM) is before  # Ray's own is taken away again
-            os.kill(os.getpid(), signal.SIGINT)
+        assert done == 16 * len(kept) or done == total
+        if len(kept) == 1:
+            raise KeyboardInterrupt
 
-    with begin(tmp_path / "a") as store:
-        with pytest.raises(KeyboardInterrupt):
-            cluster.survey(store, world, "local", workers=2, on_block=ask)
-        assert not ray.is_initialized()
-        assert sorted({*range(25)} - {*kept}) == store.pending()
-        survey.run(store, looked(decoder()))
-    assert files(tmp_path / "a") == truth
-
-
-def test_two_workers_make_the_bytes_of_one_process(crew: None, truth: dict[str, bytes], tmp_path: Path) -> None:
-    told: list[tuple[int, int, int]] = []
-    lines: list[str] = []
-    with begin(tmp_path / "a") as store:
-        preview = Preview(tmp_path / "preview.png", iter(range(1000)).__next__)
-        cluster.survey(store, world, "auto", 3, lambda *said: told.append(said), preview, say=lines.append)
-        assert store.complete
-    assert lines == ["3 workers were asked for, there is room for 2 with 1 CPUs and 0 GPUs each: the others wait"]
-    assert (tmp_path / "preview.png").is_file()
-    assert files(tmp_path / "a") == truth
-    assert [done for done, _, _ in told] == list(range(16, 401, 16))
-    assert sorted(block for _, _, block in told) == list(range(25))  # each written once
-    assert ray.is_initialized()
-
-
-def test_a_killed_workers_blocks_are_done_again(crew: None, tmp_path: Path) -> None:
-    spec, kept = Adaptive(rows=33, columns=33, budget=0.3), []
     with begin(tmp_path / "alone", spec) as one, begin(tmp_path / "many", spec) as many:
         survey.run(one, looked(decoder()))
-        factory = partial(mortal, tmp_path / "deaths", 3)
-        cluster.survey(many, factory, on_block=lambda done, total, block: kept.append(block))
+        with pytest.raises(KeyboardInterrupt):
+            cluster.survey(many, world, "auto", 1, ask)
+        assert kept[0] not in many.pending()
+        preview = Preview(tmp_path / "preview.png", iter(range(1000)).__next__)
+        cluster.survey(many, factory, "auto", 3, lambda *told: kept.append(told[2]), preview, say=lines.append)
         assert len(one.generations) > 1
-        assert many.generations == one.generations
+        assert (many.generations, many.complete) == (one.generations, True)
     assert int((tmp_path / "deaths").read_text()) != os.getpid()
+    assert lines == ["3 workers were asked for, there is room for 2 with 1 CPUs and 0 GPUs each: the others wait"]
+    assert (tmp_path / "preview.png").is_file()
     assert files(tmp_path / "many") == files(tmp_path / "alone")
     assert sorted(kept) == list(range(len(kept)))  # each written once
+    assert ray.is_initialized()  # a cluster that was there stays
 
 
 @pytest.mark.parametrize(
@@ -210,7 +191,9 @@ def test_a_killed_workers_blocks_are_done_again(crew: None, tmp_path: Path) -> N
     [
         (worldless, "could not start, 3 times (no world lies here)", ClusterError),
         (refuses, "failed 3 times (this place cannot be painted: choose another)", ClusterError),
-        (deadly, "failed 3 times (", ClusterError),
+        pytest.param(
+            deadly, "failed 3 times (", ClusterError, marks=pytest.mark.slow(reason="starts a worker three times")
+        ),
         (other, 'profile.torch was "', AtlasMismatch),
     ],
 )
@@ -249,6 +232,30 @@ def test_a_full_cluster_is_waited_for_with_patience(crew: None, tmp_path: Path) 
     with begin(tmp_path / "a") as store, pytest.raises(ClusterError, match=r"no worker began within 0.5 s"):
         cluster.survey(store, world, patience=0.5)
     ray.kill(hog)
+
+
+@pytest.mark.slow(reason="starts and ends a cluster of its own")
+def test_a_local_cluster_is_started_and_ctrl_c_ends_it(
+    truth: dict[str, bytes], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PYTHONPATH", str(Path(__file__).parent))
+    monkeypatch.setenv("RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO", "0")
+    before = signal.getsignal(signal.SIGTERM)
+    kept: list[int] = []
+
+    def ask(done: int, total: int, block: int) -> None:
+        kept.append(block)
+        if len(kept) == 5:
+            assert signal.getsignal(signal.SIGTERM) is before  # Ray's own is taken away again
+            os.kill(os.getpid(), signal.SIGINT)
+
+    with begin(tmp_path / "a") as store:
+        with pytest.raises(KeyboardInterrupt):
+            cluster.survey(store, world, "local", workers=2, on_block=ask)
+        assert not ray.is_initialized()
+        assert sorted({*range(25)} - {*kept}) == store.pending()
+        survey.run(store, looked(decoder()))
+    assert files(tmp_path / "a") == truth
 
 
 def test_ray_missing_names_its_extra(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

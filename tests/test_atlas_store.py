@@ -1,8 +1,7 @@
-"""An atlas on disk: killed, damaged, full, busy, newer, resumed with other settings."""
+"""An atlas on disk: written, read, killed, busy, resumed with other settings; damage: test_atlas_damage.py."""
 
 from __future__ import annotations
 
-import errno
 import json
 import os
 import random
@@ -19,43 +18,21 @@ import pytest
 
 pytest.importorskip("zarr", reason="the extra `atlas` is not installed")
 
+from stores import WINDOW, begin, render, same, surveyed, terms
 from surveys import PLANE
 
-from latentworld.atlas import durable, survey
-from latentworld.atlas.contract import Phases, Rendered
+from latentworld.atlas import survey
+from latentworld.atlas.contract import Phases
 from latentworld.atlas.dataset import dataset
 from latentworld.atlas.durable import Durable
 from latentworld.atlas.sampling import Adaptive, Globe, Window
 from latentworld.atlas.settings import differences, provenance, settings_of
 from latentworld.atlas.store import Store, create, open_for_writing, read, resume_or_create
 from latentworld.decoding.analytic import analytic
-from latentworld.errors import AtlasBusy, AtlasDamaged, AtlasError, AtlasMismatch, DiskFull, OutputExists
+from latentworld.errors import AtlasBusy, AtlasDamaged, AtlasError, AtlasMismatch, OutputExists
 from latentworld.lipschitz import Floor
-from latentworld.plane import Plane
 
-WINDOW = Window(rows=10, columns=7)
 ROOT = Path(__file__).parent.parent
-
-
-def render(units: np.ndarray, radii: np.ndarray) -> Rendered:
-    """Features and thumbnails that are functions of the place; black where alpha is small."""
-    shade = np.clip(np.rint(units * 100), 0, 255).astype(np.uint8)
-    thumbs = np.repeat(np.repeat(shade[:, None, None], 3, axis=1), 4, axis=2)
-    return Rendered((units * radii[:, None]).astype(np.float32), thumbs)
-
-
-def terms(sampling: Any = WINDOW, **more: Any) -> dict[str, Any]:
-    return settings_of(sampling, PLANE, **{"block": 8, **more})
-
-
-def begin(path: Path, sampling: Any = WINDOW) -> Store:
-    return create(path, terms(sampling), PLANE, provenance("2026-01-01"))
-
-
-def surveyed(path: Path, sampling: Any = WINDOW) -> Path:
-    with begin(path, sampling) as store:
-        survey.run(store, render)
-    return path
 
 
 @pytest.fixture(scope="module")
@@ -66,15 +43,6 @@ def undisturbed(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture
 def made(tmp_path: Path, undisturbed: Path) -> Path:
     return Path(shutil.copytree(undisturbed, tmp_path / "atlas"))
-
-
-def same(a: Path, b: Path) -> None:
-    """Two finished atlases hold the same arrays."""
-    one, other = read(a), read(b)
-    assert one.complete
-    assert other.complete
-    for name in ("unit", "features", "lattice", "level", "thumbs"):
-        np.testing.assert_array_equal(np.asarray(getattr(one, name)), np.asarray(getattr(other, name)), err_msg=name)
 
 
 @pytest.mark.parametrize("sampling", [WINDOW, Globe(nside=3), Adaptive(rows=40, columns=33, coarse=8, budget=0.3)])
@@ -295,112 +263,6 @@ def test_kill_minus_nine_loses_only_the_block_under_way(tmp_path: Path, sampling
     world["go_on"](tmp_path / "undisturbed", sampling)
     assert not list(path.rglob("*.partial"))
     same(path, tmp_path / "undisturbed")
-
-
-# A full disk
-
-
-class Full:
-    """Stands in for the write of one file: the disk is full from write number `after` on, and before the rename."""
-
-    def __init__(self, after: int) -> None:
-        self.left, self.put = after, durable._put
-
-    def __call__(self, path: Path, value: Any) -> None:
-        self.left -= 1
-        if self.left < 0:
-            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(path))
-        self.put(path, value)
-
-
-@pytest.mark.parametrize("after", [0, 1, 3, 20, 26, 32])
-def test_a_full_disk_leaves_a_store_that_goes_on(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, after: int) -> None:
-    """In the first block, between features and marks, and while a generation is begun."""
-    sampling, path = Adaptive(rows=13, columns=13, coarse=4, budget=0.5), tmp_path / "full"
-    begin(path, sampling).close()
-    with monkeypatch.context() as patch:
-        patch.setattr(durable, "_put", Full(after))
-        with open_for_writing(path) as store, pytest.raises(DiskFull, match="free some"):
-            survey.run(store, render)
-    read(path)
-    with resume_or_create(path, terms(sampling), PLANE, {}) as store:
-        survey.run(store, render)
-    held = survey.in_memory(sampling, PLANE, render)
-    kept = read(path)
-    for name in ("features", "lattice", "level", "thumbs"):
-        np.testing.assert_array_equal(np.asarray(getattr(kept, name)), np.asarray(getattr(held, name)), err_msg=name)
-
-
-# Damage
-
-
-def chunk(path: Path, name: str, index: int) -> Path:
-    return next(file for file in (path / name / "c" / str(index)).rglob("*") if file.is_file())
-
-
-@pytest.mark.parametrize("name", ["features", "thumbs"])
-@pytest.mark.parametrize("harm", ["truncated", "flipped", "gone"])
-def test_a_damaged_chunk_is_named_and_can_be_redone(made: Path, undisturbed: Path, name: str, harm: str) -> None:
-    file = chunk(made, name, 5)
-    data = bytearray(file.read_bytes())
-    data[len(data) // 2] ^= 0xFF
-    if harm == "gone":
-        file.unlink()
-    else:
-        file.write_bytes(data if harm == "flipped" else data[: len(data) // 2])
-    with pytest.raises(AtlasDamaged) as told:
-        np.asarray(read(made).thumbs)
-    assert str(file) in str(told.value)
-    (made / "done" / "c" / "5").unlink()  # as the message says
-    with open_for_writing(made) as store:
-        assert store.pending() == [5]
-        file.unlink(missing_ok=True)
-        survey.run(store, render)
-    same(made, undisturbed)
-
-
-def edited(path: Path, **attributes: Any) -> None:
-    file = path / "zarr.json"
-    told = json.loads(file.read_text())
-    told["attributes"] |= attributes
-    file.write_text(json.dumps(told))
-
-
-def test_an_atlas_from_a_newer_version(made: Path) -> None:
-    edited(made, version=2)
-    for opens in (read, open_for_writing):
-        with pytest.raises(AtlasDamaged, match=r"newer latentworld.*update latentworld"):
-            opens(made)
-
-
-def test_what_is_no_atlas(tmp_path: Path, made: Path) -> None:
-    with pytest.raises(AtlasDamaged, match="no atlas at"):
-        read(tmp_path / "nowhere")
-    edited(made, format="something.else")
-    with pytest.raises(AtlasDamaged, match="no atlas: check the path"):
-        read(made)
-
-
-@pytest.mark.parametrize("name", ["unit", "lattice", "level", "vertices", "done", "features", "thumbs"])
-def test_a_missing_array_is_named(made: Path, name: str) -> None:
-    (made / name / "zarr.json").unlink()
-    with pytest.raises(AtlasDamaged, match=f"{name} is missing"):
-        read(made)
-
-
-def test_damaged_metadata_is_named(made: Path) -> None:
-    for file in (made / "features" / "zarr.json", made / "zarr.json"):
-        file.write_text(file.read_text()[:40])
-        with pytest.raises(AtlasDamaged, match=str(file.relative_to(made)).split("/")[0]):
-            read(made)
-
-
-def test_vertices_that_do_not_match_their_hash(made: Path, tmp_path: Path) -> None:
-    other = Plane(np.random.default_rng(9).normal(size=(3, 4, 8, 8)))
-    create(tmp_path / "other", settings_of(WINDOW, other), other, {}).close()
-    chunk(made, "vertices", 0).write_bytes(chunk(tmp_path / "other", "vertices", 0).read_bytes())
-    with pytest.raises(AtlasDamaged, match=r"vertices.*hash"):
-        read(made)
 
 
 def test_a_store_syncs_before_it_renames(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -198,7 +198,13 @@ def test_the_radius_is_that_of_the_settings(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    "sampling", [Window(rows=8, columns=4), Globe(nside=2), Adaptive(rows=20, columns=20, budget=0.5)]
+    "sampling",
+    [
+        Window(rows=8, columns=4),
+        Globe(nside=2),
+        Adaptive(rows=20, columns=20, budget=0.5),
+        Adaptive(rows=25, columns=25, budget=0.5),  # its last nodes' squares leave the grid
+    ],
 )
 def test_the_preview_shows_what_is_done_and_grey_elsewhere(tmp_path: Path, sampling: Any) -> None:
     file = tmp_path / "preview.png"

@@ -4,18 +4,21 @@ from __future__ import annotations
 
 import json
 import math
+import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 from rich.console import Console
 
+from installation.cli.interrupt import again, ending
 from installation.cli.presets import Override
 from latentworld.errors import AtlasError
 
 if TYPE_CHECKING:
     from installation.atlases import Findings
     from latentworld.atlas.sampling import Adaptive, Globe, Window
+    from latentworld.atlas.store import Store
 
 Option = typer.Option
 app = typer.Typer(help="Survey a latent country, find its rifts, zoom into them, plan journeys.", no_args_is_help=True)
@@ -23,7 +26,9 @@ Out = Annotated[Path, Option("-o", "--output", help="Folder of the atlas; a surv
 Where = Annotated[Path, typer.Argument(help="Folder of an atlas, or the .zarr store in it.")]
 Words = Annotated[str | None, Option(help="Phases by these words, as 'a cat,mountains'; without, by clusters.")]
 Count = Annotated[int | None, Option(help="How many clusters; without, as many as fit.")]
-Interval = Annotated[str, Option(help="An interval, as 0:1.")]
+Interval = Annotated[str, Option(help="An interval, both ends included, as 0.4:0.6.")]
+Dpi = Annotated[int, Option(min=20, max=1200, help="Of the PNGs; 300 for print.")]
+Thumb = Annotated[int, Option(min=4, max=1024, help="Longest edge of the thumbnails, in pixels.")]
 DEFAULT = "neutral"
 
 
@@ -41,12 +46,12 @@ def survey(
     budget: Annotated[float, Option(help="Share of all nodes that --adaptive may decode.")] = 0.2,
     radius: Annotated[float, Option(help="Factor of the shell.")] = 1.0,
     scout: Annotated[bool, Option("--scout", help="Decode with the few-step scout.")] = False,
-    thumb: Annotated[int, Option(help="Longest edge of the thumbnails, in pixels.")] = 64,
-    block: Annotated[int | None, Option(help="Places kept at once; default: the decoder's batch.")] = None,
+    thumb: Thumb = 64,
+    block: Annotated[int | None, Option(min=1, help="Places kept at once; default: the decoder's batch.")] = None,
     words: Words = None,
     phases: Count = None,
     plots: Annotated[bool, Option(help="Draw the pictures and the page when it is done.")] = True,
-    dpi: Annotated[int, Option(help="Of the PNGs; 300 for print.")] = 150,
+    dpi: Dpi = 150,
     ray: Annotated[str | None, Option(help="Decode on Ray: auto, local or an address.")] = None,
     workers: Annotated[int | None, Option(help="Ray workers; default: what the cluster has room for.")] = None,
     set_: Override = None,
@@ -57,32 +62,34 @@ def survey(
 
     need("zarr")
     sampling = _sampling(alpha, beta, size, globe, coarse if adaptive else None, budget)
-    chosen = None if words is None else words.split(",")
+    chosen = _words(words)
     journey = presets.load(preset, set_ or [])
     console = Console(stderr=True)
-    with console.status("loading the world"):
-        from installation import atlases, rig
+    with ending(lambda: _stopped(output)):
+        with console.status("loading the world"):
+            from installation import atlases, rig
 
-        studio = rig.open_studio(journey)
-    out = atlases.folder(output)
-    label = atlases.labeller(studio, chosen, phases)  # words that cannot be used are refused before the work
-    shape: dict[str, Any] = {"radius": radius, "thumb": thumb, "block": block, "scout": scout}
-    with atlases.begin(studio, out, sampling, **shape) as kept, _Bar(journey.title, kept.done, console) as bar:
-        if ray is None:
-            atlases.run(studio, out, kept, thumb, scout, bar)
-        else:
-            atlases.on_ray(studio, out, kept, thumb, scout, bar, ray, workers, console.print)
-    found = atlases.conclude(out, rig.renderer(studio, thumb, scout), label)
-    if plots:
-        with console.status("drawing"):
-            atlases.draw(out, found, journey.title, dpi)
+            studio = rig.open_studio(journey)
+        out = atlases.folder(output)
+        label = atlases.labeller(studio, chosen, phases)  # words that cannot be used are refused before the work
+        shape: dict[str, Any] = {"radius": radius, "thumb": thumb, "block": block, "scout": scout}
+        with atlases.begin(studio, out, sampling, **shape) as kept, _Bar(journey.title, kept, console) as bar:
+            if ray is None:
+                atlases.run(studio, out, kept, thumb, scout, bar)
+            else:
+                atlases.on_ray(studio, out, kept, thumb, scout, bar, ray, workers, console.print)
+        with console.status("field, floor, phases"):
+            found = atlases.conclude(out, rig.renderer(studio, thumb, scout), label)
+        if plots:
+            with console.status("drawing"):
+                atlases.draw(out, found, journey.title, dpi)
     _tell(found)
     print(out.page if plots else out.store)
 
 
 @app.command()
-def show(atlas: Where, count: Annotated[int, Option(help="How many rifts to list.")] = 12) -> None:
-    """What an atlas holds: its figures, phases and strongest rifts."""
+def show(atlas: Where, count: Annotated[int, Option(min=0, help="How many rifts to list.")] = 12) -> None:
+    """What an atlas holds: its figures, phases, rift lines and strongest rifts."""
     from installation import atlases
 
     _tell(atlases.findings(atlases.folder(atlas)), count)
@@ -93,19 +100,22 @@ def plot(
     atlas: Where,
     words: Words = None,
     phases: Count = None,
-    dpi: Annotated[int, Option(help="Of the PNGs; 300 for print.")] = 150,
-    light: Annotated[bool, Option("--light", help="On white paper.")] = False,
-    title: str = "",
+    dpi: Dpi = 150,
+    light: Annotated[bool, Option("--light", help="On light paper.")] = False,
+    title: Annotated[str | None, Option(help="Above every picture; default: the preset's.")] = None,
 ) -> None:
     """Draw an atlas again: grid, field, overlay, phases, globe as PNG and SVG, and the page."""
     from installation import atlases
     from latentworld.atlas import plots as drawing
 
     out = atlases.folder(atlas)
-    found = atlases.findings(out)
-    if words is not None or phases is not None:
-        found = atlases.relabelled(out, found, None if words is None else words.split(","), phases)
-    for path in atlases.draw(out, found, title, dpi, drawing.LIGHT if light else drawing.DARK):
+    with Console(stderr=True).status("drawing"):
+        found = atlases.findings(out)
+        if words is not None or phases is not None:
+            found = atlases.relabelled(out, found, _words(words), phases)
+        paper = drawing.LIGHT if light else drawing.DARK
+        made = atlases.draw(out, found, atlases.title_of(out) if title is None else title, dpi, paper)
+    for path in made:
         print(path)
 
 
@@ -118,7 +128,9 @@ def export(
     """Write a window as the write-up's folder: a000_b000.png, ... and metadata.json."""
     from installation import atlases
 
-    print(atlases.export(atlases.folder(atlas), output, full))
+    with Console(stderr=True).status("writing pictures"):
+        made = atlases.export(atlases.folder(atlas), output, full)
+    print(made)
 
 
 @app.command("import")
@@ -127,25 +139,30 @@ def import_(
     output: Out,
     clip: Annotated[str | None, Option(help="The eye: a CLIPModel folder or hub name; default: embedded.")] = None,
     preset: Annotated[str | None, Option(help="The preset that made them: its plane gives true distances.")] = None,
-    thumb: Annotated[int, Option(help="Longest edge of the thumbnails, in pixels.")] = 64,
+    thumb: Thumb = 64,
     words: Words = None,
     phases: Count = None,
+    dpi: Dpi = 150,
 ) -> None:
     """Read the write-up's folder, made here or elsewhere, into an atlas: features, field, phases, pictures."""
     from installation import atlases
 
-    out = atlases.folder(output)
-    found = atlases.imported(pictures, out, clip, preset, thumb, None if words is None else words.split(","), phases)
-    atlases.draw(out, found, pictures.name)
+    out, console = atlases.folder(output), Console(stderr=True)
+    with ending(lambda: _stopped(output)):
+        with console.status("looking at the pictures"):
+            found = atlases.imported(pictures, out, clip, preset, thumb, _words(words), phases)
+        with console.status("drawing"):
+            atlases.draw(out, found, pictures.resolve().name, dpi)
     _tell(found)
     print(out.page)
 
 
 @app.command()
 def zoom(
-    preset: Annotated[str, typer.Argument(help="What decodes: world, prompt, plane, decoder.")] = DEFAULT,
+    preset: Annotated[str | None, typer.Argument(help="What decodes; default: what the atlas did, or neutral.")] = None,
     *,
     output: Annotated[Path, Option("-o", "--output", help="Folder for the series, the growth and the film.")],
+    overwrite: Annotated[bool, Option("--overwrite", help="Replace a zoom that is there already.")] = False,
     atlas: Annotated[Path | None, Option(help="Begin at the strongest rift of this atlas.")] = None,
     rift: Annotated[int, Option(help="Which of its rifts, 1 the strongest.")] = 1,
     at: Annotated[str | None, Option(help="Fall into this place, as 0.25,0.5, instead of the steepest.")] = None,
@@ -156,42 +173,53 @@ def zoom(
     levels: Annotated[int | None, Option(help="How many; without, until pictures stop changing.")] = None,
     radius: Annotated[float, Option(help="Factor of the shell.")] = 1.0,
     scout: Annotated[bool, Option("--scout", help="Decode with the few-step scout.")] = False,
-    thumb: Annotated[int, Option(help="Longest edge of the thumbnails, in pixels.")] = 64,
+    thumb: Thumb = 64,
     film: Annotated[bool, Option(help="Film the fall.")] = True,
-    seconds: Annotated[float, Option(help="A level of the film.")] = 3.0,
-    dpi: Annotated[int, Option(help="Of the PNGs; 300 for print.")] = 150,
+    seconds: Annotated[float, Option(help="How long the film takes for a level.")] = 3.0,
+    dpi: Dpi = 150,
     set_: Override = None,
 ) -> None:
     """Fall into a rift, window by window, until pictures stop changing."""
-    from installation.film.output import prepare_folder
     from latentworld import preset as presets
+    from latentworld.atlas.extras import need
 
-    journey = presets.load(preset, set_ or [])
+    need("matplotlib")
     rows, columns = _pair(size, "x", int, "--size", "24x24")
     follow = None if at is None else _pair(at, ",", float, "--at", "0.25,0.5")
     spans: dict[str, tuple[float, float]] = {
         "alpha": _pair(alpha, ":", float, "--alpha", "0:1"),
         "beta": _pair(beta, ":", float, "--beta", "0:1"),
     }
-    prepare_folder(output)
     console = Console(stderr=True)
-    with console.status("loading the world"):
-        from installation import atlases, rig, zooms
+    with ending(lambda: f"interrupted, no zoom was kept: to begin anew, {again()}"):
+        with console.status("loading the world"):
+            from installation import atlases, rig, zooms
 
-        start = atlases.start_of_zoom(atlas, rift, spans, rows, columns, factor)
-        studio = rig.open_studio(journey)
-    render = rig.renderer(studio, thumb, scout)
-    with console.status("") as status:
-        status.update("the first window")
-        found = zooms.run(
-            render, studio.plane, start, factor, levels, radius, follow,
-            lambda level: status.update(f"level {level.index + 1}: a width of {level.width:.1g} is done"),
-        )  # fmt: skip
-        status.update("drawing")
-        made = zooms.make(output, found, journey.title, seconds, film, dpi)
+            where = None if atlas is None else atlases.folder(atlas)
+            if preset is None and where is not None:
+                journey = atlases.preset_of(where, set_ or [])
+            else:
+                journey = presets.load(preset or DEFAULT, set_ or [])
+            zooms.prepare(output, seconds, overwrite)
+            start = atlases.start_of_zoom(where, rift, spans, rows, columns, factor)
+            studio = rig.open_studio(journey)
+            if where is not None:
+                atlases.same_plane(where, studio.plane)
+        render = rig.renderer(studio, thumb, scout)
+        with console.status("the first window") as status:
+            found, whole = zooms.run(
+                render, studio.plane, start, factor, levels, radius, follow,
+                lambda level: status.update(f"level {level.index + 1}: a width of {level.width:.1g} is done"),
+            )  # fmt: skip
+            status.update("drawing")
+            made = zooms.make(output, found, journey.title, seconds, film, dpi)
     for line in zooms.table(found):
         print(line)
     print(made.film or made.series)
+    if not whole:
+        count = f"interrupted after {len(found.levels)} levels, which are drawn"
+        print(f"{count}: to fall to the ground, {again('--overwrite')}", file=sys.stderr)
+        raise typer.Exit(130)
 
 
 @app.command()
@@ -199,11 +227,11 @@ def tour(
     atlas: Where,
     mode: Annotated[str, typer.Argument(help="seek, follow, avoid, visit or shortest.")] = "seek",
     *,
-    output: Annotated[Path, Option("-o", "--output", help="The preset to write, a .toml file.")],
-    point: Annotated[list[str] | None, Option(help="A place to visit, join or avoid between: 0.25,0.5.")] = None,
-    label: Annotated[list[str] | None, Option(help="A phase to visit, by its name.")] = None,
-    line: Annotated[list[int] | None, Option(help="Rift lines to follow, 1 the strongest.")] = None,
-    stops: Annotated[int, Option(help="How many places seek and avoid choose.")] = 8,
+    output: Annotated[Path, Option("-o", "--output", help="The preset to write, a .toml file; replaces one there.")],
+    point: Annotated[list[str] | None, Option(help="A place to pass, as 0.25,0.5; repeatable.")] = None,
+    label: Annotated[list[str] | None, Option(help="A phase to visit, by its name; repeatable.")] = None,
+    line: Annotated[list[int] | None, Option(help="A rift line to follow, 1 the strongest; repeatable.")] = None,
+    stops: Annotated[int, Option(min=2, help="How many places seek and avoid choose.")] = 8,
     ordered: Annotated[bool, Option("--ordered", help="Keep the order of points and labels.")] = False,
     closed: Annotated[bool | None, Option("--closed/--open", help="Come back to the start, or not.")] = None,
     weave: Annotated[float | None, Option(help="Cells by which seek and follow cross a rift to and fro.")] = None,
@@ -214,11 +242,12 @@ def tour(
 
     points = [_pair(text, ",", float, "--point", "0.25,0.5") for text in point or ()]
     chosen: dict[str, Any] = {"stops": stops, "ordered": ordered, "closed": closed, "weave": weave}
-    chosen |= {"labels": label or [], "follow": [index - 1 for index in line or [1]]}
-    made = atlases.tour(atlases.folder(atlas), mode, points, output, speed, **chosen)
-    print(
-        f"{len(made.unit)} waypoints, {made.length:.1f} latents long, strays {made.strays:.2f} cells from the map's way"
-    )
+    chosen |= {"labels": label or [], "follow": line or [1]}
+    with Console(stderr=True).status("planning"):
+        made = atlases.tour(atlases.folder(atlas), mode, points, output, speed, **chosen)
+    shape = "a loop" if made.closed else "a way"
+    print(f"{shape} of {len(made.unit)} waypoints, {made.length:.1f} latent units long")
+    print(f"it strays {made.strays:.2f} cells at most from what was planned on the map")
     print(output)
 
 
@@ -245,8 +274,25 @@ def _pair(text: str, between: str, kind: type, option: str, like: str) -> tuple[
     return first, second
 
 
+def _words(text: str | None) -> list[str] | None:
+    return None if text is None else text.split(",")
+
+
+def _stopped(output: Path) -> str:
+    """How far a survey came that was interrupted."""
+    from installation import atlases
+    from latentworld.atlas import store
+
+    try:
+        kept = store.Store(atlases.folder(output).store)
+        words = f"interrupted with {kept.done} of {kept.total} places kept"
+    except AtlasError:
+        words = "interrupted before the first place"
+    return f"{words}; the same command goes on: {again()}"
+
+
 def _tell(found: Findings, count: int = 5) -> None:
-    """The figures of a survey, and its strongest rifts."""
+    """The figures of a survey, its strongest rift lines and its strongest rifts."""
     from installation import atlases
 
     atlas = found.atlas
@@ -259,17 +305,22 @@ def _tell(found: Findings, count: int = 5) -> None:
         print(f"{name:<30} {100 * (found.phases.label == index).sum() / total:.0f}%")
     if not atlas.complete:
         print("the survey is not complete: run it again and it goes on")
+    names = found.phases.names
+    for number, line in enumerate(found.lines[:count], 1):
+        (a, b), (c, d) = line.line[0], line.line[-1]
+        ends = f"closed, by {a:.4g},{b:.4g}" if line.closed else f"{a:.4g},{b:.4g} to {c:.4g},{d:.4g}"
+        between = " | ".join(names[side] for side in line.between)
+        print(f"line {number:>2}  mean rate {line.strength:.4g}  {between}  {ends}")
     for number, site in enumerate(found.sites[:count], 1):
-        sides = " | ".join(found.phases.names[found.phases.label[side]] for side in site.sides)
-        far = "" if site.front else " (far side: the antipode's coordinates)"
-        place = f"--alpha {site.alpha!r} --beta {site.beta!r}{far}"
-        print(f"{number:>2}  rate {site.rate:.4g}, {site.contrast:.1f} times the median  {place}  {sides}")
+        sides = " | ".join(names[found.phases.label[side]] for side in site.sides)
+        place = f"--alpha {site.alpha:.10g} --beta {site.beta:.10g}" + ("" if site.front else " --radius -1")
+        print(f"rift {number:>2}  rate {site.rate:.4g}, {site.contrast:.1f} times the median  {sides}  {place}")
 
 
 class _Bar:
     """Places done, places a second of this run, time left."""
 
-    def __init__(self, title: str, done: int, console: Console) -> None:
+    def __init__(self, title: str, kept: Store, console: Console) -> None:
         from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
         rate = TextColumn("{task.fields[rate]}")
@@ -277,7 +328,7 @@ class _Bar:
             TextColumn("[bold]{task.description}"), BarColumn(bar_width=None), MofNCompleteColumn(), rate,
             TextColumn("eta"), TimeRemainingColumn(), console=console, refresh_per_second=4,
         )  # fmt: skip
-        self._task = self._progress.add_task(title or "survey", total=None, completed=done, rate="")
+        self._task = self._progress.add_task(title or "survey", total=kept.total, completed=kept.done, rate="")
 
     def __enter__(self) -> _Bar:
         self._progress.start()

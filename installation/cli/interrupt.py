@@ -1,11 +1,17 @@
-"""Ctrl-C and SIGTERM that ask first: the film under way ends between two denoising steps, its files are finished."""
+"""Ctrl-C and SIGTERM: a film ends between two denoising steps with its files finished, a survey ends at once."""
 
 from __future__ import annotations
 
+import shlex
 import signal
+import sys
 import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from types import FrameType
 from typing import Any, Self
+
+import typer
 
 
 class Interrupt:
@@ -34,3 +40,20 @@ class Interrupt:
         if self.asked or not self._watching:
             raise KeyboardInterrupt
         self.asked = True
+
+
+@contextmanager
+def ending(told: Callable[[], str]) -> Iterator[None]:
+    """The first signal ends what is inside at once: what `told` then says is the one line, the exit code is 130."""
+    try:
+        with Interrupt():
+            yield
+    except KeyboardInterrupt:
+        print(told(), file=sys.stderr)
+        raise typer.Exit(130) from None
+
+
+def again(*more: str) -> str:
+    """The command that was typed, with these options."""
+    typed = sys.argv[1:]
+    return shlex.join(["latentworld", *typed, *(option for option in more if option not in typed)])

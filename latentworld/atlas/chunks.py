@@ -54,13 +54,14 @@ def damaged(file: Path, what: str, remedy: str = _COPY) -> AtlasDamaged:
 
 
 @contextmanager
-def reads(file: Path) -> Iterator[None]:
+def reads(file: Path, remedy: str = _COPY) -> Iterator[None]:
     """Whatever fails in reading an array becomes AtlasDamaged naming it."""
     try:
         yield
-    except (OSError, ValueError, RuntimeError, LookupError, TypeError) as error:  # zarr's own are ValueErrors or these
+    # zarr's own are ValueErrors or these; AtlasErrors are settings that make no sense
+    except (OSError, ValueError, RuntimeError, LookupError, TypeError, AtlasError) as error:
         what = "is missing" if not (file / "zarr.json").is_file() else "cannot be read"
-        raise damaged(file, what) from error
+        raise damaged(file, what, remedy) from error
 
 
 @contextmanager

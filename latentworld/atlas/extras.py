@@ -13,5 +13,5 @@ def need(module: str, extra: str = "atlas") -> ModuleType:
     try:
         return importlib.import_module(module)
     except ModuleNotFoundError as error:
-        name = module.split(".")[0]
+        name = (error.name or module).split(".")[0]  # a module of ours asks for others
         raise AtlasError(f"the atlas needs {name}: pip install 'latentworld[{extra}]'") from error

@@ -51,11 +51,7 @@ def export(
     pictures: gives uint8 [k, h, w, 3] for places [k], so that full-size ones may be decoded anew; without it the
     thumbnails. config: goes over what `configuration` says. Raises AtlasError, OutputExists, DiskFull.
     """
-    grid, folder = atlas.grid, Path(folder)
-    if grid is None:
-        raise AtlasError("only a complete window makes the write-up's folder: survey a window, and to its end")
-    if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
-        raise OutputExists(f"{folder} is there already: choose another folder")
+    grid, folder = check(atlas, folder), Path(folder)
     source = atlas.thumbs if pictures is None else pictures
     give = source if callable(source) else source.__getitem__
     told = _plain({**configuration(atlas), **(config or {})})
@@ -71,6 +67,16 @@ def export(
             side.replace(folder)
         finally:
             shutil.rmtree(side, ignore_errors=True)
+
+
+def check(atlas: Atlas, folder: str | Path) -> tuple[int, int]:
+    """Rows and columns of an atlas that can be exported to a folder. Raises AtlasError, OutputExists."""
+    if atlas.grid is None:
+        raise AtlasError("only a complete window makes the write-up's folder: survey a window, and to its end")
+    folder = Path(folder)
+    if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
+        raise OutputExists(f"{folder} is there already: choose another folder")
+    return atlas.grid
 
 
 def configuration(atlas: Atlas) -> dict[str, Any]:

@@ -124,7 +124,8 @@ class _Grid:
         height = len(self.canvas)
         left, right = (int(self._scale[0] * edge) for edge in (row, row + stride))
         bottom, top = (int(self._scale[1] * edge) for edge in (column, column + stride))
-        area = self.canvas[max(height - max(top, bottom + 1), 0) : height - bottom, left : max(right, left + 1)]
+        above, below = max(height - max(top, bottom + 1), 0), max(height - bottom, 0)  # a split may leave the grid
+        area = self.canvas[above:below, left : max(right, left + 1)]
         if area.size:
             whole = shrunk(picture, max(top - bottom, 1), max(right - left, 1))
             area[:] = whole[-area.shape[0] :, : area.shape[1]]

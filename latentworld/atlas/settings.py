@@ -38,6 +38,8 @@ def settings_of(
     }
     if block < 1:
         raise AtlasError(f"a block of {block} places: give 1 or more")
+    if radius <= 0:
+        raise AtlasError(f"a survey at radius {radius:g} has no width: give one above 0, such as 1")
     try:
         plain: dict[str, Any] = json.loads(json.dumps(told, allow_nan=False))
     except (TypeError, ValueError) as error:
@@ -64,5 +66,10 @@ def differences(old: Mapping[str, Any], new: Mapping[str, Any], above: str = "")
         if isinstance(before, Mapping) and isinstance(after, Mapping):
             told += differences(before, after, f"{above}{key}.")
         elif before != after:
-            told.append(f"{above}{key} was {json.dumps(before)}, now {json.dumps(after)}")
+            told.append(f"{above}{key} was {_short(before)}, now {_short(after)}")
     return told
+
+
+def _short(value: Any, most: int = 80) -> str:
+    text = json.dumps(value, ensure_ascii=False)
+    return text if len(text) <= most else text[: most - 1] + "…"

@@ -17,6 +17,7 @@ from __future__ import annotations
 
 import shutil
 from collections.abc import Mapping
+from contextlib import AbstractContextManager
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any, Self
@@ -37,6 +38,7 @@ from latentworld.plane import Plane
 from latentworld.vertices import digest
 
 SLAB = 16384  # places a chunk of unit, lattice and level
+_DERIVED = ("rate", "label", "confidence")
 _PER_PLACE = ("unit", "lattice", "level", "features", "thumbs", "done")
 
 
@@ -111,16 +113,19 @@ class Store:
         self.path, self._lock = path, lock
         self.attributes = attributes(path)
         self.settings: dict[str, Any] = self.attributes["settings"]
-        self.sampling = sampling_from(self.settings["sampling"])
-        self.block, self.radius = int(self.settings["block"]), float(self.settings["radius"])
+        with reads(path):
+            self.sampling = sampling_from(self.settings["sampling"])
+            self.block, self.radius = int(self.settings["block"]), float(self.settings["radius"])
+            hashed, norm = self.settings["plane"]["vertices"], self.settings["plane"]["norm"]
+            self.floor = None if self.attributes.get("floor") is None else Floor(**self.attributes["floor"])
         durable, zarr = need("latentworld.atlas.durable"), need("zarr")
         store = durable.Durable(path, read_only=lock is None)
         self._group = zarr.open_group(store, mode="r" if lock is None else "r+", zarr_format=3)
         self._arrays: dict[str, Any] = {}
         vertices = self._whole("vertices")
-        if digest(vertices) != self.settings["plane"]["vertices"]:
+        if digest(vertices) != hashed:
             raise damaged(path / "vertices", "does not match its hash", "take it from a copy of this atlas")
-        self.plane = Plane(vertices, self.settings["plane"]["norm"])
+        self.plane = Plane(vertices, norm)
         self._marks = self._whole("done")[: self.slots] > 0
 
     def __enter__(self) -> Self:
@@ -198,7 +203,6 @@ class Store:
             self._all_there()
             features = self._whole("features")[at]
             thumbs = Kept(self.thumbs, at, self.block, self._opened("thumbs").shape[1:])
-        floor = self.attributes.get("floor")
         return Atlas(
             self.plane,
             self.sampling,
@@ -209,7 +213,7 @@ class Store:
             level,
             self.radius,
             self.settings,
-            None if floor is None else Floor(**floor),
+            self.floor,
             self.complete,
         )
 
@@ -265,6 +269,7 @@ class Store:
         """Keep the measured noise floor."""
         with writes(self.path):
             self._note(floor=asdict(floor))
+        self.floor = floor
 
     def write_rates(self, rates: ArrayLike) -> None:
         """Keep rates [n], one a place that is done, in the order of `atlas()`."""
@@ -323,12 +328,17 @@ class Store:
         return self._arrays[name]
 
     def _opened(self, name: str) -> Any:
-        with reads(self.path / name):
+        with self._reads(name):
             return self._group[name]
+
+    def _reads(self, name: str) -> AbstractContextManager[None]:
+        if name in _DERIVED:
+            return reads(self.path / name, "survey again: what is there stays, this is derived anew")
+        return reads(self.path / name)
 
     def _part(self, name: str, part: Any) -> NDArray[Any]:
         array = self._opened(name)
-        with reads(self.path / name):
+        with self._reads(name):
             return np.asarray(array[part])
 
     def _whole(self, name: str) -> NDArray[Any]:

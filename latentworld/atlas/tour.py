@@ -35,6 +35,10 @@ if TYPE_CHECKING:
 Mode = Literal["seek", "follow", "avoid", "visit", "shortest"]
 
 TASTE = {"seek": -8.0, "follow": -8.0, "avoid": 8.0, "visit": 0.0, "shortest": 0.0}
+TITLES = {
+    "seek": "along the rifts", "follow": "following a rift", "avoid": "around the rifts",
+    "visit": "from place to place", "shortest": "the shortest way",
+}  # fmt: skip
 WEAVE = 0.4  # cells, amplitude of the slalom over a rift
 KEEP = 0.25  # cells the curve may stray from the smoothed way
 SMOOTH, ROUND = 0.8, 1.5  # cells of the Gaussian that takes the staircase out: on rifts, and elsewhere
@@ -83,6 +87,7 @@ class Tour:
             f"A tour by the map ({self.mode}): {len(self.unit)} waypoints, planned on an atlas of {self.places} places."
         )
         parts: dict[str, Any] = {
+            "title": f"{base.title}, {TITLES[self.mode]}" if base.title else TITLES[self.mode].capitalize(),
             "description": told,
             "walk": self.walk,
             "pacing": base.pacing.model_copy(update={"kind": "latent"}),
@@ -101,7 +106,7 @@ def plan(
     labels: Sequence[str] = (),
     phases: Phases | None = None,
     lines: Sequence[Line] = (),
-    follow: Sequence[int] = (0,),
+    follow: Sequence[int] = (1,),
     stops: int = 8,
     ordered: bool = False,
     closed: bool | None = None,
@@ -110,10 +115,10 @@ def plan(
     """A tour of the atlas by its rates [n].
 
     points: units [k, 3] to pass, in any mode but `follow`; labels: names of `phases` to visit, each at its surest
-    place; lines and follow: rift lines and which of them, counted from the strongest; stops: how many places `seek` and
-    `avoid` choose where none are given; ordered: keep the order of points and labels; closed: None closes `seek`,
-    `avoid`, what follows a closed line, and visits of three or more; weave: amplitude in cells with which `seek` and
-    `follow` cross a rift to and fro (0 keeps on its ridge; None: WEAVE).
+    place; lines and follow: rift lines, the strongest first, and which of them, counted from 1; stops: how many places
+    `seek` and `avoid` choose where none are given; ordered: keep the order of points and labels; closed: None closes
+    `seek`, `avoid`, what follows a closed line, and visits of three or more; weave: amplitude in cells with which
+    `seek` and `follow` cross a rift to and fro (0 keeps on its ridge; None: WEAVE).
     Raises AtlasError for what the atlas does not have: labels, places, lines, two points, a way between them.
     """
     if mode not in get_args(Mode):
@@ -122,6 +127,8 @@ def plan(
     amplitude = (WEAVE if weave is None else weave) if mode in ("seek", "follow") else 0.0
     if not 0.0 <= amplitude <= 10.0:
         raise AtlasError(f"a weave of {amplitude} cells: give 0 to 10")
+    if stops < 2:
+        raise AtlasError(f"a tour of {stops} stops goes nowhere: give 2 or more")
     given = np.asarray(points, np.float64).reshape(-1, 3)
     if mode == "follow":
         way = country.along(_chosen(lines, follow), closed)
@@ -150,12 +157,11 @@ def _laid(country: Country, way: smooth.Way, mode: Mode, amplitude: float) -> To
 
 
 def _chosen(lines: Sequence[Line], follow: Sequence[int]) -> list[Line]:
-    """Lines by their rank in strength."""
-    ranked = sorted(lines, key=lambda line: -line.strength)
+    """Lines by their numbers."""
     if not follow:
-        raise AtlasError("no rift line to follow: name one, 0 is the strongest")
-    for index in follow:
-        if not 0 <= index < len(ranked):
-            told = f"there are {len(ranked)}, counted from 0" if ranked else "there is none; label the phases first"
-            raise AtlasError(f"no rift line {index}: {told}")
-    return [ranked[index] for index in follow]
+        raise AtlasError("no rift line to follow: name one, 1 is the strongest")
+    for number in follow:
+        if not 1 <= number <= len(lines):
+            told = f"there are {len(lines)}, 1 the strongest" if lines else "there is none; label the phases first"
+            raise AtlasError(f"no rift line {number}: {told}")
+    return [lines[number - 1] for number in follow]

@@ -20,6 +20,7 @@ from latentworld.lipschitz import Floor
 from latentworld.plane import Plane
 
 FLAT = 0.1  # growth of the largest rate over growth of the resolution, in logarithms, below which it has stopped
+SURE = 3.0  # times the floor, a root mean square, that the largest of a window's hundreds of rates must be
 ULPS = 64  # float64 steps between two columns that a window must keep: its coordinates then hold to 1 %
 
 
@@ -63,8 +64,8 @@ class Level:
 
     @property
     def resolved(self) -> bool:
-        """Whether the largest rate is more than rounding."""
-        return self.largest > self.floor
+        """Whether the largest rate is more than rounding: above `SURE` times the floor."""
+        return self.largest > SURE * self.floor
 
     @property
     def still(self) -> bool:
@@ -144,9 +145,10 @@ def dive(
     steepest edge of the one before. levels: how many; None goes on until pictures stop changing (`Level.still`),
     or with until="floor" until no rate is more than rounding (`Level.resolved`). Either way the dive ends where float64
     coordinates do, at columns 1e-14 apart. on_level: called with each level as soon as it is surveyed.
-    Raises AtlasError for a factor of 1 or less, or one that would lose the rift between two rows or columns.
+    Raises AtlasError for a factor of 1 or less, or one that would lose the rift between two rows or columns, for a
+    radius of 0 or less, and for a place to follow outside `start`.
     """
-    _check(start, factor, levels, follow)
+    _check(start, factor, levels, radius, follow)
     window: Window | None = start
     found: list[Level] = []
     while window is not None and (levels is None or len(found) < levels):
@@ -160,13 +162,19 @@ def dive(
     return Zoom(tuple(found), factor)
 
 
-def _check(start: Window, factor: float, levels: int | None, follow: tuple[float, float] | None) -> None:
+def _check(start: Window, factor: float, levels: int | None, radius: float, follow: tuple[float, float] | None) -> None:
     if not (np.isfinite(factor) and factor > 1):
         raise AtlasError(f"a zoom by {factor:g} falls into nothing: give a factor above 1, such as 10")
     if levels is not None and levels < 1:
         raise AtlasError(f"a zoom of {levels} levels shows nothing: ask for 1 or more")
+    if not (np.isfinite(radius) and radius > 0):
+        raise AtlasError(f"a zoom at radius {radius:g} has no width: give one above 0")
     if follow is not None and not np.isfinite(follow).all():
         raise AtlasError("a zoom needs a finite place: give alpha and beta as numbers")
+    if follow is not None and not all(a <= x <= b for x, (a, b) in zip(follow, (start.alpha, start.beta))):
+        raise AtlasError(
+            f"alpha {follow[0]:g}, beta {follow[1]:g} lies outside the first window: widen it, or choose a place inside"
+        )
     least = min(start.rows, start.columns) - 1
     if follow is None and factor > least:
         raise AtlasError(

@@ -121,11 +121,12 @@ def prompt(atlas: Atlas) -> str:
 
 def number(value: float, digits: int = 3) -> str:
     """So many digits, with a power of ten where a plain number would be long, and a true minus sign."""
-    power = int(np.floor(np.log10(abs(value)))) if value and np.isfinite(value) else 0
-    if -4 < power < 5:
-        return (f"{value:.0f}" if power >= digits else f"{value:.{digits}g}").replace("-", "−")
-    mantissa = f"{value / 10.0**power:.{digits - 1}g}".replace("-", "−")
-    return f"{mantissa}·10{str(power).translate(_SUPERSCRIPT)}"
+    if not np.isfinite(value):
+        return f"{value:g}".replace("-", "−")
+    mantissa, power = f"{value:.{max(digits - 2, 0)}e}".split("e")
+    if -4 < int(power) < 5:
+        return (f"{value:.0f}" if int(power) >= digits else f"{value:.{digits}g}").replace("-", "−")
+    return f"{float(mantissa):g}·10{str(int(power)).translate(_SUPERSCRIPT)}".replace("-", "−")
 
 
 _SUPERSCRIPT = str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹")

@@ -1,0 +1,160 @@
+"""An atlas on disk that suffers: a full disk, damaged and missing files, a newer version."""
+
+from __future__ import annotations
+
+import errno
+import json
+import os
+import shutil
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+pytest.importorskip("zarr", reason="the extra `atlas` is not installed")
+
+from stores import WINDOW, begin, render, same, surveyed, terms
+from surveys import PLANE
+
+from latentworld.atlas import durable, survey
+from latentworld.atlas.sampling import Adaptive
+from latentworld.atlas.settings import settings_of
+from latentworld.atlas.store import Store, create, open_for_writing, read, resume_or_create
+from latentworld.errors import AtlasDamaged, DiskFull
+from latentworld.plane import Plane
+
+
+@pytest.fixture(scope="module")
+def undisturbed(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return surveyed(tmp_path_factory.mktemp("once") / "atlas")
+
+
+@pytest.fixture
+def made(tmp_path: Path, undisturbed: Path) -> Path:
+    return Path(shutil.copytree(undisturbed, tmp_path / "atlas"))
+
+
+# A full disk
+
+
+class Full:
+    """Stands in for the write of one file: the disk is full from write number `after` on, and before the rename."""
+
+    def __init__(self, after: int) -> None:
+        self.left, self.put = after, durable._put
+
+    def __call__(self, path: Path, value: Any) -> None:
+        self.left -= 1
+        if self.left < 0:
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(path))
+        self.put(path, value)
+
+
+@pytest.mark.parametrize("after", [0, 1, 3, 20, 26, 32])
+def test_a_full_disk_leaves_a_store_that_goes_on(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, after: int) -> None:
+    """In the first block, between features and marks, and while a generation is begun."""
+    sampling, path = Adaptive(rows=13, columns=13, coarse=4, budget=0.5), tmp_path / "full"
+    begin(path, sampling).close()
+    with monkeypatch.context() as patch:
+        patch.setattr(durable, "_put", Full(after))
+        with open_for_writing(path) as store, pytest.raises(DiskFull, match="free some"):
+            survey.run(store, render)
+    read(path)
+    with resume_or_create(path, terms(sampling), PLANE, {}) as store:
+        survey.run(store, render)
+    held = survey.in_memory(sampling, PLANE, render)
+    kept = read(path)
+    for name in ("features", "lattice", "level", "thumbs"):
+        np.testing.assert_array_equal(np.asarray(getattr(kept, name)), np.asarray(getattr(held, name)), err_msg=name)
+
+
+# Damage
+
+
+def chunk(path: Path, name: str, index: int) -> Path:
+    return next(file for file in (path / name / "c" / str(index)).rglob("*") if file.is_file())
+
+
+@pytest.mark.parametrize("name", ["features", "thumbs"])
+@pytest.mark.parametrize("harm", ["truncated", "flipped", "gone"])
+def test_a_damaged_chunk_is_named_and_can_be_redone(made: Path, undisturbed: Path, name: str, harm: str) -> None:
+    file = chunk(made, name, 5)
+    data = bytearray(file.read_bytes())
+    data[len(data) // 2] ^= 0xFF
+    if harm == "gone":
+        file.unlink()
+    else:
+        file.write_bytes(data if harm == "flipped" else data[: len(data) // 2])
+    with pytest.raises(AtlasDamaged) as told:
+        np.asarray(read(made).thumbs)
+    assert str(file) in str(told.value)
+    (made / "done" / "c" / "5").unlink()  # as the message says
+    with open_for_writing(made) as store:
+        assert store.pending() == [5]
+        file.unlink(missing_ok=True)
+        survey.run(store, render)
+    same(made, undisturbed)
+
+
+def edited(path: Path, **attributes: Any) -> None:
+    file = path / "zarr.json"
+    told = json.loads(file.read_text())
+    told["attributes"] |= attributes
+    file.write_text(json.dumps(told))
+
+
+def test_an_atlas_from_a_newer_version(made: Path) -> None:
+    edited(made, version=2)
+    for opens in (read, open_for_writing):
+        with pytest.raises(AtlasDamaged, match=r"newer latentworld.*update latentworld"):
+            opens(made)
+
+
+def test_what_is_no_atlas(tmp_path: Path, made: Path) -> None:
+    with pytest.raises(AtlasDamaged, match="no atlas at"):
+        read(tmp_path / "nowhere")
+    edited(made, format="something.else")
+    with pytest.raises(AtlasDamaged, match="no atlas: check the path"):
+        read(made)
+
+
+@pytest.mark.parametrize("name", ["unit", "lattice", "level", "vertices", "done", "features", "thumbs"])
+def test_a_missing_array_is_named(made: Path, name: str) -> None:
+    (made / name / "zarr.json").unlink()
+    with pytest.raises(AtlasDamaged, match=f"{name} is missing"):
+        read(made)
+
+
+def test_damaged_metadata_is_named(made: Path) -> None:
+    for file in (made / "features" / "zarr.json", made / "zarr.json"):
+        file.write_text(file.read_text()[:40])
+        with pytest.raises(AtlasDamaged, match=str(file.relative_to(made)).split("/")[0]):
+            read(made)
+
+
+def test_vertices_that_do_not_match_their_hash(made: Path, tmp_path: Path) -> None:
+    other = Plane(np.random.default_rng(9).normal(size=(3, 4, 8, 8)))
+    create(tmp_path / "other", settings_of(WINDOW, other), other, {}).close()
+    chunk(made, "vertices", 0).write_bytes(chunk(tmp_path / "other", "vertices", 0).read_bytes())
+    with pytest.raises(AtlasDamaged, match=r"vertices.*hash"):
+        read(made)
+
+
+@pytest.mark.parametrize("settings", [{}, {"block": "many"}, {"sampling": {"kind": "window", "rows": 1}}])
+def test_settings_that_make_no_sense_are_damage(made: Path, settings: dict[str, Any]) -> None:
+    told = json.loads((made / "zarr.json").read_text())["attributes"]["settings"]
+    edited(made, settings={**told, **settings} if settings else {})
+    with pytest.raises(AtlasDamaged, match="atlas cannot be read: take it from a copy"):
+        read(made)
+
+
+def test_what_is_derived_can_be_derived_anew(made: Path) -> None:
+    with open_for_writing(made) as store:
+        store.write_rates(np.arange(70.0))
+    (made / "rate" / "c" / "0").write_bytes(b"no")
+    with pytest.raises(AtlasDamaged, match="survey again"):
+        Store(made).read_rates()
+    with open_for_writing(made) as store:
+        store.write_rates(np.arange(70.0))
+        np.testing.assert_array_equal(store.read_rates(), np.arange(70.0))
