@@ -6,6 +6,7 @@ import shlex
 import signal
 import sys
 import threading
+import warnings
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from types import FrameType
@@ -49,6 +50,8 @@ def ending(told: Callable[[], str]) -> Iterator[None]:
         with Interrupt():
             yield
     except KeyboardInterrupt:
+        # a write that was cut short leaves a coroutine that nobody awaits: its block is decoded again, no more to say
+        warnings.filterwarnings("ignore", "coroutine .* was never awaited", RuntimeWarning)
         print(told(), file=sys.stderr)
         raise typer.Exit(130) from None
 
