@@ -21,8 +21,8 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from foundry import captions
-from foundry.files import write_atomically
 from foundry.presets import DataPreset
+from latentworld.disk import put
 
 FAMILIES = ("planets", "moons", "mountains", "seas", "cats", "rosettes", "textures", "flowers")
 BATCH = 20
@@ -80,7 +80,7 @@ def draw_family(folder: Path, split: str, family: str, preset: DataPreset, out: 
             out[start + row] = (picture.clamp(0, 1) * 255).round().byte().numpy()
             attributes.append({**sheet.attributes[row], "degraded": spoilt})
     out.flush() if isinstance(out, np.memmap) else None
-    write_atomically(folder / "attributes" / f"{split}-{family}.json", json.dumps(attributes).encode())
+    put(folder / "attributes" / f"{split}-{family}.json", json.dumps(attributes).encode())
 
 
 def draw_split(folder: Path, split: str, preset: DataPreset, families: tuple[str, ...] = FAMILIES) -> None:
@@ -111,7 +111,7 @@ def write_captions(folder: Path, split: str, preset: DataPreset) -> list[list[st
         words = random.Random(seed_of("captions", split, name))
         rows = json.loads((folder / "attributes" / f"{split}-{name}.json").read_text())
         texts += [[caption(name, row, words) for _ in range(preset.captions)] for row in rows]
-    write_atomically(folder / f"{split}-captions.json", json.dumps(texts).encode())
+    put(folder / f"{split}-captions.json", json.dumps(texts).encode())
     return texts
 
 

@@ -21,11 +21,12 @@ from tqdm import tqdm
 from foundry import autoencoder, captions, clip, data, export, presets, rifts, student, unet
 from foundry.data import FAMILIES
 from foundry.errors import FoundryError
-from foundry.files import save_picture, write_atomically
+from foundry.files import save_picture
 from foundry.presets import Preset
 from foundry.scenes.canvas import sheet
 from latentworld import decoding, device, worlds
 from latentworld.decoding import Decoder
+from latentworld.disk import put
 from latentworld.plane import Plane
 from latentworld.prompts import Prompt
 
@@ -299,9 +300,9 @@ def judge(folder: Path, sheets: Path, cast: Path | None, effort: Effort, write: 
     judge_rifts(b)
     judge_speed(b)
     figures = {name: round(value, 5) for name, (value, _) in b.figures.items()}
-    write_atomically(sheets / "figures.toml", tomli_w.dumps(figures).encode())
+    put(sheets / "figures.toml", tomli_w.dumps(figures).encode())
     if write:
         told = tomllib.loads((folder / "card.toml").read_text())
         told["figures"] = figures
-        write_atomically(folder / "card.toml", tomli_w.dumps(told).encode())
+        put(folder / "card.toml", tomli_w.dumps(told).encode())
     return figures

@@ -21,9 +21,10 @@ from torch import Tensor, nn
 from tqdm import tqdm
 
 from foundry.errors import FoundryError
-from foundry.files import save_picture, write_atomically
+from foundry.files import save_picture
 from foundry.muon import Muon
 from foundry.presets import StagePreset
+from latentworld.disk import put
 
 Loss = Callable[[nn.Module, torch.Generator, float], tuple[Tensor, dict[str, float]]]
 Look = Callable[[nn.Module], Tensor]
@@ -77,7 +78,7 @@ def checkpoint(run: Run, path: Path, fingerprint: str) -> None:
         },
         buffer,
     )
-    write_atomically(path, buffer.getvalue())
+    put(path, buffer.getvalue())
 
 
 def read(path: Path, fingerprint: str) -> dict[str, Any]:

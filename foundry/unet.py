@@ -19,10 +19,10 @@ from foundry import autoencoder, captions
 from foundry.clip import generic
 from foundry.data import FAMILIES, Split
 from foundry.errors import FoundryError
-from foundry.files import write_atomically
 from foundry.presets import Preset
 from foundry.scenes.canvas import sheet
 from foundry.training import Look, Loss, train
+from latentworld.disk import put
 
 
 def scheduler() -> DDIMScheduler:
@@ -192,5 +192,5 @@ def cast(
     loss = loss_for(latents, split, texts, preset, device)
     model = train("unet", folder, model, preset.unet, loss, preset.fingerprint("unet"), look_with(vae, texts, preset))
     model.save_pretrained(folder / "model")
-    write_atomically(folder / "done", b"")
+    put(folder / "done", b"")
     return model

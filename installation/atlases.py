@@ -24,7 +24,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from installation import rig
-from installation.film.output import write_text, writing
+from installation.film.output import write_text
 from installation.rig import Studio
 from latentworld.atlas import field, mesh, page, phases, plots, rifts, settings, store, survey
 from latentworld.atlas import folder as folders
@@ -33,6 +33,7 @@ from latentworld.atlas.contract import Atlas, Line, Mesh, Phases, Render, Site
 from latentworld.atlas.places import sampling_from
 from latentworld.atlas.preview import Preview
 from latentworld.atlas.sampling import Adaptive, Globe, Window
+from latentworld.disk import writing
 from latentworld.errors import AtlasError, AtlasMismatch, OutputError
 from latentworld.globe import Array
 from latentworld.plane import Plane
@@ -101,15 +102,14 @@ def begin(
 ) -> store.Store:
     """The store of a survey, begun or gone on with. Raises AtlasMismatch, AtlasBusy, AtlasDamaged."""
     decoder = studio.scout if scout else studio.decoder
+    here = {key: value for key, value in rig.country(studio).items() if key != "plane"}  # settings_of tells the plane
     told = settings.settings_of(
         sampling,
         studio.plane,
         decoder.profile,
         block=decoder.profile.batch if block is None else block,
         radius=radius,
-        world=studio.world,
-        eye=studio.seer,
-        prompt={"positive": studio.prompt.positive, "negative": studio.prompt.negative},
+        **here,
         seeds=list(studio.preset.plane.seeds),
         layout=studio.preset.plane.layout,
         thumb=thumb,
@@ -315,7 +315,7 @@ def title_of(out: Folder) -> str:
 def same_plane(where: Folder, plane: Plane) -> None:
     """Raises AtlasMismatch where an atlas is of another plane, so that its places lie elsewhere."""
     told = store.Store(where.store).settings
-    here = settings.settings_of(Window(), plane)["plane"]
+    here = settings.told(plane)
     if told.get("latent_distances", "measured") == "measured" and told["plane"] != here:
         raise AtlasMismatch(f"{where.path} is of another plane than the preset's: zoom with its own, {where.preset}")
 

@@ -14,6 +14,7 @@ from installation.clock import CountedClock
 from installation.frames import develop
 from installation.loop import Pilot
 from latentworld import vertices, walks, worlds
+from latentworld.atlas import settings
 from latentworld.atlas.contract import Render, Rendered
 from latentworld.atlas.thumbs import thumbnails
 from latentworld.decoding import Decoder, Memo, Watch, faithful_decoder, scout_decoder
@@ -144,18 +145,18 @@ def remote_renderer(text: str, thumb: int, scout: bool) -> Render:
 
     studio = open_studio(parse(tomllib.loads(text)))
     decoder = studio.scout if scout else studio.decoder
-    told = {"profile": asdict(decoder.profile), "thumb": thumb, **_country(studio)}
+    told = {"profile": asdict(decoder.profile), "thumb": thumb, **country(studio)}
     return Vouched(renderer(studio, thumb, scout), told)
 
 
-def _country(studio: Studio) -> dict[str, Any]:
+def country(studio: Studio) -> dict[str, Any]:
     """What an atlas's settings say of where it is, as plain values."""
-    prompt, plane = studio.prompt, studio.plane
+    prompt = studio.prompt
     return {
         "world": studio.world,
         "eye": studio.seer,
         "prompt": {"positive": prompt.positive, "negative": prompt.negative},
-        "plane": {"norm": plane.norm, "vertices": vertices.digest(plane.vertices)},
+        "plane": settings.told(studio.plane),
     }
 
 
@@ -167,10 +168,10 @@ def charted(studio: Studio, scout: Lookout) -> Lookout:
     spec = studio.preset.pilot
     if spec.atlas is None or spec.prior == 0.0:
         return scout
-    from latentworld.atlas import mesh, prior, settings, store
+    from latentworld.atlas import mesh, prior, store
 
     atlas = store.read(spec.atlas)
-    here = _country(studio)
+    here = country(studio)
     told = settings.differences({key: atlas.settings.get(key) for key in here}, here)
     if told:
         raise WorldMismatch(f"the atlas {spec.atlas} is of another country: {'; '.join(told)}; survey this one")

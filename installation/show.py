@@ -19,7 +19,7 @@ from installation.clock import Stopwatch
 from installation.controls import Mailbox
 from installation.film import chart, telemetry
 from installation.film.encoder import SUFFIX, Recipe, binary
-from installation.film.output import Folder, prepare, write_text, writing
+from installation.film.output import Folder, prepare, write_text
 from installation.film.sheet import Sheet
 from installation.film.sinks import Room, Sink, Sinks, Stills, Video, save_png
 from installation.film.summary import Summary, Tally, figures
@@ -28,6 +28,7 @@ from installation.loop import run
 from installation.rig import Rig, build, open_studio
 from latentworld import __version__, vertices
 from latentworld.decoding import Profile, Watch
+from latentworld.disk import writing
 from latentworld.errors import Cancelled, OutputError
 from latentworld.lipschitz import noise_floor
 from latentworld.preset import Preset, dump

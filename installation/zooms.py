@@ -12,10 +12,11 @@ import numpy as np
 
 from installation.film import dive as falling
 from installation.film.encoder import Encoder, Recipe
-from installation.film.output import prepare_folder, write_text, writing
+from installation.film.output import prepare_folder, write_text
 from latentworld.atlas import plots, zoom
 from latentworld.atlas.contract import Render
 from latentworld.atlas.sampling import Window
+from latentworld.disk import writing
 from latentworld.errors import AtlasError, OutputExists
 from latentworld.plane import Plane
 

@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-import errno
 import hashlib
 import json
-import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Literal, get_args
 
 import numpy as np
 
-from latentworld.errors import DiskFull, GeometryError, OutputError, WorldDamaged, WorldMissing
+from latentworld import disk
+from latentworld.errors import GeometryError, WorldDamaged, WorldMissing
 from latentworld.globe import Array
 
 Layout = Literal["nhwc", "nchw"]
@@ -74,18 +73,7 @@ def save(path: str | Path, vertices: Array, origin: Mapping[str, Any]) -> None:
     path = Path(path)
     values = np.ascontiguousarray(vertices, np.float64)
     metadata = {"format": _FORMAT, "sha256": digest(values), "origin": json.dumps(dict(origin), sort_keys=True)}
-    side = path.with_name(f".{path.name}.{os.getpid()}.part")
-    try:
-        with side.open("wb") as file:
-            file.write(serialise({"vertices": values}, metadata))
-            file.flush()
-            os.fsync(file.fileno())
-        side.replace(path)
-    except OSError as error:
-        side.unlink(missing_ok=True)
-        if error.errno == errno.ENOSPC:
-            raise DiskFull(f"No space left for {path}: free some and save again.") from error
-        raise OutputError(f"Cannot write {path} ({error.strerror}): choose a folder you may write to.") from error
+    disk.save(path, serialise({"vertices": values}, metadata))
 
 
 def load(path: str | Path) -> tuple[Array, dict[str, Any]]:

@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import shutil
+from pathlib import Path
+
 import pytest
+from stores import surveyed
 
 from installation import cli
 
@@ -21,3 +25,15 @@ def run(monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]):  # 
         return code, *capfd.readouterr()
 
     return call
+
+
+@pytest.fixture(scope="session")
+def undisturbed(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A small atlas that nothing happened to; not to be written."""
+    return surveyed(tmp_path_factory.mktemp("once") / "atlas")
+
+
+@pytest.fixture
+def copied(tmp_path: Path, undisturbed: Path) -> Path:
+    """A copy of it, to be hurt."""
+    return Path(shutil.copytree(undisturbed, tmp_path / "atlas"))

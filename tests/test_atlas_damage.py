@@ -5,7 +5,6 @@ from __future__ import annotations
 import errno
 import json
 import os
-import shutil
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +13,7 @@ import pytest
 
 pytest.importorskip("zarr", reason="the extra `atlas` is not installed")
 
-from stores import WINDOW, begin, render, same, surveyed, terms
+from stores import WINDOW, begin, render, same, terms
 from surveys import PLANE
 
 from latentworld.atlas import durable, survey
@@ -23,17 +22,6 @@ from latentworld.atlas.settings import settings_of
 from latentworld.atlas.store import Store, create, open_for_writing, read, resume_or_create
 from latentworld.errors import AtlasDamaged, DiskFull
 from latentworld.plane import Plane
-
-
-@pytest.fixture(scope="module")
-def undisturbed(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return surveyed(tmp_path_factory.mktemp("once") / "atlas")
-
-
-@pytest.fixture
-def made(tmp_path: Path, undisturbed: Path) -> Path:
-    return Path(shutil.copytree(undisturbed, tmp_path / "atlas"))
-
 
 # A full disk
 
@@ -78,8 +66,8 @@ def chunk(path: Path, name: str, index: int) -> Path:
 
 @pytest.mark.parametrize("name", ["features", "thumbs"])
 @pytest.mark.parametrize("harm", ["truncated", "flipped", "gone"])
-def test_a_damaged_chunk_is_named_and_can_be_redone(made: Path, undisturbed: Path, name: str, harm: str) -> None:
-    file = chunk(made, name, 5)
+def test_a_damaged_chunk_is_named_and_can_be_redone(copied: Path, undisturbed: Path, name: str, harm: str) -> None:
+    file = chunk(copied, name, 5)
     data = bytearray(file.read_bytes())
     data[len(data) // 2] ^= 0xFF
     if harm == "gone":
@@ -87,14 +75,14 @@ def test_a_damaged_chunk_is_named_and_can_be_redone(made: Path, undisturbed: Pat
     else:
         file.write_bytes(data if harm == "flipped" else data[: len(data) // 2])
     with pytest.raises(AtlasDamaged) as told:
-        np.asarray(read(made).thumbs)
+        np.asarray(read(copied).thumbs)
     assert str(file) in str(told.value)
-    (made / "done" / "c" / "5").unlink()  # as the message says
-    with open_for_writing(made) as store:
+    (copied / "done" / "c" / "5").unlink()  # as the message says
+    with open_for_writing(copied) as store:
         assert store.pending() == [5]
         file.unlink(missing_ok=True)
         survey.run(store, render)
-    same(made, undisturbed)
+    same(copied, undisturbed)
 
 
 def edited(path: Path, **attributes: Any) -> None:
@@ -104,57 +92,57 @@ def edited(path: Path, **attributes: Any) -> None:
     file.write_text(json.dumps(told))
 
 
-def test_an_atlas_from_a_newer_version(made: Path) -> None:
-    edited(made, version=2)
+def test_an_atlas_from_a_newer_version(copied: Path) -> None:
+    edited(copied, version=2)
     for opens in (read, open_for_writing):
         with pytest.raises(AtlasDamaged, match=r"newer latentworld.*update latentworld"):
-            opens(made)
+            opens(copied)
 
 
-def test_what_is_no_atlas(tmp_path: Path, made: Path) -> None:
+def test_what_is_no_atlas(tmp_path: Path, copied: Path) -> None:
     with pytest.raises(AtlasDamaged, match="no atlas at"):
         read(tmp_path / "nowhere")
-    edited(made, format="something.else")
+    edited(copied, format="something.else")
     with pytest.raises(AtlasDamaged, match="no atlas: check the path"):
-        read(made)
+        read(copied)
 
 
 @pytest.mark.parametrize("name", ["unit", "lattice", "level", "vertices", "done", "features", "thumbs"])
-def test_a_missing_array_is_named(made: Path, name: str) -> None:
-    (made / name / "zarr.json").unlink()
+def test_a_missing_array_is_named(copied: Path, name: str) -> None:
+    (copied / name / "zarr.json").unlink()
     with pytest.raises(AtlasDamaged, match=f"{name} is missing"):
-        read(made)
+        read(copied)
 
 
-def test_damaged_metadata_is_named(made: Path) -> None:
-    for file in (made / "features" / "zarr.json", made / "zarr.json"):
+def test_damaged_metadata_is_named(copied: Path) -> None:
+    for file in (copied / "features" / "zarr.json", copied / "zarr.json"):
         file.write_text(file.read_text()[:40])
-        with pytest.raises(AtlasDamaged, match=str(file.relative_to(made)).split("/")[0]):
-            read(made)
+        with pytest.raises(AtlasDamaged, match=str(file.relative_to(copied)).split("/")[0]):
+            read(copied)
 
 
-def test_vertices_that_do_not_match_their_hash(made: Path, tmp_path: Path) -> None:
+def test_vertices_that_do_not_match_their_hash(copied: Path, tmp_path: Path) -> None:
     other = Plane(np.random.default_rng(9).normal(size=(3, 4, 8, 8)))
     create(tmp_path / "other", settings_of(WINDOW, other), other, {}).close()
-    chunk(made, "vertices", 0).write_bytes(chunk(tmp_path / "other", "vertices", 0).read_bytes())
+    chunk(copied, "vertices", 0).write_bytes(chunk(tmp_path / "other", "vertices", 0).read_bytes())
     with pytest.raises(AtlasDamaged, match=r"vertices.*hash"):
-        read(made)
+        read(copied)
 
 
 @pytest.mark.parametrize("settings", [{}, {"block": "many"}, {"sampling": {"kind": "window", "rows": 1}}])
-def test_settings_that_make_no_sense_are_damage(made: Path, settings: dict[str, Any]) -> None:
-    told = json.loads((made / "zarr.json").read_text())["attributes"]["settings"]
-    edited(made, settings={**told, **settings} if settings else {})
+def test_settings_that_make_no_sense_are_damage(copied: Path, settings: dict[str, Any]) -> None:
+    told = json.loads((copied / "zarr.json").read_text())["attributes"]["settings"]
+    edited(copied, settings={**told, **settings} if settings else {})
     with pytest.raises(AtlasDamaged, match="atlas cannot be read: take it from a copy"):
-        read(made)
+        read(copied)
 
 
-def test_what_is_derived_can_be_derived_anew(made: Path) -> None:
-    with open_for_writing(made) as store:
+def test_what_is_derived_can_be_derived_anew(copied: Path) -> None:
+    with open_for_writing(copied) as store:
         store.write_rates(np.arange(70.0))
-    (made / "rate" / "c" / "0").write_bytes(b"no")
+    (copied / "rate" / "c" / "0").write_bytes(b"no")
     with pytest.raises(AtlasDamaged, match="survey again"):
-        Store(made).read_rates()
-    with open_for_writing(made) as store:
+        Store(copied).read_rates()
+    with open_for_writing(copied) as store:
         store.write_rates(np.arange(70.0))
         np.testing.assert_array_equal(store.read_rates(), np.arange(70.0))

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import os
 import random
-import shutil
 import signal
 import subprocess
 import sys
@@ -35,16 +34,6 @@ from latentworld.lipschitz import Floor
 ROOT = Path(__file__).parent.parent
 
 
-@pytest.fixture(scope="module")
-def undisturbed(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return surveyed(tmp_path_factory.mktemp("once") / "atlas")
-
-
-@pytest.fixture
-def made(tmp_path: Path, undisturbed: Path) -> Path:
-    return Path(shutil.copytree(undisturbed, tmp_path / "atlas"))
-
-
 @pytest.mark.parametrize("sampling", [WINDOW, Globe(nside=3), Adaptive(rows=40, columns=33, coarse=8, budget=0.3)])
 def test_a_store_says_what_a_survey_in_memory_says(tmp_path: Path, sampling: Any) -> None:
     kept, held = read(surveyed(tmp_path / "atlas", sampling)), survey.in_memory(sampling, PLANE, render, block=11)
@@ -54,8 +43,8 @@ def test_a_store_says_what_a_survey_in_memory_says(tmp_path: Path, sampling: Any
     np.testing.assert_array_equal(kept.plane.vertices, PLANE.vertices)
 
 
-def test_thumbnails_are_read_where_they_are_asked_for(made: Path) -> None:
-    atlas = read(made)
+def test_thumbnails_are_read_where_they_are_asked_for(copied: Path) -> None:
+    atlas = read(copied)
     whole = np.asarray(atlas.thumbs)
     assert atlas.thumbs.shape == whole.shape == (70, 3, 4, 3)
     np.testing.assert_array_equal(atlas.thumbs[13], whole[13])
@@ -77,18 +66,18 @@ def test_only_what_is_done_is_read_also_while_it_is_written(tmp_path: Path) -> N
         assert survey.pending(store) == [1, 2, 3, 5, 6, 7, 8]
 
 
-def test_blocks_may_come_in_any_order(made: Path, tmp_path: Path) -> None:
+def test_blocks_may_come_in_any_order(copied: Path, tmp_path: Path) -> None:
     with begin(tmp_path / "other") as store:
         for index in reversed(store.pending()):
             survey.commit(store, index, render(*survey.block_places(store, index)))
         assert survey.advance(store) is False
-    same(made, tmp_path / "other")
+    same(copied, tmp_path / "other")
 
 
-def test_every_chunk_is_of_one_block_and_no_side_file_stays(made: Path) -> None:
+def test_every_chunk_is_of_one_block_and_no_side_file_stays(copied: Path) -> None:
     for name in ("features", "thumbs", "done"):
-        assert len(list((made / name / "c").iterdir())) == 9
-    assert not list(made.rglob("*.partial"))
+        assert len(list((copied / name / "c").iterdir())) == 9
+    assert not list(copied.rglob("*.part*"))
 
 
 def test_rates_labels_and_floor_are_kept_until_places_are_added(tmp_path: Path) -> None:
@@ -112,10 +101,10 @@ def test_rates_labels_and_floor_are_kept_until_places_are_added(tmp_path: Path) 
         assert (store.read_rates(), store.read_labels()) == (None, None)
 
 
-def test_as_an_xarray_dataset(made: Path, tmp_path: Path) -> None:
-    with open_for_writing(made) as store:
+def test_as_an_xarray_dataset(copied: Path, tmp_path: Path) -> None:
+    with open_for_writing(copied) as store:
         store.write_rates(np.arange(70.0))
-    found = dataset(made, thumbs=True)
+    found = dataset(copied, thumbs=True)
     assert dict(found.sizes) == {
         "row": 10, "column": 7, "axis": 3, "index": 2, "feature": 3, "height": 3, "width": 4, "channel": 3,
     }  # fmt: skip
@@ -127,7 +116,7 @@ def test_as_an_xarray_dataset(made: Path, tmp_path: Path) -> None:
 # Resuming
 
 
-def test_it_goes_on_where_it_was_interrupted(made: Path, tmp_path: Path) -> None:
+def test_it_goes_on_where_it_was_interrupted(copied: Path, tmp_path: Path) -> None:
     path, seen = tmp_path / "other", []
 
     def stop(done: int, total: int, index: int) -> None:
@@ -143,18 +132,18 @@ def test_it_goes_on_where_it_was_interrupted(made: Path, tmp_path: Path) -> None
         survey.run(store, render, lambda *told: seen.append(told))
     assert [index for *_, index in seen] == list(range(9))
     assert json.loads((path / "zarr.json").read_text())["attributes"]["provenance"]["created"] == "2026-01-01"
-    same(made, path)
+    same(copied, path)
 
 
-def test_other_settings_are_refused_and_every_one_is_named(made: Path) -> None:
+def test_other_settings_are_refused_and_every_one_is_named(copied: Path) -> None:
     profile = analytic(PLANE, 8, batch=4).profile
     new = settings_of(Window(rows=11, columns=7), PLANE, profile, block=8, prompt="a cat", seeds=[1, 2, 3])
     with pytest.raises(AtlasMismatch) as told:
-        resume_or_create(made, new, PLANE, {})
+        resume_or_create(copied, new, PLANE, {})
     assert "\n" not in str(told.value)
     for part in ("sampling.rows was 10, now 11", 'prompt was null, now "a cat"', "seeds was null, now [1, 2, 3]"):
         assert part in str(told.value)
-    resume_or_create(made, terms(), PLANE, {}).close()  # and the lock was let go of
+    resume_or_create(copied, terms(), PLANE, {}).close()  # and the lock was let go of
 
 
 def test_a_profile_differs_key_by_key() -> None:
@@ -188,11 +177,11 @@ def test_an_empty_folder_will_do(tmp_path: Path) -> None:
     assert read(tmp_path / "atlas").settings == terms()
 
 
-def test_another_process_writes(made: Path) -> None:
+def test_another_process_writes(copied: Path) -> None:
     program = f"""
 import sys, time
 from latentworld.atlas.store import open_for_writing
-with open_for_writing({str(made)!r}):
+with open_for_writing({str(copied)!r}):
     print("held", flush=True)
     sys.stdin.read()
 """
@@ -203,11 +192,11 @@ with open_for_writing({str(made)!r}):
         assert holder.stdout is not None
         assert holder.stdout.readline() == "held\n"
         with pytest.raises(AtlasBusy, match="another process"):
-            open_for_writing(made)
-        assert len(read(made)) == 70
+            open_for_writing(copied)
+        assert len(read(copied)) == 70
     finally:
         holder.communicate("")
-    open_for_writing(made).close()
+    open_for_writing(copied).close()
 
 
 WORLD = """
@@ -261,7 +250,7 @@ def test_kill_minus_nine_loses_only_the_block_under_way(tmp_path: Path, sampling
     exec(WORLD, world)
     world["go_on"](path, sampling)
     world["go_on"](tmp_path / "undisturbed", sampling)
-    assert not list(path.rglob("*.partial"))
+    assert not list(path.rglob("*.part*"))
     same(path, tmp_path / "undisturbed")
 
 

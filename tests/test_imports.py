@@ -13,6 +13,7 @@ ROOT = Path(__file__).parent.parent
 # each may import what stands before it, and its own row
 ROWS = [
     {"errors"},
+    {"disk"},
     {"globe"},
     {"plane", "lipschitz"},
     {"vertices", "prompts", "worlds", "decoding", "vision", "device"},

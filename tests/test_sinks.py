@@ -352,7 +352,7 @@ def test_a_png_is_there_whole_or_not_at_all(tmp_path: File, monkeypatch: pytest.
     def full(*_: object, **__: object) -> None:
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr(sinks.Image.Image, "save", full)
+    monkeypatch.setattr("latentworld.disk.os.fsync", full)
     with pytest.raises(DiskFull):
         sinks.save_png(tmp_path / "a.png", batch_of(1).pictures[0])
     assert not list(tmp_path.iterdir())

@@ -186,11 +186,7 @@ def zoom(
     need("matplotlib")
     rows, columns = _pair(size, "x", int, "--size", "24x24")
     follow = None if at is None else _pair(at, ",", float, "--at", "0.25,0.5")
-    spans: dict[str, tuple[float, float]] = {
-        "alpha": _pair(alpha, ":", float, "--alpha", "0:1"),
-        "beta": _pair(beta, ":", float, "--beta", "0:1"),
-    }
-    console = Console(stderr=True)
+    spans, console = _spans(alpha, beta), Console(stderr=True)
     with ending(lambda: f"interrupted, no zoom was kept: to begin anew, {again()}"):
         with console.status("loading the world"):
             from installation import atlases, rig, zooms
@@ -260,10 +256,14 @@ def _sampling(
         return sampling_from({"kind": "globe", "nside": globe})
     rows, columns = _pair(size, "x", int, "--size", "50x50")
     table: dict[str, Any] = {"kind": "window", "rows": rows, "columns": columns}
-    table |= {"alpha": _pair(alpha, ":", float, "--alpha", "0:1"), "beta": _pair(beta, ":", float, "--beta", "0:1")}
+    table |= _spans(alpha, beta)
     if coarse is not None:
         table |= {"kind": "adaptive", "coarse": coarse, "budget": budget}
     return sampling_from(table)
+
+
+def _spans(alpha: str, beta: str) -> dict[str, tuple[float, float]]:
+    return {"alpha": _pair(alpha, ":", float, "--alpha", "0:1"), "beta": _pair(beta, ":", float, "--beta", "0:1")}
 
 
 def _pair(text: str, between: str, kind: type, option: str, like: str) -> tuple[Any, Any]:

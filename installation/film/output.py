@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
-import errno
-import os
 import shutil
 import tempfile
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from latentworld.errors import DiskFull, OutputError, OutputExists
+from latentworld.disk import save, writing
+from latentworld.errors import OutputExists
 
 _VIDEOS = ("film.mp4", "film.mkv")
 
@@ -94,21 +91,4 @@ def prepare_folder(path: Path) -> None:
 
 def write_text(path: Path, text: str) -> None:
     """Write a text file, whole or not at all."""
-    part = path.with_name(f".{path.name}.part")
-    with writing(path):
-        try:
-            part.write_text(text, encoding="utf-8")
-            os.replace(part, path)
-        finally:
-            part.unlink(missing_ok=True)
-
-
-@contextmanager
-def writing(path: Path) -> Iterator[None]:
-    """Turn what the system says while `path` is written into one line with a remedy."""
-    try:
-        yield
-    except OSError as error:
-        if error.errno in (errno.ENOSPC, errno.EDQUOT):
-            raise DiskFull(f"the disk of {path} is full; what was written so far is kept: free some space") from error
-        raise OutputError(f"cannot write {path} ({error.strerror or error}): choose another folder") from error
+    save(path, text.encode())

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import os
+import io
 import shutil
 from collections.abc import Callable, Sequence
 from contextlib import ExitStack
@@ -14,8 +14,8 @@ import numpy as np
 from PIL import Image
 
 from installation.film.encoder import Encoder, Recipe
-from installation.film.output import writing
 from installation.frames import Frames, Pictures
+from latentworld.disk import save, writing
 from latentworld.errors import DiskFull, OutputError
 
 Fault = type[BaseException] | None
@@ -175,10 +175,6 @@ def save_png(path: Path, picture: Pictures, size: tuple[int, int] | None = None)
     image = Image.fromarray(picture)
     if size is not None and size != picture.shape[:2]:
         image = image.resize((size[1], size[0]), Image.Resampling.LANCZOS)
-    part = path.parent / f".{path.name}.part"
-    with writing(path):
-        try:
-            image.save(part, format="PNG", compress_level=4)
-            os.replace(part, path)
-        finally:
-            part.unlink(missing_ok=True)
+    buffer = io.BytesIO()
+    image.save(buffer, format="PNG", compress_level=4)
+    save(path, buffer.getvalue())

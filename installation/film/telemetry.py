@@ -12,8 +12,8 @@ from typing import Any, Self
 import numpy as np
 from numpy.typing import NDArray
 
-from installation.film.output import writing
 from installation.frames import Frames
+from latentworld.disk import writing
 from latentworld.errors import OutputError
 from latentworld.plane import Plane
 

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import errno
 import json
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +12,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from latentworld.atlas.extras import need
-from latentworld.errors import AtlasBusy, AtlasDamaged, AtlasError, DiskFull
+from latentworld.disk import writing
+from latentworld.errors import AtlasBusy, AtlasDamaged, AtlasError
 
 FORMAT, VERSION = "latentworld.atlas", 1
 _COPY = "take it from a copy of this atlas, or survey anew elsewhere"
@@ -64,15 +64,9 @@ def reads(file: Path, remedy: str = _COPY) -> Iterator[None]:
         raise damaged(file, what, remedy) from error
 
 
-@contextmanager
-def writes(path: Path, remedy: str = "free some and survey again, it goes on where it was") -> Iterator[None]:
+def writes(path: Path) -> AbstractContextManager[None]:
     """A disk that fails in writing becomes DiskFull or AtlasError; what was committed before stays."""
-    try:
-        yield
-    except OSError as error:
-        if error.errno in (errno.ENOSPC, errno.EDQUOT):
-            raise DiskFull(f"no space left for {path}: {remedy}") from error
-        raise AtlasError(f"cannot write {path} ({error.strerror}): choose a folder you may write to") from error
+    return writing(path, "free some space and survey again, it goes on where it was", AtlasError)
 
 
 def lock(path: Path) -> Any:

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import asyncio
-import os
-import uuid
 from pathlib import Path
 from typing import Any
 
 from zarr.storage import LocalStore
 
-PARTIAL = ".partial"  # the ending of side files, zarr's own as well
+from latentworld import disk
+
+ENDINGS = (disk.PARTIAL, ".partial")  # of side files: ours, zarr's own
 
 
 class Durable(LocalStore):  # type: ignore[misc]
@@ -34,19 +34,11 @@ class Durable(LocalStore):  # type: ignore[misc]
 
 def _put(path: Path, value: Any) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
-    side = path.with_name(f"{path.name}.{uuid.uuid4().hex}{PARTIAL}")
-    try:
-        with side.open("wb") as file:
-            file.write(value)
-            file.flush()
-            os.fsync(file.fileno())
-        side.replace(path)
-    except BaseException:
-        side.unlink(missing_ok=True)
-        raise
+    disk.put(path, value)
 
 
 def sweep(root: Path) -> None:
     """Remove the side files that a killed process left under `root`."""
-    for side in root.rglob(f"*{PARTIAL}"):
-        side.unlink(missing_ok=True)
+    for ending in ENDINGS:
+        for side in root.rglob(f"*{ending}"):
+            side.unlink(missing_ok=True)

@@ -15,13 +15,13 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from latentworld.atlas.chunks import writes
 from latentworld.atlas.contract import Atlas, Integers, Pictures, Rendered, Thumbs
 from latentworld.atlas.places import first, sampling_from
 from latentworld.atlas.sampling import Window
 from latentworld.atlas.settings import settings_of
 from latentworld.atlas.store import Store, resume_or_create
 from latentworld.atlas.thumbs import thumbnails
+from latentworld.disk import writing
 from latentworld.errors import AtlasDamaged, AtlasError, AtlasMismatch, OutputExists
 from latentworld.plane import Plane
 
@@ -56,7 +56,7 @@ def export(
     give = source if callable(source) else source.__getitem__
     told = _plain({**configuration(atlas), **(config or {})})
     side = folder.with_name(f".{folder.name}.part")
-    with writes(folder, "free some and export again"):
+    with writing(folder, "free some space and export again"):
         try:
             shutil.rmtree(side, ignore_errors=True)
             side.mkdir(parents=True)

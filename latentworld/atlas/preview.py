@@ -6,7 +6,7 @@ p. 249), longitude rising to the right.
 
 from __future__ import annotations
 
-import os
+import io
 from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from latentworld.atlas.chunks import writes
+from latentworld import disk
 from latentworld.atlas.contract import Pictures
 from latentworld.atlas.extras import need
 from latentworld.atlas.places import Places
@@ -48,7 +48,7 @@ class Preview:
         self._painter: Painter | None = None
 
     def __call__(self, store: Store, index: int, last: bool = False) -> None:
-        """Paint a block that is done. Raises DiskFull or AtlasError."""
+        """Paint a block that is done. Raises DiskFull or OutputError."""
         if self._painter is None:
             self._painter = self._begin(store, index)
         else:
@@ -70,19 +70,15 @@ class Preview:
         return painter
 
     def write(self) -> None:
-        """Write the picture, whole or not at all. Raises DiskFull or AtlasError."""
+        """Write the picture, whole or not at all. Raises DiskFull or OutputError."""
         from PIL import Image
 
         self._last = self._clock()
         if self._painter is None:
             return
-        side = self.path.with_name(f".{self.path.name}.{os.getpid()}.part")
-        with writes(self.path):
-            try:
-                Image.fromarray(self._painter.canvas).save(side, format="png")
-                side.replace(self.path)
-            finally:
-                side.unlink(missing_ok=True)
+        buffer = io.BytesIO()
+        Image.fromarray(self._painter.canvas).save(buffer, format="png")
+        disk.save(self.path, buffer.getvalue())
 
 
 class _Grid:

@@ -28,9 +28,9 @@ def settings_of(
     more: whatever else the pictures depend on, such as prompt, seeds, eye and thumb. Raises AtlasError on a value that
     JSON cannot hold, numbers that are not finite among them.
     """
-    told = {
+    all_of_it = {
         "sampling": sampling.model_dump(mode="json"),
-        "plane": {"norm": plane.norm, "vertices": digest(plane.vertices)},
+        "plane": told(plane),
         "profile": None if profile is None else asdict(profile),
         "block": block,
         "radius": radius,
@@ -41,10 +41,15 @@ def settings_of(
     if radius <= 0:
         raise AtlasError(f"a survey at radius {radius:g} has no width: give one above 0, such as 1")
     try:
-        plain: dict[str, Any] = json.loads(json.dumps(told, allow_nan=False))
+        plain: dict[str, Any] = json.loads(json.dumps(all_of_it, allow_nan=False))
     except (TypeError, ValueError) as error:
         raise AtlasError(f"an atlas's settings must be plain finite values ({error})") from error
     return plain
+
+
+def told(plane: Plane) -> dict[str, str]:
+    """What settings say of a plane: its norm, and the digest of its vertices."""
+    return {"norm": plane.norm, "vertices": digest(plane.vertices)}
 
 
 def provenance(created: str) -> dict[str, str]:

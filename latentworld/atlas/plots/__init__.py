@@ -10,12 +10,12 @@ import io
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from latentworld.atlas.output import write
 from latentworld.atlas.plots.maps import field, grid, overlay
 from latentworld.atlas.plots.regions import phases
 from latentworld.atlas.plots.series import growth, zoom
 from latentworld.atlas.plots.sphere import globe
 from latentworld.atlas.plots.style import DARK, LIGHT, Paper
+from latentworld.disk import save as keep
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -37,5 +37,5 @@ def save(figure: Figure, path: str | Path, dpi: float = 150) -> tuple[Path, Path
         with mpl.rc_context({"svg.hashsalt": "latentworld", "svg.fonttype": "path"}):
             metadata = {"Software": None} if target is png else {"Date": None, "Creator": None}
             figure.savefig(buffer, format=target.suffix[1:], dpi=dpi, metadata=metadata)
-        write(target, buffer.getvalue())
+        keep(target, buffer.getvalue())
     return png, svg

@@ -1,0 +1,67 @@
+"""A decoder that remembers makes each picture once, forgets the oldest and tells profiles apart."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from latentworld.decoding import Memo, Profile
+from latentworld.prompts import Prompt
+
+PROMPT = Prompt("a cat, 4k", "blurry, ugly")
+
+
+class Counting:
+    """A decoder that counts what it is asked for."""
+
+    shape, size = (1, 1, 1), (1, 1)
+    profile = Profile("counting", "none", "cpu", "float32", 4, 1, 1.0, "eager", "0")
+
+    def __init__(self) -> None:
+        self.asked: list[list[float]] = []
+
+    def __call__(self, latents: Tensor, prompt: Prompt, watch: Any = None) -> Tensor:
+        self.asked.append(latents.flatten().tolist())
+        return latents.expand(-1, 3, 1, 1) + len(prompt.positive)
+
+
+def row(*values: float) -> Tensor:
+    return torch.tensor(values).view(-1, 1, 1, 1)
+
+
+def test_a_memo_makes_each_picture_once() -> None:
+    memo = Memo(Counting())
+    first = memo(row(1, 2, 1), PROMPT)
+    second = memo(row(2, 3), PROMPT)
+    assert memo.decoder.asked == [[1, 2], [3]]  # type: ignore[attr-defined]
+    assert torch.equal(first[0], first[2])
+    assert torch.equal(second[0], first[1])
+    memo(row(1), Prompt("another"))
+    assert memo.decoder.asked[-1] == [1]  # type: ignore[attr-defined]
+    assert memo(torch.empty(0, 1, 1, 1), PROMPT).shape == (0, 3, 1, 1)
+
+
+def test_a_memo_forgets_the_oldest_and_owns_what_it_keeps() -> None:
+    memo = Memo(Counting(), capacity=2)
+    memo(row(1), PROMPT)[:] = 99  # a caller may scribble on what it got
+    memo(row(2), PROMPT)
+    assert memo(row(1), PROMPT).flatten()[0] == 1 + len(PROMPT.positive)
+    memo(row(3), PROMPT)  # 2 is the oldest now
+    memo(row(1, 3, 2), PROMPT)
+    assert memo.decoder.asked == [[1], [2], [3], [2]]  # type: ignore[attr-defined]
+    assert len(memo._kept) == 2
+    big = memo(row(*range(50)), PROMPT)
+    assert big.shape == (50, 3, 1, 1)
+    assert len(memo._kept) == 2
+    assert all(picture.untyped_storage().nbytes() == 12 for picture in memo._kept.values())
+
+
+def test_a_memo_tells_profiles_apart() -> None:
+    memo = Memo(Counting())
+    memo(row(1), PROMPT)
+    memo.decoder.profile = replace(Counting.profile, batch=2)  # type: ignore[misc]
+    memo(row(1), PROMPT)
+    assert memo.made == 2
