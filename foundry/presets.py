@@ -75,6 +75,7 @@ class Preset:
     student_steps: int = 4
     guidance: float = 5.0
     bfloat16: bool = True
+    columns: int = 6  # pictures of each family on a sample sheet
 
     def fingerprint(self, stage: str) -> str:
         """Changes whenever a resumed stage would not be the same stage; budgets may change, the rest may not."""

@@ -156,7 +156,7 @@ def sample(
 
 def look_with(vae: AutoencoderKL, texts: Texts, preset: Preset) -> Look:
     """A sheet: a row of neutral pictures, then a row a family."""
-    side, columns = preset.data.size // 8, 6
+    side, columns = preset.data.size // 8, preset.columns
     families = [generic(k)[0] for k in range(len(FAMILIES))]
     prompts = [p for p in [captions.NEUTRAL, captions.NEUTRAL, *families] for _ in range(columns)]
     noise = torch.randn(len(prompts), 4, side, side, generator=torch.Generator().manual_seed(5)).to(vae.device)

@@ -12,11 +12,10 @@ from numpy.typing import NDArray
 
 @dataclass(frozen=True)
 class Tick:
-    """The frames of one batch, and how many the batch after it will hold (0 at the end)."""
+    """The frames of one batch: their numbers, and when they are due in seconds."""
 
     index: NDArray[np.int64]
     time: NDArray[np.float64]
-    next: int
 
     def __len__(self) -> int:
         return len(self.index)
@@ -30,17 +29,12 @@ class CountedClock:
     fps: float
     batch: int
 
-    @property
-    def first(self) -> int:
-        """The size of the first tick."""
-        return min(self.batch, self.frames)
-
     def __iter__(self) -> Iterator[Tick]:
         for start in range(0, self.frames, self.batch):
             end = min(start + self.batch, self.frames)
             index = np.arange(start, end, dtype=np.int64)
             # index / fps, not a running sum: frame 345,599 is due exactly when it should be
-            yield Tick(index, index / self.fps, min(self.batch, self.frames - end))
+            yield Tick(index, index / self.fps)
 
 
 class Stopwatch:

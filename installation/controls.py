@@ -7,8 +7,14 @@ press is an event and must not be lost to the press after it, so presses queue, 
 from __future__ import annotations
 
 from collections import deque
-from dataclasses import dataclass, replace
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from threading import Lock
+from types import MappingProxyType
+
+from installation.parameters import Value
+
+_NONE: Mapping[str, Value] = MappingProxyType({})
 
 
 @dataclass(frozen=True)
@@ -16,16 +22,34 @@ class Trigger:
     """One press of a button: its name and, where it has one, its argument."""
 
     name: str
-    value: float | str | None = None
+    value: Value | None = None
 
 
 @dataclass(frozen=True)
 class Controls:
-    """A snapshot: every control as last set (None: the preset decides), and the triggers since the snapshot before."""
+    """A snapshot: controls as last set, by name (absent: the preset decides), and the triggers since the one before.
 
-    speed: float | None = None  # latent arc length per second
-    attraction: float | None = None  # -1..1: away from rifts .. toward them
+    values: in real units, see `parameters`; stamp: when the newest of them was asked for, in seconds of the monotonic
+    clock that all processes of a machine share, 0 for never: what latency is measured from.
+    """
+
+    values: Mapping[str, Value] = field(default_factory=lambda: _NONE)
     triggers: tuple[Trigger, ...] = ()
+    stamp: float = 0.0
+
+    @property
+    def speed(self) -> float | None:
+        """Latent arc length per second."""
+        return self._number("walk.speed")
+
+    @property
+    def attraction(self) -> float | None:
+        """-1..1: away from rifts .. toward them."""
+        return self._number("rift.attraction")
+
+    def _number(self, name: str) -> float | None:
+        value = self.values.get(name)
+        return float(value) if isinstance(value, (int, float)) else None
 
 
 class Mailbox:
@@ -33,17 +57,19 @@ class Mailbox:
 
     def __init__(self, controls: Controls = Controls(), capacity: int = 64) -> None:
         self._lock = Lock()
-        self._controls = controls
+        self._values = dict(controls.values)
+        self._stamp = controls.stamp
         self._triggers: deque[Trigger] = deque()
         self._capacity = capacity
         self._dropped = 0
 
-    def set(self, **values: float | None) -> None:
+    def set(self, values: Mapping[str, Value], stamp: float = 0.0) -> None:
         """Set controls by name; what was not yet collected under the same names is forgotten."""
         with self._lock:
-            self._controls = replace(self._controls, **values)  # type: ignore[arg-type]
+            self._values |= values
+            self._stamp = max(self._stamp, stamp)
 
-    def press(self, name: str, value: float | str | None = None) -> bool:
+    def press(self, name: str, value: Value | None = None) -> bool:
         """Queue a trigger; False, and counted, when the queue is full (the presses already in it keep their place)."""
         with self._lock:
             if len(self._triggers) >= self._capacity:
@@ -57,7 +83,7 @@ class Mailbox:
         with self._lock:
             triggers = tuple(self._triggers)
             self._triggers.clear()
-            return replace(self._controls, triggers=triggers)
+            return Controls(MappingProxyType(dict(self._values)), triggers, self._stamp)
 
     @property
     def dropped(self) -> int:

@@ -1,9 +1,9 @@
-"""The loop, a page that film and show share. What differs is the clock, the sinks and where controls come from."""
+"""The loop, a page that film and show share. What differs is the clock, the sinks, who directs, and the controls."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import Protocol
 
 import numpy as np
@@ -21,11 +21,18 @@ from latentworld.walks import Steering, Walk, step
 Pilot = Callable[[Walk, Rates | None, Controls, int], Steering]
 
 
-class Clock(Iterable[Tick], Protocol):
-    """Ticks in order, and the size of the first."""
+@dataclass(frozen=True, eq=False)
+class Scene:
+    """What turns places into pictures and pictures into meaning."""
 
-    @property
-    def first(self) -> int: ...
+    plane: Plane
+    decoder: Decoder
+    eye: Eye
+    prompt: Prompt
+
+
+Director = Callable[[Walk, Controls, Tick], tuple[Walk, Scene]]
+"""Says at the beginning of each tick where the walk stands and in which scene: the only one who may change either."""
 
 
 class Inbox(Protocol):
@@ -41,25 +48,29 @@ class Outlet(Protocol):
 
 
 def run(
-    clock: Clock, inbox: Inbox, walk: Walk, plane: Plane, decoder: Decoder,
-    eye: Eye, pilot: Pilot, sinks: Outlet, prompt: Prompt,
+    clock: Iterable[Tick], inbox: Inbox, walk: Walk, direct: Director, pilot: Pilot, sinks: Outlet
 ) -> Walk:  # fmt: skip
     """Walk until the clock ends; returns the walk where it stands then."""
-    steering = depart(pilot(walk, None, inbox.latest(), clock.first - 1))
-    trail = None
+    rates = trail = None
     for tick in clock:
         controls = inbox.latest()
-        marked = steering.marked
+        walk, scene = direct(walk, controls, tick)
+        plane = scene.plane
+        departs = rates is None and walk.arc == 0  # the first frame is the very start of the walk
+        steering = pilot(walk, rates, controls, len(tick) - departs)
+        steering = with_start(steering) if departs else steering
         walk, path = step(walk, steering, tick)
-        pictures = decoder(plane.latents(path.unit, path.radius), prompt)
-        rates, trail = along(eye(pictures), plane.points(path.unit, path.radius), trail)
-        # sent before the pilot looks ahead: whatever happens there, what was made is kept
-        sinks.send(Frames(path, develop(pictures), rates, marked))
-        if tick.next:
-            steering = pilot(walk, rates, controls, tick.next)
+        pictures = scene.decoder(plane.latents(path.unit, path.radius), scene.prompt)
+        rates, trail = along(scene.eye(pictures), plane.points(path.unit, path.radius), trail)
+        sinks.send(Frames(path, develop(pictures), rates, steering.marked))
     return walk
 
 
-def depart(steering: Steering) -> Steering:
-    """The same steering with one more frame before it, at the very start of the walk."""
+def with_start(steering: Steering) -> Steering:
+    """The same steering with one more frame before it, where the walk stands."""
     return replace(steering, strides=np.append(0.0, steering.strides), marked=np.append(False, steering.marked))
+
+
+def fixed(scene: Scene) -> Director:
+    """A film's director: one scene, and the walk goes its way."""
+    return lambda walk, controls, tick: (walk, scene)

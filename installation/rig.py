@@ -12,7 +12,7 @@ import numpy as np
 
 from installation.clock import CountedClock
 from installation.frames import develop
-from installation.loop import Pilot
+from installation.loop import Pilot, Scene
 from latentworld import vertices, walks, worlds
 from latentworld.atlas import settings
 from latentworld.atlas.contract import Render, Rendered
@@ -57,6 +57,11 @@ class Rig:
     pilot: Pilot
     clock: CountedClock
     look: Lookout  # through the decoder itself, without its memory: for measuring what a picture's bytes depend on
+
+    @property
+    def scene(self) -> Scene:
+        """What the loop decodes with."""
+        return Scene(self.plane, self.decoder, self.eye, self.prompt)
 
 
 class Watched(Around):

@@ -24,7 +24,7 @@ from installation.film.sheet import Sheet
 from installation.film.sinks import Room, Sink, Sinks, Stills, Video, save_png
 from installation.film.summary import Summary, Tally, figures
 from installation.frames import develop
-from installation.loop import run
+from installation.loop import fixed, run
 from installation.rig import Rig, build, open_studio
 from latentworld import __version__, vertices
 from latentworld.decoding import Profile, Watch
@@ -69,7 +69,7 @@ def film(
     try:
         # Cancelled is the watcher's wish and no fault: the summary says what is missing
         with Sinks(outlets) as outlet, suppress(Cancelled):
-            run(rig.clock, Mailbox(), rig.walk, rig.plane, rig.decoder, rig.eye, rig.pilot, outlet, rig.prompt)
+            run(rig.clock, Mailbox(), rig.walk, fixed(rig.scene), rig.pilot, outlet)
     except BaseException:
         _leave(rig, folder, tally, clock)
         raise

@@ -18,6 +18,11 @@
     │   ├── AtlasMismatch    other settings than it was begun with, or pictures and metadata that disagree
     │   ├── AtlasBusy        another process is writing it
     │   └── ClusterError     Ray is missing or out of reach
+    ├── ShowError            a show that cannot be set up, or a part of it that is gone
+    │   ├── ControlError     a control, message or snapshot that means nothing
+    │   ├── StageError       no display, no such monitor, a window that cannot be had
+    │   ├── PortError        a port in use, a device that is gone, a door that stays shut
+    │   └── TakeError        a take that is damaged or was written by another version
     └── OutputError          pictures that cannot be kept
         ├── OutputExists     something is there already and --overwrite was not given
         ├── DiskFull         no space left; what was written so far plays
@@ -105,3 +110,23 @@ class DiskFull(OutputError):
 
 class EncoderFailed(OutputError):
     """ffmpeg is missing, refused its input or died."""
+
+
+class ShowError(LatentWorldError):
+    """A show that cannot be set up, or a part of it that is gone."""
+
+
+class ControlError(ShowError):
+    """A control, message or snapshot that means nothing."""
+
+
+class StageError(ShowError):
+    """No display, no such monitor, a window that cannot be had."""
+
+
+class PortError(ShowError):
+    """A port in use, a device that is gone, a door that stays shut."""
+
+
+class TakeError(ShowError):
+    """A take that is damaged or was written by another version."""

@@ -14,7 +14,7 @@ from installation.clock import CountedClock
 from installation.controls import Controls, Mailbox
 from installation.film.sinks import Sink, Sinks
 from installation.frames import Frames
-from installation.loop import run
+from installation.loop import Scene, fixed, run
 from latentworld import walks
 from latentworld.decoding import Profile, Watch
 from latentworld.lipschitz import Rates
@@ -77,9 +77,9 @@ def roll(
 ) -> walks.Walk:  # fmt: skip
     """The loop over stand-ins."""
     clock, walk = CountedClock(frames, 24.0, batch), walks.build(walks.Orbit(), PLANE)
-    parts = decoder or Decoder(), Eye(), pilot or Pilot()
+    scene = Scene(PLANE, decoder or Decoder(), Eye(), Prompt())
     with Sinks(sinks) as outlet:
-        return run(clock, mailbox or Mailbox(), walk, PLANE, *parts, outlet, Prompt())
+        return run(clock, mailbox or Mailbox(), walk, fixed(scene), pilot or Pilot(), outlet)
 
 
 def batch_of(n: int, start: int = 0, size: tuple[int, int] = SIZE) -> Frames:

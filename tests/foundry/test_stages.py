@@ -191,6 +191,7 @@ def test_a_student_step_is_the_schedulers_step() -> None:
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(900)
 def test_the_gpu_preset_takes_a_step(tmp_path: Path) -> None:
     """The large preset's own networks, on a handful of pictures, one step a stage."""
     stages = {
@@ -199,7 +200,7 @@ def test_the_gpu_preset_takes_a_step(tmp_path: Path) -> None:
     }
     few = dataclasses.replace(presets.GPU.data, train=2, held=1)
     preset = dataclasses.replace(
-        presets.GPU, data=few, trajectories=2, beginnings=2, teacher_steps=4, bfloat16=False, **stages
+        presets.GPU, data=few, trajectories=2, beginnings=2, teacher_steps=4, bfloat16=False, columns=1, **stages
     )
     command.draw_all(tmp_path, preset, 1)
     world = command.cast_world(tmp_path, preset, CPU, "tiny_vae")
