@@ -1,0 +1,84 @@
+"""The place where a show runs: wall, ports, folders. A preset is the art, a venue the room."""
+
+from __future__ import annotations
+
+import tomllib
+from pathlib import Path
+from typing import Annotated, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, FiniteFloat, Strict, ValidationError
+
+from latentworld.errors import ShowError
+
+Port = Annotated[int, Field(ge=0, le=65535)]  # 0: any free one
+Corner = Annotated[tuple[FiniteFloat, FiniteFloat], Strict(False)]
+Edge = Annotated[FiniteFloat, Field(ge=0.0, le=0.5)]
+
+
+class _Part(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
+
+
+class Wall(_Part):
+    """The display. monitor: its name or number, absent the primary one. corners: where the picture's corners lie on
+    the wall, upper left, upper right, lower right, lower left, in 0..1; blend: width of the dark ramp at the left, top,
+    right and bottom edge, in 0..0.5 of the wall, where projectors overlap."""
+
+    kind: Literal["window", "fullscreen", "headless"] = "fullscreen"
+    monitor: str | int | None = None
+    size: Annotated[tuple[int, int], Strict(False)] = (720, 1280)  # height, width, of a window or headless
+    rate: Annotated[FiniteFloat, Field(gt=0.0, le=480.0)] = 30.0  # presentations a second when headless
+    rotation: Literal[0, 90, 180, 270] = 0
+    corners: Annotated[tuple[Corner, Corner, Corner, Corner], Strict(False)] = ((0, 0), (1, 0), (1, 1), (0, 1))
+    blend: Annotated[tuple[Edge, Edge, Edge, Edge], Strict(False)] = (0.0, 0.0, 0.0, 0.0)
+    fit: Literal["cover", "contain"] = "contain"
+
+
+class Doors(_Part):
+    """The network. Loopback only, unless `open`: then the deck asks for a token, and OSC hears the senders in `allow`
+    (addresses or networks such as 192.168.1.0/24)."""
+
+    open: bool = False
+    allow: Annotated[tuple[str, ...], Strict(False)] = ()
+    hosts: Annotated[tuple[str, ...], Strict(False)] = ()  # names the deck is reached by, besides the addresses
+    osc: Port | None = 9000
+    deck: Port | None = 8080
+    advertise: bool = False  # by zeroconf
+
+
+class Outputs(_Part):
+    """Beside the wall: an NDI source's name, a virtual camera."""
+
+    ndi: str | None = None
+    camera: bool = False
+
+
+class Venue(_Part):
+    """A place. folder: where state, snapshots, takes, recordings and the log are kept; safe: preset to fall back to;
+    loop: video that is shown when nothing else can be; reserve: bytes of disk never touched."""
+
+    folder: str = "show"
+    wall: Wall = Wall()
+    doors: Doors = Doors()
+    outputs: Outputs = Outputs()
+    midi: bool = True
+    audio: bool = False
+    safe: str = "neutral"
+    loop: str | None = None
+    reserve: Annotated[int, Field(ge=0)] = 500_000_000
+
+
+def load(path: str | Path | None) -> Venue:
+    """A venue from a TOML file; without one, the default. Raises ShowError that names the key."""
+    if path is None:
+        return Venue()
+    try:
+        return Venue.model_validate(tomllib.loads(Path(path).read_text(encoding="utf-8")))
+    except (OSError, UnicodeDecodeError) as error:
+        raise ShowError(f"the venue {path} cannot be read ({error}): check the path") from None
+    except tomllib.TOMLDecodeError as error:
+        raise ShowError(f"the venue {path} is no TOML ({error}): mend that line") from None
+    except ValidationError as error:
+        first = error.errors()[0]
+        where = ".".join(map(str, first["loc"]))
+        raise ShowError(f"the venue {path}: {where}: {first['msg']}; correct it or leave it out") from None
