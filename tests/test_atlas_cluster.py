@@ -240,6 +240,7 @@ def test_a_local_cluster_is_started_and_ctrl_c_ends_it(
 ) -> None:
     monkeypatch.setenv("PYTHONPATH", str(Path(__file__).parent))
     monkeypatch.setenv("RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO", "0")
+    ray.shutdown()  # the cluster of the tests above: this one is to have its own
     before = signal.getsignal(signal.SIGTERM)
     kept: list[int] = []
 
