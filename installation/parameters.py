@@ -100,9 +100,13 @@ class Parameter:
         return a, b
 
     def _finite(self, value: object) -> float:
-        if not isinstance(value, (int, float)) or not math.isfinite(value):
+        try:
+            number = float(value) if isinstance(value, (int, float)) else math.nan
+        except OverflowError:  # an int that no float can hold
+            number = math.inf
+        if not math.isfinite(number):
             raise ControlError(f"{self.name} takes a finite number, not {value!r:.60}")
-        return float(value)
+        return number
 
 
 def table(worlds: Sequence[str] = ("embedded",)) -> dict[str, Parameter]:
@@ -201,9 +205,14 @@ def _desk() -> list[Parameter]:
         P("record.video", "bool", "record what the wall shows", False, desk),
         P("record.take", "bool", "record the performance", False, desk),
         P("replay", "trigger", "replay a take by its name; without a name: stop", where=desk, access="w"),
-        P("audio.target", "choice", "what the audio level moves", "none", desk, choices=("none", *_targets())),
+        P("audio.target", "choice", "what the sound moves", "none", desk, choices=("none", *_targets())),
         P("audio.depth", "float", "how far it moves", 0.0, desk),
+        P("audio.source", "choice", "what of the sound moves it", "level", desk, choices=("level", "onset")),
         P("audio.level", "float", "level of the audio input", 0.0, desk, access="r"),
+        P("audio.onset", "float", "1 when the sound strikes, falling after it", 0.0, desk, access="r"),
+        P("midi.learn", "trigger", "map the next MIDI control that moves to this name", where=desk, access="w"),
+        P("midi.forget", "trigger", "forget what MIDI controls are mapped to this name", where=desk, access="w"),
+        P("midi.status", "text", "what MIDI waits for or did last", "", desk, access="r"),
         P("tempo", "float", "tempo, as the MIDI clock has it", 120.0, desk, 20.0, 300.0, unit="bpm"),
         *lfos,
     ]

@@ -1,0 +1,120 @@
+"""A take as a film: the same journey at another quality, or the very frames that were shown."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Self
+
+from installation.frames import Frames
+from installation.render.sink import digest
+from installation.rig import Rig, Studio
+from installation.takes.parts import Parts, counted, follow, frames_of, nearest_rate, recorded
+from installation.takes.staging import OPEN, Staged, preset_of
+from installation.takes.take import Take
+from latentworld.errors import TakeError
+from latentworld.preset import Preset, parse
+
+_OF_A_MACHINE = ("device", "dtype", "engine", "batch")  # what a show's machine decided of its decoder
+
+
+@dataclass(frozen=True, eq=False)
+class Journey:
+    """A take, and how it is filmed. preset: of the film's beginning; held: sections that the take does not decide;
+    exact: the recorded frames themselves."""
+
+    take: Take
+    preset: Preset
+    held: frozenset[str]
+    exact: bool
+
+    def parts(self, rig: Rig, open_studio: Callable[[Preset], Studio]) -> Parts:
+        """The loop's parts, on a rig that was built from the preset."""
+        way = follow(self.take, Staged(rig, open_studio, self.held, self.exact), exact=self.exact)
+        batch, spec = rig.decoder.profile.batch, rig.preset.film
+        clock = recorded(self.take, batch) if self.exact else counted(way, spec.fps, batch, spec.frames)
+        return Parts(clock, way.walk, way.direct, way.pilot)
+
+    def check(self) -> Check:
+        """A sink that compares the film with what was shown."""
+        return Check(self.take)
+
+
+def journey(take: Take, overrides: Sequence[str] = (), preset: Preset | None = None, exact: bool = False) -> Journey:
+    """How to film a take: in its own preset or another, through the faithful decoder; what overrides name goes before
+    what the take says, scene by scene. exact: its own frames, decoders and frame rate.
+
+    Raises PresetError for overrides, TakeError where exactly recorded frames cannot have them.
+    """
+    named = {override.split("=")[0].strip() for override in overrides}
+    held = frozenset(section for section in OPEN if any(name.split(".")[0] == section for name in named))
+    first = take.scenes[take.shots.scene[0]]
+    table = (preset or take.header.preset).model_dump(mode="json", exclude_none=True)
+    if exact and held:
+        raise TakeError(f"--as-recorded shows what was shown: leave out --set {sorted(held)[0]}.…, or --as-recorded")
+    if not exact and preset is None:
+        table["decoder"] = {key: value for key, value in table["decoder"].items() if key not in _OF_A_MACHINE}
+        if table["decoder"].get("kind") == "scout":
+            table["decoder"]["kind"] = "faithful"
+    table.get("pilot", {}).pop("atlas", None)  # the take needs no pilot
+    if exact and "film.fps" not in named:
+        table["film"]["fps"] = nearest_rate(take)
+    chosen = preset_of(first, parse(table, overrides), held, exact)
+    return Journey(take, _lasting(chosen, take, "film.seconds" in named, exact), held, exact)
+
+
+def _lasting(preset: Preset, take: Take, asked: bool, exact: bool) -> Preset:
+    """The preset with as many frames as the take has, or fewer where that is asked."""
+    spec = preset.film
+    frames = len(take.shots) if exact else frames_of(take, spec.fps)
+    frames = min(frames, spec.frames) if asked and not exact else frames
+    return preset.model_copy(update={"film": spec.model_copy(update={"seconds": frames / spec.fps})})
+
+
+@dataclass
+class Check:
+    """A sink that compares pictures with the digests in a take: how many are the `same`, `other`, or had `none`."""
+
+    take: Take
+    same: int = 0
+    other: int = 0
+    none: int = 0
+    _sums: Mapping[int, str] = field(init=False, repr=False)
+
+    def __post_init__(self) -> None:
+        self._sums = dict(zip(self.take.shots.index.tolist(), self.take.shots.sum))
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *fault: object) -> None:
+        pass
+
+    def send(self, frames: Frames) -> None:
+        """Compare the batch."""
+        for index, picture in zip(frames.path.index.tolist(), frames.pictures):
+            known = self._sums.get(index)
+            if not known:
+                self.none += 1
+            elif known == digest(picture):
+                self.same += 1
+            else:
+                self.other += 1
+
+    def told(self, profile: Mapping[str, Any]) -> str:
+        """How many pictures are the same, and where there are others, what of the render profile differs."""
+        words = f"as recorded: {self.same} of {self.same + self.other} pictures are the same to the last bit"
+        words += f" ({self.none} without a digest)" if self.none else ""
+        apart = self._apart(profile)
+        why = f"; the profile is another: {', '.join(apart)}" if apart else "; the profile is the same"
+        return words + (why if self.other else "")
+
+    def failed(self, profile: Mapping[str, Any]) -> bool:
+        """Whether pictures differ although nothing they depend on does."""
+        return bool(self.other) and not self._apart(profile)
+
+    def _apart(self, profile: Mapping[str, Any]) -> list[str]:
+        then = self.take.header.profile
+        return [
+            f"{key} {value!r}, now {profile.get(key)!r}" for key, value in then.items() if profile.get(key) != value
+        ]

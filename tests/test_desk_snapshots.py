@@ -1,0 +1,169 @@
+"""Snapshots: looks kept by name, and what happens to those that no longer fit."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from installation.controls import Trigger
+from installation.desk import Desk
+from installation.desk import snapshots as module
+from installation.desk.snapshots import APART, Snapshots, parse
+from installation.parameters import table
+from latentworld.errors import ControlError
+
+
+@pytest.fixture
+def desk() -> Desk:
+    return Desk(table(), lambda: 10.0)
+
+
+@pytest.fixture
+def shots(tmp_path: Path, desk: Desk) -> Snapshots:
+    return Snapshots(tmp_path / "snapshots", desk)
+
+
+@pytest.mark.parametrize(
+    ("value", "wanted"),
+    [("dusk", ("dusk", 0.0)), ("dusk|8", ("dusk", 8.0)), (("cue 2", 1.5), ("cue 2", 1.5)), ("a|", ("a", 0.0))],
+)
+def test_a_trigger_names_a_snapshot_and_seconds(value: object, wanted: tuple[str, float]) -> None:
+    assert parse(value) == wanted
+
+
+@pytest.mark.parametrize(
+    "value",
+    [None, 3.0, "", "../etc/passwd", "a/b", ".hidden", "a" * 65, "a|soon", "a|-1", "a|nan", "a|1e9", ("a", None, 1),
+     (1.0, 2.0), ("a", [1]), "a|2|3"],
+)  # fmt: skip
+def test_what_is_no_name_or_no_fade_is_refused(value: object, shots: Snapshots) -> None:
+    with pytest.raises(ControlError):
+        parse(value)
+
+
+def test_a_look_comes_back_with_what_the_preset_decided(shots: Snapshots, desk: Desk) -> None:
+    desk.tell_base("walk.speed", 2.0)
+    desk.set("prompt.a", "dusk")
+    desk.set("word.1.weight", 0.25)
+    desk.set("lfo.1.depth", 0.5)
+    shots.save("dusk")
+    desk.set("prompt.a", "noon")
+    desk.set("word.1.weight", 1.0)
+    desk.set("walk.speed", 9.0)
+    desk.set("lfo.1.depth", 0.7)
+    assert shots.recall("dusk", 4.0) == []
+    assert (desk.value("prompt.a"), desk.value("word.1.weight"), desk.value("walk.speed")) == ("dusk", 0.25, None)
+    assert desk.value("lfo.1.depth") == 0.7, "not of the loop or the stage"
+    sent = desk.effective("loop", 12.0)
+    assert (sent["prompt.a"], sent["word.1.weight"]) == ("dusk", pytest.approx(0.625))
+    assert desk.effective("loop", 14.0)["walk.speed"] == 2.0
+
+
+def test_a_look_never_darkens_the_room_nor_changes_the_wall(shots: Snapshots, desk: Desk) -> None:
+    desk.set("out.blackout", True)
+    shots.save("dark")
+    assert not APART & json.loads((shots._folder / "dark.json").read_text())["values"].keys()
+    desk.set("out.blackout", False)
+    desk.set("out.gamma", 1.3)
+    shots.recall("dark")
+    assert (desk.value("out.blackout"), desk.value("out.gamma")) == (False, 1.3)
+
+
+def test_a_place_is_kept_only_while_a_hand_steers(shots: Snapshots, desk: Desk) -> None:
+    desk.set("walk.position", (1.0, 2.0))
+    shots.save("auto")
+    desk.set("walk.auto", False)
+    shots.save("by hand")
+    desk.set("walk.position", (0.0, 0.0))
+    shots.recall("auto")
+    assert desk.value("walk.position") == (0.0, 0.0)
+    shots.recall("by hand")
+    assert (desk.value("walk.position"), desk.value("walk.auto")) == ((1.0, 2.0), False)
+
+
+def test_next_goes_round_in_the_order_people_count(shots: Snapshots) -> None:
+    for name in ("cue 10", "Cue 2", "cue 1", "2nd", "alpha"):
+        shots.save(name)
+    assert shots.names() == ["2nd", "alpha", "cue 1", "Cue 2", "cue 10"]
+    shots.last = None
+    seen = []
+    for _ in range(6):
+        shots.next()
+        seen.append(shots.last)
+    assert seen == ["2nd", "alpha", "cue 1", "Cue 2", "cue 10", "2nd"]
+    shots.delete("alpha")
+    shots.next()
+    assert shots.last == "cue 1"
+    with pytest.raises(ControlError, match="alpha"):
+        shots.delete("alpha")
+
+
+def test_one_that_no_longer_fits_is_recalled_as_far_as_it_goes(shots: Snapshots, desk: Desk) -> None:
+    shots.save("old")
+    values = {
+        "walk.wobble": 1.0,
+        "walk.speed": 99.0,
+        "walk.kind": "crawl",
+        "prompt.mix": 0.5,
+        "prompt.a": 7,
+        "panic": True,
+        "rift.value": 3.0,
+        "out.master": float("nan"),
+        "view.zoom": None,
+    }
+    text = json.dumps({"format": module.FORMAT, "version": 9, "values": values})
+    (shots._folder / "old.json").write_text(text)
+    left = shots.recall("old")
+    assert (desk.value("walk.speed"), desk.value("prompt.mix"), desk.value("view.zoom")) == (24.0, 0.5, 1.0)
+    assert (desk.value("out.master"), desk.value("walk.kind")) == (1.0, None)
+    told = ["version 9", "walk.wobble", "99.0", "walk.kind", "prompt.a", "panic", "rift.value", "out.master"]
+    assert len(left) == len(told)
+    assert all(word in line and "old" in line for word, line in zip(told, left, strict=True))
+
+
+@pytest.mark.parametrize("text", ["", "{", "[]", "{}", '{"format": "latentworld snapshot"}', "[" * 100_000, "\xff"])
+def test_a_damaged_one_is_one_line_and_changes_nothing(shots: Snapshots, desk: Desk, text: str) -> None:
+    shots.save("bad")
+    (shots._folder / "bad.json").write_text(text, encoding="latin-1")
+    version = desk.version
+    with pytest.raises(ControlError, match=r"snapshot bad cannot be read .*: save it anew"):
+        shots.recall("bad")
+    assert desk.version == version
+
+
+def test_a_press_raises_nothing(shots: Snapshots, desk: Desk, tmp_path: Path) -> None:
+    assert shots.act(Trigger("snapshot.next")) == ["there is no snapshot yet: save one"]
+    assert shots.act(Trigger("snapshot.save", "one")) == []
+    assert shots.act(Trigger("snapshot.recall", "one|2")) == []
+    assert shots.act(Trigger("snapshot.next", 3.0)) == []
+    assert "no snapshot 'two'" in shots.act(Trigger("snapshot.recall", "two"))[0]
+    assert "no name" in shots.act(Trigger("snapshot.save", "../../x"))[0]
+    blocked = tmp_path / "file"
+    blocked.write_text("")
+    assert "cannot write" in Snapshots(blocked / "in", desk).act(Trigger("snapshot.save", "one"))[0]
+
+
+def test_a_folder_holds_only_so_many(shots: Snapshots, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "MOST", 2)
+    for name in "ab":
+        shots.save(name)
+    shots.save("a")
+    with pytest.raises(ControlError, match="delete some"):
+        shots.save("c")
+
+
+def test_a_write_that_fails_leaves_the_old_one(shots: Snapshots, desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
+    desk.set("prompt.a", "old")
+    shots.save("one")
+
+    def full(descriptor: int) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr("os.fsync", full)
+    desk.set("prompt.a", "new")
+    assert "full" in shots.act(Trigger("snapshot.save", "one"))[0]
+    shots.recall("one")
+    assert desk.value("prompt.a") == "old"
+    assert [path.name for path in shots._folder.iterdir()] == ["one.json"]
