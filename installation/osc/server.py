@@ -1,0 +1,189 @@
+"""The UDP port: one thread, one socket, in and out.
+
+A round: wait until something comes or feedback is due, take all that the socket holds, set the newest of it, answer,
+then rest for 5 ms. A lone message is set at once; of a flood every parameter is set 200 times a second at most, which
+is more often than frames are made, and the thread is busy half of the time at worst.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import ipaddress
+import logging
+import select
+import socket
+import threading
+import time
+from collections.abc import Callable, Sequence
+
+from installation.live.contract import Backstage
+from installation.live.venue import Doors
+from installation.osc import codec
+from installation.osc.addresses import book
+from installation.osc.feedback import Feedback, Target
+from installation.osc.handler import Handler
+from latentworld.errors import PortError
+
+REST = 0.005  # seconds between rounds
+MOST = 256  # packets of a round
+FEW = 64  # as many are heard one by one; of more, those that are overtaken are not even read
+SENDERS = 1024  # whose admission is remembered
+BUFFER = 1 << 20  # bytes the kernel keeps, if it will
+_log = logging.getLogger(__name__)
+Network = ipaddress.IPv4Network | ipaddress.IPv6Network
+Packet = tuple[bytes, Target]
+
+
+class Server:
+    """OSC over UDP. Loopback only unless the doors are open; then senders in `doors.allow` and this machine are heard.
+
+    start: raises PortError when the port cannot be had; so does the making when `allow` names no network. `port` is the
+    real one (doors.osc 0: any free one), None before the start and where the doors have no OSC.
+    """
+
+    def __init__(self, backstage: Backstage, doors: Doors, clock: Callable[[], float] = time.monotonic) -> None:
+        self._backstage, self._doors, self._clock = backstage, doors, clock
+        self._socket: socket.socket | None = None
+        self._stop = threading.Event()
+        self._thread: threading.Thread | None = None
+        self._gate = Gate(doors)
+        self._feedback: Feedback | None = None
+        self._handler: Handler | None = None
+        self.port: int | None = None
+
+    def start(self) -> None:
+        """Open the port and listen."""
+        if self._doors.osc is None:
+            return
+        self._socket = _bound("0.0.0.0" if self._doors.open else "127.0.0.1", self._doors.osc)
+        self.port = self._socket.getsockname()[1]
+        desk = self._backstage.desk
+        self._feedback = Feedback(desk, book(desk.table), self._backstage.status)
+        handler = self._handler = Handler(self._backstage, self._clock, self._feedback, self._own)
+        self._wake, self._waker = socket.socketpair()
+        self._unwatch = self._backstage.watch(self._feedback.outs.tick)
+        served = (self._socket, handler, self._feedback)
+        self._thread = threading.Thread(target=self._serve, args=served, name="osc", daemon=True)
+        self._thread.start()
+
+    def stop(self) -> None:
+        """Close the port."""
+        if self._thread is None or self._socket is None:
+            return
+        self._unwatch()
+        self._stop.set()
+        self._waker.send(b"x")
+        self._thread.join(5.0)
+        for each in (self._socket, self._wake, self._waker):
+            each.close()
+        self._thread = None
+
+    def counts(self) -> dict[str, int]:
+        """Packets and messages since the start, by what became of them (see handler.Counts), and `subscribers`."""
+        if self._handler is None or self._feedback is None:
+            return {}
+        return {**self._handler.counts.plain(), "subscribers": len(self._feedback)}
+
+    def _serve(self, port: socket.socket, handler: Handler, feedback: Feedback) -> None:
+        while not self._stop.is_set():
+            ready, _, _ = select.select([port, self._wake], [], [], feedback.due(self._clock()))
+            begun = self._clock()
+            try:
+                self._round(port, handler, feedback)
+            except Exception:  # a show keeps running: nothing may end its port
+                _log.warning("a round of OSC failed", exc_info=True)
+            if ready:
+                self._stop.wait(max(REST, self._clock() - begun))
+
+    def _round(self, port: socket.socket, handler: Handler, feedback: Feedback) -> None:
+        packets = self._drain(port, handler)
+        kept = newest(packets, handler.settable) if len(packets) > FEW else packets
+        handler.counts.overtaken += len(packets) - len(kept)
+        for packet, sender in kept:
+            handler.handle(packet, sender)
+        handler.flush()
+        outbox, handler.outbox = handler.outbox, []
+        for packet, target in (*outbox, *feedback.pump(self._clock())):
+            with contextlib.suppress(OSError):  # a listener that is gone
+                port.sendto(packet, target)
+                handler.counts.sent += 1
+
+    def _drain(self, port: socket.socket, handler: Handler) -> list[Packet]:
+        packets: list[Packet] = []
+        for _ in range(MOST):
+            try:
+                packet, sender = port.recvfrom(codec.LARGEST + 1)
+            except BlockingIOError:
+                break
+            except OSError:  # what an earlier answer met on its way: nothing to read
+                continue
+            if self._gate.lets(sender[0]):
+                packets.append((packet, sender))
+            else:
+                handler.counts.dropped += 1
+        return packets
+
+    def _own(self, target: Target) -> bool:
+        return target[1] == self.port and target[0] in _own_addresses()
+
+
+class Gate:
+    """Who is heard: this machine, and, where the doors are open, `allow`. Raises PortError for what is no network."""
+
+    def __init__(self, doors: Doors) -> None:
+        self._networks = [_network(text) for text in ("127.0.0.0/8", *(doors.allow if doors.open else ()))]
+        self._known: dict[str, bool] = {}
+
+    def lets(self, host: str) -> bool:
+        """Whether packets from an address are heard."""
+        if host not in self._known:
+            if len(self._known) >= SENDERS:
+                self._known.clear()
+            address = ipaddress.ip_address(host)
+            self._known[host] = any(address in network for network in self._networks)
+        return self._known[host]
+
+
+def newest(packets: Sequence[Packet], settable: frozenset[bytes]) -> list[Packet]:
+    """Without those that set what the same sender sets again later; bundles, presses and questions stay."""
+    kept: list[Packet] = []
+    seen: set[tuple[bytes, Target]] = set()
+    for packet, sender in reversed(packets):
+        address = codec.head(packet)
+        if address in settable:
+            if (address, sender) in seen:
+                continue
+            seen.add((address, sender))
+        kept.append((packet, sender))
+    kept.reverse()
+    return kept
+
+
+def _bound(host: str, port: int) -> socket.socket:
+    opened = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+    try:
+        opened.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, BUFFER)
+        opened.bind((host, port))
+        opened.setblocking(False)
+    except OSError as error:
+        opened.close()
+        raise PortError(
+            f"OSC cannot listen at {host}:{port} ({error.strerror}): end the program that has it, or set doors.osc to "
+            "another port (0: any), or go without by --no-osc"
+        ) from error
+    return opened
+
+
+def _network(text: str) -> Network:
+    try:
+        return ipaddress.ip_network(text, strict=False)
+    except ValueError:
+        raise PortError(
+            f"doors.allow: {text!r:.60} is no address or network: write 192.168.1.20 or 192.168.1.0/24"
+        ) from None
+
+
+def _own_addresses() -> set[str]:
+    import psutil  # type: ignore[import-untyped]
+
+    return {each.address for cards in psutil.net_if_addrs().values() for each in cards} | {"127.0.0.1", "0.0.0.0"}
