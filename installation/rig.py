@@ -18,7 +18,7 @@ from latentworld.atlas import settings
 from latentworld.atlas.contract import Render, Rendered
 from latentworld.atlas.thumbs import thumbnails
 from latentworld.decoding import Decoder, Memo, Watch, faithful_decoder, scout_decoder
-from latentworld.decoding.analytic import AnalyticEye, analytic
+from latentworld.decoding.analytic import AnalyticDecoder, AnalyticEye, analytic
 from latentworld.decoding.contract import Around
 from latentworld.device import choose
 from latentworld.errors import WorldMismatch
@@ -33,6 +33,8 @@ from latentworld.walks import Walk
 if TYPE_CHECKING:
     from torch import Tensor
 
+    from latentworld.atlas.prior import Prior
+    from latentworld.decoding.diffusion import Diffusion
     from latentworld.worlds import World
 
 _ANALYTIC_SHAPE = (4, 16, 16)
@@ -87,6 +89,7 @@ class Studio:
     eye: Eye
     seer: str
     prompt: Prompt
+    bundle: World | None = None  # its networks, where it has any
 
 
 def build(preset: Preset, watch: Watch | None = None) -> Rig:
@@ -166,13 +169,21 @@ def country(studio: Studio) -> dict[str, Any]:
 
 
 def charted(studio: Studio, scout: Lookout) -> Lookout:
-    """What the helm looks through: the scout, or the preset's atlas with it.
+    """What the helm looks through: the scout, or the preset's atlas with it. Errors as `mapped`."""
+    from latentworld.atlas.prior import blended
+
+    found = mapped(studio)
+    return scout if found is None else blended(found, scout, studio.preset.pilot.prior)
+
+
+def mapped(studio: Studio) -> Prior | None:
+    """The preset's atlas, None where it has none or its share is 0.
 
     Raises AtlasDamaged, and WorldMismatch when the atlas is of another world, eye, prompt or plane.
     """
     spec = studio.preset.pilot
     if spec.atlas is None or spec.prior == 0.0:
-        return scout
+        return None
     from latentworld.atlas import mesh, prior, store
 
     atlas = store.read(spec.atlas)
@@ -180,7 +191,68 @@ def charted(studio: Studio, scout: Lookout) -> Lookout:
     told = settings.differences({key: atlas.settings.get(key) for key in here}, here)
     if told:
         raise WorldMismatch(f"the atlas {spec.atlas} is of another country: {'; '.join(told)}; survey this one")
-    return prior.blended(prior.lookout(atlas, mesh.mesh(atlas)), scout, spec.prior)
+    return prior.lookout(atlas, mesh.mesh(atlas))
+
+
+@dataclass(frozen=True)
+class Cast:
+    """How a world's pictures are made live: by which decoder, in how many steps, with what guidance, how many at a
+    time."""
+
+    kind: str
+    steps: int
+    guidance: float
+    batch: int
+
+
+def performed(preset: Preset) -> Preset:
+    """The preset as a show plays it: `show.decoder` and `show.batch` (1 where the show is yet to find out) instead of
+    [decoder]'s. Raises PresetError for what this machine cannot do."""
+    show, decoder = preset.show, preset.decoder
+    kind: str = show.decoder
+    if decoder.kind == "analytic":
+        kind = "analytic"
+    elif kind == "auto":
+        kind = "scout" if choose(decoder.device, decoder.dtype, decoder.engine).device == "cpu" else "faithful"
+    played = {"kind": kind, "batch": 1 if show.batch == "auto" else show.batch}
+    return preset.model_copy(update={"decoder": decoder.model_copy(update=played)})
+
+
+def cast_of(studio: Studio) -> Cast:
+    """How a studio makes its pictures."""
+    profile = studio.decoder.profile
+    return Cast(studio.preset.decoder.kind, profile.steps, profile.guidance, profile.batch)
+
+
+def recast(studio: Studio, cast: Cast) -> Studio:
+    """The same world through another decoder, its networks and texts shared: nothing is loaded. Raises PresetError."""
+    kept = studio.preset.decoder
+    key = "scout_steps" if cast.kind == "scout" else "steps"
+    settings: dict[str, object] = {"kind": cast.kind, "batch": cast.batch, key: cast.steps}
+    settings |= {"guidance": cast.guidance} if cast.kind == "faithful" else {}
+    preset = studio.preset.model_copy(update={"decoder": kept.model_copy(update=settings)})
+    decoder, scout = _recast(studio, preset, cast)
+    eye: Any = studio.eye
+    eye = eye.batched(cast.batch) if cast.batch != studio.decoder.profile.batch and hasattr(eye, "batched") else eye
+    return replace(studio, preset=preset, decoder=decoder, scout=scout, eye=eye)
+
+
+def moved(studio: Studio, plane: Plane) -> Studio:
+    """The studio on another plane of its shape: the analytic world lies on the plane, others do not mind."""
+    if not isinstance(studio.decoder, AnalyticDecoder):
+        return replace(studio, plane=plane)
+    decoder = replace(studio.decoder, plane=plane)
+    return replace(studio, plane=plane, decoder=decoder, scout=decoder)
+
+
+def observed(studio: Studio) -> Diffusion | None:
+    """The faithful decoder, one picture at a time, to be watched step by step; None in a world without networks."""
+    if studio.bundle is None:
+        return None
+    d = studio.preset.decoder
+    size = (d.height or studio.bundle.card.size, d.width or studio.bundle.card.size)
+    decoder = faithful_decoder(studio.bundle, steps=d.steps, guidance=d.guidance, batch=1, size=size)
+    return _sharing_texts(decoder, studio.decoder)
 
 
 def resolve(preset: Preset, world: World) -> Preset:
@@ -220,7 +292,37 @@ def _diffusion(preset: Preset) -> Studio:
     # OpenVINO pays for the eye too; the GPU engines are for the denoiser's many calls
     eye = clip_eye(preset.eye.clip, world, batch=d.batch, engine="openvino" if d.engine == "openvino" else "eager")
     seer = f"{eye.source}@{eye.digest}"
-    return Studio(preset, world.digest, plane, main, look, eye, seer, _prompt(preset))
+    return Studio(preset, world.digest, plane, main, look, eye, seer, _prompt(preset), world)
+
+
+def _recast(studio: Studio, preset: Preset, cast: Cast) -> tuple[Decoder, Decoder]:
+    """The decoder of a cast, and the scout beside it."""
+    if isinstance(studio.decoder, AnalyticDecoder):
+        mixture = replace(studio.decoder.mixture, steps=cast.steps)
+        decoder = replace(studio.decoder, mixture=mixture, batch=cast.batch)
+        return decoder, decoder
+    assert studio.bundle is not None  # only the analytic world has none
+    main: Any = studio.decoder
+    if cast.kind == studio.preset.decoder.kind:
+        guidance = cast.guidance if cast.kind == "faithful" else None
+        main = main.variant(steps=cast.steps, guidance=guidance, batch=cast.batch)
+        scout: Any = studio.scout
+        return main, main if cast.kind == "scout" else scout.variant(batch=cast.batch)
+    d = preset.decoder
+    size = (d.height or studio.bundle.card.size, d.width or studio.bundle.card.size)
+    common: dict[str, Any] = {"batch": cast.batch, "engine": d.engine, "size": size}
+    if cast.kind == "scout":
+        scout = studio.scout
+        look = scout.variant(steps=cast.steps, batch=cast.batch)
+        return look, look
+    main = faithful_decoder(studio.bundle, steps=cast.steps, guidance=cast.guidance, **common)
+    return _sharing_texts(main, studio.decoder), studio.decoder
+
+
+def _sharing_texts(decoder: Diffusion, other: Any) -> Diffusion:
+    """A decoder that knows the texts another one of the same world has encoded, and learns them with it."""
+    decoder.prompts = other.prompts
+    return decoder
 
 
 def _scout(preset: Preset, world: World, common: Mapping[str, Any]) -> Decoder:

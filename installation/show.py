@@ -13,6 +13,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import asdict, dataclass
+from functools import partial
 from pathlib import Path
 
 from installation.clock import Stopwatch
@@ -26,9 +27,11 @@ from installation.film.summary import Summary, Tally, figures
 from installation.frames import develop
 from installation.loop import fixed, run
 from installation.rig import Rig, build, open_studio
+from installation.takes import Parts
+from installation.takes.film import Journey
 from latentworld import __version__, vertices
 from latentworld.decoding import Profile, Watch
-from latentworld.disk import writing
+from latentworld.disk import save, writing
 from latentworld.errors import Cancelled, OutputError
 from latentworld.lipschitz import noise_floor
 from latentworld.preset import Preset, dump
@@ -49,12 +52,14 @@ class Film:
 
 
 def film(
-    preset: Preset, out: str | Path, *, overwrite: bool = False, sinks: Sequence[Sink] = (), watch: Watch | None = None
-) -> Film:
+    preset: Preset, out: str | Path, *, overwrite: bool = False, sinks: Sequence[Sink] = (), watch: Watch | None = None,
+    journey: Journey | None = None,
+) -> Film:  # fmt: skip
     """Render a preset into the folder `out`.
 
     Frames also go to `sinks`; `watch(done, total)` is told of every denoising step and ends the film by returning
-    False. However a film ends, what was made plays and its telemetry, pictures and summary lie beside it.
+    False. However a film ends, what was made plays and its telemetry, pictures and summary lie beside it. A `journey`
+    (of a take, its preset given as `preset`) goes its own way; a copy of the take is kept with the film.
     """
     folder = prepare(Path(out), overwrite)
     if preset.film.codec != "frames":
@@ -66,10 +71,14 @@ def film(
     video, keeper = _keeper(rig, folder)
     sheet = Sheet(folder.sheet, rig.plane, rig.preset.title, rig.preset.description)
     outlets = [Room(folder.path), keeper, telemetry.Recorder(folder.telemetry, rig.plane), sheet, tally, *sinks]
+    own = Parts(rig.clock, rig.walk, fixed(rig.scene), rig.pilot)
+    parts = journey.parts(rig, partial(open_studio, watch=watch)) if journey else own
+    if journey:
+        save(folder.take, journey.take.text)
     try:
         # Cancelled is the watcher's wish and no fault: the summary says what is missing
         with Sinks(outlets) as outlet, suppress(Cancelled):
-            run(rig.clock, Mailbox(), rig.walk, fixed(rig.scene), rig.pilot, outlet)
+            run(parts.clock, Mailbox(), parts.walk, parts.direct, parts.pilot, outlet)
     except BaseException:
         _leave(rig, folder, tally, clock)
         raise

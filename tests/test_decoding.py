@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import itertools
 import shutil
 from collections.abc import Callable
 from dataclasses import replace
@@ -359,3 +360,52 @@ def test_a_profile_says_what_the_bytes_depend_on() -> None:
     others = [replace(profile, **change) for change in ({"steps": 4}, {"batch": 1}, {"engine": "openvino"})]
     assert len({one.hash for one in [profile, *others]}) == 4
     assert len(profile.hash) == 16
+
+
+# --- variants, and a denoising watched ---------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("engine", ["eager", "openvino"])
+def test_a_variant_is_the_decoder_made_so_and_shares_what_it_can(engine: str) -> None:
+    if engine == "openvino":
+        pytest.importorskip("openvino")
+    base = faithful_decoder(world(), steps=3, guidance=5.0, batch=2, engine=engine)
+    before = base(latents(2), PROMPT)
+    other = base.variant(steps=2, guidance=2.0)
+    assert other.warm  # nothing to build
+    own = faithful_decoder(world(), steps=2, guidance=2.0, batch=2, engine=engine)
+    assert other.profile == own.profile
+    assert torch.equal(other(latents(2), PROMPT), own(latents(2), PROMPT))
+    assert torch.equal(base(latents(2), PROMPT), before)  # which is none the worse
+    assert not base.variant(batch=1).warm
+    assert not base.variant(guidance=1.0).warm  # other shapes
+    with pytest.raises(PresetError, match="steps = 0"):
+        base.variant(steps=0)
+
+
+def test_two_threads_may_share_an_engine() -> None:
+    pytest.importorskip("openvino")
+    from concurrent.futures import ThreadPoolExecutor
+
+    base = faithful_decoder(world(), steps=3, guidance=5.0, batch=1, engine="openvino")
+    before = base(latents(1), PROMPT)
+    pair = (base, base.variant())
+    with ThreadPoolExecutor(2) as pool:
+        both = [pool.submit(lambda d=d: [d(latents(1), PROMPT) for _ in range(6)]) for d in pair]
+        pictures = [picture for job in both for picture in job.result()]
+    assert all(torch.equal(picture, before) for picture in pictures)
+
+
+def test_the_moments_of_a_denoising_end_in_the_picture() -> None:
+    decoder = faithful_decoder(world(), steps=4, guidance=5.0, batch=1)
+    moments = list(decoder.moments(latents(1), PROMPT))
+    assert [moment.time for moment in moments] == [int(time) for time in decoder.recipe.scheduler.timesteps]
+    assert all(torch.equal(a.after, b.sample) for a, b in itertools.pairwise(moments))
+    assert torch.equal(moments[0].sample, latents(1))
+    assert torch.equal(decoder.paint(moments[-1].after), decoder(latents(1), PROMPT))
+    for moment in moments:  # x_t = sqrt(abar) x_0 + sqrt(1 - abar) eps, with the eps that DDIM goes on with
+        noise = (moment.sample - moment.kept**0.5 * moment.clean) / (1 - moment.kept) ** 0.5
+        assert torch.isfinite(noise).all()
+        assert 0 <= moment.kept < 1
+    last = moments[-1]
+    torch.testing.assert_close(last.after, last.clean, atol=0.2, rtol=0.1)  # the last step leaves little noise

@@ -65,3 +65,12 @@ def test_a_memo_tells_profiles_apart() -> None:
     memo.decoder.profile = replace(Counting.profile, batch=2)  # type: ignore[misc]
     memo(row(1), PROMPT)
     assert memo.made == 2
+
+
+def test_mixtures_are_told_apart() -> None:
+    memo = Memo(Counting())
+    prompts = [Prompt("a"), Prompt(mixture=(("a", 0.5), ("b", 0.5))), Prompt(mixture=(("a", 0.4), ("b", 0.6))),
+               Prompt("a", against=(("c", 0.5), ("d", 0.5)))]  # fmt: skip
+    for prompt in prompts:
+        memo(row(1), prompt)
+    assert (memo.made, memo.found) == (4, 0)

@@ -6,11 +6,13 @@ import functools
 import warnings
 from typing import Any
 
+import numpy as np
 import pytest
 import tiny_world
 import torch
 from diffusers import StableDiffusionPipeline
 
+from latentworld.errors import PresetError
 from latentworld.prompts import Encoder, Prompt, PromptTruncated
 from latentworld.worlds import World, load
 
@@ -60,3 +62,44 @@ def test_a_cut_prompt_warns_once() -> None:
         warnings.simplefilter("error")
         mine.text(long)
         mine.text("a cat")
+
+
+# --- mixtures ----------------------------------------------------------------------------------------------------
+
+
+def test_one_text_alone_is_its_own_bytes() -> None:
+    mine = encoder()
+    plain = mine(Prompt("a cat", "ugly"), guided=True)
+    for mixture in ((("a cat", 1.0),), (("a cat", 0.3), ("a sea", 0.0))):
+        assert torch.equal(mine(Prompt("", "", mixture, (("ugly", 2.0),)), guided=True), plain)
+
+
+def test_a_mixture_is_the_mean_of_its_texts_with_tokens_as_long_as_theirs() -> None:
+    mine = encoder()
+    a, b = mine.text("a cat"), mine.text("a sea")
+    mixed = mine(Prompt(mixture=(("a cat", 1.0), ("a sea", 3.0))), guided=False)
+    mean = 0.25 * a + 0.75 * b
+    torch.testing.assert_close(torch.nn.functional.cosine_similarity(mixed, mean, dim=-1), torch.ones(1, 16))
+    torch.testing.assert_close(mixed.norm(dim=-1), 0.25 * a.norm(dim=-1) + 0.75 * b.norm(dim=-1))
+    swapped = mine(Prompt(mixture=(("a sea", 0.75), ("a cat", 0.25))), guided=False)
+    torch.testing.assert_close(swapped, mixed)
+    near = mine(Prompt(mixture=(("a cat", 1.0), ("a sea", 1e-6))), guided=False)
+    torch.testing.assert_close(near, a, atol=1e-4, rtol=1e-3)  # a fade sets out from the text itself
+
+
+@pytest.mark.parametrize("weights", [(0.0, 0.0), (1.0, -0.1), (float("nan"), 1.0), (float("inf"), 1.0)])
+def test_weights_that_mix_nothing_are_refused(weights: tuple[float, float]) -> None:
+    with pytest.raises(PresetError, match="mix no prompt"):
+        Prompt(mixture=tuple(zip("ab", weights, strict=True)))
+
+
+def test_pooled_is_what_the_text_encoder_pools() -> None:
+    mine = encoder()
+    for text in ("a cat", "", "a cat " * 20):
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            words = mine.tokenizer(text, padding="max_length", max_length=16, truncation=True, return_tensors="pt")
+            own = world().text_encoder(words.input_ids).pooler_output[0].detach().numpy()
+            np.testing.assert_allclose(mine.pooled(text), own, rtol=1e-4, atol=1e-5)
+    assert mine.knows("a cat")
+    assert not mine.knows("never asked")

@@ -6,7 +6,7 @@ import sys
 
 import typer
 
-from installation.cli import atlas, doctor, film, presets, still, worlds
+from installation.cli import atlas, doctor, film, osc, presets, show, still, worlds
 from latentworld import __version__
 from latentworld.errors import LatentWorldError
 
@@ -19,10 +19,12 @@ app = typer.Typer(
 )
 app.command("film")(film.film)
 app.command("still")(still.still)
+app.command("show")(show.show)
 app.command("doctor")(doctor.doctor)
 app.add_typer(atlas.app, name="atlas")
 app.add_typer(worlds.app, name="worlds")
 app.add_typer(presets.app, name="presets")
+app.add_typer(osc.app, name="osc")
 
 
 def _version(asked: bool) -> None:

@@ -29,7 +29,7 @@ _TAGS = "color_primaries=bt709:color_trc=bt709"
 
 @dataclass(frozen=True)
 class Recipe:
-    """How a film is written: picture sizes as (height, width), before and after scaling."""
+    """How a film is written: picture sizes as (height, width), before and after scaling; effort of x264."""
 
     codec: Codec
     fps: float
@@ -37,6 +37,7 @@ class Recipe:
     size: tuple[int, int]
     crf: int = 17
     grain: bool = False
+    effort: Literal["medium", "veryfast"] = "medium"
 
 
 def binary() -> str:
@@ -70,7 +71,7 @@ def command(recipe: Recipe, target: Path) -> list[str]:
         # options such as -color_trc lose against what the frames say (seen in ffmpeg 9), hence setparams
         picture = f"{resize}:in_range=full:out_range=limited:out_color_matrix=bt709,format=yuv420p"
         picture += f",setparams=range=limited:colorspace=bt709:{_TAGS}"
-        write = ["-c:v", "libx264", "-preset", "medium", "-profile:v", "high", "-crf", str(recipe.crf)]
+        write = ["-c:v", "libx264", "-preset", recipe.effort, "-profile:v", "high", "-crf", str(recipe.crf)]
         write += ["-tune", "grain"] if recipe.grain else []
         write += ["-g", str(max(1, round(recipe.fps)))]
         write += ["-movflags", "hybrid_fragmented+negative_cts_offsets", "-f", "mp4"]

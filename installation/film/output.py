@@ -45,6 +45,11 @@ class Folder:
         return self.path / "film.json"
 
     @property
+    def take(self) -> Path:
+        """The take that was filmed, where one was."""
+        return self.path / "film.take"
+
+    @property
     def frames(self) -> Path:
         """The image sequence, where the film is one."""
         return self.path / "frames"
@@ -56,7 +61,7 @@ class Folder:
     def ours(self) -> list[Path]:
         """What an earlier film left here."""
         files = [self.path / name for name in _VIDEOS]
-        files += [self.preset, self.telemetry, self.sheet, self.chart, self.summary, self.frames]
+        files += [self.preset, self.telemetry, self.sheet, self.chart, self.summary, self.take, self.frames]
         return [file for file in files if file.exists()]
 
     def clear(self) -> None:

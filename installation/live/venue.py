@@ -27,11 +27,16 @@ class Wall(_Part):
     kind: Literal["window", "fullscreen", "headless"] = "fullscreen"
     monitor: str | int | None = None
     size: Annotated[tuple[int, int], Strict(False)] = (720, 1280)  # height, width, of a window or headless
-    rate: Annotated[FiniteFloat, Field(gt=0.0, le=480.0)] = 30.0  # presentations a second when headless
+    rate: Annotated[FiniteFloat, Field(ge=0.0, le=480.0)] = 0.0  # presentations a second; 0: the display's own
     rotation: Literal[0, 90, 180, 270] = 0
     corners: Annotated[tuple[Corner, Corner, Corner, Corner], Strict(False)] = ((0, 0), (1, 0), (1, 1), (0, 1))
     blend: Annotated[tuple[Edge, Edge, Edge, Edge], Strict(False)] = (0.0, 0.0, 0.0, 0.0)
     fit: Literal["cover", "contain"] = "contain"
+
+    @property
+    def pace(self) -> float:
+        """Presentations a second where no display has a rate of its own."""
+        return self.rate or 30.0
 
 
 class Doors(_Part):

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import copy
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -33,6 +34,18 @@ class Recipe:
     steps: int
     guidance: float
     key: str
+
+
+@dataclass(frozen=True, eq=False)
+class Moment:
+    """One step of a denoising, tensors `[b, C, H, W]` float32: `sample` before it, `after` it, and the `clean` latent
+    that is predicted there; `time` of the schedule, `kept` the picture's share of the variance at it (alpha bar)."""
+
+    time: int
+    kept: float
+    sample: Tensor
+    clean: Tensor
+    after: Tensor
 
 
 class Diffusion:
@@ -68,7 +81,7 @@ class Diffusion:
             threads=torch.get_num_threads() if on_cpu else 0,
         )
         self._device, self._dtype = world.device, world.dtype
-        self._prompts = Encoder(world.tokenizer, world.text_encoder)
+        self.prompts = Encoder(world.tokenizer, world.text_encoder)
         self._build = build
         self._denoise: engines.Run | None = None
         self._paint: engines.Run | None = None
@@ -87,21 +100,66 @@ class Diffusion:
     def _decode(self, latents: Tensor, prompt: Prompt, watch: Watch | None) -> Tensor:
         batch, steps = self.profile.batch, self.profile.steps
         progress = Progress(watch, -(-len(latents) // batch) * steps)
-        text = self._prompts(prompt, guided=self._is_guided)
+        text = self.prompts(prompt, guided=self._is_guided)
         made = batches.in_batches(latents, batch, lambda piece: self._picture(piece, text, progress))
         return torch.empty(0, 3, *self.size) if made is None else made
+
+    @property
+    def warm(self) -> bool:
+        """Whether its engines are built: the next call only computes."""
+        return self._denoise is not None and self._paint is not None
+
+    def variant(
+        self, steps: int | None = None, guidance: float | None = None, batch: int | None = None,
+        engine: str | None = None,
+    ) -> Diffusion:  # fmt: skip
+        """A decoder of the same networks with other settings; engines are shared where their shapes stay the same.
+
+        The two may be called by two threads at once; one decoder may not. Raises PresetError.
+        """
+        recipe, profile = self.recipe, self.profile
+        asked = {"steps": steps, "guidance": guidance, "batch": batch, "engine": engine}
+        settings: dict[str, Any] = {key: value for key, value in asked.items() if value is not None}
+        other = copy.copy(self)
+        other.profile = replace(profile, **settings)
+        check_settings(other.profile.steps, other.profile.guidance, other.profile.batch)
+        scheduler = type(recipe.scheduler).from_config(recipe.scheduler.config)  # of its own: schedulers keep state
+        other.recipe = replace(recipe, steps=other.profile.steps, guidance=other.profile.guidance, scheduler=scheduler)
+        rebuilt = (other.profile.batch, other.profile.engine) != (profile.batch, profile.engine)
+        if rebuilt:
+            other._paint = None
+        if rebuilt or other._is_guided != self._is_guided:
+            other._denoise = None
+        return other
+
+    def moments(self, latents: Tensor, prompt: Prompt) -> Iterator[Moment]:
+        """The denoising of `[b, C, H, W]` latents, b the profile's batch, one step at a time; for showing, so that what
+        is predicted at each step is told too. Deterministic schedules only (DDIM)."""
+        scheduler = self.recipe.scheduler
+        scheduler.set_timesteps(self.recipe.steps)
+        text = self.prompts(prompt, guided=self._is_guided)
+        sample: Tensor = latents.float().to(self._device) * scheduler.init_noise_sigma
+        for time in scheduler.timesteps:
+            stepped = scheduler.step(self._predict(sample, time, text), time, sample, eta=0.0)
+            kept = float(scheduler.alphas_cumprod[int(time)])
+            yield Moment(int(time), kept, sample, stepped.pred_original_sample, stepped.prev_sample)
+            sample = stepped.prev_sample
+
+    def paint(self, clean: Tensor) -> Tensor:
+        """Clean latents `[b, C, H, W]`, b the profile's batch, to pictures `[b, 3, height, width]` in 0..1, CPU."""
+        sample = clean.to(self._device, self._dtype)
+        if self._paint is None:
+            self._paint = self._build(
+                self.profile.engine, self.recipe.vae, (sample,), f"{self.profile.world}/{self.profile.decoder}/vae"
+            )
+        return self._paint(sample).float().cpu().contiguous()
 
     @property
     def _is_guided(self) -> bool:
         return self.profile.guidance > 1
 
     def _picture(self, start: Tensor, text: Tensor, progress: Progress) -> Tensor:
-        sample = self._sample(start.to(self._device), text, progress).to(self._dtype)
-        if self._paint is None:
-            self._paint = self._build(
-                self.profile.engine, self.recipe.vae, (sample,), f"{self.profile.world}/{self.profile.decoder}/vae"
-            )
-        return self._paint(sample).float().cpu().contiguous()
+        return self.paint(self._sample(start.to(self._device), text, progress))
 
     def _sample(self, start: Tensor, text: Tensor, progress: Progress) -> Tensor:
         """x_T to x_0, both `[b, C, H, W]` float32: cast for the UNet only, never between steps."""
@@ -109,14 +167,18 @@ class Diffusion:
         scheduler.set_timesteps(recipe.steps)  # on the CPU: coefficients are looked up without waiting for the device
         sample: Tensor = start * scheduler.init_noise_sigma
         for time in scheduler.timesteps:
-            rows = scheduler.scale_model_input(sample, time).to(self._dtype)
-            prediction = self._unet(rows, time.reshape(1).to(self._device), text).float()
-            if self._is_guided:
-                against, towards = prediction.chunk(2)
-                prediction = against + recipe.guidance * (towards - against)
-            sample = recipe.step(scheduler, prediction, time, sample, start)
+            sample = recipe.step(scheduler, self._predict(sample, time, text), time, sample, start)
             progress.step()
         return sample
+
+    def _predict(self, sample: Tensor, time: Tensor, text: Tensor) -> Tensor:
+        """The UNet's word on a sample `[b, C, H, W]`, guidance included, float32."""
+        rows = self.recipe.scheduler.scale_model_input(sample, time).to(self._dtype)
+        prediction = self._unet(rows, time.reshape(1).to(self._device), text).float()
+        if not self._is_guided:
+            return prediction
+        against, towards = prediction.chunk(2)
+        return against + self.recipe.guidance * (towards - against)
 
     def _unet(self, sample: Tensor, time: Tensor, text: Tensor) -> Tensor:
         if self._denoise is None:

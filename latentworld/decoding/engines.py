@@ -16,6 +16,7 @@ import os
 import shutil
 import sys
 import tempfile
+import threading
 import warnings
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -95,19 +96,26 @@ def _graphs(module: nn.Module, example: tuple[Tensor, ...], key: str) -> Run:
             module(*held)
     torch.cuda.current_stream().wait_stream(side)
     graph = torch.cuda.CUDAGraph()
-    with torch.no_grad(), torch.cuda.graph(graph):
+    # thread_local: a capture off the loop must not forbid the loop's own thread to allocate meanwhile
+    with torch.no_grad(), torch.cuda.graph(graph, capture_error_mode="thread_local"):
         out: Tensor = module(*held)
 
+    lock = threading.Lock()  # one set of buffers, and decoders in two threads may share an engine
+
     def run(*inputs: Tensor) -> Tensor:
-        for place, tensor in zip(held, inputs, strict=True):
-            place.copy_(tensor)
-        graph.replay()
-        return out.clone()
+        with lock:
+            for place, tensor in zip(held, inputs, strict=True):
+                place.copy_(tensor)
+            graph.replay()
+            return out.clone()
 
     return run
 
 
 def _openvino(module: nn.Module, example: tuple[Tensor, ...], key: str) -> Run:
+    # OpenVINO's converter reports its use over the network, from a fork that outlives a renderer; without this module
+    # it takes a stand-in of its own that says nothing
+    sys.modules.setdefault("openvino_telemetry", None)  # type: ignore[arg-type]
     try:
         import openvino
     except ImportError as error:
@@ -124,9 +132,12 @@ def _openvino(module: nn.Module, example: tuple[Tensor, ...], key: str) -> Run:
     }
     request = core.compile_model(_converted(openvino, module, example, key), "CPU", options).create_infer_request()
 
+    lock = threading.Lock()  # a request that is busy refuses, and decoders in two threads may share an engine
+
     def run(*inputs: Tensor) -> Tensor:
         arrays = [tensor.contiguous().numpy() for tensor in inputs]
-        result = request.infer(arrays, share_inputs=True, share_outputs=False)
+        with lock:
+            result = request.infer(arrays, share_inputs=True, share_outputs=False)
         return torch.from_numpy(result[0])
 
     return run

@@ -61,6 +61,6 @@ class Memo(Around):
 
 def _key(latent: Tensor, prompt: Prompt, profile: Profile) -> bytes:
     digest = hashlib.blake2b(latent.contiguous().numpy().tobytes(), digest_size=20)
-    for text in (prompt.positive, prompt.negative, profile.hash):
+    for text in (repr(prompt.toward), repr(prompt.away), profile.hash):
         digest.update(len(text).to_bytes(8, "little") + text.encode())
     return digest.digest()

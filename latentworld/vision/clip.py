@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import json
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -101,6 +102,12 @@ class ClipEye:
             raise DecodeError(f"pictures of shape {tuple(pictures.shape)} cannot be seen: give [n, 3, height, width]")
         made = batches.in_batches(pictures, self.batch, self._look)
         return torch.empty(0, self.dimension) if made is None else made
+
+    def batched(self, batch: int) -> ClipEye:
+        """The same eye for other batches; the networks are shared."""
+        other = copy.copy(self)
+        other.batch, other._run = batch, None
+        return other
 
     def _look(self, pictures: Tensor) -> Tensor:
         with torch.no_grad():

@@ -9,12 +9,17 @@ from latentworld.walks.compass import heading, place
 from latentworld.walks.contract import FreeWalk, Steering, Tick, Walk, step
 from latentworld.walks.fixed import Fixed
 from latentworld.walks.free import Free
+from latentworld.walks.joined import Joined, bearing, departed, joined, recentred
+from latentworld.walks.keep import keep, restore, roaming
+from latentworld.walks.lifted import Lifted
 from latentworld.walks.specs import Lissajous, Orbit, Point, Rift, Spiral, Swath, WalkSpec, Wander, Waypoints
 
 __all__ = [
     "Fixed",
     "Free",
     "FreeWalk",
+    "Joined",
+    "Lifted",
     "Lissajous",
     "Orbit",
     "Point",
@@ -27,8 +32,15 @@ __all__ = [
     "WalkSpec",
     "Wander",
     "Waypoints",
+    "bearing",
     "build",
+    "departed",
     "heading",
+    "joined",
+    "keep",
     "place",
+    "recentred",
+    "restore",
+    "roaming",
     "step",
 ]

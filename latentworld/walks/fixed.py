@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass, replace
+from typing import Literal
 
 import numpy as np
 import numpy.typing as npt
@@ -22,7 +23,7 @@ class Fixed:
     """A curve, its two tables and the arc length travelled.
 
     turns: globe travel to the curve's parameter; reach: latent arc length to globe travel. A closed walk goes round and
-    round, an open one there and back; `length` is one lap or one way.
+    round, an open one there and back; `length` is one lap or one way. On the curve it is at `begin` + `way` x arc.
     """
 
     curve: Curve
@@ -31,6 +32,8 @@ class Fixed:
     breath: Breath
     closed: bool
     arc: float = 0.0
+    begin: float = 0.0
+    way: Literal[1, -1] = 1
 
     @property
     def length(self) -> float:
@@ -39,19 +42,38 @@ class Fixed:
 
     def ahead(self, strides: npt.ArrayLike, curvature: float = 0.0) -> tuple[Array, Array]:
         """Units [n, 3] and radii [n] at strides [n]; curvature is ignored. Raises GeometryError if not finite."""
-        s = self.arc + checked_strides(strides)
-        if self.closed:
-            s = np.mod(s, self.length)
-        else:
-            s = np.mod(s, 2.0 * self.length)
-            s = np.minimum(s, 2.0 * self.length - s)
-        phi = self.reach.at(s)
+        phi = self.reach.at(self._folded(self.begin + self.way * (self.arc + checked_strides(strides)))[0])
         t = self.turns.at(phi)
         return self.curve.unit(t), self.curve.radius(t) * self.breath(phi)
 
     def advance(self, stride: float, curvature: float = 0.0) -> Fixed:
         """The walk after one stride."""
         return replace(self, arc=self.arc + float(checked_strides(stride)[0]))
+
+    @property
+    def place(self) -> float:
+        """Where on the curve it is, 0..length."""
+        return float(self._folded(np.array([self.begin + self.way * self.arc]))[0][0])
+
+    @property
+    def onward(self) -> Literal[1, -1]:
+        """Which way along the curve it goes now: an open walk comes back."""
+        back = self._folded(np.array([self.begin + self.way * self.arc]))[1][0]
+        return -self.way if back else self.way  # type: ignore[return-value]
+
+    def redirected(self, way: Literal[1, -1], closed: bool, place: float | None = None) -> Fixed:
+        """From where it is (or from `place`, 0..length) along the curve in that direction; closed: round and round,
+        else there and back."""
+        here = self.place if place is None else place
+        return replace(self, begin=here - way * self.arc, way=way, closed=closed)
+
+    def _folded(self, s: Array) -> tuple[Array, npt.NDArray[np.bool_]]:
+        """Arc lengths [n] of any size on the curve, 0..length, and whether it is on the way back there."""
+        if self.closed:
+            return np.mod(s, self.length), np.zeros(s.shape, np.bool_)
+        s = np.mod(s, 2.0 * self.length)
+        back = 2.0 * self.length - s
+        return np.minimum(s, back), back < s
 
 
 def fixed(curve: Curve, plane: Plane, closed: bool, radius: float = 1.0, breaths: float = 0.0) -> Fixed:

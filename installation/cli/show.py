@@ -1,0 +1,114 @@
+"""`latentworld show`: a preset, live."""
+
+from __future__ import annotations
+
+import signal
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+from rich.console import Console
+
+from installation.cli.presets import Override
+
+if TYPE_CHECKING:
+    from installation.live.venue import Venue
+
+Option = typer.Option
+Port = Annotated[int | None, Option(min=0, max=65535, help="UDP port for OSC; 0: any free one.")]
+
+
+def show(
+    preset: Annotated[str, typer.Argument(help="A preset's name, or a .toml file.")],
+    venue: Annotated[Path | None, Option(help="A .toml file that describes the place: wall, ports, folders.")] = None,
+    set_: Override = None,
+    window: Annotated[bool, Option("--window", help="In a window.")] = False,
+    fullscreen: Annotated[bool, Option("--fullscreen", help="On the whole monitor, as without a venue.")] = False,
+    headless: Annotated[bool, Option("--headless", help="Without a display.")] = False,
+    monitor: Annotated[str | None, Option(help="Its name or number; default: the primary one.")] = None,
+    size: Annotated[str | None, Option(help="Height x width of a window, or headless, as 720x1280.")] = None,
+    osc: Port = None,
+    no_osc: Annotated[bool, Option("--no-osc", help="No OSC.")] = False,
+    deck: Annotated[int | None, Option(min=0, max=65535, help="TCP port of the deck; 0: any free one.")] = None,
+    no_deck: Annotated[bool, Option("--no-deck", help="No deck.")] = False,
+    open_: Annotated[bool, Option("--open", help="Open the doors to the network: the deck asks for a token.")] = False,
+    allow: Annotated[list[str] | None, Option(help="Sender or network that OSC hears when open; repeatable.")] = None,
+    folder: Annotated[Path | None, Option(help="Where state, snapshots, takes, videos and the log are kept.")] = None,
+    safe: Annotated[str | None, Option(help="Preset to fall back to.")] = None,
+    fresh: Annotated[bool, Option("--fresh", help="Forget where the walk was, and what stood on the desk.")] = False,
+    seconds: Annotated[float | None, Option(min=0.0, help="End after so long.")] = None,
+) -> None:
+    """Perform a preset live: on a wall, played by OSC, MIDI and a deck. Ends with Ctrl-C; goes on where it was."""
+    from installation.live import venue as venues
+    from installation.live.supervisor import Show
+    from latentworld import preset as presets
+
+    kinds = {"window": window, "fullscreen": fullscreen, "headless": headless}
+    chosen = [kind for kind, asked in kinds.items() if asked]
+    if len(chosen) > 1:
+        raise typer.BadParameter(f"--{chosen[0]} and --{chosen[1]}: choose one", param_hint=f"--{chosen[1]}")
+    journey = presets.load(preset, set_ or [])
+    wall = {"kind": chosen[0] if chosen else None, "monitor": _monitor(monitor), "size": _size(size)}
+    doors: dict[str, Any] = {"osc": osc, "deck": deck, "open": open_ or None, "allow": allow and tuple(allow)}
+    shut = {name for name, asked in (("osc", no_osc), ("deck", no_deck)) if asked}
+    place = {"folder": None if folder is None else str(folder), "safe": safe}
+    console = Console(stderr=True, highlight=False)
+    made = Show(journey, _changed(venues.load(venue), place, wall, doors, shut), _line(console), fresh=fresh)
+    code = _until_ended(made, seconds)
+    console.print(f"the show has ended; its state is kept in {made.folder}", style="dim")
+    raise typer.Exit(code)
+
+
+def _until_ended(made: Any, seconds: float | None) -> int:
+    """Run it until a signal: 130 after Ctrl-C, 0 after SIGTERM (systemd's way to end it) or `seconds`."""
+    heard: list[int] = []
+
+    def handle(number: int, frame: object) -> None:
+        if heard:  # asked twice: end without good order, the state of half a minute ago is on disk
+            raise KeyboardInterrupt
+        heard.append(number)
+        made.end()
+
+    before = {number: signal.signal(number, handle) for number in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        made.run(seconds)
+    except KeyboardInterrupt:
+        return 130
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+    return 130 if signal.SIGINT in heard else 0
+
+
+def _line(console: Console) -> Any:
+    """One readable line for each event, with the time of day."""
+
+    def tell(line: str) -> None:
+        console.log(line, markup=False, _stack_offset=2) if console.is_terminal else print(line, file=sys.stderr)
+
+    return tell
+
+
+def _changed(venue: Venue, place: dict[str, Any], wall: dict[str, Any], doors: dict[str, Any], shut: set[str]) -> Venue:
+    """The venue with what the command line says in its place."""
+    given = {key: value for key, value in doors.items() if value is not None} | dict.fromkeys(shut)
+    said = {key: value for key, value in wall.items() if value is not None}
+    parts = {"wall": venue.wall.model_copy(update=said), "doors": venue.doors.model_copy(update=given)}
+    return venue.model_copy(update=parts | {key: value for key, value in place.items() if value is not None})
+
+
+def _monitor(text: str | None) -> str | int | None:
+    return int(text) if text is not None and text.isdecimal() else text
+
+
+def _size(text: str | None) -> tuple[int, int] | None:
+    if text is None:
+        return None
+    try:
+        height, width = (int(part) for part in text.lower().split("x"))
+    except ValueError:
+        raise typer.BadParameter(f"{text!r}: write height x width, as 720x1280", param_hint="--size") from None
+    if not (16 <= height <= 16384 and 16 <= width <= 16384):
+        raise typer.BadParameter(f"{text!r}: either is 16 to 16384 pixels", param_hint="--size")
+    return height, width

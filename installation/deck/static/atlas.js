@@ -1,0 +1,69 @@
+// The atlas underneath, as colours: by rate, or by kind of picture.
+
+import {GLOWS, glow} from '/static/scale.js';
+
+const KINDS = ['#5fa8d3', '#e0a458', '#5cb88a', '#c98bb9', '#d9705a', '#8f95d6', '#b6b24f', '#6fc0c0'];
+
+export const LAYERS = ['field', 'kinds'];
+
+export async function fetchAtlas() {
+  const answer = await fetch('/atlas');
+  return answer.ok ? answer.json() : null;
+}
+
+// What chart and globe draw of one layer; null where the atlas has none.
+export function layer(atlas, kind) {
+  const numbers = kind === 'field' ? strengths(atlas) : kinds(atlas);
+  if (!numbers) return null;
+  const {colours, bytes} = numbers, made = {key: kind, unit: atlas.unit, alpha: atlas.alpha, beta: atlas.beta, front: atlas.front, colours};
+  made.apart = spacing(atlas);
+  if (!atlas.grid) return made;
+  const [rows, columns] = atlas.grid, [low, high] = [[atlas.alpha[0], atlas.beta[0]], [atlas.alpha.at(-1), atlas.beta.at(-1)]];
+  const half = [(high[0] - low[0]) / (rows - 1) / 2, (high[1] - low[1]) / (columns - 1) / 2];
+  const box = {alpha: [low[0] - half[0], high[0] + half[0]], beta: [low[1] - half[1], high[1] + half[1]]};
+  return {...made, window: box, raster: raster(bytes, rows, columns), at: (alpha, beta) => {
+    const i = Math.floor((alpha - box.alpha[0]) / (2 * half[0])), j = Math.floor((beta - box.beta[0]) / (2 * half[1]));
+    if (i < 0 || j < 0 || i >= rows || j >= columns) return 0;
+    const [r, g, b] = bytes[i * columns + j] ?? [0, 0, 0];
+    return bytes[i * columns + j] ? (0xff000000 | b << 16 | g << 8 | r) >>> 0 : 0;
+  }};
+}
+
+export function has(atlas, kind) { return kind === 'field' ? !!atlas.rate : !!atlas.label; }
+
+function strengths(atlas) {
+  if (!atlas.rate) return null;
+  const known = atlas.rate.filter((rate) => rate > 0).sort((a, b) => a - b);
+  if (!known.length) return null;
+  const low = known[Math.floor(known.length * 0.02)], high = Math.max(known.at(-1), low * 1.01);
+  const strength = (rate) => Math.min(Math.max(Math.log(rate / low) / Math.log(high / low), 0), 1);
+  const parts = atlas.rate.map((rate) => (rate > 0 ? strength(rate) : null));
+  return {colours: parts.map((t) => (t === null ? null : GLOWS[Math.round(63 * t)])), bytes: parts.map((t) => (t === null ? null : glow(t)))};
+}
+
+function kinds(atlas) {
+  if (!atlas.label) return null;
+  const colours = atlas.label.map((label) => KINDS[label % KINDS.length]);
+  const bytes = colours.map((colour) => [1, 3, 5].map((at) => parseInt(colour.slice(at, at + 2), 16)));
+  return {colours, bytes};
+}
+
+function spacing(atlas) { // of places on the chart
+  const alpha = atlas.alpha.filter((value, k) => atlas.front[k] && Number.isFinite(value) && Math.abs(value) < 4);
+  if (alpha.length < 2) return 0.05;
+  const wide = Math.max(...alpha.slice(0, 5000)) - Math.min(...alpha.slice(0, 5000));
+  return Math.max(wide / Math.sqrt(alpha.length), 1e-4);
+}
+
+function raster(bytes, rows, columns) {
+  const canvas = document.createElement('canvas');
+  [canvas.width, canvas.height] = [rows, columns];
+  const brush = canvas.getContext('2d'), pixels = brush.createImageData(rows, columns);
+  bytes.forEach((colour, index) => {
+    if (!colour) return;
+    const i = Math.floor(index / columns), j = index % columns, at = 4 * ((columns - 1 - j) * rows + i);
+    pixels.data.set([...colour, 255], at);
+  });
+  brush.putImageData(pixels, 0, 0);
+  return canvas;
+}

@@ -1,0 +1,205 @@
+// The chart: the plane of alpha and beta, the atlas underneath, the track coloured by what was felt, the walker.
+
+import {sharp} from '/static/dom.js';
+import {FAINT, INK, ACCENT, RULE, brief} from '/static/scale.js';
+import {halo, outlined} from '/static/marks.js';
+
+const WIDEST = 60, CLOSEST = 0.002; // alpha across the shorter side
+
+export class Chart {
+  constructor(canvas, track) {
+    this.canvas = canvas;
+    this.track = track;
+    this.view = {alpha: 0.5, beta: 0.5, span: 1.9};
+    this.target = null;
+    this.atlas = null;
+  }
+
+  get size() { return [this.canvas.clientWidth || 1, this.canvas.clientHeight || 1]; }
+
+  get scale() { return Math.min(...this.size) / this.view.span; }
+
+  toScreen(alpha, beta) {
+    const [width, height] = this.size, {scale} = this;
+    return [width / 2 + (alpha - this.view.alpha) * scale, height / 2 - (beta - this.view.beta) * scale];
+  }
+
+  toPlane(x, y) {
+    const [width, height] = this.size, {scale} = this;
+    return [this.view.alpha + (x - width / 2) / scale, this.view.beta - (y - height / 2) / scale];
+  }
+
+  pinch(factor, x, y, dx, dy) {
+    const [alpha, beta] = this.toPlane(x, y);
+    this.view.span = Math.min(Math.max(this.view.span / factor, CLOSEST), WIDEST);
+    const [a, b] = this.toPlane(x + dx, y + dy);
+    this.view.alpha += alpha - a;
+    this.view.beta += beta - b;
+  }
+
+  home() { this.view = {alpha: 0.5, beta: 0.5, span: 1.9}; }
+
+  // Keep the walker in the middle parts; true while the map moves.
+  follow(share) {
+    const {head} = this.track;
+    if (!head || !Number.isFinite(head.alpha) || Math.hypot(head.alpha, head.beta) > 100) return false;
+    const [width, height] = this.size, [x, y] = this.toScreen(head.alpha, head.beta);
+    const beyond = (at, length) => Math.max(Math.abs(at - length / 2) - length * 0.28, 0) * Math.sign(at - length / 2);
+    const [dx, dy] = [beyond(x, width), beyond(y, height)];
+    this.view.alpha += share * dx / this.scale;
+    this.view.beta -= share * dy / this.scale;
+    return Math.hypot(dx, dy) > 0.5;
+  }
+
+  draw(small) {
+    const {context, width, height} = sharp(this.canvas);
+    if (this.atlas) this.underneath(context);
+    this.grid(context, width, height, small);
+    this.cell(context, small);
+    this.path(context, small);
+    if (this.target && !small) {
+      const [x, y] = this.toScreen(...this.target);
+      halo(context, x, y, ACCENT);
+    }
+    this.walker(context, small);
+  }
+
+  underneath(context) {
+    const {raster, window: box} = this.atlas;
+    if (raster && box) {
+      const [x, y] = this.toScreen(box.alpha[0], box.beta[1]), {scale} = this;
+      context.imageSmoothingEnabled = true;
+      context.globalAlpha = 0.5;
+      context.drawImage(raster, x, y, (box.alpha[1] - box.alpha[0]) * scale, (box.beta[1] - box.beta[0]) * scale);
+      context.globalAlpha = 1;
+      return;
+    }
+    context.globalAlpha = 0.55;
+    const [width, height] = this.size, {alpha, beta, front, colours} = this.atlas, side = Math.max(2, this.atlas.apart * this.scale);
+    for (let k = 0; k < alpha.length; k++) {
+      if (front[k] === false || alpha[k] === null || beta[k] === null || !colours[k]) continue;
+      const [x, y] = this.toScreen(alpha[k], beta[k]);
+      if (x < -side || y < -side || x > width + side || y > height + side) continue;
+      context.fillStyle = colours[k];
+      context.fillRect(x - side / 2, y - side / 2, side, side);
+    }
+    context.globalAlpha = 1;
+  }
+
+  grid(context, width, height, small) {
+    const raw = this.view.span / (small ? 3 : 5), power = 10 ** Math.floor(Math.log10(raw));
+    const step = power * [1, 2, 5, 10].find((factor) => factor * power >= raw);
+    const [left, top] = this.toPlane(0, 0), [right, bottom] = this.toPlane(width, height);
+    context.lineWidth = 1;
+    context.font = '11px system-ui, "DejaVu Sans", sans-serif';
+    for (let alpha = Math.ceil(left / step) * step; alpha <= right; alpha += step) {
+      const x = Math.round(this.toScreen(alpha, 0)[0]) + 0.5;
+      this.line(context, [[x, 0], [x, height]], RULE);
+      if (!small && x > 42 && x < width - 16) this.word(context, tick(alpha, step), x, height - 8, 'center');
+    }
+    for (let beta = Math.ceil(bottom / step) * step; beta <= top; beta += step) {
+      const y = Math.round(this.toScreen(0, beta)[1]) + 0.5;
+      this.line(context, [[0, y], [width, y]], RULE);
+      if (!small && y > 20 && y < height - 26) this.word(context, tick(beta, step), 10, y + 4, 'left');
+    }
+    if (small) return;
+    context.font = 'italic 15px Georgia, "DejaVu Serif", serif';
+    this.word(context, 'α', width - 16, height - 10, 'center');
+    this.word(context, 'β', 14, 20, 'center');
+  }
+
+  word(context, text, x, y, align) {
+    context.textAlign = align;
+    context.fillStyle = FAINT;
+    context.fillText(text, x, y);
+  }
+
+  line(context, places, colour) {
+    context.strokeStyle = colour;
+    context.beginPath();
+    places.forEach(([x, y], k) => (k ? context.lineTo(x, y) : context.moveTo(x, y)));
+    context.stroke();
+  }
+
+  cell(context, small) { // z0, z1, z2 and the triangle between them
+    const corners = [[0, 0], [1, 0], [0, 1]].map((place) => this.toScreen(...place));
+    context.lineWidth = 1;
+    this.line(context, [...corners, corners[0]], '#5a5d68');
+    if (small) return;
+    context.font = 'italic 15px Georgia, "DejaVu Serif", serif';
+    context.textAlign = 'center';
+    corners.forEach(([x, y], k) => {
+      context.fillStyle = INK;
+      context.beginPath();
+      context.arc(x, y, 2, 0, 7);
+      context.fill();
+      outlined(context, `z${'₀₁₂'[k]}`, x - 12, y + 5);
+    });
+  }
+
+  path(context, small) {
+    const {frames} = this.track, count = frames.length, [width, height] = this.size;
+    context.lineCap = 'round';
+    let before = null;
+    for (let k = 0; k < count; k++) {
+      const frame = frames[k];
+      const place = Number.isFinite(frame.alpha) && Math.abs(frame.alpha) + Math.abs(frame.beta) < 1e4 ? this.toScreen(frame.alpha, frame.beta) : null;
+      const near = before && place && frame.joined && frame.front === frames[k - 1].front;
+      if (near && inside(before, place, width, height)) {
+        context.globalAlpha = (0.25 + 0.75 * k / count) * (frame.front ? 1 : 0.35);
+        context.strokeStyle = this.track.colour(frame.rate);
+        context.lineWidth = small ? 1.2 : 1.5 + 2.5 * this.track.strength(frame.rate);
+        context.beginPath();
+        context.moveTo(...before);
+        context.lineTo(...place);
+        context.stroke();
+      }
+      before = place;
+    }
+    context.globalAlpha = 1;
+  }
+
+  walker(context, small) {
+    const {head} = this.track;
+    if (!head || !Number.isFinite(head.alpha)) return;
+    const [width, height] = this.size, [x, y] = this.toScreen(head.alpha, head.beta);
+    if (x < 0 || y < 0 || x > width || y > height) {
+      this.pointer(context, x, y, width, height);
+      return;
+    }
+    context.fillStyle = this.track.colour(head.rate);
+    context.globalAlpha = 0.3;
+    context.beginPath();
+    context.arc(x, y, small ? 8 : 14, 0, 7);
+    context.fill();
+    context.globalAlpha = 1;
+    context.beginPath();
+    context.arc(x, y, small ? 3 : 5, 0, 7);
+    context.fillStyle = head.front ? INK : 'transparent';
+    context.strokeStyle = INK;
+    context.lineWidth = 1.5;
+    context.fill();
+    context.stroke();
+    if (!head.front && !small) {
+      context.font = '11px system-ui, "DejaVu Sans", sans-serif';
+      context.textAlign = 'left';
+      context.fillStyle = FAINT;
+      outlined(context, 'far side', x + 12, y + 4);
+    }
+  }
+
+  pointer(context, x, y, width, height) { // where the walker is, when it is beyond the edge
+    const angle = Math.atan2(y - height / 2, x - width / 2), edge = 16;
+    const [px, py] = [Math.min(Math.max(x, edge), width - edge), Math.min(Math.max(y, edge), height - edge)];
+    context.fillStyle = ACCENT;
+    context.beginPath();
+    for (const turn of [0, 2.5, -2.5]) context.lineTo(px + 9 * Math.cos(angle + turn), py + 9 * Math.sin(angle + turn));
+    context.fill();
+  }
+}
+
+function inside(a, b, width, height) {
+  return Math.max(a[0], b[0]) > 0 && Math.min(a[0], b[0]) < width && Math.max(a[1], b[1]) > 0 && Math.min(a[1], b[1]) < height;
+}
+
+function tick(value, step) { return Math.abs(value) < step / 100 ? '0' : brief(Number(value.toPrecision(6)), step < 0.1 ? 4 : 3).replace(/(\.\d*?)0+$/, '$1').replace(/\.$/, ''); }

@@ -1,0 +1,223 @@
+// The globe from outside, turnable: the same places on the sphere that the plane is a chart of.
+
+import {sharp} from '/static/dom.js';
+import {ACCENT, FAINT, INK} from '/static/scale.js';
+import {halo, outlined} from '/static/marks.js';
+import {unitary} from '/static/track.js';
+
+export class Globe {
+  constructor(canvas, track) {
+    this.canvas = canvas;
+    this.track = track;
+    this.at = null; // the direction that faces us
+    this.target = null;
+    this.atlas = null;
+    this.shaded = {key: '', image: document.createElement('canvas')};
+  }
+
+  get size() { return [this.canvas.clientWidth || 1, this.canvas.clientHeight || 1]; }
+
+  get radius() { return Math.min(...this.size) / 2 - (this.small ? 6 : 34); }
+
+  // East, north and outward: beta grows upward at the middle of the cell.
+  get axes() {
+    const out = this.at ?? [0, 0, 1], pole = this.pole;
+    const east = unitary(cross(pole, out)), north = cross(out, east);
+    return [east, north, out];
+  }
+
+  get pole() {
+    const {corners} = this.track, out = this.at ?? [0, 0, 1];
+    const up = corners ? unitary([0, 1, 2].map((k) => corners[2][k] - 0.5 * corners[0][k] - 0.5 * corners[1][k])) : [0, 0, 1];
+    return Math.abs(dot(up, out)) > 0.999 ? unitary(cross(out, [1, 0.3, 0.2])) : up;
+  }
+
+  toScreen(unit) {
+    const [east, north, out] = this.axes, [width, height] = this.size;
+    return [width / 2 + this.radius * dot(unit, east), height / 2 - this.radius * dot(unit, north), dot(unit, out)];
+  }
+
+  direction(px, py) {
+    const [east, north, out] = this.axes, [width, height] = this.size;
+    const x = (px - width / 2) / this.radius, y = (height / 2 - py) / this.radius, rest = 1 - x * x - y * y;
+    if (rest < 0) return null;
+    return [0, 1, 2].map((k) => x * east[k] + y * north[k] + Math.sqrt(rest) * out[k]);
+  }
+
+  turn(dx, dy) {
+    const [east, north, out] = this.axes, before = this.at ?? [0, 0, 1];
+    const turned = unitary([0, 1, 2].map((k) => out[k] - dx / this.radius * east[k] + dy / this.radius * north[k]));
+    this.at = Math.abs(dot(turned, this.pole)) > 0.97 ? before : turned;
+  }
+
+  follow(share) {
+    const {head} = this.track;
+    if (!head) return false;
+    if (!this.at) this.at = [...head.unit];
+    const apart = Math.hypot(...head.unit.map((part, k) => part - this.at[k]));
+    if (apart < 0.35) return false;
+    this.at = unitary(this.at.map((part, k) => part + share * (head.unit[k] - part)));
+    return true;
+  }
+
+  draw(small) {
+    this.small = small;
+    const {context, width, height} = sharp(this.canvas), {radius} = this;
+    if (radius < 4) return;
+    if (!this.at) this.at = this.track.corners ? this.track.unitOf(1 / 3, 1 / 3) : [...(this.track.head?.unit ?? [0, 0, 1])];
+    this.ball(context, width / 2, height / 2, radius);
+    if (this.atlas) this.underneath(context, width, height);
+    this.lattice(context, small);
+    this.path(context, small);
+    this.vertices(context, small);
+    if (this.target && !small) {
+      const unit = this.track.unitOf(...this.target), [x, y, depth] = unit ? this.toScreen(unit) : [0, 0, -1];
+      if (depth > 0) halo(context, x, y, ACCENT);
+    }
+    this.walker(context, small);
+  }
+
+  ball(context, x, y, radius) {
+    const light = context.createRadialGradient(x - radius * 0.3, y - radius * 0.35, radius * 0.1, x, y, radius);
+    light.addColorStop(0, '#23262f');
+    light.addColorStop(0.7, '#15171d');
+    light.addColorStop(1, '#0e0f14');
+    context.fillStyle = light;
+    context.beginPath();
+    context.arc(x, y, radius, 0, 7);
+    context.fill();
+    context.strokeStyle = '#3a3d48';
+    context.lineWidth = 1;
+    context.stroke();
+  }
+
+  underneath(context, width, height) {
+    if (this.atlas.at && this.track.weights) {
+      this.shade(width, height);
+      context.globalAlpha = 0.55;
+      context.drawImage(this.shaded.image, 0, 0, width, height);
+      context.globalAlpha = 1;
+      return;
+    }
+    const {unit, colours} = this.atlas, side = Math.max(2, this.radius * Math.sqrt(4 * Math.PI / unit.length) * 0.9);
+    context.globalAlpha = 0.55;
+    for (let k = 0; k < unit.length; k++) {
+      const [x, y, depth] = this.toScreen(unit[k]);
+      if (depth <= 0.02 || !colours[k]) continue;
+      context.fillStyle = colours[k];
+      context.fillRect(x - side / 2, y - side / 2, side, side);
+    }
+    context.globalAlpha = 1;
+  }
+
+  shade(width, height) { // every pixel looks up the grid; only when the globe has turned
+    const share = Math.min(1, 240 / Math.min(width, height)), [wide, tall] = [Math.round(width * share), Math.round(height * share)];
+    const key = [wide, tall, this.at.map((part) => part.toFixed(3)), this.atlas.key, this.track.changed > 0].join();
+    if (key === this.shaded.key) return;
+    const {image} = this.shaded, radius = this.radius * share, [east, north, out] = this.axes;
+    this.shaded.key = key;
+    [image.width, image.height] = [wide, tall];
+    const brush = image.getContext('2d'), pixels = brush.createImageData(wide, tall), view = new Uint32Array(pixels.data.buffer);
+    for (let j = 0; j < tall; j++) {
+      const y = (tall / 2 - j - 0.5) / radius;
+      for (let i = 0; i < wide; i++) {
+        const x = (i + 0.5 - wide / 2) / radius, rest = 1 - x * x - y * y;
+        if (rest <= 0) continue;
+        const z = Math.sqrt(rest), place = this.track.chartOf([0, 1, 2].map((k) => x * east[k] + y * north[k] + z * out[k]));
+        if (place.front) view[j * wide + i] = this.atlas.at(place.alpha, place.beta);
+      }
+    }
+    brush.putImageData(pixels, 0, 0);
+  }
+
+  trace(context, units, dashes = []) {
+    context.beginPath();
+    context.setLineDash(dashes);
+    let drawn = false;
+    for (const unit of units) {
+      const [x, y, depth] = this.toScreen(unit);
+      if (depth < 0) drawn = false;
+      else if (drawn) context.lineTo(x, y);
+      else { context.moveTo(x, y); drawn = true; }
+    }
+    context.stroke();
+    context.setLineDash([]);
+  }
+
+  lattice(context, small) { // lines of alpha and beta are great circles; the last of them is the horizon
+    const {track} = this;
+    if (!track.corners) return;
+    const along = [-200, -20, -6, -3, -2, -1, -0.5, 0, 0.5, 1, 1.5, 2, 3, 6, 20, 200];
+    context.lineWidth = 1;
+    context.strokeStyle = '#2c2f39';
+    for (const fixed of small ? [0, 1] : [-4, -2, -1, 0, 1, 2, 4]) {
+      this.trace(context, fine(along).map((t) => track.unitOf(fixed, t)));
+      this.trace(context, fine(along).map((t) => track.unitOf(t, fixed)));
+    }
+    context.strokeStyle = FAINT;
+    const turns = Array.from({length: 121}, (_, k) => k / 120 * 2 * Math.PI);
+    this.trace(context, turns.map((turn) => track.horizon(turn)), [1, 5]);
+    context.strokeStyle = '#6a6d78';
+    const side = Array.from({length: 25}, (_, k) => k / 24);
+    for (const edge of [side.map((t) => [t, 0]), side.map((t) => [1 - t, t]), side.map((t) => [0, 1 - t])]) {
+      this.trace(context, edge.map(([a, b]) => track.unitOf(a, b)));
+    }
+  }
+
+  path(context, small) {
+    const {frames} = this.track, count = frames.length;
+    context.lineCap = 'round';
+    let before = null;
+    for (let k = 0; k < count; k++) {
+      const frame = frames[k], place = frame.unit.includes(null) ? null : this.toScreen(frame.unit);
+      if (before && place && frame.joined) {
+        context.globalAlpha = (0.25 + 0.75 * k / count) * (place[2] > 0 ? 1 : 0.14);
+        context.strokeStyle = this.track.colour(frame.rate);
+        context.lineWidth = small ? 1.2 : 1.5 + 2.5 * this.track.strength(frame.rate);
+        context.beginPath();
+        context.moveTo(before[0], before[1]);
+        context.lineTo(place[0], place[1]);
+        context.stroke();
+      }
+      before = place;
+    }
+    context.globalAlpha = 1;
+  }
+
+  vertices(context, small) {
+    if (!this.track.corners || small) return;
+    context.font = 'italic 15px Georgia, "DejaVu Serif", serif';
+    context.textAlign = 'left';
+    this.track.corners.forEach((corner, k) => {
+      const [x, y, depth] = this.toScreen(unitary(corner));
+      context.fillStyle = INK;
+      if (depth > 0) outlined(context, `z${'₀₁₂'[k]}`, x + 6, y - 6);
+    });
+  }
+
+  walker(context, small) {
+    const {head} = this.track;
+    if (!head) return;
+    const [x, y, depth] = this.toScreen(head.unit);
+    context.globalAlpha = depth > 0 ? 0.3 : 0.1;
+    context.fillStyle = this.track.colour(head.rate);
+    context.beginPath();
+    context.arc(x, y, small ? 8 : 14, 0, 7);
+    context.fill();
+    context.globalAlpha = depth > 0 ? 1 : 0.35;
+    context.fillStyle = depth > 0 ? INK : 'transparent';
+    context.strokeStyle = INK;
+    context.lineWidth = 1.5;
+    context.beginPath();
+    context.arc(x, y, small ? 3 : 5, 0, 7);
+    context.fill();
+    context.stroke();
+    context.globalAlpha = 1;
+  }
+}
+
+function dot(u, v) { return u[0] * v[0] + u[1] * v[1] + u[2] * v[2]; }
+
+function cross(u, v) { return [u[1] * v[2] - u[2] * v[1], u[2] * v[0] - u[0] * v[2], u[0] * v[1] - u[1] * v[0]]; }
+
+function fine(stops) { return stops.slice(1).flatMap((end, k) => Array.from({length: 5}, (_, j) => stops[k] + (end - stops[k]) * j / 5)); }

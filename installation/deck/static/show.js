@@ -1,0 +1,99 @@
+// Snapshots, takes and health.
+
+import {button, make, toast} from '/static/dom.js';
+import {brief, fixed} from '/static/scale.js';
+
+const NAME = /^[A-Za-z0-9][A-Za-z0-9 _-]{0,63}$/;
+
+export function snapshots(link) {
+  let fade = Number(localStorage.getItem('fade') ?? 4);
+  const told = make('output.value', {}, ''), range = make('input', {type: 'range', min: 0, max: 1, step: 0.01, 'aria-label': 'cross-fade in seconds'});
+  const show = () => {
+    range.value = Math.sqrt(fade / 60);
+    range.style.setProperty('--x', range.value);
+    told.textContent = fade < 0.05 ? 'at once' : `${brief(fade, 2)} s`;
+  };
+  range.addEventListener('input', () => {
+    fade = Number((60 * range.valueAsNumber ** 2).toFixed(1)); // fine where fades are short
+    localStorage.setItem('fade', fade);
+    show();
+  });
+  show();
+  const list = make('div.chips', {role: 'list', 'data-name': 'snapshot.recall'});
+  const field = make('input', {placeholder: 'name', maxlength: 64, autocomplete: 'off', 'aria-label': 'name of the snapshot', enterkeyhint: 'done'});
+  const save = () => {
+    const name = field.value.trim();
+    if (!NAME.test(name)) return toast('A name has letters, digits, blanks, _ and -', true);
+    link.press('snapshot.save', name);
+    toast(`Saved ${name}`);
+    field.value = '';
+    field.blur();
+  };
+  field.addEventListener('keydown', (event) => { if (event.key === 'Enter') save(); });
+  const draw = () => {
+    const {snapshots: names, snapshot: last} = link.lists;
+    list.replaceChildren(...names.map((name) => make('span', {role: 'listitem'}, button(name, () => {
+      link.press('snapshot.recall', [name, fade]);
+      toast(fade ? `To ${name} in ${brief(fade, 2)} s` : `To ${name}`);
+    }, {class: 'chip', 'aria-current': name === last ? 'true' : null}))));
+    if (!names.length) list.append(make('p.hint', {}, 'None yet. Save how the desk stands now, and come back to it later.'));
+  };
+  link.on('lists', draw);
+  draw();
+  return make('section.section', {id: 'snapshots'}, make('h2', {}, 'Snapshots'), list,
+    make('div.control.fader', {}, make('div.head', {}, make('label', {}, 'cross-fade'), told), make('div.way', {}, range)),
+    make('div.line', {}, field, button('Save', save, {class: 'small', id: 'save', 'data-name': 'snapshot.save'}),
+      button('Next', () => link.press('snapshot.next', fade), {class: 'small', 'data-name': 'snapshot.next', title: 'the one after the last'})));
+}
+
+export function takes(link, controls) {
+  const record = (name, words) => {
+    const press = button(words, () => link.set(name, !link.shownValue(name)), {class: 'record', 'data-name': name});
+    controls.watch(name, () => press.setAttribute('aria-pressed', String(!!link.shownValue(name))));
+    return press;
+  };
+  const list = make('div.rows');
+  const draw = () => {
+    list.replaceChildren(...link.lists.takes.slice(0, 50).map((name) => make('div.row', {}, make('span', {}, name),
+      button('Replay', () => { link.press('replay', name); toast(`Replaying ${name}`); }, {class: 'small', 'aria-label': `replay ${name}`}))));
+    if (!link.lists.takes.length) list.append(make('p.hint', {}, 'No take yet. A take is the performance itself: it can be replayed, and rendered again at full quality.'));
+  };
+  link.on('lists', draw);
+  draw();
+  return make('section.section', {id: 'takes'}, make('h2', {}, 'Takes'), make('div.line', {}, record('record.take', 'Record a take'),
+    record('record.video', 'Record video')), list,
+  button('Stop the replay', () => link.press('replay'), {class: 'small', 'data-name': 'replay'}));
+}
+
+const megabytes = (bytes) => `${Math.round(bytes / 1e6).toLocaleString('en').replaceAll(',', ' ')} MB`;
+
+function lasted(seconds) {
+  const parts = [[86400, 'd'], [3600, 'h'], [60, 'min'], [1, 's']], at = parts.findIndex(([size]) => seconds >= size);
+  if (at < 0) return '0 s';
+  const [[size, unit], next] = [parts[at], parts[at + 1]], rest = next ? Math.floor(seconds % size / next[0]) : 0;
+  return `${Math.floor(seconds / size)} ${unit}${rest ? ` ${rest} ${next[1]}` : ''}`;
+}
+
+export function health(link) {
+  const list = make('dl.health'), faults = make('ul.faults');
+  const row = (name, words, kind = '') => make(`div${kind}`, {}, make('dt', {}, name), make('dd', {}, words));
+  const draw = () => {
+    const s = link.status, p = s.latency ?? [];
+    if (!s.renderer) return;
+    const milliseconds = (value) => (Number.isFinite(value) ? `${Math.round(value * 1000)} ms` : '–');
+    list.replaceChildren(
+      row('renderer', s.renderer, s.renderer === 'running' ? '' : '.ill'),
+      row('up', lasted(s.uptime)), row('restarts', String(s.restarts), s.restarts ? '.ill' : ''),
+      row('new picture on the wall', s.fresh === null ? 'none yet' : `${fixed(s.fresh, 1)} s ago`, s.fresh === null || s.fresh > 30 ? '.ill' : ''),
+      row('pictures made', `${fixed(s.rate, 1)} a second`), row('presented', `${fixed(s.presented, 1)} a second, ${s.missed} late`),
+      row('control to picture', `${milliseconds(p[0])} median, ${milliseconds(p[1])} p99`),
+      row('temperature', Number.isFinite(s.temperature) ? `${Math.round(s.temperature)} °C` : 'no sensor'),
+      ...Object.entries(s.memory ?? {}).map(([name, bytes]) => row(`memory: ${name}`, megabytes(bytes))),
+      row('deck', `${link.you}, version ${link.version ?? ''}`),
+    );
+    faults.replaceChildren(...[...s.faults].reverse().map((fault) => make('li', {}, fault)));
+  };
+  link.on('status', draw);
+  draw();
+  return make('section.section', {id: 'health'}, make('h2', {}, 'Health'), list, faults);
+}

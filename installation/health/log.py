@@ -1,0 +1,67 @@
+"""The show's log: one JSON object a line, rotated and bounded on disk, and never a reason to stop."""
+
+from __future__ import annotations
+
+import contextlib
+import datetime
+import json
+import logging
+from logging.handlers import RotatingFileHandler
+from pathlib import Path
+from typing import Any
+
+from latentworld.disk import writing
+from latentworld.errors import ShowError
+
+OURS = "installation"  # what our modules' own loggers descend from
+LONGEST = 4000  # characters of one text
+_STANDARD = frozenset(logging.makeLogRecord({}).__dict__) | {"message", "asctime", "taskName"}
+
+
+class Lines(logging.Formatter):
+    """`{"time": ..., "level": ..., "text": ..., further fields as given by extra=}`."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        """One line, whatever the record holds."""
+        when = datetime.datetime.fromtimestamp(record.created, datetime.UTC).isoformat(timespec="milliseconds")
+        line: dict[str, Any] = {"time": when, "level": record.levelname.lower(), "text": record.getMessage()[:LONGEST]}
+        line |= {key: value for key, value in record.__dict__.items() if key not in _STANDARD}
+        if record.exc_info:
+            line["trace"] = self.formatException(record.exc_info)[-LONGEST:]
+        return json.dumps(line, default=lambda value: str(value)[:LONGEST])
+
+
+class Bounded(RotatingFileHandler):
+    """At most `keep` + 1 files of `size` bytes. A full disk loses lines and nothing else; `lost` counts them."""
+
+    def __init__(self, path: Path, size: int, keep: int) -> None:
+        super().__init__(path, maxBytes=size, backupCount=keep, encoding="utf-8")
+        self.lost = 0
+
+    def handleError(self, record: logging.LogRecord) -> None:
+        """Count it."""
+        self.lost += 1
+
+
+def open_log(path: Path, size: int = 2_000_000, keep: int = 4) -> logging.Logger:
+    """A logger of its own that writes to `path`, as do those of our modules; `close_log` ends it.
+
+    Raises ShowError or DiskFull.
+    """
+    with writing(path, "free some space", ShowError):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        handler = Bounded(path, size, keep)
+    handler.setFormatter(Lines())
+    logger = logging.Logger("latentworld.show", logging.INFO)  # not from the registry: two shows share nothing
+    logger.addHandler(handler)
+    logging.getLogger(OURS).addHandler(handler)
+    return logger
+
+
+def close_log(logger: logging.Logger) -> None:
+    """Close its files."""
+    for handler in list(logger.handlers):
+        logger.removeHandler(handler)
+        logging.getLogger(OURS).removeHandler(handler)
+        with contextlib.suppress(OSError):  # a full disk: what is still held is lost
+            handler.close()

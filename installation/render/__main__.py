@@ -1,0 +1,50 @@
+"""`python -m installation.render --ring NAME --preset FILE.toml [--resume JSON] [--safe]`: messages on stdin and
+stdout, the log on stderr."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import logging
+import os
+import sys
+from pathlib import Path
+
+
+def main() -> int:
+    """Run; 0 when the show ended it, 1 with one line on stderr after a fault."""
+    parser = argparse.ArgumentParser(prog="installation.render", description=__doc__)
+    parser.add_argument("--ring", required=True)
+    parser.add_argument("--preset", required=True, type=Path)
+    parser.add_argument("--resume", default=None)
+    parser.add_argument("--safe", action="store_true")
+    arguments = parser.parse_args()
+    logging.basicConfig(stream=sys.stderr, level=logging.INFO, format="%(name)s: %(message)s")
+    # what a library prints must not land among the messages
+    out = os.fdopen(os.dup(1), "wb")
+    os.dup2(2, 1)
+    from installation.live.wire import Wire
+    from installation.render.process import Asked, serve
+    from latentworld.errors import LatentWorldError
+
+    wire = Wire(sys.stdin.buffer, out)
+    try:
+        resume = None if arguments.resume is None else json.loads(arguments.resume)
+        resume = resume if isinstance(resume, dict) else None
+        serve(Asked(arguments.ring, arguments.preset, resume, arguments.safe), wire)
+    except LatentWorldError as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 1
+    except Exception as error:
+        logging.exception("the renderer failed")
+        print(f"error: {type(error).__name__}: {error}".splitlines()[0], file=sys.stderr)
+        return 1
+    finally:
+        wire.close()
+    return 0
+
+
+if __name__ == "__main__":
+    code = main()
+    sys.stderr.flush()
+    os._exit(code)  # threads that still build, and libraries' own at exit, must not hold up the next renderer

@@ -1,0 +1,65 @@
+"""What stands between the loop and the networks: pictures that are no pictures are caught, and every step is a sign of
+life."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.typing import NDArray
+
+from latentworld.decoding.contract import Around, Decoder, Watch
+from latentworld.prompts import Prompt
+from latentworld.vision import Eye
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+
+class Guard(Around):
+    """A decoder whose pictures are finite. `bad` bool[n] says which of the newest call's were not: in their place
+    stands the last good picture (grey before one), so that features and rates stay finite too. `alive` is called after
+    every denoising step; False cancels (the show is to stop)."""
+
+    def __init__(self, decoder: Decoder, alive: Callable[[], bool]) -> None:
+        self.decoder = decoder
+        self.bad: NDArray[np.bool_] = np.zeros(0, np.bool_)
+        self._alive = alive
+        self._good: Tensor | None = None
+
+    def __call__(self, latents: Tensor, prompt: Prompt, watch: Watch | None = None) -> Tensor:
+        """As the wrapped decoder. Raises Cancelled when `alive` says so."""
+        import torch
+
+        pictures = self.decoder(latents, prompt, watch or (lambda done, total: self._alive()))
+        finite = torch.isfinite(pictures).flatten(1).all(dim=1)
+        self.bad = ~finite.numpy()
+        if self.bad.any():
+            pictures = pictures.clone()
+            for row in np.flatnonzero(self.bad).tolist():
+                before = pictures[row - 1] if row else self._good
+                pictures[row] = torch.full_like(pictures[row], 0.5) if before is None else before
+        if len(pictures):
+            self._good = pictures[-1].clone()
+        return pictures
+
+
+class Attentive:
+    """An eye that remembers the newest feature [F] it saw: what whiskers compare with. None before any."""
+
+    def __init__(self, eye: Eye) -> None:
+        self.eye = eye
+        self.last: NDArray[np.float64] | None = None
+
+    @property
+    def dimension(self) -> int:
+        """The eye's."""
+        return self.eye.dimension
+
+    def __call__(self, pictures: Tensor) -> Tensor:
+        """As the eye."""
+        features = self.eye(pictures)
+        if len(features):
+            self.last = np.asarray(features[-1], np.float64)
+        return features

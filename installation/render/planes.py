@@ -1,0 +1,102 @@
+"""The plane that controls want: seeds of its vertices and its norm."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+
+from installation.rig import Studio
+from latentworld import vertices
+from latentworld.errors import GeometryError
+from latentworld.plane import Plane
+from latentworld.preset import PlaneSpec
+
+
+@dataclass(frozen=True)
+class PlaneWish:
+    """A seed for each vertex, None for what the preset's file has there; norm: how lengths are set."""
+
+    seeds: tuple[int | None, int | None, int | None]
+    norm: str
+
+
+class Planes:
+    """Planes by what is wanted; the last few are kept, and what was refused is not tried again until it changes."""
+
+    KEPT = 8
+
+    def __init__(self, plane: Plane, spec: PlaneSpec) -> None:
+        self._first, self._spec = plane, spec
+        seeds: tuple[Any, ...] = (None, None, None) if spec.vertices is not None else spec.seeds
+        self._base = PlaneWish((seeds[0], seeds[1], seeds[2]), spec.norm)
+        self._made: dict[PlaneWish, Plane] = {self._base: plane}
+        self._digest: tuple[Plane, str] = (plane, vertices.digest(plane.vertices))
+        self._good = self._base
+        self._bad: PlaneWish | None = None
+        self._raw: object = None  # the control's value that was refused
+
+    def of(self, studio: Studio) -> Planes:
+        """The same for a studio of another world: other shapes, and vertices without a file."""
+        if studio.plane is self._first:
+            return self
+        return Planes(studio.plane, studio.preset.plane)
+
+    def wanted(self, values: Mapping[str, Any]) -> PlaneWish:
+        """What controls want; what they leave open is the preset's."""
+        seeds = [values.get(f"seed.vertex.{i}") for i in range(3)]
+        a, b, c = (
+            seed if isinstance(seed, int) and not isinstance(seed, bool) else own
+            for seed, own in zip(seeds, self._base.seeds, strict=True)
+        )
+        norm = values.get("walk.norm")
+        if norm != self._raw:
+            self._raw = None
+        norm = self._base.norm if norm is None else str(norm)
+        return PlaneWish((a, b, c), "sphere" if self._raw is not None and norm == "raw" else norm)
+
+    def refuse_raw(self, value: object) -> None:
+        """No raw plane until the control is set to something else."""
+        self._raw = "raw" if value is None else value
+        if self._base.norm == "raw":
+            self._base = replace(self._base, norm="sphere")
+
+    def plane(self, wish: PlaneWish) -> Plane:
+        """The plane wished for. Raises GeometryError, once, for vertices that span none; then it is the last good."""
+        if wish == self._bad:
+            return self._made[self._good]
+        try:
+            plane = self._made.get(wish) or self._draw(wish)
+        except GeometryError as error:
+            self._bad = wish
+            raise GeometryError(f"{error} The plane stays as it was.") from None
+        self._good, self._bad = wish, None
+        self._made.pop(wish, None)
+        self._made[wish] = plane
+        while len(self._made) > self.KEPT:
+            self._made.pop(next(iter(self._made)))
+        return plane
+
+    def told(self, plane: Plane) -> dict[str, Any]:
+        """A plane as the `scene` message has it: `seeds`, None where `vertices`, a file, has the vertex; `corners`, the
+        vertices in R3 (see `Plane.corners`), from which a map knows what lies where."""
+        wish = next((wish for wish, made in self._made.items() if made is plane), self._good)
+        if self._digest[0] is not plane:
+            self._digest = (plane, vertices.digest(plane.vertices))
+        spec = self._spec
+        return {"seeds": list(wish.seeds), "norm": wish.norm, "layout": spec.layout, "device": spec.device,
+                "dtype": spec.dtype, "vertices": spec.vertices, "shape": list(plane.shape),
+                "digest": self._digest[1], "corners": plane.corners.tolist()}  # fmt: skip
+
+    def _draw(self, wish: PlaneWish) -> Plane:
+        spec, shape = self._spec, self._first.shape
+        own = self._first.vertices
+        seeds = tuple(0 if seed is None else seed for seed in wish.seeds)
+        three = (seeds[0], seeds[1], seeds[2])
+        drawn = np.array(vertices.from_seeds(three, shape, spec.layout, spec.device, spec.dtype))
+        for row, (seed, base) in enumerate(zip(wish.seeds, self._base.seeds, strict=True)):
+            if seed == base:  # as the first plane has it: a file's vertex, or the very numbers that were drawn
+                drawn[row] = own[row]
+        return Plane(drawn, wish.norm)  # type: ignore[arg-type]

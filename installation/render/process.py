@@ -1,0 +1,273 @@
+"""The renderer as a process: load, say `ready`, run the loop, and go on after whatever can be survived."""
+
+from __future__ import annotations
+
+import logging
+import os
+import threading
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from installation.clock import LiveClock
+from installation.controls import Controls, Mailbox
+from installation.frames import Frames
+from installation.live.ring import Ring
+from installation.live.wire import Wire
+from installation.loop import Inbox, run
+from installation.parameters import Value
+from installation.render.asks import Asks
+from installation.render.bridge import Bridge
+from installation.render.director import Director
+from installation.render.helm import Helm, HelmState
+from installation.render.post import Post
+from installation.render.sink import Reporter
+from installation.render.workshop import Order, Typist, Workshop
+from installation.rig import Studio, cast_of, mapped, open_studio, performed
+from installation.takes import Take
+from latentworld import preset as presets
+from latentworld.errors import Cancelled, GeometryError, LatentWorldError, OutOfMemory
+from latentworld.preset import Preset
+from latentworld.walks import Walk
+
+BEAT = 0.5  # seconds between signs of life
+TRIES = 3  # faults in a row, without a picture between them, that end the process
+GRACE = 3.0  # seconds a loop has to end once the show has said so, or is gone
+
+_log = logging.getLogger("render")
+
+
+@dataclass(frozen=True)
+class Asked:
+    """The command line."""
+
+    ring: str
+    preset: Path
+    resume: Mapping[str, Any] | None
+    safe: bool
+
+
+class Speaker:
+    """Says faults, the same one at most once in `often` seconds, and beats."""
+
+    def __init__(self, wire: Wire, now: Callable[[], float], often: float = 2.0) -> None:
+        self._wire, self._now, self._often = wire, now, often
+        self._said: dict[str, float] = {}
+        self._beat = -1e9
+        self._lock = threading.Lock()
+
+    def fault(self, text: str) -> None:
+        """A fault that was survived."""
+        now = self._now()
+        with self._lock:
+            if now - self._said.get(text, -1e9) < self._often:
+                return
+            self._said = {told: at for told, at in self._said.items() if now - at < self._often} | {text: now}
+        _log.warning(text)
+        self._wire.send("fault", text=text)
+
+    def beat(self) -> None:
+        """A sign of life, as often as it is worth one."""
+        if self._now() - self._beat >= BEAT:
+            self._beat = self._now()
+            self._wire.send("beat", droppable=True)
+
+    def values(self, values: Mapping[str, Value]) -> None:
+        """Values that the loop changed."""
+        self._wire.send("values", values=dict(values))
+
+
+class Beating:
+    """Beats while the process loads; libraries give no other sign then."""
+
+    def __init__(self, speaker: Speaker) -> None:
+        self._done = threading.Event()
+        self._thread = threading.Thread(target=self._beat, args=(speaker,), name="beat", daemon=True)
+
+    def __enter__(self) -> None:
+        self._thread.start()
+
+    def __exit__(self, *unused: object) -> None:
+        self._done.set()
+
+    def _beat(self, speaker: Speaker) -> None:
+        while not self._done.wait(BEAT / 5):
+            speaker.beat()
+
+
+def serve(asked: Asked, wire: Wire, now: Callable[[], float] = time.monotonic) -> None:
+    """Be a show's renderer until it stops or is gone. Raises LatentWorldError for what cannot be survived."""
+    speaker, mailbox = Speaker(wire, now), Mailbox(Controls(dict((asked.resume or {}).get("controls") or {})))
+    ending = threading.Event()
+    stage: list[Renderer] = []
+
+    def end() -> None:
+        ending.set()
+        for renderer in stage:
+            renderer.clock.stop()
+        threading.Timer(GRACE, lambda: os._exit(3)).start()
+
+    def follow(file: str) -> None:
+        from installation.takes import read
+
+        take = read(file)
+        for renderer in stage:
+            renderer.follow(take)
+
+    def unfollow() -> None:
+        for renderer in stage:
+            renderer.follow(None)
+
+    post = Post(wire, mailbox, speaker.fault, end, follow, unfollow)
+    ring = Ring.attach(asked.ring)
+    try:
+        with Beating(speaker):
+            renderer = open_renderer(asked, ring, wire, speaker, now)
+        stage.append(renderer)
+        post.asks = renderer.asks
+        wire.send("ready", **renderer.ready())
+        if not ending.is_set():
+            renderer.run(mailbox)
+    finally:
+        for renderer in stage:
+            renderer.close()
+        ring.close()
+
+
+def open_renderer(
+    asked: Asked, ring: Any, wire: Wire, speaker: Speaker, now: Callable[[], float]
+) -> Renderer:  # fmt: skip
+    """Load the preset's world, or the one that was shown, and warm it. Raises LatentWorldError."""
+    preset = presets.load(asked.preset)
+    kept = asked.resume or {}
+    workshop = Workshop(performed(preset), now)
+    studio, seconds = first(performed(preset), {} if asked.safe else kept, workshop)
+    return Renderer(preset, studio, seconds, asked, ring, wire, speaker, workshop, now)
+
+
+def first(preset: Preset, kept: Mapping[str, Any], workshop: Workshop) -> tuple[Studio, float]:
+    """The world to begin with, warm, and the seconds a picture takes."""
+    studio = open_studio(preset)
+    director = kept.get("director") or {}
+    known = director.get("batch")
+    auto = preset.show.batch == "auto" and cast_of(studio).kind != "analytic"
+    batch = known if isinstance(known, int) and 1 <= known <= 16 else 0 if auto else cast_of(studio).batch
+    world = str(director.get("world") or preset.world.name)
+    return workshop.build(Order(world, replace(cast_of(studio), batch=batch)), studio, studio.prompt)
+
+
+class Renderer:
+    """The parts of the loop, joined; `run` runs it."""
+
+    def __init__(
+        self, preset: Preset, studio: Studio, seconds: float, asked: Asked, ring: Any, wire: Wire, speaker: Speaker,
+        workshop: Workshop, now: Callable[[], float],
+    ) -> None:  # fmt: skip
+        kept = asked.resume or {}
+        self._wire, self._speaker, self._workshop = wire, speaker, workshop
+        self._typist = Typist(speaker.fault)
+        show = preset.show
+        self._orders: list[Callable[[], None]] = []
+        self.clock = LiveClock(
+            studio.decoder.profile.batch, show.rate, _period(kept, seconds), int(kept.get("index", -1)),
+            float(kept.get("time", 0.0)), now,
+        )  # fmt: skip
+        self.director = Director(
+            preset, studio, self.clock, workshop, self._typist, speaker.fault, speaker.values, self._alive,
+            self._atlas(studio), asked.safe, None if asked.safe else kept.get("director"),
+        )  # fmt: skip
+        state = HelmState(**kept["helm"]) if "helm" in kept else HelmState()
+        helm = Helm(preset.pilot, preset.pacing, show.step, self.director.course, lambda: self.clock.period, state)
+        self.bridge = Bridge(self.director, helm, self.clock)
+        self.asks = Asks(self.bridge.moment, wire.send)
+        self.reporter = Reporter(ring, wire.send, self.clock, now, self.bridge, speaker.fault)
+        self.walk = self._begun(self.director, kept)
+
+    def ready(self) -> dict[str, Any]:
+        """The `ready` message."""
+        studio = self.director.studio
+        profile = studio.decoder.profile
+        told = {name: getattr(profile, name) for name in profile.__dataclass_fields__}
+        return {
+            "scene": 1,  # what the first tick lies in
+            "profile": told | {"hash": profile.hash},
+            "world": studio.world,
+            "seer": studio.seer,
+            "preset": presets.dump(studio.preset),
+            "size": list(studio.decoder.size),
+        }
+
+    def run(self, inbox: Inbox) -> None:
+        """Run the loop until the clock is stopped; what can be survived is told, and it goes on from the last place.
+
+        Raises what came TRIES times without a picture between.
+        """
+        failed, made = 0, 0
+        while not self.clock.stopped:
+            try:
+                run(self.clock, self.bridge.inbox(inbox), self.bridge.walk or self.walk, self._direct,
+                    self.bridge.pilot, self)  # fmt: skip
+            except Cancelled:
+                continue  # only a show that ends cancels
+            except OutOfMemory as error:
+                if not self.director.lighter():
+                    raise
+                self._speaker.fault(str(error))
+            except Exception as error:
+                failed = failed + 1 if self.reporter.made == made else 1
+                made = self.reporter.made
+                if failed >= TRIES:
+                    raise
+                _log.exception("a tick failed")
+                self._speaker.fault(f"a tick failed: {type(error).__name__}: {error}".splitlines()[0][:300])
+
+    def follow(self, take: Take | None) -> None:
+        """Replay a take from the next tick on, or no more. Any thread may call it."""
+        director = self.director
+        self._orders.append(director.end if take is None else lambda: director.begin(take))
+
+    def send(self, frames: Frames) -> None:
+        """The loop's outlet."""
+        self.reporter.send(frames)
+        self.asks.tick()
+
+    def close(self) -> None:
+        """End the helpers."""
+        self.asks.close()
+        self._workshop.close()
+        self._typist.close()
+
+    def _direct(self, walk: Walk, controls: Controls, tick: Any) -> Any:
+        while self._orders:
+            self._orders.pop(0)()
+        return self.bridge.direct(walk, controls, tick)
+
+    def _alive(self) -> bool:
+        self._speaker.beat()
+        return not self.clock.stopped
+
+    def _atlas(self, studio: Studio) -> Any:
+        try:
+            return mapped(studio)
+        except LatentWorldError as error:  # a show without its map is a show
+            self._speaker.fault(f"{error}; the walk goes without it")
+            return None
+
+    def _begun(self, director: Director, kept: Mapping[str, Any]) -> Walk:
+        plane = director.scene.plane
+        try:
+            director.planes_of(kept.get("controls") or {})
+            plane = director.scene.plane
+            return director.wheel.begin(plane, kept.get("walk"))
+        except (GeometryError, KeyError, TypeError, ValueError) as error:
+            if not kept:
+                raise
+            self._speaker.fault(f"the walk cannot go on where it was ({error}): it begins anew")
+            return director.wheel.begin(plane)
+
+
+def _period(kept: Mapping[str, Any], seconds: float) -> float:
+    period = kept.get("period")
+    return float(period) if isinstance(period, (int, float)) and 1e-4 < period < 60 else seconds

@@ -1,0 +1,55 @@
+"""`python -m installation.stage.outputs --ring NAME --to TARGET [--wall JSON] [--reserve BYTES]`.
+
+TARGET: `video:FILE.mp4`, `ndi:NAME`, `camera`, `camera:DEVICE`, `spout:NAME`, `syphon:NAME`. Messages on stdin and
+stdout, the log on stderr. --wall: a venue's `wall`, whose size, rate and fit count here.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+import time
+
+
+def main() -> int:
+    """Run; 0 when the show ended it, 1 with one line on stderr after a fault."""
+    parser = argparse.ArgumentParser(prog="installation.stage.outputs", description=__doc__)
+    parser.add_argument("--ring", required=True)
+    parser.add_argument("--to", required=True)
+    parser.add_argument("--wall", default="{}")
+    parser.add_argument("--reserve", type=int, default=500_000_000)
+    arguments = parser.parse_args()
+    if hasattr(os, "nice"):
+        os.nice(5)  # wall and renderer go first; a picture that is late is repeated
+    # what a library prints must not land among the messages
+    out = os.fdopen(os.dup(1), "wb")
+    os.dup2(2, 1)
+    from pydantic import ValidationError
+
+    from installation.live.ring import Ring
+    from installation.live.venue import Wall
+    from installation.live.wire import Wire
+    from installation.stage.outputs.put_out import put_out
+    from installation.stage.outputs.sinks import sink
+    from latentworld.errors import LatentWorldError
+
+    wire = Wire(sys.stdin.buffer, out)
+    try:
+        wall = Wall.model_validate_json(arguments.wall)
+        ring = Ring.attach(arguments.ring)
+        put_out(ring, wall, arguments.to, sink(arguments.to, wall.pace, arguments.reserve), wire, time.monotonic)
+    except (LatentWorldError, ValidationError) as error:
+        text = " ".join(str(error).split())
+        wire.send("fault", text=text)
+        print(f"error: {text}", file=sys.stderr)
+        return 1
+    finally:
+        wire.close()
+    return 0
+
+
+if __name__ == "__main__":
+    code = main()
+    sys.stderr.flush()
+    os._exit(code)  # the thread that reads stdin must not hold up the end

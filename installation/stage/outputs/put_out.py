@@ -1,0 +1,79 @@
+"""An output's page: at a constant rate, compose what the wall shows and send it on, until the show closes the pipe."""
+
+from __future__ import annotations
+
+import math
+import signal
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from types import FrameType
+
+from installation.live.ring import Ring
+from installation.live.venue import Wall
+from installation.live.wire import Message, Wire
+from installation.stage.card import Facts, draw
+from installation.stage.compose import Composer
+from installation.stage.outputs.contract import Sink
+from installation.stage.outputs.pace import slots
+from installation.stage.perform import Faults, Letters
+from latentworld.errors import ControlError
+
+EVERY = 0.5  # seconds between reports
+CORRECTIONS = ("out.gamma", "out.black")  # of the wall's projector, not of the picture
+
+
+def straight(wall: Wall) -> Wall:
+    """The same wall without what corrects its projector: corner pin, blend ramps, rotation."""
+    plain = Wall()
+    size = wall.size if wall.rotation in (0, 180) else (wall.size[1], wall.size[0])
+    return wall.model_copy(update={"corners": plain.corners, "blend": plain.blend, "rotation": 0, "size": size})
+
+
+def put_out(ring: Ring, wall: Wall, target: str, sink: Sink, wire: Wire, clock: Callable[[], float]) -> None:
+    """Send to the sink until the show says stop or is gone, or SIGTERM or SIGINT came; the sink is closed then.
+
+    `values` are obeyed as the stage obeys them, corrections of the wall left out; `stage` messages report. The test
+    card says nothing of the deck: whoever sees a recording need not be let in. Raises what the sink raises. To be
+    called on the main thread.
+    """
+    shown = straight(wall)
+    composer = Composer(ring, shown, lambda size: draw(size, Facts(target.partition(":")[0], wall.pace)))
+    letters, faults = Letters(wire), Faults(wire)
+    presented, missed, reported = 0, 0, -math.inf
+    with ended_by_signals(letters.ended), sink:
+        for slot, due in slots(wall.pace, clock, letters.ended.wait):
+            for message in letters:
+                faults.tell(due, _heed(composer, message))
+            sink.send(composer.compose(due), slot)
+            presented, missed = presented + 1, slot - presented
+            if due - reported >= EVERY:
+                reported = due
+                told = {"presented": presented, "missed": missed, "rate": wall.pace, "size": list(shown.size)}
+                wire.send("stage", droppable=True, to=target, **told)
+
+
+def _heed(composer: Composer, message: Message) -> str | None:
+    """Do what a message says; the fault where it cannot be done."""
+    try:
+        if message["kind"] == "values":
+            values = message["values"].items()
+            composer.reel.dimmer.set({name: value for name, value in values if name not in CORRECTIONS})
+    except ControlError as error:
+        return str(error)
+    except (KeyError, TypeError, AttributeError) as error:
+        return f"a message {message['kind']!r} means nothing to an output ({error!r})"
+    return None
+
+
+@contextmanager
+def ended_by_signals(ended: threading.Event) -> Iterator[None]:
+    def end(number: int, frame: FrameType | None) -> None:
+        ended.set()
+
+    before = {number: signal.signal(number, end) for number in (signal.SIGTERM, signal.SIGINT)}
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)

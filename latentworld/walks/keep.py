@@ -1,0 +1,83 @@
+"""Walks as plain values, so that a walk goes on, to the last bit, where another process left it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+
+from latentworld import globe
+from latentworld.errors import GeometryError
+from latentworld.globe import Array
+from latentworld.plane import Plane
+from latentworld.walks.breath import Breath
+from latentworld.walks.build import build
+from latentworld.walks.contract import Walk
+from latentworld.walks.fixed import Fixed
+from latentworld.walks.free import Free
+from latentworld.walks.joined import Joined, onto_at
+from latentworld.walks.specs import Rift, WalkSpec, Wander
+
+
+def keep(walk: Walk) -> dict[str, Any]:
+    """The state of a walk, as JSON takes it. Raises GeometryError for a walk of another kind."""
+    if isinstance(walk, Free):
+        numbers = {"arc": walk.arc, "bend": walk.bend, "radius": walk.breath.radius}
+        return {"free": walk.unit.tolist(), "heading": walk.heading.tolist(), **numbers}
+    if isinstance(walk, Fixed):
+        return {"fixed": walk.begin, "arc": walk.arc, "way": walk.way, "closed": walk.closed}
+    if isinstance(walk, Joined):
+        unit, heading, radius = walk.start
+        start = [unit.tolist(), heading.tolist(), radius]
+        return {"joined": start, "arc": walk.arc, "then": keep(walk.then)}
+    raise GeometryError(f"a {type(walk).__name__} walk cannot be kept: keep the walk inside it")
+
+
+def restore(kept: Mapping[str, Any], spec: WalkSpec, plane: Plane) -> Free | Fixed | Joined:
+    """The walk that was kept, where `spec` is what it was built from. Raises GeometryError for other values."""
+    try:
+        if "free" in kept:
+            return _free(kept, roaming(spec, plane))
+        walk = build(spec, plane)
+        if "joined" in kept and isinstance(walk, Fixed):
+            unit, heading, radius = kept["joined"]
+            way = onto_at((_unit(unit), _unit(heading), float(radius)), _fixed(kept["then"], walk), plane)
+            return replace(way, arc=float(kept["arc"]))
+        if "fixed" in kept and isinstance(walk, Fixed):
+            return _fixed(kept, walk)
+    except (KeyError, TypeError, ValueError) as error:
+        raise GeometryError(f"no walk was kept in {kept!r:.200} ({error!r}): begin a new one") from None
+    raise GeometryError(f"a {spec.kind} walk cannot go on from {kept!r:.200}: begin a new one")
+
+
+def roaming(spec: WalkSpec, plane: Plane) -> Free:
+    """A free walk at its start: the spec's own, or what a fixed walk becomes when it is steered by hand."""
+    walk = build(spec if isinstance(spec, (Rift, Wander)) else Rift(radius=spec.radius), plane)
+    assert isinstance(walk, Free)
+    return walk
+
+
+def _free(kept: Mapping[str, Any], like: Free) -> Free:
+    breath = Breath(float(kept["radius"])) if like.breath.constant else like.breath
+    arc, bend = float(kept["arc"]), float(kept["bend"])
+    unit, heading = _unit(kept["free"]), _unit(kept["heading"])
+    if not (np.isfinite([arc, bend, breath.radius]).all() and abs(float(globe.dot(unit, heading))) < 1e-6):
+        raise ValueError("arc, bend, radius or heading")
+    return replace(like, unit=unit, heading=heading, breath=breath, arc=arc, bend=bend)
+
+
+def _fixed(kept: Mapping[str, Any], walk: Fixed) -> Fixed:
+    begin, arc = float(kept["fixed"]), float(kept["arc"])
+    if kept["way"] not in (1, -1) or not np.isfinite([begin, arc]).all():
+        raise ValueError("begin, arc or way")
+    return replace(walk, begin=begin, arc=arc, way=1 if kept["way"] == 1 else -1, closed=bool(kept["closed"]))
+
+
+def _unit(values: Any) -> Array:
+    """As it was kept, to the last bit; ValueError where it is none."""
+    unit = np.array(values, np.float64)
+    if unit.shape != (3,) or not abs(float(globe.dot(unit, unit)) - 1.0) < 1e-6:
+        raise ValueError("a unit")
+    return unit

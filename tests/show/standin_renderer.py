@@ -1,0 +1,119 @@
+"""A renderer for tests: it speaks the renderer's messages and puts a moving picture that costs nothing.
+
+What it does wrong is said by the first word of the file that the preset's description names: `refuses` (a fault and
+status 1), `dies` (before its first picture), `brief` (after it), `mute` (hangs after it), anything else is well.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import sys
+import threading
+import time
+import tomllib
+from collections import deque
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from installation.live.ring import Ring
+from installation.live.wire import Message, Wire
+
+SIDE, BATCH, PERIOD, STEP = 64, 2, 0.02, 0.01
+
+
+def picture(angle: float) -> np.ndarray:
+    """Never constant, never dark, another one at every angle."""
+    x = np.arange(SIDE)[None, :] / SIDE * 2 * np.pi + 20 * angle
+    y = np.arange(SIDE)[:, None] / SIDE * 2 * np.pi
+    return np.stack([128 + 100 * np.sin(x + y + phase) for phase in (0, 2, 4)], axis=-1).astype(np.uint8)
+
+
+class Renderer:
+    def __init__(self, options: argparse.Namespace, wire: Wire) -> None:
+        self.wire, self.ring = wire, Ring.attach(options.ring)
+        self.preset = Path(options.preset).read_text(encoding="utf-8")
+        self.table = tomllib.loads(self.preset)
+        resume = json.loads(options.resume) if options.resume else {"angle": 0.0, "index": 0}
+        self.angle, self.index = float(resume["angle"]), int(resume["index"])
+        self.values: dict[str, Any] = {}
+        self.stamp, self.placed = 0.0, not options.loop
+        self.letters: deque[Message] = deque()
+        self.over = threading.Event()
+        threading.Thread(target=self.read, daemon=True).start()
+
+    def read(self) -> None:
+        for message in self.wire.read():
+            self.letters.append(message)
+        self.over.set()
+
+    def heed(self, message: Message) -> None:
+        if message["kind"] == "controls":
+            self.values |= message["values"]
+            self.stamp = max(self.stamp, message["stamp"])
+        elif message["kind"] == "ask" and message["what"] == "values":
+            self.wire.send("answer", id=message["id"], values=self.values, title=self.table["title"])
+        elif message["kind"] == "ask" and message["what"] == "nonsense":
+            self.wire.send("answer", id=message["id"], fault="that means nothing")
+        elif message["kind"] == "follow":
+            self.wire.send("fault", text=f"following {message['file']}")
+        elif message["kind"] == "stop":
+            self.over.set()
+
+    def tick(self) -> None:
+        angles = self.angle + STEP * np.arange(1, BATCH + 1)
+        index = list(range(self.index, self.index + BATCH))
+        for number, angle in zip(index, angles):
+            self.ring.put(picture(angle), number, time.monotonic(), PERIOD, self.stamp)
+        self.angle, self.index = float(angles[-1]), self.index + BATCH
+        one, places = [1.0] * BATCH, [[np.cos(a), np.sin(a), 0.0, 1.0] for a in angles.tolist()]
+        self.wire.send(
+            "tick", droppable=True, index=index, time=[i * PERIOD for i in index],
+            place=places if self.placed else [], alpha=angles.tolist(), beta=one,
+            front=[True] * BATCH, rate=one, step=[0.02] * BATCH, sum=["00"] * BATCH, scene=1, stamp=self.stamp,
+            period=PERIOD, seconds=0.0, resume={"angle": self.angle, "index": self.index},
+        )  # fmt: skip
+
+    def run(self, mood: str) -> None:
+        self.wire.send("beat")
+        if mood == "refuses":
+            self.wire.send("fault", text="the world cannot be read: copy it again")
+        if mood in ("refuses", "dies"):
+            self.wire.close()
+            sys.exit(1 if mood == "refuses" else 3)
+        self.wire.send("ready", scene=1, profile={"decoder": "standin"}, world="w", seer="s", preset=self.preset,
+                       size=[SIDE, SIDE])  # fmt: skip
+        self.wire.send("scene", scene=1, plane={}, prompt={"positive": "a test", "negative": ""}, decoder={},
+                       world={"name": "w"}, walk={})  # fmt: skip
+        while not self.over.wait(PERIOD * BATCH):
+            while self.letters:
+                self.heed(self.letters.popleft())
+            self.tick()
+            if mood == "brief":
+                self.wire.close()
+                os._exit(9)
+            if mood == "mute":
+                time.sleep(3600)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser()
+    for name in ("--ring", "--preset", "--resume", "--file"):
+        parser.add_argument(name)
+    parser.add_argument("--safe", action="store_true")
+    options = parser.parse_args()
+    options.loop = options.preset is None  # the player of the loop
+    if options.loop:
+        options.preset = str(Path(__file__).parent / "loop.toml")
+    wire = Wire(sys.stdin.buffer, sys.stdout.buffer)
+    renderer = Renderer(options, wire)
+    mood = Path(renderer.table["description"]) if renderer.table.get("description") else None
+    renderer.run(mood.read_text().strip() if mood and mood.is_file() else "well")
+    wire.close()
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,435 @@
+"""The parts of the renderer that need networks, on a tiny random world: casts, the workshop, memory, texts, questions,
+takes."""
+
+from __future__ import annotations
+
+import base64
+import functools
+import io
+import json
+import threading
+from dataclasses import replace
+from itertools import pairwise
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import tiny_world
+import torch
+from PIL import Image
+from test_render_director import Metronome, Play, places
+
+from installation import takes
+from installation.render.asks import Asks, Moment, routed, seen
+from installation.render.guard import Guard
+from installation.render.workshop import LAG, Typist, Workshop, encoder_of, fitting, warm
+from installation.rig import Studio, cast_of, observed, open_studio, performed, recast
+from latentworld import preset
+from latentworld.errors import Cancelled, OutOfMemory
+from latentworld.prompts import Prompt
+
+JOURNEY = preset.parse(
+    {
+        "world": {"name": str(tiny_world.folder())},
+        "decoder": {"engine": "eager", "device": "cpu", "steps": 3, "guidance": 4.0},
+        "prompt": {"positive": "a cat", "negative": "fog"},
+        "show": {"batch": 1},
+        "pilot": {"mode": "off"},
+    }
+)
+PATIENCE = 60.0
+
+
+@functools.cache
+def studio() -> Studio:
+    return open_studio(performed(JOURNEY))
+
+
+def start(n: int = 1) -> torch.Tensor:
+    plane = studio().plane
+    return plane.latents(plane.unit(np.linspace(0, 1, n), np.zeros(n)))
+
+
+# --- casts and the workshop --------------------------------------------------------------------------------------
+
+
+def test_a_show_on_a_processor_begins_with_the_scout_one_picture_at_a_time() -> None:
+    cast = cast_of(studio())
+    assert (cast.kind, cast.batch, cast.guidance) == ("scout", 1, 1.0)
+    assert performed(preset.load("analytic")).decoder.kind == "analytic"
+    asked = preset.load("first-light", ["show.decoder=faithful", "show.batch=3"])
+    assert (performed(asked).decoder.kind, performed(asked).decoder.batch) == ("faithful", 3)
+
+
+@pytest.mark.parametrize("cast", [("faithful", 3, 4.0, 1), ("faithful", 2, 1.0, 2), ("scout", 2, 1.0, 2)], ids=str)
+def test_a_cast_makes_the_pictures_a_studio_of_its_own_makes(cast: tuple[str, int, float, int]) -> None:
+    kind, steps, guidance, batch = cast
+    wanted = replace(cast_of(studio()), kind=kind, steps=steps, guidance=guidance, batch=batch)
+    made = recast(studio(), wanted)
+    assert cast_of(made) == wanted
+    key = "scout_steps" if kind == "scout" else "steps"
+    settings = {"kind": kind, key: steps, "batch": batch} | ({"guidance": guidance} if kind == "faithful" else {})
+    own = open_studio(JOURNEY.model_copy(update={"decoder": JOURNEY.decoder.model_copy(update=settings)}))
+    prompt = Prompt("a dog", "ugly")
+    assert torch.equal(made.decoder(start(2), prompt), own.decoder(start(2), prompt))
+    assert torch.equal(made.eye(made.decoder(start(2), prompt)), own.eye(own.decoder(start(2), prompt)))
+    assert encoder_of(made) is encoder_of(studio())  # texts once encoded are known
+
+
+def test_what_is_ordered_comes_warm_and_is_swapped_between_two_ticks() -> None:
+    workshop = Workshop(performed(JOURNEY), lambda: 0.0)
+    play = Play(journey=JOURNEY, studio=studio())
+    play.director._workshop = workshop
+    values = {"model.decoder": "faithful", "model.batch": 2}
+    play.ticks(2, values)
+    assert cast_of(play.director.studio).kind == "scout"  # the show goes on meanwhile
+    for _ in range(600):
+        if cast_of(play.director.studio).kind == "faithful":
+            break
+        workshop._thread.join(0.02)
+        play.ticks(1, values)
+    assert play.director.studio.decoder.warm  # type: ignore[attr-defined]
+    assert cast_of(play.director.studio) == replace(cast_of(studio()), kind="faithful", steps=3, guidance=4.0, batch=2)
+    assert [len(tick["index"]) for tick in play.ticks(2, values)] == [2, 2]
+    index = [number for tick in play.told("tick") for number in tick["index"]]
+    assert index == list(range(len(index)))  # not one was left out
+    play.ticks(1, values | {"model.guidance": 9.0, "model.steps": 2})  # at once: the engines fit
+    assert (cast_of(play.director.studio).guidance, cast_of(play.director.studio).steps) == (9.0, 2)
+    assert play.faults == []
+    workshop.close()
+
+
+def test_a_preset_with_many_steps_is_no_order_for_the_scout() -> None:
+    play = Play(journey=JOURNEY, studio=studio())
+    play.ticks(1, {"model.steps": 50})
+    assert cast_of(play.director.studio) == cast_of(studio())
+    play.ticks(1, {"model.steps": 2})
+    assert cast_of(play.director.studio).steps == 2
+
+
+def test_a_world_that_is_not_there_leaves_the_show_as_it_was(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HF_HUB_OFFLINE", "1")
+    workshop = Workshop(performed(JOURNEY), lambda: 0.0)
+    play = Play(journey=JOURNEY, studio=studio())
+    play.director._workshop = workshop
+    for _ in range(600):
+        play.ticks(1, {"model.world": "nowhere/at-all"})
+        workshop._thread.join(0.02)
+        if play.faults:
+            break
+    play.ticks(3, {"model.world": "nowhere/at-all"})
+    assert len(play.faults) == 1
+    assert play.faults[0].endswith("the show goes on as it was")
+    assert play.director.studio.world == studio().world
+    workshop.close()
+
+
+def test_the_batch_is_the_largest_that_latency_allows_and_that_pays() -> None:
+    class Timed:
+        """Between one look at it and the next, the time that a batch takes."""
+
+        def __init__(self, costs: dict[int, float]) -> None:
+            self.costs, self.batch, self.calls = costs, 1, 0
+
+        def __call__(self) -> float:
+            self.calls += 1
+            return self.costs[self.batch] * (self.calls % 2 == 0)
+
+    def chosen(costs: dict[int, float], latency: float) -> int:
+        clock, real = Timed(costs), recast
+
+        def followed(found: Studio, cast: Any) -> Studio:
+            clock.batch = cast.batch
+            return real(found, cast)
+
+        patch = pytest.MonkeyPatch()
+        patch.setattr("installation.render.workshop.recast", followed)
+        try:
+            return cast_of(fitting(recast(studio(), cast_of(studio())), studio().prompt, latency, clock)[0]).batch
+        finally:
+            patch.undo()
+
+    gpu = {1: 0.010, 2: 0.012, 4: 0.016, 8: 0.024, 16: 0.040}
+    assert chosen(gpu, 0.25) == 16
+    assert chosen(gpu, LAG * 0.025) == 8  # sixteen would be late
+    assert chosen({1: 0.06, 2: 0.12, 4: 0.24}, 10.0) == 1  # two at a time gain nothing
+    assert chosen({1: 0.2, 2: 0.3}, 0.25) == 1
+
+
+# --- faults ------------------------------------------------------------------------------------------------------
+
+
+def test_out_of_memory_is_answered_by_a_smaller_batch(monkeypatch: pytest.MonkeyPatch) -> None:
+    four = warm(recast(studio(), replace(cast_of(studio()), batch=4)), studio().prompt, lambda: 0.0)[0]
+    play = Play(journey=JOURNEY, studio=four)
+    assert [len(tick["index"]) for tick in play.ticks(2)] == [4, 4]
+    true = four.decoder._picture  # type: ignore[attr-defined]
+
+    def full(latents: torch.Tensor, *rest: Any) -> Any:
+        if len(latents) > 2:
+            raise RuntimeError("CUDA out of memory")
+        return true(latents, *rest)
+
+    monkeypatch.setattr(four.decoder, "_picture", full)
+    assert [len(tick["index"]) for tick in play.ticks(3)] == [4, 4, 2]  # the second was dealt already
+    assert play.values == {"model.batch": 2}
+    assert play.faults == ["memory ran out: 2 pictures at a time from now on"]
+    index = [number for tick in play.told("tick") for number in tick["index"]]
+    assert index == list(range(18))
+    assert [len(tick["index"]) for tick in play.ticks(1, {"model.batch": 8})] == [2]  # not tried again
+
+
+def test_not_even_one_picture_fits_so_the_scout_takes_over(monkeypatch: pytest.MonkeyPatch) -> None:
+    faithful = recast(studio(), replace(cast_of(studio()), kind="faithful", guidance=4.0, steps=3))
+    play = Play(journey=JOURNEY, studio=warm(faithful, studio().prompt, lambda: 0.0)[0])
+    monkeypatch.setattr(play.director.studio.decoder, "_picture", lambda *rest: (_ for _ in ()).throw(MemoryError()))
+    with pytest.raises(OutOfMemory):
+        play.ticks(1)
+    assert play.director.lighter()
+    assert len(play.ticks(3)) == 3
+    assert play.values == {"model.decoder": "scout"}
+    assert not play.director.lighter()
+
+
+def test_the_guard_holds_the_last_good_picture_and_cancels() -> None:
+    frames = [torch.full((2, 3, 4, 4), 0.25), torch.full((2, 3, 4, 4), 0.75)]
+    frames[1][0, 0, 0, 0] = float("nan")
+
+    class Given:
+        profile = shape = size = None
+
+        def __call__(self, latents: Any, prompt: Any, watch: Any = None) -> torch.Tensor:
+            if not watch(1, 2):
+                raise Cancelled("as asked")
+            return frames.pop(0)
+
+    alive = [True]
+    guard = Guard(Given(), lambda: alive[0])  # type: ignore[arg-type]
+    assert guard(start(2), Prompt()).mean() == 0.25
+    assert not guard.bad.any()
+    second = guard(start(2), Prompt())
+    assert guard.bad.tolist() == [True, False]
+    assert (float(second[0].mean()), float(second[1].mean())) == (0.25, 0.75)
+    alive[0] = False
+    with pytest.raises(Cancelled):
+        guard(start(2), Prompt())
+
+
+# --- texts -------------------------------------------------------------------------------------------------------
+
+
+def test_texts_are_encoded_off_the_loop_and_faded_to() -> None:
+    play = Play(journey=JOURNEY, studio=studio())
+    encoder, here = encoder_of(studio()), threading.get_ident()
+    true, made = encoder._encode, []
+
+    def told(text: str) -> Any:
+        made.append((text, threading.get_ident()))
+        return true(text)
+
+    encoder._encode = told
+    try:
+        for _ in range(20):
+            play.ticks(1, {"prompt.a": "a mountain", "prompt.fade": 0.5})
+            play.director._typist.drain(0.02)
+    finally:
+        del encoder._encode
+    assert [text for text, _ in made] == ["a mountain"]
+    assert made[0][1] != here
+    assert play.told("scene")[-1]["prompt"]["mix"] == [["a mountain", 1.0]]
+    shares = [dict(map(tuple, scene["prompt"]["mix"])).get("a mountain", 0.0) for scene in play.told("scene")]
+    assert shares == sorted(shares)
+    assert len(shares) > 3
+
+
+def test_a_text_that_cannot_be_encoded_is_told() -> None:
+    class Broken:
+        def text(self, text: str) -> None:
+            raise RuntimeError("no such glyph")
+
+    faults: list[str] = []
+    typist = Typist(faults.append)
+    typist.type(Broken(), ["x"])
+    typist.drain(PATIENCE)
+    assert faults == ["the text 'x' could not be encoded (no such glyph); use another"]
+    typist.close()
+
+
+# --- questions ---------------------------------------------------------------------------------------------------
+
+
+def moment(prompt: Prompt = Prompt("a cat", "fog")) -> Moment:  # noqa: B008
+    return Moment(studio(), prompt, 12, studio().plane.unit(0.2, 0.3), 1.0, studio().plane)
+
+
+class Answers:
+    """What is sent, and a wait for it."""
+
+    def __init__(self) -> None:
+        self.got: list[dict[str, Any]] = []
+        self._ready = threading.Condition()
+
+    def __call__(self, kind: str, **content: Any) -> None:
+        with self._ready:
+            self.got.append(json.loads(json.dumps(content)))
+            self._ready.notify()
+
+    def wait(self, count: int = 1, asks: Asks | None = None) -> list[dict[str, Any]]:
+        with self._ready:
+            for _ in range(3000):
+                if len(self.got) >= count:
+                    break
+                if asks is not None:
+                    asks.tick()
+                self._ready.wait(0.01)
+        return self.got
+
+
+def asked(**message: Any) -> dict[str, Any]:
+    answers = Answers()
+    asks = Asks(moment, answers)
+    asks.ask({"id": 5, **message})
+    answer = answers.wait(asks=asks)[0]
+    asks.close()
+    return answer
+
+
+def picture(text: str) -> np.ndarray:
+    return np.asarray(Image.open(io.BytesIO(base64.b64decode(text))))
+
+
+def test_the_diffusion_of_the_present_frame_is_shown_step_by_step() -> None:
+    answer = asked(what="diffusion", steps=4, size=64)
+    assert (answer["id"], answer["index"]) == (5, 12)
+    assert (answer["alpha"], answer["beta"]) == pytest.approx((0.2, 0.3))
+    steps = answer["steps"]
+    assert len(steps) == 4
+    assert [step["time"] for step in steps] == sorted((step["time"] for step in steps), reverse=True)
+    assert all(a["alpha_bar"] < b["alpha_bar"] for a, b in pairwise(steps))
+    assert all(step["noise"] == pytest.approx(1 - step["alpha_bar"]) for step in steps)
+    faithful = observed(studio())
+    assert faithful is not None
+    made = faithful.variant(steps=4)(studio().plane.latents(moment().unit[None], 1.0), Prompt("a cat", "fog"))
+    wanted = (made[0] * 255).round().to(torch.uint8).permute(1, 2, 0).numpy()
+    np.testing.assert_array_equal(picture(answer["picture"]), wanted)  # the last of the steps is the picture itself
+    start = seen(studio().plane.latents(moment().unit[None], 1.0))
+    np.testing.assert_array_equal(picture(steps[0]["latent"]), start)
+    for step in steps:
+        assert picture(step["clean"]).shape == (64, 64, 3)
+    end = picture(answer["latent0"]).astype(int)
+    far, near = (np.abs(picture(step["noised"]) - end).mean() for step in (steps[0], steps[-1]))
+    assert far > 2 * near  # the more noise is put back on, the less is left
+
+
+def test_a_question_goes_on_by_a_step_a_tick_and_can_be_taken_back() -> None:
+    answers = Answers()
+    asks = Asks(moment, answers)
+    asks.ask({"id": 1, "what": "diffusion", "steps": 100})
+    asks.cancel({"id": 1})
+    asks.ask({"id": 2, "what": "nonsense"})
+    got = answers.wait()
+    assert [answer["id"] for answer in got] == [2]
+    assert "ask words or diffusion" in got[0]["fault"]
+    asks.close()
+
+
+@pytest.mark.parametrize("texts", [None, [], ["x"] * 33, [3], ["\n"], ["x" * 501]], ids=str)
+def test_words_that_cannot_be_are_refused(texts: Any) -> None:
+    assert "words wants 1 to 32 texts" in asked(what="words", texts=texts)["fault"]
+
+
+def test_words_are_laid_out_by_their_embeddings() -> None:
+    answer = asked(what="words", texts=["a cat", "a mountain", "sea"], numbers=5)
+    assert len(answer["points"]) == 3
+    assert answer["here"] == pytest.approx(answer["points"][0])  # the prompt is the first word
+    assert answer["cosines"][0][3] == pytest.approx(1.0)
+    assert len(answer["tensor"]) == 5
+    world = studio().bundle
+    assert world is not None
+    tokens = world.tokenizer("a cat", padding="max_length", max_length=16, truncation=True, return_tensors="pt")
+    pooled = world.text_encoder(tokens.input_ids).pooler_output[0].detach().numpy()
+    np.testing.assert_allclose(answer["tensor"], pooled[:5], rtol=1e-4, atol=1e-5)
+
+
+def test_the_mixture_lies_between_its_words_and_the_layout_does_not_flip() -> None:
+    random = np.random.default_rng(0)
+    pooled = {text: random.normal(size=12) for text in "abcd"}
+    told = routed("abcd", pooled, (("a", 1.0), ("b", 3.0)), 3)
+    points = np.array(told["points"])
+    np.testing.assert_allclose(told["here"], 0.25 * points[0] + 0.75 * points[1], atol=1e-9)
+    assert sum(told["spread"]) <= 1.0 + 1e-9
+    again = np.array(routed("abcd", {t: v.copy() for t, v in pooled.items()}, (("a", 1.0), ("b", 3.1)), 3)["points"])
+    assert np.abs(again - points).max() < 0.2
+    assert np.abs(points).max(axis=0) == pytest.approx(points[np.abs(points).argmax(axis=0), [0, 1]])
+    one = routed("a", pooled, (("a", 1.0),), 3)
+    assert np.isfinite(one["points"]).all()
+
+
+def test_questions_before_the_first_frame_and_too_many_are_refused() -> None:
+    answers = Answers()
+    asks = Asks(lambda: None, answers)
+    asks.ask({"id": 1, "what": "words", "texts": ["a"]})
+    assert "no frame yet" in answers.wait()[0]["fault"]
+    asks.close()
+
+
+# --- takes -------------------------------------------------------------------------------------------------------
+
+
+def recorded(path: Path, play: Play, ready: dict[str, Any]) -> takes.Take:
+    recorder = takes.Recorder(path, takes.header(ready, {}, "2026-01-01T20:00:00"))
+    for kind, content in play.messages:
+        (recorder.scene if kind == "scene" else recorder.tick)(content)
+    recorder.close()
+    return takes.read(path)
+
+
+def test_a_take_is_followed_frame_by_frame_and_then_the_walk_goes_on(tmp_path: Path) -> None:
+    first = Play(journey=JOURNEY, studio=studio())
+    first.ticks(6, {"prompt.fade": 0.5})
+    first.ticks(8, {"seed.vertex.1": 9, "prompt.b": "a cat", "prompt.mix": 0.3, "prompt.fade": 0.5, "walk.speed": 9.0})
+    resolved = preset.dump(studio().preset)
+    ready = {"world": studio().world, "seer": studio().seer, "profile": {}, "size": [64, 64], "preset": resolved}
+    take = recorded(tmp_path / "one.take", first, ready)
+    second = Play(journey=JOURNEY, studio=studio())
+    second.ticks(3)
+    second.director.begin(take)
+    played = second.ticks(len(take.shots), {"walk.speed": 1.0, "prompt.a": "ignored meanwhile"})
+    np.testing.assert_array_equal(places(played), places(first.told("tick")))
+    assert [tick["sum"] for tick in played] == [tick["sum"] for tick in first.told("tick")]
+    assert [tick["index"][0] for tick in played] == list(range(3, 3 + len(played)))
+    assert second.told("scene")[1]["walk"]["mode"] == "take"
+    after = second.ticks(3)
+    assert second.director.follow is None
+    gap = np.linalg.norm(np.diff(np.concatenate([places(played), places(after)])[:, :3], axis=0), axis=1)
+    assert gap[len(played) - 1] < 0.1  # it goes on from the take's last place
+    assert second.faults == []
+
+
+def test_a_take_is_left_in_its_middle(tmp_path: Path) -> None:
+    first = Play(journey=JOURNEY, studio=studio())
+    first.ticks(12)
+    ready = {"world": "w", "seer": "s", "profile": {}, "size": [64, 64], "preset": preset.dump(studio().preset)}
+    take = recorded(tmp_path / "one.take", first, ready)
+    second = Play(journey=JOURNEY, studio=studio())
+    second.director.begin(take)
+    assert second.clock.rate == pytest.approx(1 / take.track.period)
+    played = second.ticks(5)
+    second.director.end()
+    after = second.ticks(4)
+    assert second.clock.rate == 0.0
+    assert 0 < np.linalg.norm(places(after)[0, :3] - places(played)[-1, :3]) < 0.1
+    assert played[2]["resume"]["walk"]["free"]  # a renderer that dies meanwhile goes on freely from there
+
+
+def test_a_slower_machine_keeps_to_the_takes_time(tmp_path: Path) -> None:
+    first = Play(journey=JOURNEY, studio=studio())
+    first.ticks(17)
+    ready = {"world": "w", "seer": "s", "profile": {}, "size": [64, 64], "preset": preset.dump(studio().preset)}
+    take = recorded(tmp_path / "one.take", first, ready)
+    slow = Play(journey=JOURNEY, studio=studio())
+    slow.clock.period = 2 * Metronome.period
+    slow.director.begin(take)
+    played = slow.ticks(8)
+    np.testing.assert_allclose(places(played), places(first.told("tick"))[:16:2], atol=1e-9)

@@ -1,0 +1,303 @@
+"""The renderer as a process: it loads, shows, plays on, hears, answers, goes on where another was killed, and ends."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import threading
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from installation.clock import LiveClock
+from installation.controls import Mailbox
+from installation.live.ring import Ring
+from installation.live.wire import Wire
+from installation.render.post import Post, parameters
+from installation.render.process import Speaker
+from latentworld import globe, preset
+
+JOURNEY = ["decoder.height=32", "decoder.width=32", "decoder.steps=6", "show.rate=60", "pilot.mode=off"]
+PATIENCE = 60.0
+
+
+class Renderer:
+    """A renderer in a process of its own, and everything it said."""
+
+    def __init__(self, ring: Ring, path: Path, *more: str) -> None:
+        command = [sys.executable, "-m", "installation.render", "--ring", ring.name, "--preset", str(path), *more]
+        environment = {**os.environ, "OMP_NUM_THREADS": "1"}
+        pipe = subprocess.PIPE
+        self.process = subprocess.Popen(command, stdin=pipe, stdout=pipe, stderr=pipe, env=environment)
+        self.wire = Wire(self.process.stdout, self.process.stdin)  # type: ignore[arg-type]
+        self.said: list[dict[str, Any]] = []
+        self._ready = threading.Condition()
+        self._ended = False
+        threading.Thread(target=self._listen, daemon=True).start()
+
+    def _listen(self) -> None:
+        for message in self.wire.read():
+            with self._ready:
+                self.said.append(message)
+                self._ready.notify_all()
+        with self._ready:
+            self._ended = True
+            self._ready.notify_all()
+
+    def wait(self, which: Callable[[dict[str, Any]], bool], after: int = 0) -> dict[str, Any]:
+        """The first message of which that is true."""
+        found: list[dict[str, Any]] = []
+
+        def there() -> bool:
+            found[:] = [message for message in self.said[after:] if which(message)]
+            return bool(found) or self._ended
+
+        with self._ready:
+            assert self._ready.wait_for(there, PATIENCE), self.said[-3:]
+        assert found, (self.said[-3:], self.process.wait(5), self.process.stderr.read().decode()[-2000:])  # type: ignore[union-attr]
+        return found[0]
+
+    def tick(self, after: int = 0) -> dict[str, Any]:
+        """A tick that was made from now on."""
+        return self.wait(lambda message: message["kind"] == "tick", after)
+
+    def end(self) -> int:
+        """Its exit status, when it was asked to stop."""
+        self.wire.send("stop")
+        self.wire.close()
+        code = self.process.wait(PATIENCE)
+        self.close()
+        return code
+
+    def close(self) -> None:
+        if self.process.poll() is None:
+            self.process.kill()
+            self.process.wait(PATIENCE)
+        with self._ready:
+            self._ready.wait_for(lambda: self._ended, PATIENCE)
+        for stream in (self.process.stdout, self.process.stderr):
+            assert stream is not None
+            stream.close()
+        self.wire.close()
+
+
+@pytest.fixture
+def ring() -> Iterator[Ring]:
+    made = Ring.create(8, (64, 64))
+    yield made
+    made.close()
+    made.unlink()
+
+
+@pytest.fixture
+def path(tmp_path: Path) -> Path:
+    file = tmp_path / "journey.toml"
+    file.write_text(preset.dump(preset.load("analytic", JOURNEY)), encoding="utf-8")
+    return file
+
+
+def test_it_shows_hears_and_goes_on_where_it_was_killed(ring: Ring, path: Path) -> None:
+    first = Renderer(ring, path)
+    ready = first.wait(lambda message: message["kind"] == "ready")
+    assert ready["size"] == [32, 32]
+    assert preset.parse(__import__("tomllib").loads(ready["preset"])).decoder.steps == 6
+    assert first.said[0]["kind"] == "beat"  # alive while it loads
+    first.tick()
+    first.wire.send(
+        "controls", values={"walk.speed": 1.5, "walk.kind": "orbit", "prompt.a": 3}, triggers=[], stamp=42.0
+    )
+    heard = first.wait(lambda message: message.get("stamp") == 42.0)
+    first.wait(lambda message: message["kind"] == "fault" and "prompt.a takes a text" in message["text"])
+    shot = ring.get(ring.newest)
+    assert shot is not None
+    assert shot.picture.shape == (32, 32, 3)
+    assert heard["index"][0] > 0
+    os.kill(first.process.pid, signal.SIGKILL)
+    first.process.wait(PATIENCE)
+    first.close()
+    last = [message for message in first.said if message["kind"] == "tick"][-1]
+    newest = ring.newest
+
+    second = Renderer(ring, path, "--resume", json.dumps(last["resume"]))
+    tick = second.tick()
+    assert tick["index"][0] == last["index"][-1] + 1
+    assert tick["time"][0] > last["time"][-1]
+    scene = second.wait(lambda message: message["kind"] == "scene")
+    assert scene["walk"]["kind"] == "orbit"
+    there, here = np.array(last["place"][-1][:3]), np.array(tick["place"][0][:3])
+    assert 0 < float(globe.angle(there, here)) < 0.1  # one stride on, and not at the start again
+    assert ring.newest > newest
+    assert second.end() == 0
+
+
+def test_a_show_that_is_gone_ends_it(ring: Ring, path: Path) -> None:
+    renderer = Renderer(ring, path)
+    renderer.tick()
+    renderer.process.stdin.close()  # type: ignore[union-attr]
+    assert renderer.process.wait(PATIENCE) == 0
+    renderer.close()
+
+
+@pytest.mark.parametrize("fault", ["ring", "preset"])
+def test_what_cannot_be_survived_is_one_line_and_a_status(ring: Ring, tmp_path: Path, path: Path, fault: str) -> None:
+    if fault == "preset":
+        path.write_text('[world]\nname = "nowhere/at-all"\n', encoding="utf-8")
+    name = "lw-1-00000000" if fault == "ring" else ring.name
+    command = [sys.executable, "-m", "installation.render", "--ring", name, "--preset", str(path)]
+    environment = {**os.environ, "HF_HUB_OFFLINE": "1"}
+    done = subprocess.run(command, input=b"", capture_output=True, env=environment, timeout=PATIENCE, check=False)
+    assert done.returncode == 1
+    last = done.stderr.decode().strip().splitlines()[-1]
+    assert last.startswith("error: ")
+    assert "Traceback" not in done.stderr.decode()
+
+
+def test_a_resume_that_means_nothing_is_told_and_the_show_begins(ring: Ring, path: Path) -> None:
+    kept = {"index": 7, "time": 3.0, "period": 0.1, "walk": {"free": "nonsense"}, "controls": {}}
+    renderer = Renderer(ring, path, "--resume", json.dumps(kept))
+    assert renderer.tick()["index"] == [8]
+    renderer.wait(lambda message: message["kind"] == "fault" and "begins anew" in message["text"])
+    assert renderer.end() == 0
+
+
+# --- its parts ---------------------------------------------------------------------------------------------------
+
+
+class Deaf:
+    """A wire that says what it is told to, and keeps what is sent."""
+
+    def __init__(self, *messages: dict[str, Any]) -> None:
+        self._messages, self.sent = messages, []  # type: ignore[var-annotated]
+
+    def read(self) -> Iterator[dict[str, Any]]:
+        yield from self._messages
+
+    def send(self, kind: str, droppable: bool = False, **content: Any) -> None:
+        self.sent.append((kind, content))
+
+
+def heard(*messages: dict[str, Any]) -> tuple[Mailbox, list[str], Deaf, list[Any]]:
+    mailbox, faults, done, wire = Mailbox(), list[str](), threading.Event(), Deaf(*messages)
+    followed: list[Any] = []
+    Post(wire, mailbox, faults.append, done.set, followed.append, lambda: followed.append(None))  # type: ignore[arg-type]
+    assert done.wait(PATIENCE)
+    return mailbox, faults, wire, followed
+
+
+def test_controls_are_checked_again_and_the_rest_is_taken() -> None:
+    values = {"walk.speed": 1e9, "walk.radius": "wide", "no.such": 1, "walk.position": [1, 2], "out.freeze": True,
+              "model.world": "another", "rift.value": 3, "walk.kind": None}  # fmt: skip
+    triggers = [["walk.jump", None], "walk.jump", ["panic"]]
+    mailbox, faults, _, _ = heard({"kind": "controls", "values": values, "triggers": triggers, "stamp": 9.0})
+    latest = mailbox.latest()
+    assert dict(latest.values) == {"walk.speed": 24.0, "walk.position": (1.0, 2.0), "model.world": "another",
+                                   "walk.kind": None, "walk.auto": False}  # fmt: skip
+    assert [press.name for press in latest.triggers] == ["walk.jump", "walk.jump"]
+    assert latest.stamp == 9.0
+    assert faults == ["walk.radius takes a finite number, not 'wide'"]
+
+
+def test_a_position_turns_the_autopilot_off_until_it_is_asked_for() -> None:
+    position, auto = {"walk.position": [0.5, 0.5]}, {"walk.auto": True}
+    for told, wanted in (
+        ([position], False),
+        ([position, auto], True),
+        ([auto, position], False),
+        ([position | auto], True),
+    ):
+        mailbox, _, _, _ = heard(*({"kind": "controls", "values": values} for values in told))
+        assert mailbox.latest().values["walk.auto"] is wanted
+
+
+def test_messages_that_mean_nothing_do_not_end_the_thread() -> None:
+    mailbox, faults, wire, followed = heard(
+        {"kind": "controls", "values": 7}, {"kind": "controls", "triggers": [[]]}, {"kind": "???"},
+        {"kind": "ask", "id": 3}, {"kind": "follow", "file": "x.take"}, {"kind": "unfollow"}, {"kind": "cancel"},
+        {"kind": "controls", "values": {"walk.speed": 2.0}}, {"kind": "stop"},
+        {"kind": "controls", "values": {"walk.speed": 3.0}},
+    )  # fmt: skip
+    assert mailbox.latest().values == {"walk.speed": 2.0}
+    assert len(faults) == 2
+    assert wire.sent == [("answer", {"id": 3, "fault": "the world is still loading: ask again"})]
+    assert followed == ["x.take", None]
+
+
+def test_the_renderers_table_is_the_loops() -> None:
+    rows = parameters()
+    assert "walk.speed" in rows
+    assert not [name for name in rows if name.startswith(("out.", "lfo.", "slew."))]
+    assert rows["model.world"].check("anything printable") == "anything printable"
+
+
+def test_the_same_fault_is_not_told_over_and_over() -> None:
+    now, wire = [0.0], Deaf()
+    speaker = Speaker(wire, lambda: now[0])  # type: ignore[arg-type]
+    for at, text in ((0.0, "a"), (0.1, "a"), (0.2, "b"), (3.0, "a")):
+        now[0] = at
+        speaker.fault(text)
+        speaker.beat()
+    assert [content["text"] for kind, content in wire.sent if kind == "fault"] == ["a", "b", "a"]
+    assert sum(kind == "beat" for kind, _ in wire.sent) == 2
+
+
+# --- the live clock ----------------------------------------------------------------------------------------------
+
+
+class World:
+    """Time that passes when somebody waits or works."""
+
+    def __init__(self) -> None:
+        self.now, self.waits = 100.0, list[float]()
+
+    def wait(self, seconds: float) -> None:
+        self.waits.append(seconds)
+        self.now += seconds
+
+
+def beaten(clock: LiveClock, world: World, work: list[float]) -> list[Any]:
+    ticks = []
+    for tick, seconds in zip(clock, [*work, None]):  # type: ignore[list-item]
+        if seconds is None:
+            clock.stop()
+            break
+        ticks.append((tick, clock.began, clock.period))
+        world.now += seconds
+    return ticks
+
+
+def test_the_clock_counts_on_and_is_paced_evenly() -> None:
+    world = World()
+    clock = LiveClock(2, 10.0, 0.1, 41, 7.0, lambda: world.now, world.wait)
+    ticks = beaten(clock, world, [0.05] * 10)
+    assert [tick.index.tolist() for tick, _, _ in ticks] == [[42 + 2 * i, 43 + 2 * i] for i in range(10)]
+    np.testing.assert_allclose(np.diff([began for _, began, _ in ticks]), 0.2)  # two pictures at ten a second
+    times = np.concatenate([tick.time for tick, _, _ in ticks])
+    np.testing.assert_allclose(np.diff(times), 0.1, atol=0.006)
+    assert times[0] > 7.0
+
+
+def test_the_period_is_smooth_and_finds_what_ticks_take() -> None:
+    world = World()
+    clock = LiveClock(1, 0.0, 0.5, -1, 0.0, lambda: world.now, world.wait)
+    ticks = beaten(clock, world, [0.1] * 60 + [2.0] + [0.1] * 60)
+    periods = np.array([period for _, _, period in ticks])
+    assert periods[59] == pytest.approx(0.1, rel=0.02)
+    assert periods[62] < 0.15  # one hitch of twenty periods moves it by a fifth
+    assert world.waits == []
+    times = np.array([tick.time[0] for tick, _, _ in ticks])
+    assert (np.diff(times) > 0).all()
+    assert abs((times[-1] - times[0]) - (ticks[-1][1] - ticks[0][1])) < 2.0  # show time keeps to the wall's
+
+
+def test_a_machine_that_slept_catches_up_at_once() -> None:
+    world = World()
+    clock = LiveClock(1, 0.0, 0.1, -1, 0.0, lambda: world.now, world.wait)
+    ticks = beaten(clock, world, [0.1, 0.1, 3600.0, 0.1, 0.1])
+    assert ticks[-1][0].time[0] > 3600.0
+    assert ticks[-1][2] < 0.2

@@ -1,0 +1,286 @@
+"""What ports see of a show (status, pictures, questions, ticks, takes), what is played, and doors that stay shut."""
+
+from __future__ import annotations
+
+import io
+import os
+import signal
+import socket
+from concurrent.futures import Future
+from pathlib import Path
+
+import pytest
+from PIL import Image
+from show import preset as standin_preset
+from show import put_on, until, venue
+from stores import surveyed
+
+from installation.desk import Desk
+from installation.live import charts
+from installation.live.asks import MOST, Asks
+from installation.live.feed import Feed
+from installation.live.venue import Doors
+from installation.parameters import table
+from latentworld.errors import ShowError
+
+
+@pytest.fixture(scope="module")
+def performed(tmp_path_factory: pytest.TempPathFactory):  # type: ignore[no-untyped-def]
+    """One show for all tests that do not hurt it: the show, what it said, its folder."""
+    folder = tmp_path_factory.mktemp("show")
+    show, said = put_on(folder)
+    show.start()
+    until(lambda: show.status().renderer == "running" and show.status().fresh < 10)
+    yield show, said, folder
+    show.stop()
+
+
+def test_pictures_are_jpegs_of_the_newest_frame(performed) -> None:  # type: ignore[no-untyped-def]
+    show, _, _ = performed
+    first, data = until(show.picture)
+    with Image.open(io.BytesIO(data)) as image:
+        assert (image.format, image.size) == ("JPEG", (64, 64))
+    until(lambda: show.picture()[0] > first)
+
+
+def test_ticks_are_heard_until_one_lets_go_and_a_listener_that_fails_hurts_nobody(performed) -> None:  # type: ignore[no-untyped-def]
+    show, _, _ = performed
+    heard: list[int] = []
+
+    def failing(message: object) -> None:
+        raise ZeroDivisionError
+
+    show.watch(failing)
+    end = show.watch(lambda message: heard.extend(message["index"]))
+    until(lambda: len(heard) > 10)
+    end()
+    assert show._listeners == ()
+    frame = show.status().frame
+    until(lambda: show.status().frame > frame + 10)
+    assert heard[-1] <= frame + 4
+
+
+def test_what_is_played_reaches_the_renderer_with_its_stamp(performed) -> None:  # type: ignore[no-untyped-def]
+    show, _, _ = performed
+    show.desk.set("walk.speed", 5.0, "test")
+    until(lambda: show.ask("values").result(30)["values"].get("walk.speed") == 5.0)
+    until(lambda: show.status().latency[0] > 0)
+    assert show.desk.value("rift.value") == 1.0  # told by ticks
+
+
+def test_a_question_that_means_nothing_fails_in_words(performed) -> None:  # type: ignore[no-untyped-def]
+    with pytest.raises(ShowError, match="means nothing"):
+        performed[0].ask("nonsense").result(30)
+
+
+def test_panic_brings_everything_back_and_stops_what_moves(performed) -> None:  # type: ignore[no-untyped-def]
+    show, said, _ = performed
+    desk = show.desk
+    for name, value in {"prompt.mix": 1.0, "out.blackout": True, "lfo.1.depth": 0.5, "out.gamma": 2.0}.items():
+        desk.set(name, value, "test")
+    desk.press("panic", source="test")
+    until(lambda: said.of("panic"))
+    assert desk.value("prompt.a") == show.safe.prompt.positive
+    assert (desk.value("prompt.mix"), desk.value("out.blackout"), desk.value("lfo.1.depth")) == (0.0, False, 0.0)
+    assert desk.value("out.gamma") == 2.0  # the wall's
+    until(lambda: show.ask("values").result(30)["values"].get("walk.kind") == "orbit")
+
+
+def test_a_snapshot_that_is_not_there_is_a_line(performed) -> None:  # type: ignore[no-untyped-def]
+    show, said, folder = performed
+    show.desk.press("snapshot.recall", "nowhere")
+    until(lambda: said.of("no snapshot 'nowhere'"))
+    show.desk.press("snapshot.save", "dusk")
+    until(lambda: (folder / "snapshots" / "dusk.json").is_file())
+
+
+def test_a_take_is_recorded_and_replayed_by_name_alone(performed) -> None:  # type: ignore[no-untyped-def]
+    from installation.takes import read
+
+    show, said, folder = performed
+    show.desk.set("record.take", True, "test")
+    until(lambda: said.of("recording the take"))
+    show.desk.set("walk.speed", 7.0, "test")
+    frame = show.status().frame
+    until(lambda: show.status().frame > frame + 20)
+    show.desk.set("record.take", False, "test")
+    until(lambda: said.of("recorded the take"))
+    (name,) = show.takes()
+    assert len(read(folder / "takes" / f"{name}.take").shots.index) > 10
+    show.desk.press("replay", name)
+    until(lambda: said.of(f"following {(folder / 'takes').resolve()}"))
+    for bad in ("../state.json", "/etc/passwd", "nothing"):
+        show.desk.press("replay", bad)
+        until(lambda bad=bad: said.of(f"no take {bad!r}"))
+
+
+def test_a_video_is_an_output_that_shows_what_the_wall_shows(performed) -> None:  # type: ignore[no-untyped-def]
+    show, said, folder = performed
+    show.desk.set("out.freeze", True, "test")
+    show.desk.set("record.video", True, "test")
+    until(lambda: said.of("recording the video"))
+    until(lambda: show.recordings.video and show.recordings.video.alive)
+    show.desk.set("record.video", False, "test")
+    until(lambda: said.of("recorded the video"))
+    show.desk.set("out.freeze", False, "test")
+    (made,) = (folder / "video").iterdir()
+    assert made.read_text().endswith("True")
+
+
+def test_a_video_that_dies_switches_itself_off(performed) -> None:  # type: ignore[no-untyped-def]
+    show, said, _ = performed
+    show.desk.set("record.video", True, "test")
+    video = until(lambda: show.recordings.video)
+    os.kill(video.pid, signal.SIGKILL)
+    until(lambda: show.desk.value("record.video") is False)
+    until(lambda: said.of("the video ended by SIGKILL"))
+    assert show.recordings.video is None
+
+
+def test_memory_of_every_process_is_known(performed) -> None:  # type: ignore[no-untyped-def]
+    show, _, _ = performed
+    memory = until(lambda: set(show.status().memory) >= {"show", "renderer", "stage"} and show.status().memory)
+    assert all(size > 1_000_000 for size in memory.values())
+
+
+def test_a_full_disk_ends_recordings_and_nothing_else(performed, monkeypatch: pytest.MonkeyPatch) -> None:  # type: ignore[no-untyped-def]
+    show, said, _ = performed
+    show.desk.set("record.take", True, "test")
+    until(lambda: show.recordings._take)
+    monkeypatch.setattr(show.recordings, "_free", lambda: 0)
+    show.recordings.spare()
+    until(lambda: show.recordings._take is None)
+    assert said.of("the recording ends")
+
+
+# ---- alone
+
+
+def test_a_port_in_use_and_a_missing_library_are_lines(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    from installation.live import ports
+
+    def missing(self: object) -> object:
+        raise ModuleNotFoundError("no module named rtmidi")
+
+    monkeypatch.setattr(ports.Ports, "_midi", missing)
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as taken:
+        taken.bind(("127.0.0.1", 0))
+        port = taken.getsockname()[1]
+        place = venue(tmp_path, Doors(osc=port, deck=None)).model_copy(update={"midi": True})
+        show, said = put_on(tmp_path, venue=place)
+        show.start()
+        try:
+            assert said.of("no midi: no module named rtmidi")
+            assert said.of("no osc: ")
+            assert said.of(str(port))
+            until(lambda: show.status().renderer == "running")
+        finally:
+            show.stop()
+
+
+def test_an_open_port_says_where_it_is(tmp_path: Path) -> None:
+    show, said = put_on(tmp_path, venue=venue(tmp_path, Doors(osc=0, deck=None)))
+    show.start()
+    try:
+        assert said.of("osc: udp port ")
+        assert not said.of("port 0 ")
+    finally:
+        show.stop()
+
+
+def test_the_atlas_underneath_as_plain_values(tmp_path: Path) -> None:
+    import json
+
+    folder = surveyed(tmp_path / "atlas")
+    store = next(folder.glob("*.zarr"), folder)
+    told = charts.chart(store)
+    n = len(told["alpha"])
+    assert n > 3
+    assert [len(told[key]) for key in ("unit", "beta", "front")] == [n] * 3
+    assert json.loads(json.dumps(told, allow_nan=False)) == told
+    bad = standin_preset().model_copy(update={"pilot": standin_preset().pilot.model_copy(update={"atlas": "nowhere"})})
+    show, said = put_on(tmp_path / "show", preset=bad)
+    show.start()
+    try:
+        until(lambda: said.of("no atlas underneath"))
+        assert show.atlas() is None
+    finally:
+        show.stop()
+
+
+class Line:
+    """A wire that keeps what is sent."""
+
+    def __init__(self) -> None:
+        self.sent, self.dropped = [], 0
+
+    def send(self, kind: str, droppable: bool = False, **content: object) -> None:
+        self.sent.append((kind, droppable, content))
+
+
+def test_questions_time_out_are_lost_cancelled_and_never_too_many() -> None:
+    now = [0.0]
+    asks, line = Asks(lambda: now[0], patience=10.0), Line()
+    futures = [asks.ask(line, "words", {"id": 999, "x": i}) for i in range(MOST)]  # type: ignore[arg-type]
+    assert [content["id"] for _, _, content in line.sent] == list(range(1, MOST + 1))
+    with pytest.raises(ShowError, match="wait for their answers"):
+        asks.ask(line, "words", {}).result(0)  # type: ignore[arg-type]
+    asks.answered({"kind": "answer", "id": 1, "y": 2})
+    asks.answered({"kind": "answer", "id": 1, "y": 3})
+    assert futures[0].result(0) == {"y": 2}
+    assert futures[1].cancel()
+    assert line.sent[-1] == ("cancel", False, {"id": 2})
+    asks.answered({"kind": "answer", "id": 2})
+    now[0] = 10.0
+    asks.expire()
+    with pytest.raises(ShowError, match="no answer within 10 s"):
+        futures[2].result(0)
+    last = asks.ask(line, "words", {})  # type: ignore[arg-type]
+    asks.lost()
+    with pytest.raises(ShowError, match="lost"):
+        last.result(0)
+    nobody: Future[dict[str, object]] = asks.ask(None, "words", {})
+    with pytest.raises(ShowError, match="not there"):
+        nobody.result(0)
+
+
+def test_only_what_changed_is_sent_and_all_of_it_to_a_new_child_or_after_a_loss() -> None:
+    desk, line = Desk(table(), lambda: 0.0), Line()
+    feed = Feed(desk, "loop", "controls")
+    feed.pass_on(line, 0.0)  # type: ignore[arg-type]
+    everything = line.sent[0][2]["values"]
+    assert everything == desk.effective("loop", 0.0)
+    feed.pass_on(line, 1.0)  # type: ignore[arg-type]
+    assert len(line.sent) == 1
+    desk.set("walk.speed", 2.0)
+    desk.press("walk.jump", None)
+    feed.pass_on(line, 2.0)  # type: ignore[arg-type]
+    kind, droppable, content = line.sent[1]
+    assert (kind, droppable, content["values"], content["triggers"]) == (
+        "controls", False, {"walk.speed": 2.0}, [["walk.jump", None]]
+    )  # fmt: skip
+    line.dropped = 1
+    feed.pass_on(line, 3.0)  # type: ignore[arg-type]
+    assert line.sent[2][2]["values"] == everything | {"walk.speed": 2.0}
+    other = Line()
+    feed.withhold(other, 4.0)  # type: ignore[arg-type]
+    feed.pass_on(other, 4.0)  # type: ignore[arg-type]
+    assert other.sent == []
+    desk.set("prompt.mix", 0.5)
+    feed.pass_on(other, 5.0)  # type: ignore[arg-type]
+    assert other.sent[0][2]["values"] == {"prompt.mix": 0.5}
+
+
+def test_a_place_to_steer_for_does_not_take_over_in_a_new_renderer() -> None:
+    desk, line = Desk(table(), lambda: 0.0), Line()
+    desk.set("walk.position", (0.5, 0.5))
+    feed = Feed(desk, "loop", "controls")
+    feed.pass_on(line, 0.0)  # type: ignore[arg-type]
+    assert "walk.position" not in line.sent[0][2]["values"]
+    desk.set("walk.position", (0.6, 0.5))
+    feed.pass_on(line, 1.0)  # type: ignore[arg-type]
+    assert line.sent[1][2]["values"] == {"walk.position": (0.6, 0.5)}
+    desk.set("walk.auto", False)
+    anew = Line()
+    feed.pass_on(anew, 2.0)  # type: ignore[arg-type]
+    assert anew.sent[0][2]["values"]["walk.position"] == (0.6, 0.5)

@@ -1,0 +1,68 @@
+"""`latentworld show` as people type it: what is refused is one line, what is said goes before the venue."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from installation.cli import show as command
+from installation.live import state
+from installation.live.venue import Doors, Venue, Wall
+from latentworld.errors import DiskFull
+
+REFUSED = {
+    "unknown preset": ["show", "frist-light"],
+    "unknown key": ["show", "analytic", "--set", "film.fsp=3"],
+    "no venue": ["show", "analytic", "--venue", "OUT/nowhere.toml"],
+    "unknown safe preset": ["show", "analytic", "--safe", "sfae", "--folder", "OUT"],
+    "unwritable folder": ["show", "analytic", "--headless", "--folder", "/proc/nowhere"],
+}
+MISUSED = {
+    "two walls": ["show", "analytic", "--window", "--headless"],
+    "no size": ["show", "analytic", "--size", "720p"],
+    "a size of nothing": ["show", "analytic", "--size", "0x100"],
+    "a port too far": ["show", "analytic", "--osc", "70000"],
+}
+
+
+CASES = {name: (arguments, 1) for name, arguments in REFUSED.items()}
+CASES |= {name: (arguments, 2) for name, arguments in MISUSED.items()}
+
+
+@pytest.mark.parametrize(("arguments", "code"), CASES.values(), ids=CASES.keys())
+def test_what_is_refused_is_one_line(arguments: list[str], code: int, run, tmp_path: Path) -> None:  # type: ignore[no-untyped-def]
+    found, out, err = run(*(argument.replace("OUT", str(tmp_path)) for argument in arguments))
+    assert (found, out) == (code, ""), err
+    assert err.startswith("error: ")
+    assert err.count("\n") == 1
+
+
+def test_a_venue_with_an_unknown_key_names_it(run, tmp_path: Path) -> None:  # type: ignore[no-untyped-def]
+    (tmp_path / "v.toml").write_text("[wall]\nrotaton = 90\n")
+    code, _, err = run("show", "analytic", "--venue", tmp_path / "v.toml")
+    assert code == 1
+    assert "wall.rotaton" in err
+
+
+def test_what_is_typed_goes_before_the_venue_and_the_rest_stays() -> None:
+    place = Venue(folder="here", safe="void", wall=Wall(rotation=90), doors=Doors(osc=7000, deck=7001))
+    wall, doors = {"kind": "headless", "monitor": None, "size": (64, 96)}, {"osc": 0, "deck": None, "open": None}
+    made = command._changed(place, {"folder": None, "safe": "neutral"}, wall, doors, {"deck"})
+    assert made.wall == Wall(kind="headless", rotation=90, size=(64, 96))
+    assert (made.doors.osc, made.doors.deck, made.doors.open) == (0, None, False)
+    assert (made.folder, made.safe) == ("here", "neutral")
+    assert command._changed(place, {}, {}, {}, set()) == place
+    assert (command._monitor("2"), command._monitor("HDMI-1"), command._size("720x1280")) == (2, "HDMI-1", (720, 1280))
+
+
+def test_a_full_disk_keeps_no_show_from_starting_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    state.keep(tmp_path / "preset.toml", "a = 1\n")
+
+    def full(path: Path, data: bytes) -> None:
+        raise DiskFull("full")
+
+    monkeypatch.setattr(state.disk, "save", full)
+    state.keep(tmp_path / "preset.toml", "a = 1\n")
+    with pytest.raises(DiskFull):
+        state.keep(tmp_path / "preset.toml", "a = 2\n")

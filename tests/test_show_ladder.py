@@ -1,0 +1,213 @@
+"""What is started next when a renderer fails, and when a child counts as hung: decided without a process or a clock."""
+
+from __future__ import annotations
+
+from installation.live.keeper import Keeper
+from installation.live.ladder import Ladder, Patience
+from latentworld.errors import ShowError
+
+P = Patience(silence=5, still=60, loading=600, settle=5, longest=60, retry=180, tries=3)
+
+
+def ladder() -> Ladder:
+    return Ladder(("preset", "safe", "loop"), P)
+
+
+def test_one_death_after_progress_is_answered_at_once_and_for_ever() -> None:
+    steps = ladder()
+    assert [steps.failed(10.0 * i, True) - 10.0 * i for i in range(20)] == [0.0] * 20
+    assert steps.rung == "preset"
+
+
+def test_three_failures_lead_to_the_safe_preset_and_three_more_to_the_loop() -> None:
+    steps, rungs = ladder(), []
+    for i in range(6):
+        steps.failed(float(i), False)
+        rungs.append(steps.rung)
+    assert rungs == ["preset", "preset", "safe", "safe", "safe", "loop"]
+
+
+def test_without_anything_lower_the_pauses_grow_to_their_limit() -> None:
+    steps = Ladder(("preset",), P)
+    pauses = [steps.failed(0.0, False) for _ in range(10)]
+    assert pauses == [0, 1, 2, 4, 8, 16, 32, 60, 60, 60]
+    steps.settled()
+    assert steps.failed(0.0, False) == 0
+
+
+def fallen(now: float = 0.0) -> Ladder:
+    steps = ladder()
+    for _ in range(3):
+        steps.failed(now, False)
+    return steps
+
+
+def test_the_real_thing_is_tried_again_and_one_failure_brings_the_safe_preset_back() -> None:
+    steps = fallen()
+    assert not steps.trial(179.0)
+    assert steps.trial(180.0)
+    assert steps.rung == "preset"
+    assert not steps.trial(1000.0)  # it is being tried
+    steps.failed(200.0, False)
+    assert steps.rung == "safe"
+    assert not steps.trial(200.0 + 359.0)  # twice as long now
+    assert steps.trial(200.0 + 360.0)
+
+
+def test_a_trial_that_succeeds_is_the_show_again() -> None:
+    steps = fallen()
+    assert steps.trial(180.0)
+    steps.settled()
+    assert not steps.trial(1e9)
+    assert [steps.failed(1000.0, False), steps.rung] == [1000.0, "preset"]
+
+
+def test_the_waits_between_trials_are_bounded() -> None:
+    steps, now, waits = fallen(), 0.0, []
+    for _ in range(6):
+        before = now
+        while not steps.trial(now):
+            now += 1.0
+        waits.append(now - before)
+        steps.failed(now, False)
+    assert waits == [180, 360, 720, 1440, 1440, 1440]
+
+
+class Child:
+    """Stands for a process."""
+
+    def __init__(self) -> None:
+        self.alive, self.code, self.killed, self.refusal = True, None, False, ""
+
+    def why(self) -> str:
+        return "ended"
+
+    def kill(self) -> None:
+        self.alive, self.killed = False, True
+
+    def wait(self, patience: float) -> bool:
+        return True
+
+
+class Stage:
+    """A keeper whose clock and children are ours."""
+
+    def __init__(self, patience: Patience = P, rungs: tuple[str, ...] = ("preset", "safe")) -> None:
+        self.now, self.children, self.said, self.heard, self.rungs = 0.0, [], [], [], []
+        self.keeper = Keeper("renderer", self.start, Ladder(rungs, patience), patience, lambda: self.now,
+                             self.heard.append, self.said.append)  # fmt: skip
+
+    def start(self, rung: str, heard: object) -> Child:
+        self.rungs.append(rung)
+        self.children.append(Child())
+        return self.children[-1]
+
+    def at(self, now: float, *kinds: str) -> Keeper:
+        self.now = now
+        for kind in kinds:
+            self.keeper.heard(self.children[-1], {"kind": kind})
+        self.keeper.tend(now)
+        return self.keeper
+
+
+def test_a_renderer_that_falls_silent_is_killed_and_replaced() -> None:
+    scene = Stage()
+    assert scene.at(0).state == "loading"
+    assert scene.at(1, "ready", "tick").state == "running"
+    assert scene.at(5.9).state == "hung"
+    assert len(scene.children) == 1
+    scene.at(6.1)
+    assert scene.children[0].killed
+    assert "hung" in scene.said[0]
+    assert scene.at(6.2).state == "restarting"
+    assert len(scene.children) == 2
+
+
+def test_loading_may_be_silent_for_longer_and_beats_keep_it_alive_but_not_for_ever() -> None:
+    scene = Stage()
+    scene.at(0)
+    scene.at(59, "beat")
+    for now in range(60, 590, 10):
+        scene.at(now, "beat")
+    assert len(scene.children) == 1
+    scene.at(601, "beat")
+    assert scene.children[0].killed
+    silent = Stage()
+    silent.at(0)
+    silent.at(61)
+    assert silent.children[0].killed
+
+
+def test_a_loop_that_beats_without_making_pictures_is_hung_in_the_end() -> None:
+    scene = Stage()
+    scene.at(0)
+    scene.at(1, "tick")
+    for now in range(2, 600, 4):
+        scene.at(now, "beat")
+    assert not scene.children[0].killed
+    for now in range(600, 610, 4):
+        scene.at(now, "beat")
+    assert scene.children[0].killed
+
+
+def test_answers_are_no_sign_that_the_loop_runs() -> None:
+    scene = Stage()
+    scene.at(0)
+    for now in range(1, 5):
+        scene.at(now, "tick")
+    for now in range(5, 11):
+        scene.at(now, "answer")
+    assert scene.children[0].killed
+
+
+def test_what_a_replaced_child_still_says_is_not_heard() -> None:
+    scene = Stage()
+    scene.at(0)
+    scene.at(1, "tick")
+    scene.children[0].alive = False
+    scene.at(2)
+    scene.at(3)
+    scene.keeper.heard(scene.children[0], {"kind": "tick"})
+    assert len(scene.heard) == 1
+    assert scene.keeper.state == "restarting"
+
+
+def test_crashes_without_progress_climb_down_and_the_trial_goes_up_again() -> None:
+    scene = Stage()
+    now = 0.0
+    while scene.keeper.ladder.rung == "preset":
+        now += 1
+        scene.at(now)
+        if scene.children[-1].alive:
+            scene.children[-1].alive = False
+    scene.at(now + 1)
+    assert scene.rungs == ["preset"] * 3 + ["safe"]
+    for step in range(1, 200):
+        scene.at(now + step, "tick")
+    assert scene.rungs == ["preset"] * 3 + ["safe", "preset"]
+    assert scene.children[3].killed
+    assert scene.keeper.state == "running"
+
+
+def test_only_the_very_first_child_may_refuse() -> None:
+    for first in (True, False):
+        scene = Stage()
+        scene.at(0)
+        if not first:
+            scene.at(1, "tick")
+        scene.keeper.heard(scene.children[0], {"kind": "fault", "text": "no world"})
+        scene.children[0].alive, scene.children[0].code = False, 1
+        assert scene.at(2).refusal == ("no world" if first else None)
+        scene.at(100)
+        assert len(scene.children) == (1 if first else 2)
+
+
+def test_a_process_that_cannot_be_had_is_no_end() -> None:
+    scene = Stage()
+    scene.keeper._start = lambda rung, heard: (_ for _ in ()).throw(ShowError("no memory"))
+    scene.at(0)
+    scene.at(0.5)
+    assert scene.said == ["the renderer cannot be started: no memory"]
+    scene.keeper._start = scene.start
+    scene.at(2)
+    assert scene.keeper.child is scene.children[0]

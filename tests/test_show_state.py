@@ -1,0 +1,109 @@
+"""What a show remembers, and how it takes what is on disk: whole, damaged, of another preset, or held by another."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from installation.desk import Desk
+from installation.live import played, state
+from installation.parameters import table
+from latentworld.errors import ShowError
+from latentworld.preset import Preset, load, parse
+
+RESUME = {"unit": [0.1 + 0.2, 1 / 3, -0.0], "index": 12345678901, "arc": 1e-300}
+
+
+def test_a_state_comes_back_to_the_last_bit(tmp_path: Path) -> None:
+    kept = state.State("abc", RESUME, {"walk.speed": 0.1, "walk.position": [0.25, 0.5], "prompt.a": "größer"}, "today")
+    state.save(tmp_path, kept)
+    assert state.load(tmp_path) == kept
+    assert [path.name for path in tmp_path.iterdir()] == ["state.json"]
+    assert state.load(tmp_path / "nowhere") is None
+
+
+DAMAGE = {
+    "cut short": lambda text: text[: len(text) // 2],
+    "empty": lambda text: "",
+    "zeros": lambda text: "\0" * len(text),
+    "another kind": lambda text: "[1, 2]",
+    "another version": lambda text: json.dumps(json.loads(text) | {"version": 99}),
+    "no values": lambda text: json.dumps({k: v for k, v in json.loads(text).items() if k != "values"}),
+    "a resume of text": lambda text: json.dumps(json.loads(text) | {"resume": "x"}),
+    "deep": lambda text: "[" * 200_000,
+}
+
+
+@pytest.mark.parametrize("damage", DAMAGE.values(), ids=DAMAGE.keys())
+def test_a_damaged_state_is_put_aside(damage, tmp_path: Path) -> None:  # type: ignore[no-untyped-def]
+    state.save(tmp_path, state.State("abc", RESUME))
+    path = tmp_path / "state.json"
+    broken = damage(path.read_text(encoding="utf-8"))
+    path.write_text(broken, encoding="utf-8")
+    with pytest.raises(ShowError, match=r"state\.damaged\.json"):
+        state.load(tmp_path)
+    assert (tmp_path / "state.damaged.json").read_text(encoding="utf-8") == broken
+    assert state.load(tmp_path) is None
+
+
+def test_a_walk_goes_on_in_the_same_country_only() -> None:
+    here = load("first-light")
+    same = [here.model_copy(update={"title": "other", "film": Preset().film.model_copy(update={"seconds": 9.0})})]
+    others = [
+        load("first-light", [change])
+        for change in ("plane.seeds=[1,2,3]", "world.name=elsewhere", "walk.kind=orbit", "prompt.positive=x")
+    ]
+    assert {state.identity(preset) for preset in same} == {state.identity(here)}
+    assert len({state.identity(preset) for preset in [here, *others]}) == 5
+
+
+def test_one_show_a_folder(tmp_path: Path) -> None:
+    with state.claim(tmp_path), pytest.raises(ShowError, match="another show"):
+        state.claim(tmp_path)
+    state.claim(tmp_path).close()
+
+
+def test_what_stands_on_the_desk_and_what_ends_with_the_show() -> None:
+    desk = Desk(table())
+    for name, value in {
+        "walk.speed": 3.0,
+        "walk.position": (0.5, 0.5),
+        "record.take": True,
+        "lfo.1.depth": 0.5,
+    }.items():
+        desk.set(name, value, "test")
+    desk.tell("rift.value", 3.0)
+    assert state.standing(desk) == {"walk.speed": 3.0, "lfo.1.depth": 0.5}
+    desk.set("walk.auto", False)
+    assert state.standing(desk)["walk.position"] == (0.5, 0.5)
+    anew = Desk(table())
+    for name, value in json.loads(json.dumps(state.standing(desk))).items():
+        anew.set(name, value)
+    assert state.standing(anew) == state.standing(desk)
+
+
+def test_a_preset_as_values_on_the_desk() -> None:
+    neutral = played.played(load("neutral"))
+    assert neutral["prompt.a"] == "High quality picture, 4k, detailed"
+    assert (neutral["walk.kind"], neutral["model.world"], neutral["model.steps"]) == ("orbit", "embedded", 50)
+    assert neutral["rift.attraction"] == 0.0  # its pilot is off
+    from_card = played.played(parse({}))
+    assert from_card["prompt.a"]  # what a preset leaves open its world's card says
+    rows = table()
+    assert played.fitting(rows, neutral) == neutral
+    assert "model.world" not in played.fitting(rows, neutral | {"model.world": "elsewhere"})
+    assert played.parsed("no toml [") == {}
+
+
+def test_panic_knows_every_control_but_the_walls_setup() -> None:
+    rows = table()
+    calm = played.calm(rows, load("neutral"))
+    assert calm["out.blackout"] is False
+    assert calm["prompt.mix"] == 0.0
+    assert not {"out.gamma", "out.black"} & calm.keys()
+    desk = Desk(rows)
+    desk.set("prompt.mix", 1.0)
+    desk.recall(calm, 0.0)
+    assert desk.value("prompt.mix") == 0.0

@@ -1,0 +1,276 @@
+"""A whole show with stand-ins for its children: they crash, hang, refuse and fail, and the show goes on."""
+
+from __future__ import annotations
+
+import json
+import logging
+import os
+import signal
+import subprocess
+import sys
+from dataclasses import replace
+from itertools import pairwise
+from pathlib import Path
+from typing import Any
+
+import psutil
+import pytest
+from show import HASTY, HERE, STANDINS, put_on, until
+from show import preset as standin_preset
+
+from installation.live.children import Child
+from installation.live.supervisor import Show
+from latentworld.errors import ShowError
+
+
+def running(show: Show, state: str = "running") -> Any:
+    return until(lambda: show.status().renderer == state)
+
+
+def pid_of(show: Show, who: str) -> int:
+    keeper = getattr(show._company, who)
+    return int(until(lambda: keeper.child).pid)
+
+
+def light_stays(show: Show, reports: list[dict[str, Any]]) -> None:
+    """After its first picture the stage never showed darkness."""
+    shown = [report["light"] for report in reports if report["sequence"]]
+    assert shown
+    assert min(shown) > 0.2
+
+
+def reports_of(show: Show) -> list[dict[str, Any]]:
+    """What the stage will have reported."""
+    found: list[dict[str, Any]] = []
+    heard = show._gauges.stage
+    show._gauges.stage = lambda now, message: (found.append(message), heard(now, message))[1]  # type: ignore[method-assign]
+    return found
+
+
+def test_kill_9_of_the_renderer_is_a_pause_and_no_more(tmp_path: Path) -> None:
+    show, said = put_on(tmp_path)
+    show.start()
+    try:
+        reports, indices = reports_of(show), []
+        show.watch(lambda message: indices.extend(message["index"]))
+        for kill in range(3):
+            frame = until(lambda kill=kill: indices[-1] if len(indices) > 60 * (kill + 1) else 0)
+            os.kill(pid_of(show, "renderer"), signal.SIGKILL)
+            until(lambda kill=kill, frame=frame: show.status().restarts == kill + 1 and indices[-1] > frame)
+        light_stays(show, reports)
+        assert indices == sorted(indices)
+        steps = {b - a for a, b in pairwise(indices)}
+        assert steps <= {1, 2, 3}  # a batch that was made and not told is made again or skipped, no more
+        assert said.of("SIGKILL")
+        assert show.status().renderer == "running"
+    finally:
+        show.stop()
+    assert not psutil.Process().children(recursive=True)
+
+
+def test_a_renderer_that_hangs_is_replaced(tmp_path: Path) -> None:
+    show, said = put_on(tmp_path)
+    show.start()
+    try:
+        running(show)
+        first = pid_of(show, "renderer")
+        os.kill(first, signal.SIGSTOP)
+        until(lambda: show.status().restarts == 1)
+        assert said.of("the renderer hung")
+        running(show)
+        assert not psutil.pid_exists(first)
+    finally:
+        show.stop()
+
+
+def test_a_stage_that_dies_is_there_again_while_the_renderer_goes_on(tmp_path: Path) -> None:
+    show, _ = put_on(tmp_path)
+    show.start()
+    try:
+        running(show)
+        show.desk.set("out.freeze", True, "test")
+        renderer, stage = pid_of(show, "renderer"), pid_of(show, "stage")
+        os.kill(stage, signal.SIGKILL)
+        until(lambda: pid_of(show, "stage") != stage)
+        until(lambda: show.status().presented > 0)
+        assert pid_of(show, "renderer") == renderer
+        assert show.status().restarts == 0
+    finally:
+        show.stop()
+
+
+def test_failures_lead_to_safe_then_to_the_loop_and_back(tmp_path: Path) -> None:
+    mood = tmp_path / "mood"
+    mood.write_text("brief")
+    (tmp_path / "state.json").write_text("{}")  # damaged: told, put aside
+    show, said = put_on(tmp_path, mood)
+    show.safe = standin_preset(mood, world={"name": "another"}).model_copy(update={"title": "the safe one"})
+    show.start()
+    try:
+        until(lambda: show.status().renderer == "loop")
+        assert said.of("next is the safe")
+        assert said.of("next is the loop")
+        assert show.ask("values").result(30)["title"] == "the loop"
+        mood.write_text("well")
+        running(show)
+        assert show.ask("values").result(30)["title"] == "the real thing"
+        assert said.of("tried with the preset again")
+    finally:
+        show.stop()
+    assert said.of("state.damaged.json")
+
+
+def test_what_broke_the_preset_is_kept_from_the_safe_one(tmp_path: Path) -> None:
+    mood = tmp_path / "mood"
+    mood.write_text("dies")
+    show, _ = put_on(tmp_path, mood, patience=replace(HASTY, retry=1000.0))
+    show.start()
+    try:
+        show.desk.set("model.batch", 16, "test")
+        running(show, "safe")
+        assert "model.batch" not in show.ask("values").result(30)["values"]
+        show.desk.set("walk.speed", 2.0, "test")
+        until(lambda: show.ask("values").result(30)["values"] == {"walk.speed": 2.0})
+    finally:
+        show.stop()
+
+
+def test_a_world_that_cannot_be_read_ends_a_first_start_with_its_own_words(tmp_path: Path) -> None:
+    mood = tmp_path / "mood"
+    mood.write_text("refuses")
+    show, _ = put_on(tmp_path, mood)
+    with pytest.raises(ShowError, match="the world cannot be read: copy it again"):
+        show.run(60)
+    assert not psutil.Process().children(recursive=True)
+
+
+def test_a_show_that_ran_here_before_goes_on_with_the_safe_preset_instead(tmp_path: Path) -> None:
+    mood = tmp_path / "mood"
+    mood.write_text("well")
+    show, _ = put_on(tmp_path, mood)
+    show.start()
+    running(show)
+    show.stop()
+    mood.write_text("refuses")
+    show, said = put_on(tmp_path, mood)
+    show.start()
+    try:
+        running(show, "safe")
+        assert said.of("the world cannot be read")
+    finally:
+        show.stop()
+
+
+def test_a_stage_that_refuses_ends_the_start(tmp_path: Path) -> None:
+    stage = tmp_path / "stage.py"
+    stage.write_text(
+        "import sys\nfrom installation.live.wire import Wire\nwire = Wire(sys.stdin.buffer, sys.stdout.buffer)\n"
+        "wire.send('fault', text='no display: use --headless')\nwire.close()\nsys.exit(1)\n"
+    )
+    show, _ = put_on(tmp_path / "show", programs=replace(STANDINS, stage=str(stage)))
+    with pytest.raises(ShowError, match="no display: use --headless"):
+        show.run(60)
+
+
+def test_the_show_resumes_where_it_was_and_fresh_forgets(tmp_path: Path) -> None:
+    show, _ = put_on(tmp_path)
+    show.start()
+    running(show)
+    show.desk.set("walk.speed", 3.0, "test")
+    until(lambda: show.status().frame > 50)
+    show.stop()
+    kept = json.loads((tmp_path / "state.json").read_text())
+    assert kept["values"] == {"walk.speed": 3.0}
+
+    show, said = put_on(tmp_path)
+    show.start()
+    try:
+        running(show)
+        assert show.status().frame >= kept["resume"]["index"]
+        assert show.ask("values").result(30)["values"]["walk.speed"] == 3.0
+        assert said.of("going on where the show of")
+    finally:
+        show.stop()
+
+    show, _ = put_on(tmp_path, fresh=True)
+    show.start()
+    try:
+        running(show)
+        first = show.status()
+        assert first.frame < kept["resume"]["index"]
+        assert show.desk.value("walk.speed") is None
+    finally:
+        show.stop()
+
+
+def test_kill_9_of_the_show_leaves_nobody_and_the_walk_resumes(tmp_path: Path) -> None:
+    with subprocess.Popen(
+        [sys.executable, str(HERE / "run_show.py"), str(tmp_path)], stderr=subprocess.PIPE, text=True, cwd=HERE.parent
+    ) as process:
+        assert process.stderr is not None
+        crew = until(lambda: [child.pid for child in psutil.Process(process.pid).children()][1:])
+        until(lambda: (tmp_path / "state.json").is_file() and "angle" in (tmp_path / "state.json").read_text())
+        os.kill(crew[0], signal.SIGSTOP)  # one that hangs does not see its pipe close
+        process.kill()
+    until(lambda: not any(psutil.pid_exists(pid) and psutil.Process(pid).status() != "zombie" for pid in crew))
+    kept = json.loads((tmp_path / "state.json").read_text())
+    show, said = put_on(tmp_path)
+    show.start()
+    try:
+        running(show)
+        assert show.status().frame >= kept["resume"]["index"] > 0
+        assert said.of("going on")
+    finally:
+        show.stop()
+
+
+@pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 0)])
+def test_signals_end_it_in_good_order(number: signal.Signals, code: int, tmp_path: Path) -> None:
+    process = subprocess.Popen(
+        [sys.executable, str(HERE / "run_show.py"), str(tmp_path)], stderr=subprocess.PIPE, text=True, cwd=HERE.parent
+    )
+    lines: list[str] = []
+    assert process.stderr is not None
+    for line in process.stderr:
+        lines.append(line)
+        if "renderer ready" in line:
+            crew = psutil.Process(process.pid).children()
+            process.send_signal(number)
+    process.stderr.close()
+    assert process.wait(60) == code, lines
+    assert not any(child.is_running() for child in crew)
+    assert json.loads((tmp_path / "state.json").read_text())["version"] == 1
+    assert not any("Traceback" in line for line in lines)
+
+
+def test_two_shows_do_not_share_a_folder(tmp_path: Path) -> None:
+    show, _ = put_on(tmp_path)
+    show.start()
+    try:
+        other, _ = put_on(tmp_path)
+        with pytest.raises(ShowError, match="another show"):
+            other.start()
+    finally:
+        show.stop()
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="forks")
+@pytest.mark.parametrize("how", ["ends", "is killed"])
+def test_what_a_child_leaves_behind_is_swept(how: str, tmp_path: Path) -> None:
+    script = tmp_path / "forking.py"
+    script.write_text(
+        "import os, sys, time\nfrom installation.live.wire import Wire\n"
+        "wire = Wire(sys.stdin.buffer, sys.stdout.buffer)\n"
+        "pid = os.fork()\nif pid == 0:\n    time.sleep(3600)\nwire.send('forked', pid=pid)\n"
+        f"if {how == 'ends'}:\n    wire.close()\n    os._exit(0)\ntime.sleep(3600)\n"
+    )
+    log = logging.getLogger("test.children")
+    left: list[int] = []
+    child = Child("forking", [str(script)], lambda _, message: left.append(message["pid"]), log)
+    (pid,) = until(lambda: left)
+    if how == "ends":
+        assert child.wait(60)
+    else:
+        child.kill()
+    until(lambda: not psutil.pid_exists(pid) or psutil.Process(pid).status() == "zombie")
+    assert not child.alive
