@@ -38,12 +38,12 @@ WARM = 10.0  # seconds of pictures before anything is counted
 PYTHON, OSCSEND = 4990, 10  # messages a second of each kind of sender
 
 
-# ---- inside: the show, in a process of its own as `latentworld show` has it
+# ---- inside: the show, in a process of its own, as with `latentworld show`
 
 
 @dataclass
 class Window:
-    """What happened in a stretch of time."""
+    """What happened in a stretch of time; intervals between presentations are counted between `edges`, in ms."""
 
     seconds: float = 0.0
     pictures: int = 0
@@ -51,7 +51,7 @@ class Window:
     latency: list[float] = field(default_factory=list)
     presented: int = 0
     missed: int = 0
-    counts: list[int] = field(default_factory=list)  # of the intervals between presentations
+    counts: list[int] = field(default_factory=list)
     edges: list[float] = field(default_factory=list)
     cpu: dict[str, float] = field(default_factory=dict)  # of a core
     memory: dict[str, float] = field(default_factory=dict)  # MB
@@ -118,11 +118,7 @@ class Watch:
         }
 
     def _times(self) -> dict[str, float]:
-        found = {}
-        for who, process in self._processes().items():
-            spent = process.cpu_times()
-            found[who] = spent.user + spent.system
-        return found
+        return {who: sum(process.cpu_times()[:2]) for who, process in self._processes().items()}
 
 
 def inside(asked: dict[str, Any]) -> None:
@@ -231,7 +227,7 @@ def packet(address, value):
     builder = OscMessageBuilder(address)
     builder.add_arg(value)
     return builder.build().dgram
-names = ("/lw/walk/radius", "/lw/rift/attraction", "/lw/prompt/mix", "/lw/out/gamma")
+names = ("/lw/walk/radius", "/lw/rift/attraction", "/lw/walk/speed", "/lw/out/gamma")
 packets = [packet(name, 0.5 + 0.0001 * i) for i in range(64) for name in names]
 out = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
 ended = threading.Event()
@@ -250,10 +246,7 @@ print(sent)
 
 def _oscsend(port: int, ended: threading.Event) -> int:
     program, sent = shutil.which("oscsend"), 0
-    if program is None:
-        ended.wait()
-        return 0
-    while not ended.wait(1 / OSCSEND):
+    while not ended.wait(1 / OSCSEND) and program:
         value = f"{0.4 + 0.2 * (sent % 7) / 7:.3f}"
         subprocess.run([program, "127.0.0.1", str(port), "/lw/rift/attraction", "f", value], check=False)
         sent += 1
@@ -316,6 +309,7 @@ def cost(performance: Performance, asked: argparse.Namespace) -> list[str]:
         nobody.bind(("127.0.0.1", 0))
         ports = {"quiet": None, "elsewhere": nobody.getsockname()[1], "here": int(performance.told["osc"])}
         rates: dict[str, list[float]] = {name: [] for name in ports}
+        spent: dict[str, list[float]] = {name: [] for name in ports}  # by the show's own process, of a core
         sent: list[float] = []
         for _ in range(asked.turns):
             for name, port in ports.items():
@@ -323,13 +317,16 @@ def cost(performance: Performance, asked: argparse.Namespace) -> list[str]:
                     time.sleep(1.0)
                     window = performance.measure(asked.turn)
                 rates[name].append(window.pictures / window.seconds)
+                spent[name].append(window.cpu["show"])
                 sent += [sum(counted) / (window.seconds + 1.0)] if port else []
     quiet, elsewhere, here = (statistics.median(rates[name]) for name in ports)
     paired = statistics.median(1 - a / b for a, b in zip(rates["here"], rates["elsewhere"]))
+    busy = {name: f"{100 * statistics.median(turns):.0f}%" for name, turns in spent.items()}
     return [
         f"flood of {statistics.median(sent):.0f} messages a second, {asked.turns} turns of {asked.turn:.0f} s each:",
         f"  quiet {quiet:.2f}, flood to nobody {elsewhere:.2f}, flood to the show {here:.2f} pictures a second",
         f"  hearing it costs {paired:+.1%} (median of the turns; aim < 5%), with the senders {1 - here / quiet:+.1%}",
+        f"  the show's own process, of a core: quiet {busy['quiet']}, flooded {busy['here']}",
         "  turns: " + ", ".join(f"{name} " + " ".join(f"{r:.1f}" for r in rates[name]) for name in ports),
     ]
 

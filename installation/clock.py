@@ -105,7 +105,7 @@ class LiveClock:
             self.time += max(error, 0.0)
             error = 0.0
         first = self.time + self.period + max(self.LEAN * error, -0.5 * self.period)
-        times = first + self.period * np.arange(self.batch)
+        times: NDArray[np.float64] = first + self.period * np.arange(self.batch, dtype=np.float64)
         index = np.arange(self.index + 1, self.index + 1 + self.batch, dtype=np.int64)
         self.index, self.time = int(index[-1]), float(times[-1])
         return Tick(index, times)

@@ -52,7 +52,8 @@ class Trail:
 def along(features: Tensor | ArrayLike, points: ArrayLike, before: Trail | None = None) -> tuple[Rates, Trail | None]:
     """Rates along a path: features [n, F], points [n, 3] (latent units), and the trail of the batch before.
 
-    Returns the rates [n] and the trail to hand to the next call; n = 0 returns `before`.
+    Returns the rates [n] and the trail to hand to the next call; n = 0 returns `before`. A trail of another eye, whose
+    features have another length, tells nothing: the first frame is then as the first ever.
     Raises GeometryError when features and points do not pair up.
     """
     f, p = np.asarray(features, dtype=np.float64), np.asarray(points, dtype=np.float64)
@@ -60,7 +61,8 @@ def along(features: Tensor | ArrayLike, points: ArrayLike, before: Trail | None 
         raise GeometryError(f"features {f.shape} and points {p.shape} do not pair up: give [n, F] and [n, 3]")
     if len(f) == 0:
         return Rates(*np.empty((3, 0))), before
-    last = Trail(np.full(f.shape[1], np.nan), np.full(3, np.nan)) if before is None else before
+    known = before is not None and before.features.shape == f.shape[1:]
+    last = before if before is not None and known else Trail(np.full(f.shape[1], np.nan), np.full(3, np.nan))
     # One expression for every frame, so that a path cut elsewhere has the same bits.
     step = np.linalg.norm(np.diff(f, axis=0, prepend=last.features[None]), axis=1)
     distance = np.linalg.norm(np.diff(p, axis=0, prepend=last.point[None]), axis=1)

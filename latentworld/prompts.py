@@ -122,8 +122,8 @@ class Encoder:
 def blend(parts: list[tuple[Tensor, float]]) -> Tensor:
     """Weighted mean of embeddings `[..., width]`, each token as long as the weighted mean of the tokens' lengths.
 
-    The mean alone is shorter than what it is made of (two texts of the embedded world: .8 of their length), and a UNet
-    takes short tokens for no prompt at all.
+    The mean alone is shorter than what it is made of (two of six texts of the embedded world half and half: .71 to .91
+    of their length), and shorter tokens insist less: in the middle of a cross-fade the prompt would fade out.
     """
     import torch
 

@@ -132,3 +132,13 @@ def test_floor_sees_slots_and_rounding() -> None:
     np.testing.assert_allclose(floor.rate([0.5, 2.0]), floor.jitter / np.array([0.5, 2.0]))
     with pytest.raises(GeometryError):
         noise_floor(rounded, np.array([1.0, 0, 0]), repeats=1)
+
+
+def test_a_trail_of_another_eye_tells_nothing() -> None:
+    points = np.array([[1.0, 0, 0], [2.0, 0, 0]])
+    _, trail = along(np.eye(2), points)
+    rates, after = along(np.eye(3)[:2], points + 1, trail)
+    assert np.isnan(rates.rate[0])
+    assert rates.step[1] == pytest.approx(2**0.5)
+    assert after is not None
+    assert len(after.features) == 3

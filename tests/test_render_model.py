@@ -81,9 +81,12 @@ def test_what_is_ordered_comes_warm_and_is_swapped_between_two_ticks() -> None:
     workshop = Workshop(performed(JOURNEY), lambda: 0.0)
     play = Play(journey=JOURNEY, studio=studio())
     play.director._workshop = workshop
+    gate, true = threading.Event(), workshop.build
+    workshop.build = lambda *order: (gate.wait(PATIENCE), true(*order))[1]  # type: ignore[method-assign, assignment]
     values = {"model.decoder": "faithful", "model.batch": 2}
-    play.ticks(2, values)
-    assert cast_of(play.director.studio).kind == "scout"  # the show goes on meanwhile
+    assert len(play.ticks(3, values)) == 3  # the show goes on meanwhile
+    assert cast_of(play.director.studio).kind == "scout"
+    gate.set()
     for _ in range(600):
         if cast_of(play.director.studio).kind == "faithful":
             break
@@ -155,6 +158,37 @@ def test_the_batch_is_the_largest_that_latency_allows_and_that_pays() -> None:
     assert chosen(gpu, LAG * 0.025) == 8  # sixteen would be late
     assert chosen({1: 0.06, 2: 0.12, 4: 0.24}, 10.0) == 1  # two at a time gain nothing
     assert chosen({1: 0.2, 2: 0.3}, 0.25) == 1
+
+
+def test_another_world_takes_over_between_two_ticks_whatever_its_eye() -> None:
+    class Sharp:
+        """Another world's eye, with features of another length."""
+
+        dimension = 5
+
+        def __call__(self, pictures: torch.Tensor) -> torch.Tensor:
+            return pictures.flatten(1)[:, :5]
+
+    def opened(journey: Any) -> Studio:
+        assert journey.world.name == "elsewhere"
+        assert journey.decoder.steps is None  # its card decides
+        return replace(studio(), preset=journey.model_copy(update={"decoder": studio().preset.decoder}), eye=Sharp())
+
+    workshop = Workshop(performed(JOURNEY), lambda: 0.0, opened)
+    play = Play(journey=JOURNEY, studio=studio())
+    play.director._workshop = workshop
+    play.ticks(3)
+    ticks = [play.ticks(1, {"model.world": "elsewhere"})[0]]
+    while play.told("scene")[-1]["world"]["name"] != "elsewhere":
+        workshop._thread.join(0.02)
+        assert len(ticks) < 600
+        ticks += play.ticks(2, {"model.world": "elsewhere"})
+    assert play.faults == []
+    assert play.director.eye.last is not None
+    assert len(play.director.eye.last) == 5
+    gaps = np.linalg.norm(np.diff(places(play.told("tick"))[:, :3], axis=0), axis=1)
+    np.testing.assert_allclose(gaps, gaps[0], rtol=1e-6)  # the walk goes on
+    workshop.close()
 
 
 # --- faults ------------------------------------------------------------------------------------------------------
@@ -306,8 +340,8 @@ def test_the_diffusion_of_the_present_frame_is_shown_step_by_step() -> None:
     steps = answer["steps"]
     assert len(steps) == 4
     assert [step["time"] for step in steps] == sorted((step["time"] for step in steps), reverse=True)
-    assert all(a["alpha_bar"] < b["alpha_bar"] for a, b in pairwise(steps))
-    assert all(step["noise"] == pytest.approx(1 - step["alpha_bar"]) for step in steps)
+    assert all(a["kept"] < b["kept"] for a, b in pairwise(steps))
+    assert all(step["noise"] == pytest.approx(1 - step["kept"]) for step in steps)
     faithful = observed(studio())
     assert faithful is not None
     made = faithful.variant(steps=4)(studio().plane.latents(moment().unit[None], 1.0), Prompt("a cat", "fog"))

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 LOOPBACK = frozenset(("localhost", "127.0.0.1", "::1"))
 PUBLIC = frozenset(("/health",))
 DECKS = 16  # sockets at a time on each path
-RATE, BURST = 200.0, 600.0  # messages of one socket; a program that listens to every address says 300 things at once
+RATE, BURST = 300.0, 600.0  # messages of one socket; a program that listens to every address says 300 things at once
 ASKED, ASKED_BURST = 50.0, 300.0  # HTTP requests of one client; a page is some twenty
 CLIENTS = 1024  # whose requests are counted
 LOCKED = (

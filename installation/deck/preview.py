@@ -19,12 +19,12 @@ PERIOD = 1 / 15  # seconds between two pictures
 PATIENCE = 20.0  # seconds after which a picture counts as lost, and its deck with it
 
 
-async def serve(socket: WebSocket, backstage: Backstage, patience: float = PATIENCE) -> None:
-    """Send pictures until the deck leaves, or does not acknowledge one for `patience` seconds."""
+async def serve(socket: WebSocket, backstage: Backstage) -> None:
+    """Send pictures until the deck leaves, or does not acknowledge one within PATIENCE."""
     await socket.accept()
     shown = asyncio.Event()
     shown.set()
-    sending = asyncio.create_task(_send(socket, backstage, shown, patience))
+    sending = asyncio.create_task(_send(socket, backstage, shown))
     try:
         while (await socket.receive())["type"] == "websocket.receive":
             shown.set()
@@ -34,14 +34,14 @@ async def serve(socket: WebSocket, backstage: Backstage, patience: float = PATIE
             await sending
 
 
-async def _send(socket: WebSocket, backstage: Backstage, shown: asyncio.Event, patience: float) -> None:
+async def _send(socket: WebSocket, backstage: Backstage, shown: asyncio.Event) -> None:
     from starlette.websockets import WebSocketDisconnect
 
     last: tuple[int, bytes] | None = None
     with contextlib.suppress(WebSocketDisconnect, RuntimeError):  # closed while we spoke
         while True:
             try:
-                await asyncio.wait_for(shown.wait(), patience)
+                await asyncio.wait_for(shown.wait(), PATIENCE)
             except TimeoutError:
                 await socket.close(1008, "a picture was not acknowledged")
                 return

@@ -82,9 +82,15 @@ class Server:
 
     def _listen(self) -> socket.socket:
         host = "0.0.0.0" if self._doors.open else "127.0.0.1"
+        # asyncio sends at once only where the protocol is spelt out; without it small messages waited 40 ms for an ACK
+        listening = socket.socket(socket.AF_INET, socket.SOCK_STREAM, socket.IPPROTO_TCP)
         try:
-            return socket.create_server((host, self.port))
+            listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            listening.bind((host, self.port))
+            listening.listen(CONNECTIONS)
+            return listening
         except OSError as error:
+            listening.close()
             why = f"the deck cannot have port {self.port} ({error.strerror})"
             raise PortError(f"{why}: choose another with --deck, 0 for any free one") from None
 

@@ -4,9 +4,9 @@ A mapped file in `/dev/shm` holds a few slots; picture `sequence` lies in slot `
 `2 * sequence + 1` while it is written and `2 * sequence` when it is whole, so that a reader who finds the wrong mark
 before or after its copy knows that the copy is torn. Neither side ever waits for the other.
 
-A file of our own and not `multiprocessing.shared_memory`: the resource tracker of Python 3.11 unlinks a segment when any
-process that attached it dies, and a segment that is merely truncated kills its writer (SIGBUS) where `/dev/shm` is
-full, as it soon is in a container.
+A file of our own and not `multiprocessing.shared_memory`: the resource tracker of Python 3.11 unlinks a segment when
+any process that attached it dies, and a segment that is merely truncated kills its writer (SIGBUS) where `/dev/shm`
+is full, as it soon is in a container.
 """
 
 from __future__ import annotations
@@ -105,7 +105,8 @@ class Ring:
         return int(_MARK.unpack_from(self._memory, _NEWEST)[0])
 
     def put(self, picture: Picture, frame: int, made: float, period: float, stamp: float) -> None:
-        """Put a picture uint8[h, w, 3] as the newest; see `Shot`. Never waits. Raises ShowError when it is too large."""
+        """Put a picture uint8[h, w, 3] as the newest; see `Shot`. Never waits. Raises ShowError where it is no such
+        picture, or too large."""
         height, width, channels = picture.shape
         if channels != 3 or picture.dtype != np.uint8 or not 0 < picture.size <= self._size - _SHOT.size:
             raise ShowError(

@@ -9,6 +9,7 @@ from __future__ import annotations
 import contextlib
 import datetime
 import os
+import re
 import threading
 import time
 from collections.abc import Callable, Mapping
@@ -275,8 +276,8 @@ class Show:
             self.fault(str(message.get("text", "")))
 
     def say(self, line: str) -> None:
-        """Something worth knowing happened."""
-        self.log.info(line)
+        """Something worth knowing happened. The deck's token is for those who stand here, not for who reads files."""
+        self.log.info(re.sub(r"token=[\w-]+", "token=...", line))
         self._tell(line)
 
     def fault(self, line: str) -> None:

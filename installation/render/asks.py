@@ -4,9 +4,9 @@ words      {texts: [...], numbers?: n} -> {points [[x, y]], here [x, y], texts, 
            tensor [n first numbers], dimension, spread [share of the variance along x, along y]}
            pooled text embeddings of the words and of the prompt as it is mixed now, their principal plane, and how
            near each is to each (the last row and column: the mixture).
-diffusion  {steps?: n, size?: pixels} -> {index, alpha, beta, steps: [{time, alpha_bar, noise, latent, clean, noised}],
+diffusion  {steps?: n, size?: pixels} -> {index, alpha, beta, steps: [{time, kept, noise, latent, clean, noised}],
            picture, texts} every denoising step of the newest frame by the faithful decoder, first to last: the latent
-           before the step and the picture predicted there, as PNG in base64; `noise` is 1 - `alpha_bar`;
+           before the step and the picture predicted there, as PNG in base64; `kept` is alpha bar, `noise` 1 - it;
            `noised` is the finished latent with as much noise put back on: training's forward process. `latent0` is the
            finished latent.
 
@@ -68,6 +68,7 @@ class Asks:
         self._moment, self._send = moment, send
         self._queue: queue.Queue[dict[str, Any] | None] = queue.Queue(WAITING)
         self._permit = threading.Event()  # a question that sleeps collects no permits: one at most
+        self._open: set[Any] = set()
         self._cancelled: set[Any] = set()
         self._closed = False
         self._observer: tuple[Studio, Any] | None = None
@@ -75,14 +76,16 @@ class Asks:
 
     def ask(self, message: Mapping[str, Any]) -> None:
         """An `ask` message. Too many at a time are refused."""
+        self._open.add(message.get("id"))
         try:
             self._queue.put_nowait(dict(message))
         except queue.Full:
+            self._open.discard(message.get("id"))
             self._send("answer", id=message.get("id"), fault=f"{WAITING} questions wait already: ask again")
 
     def cancel(self, message: Mapping[str, Any]) -> None:
         """A `cancel` message: the question is not answered."""
-        if isinstance(message.get("id"), int) and len(self._cancelled) < 256:
+        if message.get("id") in self._open:
             self._cancelled.add(message["id"])
             self._permit.set()
 
@@ -108,6 +111,7 @@ class Asks:
             except Exception as error:
                 _log.exception("a question could not be answered")
                 self._send("answer", id=number, fault=f"{type(error).__name__}: {error}".splitlines()[0][:300])
+            self._open.discard(number)
             self._cancelled.discard(number)
 
     def _answer(self, message: Mapping[str, Any]) -> dict[str, Any]:
@@ -172,7 +176,7 @@ class Asks:
             self._step(message.get("id"))  # painting takes as long as a step
             kept.append(found.kept)
             clean, last = png(develop(decoder.paint(found.clean))[0], size), found.after.cpu()
-            made.append({"time": found.time, "alpha_bar": found.kept, "noise": 1.0 - found.kept,
+            made.append({"time": found.time, "kept": found.kept, "noise": 1.0 - found.kept,
                          "latent": png(seen(found.sample.cpu()), size), "clean": clean})  # fmt: skip
         for step, share in zip(made, kept, strict=True):
             step["noised"] = png(seen(share**0.5 * last + (1.0 - share) ** 0.5 * noise), size)

@@ -58,15 +58,7 @@ class Post:
 
     def controls(self, message: Mapping[str, Any]) -> None:
         """Set values and press triggers; what means nothing is told and left out, the rest is taken."""
-        values: dict[str, Any] = {}
-        for name, value in dict(message.get("values") or {}).items():
-            row = self._rows.get(name)
-            if row is None or row.kind == "trigger" or row.access == "r":
-                continue  # of another version, or not for the loop
-            try:
-                values[name] = None if value is None else row.check(value)  # None: the preset's again
-            except ControlError as error:
-                self._fault(str(error))
+        values = checked(self._rows, dict(message.get("values") or {}), self._fault)
         if "walk.position" in values and values["walk.position"] is not None:
             values.setdefault("walk.auto", False)  # taken over; a later walk.auto gives back
         stamp = message.get("stamp")
@@ -83,6 +75,23 @@ def parameters() -> dict[str, Parameter]:
     rows = {name: row for name, row in table().items() if row.where == "loop"}
     rows["model.world"] = replace(rows["model.world"], kind="text", choices=())
     return rows
+
+
+def checked(rows: Mapping[str, Parameter], values: Mapping[str, Any], fault: Callable[[str], None]) -> dict[str, Any]:
+    """Those of the values that their parameters take, as they keep them; None gives one back to the preset.
+
+    What is of another version or not for the loop is passed over, what means nothing is told.
+    """
+    found: dict[str, Any] = {}
+    for name, value in values.items():
+        row = rows.get(name)
+        if row is None or row.kind == "trigger" or row.access == "r":
+            continue
+        try:
+            found[name] = None if value is None else row.check(value)
+        except ControlError as error:
+            fault(str(error))
+    return found
 
 
 def _argument(value: object) -> Value | None:

@@ -22,7 +22,7 @@ from installation.render.asks import Asks
 from installation.render.bridge import Bridge
 from installation.render.director import Director
 from installation.render.helm import Helm, HelmState
-from installation.render.post import Post
+from installation.render.post import Post, checked, parameters
 from installation.render.sink import Reporter
 from installation.render.workshop import Order, Typist, Workshop
 from installation.rig import Studio, cast_of, mapped, open_studio, performed
@@ -99,7 +99,9 @@ class Beating:
 
 def serve(asked: Asked, wire: Wire, now: Callable[[], float] = time.monotonic) -> None:
     """Be a show's renderer until it stops or is gone. Raises LatentWorldError for what cannot be survived."""
-    speaker, mailbox = Speaker(wire, now), Mailbox(Controls(dict((asked.resume or {}).get("controls") or {})))
+    speaker = Speaker(wire, now)
+    kept = (asked.resume or {}).get("controls")
+    mailbox = Mailbox(Controls(checked(parameters(), kept if isinstance(kept, dict) else {}, speaker.fault)))
     ending = threading.Event()
     stage: list[Renderer] = []
 
@@ -258,7 +260,7 @@ class Renderer:
     def _begun(self, director: Director, kept: Mapping[str, Any]) -> Walk:
         plane = director.scene.plane
         try:
-            director.planes_of(kept.get("controls") or {})
+            director.planes_of(checked(parameters(), kept.get("controls") or {}, self._speaker.fault))
             plane = director.scene.plane
             return director.wheel.begin(plane, kept.get("walk"))
         except (GeometryError, KeyError, TypeError, ValueError) as error:

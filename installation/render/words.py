@@ -122,8 +122,8 @@ def unknown(slots: Sequence[Slots], knows: Callable[[str], bool]) -> list[str]:
 def prompt(toward: Fade, away: Fade) -> Prompt:
     """The prompt now; plain texts where nothing is mixed."""
     one, other = toward.shown, away.shown
-    dominant = [max(part, key=lambda entry: entry[1])[0] for part in (one, other)]
-    return Prompt(*dominant, one if len(one) > 1 else (), other if len(other) > 1 else ())
+    heaviest, against = (max(part, key=lambda entry: entry[1])[0] for part in (one, other))
+    return Prompt(heaviest, against, one if len(one) > 1 else (), other if len(other) > 1 else ())
 
 
 def told(prompt: Prompt) -> dict[str, Any]:

@@ -16,6 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from installation.extras import need
+from latentworld.errors import ShowError
 
 if TYPE_CHECKING:
     from PIL import ImageDraw, ImageFont
@@ -55,10 +56,15 @@ def draw(size: tuple[int, int], facts: Facts) -> Picture:
     pen = ImageDraw.Draw(image)
     _grid(pen, width, height)
     _edges(pen, width, height)
-    _corners(pen, width, height)
     picture = np.array(image)
-    _middle(picture, facts)
-    return picture
+    _corners(picture)
+    across = round(min(width, height) * 11 / 12)
+    _ring(picture, width / 2, height / 2, across / 2, _thick(width, height) * 2, inside=_GROUND)
+    _fields(picture, across)
+    _sign(picture, facts.deck, across)
+    image = Image.fromarray(picture)
+    _words(ImageDraw.Draw(image), facts, (width, height), across)
+    return np.array(image)
 
 
 def _cell(width: int, height: int) -> float:
@@ -81,7 +87,7 @@ def _edges(pen: ImageDraw.ImageDraw, width: int, height: int) -> None:
     cell = _cell(width, height)
     deep = cell / 4
     for length, across, upright in ((width, height, False), (height, width, True)):
-        count = max(round(length / cell), 1)
+        count = round(length / cell) | 1  # odd, so that opposite edges look the same
         for i in range(count):
             a, b = length * i / count, length * (i + 1) / count - 1
             colour = _INK if i % 2 == 0 else _BLACK
@@ -90,36 +96,33 @@ def _edges(pen: ImageDraw.ImageDraw, width: int, height: int) -> None:
     pen.rectangle((0, 0, width - 1, height - 1), outline=_WHITE)
 
 
-def _corners(pen: ImageDraw.ImageDraw, width: int, height: int) -> None:
+def _corners(picture: Picture) -> None:
     """Circles, and in them chequers of one and two pixels."""
+    height, width = picture.shape[:2]
     cell, thick = _cell(width, height), _thick(width, height)
     away, side = cell * 1.75, int(cell * 0.4)
+    rows, columns = np.indices((side, side * 2))
+    chequers = np.concatenate([(rows + columns) % 2, (rows // 2 + columns // 2) % 2]).astype(np.uint8) * 255
     for x, y in ((away, away), (width - away, away), (away, height - away), (width - away, height - away)):
-        pen.ellipse((x - 1.25 * cell, y - 1.25 * cell, x + 1.25 * cell, y + 1.25 * cell), outline=_INK, width=thick)
+        _ring(picture, x, y, 1.25 * cell, thick)
         left, top = round(x) - side, round(y) - side
-        for i in range(side * 2):
-            for block, shift in ((1, 0), (2, side)):
-                points = [(left + i, top + j + shift) for j in range(side) if (i // block + j // block) % 2]
-                pen.point(points, _WHITE)
-                pen.point([(left + i, top + j + shift) for j in range(side) if not (i // block + j // block) % 2], 0)
+        picture[top : top + 2 * side, left : left + 2 * side] = chequers[..., None]
 
 
-def _middle(picture: Picture, facts: Facts) -> None:
-    """The great circle and what stands in it, all in parts of its diameter."""
-    from PIL import Image, ImageDraw
-
-    height, width = picture.shape[:2]
-    across = round(min(width, height) * 11 / 12)
-    plate = Image.fromarray(picture)
-    pen = ImageDraw.Draw(plate)
-    x, y, r = width / 2, height / 2, across / 2
-    pen.ellipse((x - r, y - r, x + r, y + r), fill=_GROUND, outline=_INK, width=_thick(width, height) + 1)
-    picture[:] = np.asarray(plate)
-    _fields(picture, across)
-    _sign(picture, facts.deck, across)
-    plate = Image.fromarray(picture)
-    _words(ImageDraw.Draw(plate), facts, (width, height), across)
-    picture[:] = np.asarray(plate)
+def _ring(picture: Picture, x: float, y: float, radius: float, thick: int, inside: Colour | None = None) -> None:
+    """A circle with smooth edges, perhaps filled; x, y, radius in pixels from the upper left corner. OpenCV's are
+    polygons, which one sees."""
+    reach = radius + thick
+    top, left = max(int(y - reach), 0), max(int(x - reach), 0)
+    part = picture[top : int(y + reach) + 1, left : int(x + reach) + 1]
+    rows, columns = (np.arange(length, dtype=np.float32) + np.float32(0.5) for length in part.shape[:2])
+    off = np.hypot((rows + np.float32(top - y))[:, None], columns + np.float32(left - x)) - np.float32(radius)
+    if inside is not None:
+        part[off < 0] = inside
+    off = np.abs(off)
+    there = np.nonzero(off < thick / 2 + 0.5)
+    share = np.clip(thick / 2 + 0.5 - off[there], 0, 1)[:, None]
+    part[there] = np.rint(part[there] * (1 - share) + np.array(_INK) * share)
 
 
 def _fields(picture: Picture, across: int) -> None:
@@ -157,28 +160,34 @@ def _fill(
 
 def _sign(picture: Picture, deck: str, across: int) -> None:
     """The deck's address as a QR code; without a deck a zone plate, which shows what scaling does to detail."""
-    side = round(across * 0.34)
-    sign = _code(deck, side) if deck else _zones(side)
-    top = round(picture.shape[0] / 2 - across * 0.085 - sign.shape[0] / 2)
+    side = round(across * 0.35)
+    code = _code(deck, side) if deck else None
+    sign = _zones(side) if code is None else code
+    top = round(picture.shape[0] / 2 - across * 0.08 - sign.shape[0] / 2)
     left = round(picture.shape[1] / 2 - sign.shape[1] / 2)
-    picture[top : top + sign.shape[0], left : left + sign.shape[1]] = sign[..., None]
+    part = picture[top : top + sign.shape[0], left : left + sign.shape[1]]
+    part[:] = np.where(sign[..., None] < 0, part, sign[..., None])
 
 
-def _code(text: str, side: int) -> Picture:
-    """Whole pixels a module, so that it is sharp; the quiet zone of four modules that readers want."""
-    segno = need("segno", "show")
-    code = segno.make(text, error="m", micro=False)
+def _code(text: str, side: int) -> NDArray[np.int16] | None:
+    """Whole pixels a module, so that it is sharp; the quiet zone of four modules that readers want. None where no code
+    can be made: the address stands below it anyhow."""
+    try:
+        segno = need("segno", "show")
+        code = segno.make(text, error="m", micro=False)
+    except (ShowError, ValueError):  # segno's DataOverflowError is a ValueError
+        return None
     modules = np.array([list(row) for row in code.matrix_iter(border=4)], np.uint8)
     scale = max(side // len(modules), 1)
-    return np.where(np.kron(modules, np.ones((scale, scale), np.uint8)) > 0, 0, 255).astype(np.uint8)
+    return np.where(np.kron(modules, np.ones((scale, scale), np.uint8)) > 0, 0, 255).astype(np.int16)
 
 
-def _zones(side: int) -> Picture:
-    axis = np.arange(side) - side / 2
+def _zones(side: int) -> NDArray[np.int16]:
+    """-1 beside the plate."""
+    axis = np.arange(side) - (side - 1) / 2
     square = axis[:, None] ** 2 + axis[None] ** 2
     wave = np.cos(np.pi * square / side)  # half a cycle a pixel, the finest there is, where the plate ends
-    inside = np.clip(side / 2 - np.sqrt(square), 0, 1)
-    return np.rint(_GROUND[0] + (127.5 + 127.5 * wave - _GROUND[0]) * inside).astype(np.uint8)
+    return np.where(square < (side / 2) ** 2, np.rint(127.5 + 127.5 * wave), -1).astype(np.int16)
 
 
 def _words(pen: ImageDraw.ImageDraw, facts: Facts, size: tuple[int, int], across: int) -> None:
@@ -186,17 +195,25 @@ def _words(pen: ImageDraw.ImageDraw, facts: Facts, size: tuple[int, int], across
     rate = f"{facts.rate:g} Hz" if facts.rate else ""
     turned = f"turned {facts.rotation}°" if facts.rotation else ""
     lines = (
-        (-0.385, 0.062, "DejaVuSerif.ttf", _INK, "latentworld"),
-        (-0.312, 0.03, "DejaVuSans.ttf", _RIFT, facts.monitor),
-        (-0.276, 0.024, "DejaVuSans.ttf", _FAINT, "   ".join(filter(None, (f"{size[0]} × {size[1]}", rate, turned)))),
-        (0.118, 0.026, "DejaVuSansMono.ttf", _INK, facts.deck.split("?")[0] or "no deck"),
-        (0.418, 0.016, "DejaVuSans.ttf", _FAINT, "black level      gamma"),
+        (0, -0.385, 0.062, "DejaVuSerif.ttf", _INK, "latentworld"),
+        (0, -0.315, 0.032, "DejaVuSans.ttf", _RIFT, facts.monitor),
+        (
+            0,
+            -0.278,
+            0.024,
+            "DejaVuSans.ttf",
+            _FAINT,
+            "   ".join(filter(None, (f"{size[0]} × {size[1]}", rate, turned))),
+        ),
+        (0, 0.128, 0.028, "DejaVuSansMono.ttf", _INK, facts.deck.split("?")[0] or "no deck"),
+        (-0.11, 0.416, 0.017, "DejaVuSans.ttf", _FAINT, "black level"),
+        (0.1, 0.416, 0.017, "DejaVuSans.ttf", _FAINT, "gamma"),
     )
-    for at, tall, name, colour, words in lines:
+    for beside, below, tall, name, colour, words in lines:
         points = max(round(across * tall), 6)
         while points > 6 and _font(name, points).getlength(words) > across * 0.8:
             points -= 1
-        pen.text((x, y + across * at), words, colour, _font(name, points), anchor="mm")
+        pen.text((x + across * beside, y + across * below), words, colour, _font(name, points), anchor="mm")
 
 
 def _thick(width: int, height: int) -> int:
@@ -205,7 +222,11 @@ def _thick(width: int, height: int) -> int:
 
 @cache
 def _font(name: str, size: int) -> ImageFont.FreeTypeFont:
-    from matplotlib import get_data_path
+    from importlib.util import find_spec
+
     from PIL import ImageFont
 
-    return ImageFont.truetype(str(Path(get_data_path(), "fonts", "ttf", name)), size)
+    found = find_spec("matplotlib")  # whose fonts these are; not imported: that takes most of a second, of a live wall
+    assert found is not None
+    assert found.origin is not None
+    return ImageFont.truetype(str(Path(found.origin).parent / "mpl-data" / "fonts" / "ttf" / name), size)

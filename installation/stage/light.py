@@ -16,12 +16,12 @@ Picture = NDArray[np.uint8]
 DISPLAY = 2.2  # exponent by which a projector turns values into light
 
 
-def linear(value: NDArray[np.float32]) -> NDArray[np.float32]:
+def linear(value: NDArray[np.floating]) -> NDArray[np.float32]:
     """sRGB values 0..1 to light 0..1 (IEC 61966-2-1)."""
     return np.where(value <= 0.04045, value / 12.92, ((value + 0.055) / 1.055) ** 2.4).astype(np.float32)
 
 
-def coded(light: NDArray[np.float32]) -> NDArray[np.float32]:
+def coded(light: NDArray[np.floating]) -> NDArray[np.float32]:
     """Light 0..1 to sRGB values 0..1."""
     return np.where(light <= 0.0031308, light * 12.92, 1.055 * light ** (1 / 2.4) - 0.055).astype(np.float32)
 
@@ -32,10 +32,11 @@ def mixed(older: Picture, newer: Picture, weight: float) -> Picture:
         return older
     if weight >= 1:
         return newer
+    import cv2
+
     steps, back = _tables()
-    share = np.float32(weight)
-    light = steps[older] * (1 - share) + steps[newer] * share
-    return back[(light + np.float32(0.5)).astype(np.uint16)]
+    light = cv2.addWeighted(cv2.LUT(older, steps), 1 - weight, cv2.LUT(newer, steps), weight, 0)
+    return np.asarray(np.take(back, light), np.uint8)
 
 
 def graded(light: float, gamma: float, black: float) -> Picture:
@@ -56,11 +57,12 @@ def varied(picture: Picture) -> bool:
     return bool(some.min() != some.max() or picture.min() != picture.max())
 
 
-_FINE = 8191.0  # steps of light in the table back: the darkest values are 0.4 of a step of a byte apart
+_FINE = 16383  # steps of light: the darkest two bytes are 5 of them apart
 
 
 @cache
-def _tables() -> tuple[NDArray[np.float32], Picture]:
-    forth = linear(np.arange(256, dtype=np.float32) / np.float32(255)) * np.float32(_FINE)
-    back = coded(np.arange(int(_FINE) + 2, dtype=np.float32) / np.float32(_FINE))
+def _tables() -> tuple[NDArray[np.uint16], Picture]:
+    """Bytes to steps of light, and back."""
+    forth = np.rint(linear(np.arange(256, dtype=np.float32) / 255) * _FINE).astype(np.uint16)
+    back = coded(np.arange(_FINE + 1, dtype=np.float32) / _FINE)
     return forth, np.rint(back * 255).clip(0, 255).astype(np.uint8)

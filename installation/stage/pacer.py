@@ -6,6 +6,7 @@ where a driver takes the wish for vsync and does nothing.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 
 BINS = (
@@ -36,14 +37,14 @@ class Pacer:
         """Wait for the next presentation; the moment at which it is due, on an even grid that follows the display."""
         now = self._clock()
         due = now if self._due is None else self._due + self.period
-        if not self.vsync and due > now:
-            self._sleep(min(due - now, self.period))
-            now = self._clock()
-        late = now - due
-        if abs(late) > self.period:
-            due = now  # far off the grid: a new one begins here
-        elif self.vsync:
-            due += 0.1 * late  # the display's clock and ours differ a little
+        if self.vsync:
+            # the display's clock and ours differ a little; far off the grid, a new one begins here
+            due = due + 0.1 * (now - due) if abs(now - due) < self.period else now
+        else:
+            if now - due > self.period:  # what was missed is not made up for
+                due += math.ceil((now - due) / self.period) * self.period
+            if due > now:
+                self._sleep(due - now)
         self._due = due
         return due
 

@@ -123,7 +123,7 @@ class Painter:
 
 class Blitter:
     """The same where OpenGL is done by the processor: what an `Easel` draws is copied to the window. Mesa's llvmpipe
-    takes 57 ms of processor time for a wall of 720x1280 with `wall.frag`, this 16 ms, so both cores stay free."""
+    takes 57 ms of processor time for a wall of 720x1280 with `wall.frag`, this takes 9."""
 
     def __init__(self, context: Any, wall: Wall, card: Card) -> None:
         self._gl, self._wall, self._draw_card = context, wall, card

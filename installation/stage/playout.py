@@ -3,18 +3,19 @@
 The play head stands between two pictures and goes from one to the next at the smoothed rate of production. Pictures
 come in batches and unevenly, so the head must keep some pictures ahead of it, and every one of them is latency. What
 counts is the *slack*: how many pictures were left when new ones came. Its recent minimum is steered to a small margin
-by letting the head run up to `SWAY` faster or slower, which nobody sees. So the buffer grows by itself with batches
-and jitter, and shrinks when they do.
+by letting the head run a little slower or faster, which nobody sees. So the buffer grows by itself with batches and
+jitter, and shrinks when they do: with up to 30% of jitter in batches of 4, one presentation in a thousand stands still.
 """
 
 from __future__ import annotations
 
 import math
+from collections import deque
 
 MARGIN = 0.1  # pictures left when new ones come: what the head is drawn to
-SLOWER, FASTER = 0.15, 1.0  # how much slower or faster than production the head may run
+SLOWER, FASTER = 0.15, 0.3  # how much slower or faster than production the head may run
 GAIN = 0.1  # of the error in pictures
-LEAK = 0.01  # of the way to what is seen by which the recent minimum recovers with each picture
+RECENT, FEWEST = 5.0, 8  # seconds, and arrivals, over which that minimum is taken: a hitch is forgotten then
 HOLD, FADE = 1.0, 0.4  # seconds at rest after which moving on is a fade of so many seconds
 FAR = 1.0  # seconds behind, beyond what batches and a fade cost, at which the head skips
 LARGEST = 16  # pictures at once that may be a batch; more are a backlog
@@ -35,8 +36,9 @@ class Playout:
         self._told = 0.0
         self._made, self._took = 10.0 * MEMORY, MEMORY  # pictures and seconds, both fading into the past
         self._batch = 1.0
-        self._slack = math.inf  # its recent minimum; infinite: not seen since the last fade
-        self._skip = False
+        self._slacks: deque[tuple[float, float]] = deque()  # when, and how much without the drift; none since a fade
+        self._drift = 0.0  # pictures by which the head fell back behind production, since the beginning
+        self._skip = self._held = False
 
     def at(self, now: float, newest: int, period: float) -> tuple[int, int, float]:
         """The two pictures to mix, and the weight 0..1 of the newer one.
@@ -50,8 +52,13 @@ class Playout:
         elapsed = min(passed, STALL)
         self._advance(elapsed)
         if newest > self._newest:
-            self._arrive(newest, stalled=passed > STALL)
+            self._arrive(newest, stalled=self._held or passed > STALL)
+        self._held = False
         return self._older, self._newer, self._place
+
+    def hold(self, now: float) -> None:
+        """A presentation that shows once more what the last one did, because somebody wants the picture held."""
+        self._now, self._held = max(now, self._now), True
 
     @property
     def head(self) -> float:
@@ -73,11 +80,11 @@ class Playout:
         while seconds > 0:
             if self._older == self._newer and not self._depart():
                 self._rested += seconds
-                self._slack += seconds * self.rate
+                self._drift += seconds * self.rate
                 return
             speed = min(1 / FADE, self.rate) if self._fading else self._speed()
             spent = min((1 - self._place) / speed, seconds)
-            self._slack += spent * (self.rate - speed)
+            self._drift += spent * (self.rate - speed)
             seconds -= spent
             if seconds <= 0:
                 self._place += spent * speed
@@ -92,13 +99,14 @@ class Playout:
         self._newer = max(self._older + 1, ahead)
         self._fading = self._rested >= HOLD or self._newer > self._older + 1
         if self._fading:
-            self._slack = math.inf
+            self._slacks.clear()
         self._skip, self._rested = False, 0.0
         return True
 
     def _speed(self) -> float:
         """Pictures per second."""
-        error = self._slack - MARGIN if math.isfinite(self._slack) else 0.0
+        least = min((slack for _, slack in self._slacks), default=None)
+        error = 0.0 if least is None else least + self._drift - MARGIN
         return (1 + min(max(GAIN * error, -SLOWER), FASTER)) * self.rate
 
     def _arrive(self, newest: int, stalled: bool) -> None:
@@ -110,9 +118,12 @@ class Playout:
         if came <= LARGEST:
             self._batch = max(float(came), self._batch + (came - self._batch) * 0.1)
         if usual and seconds > 0:
+            seconds = min(seconds, 2 * came / self.rate)  # a hitch is no new rate
             fading = math.exp(-seconds / MEMORY)
             self._made, self._took = self._made * fading + came, self._took * fading + seconds
         if usual and not self._fading:
-            more = slack - self._slack
-            self._slack = slack if more < 0 or math.isinf(more) else self._slack + more * min(LEAK * came, 1.0)
-        self._skip = newest - self.head - self._batch > (FADE + FAR) * self.rate + 2
+            self._slacks.append((self._now, slack - self._drift))
+            while len(self._slacks) > FEWEST and self._now - self._slacks[0][0] > RECENT:
+                self._slacks.popleft()
+        going = self._newer if self._fading else self.head
+        self._skip = newest - going - self._batch > (FADE + FAR) * self.rate + 2

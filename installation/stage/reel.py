@@ -48,7 +48,8 @@ class Reel:
         """What is to be shown at a moment (seconds, never decreasing)."""
         self._fetch()
         look = self.dimmer.at(now)
-        if look.freeze:  # the head is not asked: afterwards it finds itself behind and fades to the present
+        if look.freeze:  # afterwards the head finds itself behind, and fades to the present
+            self._playout.hold(now)
             self._cue = Cue(self._cue.older, self._cue.newer, self._cue.weight, look)
             return self._cue
         older, newer, weight = self._playout.at(now, self._read, self._period)

@@ -77,9 +77,7 @@ class Window:
                 self._painter.paint(cue, size, self._context.screen)
             self._glfw.swap_buffers(self._window)
         except self._gl.Error as error:
-            raise StageError(
-                f"the window is lost ({error}): look at the graphics driver; the show opens another"
-            ) from error
+            raise StageError(f"the window is lost ({error}): look at the graphics driver; another is opened") from error
 
     def look(self, cue: Cue) -> Picture:
         """What is presented, uint8[h, w, 3]."""
@@ -167,7 +165,7 @@ class Window:
             return
         self._looked = now
         found, self._fault = monitors.choose(monitors.read(self._glfw), self._wall.monitor)
-        # a full screen whose monitor goes, for however short, becomes a window: that the same one is there is not enough
+        # a full screen whose monitor goes, however shortly, becomes a window: that the same one is there proves nothing
         placed = not self._full or bool(self._glfw.get_window_monitor(self._window))
         if placed and found is not None and found.same(self._monitor):
             return

@@ -105,7 +105,7 @@ export class Chart {
     if (small) return;
     context.font = 'italic 15px Georgia, "DejaVu Serif", serif';
     this.word(context, 'α', width - 16, height - 10, 'center');
-    this.word(context, 'β', 14, 20, 'center');
+    this.word(context, 'β', 14, width < 560 ? 70 : 20, 'center'); // below the bar of buttons
   }
 
   word(context, text, x, y, align) {

@@ -1,7 +1,7 @@
 // A control for each parameter, made from its row of the address table.
 
 import {button, make, toast} from '/static/dom.js';
-import {normal, numeric, read, real, written} from '/static/scale.js';
+import {normal, read, real, written} from '/static/scale.js';
 
 let ids = 0;
 
@@ -91,9 +91,9 @@ export class Controls {
     });
     const box = this.frame(row, 'fader', label, id, this.number(row, `c${++ids}`), make('span.unit', {}, row.unit), way);
     this.watch(row.name, () => {
-      const value = link.shownValue(row.name), x = value === null ? 0 : normal(row, value);
+      const rest = row.low < 0 ? normal(row, 0) : 0, value = link.shownValue(row.name), x = value === null ? rest : normal(row, value);
       if (!link.held.has(row.name) || Math.abs(range.valueAsNumber - x) > 0.002) range.value = x;
-      range.style.setProperty('--x', x);
+      filled(range, x, rest);
       box.classList.toggle('unknown', value === null);
       range.setAttribute('aria-valuetext', value === null ? 'the preset decides' : `${written(row, value)} ${row.unit}`);
     });
@@ -120,7 +120,7 @@ export class Controls {
     const knob = make('button.switch', {type: 'button', role: 'switch', id, 'aria-label': row.name, onclick: () =>
       link.set(row.name, !link.shownValue(row.name))}, make('i'));
     this.watch(row.name, () => knob.setAttribute('aria-checked', String(!!link.shownValue(row.name))));
-    return this.frame(row, 'toggle', label, id, knob, make('p.about', {}, row.about));
+    return this.frame(row, 'toggle', label, id, knob, '');
   }
 
   choice(row, label) {
@@ -218,4 +218,8 @@ export class Controls {
   }
 }
 
-export {numeric};
+// What of a fader is filled: from where it rests, at its end or at its middle.
+export function filled(range, x, rest = 0) {
+  range.style.setProperty('--from', Math.min(x, rest));
+  range.style.setProperty('--to', Math.max(x, rest));
+}

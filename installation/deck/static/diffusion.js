@@ -1,5 +1,6 @@
 // The reverse-diffusion engine: the present frame, taken apart into its denoising steps.
 
+import {filled} from '/static/controls.js';
 import {button, make, picture, sharp} from '/static/dom.js';
 import {ACCENT, FAINT, INK, RULE, brief} from '/static/scale.js';
 
@@ -28,14 +29,14 @@ export class Engine {
     });
     this.ends = make('p.ends', {}, make('span', {}, 'noise'), make('span', {}, 'picture'));
     this.ways = make('div.segments', {role: 'radiogroup', 'aria-label': 'direction'},
-      button('Reverse: take noise away', () => this.way(false), {role: 'radio', 'aria-checked': 'true'}),
+      button('Reverse: denoise', () => this.way(false), {role: 'radio', 'aria-checked': 'true'}),
       button('Forward: add noise', () => this.way(true), {role: 'radio', 'aria-checked': 'false', id: 'engine-forward'}));
     this.play = button('Play', () => (this.timer ? this.stop() : this.start()), {class: 'small', id: 'engine-play'});
     this.curve = make('canvas.curve', {role: 'img', 'aria-label': 'alpha bar over the steps'});
     this.code = make('pre.code', {id: 'engine-code'});
     this.strip = make('div.strip', {'aria-hidden': 'true'});
     this.body = make('div.engine', {hidden: true}, this.ways, make('div.pair', {}, this.left, this.right),
-      make('div.line', {}, this.slider, this.play), this.ends, this.strip, this.curve, this.code);
+      make('div.line', {}, this.slider, this.play), this.ends, this.strip, this.code, this.curve);
     this.section = make('section.section', {id: 'engine'}, make('h2', {}, 'Reverse-diffusion engine'), this.told, this.ask, this.body);
     new ResizeObserver(() => this.graph()).observe(this.curve);
   }
@@ -107,7 +108,7 @@ export class Engine {
     if (!this.steps.length) return;
     this.at = at;
     this.slider.value = at;
-    this.slider.style.setProperty('--x', at / (this.steps.length - 1));
+    filled(this.slider, at / (this.steps.length - 1));
     const step = this.steps[at], done = step.time === null;
     this.paint(this.left, this.forward ? step.noised : step.latent, this.forward ? (done ? 'x₀, the finished latent' : 'x₀ with noise put back on')
       : done ? 'x₀, the finished latent' : 'xₜ, the latent');

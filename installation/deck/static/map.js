@@ -5,7 +5,7 @@ import {Chart} from '/static/chart.js';
 import {$, seen, toast} from '/static/dom.js';
 import {gestures} from '/static/gestures.js';
 import {Globe} from '/static/globe.js';
-import {GLOWS, brief} from '/static/scale.js';
+import {BRIGHT, brief} from '/static/scale.js';
 
 const FRAME = 33; // ms between two drawings
 
@@ -193,7 +193,7 @@ export class Maps {
     this.painted = true;
     const bar = $('scale').querySelector('canvas'), brush = bar.getContext('2d');
     for (let x = 0; x < bar.width; x++) {
-      brush.fillStyle = GLOWS[Math.round(63 * x / (bar.width - 1))];
+      brush.fillStyle = BRIGHT[Math.round(63 * x / (bar.width - 1))];
       brush.fillRect(x, 0, 1, bar.height);
     }
   }

@@ -3,7 +3,7 @@
 import {button, make} from '/static/dom.js';
 import {Engine} from '/static/diffusion.js';
 import {Routing} from '/static/routing.js';
-import {health, snapshots, takes} from '/static/show.js';
+import {health, snapshots, takes, within} from '/static/show.js';
 
 const OWN = ['panic', 'out.freeze', 'out.blackout', 'walk.jump', 'replay', 'snapshot.recall', 'snapshot.save', 'snapshot.next',
   'record.video', 'record.take', 'midi.learn', 'midi.forget', 'midi.status']; // they have places of their own
@@ -34,7 +34,7 @@ export function fill(link, controls) {
   );
 
   const routing = new Routing(link, controls, placed);
-  page('words').append(section('Prompt', take(begins('prompt'))), routing.section);
+  page('words').append(section('Prompt', [make('div.prompts', {}, ...take(begins('prompt')))]), routing.section);
 
   const engine = new Engine(link);
   page('engine').append(engine.section,
@@ -43,7 +43,8 @@ export function fill(link, controls) {
 
   page('motion').append(...motion(link, controls, take, begins, section));
 
-  page('show').append(snapshots(link), takes(link, controls),
+  within(snapshots(link), page('show'));
+  page('show').append(takes(link, controls),
     section('Wall', take(begins('out'))), health(link));
 
   const rest = take(() => true); // whatever else the table has

@@ -19,8 +19,6 @@ export function normal(row, value) {
   return (value - row.low) / (row.high - row.low);
 }
 
-export function numeric(row) { return row.kind === 'float' || row.kind === 'int'; }
-
 // Three digits, a true minus.
 export function brief(value, digits = 3) {
   if (value === null || value === undefined || !Number.isFinite(value)) return '–';
@@ -63,6 +61,8 @@ export function glow(t) {
 }
 
 export const GLOWS = Array.from({length: 64}, (_, k) => `rgb(${glow(k / 63).join(' ')})`);
+// for thin lines, which would drown where areas do not
+export const BRIGHT = Array.from({length: 64}, (_, k) => `rgb(${glow(0.3 + 0.7 * k / 63).join(' ')})`);
 
 export const INK = '#e9e5db', GROUND = '#0b0c10', ACCENT = '#ff7a59', FAINT = '#9a9aa2', RULE = '#2a2d36', RAISED = '#14161c';
 export const HUES = ['#7fb4d8', '#e0b15a', '#8fc58a', '#c994c7', '#e5897a', '#a3a8e8'];

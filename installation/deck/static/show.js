@@ -1,5 +1,6 @@
 // Snapshots, takes and health.
 
+import {filled} from '/static/controls.js';
 import {button, make, toast} from '/static/dom.js';
 import {brief, fixed} from '/static/scale.js';
 
@@ -10,7 +11,7 @@ export function snapshots(link) {
   const told = make('output.value', {}, ''), range = make('input', {type: 'range', min: 0, max: 1, step: 0.01, 'aria-label': 'cross-fade in seconds'});
   const show = () => {
     range.value = Math.sqrt(fade / 60);
-    range.style.setProperty('--x', range.value);
+    filled(range, range.valueAsNumber);
     told.textContent = fade < 0.05 ? 'at once' : `${brief(fade, 2)} s`;
   };
   range.addEventListener('input', () => {
@@ -44,6 +45,14 @@ export function snapshots(link) {
     make('div.control.fader', {}, make('div.head', {}, make('label', {}, 'cross-fade'), told), make('div.way', {}, range)),
     make('div.line', {}, field, button('Save', save, {class: 'small', id: 'save', 'data-name': 'snapshot.save'}),
       button('Next', () => link.press('snapshot.next', fade), {class: 'small', 'data-name': 'snapshot.next', title: 'the one after the last'})));
+}
+
+// Beside the picture where there is room, so that they are always in reach.
+export function within(section, page) {
+  const wide = matchMedia('(min-width: 1181px) and (min-height: 640px)');
+  const move = () => (wide.matches ? document.querySelector('.now').append(section) : page.prepend(section));
+  wide.addEventListener('change', move);
+  move();
 }
 
 export function takes(link, controls) {

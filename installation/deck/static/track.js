@@ -1,6 +1,6 @@
 // The walker's track: frames as they were made, their colours, and where the walker is drawn, which glides.
 
-import {GLOWS} from '/static/scale.js';
+import {BRIGHT} from '/static/scale.js';
 
 const MOST = 4000; // frames
 const [INDEX, ALPHA, BETA, FRONT, X, Y, Z, RADIUS, RATE, STEP] = [0, 1, 2, 3, 4, 5, 6, 7, 8, 9];
@@ -44,7 +44,7 @@ export class Track {
     return Math.min(Math.max(Math.log(rate / this.low) / Math.log(this.high / this.low), 0), 1);
   }
 
-  colour(rate) { return GLOWS[Math.round(this.strength(rate) * 63)]; }
+  colour(rate) { return BRIGHT[Math.round(this.strength(rate) * 63)]; }
 
   // Corners of the plane's vertices in R3, and what takes R3 to their weights.
   plane(told) {

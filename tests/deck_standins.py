@@ -1,0 +1,203 @@
+"""A stand-in for the show behind a deck: a real desk and real snapshots, a walker that goes round, answers at once."""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import threading
+import time
+from collections.abc import Callable, Iterator, Mapping
+from concurrent.futures import Future
+from contextlib import contextmanager
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import httpx
+import numpy as np
+from osc_standins import STATUS
+from PIL import Image
+
+from installation import parameters
+from installation.controls import Trigger
+from installation.deck import Server
+from installation.desk import Desk
+from installation.desk.snapshots import Snapshots
+from installation.live.contract import Status
+from installation.live.venue import Doors
+from installation.render.asks import png, routed
+from latentworld.errors import ShowError
+from latentworld.plane import Plane
+
+PLANE = Plane(np.random.default_rng(7).normal(size=(3, 4, 4, 4)))
+STEPS = 8
+Told = Mapping[str, Any]
+
+
+def jpeg(number: int, side: int = 128) -> bytes:
+    """A picture that is another one for every number."""
+    y, x = np.mgrid[0:side, 0:side] / side
+    waves = [128 + 100 * np.sin(6 * x + 4 * y * (k + 1) + 0.2 * number + k) for k in range(3)]
+    out = io.BytesIO()
+    Image.fromarray(np.stack(waves, axis=-1).astype(np.uint8)).save(out, "JPEG")
+    return out.getvalue()
+
+
+def pooled(text: str) -> np.ndarray:
+    """An embedding [32] of a text, the same each time."""
+    seed = int.from_bytes(hashlib.sha256(text.encode()).digest()[:4], "big")
+    return np.random.default_rng(seed).normal(size=32)
+
+
+class Stagehand:
+    """A Backstage; `step` makes a tick of two frames, `play` does what the show's pump does with presses."""
+
+    def __init__(self, folder: Path) -> None:
+        self.desk = Desk(parameters.table(("embedded", "other")))
+        for name, value in {"walk.speed": 1.5, "prompt.a": "a ringed planet", "walk.kind": "rift", "model.steps": 4}.items():
+            self.desk.tell_base(name, value)
+        self.snapshots = Snapshots(folder / "snapshots", self.desk)
+        self.presses: list[Trigger] = []
+        self.listeners: list[Callable[[Told], None]] = []
+        self.asked: list[tuple[str, dict[str, Any]]] = []
+        self.cancelled: list[Future[dict[str, Any]]] = []
+        self.number, self.angle = 0, 0.0
+        self.chart: dict[str, Any] | None = None
+        self.status_now = replace(STATUS, scene={"plane": {"corners": PLANE.corners.tolist()}, "prompt": {"positive": "a ringed planet"}})
+        self.deaf = False  # answers no question
+
+    def status(self) -> Status:
+        return replace(self.status_now, frame=self.number)
+
+    def ask(self, what: str, **details: Any) -> Future[dict[str, Any]]:
+        self.asked.append((what, details))
+        future: Future[dict[str, Any]] = Future()
+        if self.deaf:
+            future.add_done_callback(lambda done: self.cancelled.append(done) if done.cancelled() else None)
+        elif what == "words":
+            future.set_result(self._words(details["texts"], details.get("numbers", 16)))
+        elif self.number == 0:
+            future.set_exception(ShowError("there is no frame yet: ask again"))
+        else:
+            future.set_result(self._diffusion())
+        return future
+
+    def picture(self) -> tuple[int, bytes] | None:
+        return (self.number, jpeg(self.number)) if self.number else None
+
+    def watch(self, listener: Callable[[Told], None]) -> Callable[[], None]:
+        self.listeners.append(listener)
+        return lambda: self.listeners.remove(listener)
+
+    def atlas(self) -> Told | None:
+        return self.chart
+
+    def takes(self) -> list[str]:
+        return ["evening", "rehearsal"]
+
+    # ---- what moves it
+
+    def step(self) -> None:
+        """A tick: the walker goes on round the middle of the cell."""
+        angles = self.angle + 0.04 * np.arange(1, 3)
+        self.angle = float(angles[-1])
+        alpha, beta = 0.35 + 0.3 * np.cos(angles), 0.35 + 0.25 * np.sin(angles)
+        unit = PLANE.unit(alpha, beta)
+        index = [self.number + 1, self.number + 2]
+        self.number += 2
+        rates = (0.3 + np.abs(np.sin(3 * angles)) ** 6 * 2).tolist()
+        tick = {
+            "kind": "tick", "index": index, "alpha": alpha.tolist(), "beta": beta.tolist(), "front": [True, True],
+            "place": [[*row, 1.0] for row in unit.tolist()], "rate": rates, "step": [0.01, 0.01],
+        }  # fmt: skip
+        for listener in tuple(self.listeners):
+            listener(tick)
+
+    def play(self) -> None:
+        """Do what was pressed."""
+        for press in self.desk.collect("desk"):
+            self.presses.append(press)
+            if press.name.startswith("snapshot."):
+                self.snapshots.act(press)
+        self.presses += self.desk.collect("loop")
+
+    # ---- answers, as installation/render/asks.py gives them
+
+    def _words(self, texts: list[str], numbers: int) -> dict[str, Any]:
+        weights = {str(self.desk.shown("prompt.a") or ""): 1.0}
+        for k in range(1, 7):
+            if text := self.desk.value(f"word.{k}.text"):
+                weights[str(text)] = float(self.desk.value(f"word.{k}.weight") or 0.0)  # type: ignore[arg-type]
+        known = {text: pooled(text) for text in (*texts, *weights)}
+        return routed(texts, known, tuple(weights.items()), numbers)
+
+    def _diffusion(self) -> dict[str, Any]:
+        rng = np.random.default_rng(3)
+        clean, noise = np.asarray(Image.open(io.BytesIO(jpeg(self.number, 64)))), rng.integers(0, 255, (64, 64, 3))
+        kept = np.linspace(0.01, 0.95, STEPS)
+
+        def blend(share: float) -> str:
+            return png((share * clean + (1 - share) * noise).astype(np.uint8), 64)
+
+        steps = [
+            {"time": 999 - 120 * k, "kept": share, "noise": 1 - share, "latent": blend(share), "clean": blend(min(1.0, share + 0.3)),
+             "noised": blend(share * 0.9)} for k, share in enumerate(kept.tolist())
+        ]  # fmt: skip
+        return {"index": self.number, "alpha": 0.25, "beta": 0.5, "steps": steps, "latent0": blend(1.0), "picture": blend(1.0),
+                "texts": [["a ringed planet", 1.0]]}  # fmt: skip
+
+
+def window_atlas(rows: int = 12, columns: int = 10) -> dict[str, Any]:
+    """An atlas of a window, as installation/live/charts.py gives it."""
+    alpha, beta = (part.ravel() for part in np.meshgrid(np.linspace(0, 1, rows), np.linspace(0, 1, columns), indexing="ij"))
+    rate = 0.02 + np.exp(-(((alpha - beta) / 0.15) ** 2))
+    return {
+        "unit": PLANE.unit(alpha, beta).tolist(), "alpha": alpha.tolist(), "beta": beta.tolist(), "front": [True] * len(alpha),
+        "rate": rate.tolist(), "label": (alpha > beta).astype(int).tolist(), "names": ["cat", "moon"], "radius": 1.0,
+        "grid": [rows, columns],
+    }  # fmt: skip
+
+
+@contextmanager
+def serving(hand: Any, doors: Doors = Doors(deck=0), **more: Any) -> Iterator[Server]:
+    """A deck of a stand-in, on any free port."""
+    server = Server(hand, doors, **more)
+    server.start()
+    try:
+        yield server
+    finally:
+        server.stop()
+
+
+@contextmanager
+def moving(hand: Stagehand, period: float = 0.08) -> Iterator[None]:
+    """The stand-in as a show: it walks and does what is pressed, until left."""
+    over = threading.Event()
+
+    def run() -> None:
+        while not over.wait(period):
+            hand.step()
+            hand.play()
+
+    thread = threading.Thread(target=run, name="stagehand", daemon=True)
+    thread.start()
+    try:
+        yield
+    finally:
+        over.set()
+        thread.join()
+
+
+def until(what: Callable[[], Any], patience: float = 60.0) -> Any:
+    """Wait for something to become true; the limit is no measure of anything."""
+    end = time.monotonic() + patience
+    while time.monotonic() < end:
+        if found := what():
+            return found
+        time.sleep(0.02)
+    raise AssertionError("it never happened")
+
+
+def get(server: Server, path: str, **headers: str) -> httpx.Response:
+    """A GET, straight to this machine."""
+    return httpx.get(f"http://127.0.0.1:{server.port}{path}", headers=headers, trust_env=False)

@@ -1,0 +1,208 @@
+"""The stage's parts: pacing, what it says of itself, which monitor, the test card."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from stages import Picture, moving
+
+from installation.live.ring import Shot
+from installation.stage import monitors
+from installation.stage.card import Facts, draw
+from installation.stage.look import Look
+from installation.stage.monitors import Monitor
+from installation.stage.pacer import BINS, Pacer
+from installation.stage.reel import Cue
+from installation.stage.tally import Tally
+
+PLAIN = Look()
+
+
+def shot(picture: Picture, sequence: int = 1, stamp: float = 0.0) -> Shot:
+    return Shot(sequence, picture, sequence, 0.0, 0.1, stamp)
+
+
+def still(picture: Picture, look: Look = PLAIN) -> Cue:
+    return Cue(shot(picture), shot(picture), 0.0, look)
+
+
+# ---- pacing
+
+
+class Time:
+    """A clock that goes on only while somebody sleeps, or works."""
+
+    def __init__(self) -> None:
+        self.now = 100.0
+
+    def __call__(self) -> float:
+        return self.now
+
+    def sleep(self, seconds: float) -> None:
+        assert seconds >= 0
+        self.now += seconds
+
+
+def test_without_vsync_the_clock_paces_on_an_even_grid() -> None:
+    time = Time()
+    pacer = Pacer(30.0, time, time.sleep)
+    due = []
+    for i in range(90):
+        due.append(pacer.wait())
+        time.now += 0.002 + 0.01 * (i % 3)  # work
+        pacer.done()
+    np.testing.assert_allclose(np.diff(due), 1 / 30, atol=1e-9)
+    assert (pacer.presented, pacer.missed, sum(pacer.counts)) == (90, 0, 89)
+
+
+def test_missed_presentations_are_counted_and_not_made_up_for() -> None:
+    time = Time()
+    pacer = Pacer(30.0, time, time.sleep)
+    for i in range(60):
+        pacer.wait()
+        time.now += 0.15 if i == 30 else 0.001
+        pacer.done()
+    assert pacer.missed == 4
+    assert pacer.counts[BINS.index(250)] == 1
+    assert sum(pacer.counts) == 59
+    assert min(i for i, count in enumerate(pacer.counts) if count) >= BINS.index(18)  # no burst afterwards
+
+
+def test_vsync_that_is_kept_is_followed_and_one_that_is_not_is_not_trusted() -> None:
+    time = Time()
+    pacer = Pacer(60.0, time, time.sleep, vsync=True)
+    due = []
+    for _ in range(300):
+        due.append(pacer.wait())
+        time.now += 1 / 59.7  # the display's own idea of 60 Hz, presented when the swap returns
+        pacer.done()
+    assert pacer.vsync
+    assert np.diff(due)[100:] == pytest.approx(1 / 59.7, rel=0.002)
+    before = time.now
+    for _ in range(60):
+        pacer.wait()
+        time.now += 0.001  # the swap returns at once
+        pacer.done()
+    assert not pacer.vsync
+    assert time.now - before > 0.8  # of a second
+    pacer.reset(50.0, True)
+    assert (pacer.vsync, pacer.period) == (True, 0.02)
+
+
+# ---- what it says of itself
+
+
+def test_a_report_tells_latency_once_for_each_change_when_the_picture_weighs_a_half() -> None:
+    time = Time()
+    tally = Tally(Pacer(30.0, time, time.sleep))
+    a, b, c = (shot(moving(i), i, stamp) for i, stamp in ((1, 10.0), (2, 10.0), (3, 11.5)))
+    tally.shown(10.2, Cue(None, a, 0.4, Look()))
+    tally.shown(10.3, Cue(None, a, 0.6, Look()))
+    tally.shown(10.4, Cue(a, b, 0.6, Look()))  # the same stamp
+    tally.shown(11.6, Cue(b, c, 0.4, Look()))
+    tally.shown(11.7, Cue(b, c, 0.5, Look()))
+    report = tally.report(12.0, lambda: 0.25, monitor="HDMI-1")
+    assert report is not None
+    assert report["latency"] == pytest.approx([0.3, 0.2])
+    assert (report["sequence"], report["black"], report["monitor"]) == (3, 0.25, "HDMI-1")
+    assert tally.report(12.4, lambda: 0.0) is None
+    again = tally.report(12.5, lambda: 0.0)
+    assert again is not None
+    assert again["latency"] == []
+
+
+def test_fresh_is_of_new_pictures_that_show_something() -> None:
+    time = Time()
+    tally = Tally(Pacer(30.0, time, time.sleep))
+    report = tally.report(0.0, lambda: 1.0)
+    assert report is not None
+    assert report["fresh"] is None
+    tally.shown(5.0, still(moving(1)))
+    for now in (6.0, 7.0, 8.0):  # the same, again and again
+        tally.shown(now, still(moving(1)))
+    grey = shot(np.full((64, 64, 3), 128, np.uint8), 2)
+    tally.shown(8.5, Cue(grey, grey, 1.0, Look()))
+    report = tally.report(9.0, lambda: 1.0)
+    assert report is not None
+    assert (report["fresh"], report["sequence"]) == (4.0, 2)
+
+
+def test_the_lowest_light_between_reports_is_told_though_it_lasts_one_presentation() -> None:
+    time = Time()
+    tally = Tally(Pacer(30.0, time, time.sleep))
+    white, black = shot(np.full((64, 64, 3), 255, np.uint8), 1), shot(np.zeros((64, 64, 3), np.uint8), 2)
+    for now, weight in enumerate([0.0, 0.25, 0.0]):
+        tally.shown(now / 30, Cue(white, black, weight, Look()))
+    report = tally.report(1.0, lambda: 0.0)
+    assert report is not None
+    assert report["light"] == pytest.approx(0.75, abs=0.01)
+    tally.shown(1.1, still(white.picture, Look(light=0.0)))
+    report = tally.report(2.0, lambda: 0.0)
+    assert report is not None
+    assert report["light"] == 0.0
+
+
+# ---- monitors
+
+BEAMER, PANEL, SIDE = (
+    Monitor(name, (x, 0), (1080, 1920), 60.0) for name, x in (("HDMI-1", 0), ("eDP-1", 1920), ("HDMI-12", 3840))
+)
+
+
+@pytest.mark.parametrize(
+    ("wanted", "found"),
+    [(None, BEAMER), (0, BEAMER), (2, SIDE), ("eDP-1", PANEL), ("edp", PANEL), ("HDMI-12", SIDE), ("hdmi-1", BEAMER)],
+)
+def test_a_monitor_is_found_by_number_or_name(wanted: str | int | None, found: Monitor) -> None:
+    assert monitors.choose([BEAMER, PANEL, SIDE], wanted) == (found, None)
+
+
+@pytest.mark.parametrize("wanted", [3, -1, "VGA-1"])
+def test_a_monitor_that_is_not_there_is_told_with_those_that_are(wanted: str | int) -> None:
+    found, fault = monitors.choose([BEAMER, PANEL], wanted)
+    assert found == BEAMER
+    assert fault is not None
+    assert f"no monitor {wanted!r}: there is 0 HDMI-1 1920x1080, 1 eDP-1 1920x1080" in fault
+    assert monitors.choose([], wanted)[0] is None
+
+
+def test_a_monitor_that_was_moved_or_set_to_another_mode_is_another() -> None:
+    assert BEAMER.same(replace(BEAMER, handle=object(), rate=50.0))
+    assert not BEAMER.same(replace(BEAMER, size=(720, 1280)))
+    assert not BEAMER.same(None)
+
+
+# ---- the card
+
+
+@pytest.mark.parametrize("size", [(720, 1280), (1280, 720), (600, 600), (36, 64), (97, 1013)])
+def test_the_card_is_drawn_at_any_size_to_its_very_edges(size: tuple[int, int]) -> None:
+    card = draw(size, Facts("HDMI-1", 59.94, 90, "http://192.168.1.20:8080/?token=abcdef"))
+    assert card.shape == (*size, 3)
+    assert card.dtype == np.uint8
+    for edge in (card[0], card[-1], card[:, 0], card[:, -1]):
+        assert edge.mean() > 100
+    if size[0] == 600:  # its circle is one, and in the middle
+        np.testing.assert_array_equal(card[:, 20:30].mean(axis=2) > 150, card[:, ::-1][:, 20:30].mean(axis=2) > 150)
+
+
+def test_a_telephone_reads_the_decks_address_off_the_card() -> None:
+    import cv2
+
+    address = "http://192.168.1.20:8080/?token=Xy3kd8Lq0PzRt5"
+    for size in ((720, 1280), (1080, 1920), (800, 600)):
+        assert cv2.QRCodeDetector().detectAndDecode(draw(size, Facts("HDMI-1", deck=address)))[0] == address
+
+
+def test_the_card_does_not_show_the_token_in_letters_and_does_without_a_deck() -> None:
+    with_token, without = (draw((720, 1280), Facts("x", deck=f"http://a:1/{rest}")) for rest in ("?token=abc", ""))
+    below = slice(425, 460)  # the line under the code
+    np.testing.assert_array_equal(with_token[below, 400:880], without[below, 400:880])
+    assert (draw((720, 1280), Facts("x")) != without).any()
+    assert draw((720, 1280), Facts("x" * 300, deck="http://" + "y" * 5000)).shape == (
+        720,
+        1280,
+        3,
+    )  # no code holds that
