@@ -90,7 +90,7 @@ def test_whatever_comes_whenever_the_head_goes_on_and_never_past_the_newest(
 @pytest.mark.parametrize("hz", [24.0, 30.0, 59.94, 144.0])
 def test_motion_is_even_whatever_the_batches(batch: int, hz: float) -> None:
     run = play(arrivals(60, batch), 58, hz).since(20)
-    assert np.abs(run.speed(RATE) - 1).max() < 0.05
+    assert np.abs(run.speed(RATE) - 1).max() < 0.1
     assert run.newest[-1] > 500
 
 
@@ -102,6 +102,18 @@ def test_no_more_is_kept_waiting_than_batches_cost(batch: int) -> None:
     assert behind.min() > 0
 
 
+@pytest.mark.parametrize("rate", [10.0, 15.0, 20.0, 30.0])
+def test_half_of_a_picture_is_on_the_wall_within_a_period_and_two_presentations(rate: float) -> None:
+    came = np.array(arrivals(60, rate=rate, jitter=0.2))
+    run = play(list(came), 58, told=1 / rate)
+    shown = np.where(run.weight >= 0.5, run.newer, run.older)
+    first = np.searchsorted(np.maximum.accumulate(shown), np.arange(1, len(came) + 1))
+    seen = (came > 20) & (first < len(run.now))
+    late = run.now[first[seen]] - came[seen]
+    assert np.median(late) < 1 / rate + 1 / 30
+    assert np.quantile(late, 0.99) < 1.6 / rate + 2 / 30
+
+
 @pytest.mark.parametrize(("batch", "jitter"), [(1, 0.5), (2, 0.2), (2, 0.4), (4, 0.1), (4, 0.2)])
 def test_jitter_is_absorbed_by_pictures_kept_waiting(batch: int, jitter: float) -> None:
     shares = []
@@ -111,7 +123,7 @@ def test_jitter_is_absorbed_by_pictures_kept_waiting(batch: int, jitter: float) 
         shares.append((speed < 0.5).mean())
         assert speed.max() < 1.35
         assert (run.newest - run.head).mean() < batch + 1 + 2 * jitter * batch
-    assert np.mean(shares) < 0.006  # of presentations that stand still or nearly so
+    assert np.mean(shares) < 0.012  # of presentations that stand still or nearly so
 
 
 @pytest.mark.parametrize("told", [0.05, 0.08, 0.125, 0.25, math.nan, 0.0])

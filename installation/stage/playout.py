@@ -1,21 +1,24 @@
 """When which pictures are mixed, so that motion is even at the display's rate whatever the batches. Pure.
 
 The play head stands between two pictures and goes from one to the next at the smoothed rate of production. Pictures
-come in batches and unevenly, so the head must keep some pictures ahead of it, and every one of them is latency. What
-counts is the *slack*: how many pictures were left when new ones came. Its recent minimum is steered to a small margin
-by letting the head run a little slower or faster, which nobody sees. So the buffer grows by itself with batches and
-jitter, and shrinks when they do: with up to 30% of jitter in batches of 4, one presentation in a thousand stands still.
+come in batches and unevenly, and every picture that waits is latency. So the head is locked to the *phase* of
+production, which goes on between arrivals and which each arrival corrects a little (a phase-locked loop): `LAG`
+pictures and a batch behind it. Where a picture is late the head slows down before it has to stand still.
+
+Simulated at 30 Hz, one picture at a time, intervals with 5% and with 20% of noise: half of a picture is on the wall 94
+and 99 ms after it came at 10 a second (p99 119 and 158), 53 and 60 ms at 20 a second (p99 74 and 114); the head's speed
+varies by 3 to 9% (standard deviation). A head that keeps what the worst arrival of the last 5 s would have needed is
+twice as even, and at 20 a second 90 and 134 ms behind (p99 135 and 252).
 """
 
 from __future__ import annotations
 
 import math
-from collections import deque
 
-MARGIN = 0.1  # pictures left when new ones come: what the head is drawn to
-SLOWER, FASTER = 0.15, 0.3  # how much slower or faster than production the head may run
-GAIN = 0.1  # of the error in pictures
-RECENT, FEWEST = 5.0, 8  # seconds, and arrivals, over which that minimum is taken: a hitch is forgotten then
+LAG = 0.4  # pictures that the head is behind the phase of production, besides a batch
+LOCK = 0.3  # how much of what an arrival says of the phase is believed
+PULL = 0.3  # of the rate, for each picture of the head's error
+SLOWEST, FASTEST = 0.05, 1.6  # parts of the rate
 HOLD, FADE = 1.0, 0.4  # seconds at rest after which moving on is a fade of so many seconds
 FAR = 1.0  # seconds behind, beyond what batches and a fade cost, at which the head skips
 LARGEST = 16  # pictures at once that may be a batch; more are a backlog
@@ -36,8 +39,7 @@ class Playout:
         self._told = 0.0
         self._made, self._took = 10.0 * MEMORY, MEMORY  # pictures and seconds, both fading into the past
         self._batch = 1.0
-        self._slacks: deque[tuple[float, float]] = deque()  # when, and how much without the drift; none since a fade
-        self._drift = 0.0  # pictures by which the head fell back behind production, since the beginning
+        self._phase = 0.0  # of production, in pictures
         self._skip = self._held = False
 
     def at(self, now: float, newest: int, period: float) -> tuple[int, int, float]:
@@ -49,11 +51,11 @@ class Playout:
         self._hear(period)
         passed = now - self._now if now >= self._now else 0.0
         self._now = now if math.isnan(self._now) else max(now, self._now)
-        elapsed = min(passed, STALL)
-        self._advance(elapsed)
+        self._phase = min(self._phase + passed * self.rate, self._newest + self._batch)
         if newest > self._newest:
             self._arrive(newest, stalled=self._held or passed > STALL)
         self._held = False
+        self._advance(min(passed, STALL))
         return self._older, self._newer, self._place
 
     def hold(self, now: float) -> None:
@@ -80,11 +82,9 @@ class Playout:
         while seconds > 0:
             if self._older == self._newer and not self._depart():
                 self._rested += seconds
-                self._drift += seconds * self.rate
                 return
             speed = min(1 / FADE, self.rate) if self._fading else self._speed()
             spent = min((1 - self._place) / speed, seconds)
-            self._drift += spent * (self.rate - speed)
             seconds -= spent
             if seconds <= 0:
                 self._place += spent * speed
@@ -98,21 +98,17 @@ class Playout:
         ahead = self._newest - round(self._batch) if self._skip else 0
         self._newer = max(self._older + 1, ahead)
         self._fading = self._rested >= HOLD or self._newer > self._older + 1
-        if self._fading:
-            self._slacks.clear()
         self._skip, self._rested = False, 0.0
         return True
 
     def _speed(self) -> float:
         """Pictures per second."""
-        least = min((slack for _, slack in self._slacks), default=None)
-        error = 0.0 if least is None else least + self._drift - MARGIN
-        return (1 + min(max(GAIN * error, -SLOWER), FASTER)) * self.rate
+        error = self._phase - LAG - self._batch - self.head
+        return min(max(1 + PULL * error, SLOWEST), FASTEST) * self.rate
 
     def _arrive(self, newest: int, stalled: bool) -> None:
         """Learn from what was left when these pictures came; see that the head is not far behind."""
         came, seconds = newest - self._newest, self._now - self._came
-        slack = self._newest - self.head
         usual = not stalled and self._rested < HOLD  # a stop of the renderer or of the wall is no jitter
         self._newest, self._came = newest, self._now
         if came <= LARGEST:
@@ -121,9 +117,7 @@ class Playout:
             seconds = min(seconds, 2 * came / self.rate)  # a hitch is no new rate
             fading = math.exp(-seconds / MEMORY)
             self._made, self._took = self._made * fading + came, self._took * fading + seconds
-        if usual and not self._fading:
-            self._slacks.append((self._now, slack - self._drift))
-            while len(self._slacks) > FEWEST and self._now - self._slacks[0][0] > RECENT:
-                self._slacks.popleft()
+        off = newest - self._phase
+        self._phase += off * (LOCK if usual and abs(off) < self._batch + 1 else 1.0)
         going = self._newer if self._fading else self.head
         self._skip = newest - going - self._batch > (FADE + FAR) * self.rate + 2
