@@ -31,6 +31,7 @@ from latentworld.plane import Plane
 
 PLANE = Plane(np.random.default_rng(7).normal(size=(3, 4, 4, 4)))
 STEPS = 8
+SHUT = Doors(deck=0)
 Told = Mapping[str, Any]
 
 
@@ -54,7 +55,12 @@ class Stagehand:
 
     def __init__(self, folder: Path) -> None:
         self.desk = Desk(parameters.table(("embedded", "other")))
-        for name, value in {"walk.speed": 1.5, "prompt.a": "a ringed planet", "walk.kind": "rift", "model.steps": 4}.items():
+        for name, value in {
+            "walk.speed": 1.5,
+            "prompt.a": "a ringed planet",
+            "walk.kind": "rift",
+            "model.steps": 4,
+        }.items():
             self.desk.tell_base(name, value)
         self.snapshots = Snapshots(folder / "snapshots", self.desk)
         self.presses: list[Trigger] = []
@@ -63,7 +69,9 @@ class Stagehand:
         self.cancelled: list[Future[dict[str, Any]]] = []
         self.number, self.angle = 0, 0.0
         self.chart: dict[str, Any] | None = None
-        self.status_now = replace(STATUS, scene={"plane": {"corners": PLANE.corners.tolist()}, "prompt": {"positive": "a ringed planet"}})
+        self.status_now = replace(
+            STATUS, scene={"plane": {"corners": PLANE.corners.tolist()}, "prompt": {"positive": "a ringed planet"}}
+        )
         self.deaf = False  # answers no question
 
     def status(self) -> Status:
@@ -140,26 +148,30 @@ class Stagehand:
             return png((share * clean + (1 - share) * noise).astype(np.uint8), 64)
 
         steps = [
-            {"time": 999 - 120 * k, "kept": share, "noise": 1 - share, "latent": blend(share), "clean": blend(min(1.0, share + 0.3)),
-             "noised": blend(share * 0.9)} for k, share in enumerate(kept.tolist())
+            {"time": 999 - 120 * k, "kept": share, "noise": 1 - share, "latent": blend(share),
+             "clean": blend(min(1.0, share + 0.3)), "noised": blend(share * 0.9)}
+            for k, share in enumerate(kept.tolist())
         ]  # fmt: skip
-        return {"index": self.number, "alpha": 0.25, "beta": 0.5, "steps": steps, "latent0": blend(1.0), "picture": blend(1.0),
-                "texts": [["a ringed planet", 1.0]]}  # fmt: skip
+        return {"index": self.number, "alpha": 0.25, "beta": 0.5, "steps": steps, "latent0": blend(1.0),
+                "picture": blend(1.0), "texts": [["a ringed planet", 1.0]]}  # fmt: skip
 
 
 def window_atlas(rows: int = 12, columns: int = 10) -> dict[str, Any]:
     """An atlas of a window, as installation/live/charts.py gives it."""
-    alpha, beta = (part.ravel() for part in np.meshgrid(np.linspace(0, 1, rows), np.linspace(0, 1, columns), indexing="ij"))
+    alpha, beta = (
+        part.ravel() for part in np.meshgrid(np.linspace(0, 1, rows), np.linspace(0, 1, columns), indexing="ij")
+    )
     rate = 0.02 + np.exp(-(((alpha - beta) / 0.15) ** 2))
     return {
-        "unit": PLANE.unit(alpha, beta).tolist(), "alpha": alpha.tolist(), "beta": beta.tolist(), "front": [True] * len(alpha),
-        "rate": rate.tolist(), "label": (alpha > beta).astype(int).tolist(), "names": ["cat", "moon"], "radius": 1.0,
+        "unit": PLANE.unit(alpha, beta).tolist(), "alpha": alpha.tolist(), "beta": beta.tolist(),
+        "front": [True] * len(alpha), "rate": rate.tolist(), "label": (alpha > beta).astype(int).tolist(),
+        "names": ["cat", "moon"], "radius": 1.0,
         "grid": [rows, columns],
     }  # fmt: skip
 
 
 @contextmanager
-def serving(hand: Any, doors: Doors = Doors(deck=0), **more: Any) -> Iterator[Server]:
+def serving(hand: Any, doors: Doors = SHUT, **more: Any) -> Iterator[Server]:
     """A deck of a stand-in, on any free port."""
     server = Server(hand, doors, **more)
     server.start()

@@ -131,9 +131,12 @@ BAD = [
     '{"do":"set","name":"walk.position","value":[1,2,3]}', '{"do":"set","name":"prompt.a","value":"' + "x" * 501 + '"}',
     '{"do":"set","name":"prompt.a","value":"a\\u0000b"}', '{"do":"set","name":"prompt.a","value":"a\\nb"}',
     '{"do":"fade","name":"walk.kind","x":0.5}', '{"do":"fade","name":"walk.speed","x":"0.5"}',
-    '{"do":"press","name":"walk.speed"}', '{"do":"press","name":"panic","value":[1,2]}', '{"do":"press","name":"panic","value":{"a":1}}',
-    '{"do":"ask","id":1,"what":"files"}', '{"do":"ask","id":-1,"what":"words"}', '{"do":"ask","id":1,"what":"words","path":"/"}',
-    '{"do":"ask","id":1,"what":"words","texts":' + json.dumps(["x"] * 33) + "}", '{"do":"ask","id":1,"what":"diffusion","steps":101}',
+    '{"do":"press","name":"walk.speed"}', '{"do":"press","name":"panic","value":[1,2]}',
+    '{"do":"press","name":"panic","value":{"a":1}}',
+    '{"do":"ask","id":1,"what":"files"}', '{"do":"ask","id":-1,"what":"words"}',
+    '{"do":"ask","id":1,"what":"words","path":"/"}',
+    '{"do":"ask","id":1,"what":"words","texts":' + json.dumps(["x"] * 33) + "}",
+    '{"do":"ask","id":1,"what":"diffusion","steps":101}',
     '{"do":"ask","id":1,"what":"diffusion","size":100000}', "[" * 10_000, '{"do":' * 2_000,
 ]  # fmt: skip
 
@@ -218,7 +221,12 @@ def test_the_track_follows_and_the_newest_is_told_first(hand: Stagehand, server:
 
 def test_ticks_of_another_shape_are_passed_over(hand: Stagehand) -> None:
     hub = Hub(hand)
-    for tick in ({}, {"index": [1]}, {"index": [1], "place": [[1.0]]}, {"index": [1, 2], "place": [[0.0, 0.0, 1.0, 1.0]]}):
+    for tick in (
+        {},
+        {"index": [1]},
+        {"index": [1], "place": [[1.0]]},
+        {"index": [1, 2], "place": [[0.0, 0.0, 1.0, 1.0]]},
+    ):
         for listener in hand.listeners:
             listener(tick)
     assert hub.since(0) == (1, [[1, None, None, None, 0.0, 0.0, 1.0, 1.0, None, None]])

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import base64
+import io
 import json
 import os
 import shutil
@@ -12,6 +14,7 @@ from typing import Any
 import numpy as np
 import pytest
 from deck_standins import PLANE, STEPS, Stagehand, moving, pooled, serving, until, window_atlas
+from PIL import Image
 
 from installation.deck import Server
 from installation.live.venue import Doors
@@ -85,7 +88,14 @@ def box(browser: Any, selector: str) -> tuple[float, float, float, float]:
 
 
 def mouse(browser: Any, kind: str, x: float, y: float) -> None:
-    told = {"type": kind, "x": x, "y": y, "button": "left", "buttons": 0 if kind == "mouseReleased" else 1, "clickCount": 1}
+    told = {
+        "type": kind,
+        "x": x,
+        "y": y,
+        "button": "left",
+        "buttons": 0 if kind == "mouseReleased" else 1,
+        "clickCount": 1,
+    }
     browser.execute_cdp_cmd("Input.dispatchMouseEvent", told)
 
 
@@ -107,22 +117,24 @@ def click(browser: Any, selector: str) -> None:
 
 
 def typed(browser: Any, selector: str, text: str) -> None:
-    script = "const f = document.querySelector(arguments[0]); f.scrollIntoView({block: 'center'}); f.focus(); f.select?.()"
+    script = (
+        "const f = document.querySelector(arguments[0]); f.scrollIntoView({block: 'center'}); f.focus(); f.select?.()"
+    )
     browser.execute_script(script, selector)
     browser.execute_cdp_cmd("Input.insertText", {"text": text})
 
 
 def key(browser: Any, selector: str, *names: str) -> None:
     script = """const e = document.querySelector(arguments[0]);
-        for (const key of arguments[1]) e.dispatchEvent(new KeyboardEvent('keydown', {key, bubbles: true, cancelable: true}));"""
+        for (const key of arguments[1]) {
+            e.dispatchEvent(new KeyboardEvent('keydown', {key, bubbles: true, cancelable: true}));
+        }"""
     browser.execute_script(script, selector, names)
 
 
 def pixels(browser: Any, canvas: str) -> np.ndarray:
-    script = """const c = document.querySelector(arguments[0]), d = c.getContext('2d').getImageData(0, 0, c.width, c.height);
-        return [c.height, c.width, Array.from(d.data)];"""
-    height, width, data = browser.execute_script(script, canvas)
-    return np.array(data, np.uint8).reshape(height, width, 4)
+    uri = browser.execute_script("return document.querySelector(arguments[0]).toDataURL()", canvas)
+    return np.asarray(Image.open(io.BytesIO(base64.b64decode(uri.split(",")[1]))).convert("RGBA"))
 
 
 @pytest.mark.parametrize("size", [LAPTOP, PHONE], ids=["laptop", "phone"])
@@ -136,7 +148,8 @@ def test_it_comes_up_whole_and_asks_nobody_else(browser: Any, server: Server, ha
         tab(browser, name)
         wide, *hands = browser.execute_script(
             """return [document.documentElement.scrollWidth, ...['freeze', 'blackout', 'panic', 'preview'].map((id) => {
-                const b = document.getElementById(id).getBoundingClientRect(); return [b.left, b.top, b.right, b.bottom]; })]"""
+                const b = document.getElementById(id).getBoundingClientRect();
+                return [b.left, b.top, b.right, b.bottom]; })]"""
         )
         assert wide <= width
         for left, top, right, bottom in hands:  # always in reach
@@ -160,7 +173,8 @@ def test_faders_have_the_scales_of_the_address_table(browser: Any, server: Serve
     rows = [row for row in hand.desk.table.values() if row.numeric]
     places = [0.0, 1e-3, 0.1, 0.5, 0.777, 1.0, -1.0, 2.0]
     script = """const {link, real, normal} = deck; return arguments[0].map((name) => {
-        const row = link.rows.get(name); return arguments[1].map((x) => [real(row, x), normal(row, real(row, x))]); });"""
+        const row = link.rows.get(name);
+        return arguments[1].map((x) => [real(row, x), normal(row, real(row, x))]); });"""
     found = browser.execute_script(script, [row.name for row in rows], places)
     for row, pairs in zip(rows, found):
         for x, (value, back) in zip(places, pairs):
@@ -175,7 +189,9 @@ def test_a_drag_on_the_chart_steers(browser: Any, server: Server, hand: Stagehan
     click(browser, "#follow")  # so that the map stands still
     left, top, width, height = box(browser, "#chart")
     here = [(left + width * x, top + height * y) for x, y in ((0.4, 0.4), (0.45, 0.45), (0.5, 0.5), (0.3, 0.6))]
-    wanted = browser.execute_script("return deck.map.chart.toPlane(arguments[0], arguments[1])", width * 0.3, height * 0.6)
+    wanted = browser.execute_script(
+        "return deck.map.chart.toPlane(arguments[0], arguments[1])", width * 0.3, height * 0.6
+    )
     drag(browser, *here)
     until(lambda: hand.desk.value("walk.position") == pytest.approx(wanted, abs=0.01))
     assert hand.presses == []
@@ -210,9 +226,13 @@ def test_the_globe_turns_and_steers_to_its_front_alone(browser: Any, server: Ser
     assert hand.desk.value("walk.position") is None
     place = (0.4, 0.3)
     screen = browser.execute_script(
-        "const {map, track} = deck; map.globe.at = track.unitOf(1/3, 1/3); return map.globe.toScreen(track.unitOf(...arguments[0]))", place
+        """const {map, track} = deck; map.globe.at = track.unitOf(1/3, 1/3);
+        return map.globe.toScreen(track.unitOf(...arguments[0]))""",
+        place,
     )
-    np.testing.assert_allclose(browser.execute_script("return deck.track.unitOf(0.4, 0.3)"), PLANE.unit(*place), atol=1e-6)
+    np.testing.assert_allclose(
+        browser.execute_script("return deck.track.unitOf(0.4, 0.3)"), PLANE.unit(*place), atol=1e-6
+    )
     drag(browser, (left + screen[0], top + screen[1]))
     until(lambda: hand.desk.value("walk.position") == pytest.approx(place, abs=0.01))
     script = "const {map, track} = deck; map.globe.at = track.unitOf(1/3, 1/3).map((part) => -part); return 1"
@@ -256,10 +276,15 @@ def test_a_prompt_is_sent_when_it_is_sent(browser: Any, server: Server, hand: St
     hand.desk.set("prompt.b", "seen elsewhere")
     seen(browser, "return document.querySelector(\"[data-name='prompt.b'] textarea\").value === 'seen elsewhere'")
     assert hand.desk.value("prompt.a") is None
-    assert browser.execute_script("return document.querySelector(\"[data-name='prompt.a']\").classList.contains('dirty')")
+    assert browser.execute_script(
+        "return document.querySelector(\"[data-name='prompt.a']\").classList.contains('dirty')"
+    )
     hand.desk.set("prompt.a", "from another deck")
     seen(browser, "return deck.link.values['prompt.a'] === 'from another deck'")
-    assert browser.execute_script("return document.querySelector(\"[data-name='prompt.a'] textarea\").value") == "a forest in fog"
+    assert (
+        browser.execute_script("return document.querySelector(\"[data-name='prompt.a'] textarea\").value")
+        == "a forest in fog"
+    )
     click(browser, "[data-name='prompt.a'] .send")
     until(lambda: hand.desk.value("prompt.a") == "a forest in fog")
     seen(browser, "return !document.querySelector(\"[data-name='prompt.a']\").classList.contains('dirty')")
@@ -279,7 +304,8 @@ def test_a_snapshot_is_saved_and_come_back_to(browser: Any, server: Server, hand
     hand.desk.set("rift.attraction", 0.75)
     seen(browser, "return document.querySelector('.chip')?.textContent === 'blue hour'")
     browser.execute_script(
-        "const r = document.querySelector('#snapshots input[type=range]'); r.value = 0.5; r.dispatchEvent(new Event('input'))"
+        """const r = document.querySelector('#snapshots input[type=range]'); r.value = 0.5;
+        r.dispatchEvent(new Event('input'))"""
     )
     click(browser, ".chip")
     until(lambda: hand.desk.value("rift.attraction") == -0.5)
@@ -302,11 +328,17 @@ def test_the_reverse_diffusion_engine(browser: Any, server: Server, hand: Stageh
     seen(browser, "return document.querySelector('.engine') && !document.querySelector('.engine').hidden")
     assert hand.asked == [("diffusion", {"size": 256})]
     shown = {}
-    slide = "const s = document.getElementById('engine-step'); s.value = arguments[0]; s.dispatchEvent(new Event('input'))"
+    slide = (
+        "const s = document.getElementById('engine-step'); s.value = arguments[0]; s.dispatchEvent(new Event('input'))"
+    )
     code = "const {time, kept} = document.getElementById('engine-code').dataset; return [Number(time), Number(kept)]"
     for step in (0, 3, STEPS):
         browser.execute_script(slide, step)
-        shown[step] = (pixels(browser, "#engine-latent"), pixels(browser, "#engine-clean"), browser.execute_script(code))
+        shown[step] = (
+            pixels(browser, "#engine-latent"),
+            pixels(browser, "#engine-clean"),
+            browser.execute_script(code),
+        )
     assert shown[0][2] == [999, 0.01]
     assert shown[3][2] == [639, pytest.approx(0.01 + 3 * 0.94 / 7, abs=1e-4)]
     assert shown[STEPS][2] == [0, 1]
@@ -321,8 +353,8 @@ def test_the_reverse_diffusion_engine(browser: Any, server: Server, hand: Stageh
 
 
 def test_a_question_that_fails_says_why(browser: Any, hand: Stagehand) -> None:
-    hand.step()
     with serving(hand) as server:
+        hand.step()
         opened(browser, server.url)
         hand.number = 0
         tab(browser, "engine")
@@ -348,12 +380,12 @@ def test_semantic_vector_routing(browser: Any, server: Server, hand: Stagehand, 
     left, top, width, height = box(browser, "#routing")
     drag(browser, (left + width / 2, top + height / 2), (left + width / 2 + 4, top + height / 2))
     until(lambda: any(hand.desk.value(f"word.{k}.weight") for k in (1, 2, 3)))
-    weights = [hand.desk.value(f"word.{k}.weight") for k in (1, 2, 3)]
-    assert all(0 <= weight <= 1 for weight in weights)  # type: ignore[operator]
     seen(browser, "return [1, 2, 3].some((k) => deck.link.values[`word.${k}.weight`] > 0)")
-    mixture = (pooled("a ringed planet") + sum(w * pooled(t) for w, t in zip(weights, ("flowers", "a cat", "stained glass")))) / (1 + sum(weights))  # type: ignore[arg-type]
 
     def followed() -> bool:
+        weights = np.array([hand.desk.value(f"word.{k}.weight") for k in (1, 2, 3)], float)
+        words = np.stack([pooled(text) for text in ("flowers", "a cat", "stained glass")])
+        mixture = (pooled("a ringed planet") + weights @ words) / (1 + weights.sum())
         text = browser.execute_script("return document.getElementById('tensor').textContent").replace("−", "-")
         shown = [float(word) for word in text.split("(")[1].split(",")[0].strip("[]").split()]
         return bool(np.allclose(shown, mixture[:16], atol=2e-3))
@@ -395,7 +427,9 @@ def test_two_decks_stay_in_step(browser: Any, server: Server, hand: Stagehand) -
         browser.switch_to.window(first)
         seen(browser, "return document.getElementById('freeze').ariaPressed === 'true'")
         seen(browser, "return document.getElementById('badge').textContent === 'the wall is frozen'")
-        heading = seen(browser, "return document.querySelector(\"[data-name='walk.heading'] input[type=range]\").valueAsNumber")
+        heading = seen(
+            browser, "return document.querySelector(\"[data-name='walk.heading'] input[type=range]\").valueAsNumber"
+        )
         assert heading == pytest.approx(0.6, abs=1e-3)
         click(browser, "[data-choice=reverse]")
         until(lambda: hand.desk.value("walk.direction") == "reverse")
@@ -428,7 +462,9 @@ def test_what_moves_by_itself_is_shown(browser: Any, server: Server, hand: Stage
     hand.desk.set("walk.heading", 0.0)
     for name, value in (("target", "walk.heading"), ("shape", "square"), ("depth", 0.5)):
         hand.desk.set(f"lfo.1.{name}", value)
-    x = float(seen(browser, "const g = document.querySelector(\"[data-name='walk.heading'] .ghost\"); return !g.hidden && g.style.getPropertyValue('--x')"))
+    script = """const g = document.querySelector("[data-name='walk.heading'] .ghost");
+        return !g.hidden && g.style.getPropertyValue('--x')"""
+    x = float(seen(browser, script))
     assert x in (0.25, 0.75)
 
 
@@ -457,21 +493,26 @@ def test_midi_is_learned_from_the_control(browser: Any, server: Server, hand: St
 
 
 def test_it_comes_back_when_the_show_does(browser: Any, hand: Stagehand) -> None:
-    hand.step()
     with serving(hand) as server:
+        hand.step()
         opened(browser, server.url)
     seen(browser, "return document.documentElement.dataset.line === 'lost'")
-    assert browser.execute_script("return document.getElementById('state').textContent").strip() == "the show is not there"
+    assert (
+        browser.execute_script("return document.getElementById('state').textContent").strip() == "the show is not there"
+    )
     hand.desk.set("walk.heading", 0.5)
     with serving(hand, Doors(deck=server.port)):
-        ready(browser)
-        seen(browser, "return document.querySelector(\"[data-name='walk.heading'] input[type=range]\").valueAsNumber === 0.75")
+        seen(browser, "return document.documentElement.dataset.line === 'open'")
+        seen(
+            browser,
+            "return document.querySelector(\"[data-name='walk.heading'] input[type=range]\").valueAsNumber === 0.75",
+        )
     browser.get_log("browser")
 
 
 def test_a_phone_comes_in_by_the_link_with_the_token(browser: Any, hand: Stagehand) -> None:
-    hand.step()
     with serving(hand, Doors(deck=0, open=True)) as server:
+        hand.step()
         browser.get(f"http://127.0.0.1:{server.port}/")
         assert "locked" in browser.execute_script("return document.body.textContent")
         opened(browser, f"http://127.0.0.1:{server.port}/?token={server.token}", PHONE)

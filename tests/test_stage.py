@@ -251,13 +251,13 @@ def test_a_large_picture_on_a_small_wall_is_averaged() -> None:
 
 def test_the_wall_is_composed_from_the_ring(ring: Ring) -> None:
     composer = Composer(ring, Wall(size=(90, 160)))
-    assert not composer.compose(0.0).any()
+    assert not any(composer.compose(i / 30).any() for i in range(30))
     levels = []
     for i in range(60):
         if i % 3 == 0:
             ring.put(np.full((64, 64, 3), 200, np.uint8), i, 0.0, 0.1, 0.0)
         levels.append(int(composer.compose(1.0 + i / 30)[45, 80, 0]))
-    assert levels[0] == 0
+    assert levels[0] < 100
     assert all(later >= sooner for sooner, later in pairwise(levels))  # out of the dark, and never back
     assert set(levels[int(FADE * 30) + 2 :]) == {200}
 

@@ -22,10 +22,8 @@ export function layer(atlas, kind) {
   const half = [(high[0] - low[0]) / (rows - 1) / 2, (high[1] - low[1]) / (columns - 1) / 2];
   const box = {alpha: [low[0] - half[0], high[0] + half[0]], beta: [low[1] - half[1], high[1] + half[1]]};
   return {...made, window: box, raster: raster(bytes, rows, columns), at: (alpha, beta) => {
-    const i = Math.floor((alpha - box.alpha[0]) / (2 * half[0])), j = Math.floor((beta - box.beta[0]) / (2 * half[1]));
-    if (i < 0 || j < 0 || i >= rows || j >= columns) return 0;
-    const [r, g, b] = bytes[i * columns + j] ?? [0, 0, 0];
-    return bytes[i * columns + j] ? (0xff000000 | b << 16 | g << 8 | r) >>> 0 : 0;
+    if (alpha < box.alpha[0] || alpha > box.alpha[1] || beta < box.beta[0] || beta > box.beta[1]) return 0;
+    return blended(bytes, rows, columns, (alpha - low[0]) / (2 * half[0]), (beta - low[1]) / (2 * half[1]), kind === 'field');
   }};
 }
 
@@ -53,6 +51,20 @@ function spacing(atlas) { // of places on the chart
   if (alpha.length < 2) return 0.05;
   const wide = Math.max(...alpha.slice(0, 5000)) - Math.min(...alpha.slice(0, 5000));
   return Math.max(wide / Math.sqrt(alpha.length), 1e-4);
+}
+
+// The colour at row x, column y of a grid, between its places where that means something; 0 where nothing is known.
+function blended(bytes, rows, columns, x, y, smooth) {
+  const [i, j] = [[x, rows], [y, columns]].map(([at, count]) => Math.min(Math.max(smooth ? at : Math.round(at), 0), count - 1));
+  const [i0, j0] = [Math.floor(i), Math.floor(j)], sum = [0, 0, 0, 0];
+  for (const [di, dj] of [[0, 0], [0, 1], [1, 0], [1, 1]]) {
+    const colour = bytes[Math.min(i0 + di, rows - 1) * columns + Math.min(j0 + dj, columns - 1)];
+    const share = colour ? Math.abs(1 - di - i + i0) * Math.abs(1 - dj - j + j0) : 0;
+    if (share) [...colour, 1].forEach((part, k) => { sum[k] += share * part; });
+  }
+  if (!sum[3]) return 0;
+  const [r, g, b] = sum.map((part) => part / sum[3]);
+  return (0xff000000 | b << 16 | g << 8 | r) >>> 0;
 }
 
 function raster(bytes, rows, columns) {

@@ -2,7 +2,7 @@
 
 import {sharp} from '/static/dom.js';
 import {FAINT, INK, ACCENT, RULE, brief} from '/static/scale.js';
-import {halo, outlined} from '/static/marks.js';
+import {halo, outlined, trail} from '/static/marks.js';
 
 const WIDEST = 60, CLOSEST = 0.002; // alpha across the shorter side
 
@@ -95,7 +95,7 @@ export class Chart {
     for (let alpha = Math.ceil(left / step) * step; alpha <= right; alpha += step) {
       const x = Math.round(this.toScreen(alpha, 0)[0]) + 0.5;
       this.line(context, [[x, 0], [x, height]], RULE);
-      if (!small && x > 42 && x < width - 16) this.word(context, tick(alpha, step), x, height - 8, 'center');
+      if (!small && x > 42 && x < width - 40) this.word(context, tick(alpha, step), x, height - 8, 'center');
     }
     for (let beta = Math.ceil(bottom / step) * step; beta <= top; beta += step) {
       const y = Math.round(this.toScreen(0, beta)[1]) + 0.5;
@@ -138,25 +138,13 @@ export class Chart {
   }
 
   path(context, small) {
-    const {frames} = this.track, count = frames.length, [width, height] = this.size;
-    context.lineCap = 'round';
-    let before = null;
-    for (let k = 0; k < count; k++) {
-      const frame = frames[k];
-      const place = Number.isFinite(frame.alpha) && Math.abs(frame.alpha) + Math.abs(frame.beta) < 1e4 ? this.toScreen(frame.alpha, frame.beta) : null;
-      const near = before && place && frame.joined && frame.front === frames[k - 1].front;
-      if (near && inside(before, place, width, height)) {
-        context.globalAlpha = (0.25 + 0.75 * k / count) * (frame.front ? 1 : 0.35);
-        context.strokeStyle = this.track.colour(frame.rate);
-        context.lineWidth = small ? 1.2 : 1.5 + 2.5 * this.track.strength(frame.rate);
-        context.beginPath();
-        context.moveTo(...before);
-        context.lineTo(...place);
-        context.stroke();
-      }
-      before = place;
-    }
-    context.globalAlpha = 1;
+    const [width, height] = this.size;
+    trail(context, this.track, small, (frame, before) => {
+      if (!Number.isFinite(frame.alpha) || Math.abs(frame.alpha) + Math.abs(frame.beta) > 1e4) return null;
+      const [x, y] = this.toScreen(frame.alpha, frame.beta), broken = before && frame.front !== before.front;
+      const beyond = x < -width || y < -height || x > 2 * width || y > 2 * height;
+      return {x, y, faint: frame.front ? 1 : 0.35, broken: broken || beyond};
+    });
   }
 
   walker(context, small) {
@@ -196,10 +184,6 @@ export class Chart {
     for (const turn of [0, 2.5, -2.5]) context.lineTo(px + 9 * Math.cos(angle + turn), py + 9 * Math.sin(angle + turn));
     context.fill();
   }
-}
-
-function inside(a, b, width, height) {
-  return Math.max(a[0], b[0]) > 0 && Math.min(a[0], b[0]) < width && Math.max(a[1], b[1]) > 0 && Math.min(a[1], b[1]) < height;
 }
 
 function tick(value, step) { return Math.abs(value) < step / 100 ? '0' : brief(Number(value.toPrecision(6)), step < 0.1 ? 4 : 3).replace(/(\.\d*?)0+$/, '$1').replace(/\.$/, ''); }

@@ -2,7 +2,7 @@
 
 import {sharp} from '/static/dom.js';
 import {ACCENT, FAINT, INK} from '/static/scale.js';
-import {halo, outlined} from '/static/marks.js';
+import {halo, outlined, trail} from '/static/marks.js';
 import {unitary} from '/static/track.js';
 
 export class Globe {
@@ -165,23 +165,12 @@ export class Globe {
   }
 
   path(context, small) {
-    const {frames} = this.track, count = frames.length;
-    context.lineCap = 'round';
-    let before = null;
-    for (let k = 0; k < count; k++) {
-      const frame = frames[k], place = frame.unit.includes(null) ? null : this.toScreen(frame.unit);
-      if (before && place && frame.joined) {
-        context.globalAlpha = (0.25 + 0.75 * k / count) * (place[2] > 0 ? 1 : 0.14);
-        context.strokeStyle = this.track.colour(frame.rate);
-        context.lineWidth = small ? 1.2 : 1.5 + 2.5 * this.track.strength(frame.rate);
-        context.beginPath();
-        context.moveTo(before[0], before[1]);
-        context.lineTo(place[0], place[1]);
-        context.stroke();
-      }
-      before = place;
-    }
-    context.globalAlpha = 1;
+    const axes = this.axes, [width, height] = this.size, {radius} = this;
+    trail(context, this.track, small, ({unit}) => {
+      if (unit.includes(null)) return null;
+      const [x, y, depth] = axes.map((axis) => dot(unit, axis));
+      return {x: width / 2 + radius * x, y: height / 2 - radius * y, faint: depth > 0 ? 1 : 0.14, broken: false};
+    });
   }
 
   vertices(context, small) {

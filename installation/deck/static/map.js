@@ -7,7 +7,7 @@ import {gestures} from '/static/gestures.js';
 import {Globe} from '/static/globe.js';
 import {BRIGHT, brief} from '/static/scale.js';
 
-const FRAME = 33; // ms between two drawings
+const FRAME = 40, SMALL = 200; // ms between two drawings, and two of the small map
 
 export class Maps {
   constructor(link, track) {
@@ -175,12 +175,16 @@ export class Maps {
     const travels = this.following && [this.chart.follow(share), this.globe.follow(share)].some(Boolean);
     if (!moved && !travels && !this.stale && this.drawn === track.changed) return;
     if (!seen($('map'))) return;
+    const all = this.stale;
     this.stale = false;
     this.drawn = track.changed;
-    const large = this.large;
-    this.chart.draw(large !== 'chart');
-    this.globe.draw(large !== 'globe');
-    this.legend();
+    const [large, small] = this.large === 'chart' ? [this.chart, this.globe] : [this.globe, this.chart];
+    large.draw(false);
+    if (all || now - (this.drawnSmall ?? -1e9) > SMALL) {
+      this.drawnSmall = now;
+      small.draw(true);
+      this.legend();
+    }
   }
 
   legend() {

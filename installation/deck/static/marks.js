@@ -23,3 +23,35 @@ export function halo(context, x, y, colour) { // where it is steered for
   }
   context.stroke();
 }
+
+const SHADES = 16, AGES = 8; // one stroke for all that look alike: thousands of them a frame were too slow
+
+// The track: `place` gives where a frame is drawn, {x, y, faint, broken}, or null.
+export function trail(context, track, small, place) {
+  const {frames} = track, count = frames.length;
+  let before = null, look = '', open = false;
+  context.lineCap = context.lineJoin = 'round';
+  for (let k = 0; k < count; k++) {
+    const frame = frames[k], at = place(frame, frames[k - 1]);
+    if (before && at && frame.joined && !at.broken) {
+      const strength = Math.round(track.strength(frame.rate) * SHADES) / SHADES, age = Math.ceil(AGES * (k + 1) / count) / AGES;
+      const now = `${strength} ${age} ${at.faint}`;
+      if (now !== look || !open) {
+        if (open) context.stroke();
+        context.globalAlpha = (0.25 + 0.75 * age) * at.faint;
+        context.strokeStyle = track.shade(strength);
+        context.lineWidth = small ? 1.2 : 1.5 + 2.5 * strength;
+        context.beginPath();
+        context.moveTo(before.x, before.y);
+        [look, open] = [now, true];
+      }
+      context.lineTo(at.x, at.y);
+    } else if (open) {
+      context.stroke();
+      open = false;
+    }
+    before = at;
+  }
+  if (open) context.stroke();
+  context.globalAlpha = 1;
+}

@@ -128,7 +128,7 @@ export class Routing {
     });
     const numbers = answer.tensor.map((value) => fixed(value, 3).padStart(7)), lines = [];
     for (let k = 0; k < numbers.length; k += 4) lines.push(numbers.slice(k, k + 4).join(' '));
-    this.tensor.textContent = `tensor([${lines.join('\n        ').trimStart()}, …])  # ${answer.tensor.length} of ${answer.dimension}`;
+    this.tensor.textContent = `tensor([${lines.join('\n        ')}, …])  # ${answer.tensor.length} of ${answer.dimension}`;
     this.drawBars(answer.tensor);
   }
 
@@ -167,7 +167,8 @@ export class Routing {
       context.stroke();
     }
     context.globalAlpha = 1;
-    parts.forEach((part) => this.word(context, part, part.share / whole, width, [hx, hy]));
+    this.taken = [[hx - 12, hy - 12, hx + 12, hy + 12]];
+    parts.forEach((part) => this.word(context, part, part.share / whole, width));
     if (this.answer && !this.drag) this.ring(context, ...this.toScreen(this.answer.here));
     this.mixture(context, hx, hy);
   }
@@ -180,7 +181,7 @@ export class Routing {
     }
   }
 
-  word(context, part, share, width, [hx, hy]) {
+  word(context, part, share, width) {
     const [x, y] = this.toScreen(this.places.get(part.text)), radius = 4 + 9 * Math.sqrt(share);
     context.fillStyle = context.strokeStyle = colour(part);
     context.lineWidth = 1.5;
@@ -191,10 +192,19 @@ export class Routing {
     const text = part.word ? part.text : `${part.name}: ${part.text || 'nothing'}`, short = text.length > 24 ? `${text.slice(0, 23)}…` : text;
     context.font = '12px system-ui, "DejaVu Sans", sans-serif';
     context.fillStyle = part.word ? INK : FAINT;
-    const half = context.measureText(short).width / 2;
     context.textAlign = 'center';
-    const above = Math.abs(hx - x) < half + 14 && hy > y - 4 && hy < y + radius + 34; // the mixture would stand on the word
-    outlined(context, short, Math.min(Math.max(x, half + 6), width - half - 6), above ? y - radius - 8 : y + radius + 15);
+    outlined(context, short, ...this.free(x, y, radius, context.measureText(short).width / 2, width));
+  }
+
+  free(x, y, radius, half, width) { // a place for a word where no other stands
+    const across = (at) => Math.min(Math.max(at, half + 6), width - half - 6);
+    const places = [[x, y + radius + 15], [x, y - radius - 8], [x + half + radius + 8, y + 4], [x - half - radius - 8, y + 4],
+      [x, y + radius + 30], [x, y - radius - 23]].map(([at, line]) => [across(at), line]);
+    const around = ([at, line]) => [at - half, line - 11, at + half, line + 3];
+    const clear = (box) => this.taken.every((other) => box[2] < other[0] || box[0] > other[2] || box[3] < other[1] || box[1] > other[3]);
+    const found = places.find((place) => clear(around(place))) ?? places[0];
+    this.taken.push(around(found));
+    return found;
   }
 
   ring(context, x, y) { // what the renderer says, which fades behind

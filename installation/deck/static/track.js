@@ -44,7 +44,9 @@ export class Track {
     return Math.min(Math.max(Math.log(rate / this.low) / Math.log(this.high / this.low), 0), 1);
   }
 
-  colour(rate) { return BRIGHT[Math.round(this.strength(rate) * 63)]; }
+  colour(rate) { return this.shade(this.strength(rate)); }
+
+  shade(strength) { return BRIGHT[Math.round(strength * 63)]; }
 
   // Corners of the plane's vertices in R3, and what takes R3 to their weights.
   plane(told) {
