@@ -1,8 +1,9 @@
 """The stage alone: how evenly it presents, what that costs, and how long a picture takes from the ring to the wall.
 
-    python benchmarks/stage.py [--walls headless window] [--batch 1 2 4] [--seconds 20] [--rate 10] [--jitter 0.1]
+    python benchmarks/stage.py [--walls headless window] [--heights 360 720] [--rates 10 20] [--batch 1 2 4] [--seconds 20]
+                               [--jitter 0.1]
 
-Another process makes moving patterns, --rate a second in batches, each batch up to --jitter of its time early or late;
+Another process makes moving patterns, so many a second (--rates) in batches, each batch up to --jitter of its time early or late;
 every picture is stamped when it is put, so latency is the stage's own. `window` opens one on DISPLAY, or on an Xvfb of
 its own where there is none: that has no vsync and no graphics card (Mesa's llvmpipe), so that the processor does all.
 With a display and a card, `--walls fullscreen` measures those.
@@ -20,6 +21,7 @@ import sys
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from itertools import product
 from typing import Any
 
 import numpy as np
@@ -61,10 +63,10 @@ class Seen:
         return [b - a for a, b in zip(self.first["intervals"]["counts"], self.last["intervals"]["counts"], strict=True)]
 
 
-def watch(wall: dict[str, Any], options: argparse.Namespace, batch: int, display: str | None) -> Seen:
+def watch(wall: dict[str, Any], options: argparse.Namespace, rate: float, batch: int, display: str | None) -> Seen:
     """Start a maker and a stage, and listen."""
     ring = Ring.create(8, (options.size, options.size))
-    here = [sys.executable, __file__, "--make", ring.name, "--rate", str(options.rate), "--jitter", str(options.jitter)]
+    here = [sys.executable, __file__, "--make", ring.name, "--rates", str(rate), "--jitter", str(options.jitter)]
     environment = os.environ | ({"DISPLAY": display} if display else {})
     maker = subprocess.Popen([*here, "--batch", str(batch), "--size", str(options.size)])
     stage = subprocess.Popen(
@@ -153,20 +155,21 @@ def main() -> None:
     parser.add_argument("--walls", nargs="+", default=["headless", "window"])
     parser.add_argument("--batch", nargs="+", type=int, default=[1, 2, 4])
     parser.add_argument("--seconds", type=float, default=20.0)
-    parser.add_argument("--rate", type=float, default=10.0, help="pictures a second")
+    parser.add_argument("--rates", nargs="+", type=float, default=[10.0], help="pictures a second")
+    parser.add_argument("--heights", nargs="+", type=int, default=[720], help="of walls of 16:9, in pixels")
     parser.add_argument("--present", type=float, default=30.0, help="presentations a second; 0: the display's own")
     parser.add_argument("--jitter", type=float, default=0.1)
     parser.add_argument("--size", type=int, default=128, help="pixels of a picture's side")
     parser.add_argument("--make", help=argparse.SUPPRESS)
     options = parser.parse_args()
     if options.make:
-        make(options.make, options.rate, options.batch[0], options.jitter, options.size)
+        make(options.make, options.rates[0], options.batch[0], options.jitter, options.size)
         return
     with display(any(wall != "headless" for wall in options.walls)) as screen:
-        for kind in options.walls:
-            for batch in options.batch:
-                wall = {"kind": kind, "size": [720, 1280], "rate": options.present}
-                tell(f"{kind}, batches of {batch}", watch(wall, options, batch, screen))
+        for kind, height, rate, batch in product(options.walls, options.heights, options.rates, options.batch):
+            wall = {"kind": kind, "size": [height, height * 16 // 9], "rate": options.present}
+            name = f"{kind} {height}x{height * 16 // 9}, {rate:g} pictures/s in batches of {batch}"
+            tell(name, watch(wall, options, rate, batch, screen))
 
 
 if __name__ == "__main__":
