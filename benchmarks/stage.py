@@ -1,9 +1,9 @@
 """The stage alone: how evenly it presents, what that costs, and how long a picture takes from the ring to the wall.
 
-    python benchmarks/stage.py [--walls headless window] [--heights 360 720] [--rates 10 20] [--batch 1 2 4] [--seconds 20]
-                               [--jitter 0.1]
+    python benchmarks/stage.py [--walls headless window] [--heights 360 720] [--rates 10 20] [--batch 1 2 4]
+                               [--seconds 20] [--jitter 0.1]
 
-Another process makes moving patterns, so many a second (--rates) in batches, each batch up to --jitter of its time early or late;
+Another process makes moving patterns, so many a second (--rates) in batches, each up to --jitter of its time off;
 every picture is stamped when it is put, so latency is the stage's own. `window` opens one on DISPLAY, or on an Xvfb of
 its own where there is none: that has no vsync and no graphics card (Mesa's llvmpipe), so that the processor does all.
 With a display and a card, `--walls fullscreen` measures those.

@@ -2,45 +2,44 @@
 
 from __future__ import annotations
 
-import base64
-import io
 import json
-import os
-import shutil
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
-from deck_standins import PLANE, STEPS, Stagehand, moving, pooled, serving, until, window_atlas
-from PIL import Image
+from deck_browser import (
+    PHONE,
+    box,
+    browsing,
+    chromium,
+    click,
+    drag,
+    key,
+    mouse,
+    opened,
+    pixels,
+    seen,
+    sizes,
+    tab,
+    tap,
+    typed,
+)
+from deck_standins import PLANE, Stagehand, moving, serving, until, window_atlas
 
 from installation.deck import Server
 from installation.live.venue import Doors
-from installation.parameters import table
 
-CHROMIUM, DRIVER = shutil.which("chromium"), shutil.which("chromedriver")
-pytestmark = pytest.mark.skipif(not (CHROMIUM and DRIVER), reason="no chromium and chromedriver: apt install them")
-FLAGS = "--headless=new --no-sandbox --disable-gpu --no-proxy-server --force-prefers-reduced-motion"
-LAPTOP, PHONE = (1440, 900, False), (390, 844, True)
+pytestmark = browsing
 TABS = ("walk", "words", "engine", "motion", "show")
 
 
 @pytest.fixture(scope="module")
 def browser() -> Iterator[Any]:
-    from selenium import webdriver
-    from selenium.webdriver.chrome.service import Service
-
-    options = webdriver.ChromeOptions()
-    options.binary_location = CHROMIUM
-    for flag in FLAGS.split():
-        options.add_argument(flag)
-    options.set_capability("goog:loggingPrefs", {"browser": "ALL", "performance": "ALL"})
-    driver = webdriver.Chrome(options=options, service=Service(DRIVER, env={**os.environ, "NO_PROXY": "*"}))
-    driver.set_script_timeout(60)
-    yield driver
-    driver.quit()
+    with chromium() as browser:
+        yield browser
 
 
 @pytest.fixture
@@ -57,87 +56,7 @@ def server(hand: Stagehand) -> Iterator[Server]:
         yield server
 
 
-def opened(browser: Any, url: str, size: tuple[int, int, bool] = LAPTOP) -> None:
-    width, height, mobile = size
-    metrics = {"width": width, "height": height, "deviceScaleFactor": 1, "mobile": mobile}
-    browser.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", metrics)
-    browser.execute_cdp_cmd("Emulation.setTouchEmulationEnabled", {"enabled": mobile})
-    browser.get(url)
-    ready(browser)
-
-
-def ready(browser: Any) -> None:
-    seen(browser, "return window.deck?.track.head && document.documentElement.dataset.line === 'open'")
-
-
-def seen(browser: Any, script: str, *arguments: Any) -> Any:
-    """Wait for a script to find something true."""
-    return until(lambda: browser.execute_script(script, *arguments))
-
-
-def tab(browser: Any, name: str) -> None:
-    browser.execute_script("document.querySelector(`[data-for=${arguments[0]}]`).click()", name)
-
-
-def box(browser: Any, selector: str) -> tuple[float, float, float, float]:
-    """Left, top, width, height on the screen, scrolled into view."""
-    script = """const element = document.querySelector(arguments[0]); element.scrollIntoView({block: 'center'});
-        const b = element.getBoundingClientRect(); return [b.left, b.top, b.width, b.height];"""
-    left, top, width, height = browser.execute_script(script, selector)
-    return left, top, width, height
-
-
-def mouse(browser: Any, kind: str, x: float, y: float) -> None:
-    told = {
-        "type": kind,
-        "x": x,
-        "y": y,
-        "button": "left",
-        "buttons": 0 if kind == "mouseReleased" else 1,
-        "clickCount": 1,
-    }
-    browser.execute_cdp_cmd("Input.dispatchMouseEvent", told)
-
-
-def drag(browser: Any, *places: tuple[float, float]) -> None:
-    mouse(browser, "mousePressed", *places[0])
-    for place in places[1:]:
-        mouse(browser, "mouseMoved", *place)
-    mouse(browser, "mouseReleased", *places[-1])
-
-
-def tap(browser: Any, x: float, y: float) -> None:
-    browser.execute_cdp_cmd("Input.dispatchTouchEvent", {"type": "touchStart", "touchPoints": [{"x": x, "y": y}]})
-    browser.execute_cdp_cmd("Input.dispatchTouchEvent", {"type": "touchEnd", "touchPoints": []})
-
-
-def click(browser: Any, selector: str) -> None:
-    left, top, width, height = box(browser, selector)
-    drag(browser, (left + width / 2, top + height / 2))
-
-
-def typed(browser: Any, selector: str, text: str) -> None:
-    script = (
-        "const f = document.querySelector(arguments[0]); f.scrollIntoView({block: 'center'}); f.focus(); f.select?.()"
-    )
-    browser.execute_script(script, selector)
-    browser.execute_cdp_cmd("Input.insertText", {"text": text})
-
-
-def key(browser: Any, selector: str, *names: str) -> None:
-    script = """const e = document.querySelector(arguments[0]);
-        for (const key of arguments[1]) {
-            e.dispatchEvent(new KeyboardEvent('keydown', {key, bubbles: true, cancelable: true}));
-        }"""
-    browser.execute_script(script, selector, names)
-
-
-def pixels(browser: Any, canvas: str) -> np.ndarray:
-    uri = browser.execute_script("return document.querySelector(arguments[0]).toDataURL()", canvas)
-    return np.asarray(Image.open(io.BytesIO(base64.b64decode(uri.split(",")[1]))).convert("RGBA"))
-
-
-@pytest.mark.parametrize("size", [LAPTOP, PHONE], ids=["laptop", "phone"])
+@sizes
 def test_it_comes_up_whole_and_asks_nobody_else(browser: Any, server: Server, hand: Stagehand, size: Any) -> None:
     browser.get_log("performance")
     browser.get_log("browser")
@@ -183,7 +102,7 @@ def test_faders_have_the_scales_of_the_address_table(browser: Any, server: Serve
             assert back == pytest.approx(row.normal(value), rel=1e-9, abs=1e-9), (row.name, x)
 
 
-@pytest.mark.parametrize("size", [LAPTOP, PHONE], ids=["laptop", "phone"])
+@sizes
 def test_a_drag_on_the_chart_steers(browser: Any, server: Server, hand: Stagehand, size: Any) -> None:
     opened(browser, server.url, size)
     click(browser, "#follow")  # so that the map stands still
@@ -207,9 +126,10 @@ def test_two_taps_jump_there(browser: Any, server: Server, hand: Stagehand) -> N
     opened(browser, server.url, PHONE)
     left, top, width, height = box(browser, "#chart")
     x, y = left + width * 0.25, top + height * 0.5
-    tap(browser, x, y)
-    tap(browser, x, y)
-    until(lambda: [press.name for press in hand.presses] == ["walk.jump"])
+    now = time.time()
+    tap(browser, x, y, now)
+    tap(browser, x, y, now + 0.1)
+    until(lambda: "walk.jump" in [press.name for press in hand.presses])
     wanted = browser.execute_script("return deck.map.chart.toPlane(arguments[0], arguments[1])", x - left, y - top)
     assert hand.desk.value("walk.position") == pytest.approx(wanted, abs=0.2)
 
@@ -268,7 +188,7 @@ def test_the_atlas_lies_underneath(browser: Any, server: Server) -> None:
     assert np.abs(field - kinds).mean() > 1
 
 
-@pytest.mark.parametrize("size", [LAPTOP, PHONE], ids=["laptop", "phone"])
+@sizes
 def test_a_prompt_is_sent_when_it_is_sent(browser: Any, server: Server, hand: Stagehand, size: Any) -> None:
     opened(browser, server.url, size)
     tab(browser, "words")
@@ -293,7 +213,7 @@ def test_a_prompt_is_sent_when_it_is_sent(browser: Any, server: Server, hand: St
     seen(browser, "return document.querySelector(\"[data-name='prompt.a'] textarea\").value === 'a ringed planet'")
 
 
-@pytest.mark.parametrize("size", [LAPTOP, PHONE], ids=["laptop", "phone"])
+@sizes
 def test_a_snapshot_is_saved_and_come_back_to(browser: Any, server: Server, hand: Stagehand, size: Any) -> None:
     opened(browser, server.url, size)
     tab(browser, "show")
@@ -318,95 +238,6 @@ def test_typed_names_that_are_none_are_not_sent(browser: Any, server: Server, ha
     click(browser, "#save")
     seen(browser, "return document.getElementById('toast').classList.contains('fault')")
     assert hand.presses == []
-
-
-@pytest.mark.parametrize("size", [LAPTOP, PHONE], ids=["laptop", "phone"])
-def test_the_reverse_diffusion_engine(browser: Any, server: Server, hand: Stagehand, size: Any) -> None:
-    opened(browser, server.url, size)
-    tab(browser, "engine")
-    click(browser, "#take-apart")
-    seen(browser, "return document.querySelector('.engine') && !document.querySelector('.engine').hidden")
-    assert hand.asked == [("diffusion", {"size": 256})]
-    shown = {}
-    slide = (
-        "const s = document.getElementById('engine-step'); s.value = arguments[0]; s.dispatchEvent(new Event('input'))"
-    )
-    code = "const {time, kept} = document.getElementById('engine-code').dataset; return [Number(time), Number(kept)]"
-    for step in (0, 3, STEPS):
-        browser.execute_script(slide, step)
-        shown[step] = (
-            pixels(browser, "#engine-latent"),
-            pixels(browser, "#engine-clean"),
-            browser.execute_script(code),
-        )
-    assert shown[0][2] == [999, 0.01]
-    assert shown[3][2] == [639, pytest.approx(0.01 + 3 * 0.94 / 7, abs=1e-4)]
-    assert shown[STEPS][2] == [0, 1]
-    finished = shown[STEPS][0].astype(int)
-    away = [np.abs(shown[step][0].astype(int) - finished).mean() for step in (0, 3)]
-    assert away[0] > away[1] > 1  # from noise to picture
-    assert np.abs(shown[0][1].astype(int) - shown[3][1]).mean() > 1
-    click(browser, "#engine-forward")
-    browser.execute_script(slide, 3)
-    assert np.abs(pixels(browser, "#engine-latent").astype(int) - shown[3][0]).mean() > 1
-    assert "√ᾱ·x_0" in browser.execute_script("return document.getElementById('engine-code').textContent")
-
-
-def test_a_question_that_fails_says_why(browser: Any, hand: Stagehand) -> None:
-    with serving(hand) as server:
-        hand.step()
-        opened(browser, server.url)
-        hand.number = 0
-        tab(browser, "engine")
-        click(browser, "#take-apart")
-        seen(browser, "return document.getElementById('engine').textContent.includes('there is no frame yet')")
-
-
-@pytest.mark.parametrize("size", [LAPTOP, PHONE], ids=["laptop", "phone"])
-def test_semantic_vector_routing(browser: Any, server: Server, hand: Stagehand, size: Any) -> None:
-    opened(browser, server.url, size)
-    tab(browser, "words")
-    for number, word in enumerate(("flowers", "a cat", "stained glass"), 1):
-        typed(browser, f"[data-name='word.{number}.text'] input", word)
-        click(browser, f"[data-name='word.{number}.text'] .send")
-    until(lambda: hand.desk.value("word.3.text") == "stained glass")
-    seen(browser, "return document.getElementById('tensor').textContent.startsWith('tensor([')")
-    told = seen(browser, "const t = document.getElementById('tensor').textContent; return t.includes('of 32') && t")
-    numbers = [float(word) for word in told.replace("−", "-").split("(")[1].split(",")[0].strip("[]").split()]
-    assert numbers == pytest.approx(pooled("a ringed planet")[:16], abs=1e-3)  # no word weighs anything yet
-    settled = "return document.getElementById('routing-told').textContent.includes('Drag')"
-    seen(browser, settled)
-    browser.execute_async_script("setTimeout(arguments[0], 600)")
-    left, top, width, height = box(browser, "#routing")
-    drag(browser, (left + width / 2, top + height / 2), (left + width / 2 + 4, top + height / 2))
-    until(lambda: any(hand.desk.value(f"word.{k}.weight") for k in (1, 2, 3)))
-    seen(browser, "return [1, 2, 3].some((k) => deck.link.values[`word.${k}.weight`] > 0)")
-
-    def followed() -> bool:
-        weights = np.array([hand.desk.value(f"word.{k}.weight") for k in (1, 2, 3)], float)
-        words = np.stack([pooled(text) for text in ("flowers", "a cat", "stained glass")])
-        mixture = (pooled("a ringed planet") + weights @ words) / (1 + weights.sum())
-        text = browser.execute_script("return document.getElementById('tensor').textContent").replace("−", "-")
-        shown = [float(word) for word in text.split("(")[1].split(",")[0].strip("[]").split()]
-        return bool(np.allclose(shown, mixture[:16], atol=2e-3))
-
-    until(followed)
-
-
-def test_weights_bring_the_mixture_where_it_is_pulled(browser: Any, server: Server) -> None:
-    opened(browser, server.url)
-    script = """const done = arguments[0]; import('/static/mixing.js').then(({mixture, weightsFor}) => {
-        const places = [[0, 2], [2, 0], [-1, -1], [2, 2]], rest = [0, 0], before = [0.1, 0, 0.3, 0];
-        done([[0.3, 0.4], [-0.2, -0.2], [0, 0], [0.9, 0.9], [50, 0]].map((goal) => {
-            const weights = weightsFor(goal, rest, places, before);
-            return [goal, weights, mixture([rest, ...places], [1, ...weights])];
-        })); });"""
-    *near, far = browser.execute_async_script(script)
-    for goal, weights, place in near:
-        assert all(0 <= weight <= 1 for weight in weights)
-        assert place == pytest.approx(goal, abs=0.01)
-    assert all(0 <= weight <= 1 for weight in far[1])
-    assert far[2][0] > 0.6  # as far as bounded weights reach
 
 
 def test_two_decks_stay_in_step(browser: Any, server: Server, hand: Stagehand) -> None:
@@ -523,7 +354,3 @@ def test_a_phone_comes_in_by_the_link_with_the_token(browser: Any, hand: Stageha
     with serving(hand, Doors(deck=server.port, open=True)):  # another show, another token
         seen(browser, "return document.getElementById('state').textContent.includes('locked')")
     browser.get_log("browser")
-
-
-def test_the_table_is_the_one_that_everybody_has(hand: Stagehand) -> None:
-    assert set(table()) == set(hand.desk.table)

@@ -45,6 +45,13 @@ def test_a_venue_with_an_unknown_key_names_it(run, tmp_path: Path) -> None:  # t
     assert "wall.rotaton" in err
 
 
+def test_ndi_is_refused_while_the_doors_are_shut(run, tmp_path: Path) -> None:  # type: ignore[no-untyped-def]
+    (tmp_path / "v.toml").write_text('[outputs]\nndi = "wall"\n')
+    code, _, err = run("show", "analytic", "--venue", tmp_path / "v.toml")
+    assert code == 1
+    assert "open the doors" in err
+
+
 def test_what_is_typed_goes_before_the_venue_and_the_rest_stays() -> None:
     place = Venue(folder="here", safe="void", wall=Wall(rotation=90), doors=Doors(osc=7000, deck=7001))
     wall, doors = {"kind": "headless", "monitor": None, "size": (64, 96)}, {"osc": 0, "deck": None, "open": None}

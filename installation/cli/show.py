@@ -54,7 +54,8 @@ def show(
     shut = {name for name, asked in (("osc", no_osc), ("deck", no_deck)) if asked}
     place = {"folder": None if folder is None else str(folder), "safe": safe}
     console = Console(stderr=True, highlight=False)
-    made = Show(journey, _changed(venues.load(venue), place, wall, doors, shut), _line(console), fresh=fresh)
+    there = venues.checked(_changed(venues.load(venue), place, wall, doors, shut))
+    made = Show(journey, there, _line(console), fresh=fresh)
     code = _until_ended(made, seconds)
     console.print(f"the show has ended; its state is kept in {made.folder}", style="dim")
     raise typer.Exit(code)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import urllib.parse
 from collections.abc import Callable
 from dataclasses import dataclass
 from logging import Logger
@@ -9,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from installation.live.contract import Backstage
-from installation.live.venue import Venue
+from installation.live.venue import Doors, Venue
 from latentworld.errors import LatentWorldError
 
 Told = Callable[[str], None]
@@ -24,6 +25,24 @@ class Opened:
     address: str = ""
 
 
+class Herald:
+    """Tells the network where OSC and deck are, while the show lasts."""
+
+    def __init__(self, doors: Doors, osc_port: int | None, deck_port: int | None) -> None:
+        self._told = doors, osc_port, deck_port
+        self._end: Callable[[], None] = lambda: None
+
+    def start(self) -> None:
+        """Tell them. Raises ShowError, PortError."""
+        from installation.osc.advertise import advertise
+
+        self._end = advertise(*self._told)
+
+    def stop(self) -> None:
+        """Take it back."""
+        self._end()
+
+
 class Ports:
     """Everything a venue's doors let in. told: one line about each, and about each that stays shut."""
 
@@ -32,13 +51,14 @@ class Ports:
         self._open: list[Opened] = []
 
     def start(self) -> None:
-        """Open them, the deck last, which shows the rest."""
+        """Open them, those that show the others last."""
         doors, venue = self._venue.doors, self._venue
         wanted: list[tuple[str, bool, Callable[[], Any]]] = [
             ("midi", venue.midi, self._midi),
             ("audio", venue.audio, self._audio),
             ("osc", doors.osc is not None, self._osc),
             ("deck", doors.deck is not None, self._deck),
+            ("zeroconf", doors.advertise, self._herald),  # last: it tells where the others are
         ]
         for name, enabled, make in wanted:
             if enabled:
@@ -99,6 +119,11 @@ class Ports:
         from installation import deck
 
         return deck.Server(self._backstage, self._venue.doors, self._osc_port)
+
+    def _herald(self) -> Any:
+        deck = self.get("deck")
+        port = None if deck is None else urllib.parse.urlsplit(deck.address).port
+        return Herald(self._venue.doors, self._osc_port(), port)
 
     def _osc_port(self) -> int | None:
         heard = self.get("osc")

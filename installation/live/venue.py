@@ -73,6 +73,15 @@ class Venue(_Part):
     reserve: Annotated[int, Field(ge=0)] = 500_000_000
 
 
+def checked(venue: Venue) -> Venue:
+    """The venue, if it keeps its doors as it says. Raises ShowError: NDI is heard by whoever is on the network."""
+    if venue.outputs.ndi and not venue.doors.open:
+        raise ShowError(
+            "an NDI source is heard by the whole network: open the doors (--open, doors.open) or leave it out"
+        )
+    return venue
+
+
 def load(path: str | Path | None) -> Venue:
     """A venue from a TOML file; without one, the default. Raises ShowError that names the key."""
     if path is None:

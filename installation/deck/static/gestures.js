@@ -48,7 +48,7 @@ export function gestures(canvas, act) {
     if (fingers.size) return;
     act.end?.();
     if (event.type !== 'pointerup' || travelled >= STILL || many || done) return;
-    const [x, y] = spot(event), now = performance.now();
+    const [x, y] = spot(event), now = event.timeStamp; // when it happened, however late we hear of it
     if (now - tapped.at < TWICE && Math.hypot(x - tapped.x, y - tapped.y) < 3 * STILL) {
       tapped.at = -1e9;
       act.double?.(x, y);
