@@ -91,7 +91,7 @@ def drag(browser: Any, *places: tuple[float, float]) -> None:
 
 
 def tap(browser: Any, x: float, y: float, at: float) -> None:
-    """A finger comes and goes, at a moment in seconds since 1970: a slow machine must not make two taps of a double one."""
+    """A finger comes and goes at a moment, in s since 1970: a slow machine must not make two taps of a double one."""
     for kind, points in (("touchStart", [{"x": x, "y": y}]), ("touchEnd", [])):
         told = {"type": kind, "touchPoints": points, "timestamp": at}
         browser.execute_cdp_cmd("Input.dispatchTouchEvent", told)
