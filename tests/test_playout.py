@@ -225,3 +225,12 @@ def test_moments_that_go_back_change_nothing() -> None:
 def test_the_same_presentations_give_the_same_mixtures() -> None:
     one, other = (play(arrivals(20, 3, jitter=0.3), 20) for _ in range(2))
     np.testing.assert_array_equal(one.weight, other.weight)
+
+
+def test_one_late_picture_is_no_new_rate() -> None:
+    came = [when + 0.8 * (when >= 20) for when in arrivals(40)]
+    playout, rates = Playout(), []
+    for now in np.arange(0, 25, 1 / 30) + 0.013:
+        playout.at(now, int(np.searchsorted(came, now, side="right")), 1 / RATE)
+        rates.append(playout.rate)
+    assert min(rates) > 0.95 * RATE

@@ -9,7 +9,7 @@ import pytest
 from stages import Picture, moving
 
 from installation.live.ring import Shot
-from installation.stage import monitors
+from installation.stage import light, monitors
 from installation.stage.card import Facts, draw
 from installation.stage.look import Look
 from installation.stage.monitors import Monitor
@@ -194,6 +194,13 @@ def test_a_telephone_reads_the_decks_address_off_the_card() -> None:
     address = "http://192.168.1.20:8080/?token=Xy3kd8Lq0PzRt5"
     for size in ((720, 1280), (1080, 1920), (800, 600)):
         assert cv2.QRCodeDetector().detectAndDecode(draw(size, Facts("HDMI-1", deck=address)))[0] == address
+
+
+def test_the_fine_lines_of_the_card_have_the_light_of_the_grey_beside_them() -> None:
+    card = light.linear(draw((720, 1280), Facts("x")).astype(np.float32) / 255)
+    lines, grey = card[590:620, 645:700], card[590:620, 712:766]
+    assert np.ptp(lines[:2, 0, 0]) == 1  # black and white in turn
+    assert grey.min() == grey.max() == pytest.approx(lines.mean(), rel=0.01)
 
 
 def test_the_card_does_not_show_the_token_in_letters_and_does_without_a_deck() -> None:

@@ -60,7 +60,7 @@ class Pacer:
     def _count(self, interval: float) -> None:
         place = next((i for i, edge in enumerate(BINS) if interval * 1000 < edge), len(BINS))
         self.counts[place] += 1
-        self.missed += max(round(interval / self.period) - 1, 0) if interval > 1.5 * self.period else 0
+        self.missed += max(round(interval / self.period) - 1, 0)
         self._short = self._short + 1 if interval < _SHORT * self.period else 0
         if self.vsync and self._short >= _TRIALS:
             self.vsync = False
