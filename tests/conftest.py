@@ -3,12 +3,20 @@
 from __future__ import annotations
 
 import shutil
+from collections.abc import Iterator
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import pytest
 from stores import surveyed
 
 from installation import cli
+from installation.live.ring import Ring
+
+if TYPE_CHECKING:  # what the show's extra brings is imported where it is used
+    from deck_standins import Stagehand
+
+    from installation.deck import Server
 
 
 @pytest.fixture
@@ -37,3 +45,57 @@ def undisturbed(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def copied(tmp_path: Path, undisturbed: Path) -> Path:
     """A copy of it, to be hurt."""
     return Path(shutil.copytree(undisturbed, tmp_path / "atlas"))
+
+
+@pytest.fixture
+def ring() -> Iterator[Ring]:
+    """What pictures go through from the renderer to the stage."""
+    made = Ring.create(8, (128, 128))
+    yield made
+    made.close()
+    made.unlink()
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Any]:
+    """Chromium; see `chromium.browsing`."""
+    from chromium import chromium
+
+    with chromium() as driver:
+        yield driver
+
+
+@pytest.fixture
+def hand(tmp_path: Path) -> Stagehand:
+    """The show behind a deck."""
+    from deck_standins import Stagehand
+
+    return Stagehand(tmp_path)
+
+
+@pytest.fixture
+def server(hand: Stagehand) -> Iterator[Server]:
+    """A deck."""
+    from deck_standins import serving
+
+    with serving(hand) as deck:
+        yield deck
+
+
+@pytest.fixture
+def charted(hand: Stagehand) -> Stagehand:
+    """A show with an atlas underneath."""
+    from deck_standins import window_atlas
+
+    hand.chart = window_atlas()
+    return hand
+
+
+@pytest.fixture
+def played(charted: Stagehand) -> Iterator[Server]:
+    """Its deck, while it moves."""
+    from deck_standins import moving, serving
+
+    charted.step()
+    with serving(charted) as deck, moving(charted):
+        yield deck

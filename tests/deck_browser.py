@@ -4,41 +4,15 @@ from __future__ import annotations
 
 import base64
 import io
-import os
-import shutil
-from collections.abc import Iterator
-from contextlib import contextmanager
 from typing import Any
 
 import numpy as np
 import pytest
-from deck_standins import until
+from patience import until
 from PIL import Image
 
-CHROMIUM, DRIVER = shutil.which("chromium"), shutil.which("chromedriver")
-browsing = pytest.mark.skipif(not (CHROMIUM and DRIVER), reason="no chromium and chromedriver: apt install them")
-FLAGS = "--headless=new --no-sandbox --disable-gpu --no-proxy-server --force-prefers-reduced-motion"
 LAPTOP, PHONE = (1440, 900, False), (390, 844, True)
 sizes = pytest.mark.parametrize("size", [LAPTOP, PHONE], ids=["laptop", "phone"])
-
-
-@contextmanager
-def chromium() -> Iterator[Any]:
-    """A browser without a screen."""
-    from selenium import webdriver
-    from selenium.webdriver.chrome.service import Service
-
-    options = webdriver.ChromeOptions()
-    options.binary_location = CHROMIUM
-    for flag in FLAGS.split():
-        options.add_argument(flag)
-    options.set_capability("goog:loggingPrefs", {"browser": "ALL", "performance": "ALL"})
-    driver = webdriver.Chrome(options=options, service=Service(DRIVER, env={**os.environ, "NO_PROXY": "*"}))
-    driver.set_script_timeout(60)
-    try:
-        yield driver
-    finally:
-        driver.quit()
 
 
 def opened(browser: Any, url: str, size: tuple[int, int, bool] = LAPTOP) -> None:

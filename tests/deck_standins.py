@@ -5,7 +5,6 @@ from __future__ import annotations
 import hashlib
 import io
 import threading
-import time
 from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import Future
 from contextlib import contextmanager
@@ -198,16 +197,6 @@ def moving(hand: Stagehand, period: float = 0.08) -> Iterator[None]:
     finally:
         over.set()
         thread.join()
-
-
-def until(what: Callable[[], Any], patience: float = 60.0) -> Any:
-    """Wait for something to become true; the limit is no measure of anything."""
-    end = time.monotonic() + patience
-    while time.monotonic() < end:
-        if found := what():
-            return found
-        time.sleep(0.02)
-    raise AssertionError("it never happened")
 
 
 def get(server: Server, path: str, **headers: str) -> httpx.Response:

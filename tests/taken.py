@@ -163,3 +163,10 @@ def live(path: Path, journey: preset.Preset, frames: int, batch: int, fade: int 
     run(ticks, Mailbox(), rig.walk, direct, rig.pilot, heard)
     finish(recorder)
     return takes.read(path), heard
+
+
+def evening(path: Path) -> list[str]:
+    """A take of twelve frames, two scenes, line by line."""
+    times, units, _ = way(12)
+    told = {0: scene(1), 3: scene(2, [("dusk", 0.5), ("dawn", 0.5)])}
+    return performed(path, units, times, scenes=told).read_text().splitlines(keepends=True)

@@ -5,9 +5,6 @@ from __future__ import annotations
 import base64
 import io
 import json
-import os
-import shutil
-from collections.abc import Iterator
 from dataclasses import replace
 from functools import cache
 from pathlib import Path
@@ -15,7 +12,9 @@ from typing import Any
 
 import numpy as np
 import pytest
+from chromium import browsing
 from drawn import GLOBE, REFINED, WINDOW, study
+from patience import until
 from PIL import Image
 from surveys import PLANE, part
 
@@ -23,9 +22,6 @@ from latentworld.atlas import page
 from latentworld.atlas.sampling import Window
 from latentworld.errors import AtlasError, OutputError
 
-CHROMIUM, DRIVER = shutil.which("chromium"), shutil.which("chromedriver")
-browsing = pytest.mark.skipif(not (CHROMIUM and DRIVER), reason="no chromium and chromedriver: apt install them")
-FLAGS = "--headless=new --no-sandbox --disable-gpu --allow-file-access-from-files --force-prefers-reduced-motion"
 TITLE = "Twelve stars <script>alert(1)</script> & more"
 
 window, refined, whole = (cache(lambda sampling=sampling: study(sampling)) for sampling in (WINDOW, REFINED, GLOBE))
@@ -40,34 +36,17 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return path
 
 
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Any]:
-    from selenium import webdriver
-    from selenium.webdriver.chrome.service import Service
-
-    options = webdriver.ChromeOptions()
-    options.binary_location = CHROMIUM
-    for flag in FLAGS.split():
-        options.add_argument(flag)
-    options.set_capability("goog:loggingPrefs", {"browser": "ALL", "performance": "ALL"})
-    driver = webdriver.Chrome(options=options, service=Service(DRIVER, env={**os.environ, "NO_PROXY": "*"}))
-    yield driver
-    driver.quit()
-
-
 def opened(browser: Any, path: Path, width: int = 1200, height: int = 800, phone: bool = False) -> None:
     """Open a page and wait until its pictures are there."""
     size = {"width": width, "height": height, "deviceScaleFactor": 1, "mobile": phone}
     browser.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", size)
     browser.get(path.as_uri())
-    until(browser, "return document.documentElement.dataset.ready")
+    true(browser, "return document.documentElement.dataset.ready")
 
 
-def until(browser: Any, script: str) -> None:
+def true(browser: Any, script: str) -> None:
     """Wait for a script to find something true."""
-    from selenium.webdriver.support.ui import WebDriverWait
-
-    WebDriverWait(browser, 60, 0.05).until(lambda b: b.execute_script(script))
+    until(lambda: browser.execute_script(script))
 
 
 def spot(browser: Any, index: int) -> list[float]:
@@ -124,7 +103,7 @@ def test_hover_tells_the_place_and_a_click_copies_it_exactly(browser: Any, folde
     for index in finest[:: len(finest) // 3]:
         x, y = spot(browser, int(index))
         mouse(browser, "mouseMoved", x, y)
-        until(browser, f"return latentworld.state.at === {index}")
+        true(browser, f"return latentworld.state.at === {index}")
         alpha, beta = seen.atlas.coordinates[index]
         rate = seen.rates[index]
         assert float(text(browser, "alpha").replace("−", "-").removesuffix(" (antipode)")) == alpha
@@ -134,7 +113,7 @@ def test_hover_tells_the_place_and_a_click_copies_it_exactly(browser: Any, folde
         assert text(browser, "label").startswith(seen.phases.names[seen.phases.label[index]] + ",")
         mouse(browser, "mousePressed", x, y)
         mouse(browser, "mouseReleased", x, y)
-        until(browser, "return document.querySelector('#toast.shown code')")
+        true(browser, "return document.querySelector('#toast.shown code')")
         copied = browser.execute_script(
             "const told = document.querySelector('#toast code').textContent; toast.replaceChildren(); return told"
         ).split()
@@ -197,7 +176,7 @@ def test_a_rift_of_the_list_is_flown_to(browser: Any, folder: Path, name: str) -
     arrived = """const {map, atlas} = latentworld, goal = map.goal(atlas.sites[1]), {view} = map;
         return ['x', 'y', 'scale', 'radius'].every((k) => !(Math.abs(view[k] - goal[k]) > 1e-6)) &&
             (!goal.at || goal.at.every((value, k) => Math.abs(value - view.at[k]) < 1e-6));"""
-    until(browser, arrived)
+    true(browser, arrived)
     x, y, *depth = browser.execute_script("""const {map, atlas} = latentworld, {at} = atlas.sites[1];
         return map.toScreen(...(atlas.kind === 'globe' ? [at] : at));""")
     width, height = browser.execute_script(

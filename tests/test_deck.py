@@ -4,31 +4,21 @@ from __future__ import annotations
 
 import json
 import socket
-from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
-from deck_standins import Stagehand, get, jpeg, moving, serving, until, window_atlas
+from deck_standins import Stagehand, get, jpeg, moving, serving, window_atlas
+from patience import until
 from websockets.exceptions import ConnectionClosed
 from websockets.sync.client import ClientConnection, connect
 
 from installation.deck import Server, commands, preview
-from installation.deck.hub import Hub, plain
+from installation.deck.hub import Hub
 from installation.live.venue import Doors
+from installation.plain import plain
 from latentworld.errors import ControlError, PortError
-
-
-@pytest.fixture
-def hand(tmp_path: Path) -> Stagehand:
-    return Stagehand(tmp_path)
-
-
-@pytest.fixture
-def server(hand: Stagehand) -> Iterator[Server]:
-    with serving(hand) as server:
-        yield server
 
 
 def connected(server: Server, path: str) -> ClientConnection:

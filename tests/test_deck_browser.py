@@ -4,17 +4,14 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
+from chromium import browsing
 from deck_browser import (
     PHONE,
     box,
-    browsing,
-    chromium,
     click,
     drag,
     key,
@@ -27,7 +24,8 @@ from deck_browser import (
     tap,
     typed,
 )
-from deck_standins import PLANE, Stagehand, moving, serving, until, window_atlas
+from deck_standins import PLANE, Stagehand, serving
+from patience import until
 
 from installation.deck import Server
 from installation.live.venue import Doors
@@ -36,31 +34,11 @@ pytestmark = browsing
 TABS = ("walk", "words", "engine", "motion", "show")
 
 
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Any]:
-    with chromium() as browser:
-        yield browser
-
-
-@pytest.fixture
-def hand(tmp_path: Path) -> Stagehand:
-    hand = Stagehand(tmp_path)
-    hand.chart = window_atlas()
-    return hand
-
-
-@pytest.fixture
-def server(hand: Stagehand) -> Iterator[Server]:
-    hand.step()
-    with serving(hand) as server, moving(hand):
-        yield server
-
-
 @sizes
-def test_it_comes_up_whole_and_asks_nobody_else(browser: Any, server: Server, hand: Stagehand, size: Any) -> None:
+def test_it_comes_up_whole_and_asks_nobody_else(browser: Any, played: Server, charted: Stagehand, size: Any) -> None:
     browser.get_log("performance")
     browser.get_log("browser")
-    opened(browser, server.url, size)
+    opened(browser, played.url, size)
     seen(browser, "return Number(document.getElementById('preview').dataset.frame) > 4")
     width, height, _ = size
     for name in TABS:
@@ -78,18 +56,18 @@ def test_it_comes_up_whole_and_asks_nobody_else(browser: Any, server: Server, ha
             assert bottom <= height
             assert bottom - top >= 40
     controls = browser.execute_script("return [...document.querySelectorAll('[data-name]')].map((e) => e.dataset.name)")
-    assert set(controls) == set(hand.desk.table)
+    assert set(controls) == set(charted.desk.table)
     events = [json.loads(entry["message"])["message"] for entry in browser.get_log("performance")]
     asked = [e["params"]["request"]["url"] for e in events if e["method"] == "Network.requestWillBeSent"]
     assert asked
-    assert all(url.startswith((server.url, "data:")) for url in asked), asked
+    assert all(url.startswith((played.url, "data:")) for url in asked), asked
     assert browser.get_log("browser") == []
     assert pixels(browser, "#preview")[..., :3].std() > 10
 
 
-def test_faders_have_the_scales_of_the_address_table(browser: Any, server: Server, hand: Stagehand) -> None:
-    opened(browser, server.url)
-    rows = [row for row in hand.desk.table.values() if row.numeric]
+def test_faders_have_the_scales_of_the_address_table(browser: Any, played: Server, charted: Stagehand) -> None:
+    opened(browser, played.url)
+    rows = [row for row in charted.desk.table.values() if row.numeric]
     places = [0.0, 1e-3, 0.1, 0.5, 0.777, 1.0, -1.0, 2.0]
     script = """const {link, real, normal} = deck; return arguments[0].map((name) => {
         const row = link.rows.get(name);
@@ -103,8 +81,8 @@ def test_faders_have_the_scales_of_the_address_table(browser: Any, server: Serve
 
 
 @sizes
-def test_a_drag_on_the_chart_steers(browser: Any, server: Server, hand: Stagehand, size: Any) -> None:
-    opened(browser, server.url, size)
+def test_a_drag_on_the_chart_steers(browser: Any, played: Server, charted: Stagehand, size: Any) -> None:
+    opened(browser, played.url, size)
     click(browser, "#follow")  # so that the map stands still
     left, top, width, height = box(browser, "#chart")
     here = [(left + width * x, top + height * y) for x, y in ((0.4, 0.4), (0.45, 0.45), (0.5, 0.5), (0.3, 0.6))]
@@ -112,30 +90,30 @@ def test_a_drag_on_the_chart_steers(browser: Any, server: Server, hand: Stagehan
         "return deck.map.chart.toPlane(arguments[0], arguments[1])", width * 0.3, height * 0.6
     )
     drag(browser, *here)
-    until(lambda: hand.desk.value("walk.position") == pytest.approx(wanted, abs=0.01))
-    assert hand.presses == []
+    until(lambda: charted.desk.value("walk.position") == pytest.approx(wanted, abs=0.01))
+    assert charted.presses == []
     assert seen(browser, "return deck.map.chart.target === null")  # the autopilot still has it
-    hand.desk.tell("walk.auto", False)  # as the loop does
+    charted.desk.tell("walk.auto", False)  # as the loop does
     assert seen(browser, "return deck.map.chart.target")
     assert seen(browser, "return document.getElementById('auto').ariaPressed === 'false'")
     click(browser, "#auto")
-    until(lambda: hand.desk.value("walk.auto") is True)
+    until(lambda: charted.desk.value("walk.auto") is True)
 
 
-def test_two_taps_jump_there(browser: Any, server: Server, hand: Stagehand) -> None:
-    opened(browser, server.url, PHONE)
+def test_two_taps_jump_there(browser: Any, played: Server, charted: Stagehand) -> None:
+    opened(browser, played.url, PHONE)
     left, top, width, height = box(browser, "#chart")
     x, y = left + width * 0.25, top + height * 0.5
     now = time.time()
     tap(browser, x, y, now)
     tap(browser, x, y, now + 0.1)
-    until(lambda: "walk.jump" in [press.name for press in hand.presses])
+    until(lambda: "walk.jump" in [press.name for press in charted.presses])
     wanted = browser.execute_script("return deck.map.chart.toPlane(arguments[0], arguments[1])", x - left, y - top)
-    assert hand.desk.value("walk.position") == pytest.approx(wanted, abs=0.2)
+    assert charted.desk.value("walk.position") == pytest.approx(wanted, abs=0.2)
 
 
-def test_the_globe_turns_and_steers_to_its_front_alone(browser: Any, server: Server, hand: Stagehand) -> None:
-    opened(browser, server.url)
+def test_the_globe_turns_and_steers_to_its_front_alone(browser: Any, played: Server, charted: Stagehand) -> None:
+    opened(browser, played.url)
     click(browser, "#swap")
     click(browser, "#follow")
     before = np.array(browser.execute_script("return deck.map.globe.at"))
@@ -143,7 +121,7 @@ def test_the_globe_turns_and_steers_to_its_front_alone(browser: Any, server: Ser
     drag(browser, *[(left + width / 2 + step, top + height / 2) for step in (0, 20, 40, 60)])
     after = np.array(browser.execute_script("return deck.map.globe.at"))
     assert np.linalg.norm(after - before) > 0.05
-    assert hand.desk.value("walk.position") is None
+    assert charted.desk.value("walk.position") is None
     place = (0.4, 0.3)
     screen = browser.execute_script(
         """const {map, track} = deck; map.globe.at = track.unitOf(1/3, 1/3);
@@ -154,27 +132,27 @@ def test_the_globe_turns_and_steers_to_its_front_alone(browser: Any, server: Ser
         browser.execute_script("return deck.track.unitOf(0.4, 0.3)"), PLANE.unit(*place), atol=1e-6
     )
     drag(browser, (left + screen[0], top + screen[1]))
-    until(lambda: hand.desk.value("walk.position") == pytest.approx(place, abs=0.01))
+    until(lambda: charted.desk.value("walk.position") == pytest.approx(place, abs=0.01))
     script = "const {map, track} = deck; map.globe.at = track.unitOf(1/3, 1/3).map((part) => -part); return 1"
     browser.execute_script(script)
     drag(browser, (left + width / 2, top + height / 2))
     assert seen(browser, "return document.getElementById('toast').textContent.startsWith('The far side')")
-    assert hand.desk.value("walk.position") == pytest.approx(place, abs=0.01)
+    assert charted.desk.value("walk.position") == pytest.approx(place, abs=0.01)
 
 
-def test_arrow_keys_steer(browser: Any, server: Server, hand: Stagehand) -> None:
-    opened(browser, server.url)
-    hand.desk.set("walk.position", (0.5, 0.25))
-    hand.desk.tell("walk.auto", False)
+def test_arrow_keys_steer(browser: Any, played: Server, charted: Stagehand) -> None:
+    opened(browser, played.url)
+    charted.desk.set("walk.position", (0.5, 0.25))
+    charted.desk.tell("walk.auto", False)
     seen(browser, "return deck.map.chart.target")
     key(browser, "#chart", "ArrowRight", "ArrowUp", "Enter")
-    until(lambda: [press.name for press in hand.presses] == ["walk.jump"])
+    until(lambda: [press.name for press in charted.presses] == ["walk.jump"])
     step = 1.9 / 40
-    assert hand.desk.value("walk.position") == pytest.approx((0.5 + step, 0.25 + step), abs=1e-4)
+    assert charted.desk.value("walk.position") == pytest.approx((0.5 + step, 0.25 + step), abs=1e-4)
 
 
-def test_the_atlas_lies_underneath(browser: Any, server: Server) -> None:
-    opened(browser, server.url)
+def test_the_atlas_lies_underneath(browser: Any, played: Server) -> None:
+    opened(browser, played.url)
     seen(browser, "return deck.map.layer === 'field'")
     browser.execute_async_script("setTimeout(arguments[0], 200)")
     shown = [pixels(browser, "#chart")]
@@ -189,64 +167,64 @@ def test_the_atlas_lies_underneath(browser: Any, server: Server) -> None:
 
 
 @sizes
-def test_a_prompt_is_sent_when_it_is_sent(browser: Any, server: Server, hand: Stagehand, size: Any) -> None:
-    opened(browser, server.url, size)
+def test_a_prompt_is_sent_when_it_is_sent(browser: Any, played: Server, charted: Stagehand, size: Any) -> None:
+    opened(browser, played.url, size)
     tab(browser, "words")
     typed(browser, "[data-name='prompt.a'] textarea", "a forest in fog")
-    hand.desk.set("prompt.b", "seen elsewhere")
+    charted.desk.set("prompt.b", "seen elsewhere")
     seen(browser, "return document.querySelector(\"[data-name='prompt.b'] textarea\").value === 'seen elsewhere'")
-    assert hand.desk.value("prompt.a") is None
+    assert charted.desk.value("prompt.a") is None
     assert browser.execute_script(
         "return document.querySelector(\"[data-name='prompt.a']\").classList.contains('dirty')"
     )
-    hand.desk.set("prompt.a", "from another deck")
+    charted.desk.set("prompt.a", "from another deck")
     seen(browser, "return deck.link.values['prompt.a'] === 'from another deck'")
     assert (
         browser.execute_script("return document.querySelector(\"[data-name='prompt.a'] textarea\").value")
         == "a forest in fog"
     )
     click(browser, "[data-name='prompt.a'] .send")
-    until(lambda: hand.desk.value("prompt.a") == "a forest in fog")
+    until(lambda: charted.desk.value("prompt.a") == "a forest in fog")
     seen(browser, "return !document.querySelector(\"[data-name='prompt.a']\").classList.contains('dirty')")
     click(browser, "[data-name='prompt.a'] .back")
-    until(lambda: hand.desk.value("prompt.a") is None)
+    until(lambda: charted.desk.value("prompt.a") is None)
     seen(browser, "return document.querySelector(\"[data-name='prompt.a'] textarea\").value === 'a ringed planet'")
 
 
 @sizes
-def test_a_snapshot_is_saved_and_come_back_to(browser: Any, server: Server, hand: Stagehand, size: Any) -> None:
-    opened(browser, server.url, size)
+def test_a_snapshot_is_saved_and_come_back_to(browser: Any, played: Server, charted: Stagehand, size: Any) -> None:
+    opened(browser, played.url, size)
     tab(browser, "show")
-    hand.desk.set("rift.attraction", -0.5)
+    charted.desk.set("rift.attraction", -0.5)
     typed(browser, "#snapshots input[placeholder=name]", "blue hour")
     click(browser, "#save")
-    until(lambda: hand.snapshots.names() == ["blue hour"])
-    hand.desk.set("rift.attraction", 0.75)
+    until(lambda: charted.snapshots.names() == ["blue hour"])
+    charted.desk.set("rift.attraction", 0.75)
     seen(browser, "return document.querySelector('.chip')?.textContent === 'blue hour'")
     browser.execute_script(
         """const r = document.querySelector('#snapshots input[type=range]'); r.value = 0.5;
         r.dispatchEvent(new Event('input'))"""
     )
     click(browser, ".chip")
-    until(lambda: hand.desk.value("rift.attraction") == -0.5)
-    assert hand.presses[-1].value == "blue hour|15"
+    until(lambda: charted.desk.value("rift.attraction") == -0.5)
+    assert charted.presses[-1].value == "blue hour|15"
 
 
-def test_typed_names_that_are_none_are_not_sent(browser: Any, server: Server, hand: Stagehand) -> None:
-    opened(browser, server.url)
+def test_typed_names_that_are_none_are_not_sent(browser: Any, played: Server, charted: Stagehand) -> None:
+    opened(browser, played.url)
     typed(browser, "#snapshots input[placeholder=name]", "../etc")
     click(browser, "#save")
     seen(browser, "return document.getElementById('toast').classList.contains('fault')")
-    assert hand.presses == []
+    assert charted.presses == []
 
 
-def test_two_decks_stay_in_step(browser: Any, server: Server, hand: Stagehand) -> None:
-    opened(browser, server.url)
+def test_two_decks_stay_in_step(browser: Any, played: Server, charted: Stagehand) -> None:
+    opened(browser, played.url)
     first = browser.current_window_handle
     browser.switch_to.new_window("window")
     second = browser.current_window_handle
     try:
-        opened(browser, server.url, PHONE)
+        opened(browser, played.url, PHONE)
         names = []
         for window in (first, second):
             browser.switch_to.window(window)
@@ -254,7 +232,7 @@ def test_two_decks_stay_in_step(browser: Any, server: Server, hand: Stagehand) -
         assert len(set(names)) == 2
         key(browser, "[data-name='walk.heading'] input[type=range]", *["ArrowRight"] * 10)
         click(browser, "#freeze")
-        until(lambda: hand.desk.value("out.freeze"))
+        until(lambda: charted.desk.value("out.freeze"))
         browser.switch_to.window(first)
         seen(browser, "return document.getElementById('freeze').ariaPressed === 'true'")
         seen(browser, "return document.getElementById('badge').textContent === 'the wall is frozen'")
@@ -263,7 +241,7 @@ def test_two_decks_stay_in_step(browser: Any, server: Server, hand: Stagehand) -
         )
         assert heading == pytest.approx(0.6, abs=1e-3)
         click(browser, "[data-choice=reverse]")
-        until(lambda: hand.desk.value("walk.direction") == "reverse")
+        until(lambda: charted.desk.value("walk.direction") == "reverse")
         browser.switch_to.window(second)
         seen(browser, "return document.querySelector('[data-choice=reverse]').ariaChecked === 'true'")
     finally:
@@ -272,67 +250,67 @@ def test_two_decks_stay_in_step(browser: Any, server: Server, hand: Stagehand) -
         browser.switch_to.window(first)
 
 
-def test_nobody_moves_a_fader_from_under_a_hand(browser: Any, server: Server, hand: Stagehand) -> None:
-    opened(browser, server.url)
+def test_nobody_moves_a_fader_from_under_a_hand(browser: Any, played: Server, charted: Stagehand) -> None:
+    opened(browser, played.url)
     left, top, width, height = box(browser, "[data-name='walk.heading'] input[type=range]")
     at = "return document.querySelector(\"[data-name='walk.heading'] input[type=range]\").valueAsNumber"
     mouse(browser, "mousePressed", left + width * 0.75, top + height / 2)
-    until(lambda: hand.desk.value("walk.heading") == pytest.approx(0.5, abs=0.05))
+    until(lambda: charted.desk.value("walk.heading") == pytest.approx(0.5, abs=0.05))
     mine = browser.execute_script(at)
-    hand.desk.set("walk.heading", -1.0, "osc")
-    hand.desk.set("walk.radius", 0.5, "osc")
+    charted.desk.set("walk.heading", -1.0, "osc")
+    charted.desk.set("walk.radius", 0.5, "osc")
     seen(browser, "return deck.link.values['walk.radius'] === 0.5")
     assert browser.execute_script(at) == mine
     mouse(browser, "mouseReleased", left + width * 0.75, top + height / 2)
-    hand.desk.set("walk.heading", -0.5, "osc")
+    charted.desk.set("walk.heading", -0.5, "osc")
     seen(browser, at.replace("valueAsNumber", "valueAsNumber === 0.25"))
 
 
-def test_what_moves_by_itself_is_shown(browser: Any, server: Server, hand: Stagehand) -> None:
-    opened(browser, server.url)
-    hand.desk.set("walk.heading", 0.0)
+def test_what_moves_by_itself_is_shown(browser: Any, played: Server, charted: Stagehand) -> None:
+    opened(browser, played.url)
+    charted.desk.set("walk.heading", 0.0)
     for name, value in (("target", "walk.heading"), ("shape", "square"), ("depth", 0.5)):
-        hand.desk.set(f"lfo.1.{name}", value)
+        charted.desk.set(f"lfo.1.{name}", value)
     script = """const g = document.querySelector("[data-name='walk.heading'] .ghost");
         return !g.hidden && g.style.getPropertyValue('--x')"""
     x = float(seen(browser, script))
     assert x in (0.25, 0.75)
 
 
-def test_panic_keys_and_numbers_that_are_typed(browser: Any, server: Server, hand: Stagehand) -> None:
-    opened(browser, server.url)
+def test_panic_keys_and_numbers_that_are_typed(browser: Any, played: Server, charted: Stagehand) -> None:
+    opened(browser, played.url)
     key(browser, "body", "f", "b", "P", "2")
-    until(lambda: hand.desk.value("out.freeze") and hand.desk.value("out.blackout"))
-    until(lambda: [press.name for press in hand.presses] == ["panic"])
+    until(lambda: charted.desk.value("out.freeze") and charted.desk.value("out.blackout"))
+    until(lambda: [press.name for press in charted.presses] == ["panic"])
     assert browser.execute_script("return document.body.dataset.tab") == "words"
     tab(browser, "walk")
     for text, value in (("−0,5", -0.5), ("7", 1.0), ("much", 1.0)):
         typed(browser, "[data-name='walk.heading'] .value", text)
         browser.execute_script("document.activeElement.blur()")
-        until(lambda value=value: hand.desk.value("walk.heading") == value)
+        until(lambda value=value: charted.desk.value("walk.heading") == value)
     key(browser, "[data-name='prompt.a'] textarea", "P", "f")  # letters in a text are letters
-    assert [press.name for press in hand.presses] == ["panic"]
+    assert [press.name for press in charted.presses] == ["panic"]
 
 
-def test_midi_is_learned_from_the_control(browser: Any, server: Server, hand: Stagehand) -> None:
-    opened(browser, server.url)
+def test_midi_is_learned_from_the_control(browser: Any, played: Server, charted: Stagehand) -> None:
+    opened(browser, played.url)
     tab(browser, "motion")
     click(browser, "button[data-name='midi.learn']")
     tab(browser, "walk")
     click(browser, "[data-name='walk.speed'] .learner button")
-    until(lambda: [(press.name, press.value) for press in hand.presses] == [("midi.learn", "walk.speed")])
+    until(lambda: [(press.name, press.value) for press in charted.presses] == [("midi.learn", "walk.speed")])
 
 
-def test_it_comes_back_when_the_show_does(browser: Any, hand: Stagehand) -> None:
-    with serving(hand) as server:
-        hand.step()
-        opened(browser, server.url)
+def test_it_comes_back_when_the_show_does(browser: Any, charted: Stagehand) -> None:
+    with serving(charted) as played:
+        charted.step()
+        opened(browser, played.url)
     seen(browser, "return document.documentElement.dataset.line === 'lost'")
     assert (
         browser.execute_script("return document.getElementById('state').textContent").strip() == "the show is not there"
     )
-    hand.desk.set("walk.heading", 0.5)
-    with serving(hand, Doors(deck=server.port)):
+    charted.desk.set("walk.heading", 0.5)
+    with serving(charted, Doors(deck=played.port)):
         seen(browser, "return document.documentElement.dataset.line === 'open'")
         seen(
             browser,
@@ -341,16 +319,16 @@ def test_it_comes_back_when_the_show_does(browser: Any, hand: Stagehand) -> None
     browser.get_log("browser")
 
 
-def test_a_phone_comes_in_by_the_link_with_the_token(browser: Any, hand: Stagehand) -> None:
-    with serving(hand, Doors(deck=0, open=True)) as server:
-        hand.step()
-        browser.get(f"http://127.0.0.1:{server.port}/")
+def test_a_phone_comes_in_by_the_link_with_the_token(browser: Any, charted: Stagehand) -> None:
+    with serving(charted, Doors(deck=0, open=True)) as played:
+        charted.step()
+        browser.get(f"http://127.0.0.1:{played.port}/")
         assert "locked" in browser.execute_script("return document.body.textContent")
-        opened(browser, f"http://127.0.0.1:{server.port}/?token={server.token}", PHONE)
-        assert browser.current_url == f"http://127.0.0.1:{server.port}/"
+        opened(browser, f"http://127.0.0.1:{played.port}/?token={played.token}", PHONE)
+        assert browser.current_url == f"http://127.0.0.1:{played.port}/"
         assert "token" not in browser.execute_script("return document.cookie")
         click(browser, "#freeze")
-        until(lambda: hand.desk.value("out.freeze"))
-    with serving(hand, Doors(deck=server.port, open=True)):  # another show, another token
+        until(lambda: charted.desk.value("out.freeze"))
+    with serving(charted, Doors(deck=played.port, open=True)):  # another show, another token
         seen(browser, "return document.getElementById('state').textContent.includes('locked')")
     browser.get_log("browser")

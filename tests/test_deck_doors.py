@@ -7,30 +7,19 @@ import re
 import socket
 from collections.abc import Iterator
 from contextlib import ExitStack, suppress
-from pathlib import Path
 from typing import Any
 
 import httpx
 import psutil
 import pytest
-from deck_standins import Stagehand, get, serving, until
+from deck_standins import Stagehand, get, serving
+from patience import until
 from websockets.exceptions import ConnectionClosed, InvalidStatus
 from websockets.sync.client import ClientConnection, connect
 
 from installation.deck import Server, auth
 from installation.deck.auth import Bucket, Names, hostname
 from installation.live.venue import Doors
-
-
-@pytest.fixture
-def hand(tmp_path: Path) -> Stagehand:
-    return Stagehand(tmp_path)
-
-
-@pytest.fixture
-def server(hand: Stagehand) -> Iterator[Server]:
-    with serving(hand) as server:
-        yield server
 
 
 @pytest.fixture

@@ -2,47 +2,27 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
-from deck_browser import box, browsing, chromium, click, drag, opened, pixels, seen, sizes, tab, typed
-from deck_standins import STEPS, Stagehand, moving, pooled, serving, until, window_atlas
+from chromium import browsing
+from deck_browser import box, click, drag, opened, pixels, seen, sizes, tab, typed
+from deck_standins import STEPS, Stagehand, pooled, serving
+from patience import until
 
 from installation.deck import Server
 
 pytestmark = browsing
 
 
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Any]:
-    with chromium() as browser:
-        yield browser
-
-
-@pytest.fixture
-def hand(tmp_path: Path) -> Stagehand:
-    hand = Stagehand(tmp_path)
-    hand.chart = window_atlas()
-    return hand
-
-
-@pytest.fixture
-def server(hand: Stagehand) -> Iterator[Server]:
-    hand.step()
-    with serving(hand) as server, moving(hand):
-        yield server
-
-
 @sizes
-def test_the_reverse_diffusion_engine(browser: Any, server: Server, hand: Stagehand, size: Any) -> None:
-    opened(browser, server.url, size)
+def test_the_reverse_diffusion_engine(browser: Any, played: Server, charted: Stagehand, size: Any) -> None:
+    opened(browser, played.url, size)
     tab(browser, "engine")
     click(browser, "#take-apart")
     seen(browser, "return document.querySelector('.engine') && !document.querySelector('.engine').hidden")
-    assert hand.asked == [("diffusion", {"size": 256})]
+    assert charted.asked == [("diffusion", {"size": 256})]
     shown = {}
     slide = (
         "const s = document.getElementById('engine-step'); s.value = arguments[0]; s.dispatchEvent(new Event('input'))"
@@ -68,24 +48,24 @@ def test_the_reverse_diffusion_engine(browser: Any, server: Server, hand: Stageh
     assert "√ᾱ·x_0" in browser.execute_script("return document.getElementById('engine-code').textContent")
 
 
-def test_a_question_that_fails_says_why(browser: Any, hand: Stagehand) -> None:
-    with serving(hand) as server:
-        hand.step()
-        opened(browser, server.url)
-        hand.number = 0
+def test_a_question_that_fails_says_why(browser: Any, charted: Stagehand) -> None:
+    with serving(charted) as played:
+        charted.step()
+        opened(browser, played.url)
+        charted.number = 0
         tab(browser, "engine")
         click(browser, "#take-apart")
         seen(browser, "return document.getElementById('engine').textContent.includes('there is no frame yet')")
 
 
 @sizes
-def test_semantic_vector_routing(browser: Any, server: Server, hand: Stagehand, size: Any) -> None:
-    opened(browser, server.url, size)
+def test_semantic_vector_routing(browser: Any, played: Server, charted: Stagehand, size: Any) -> None:
+    opened(browser, played.url, size)
     tab(browser, "words")
     for number, word in enumerate(("flowers", "a cat", "stained glass"), 1):
         typed(browser, f"[data-name='word.{number}.text'] input", word)
         click(browser, f"[data-name='word.{number}.text'] .send")
-    until(lambda: hand.desk.value("word.3.text") == "stained glass")
+    until(lambda: charted.desk.value("word.3.text") == "stained glass")
     seen(browser, "return document.getElementById('tensor').textContent.startsWith('tensor([')")
     told = seen(browser, "const t = document.getElementById('tensor').textContent; return t.includes('of 32') && t")
     numbers = [float(word) for word in told.replace("−", "-").split("(")[1].split(",")[0].strip("[]").split()]
@@ -95,11 +75,11 @@ def test_semantic_vector_routing(browser: Any, server: Server, hand: Stagehand, 
     browser.execute_async_script("setTimeout(arguments[0], 600)")
     left, top, width, height = box(browser, "#routing")
     drag(browser, (left + width / 2, top + height / 2), (left + width / 2 + 4, top + height / 2))
-    until(lambda: any(hand.desk.value(f"word.{k}.weight") for k in (1, 2, 3)))
+    until(lambda: any(charted.desk.value(f"word.{k}.weight") for k in (1, 2, 3)))
     seen(browser, "return [1, 2, 3].some((k) => deck.link.values[`word.${k}.weight`] > 0)")
 
     def followed() -> bool:
-        weights = np.array([hand.desk.value(f"word.{k}.weight") for k in (1, 2, 3)], float)
+        weights = np.array([charted.desk.value(f"word.{k}.weight") for k in (1, 2, 3)], float)
         words = np.stack([pooled(text) for text in ("flowers", "a cat", "stained glass")])
         mixture = (pooled("a ringed planet") + weights @ words) / (1 + weights.sum())
         text = browser.execute_script("return document.getElementById('tensor').textContent").replace("−", "-")
@@ -109,8 +89,8 @@ def test_semantic_vector_routing(browser: Any, server: Server, hand: Stagehand, 
     until(followed)
 
 
-def test_weights_bring_the_mixture_where_it_is_pulled(browser: Any, server: Server) -> None:
-    opened(browser, server.url)
+def test_weights_bring_the_mixture_where_it_is_pulled(browser: Any, played: Server) -> None:
+    opened(browser, played.url)
     script = """const done = arguments[0]; import('/static/mixing.js').then(({mixture, weightsFor}) => {
         const places = [[0, 2], [2, 0], [-1, -1], [2, 2]], rest = [0, 0], before = [0.1, 0, 0.3, 0];
         done([[0.3, 0.4], [-0.2, -0.2], [0, 0], [0.9, 0.9], [50, 0]].map((goal) => {

@@ -16,9 +16,9 @@ from pathlib import Path
 import httpx
 import psutil
 import pytest
+from patience import until
 from pythonosc.osc_message import OscMessage
 from pythonosc.osc_message_builder import OscMessageBuilder
-from show import until
 from websockets.exceptions import ConnectionClosed, InvalidStatus
 from websockets.sync.client import ClientConnection, connect
 

@@ -8,11 +8,12 @@ import socket
 import subprocess
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from typing import Any
 
 import pytest
 from osc_standins import Stagehand, tick
+from patience import until
 from pythonosc.osc_message import OscMessage
 
 from installation.controls import Trigger
@@ -47,13 +48,6 @@ def client(server: Server) -> Iterator[socket.socket]:
 def hear(client: socket.socket) -> tuple[Any, ...]:
     message = OscMessage(client.recv(9000))
     return (message.address, *message)
-
-
-def until(done: Callable[[], bool], patience: float = 20.0) -> bool:
-    end = time.monotonic() + patience
-    while not done() and time.monotonic() < end:
-        time.sleep(0.002)
-    return done()
 
 
 def test_a_message_is_set_and_a_question_answered(backstage: Stagehand, client: socket.socket) -> None:

@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 import pytest
 from numpy.typing import NDArray
-from show import until
+from patience import until
 
 from installation.live.venue import Wall
 from installation.stage.outputs.camera import Camera

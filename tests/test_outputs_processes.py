@@ -17,7 +17,7 @@ import numpy as np
 import psutil
 import pytest
 from numpy.typing import NDArray
-from show import until
+from patience import until
 
 from installation.live.ring import Ring
 from installation.live.venue import Wall
@@ -27,14 +27,6 @@ from installation.stage import loop
 Picture = NDArray[np.uint8]
 RATE = 20.0
 WALL = Wall(size=(48, 64), rate=RATE, fit="cover")
-
-
-@pytest.fixture
-def ring() -> Iterator[Ring]:
-    made = Ring.create(8, (128, 128))
-    yield made
-    made.close()
-    made.unlink()
 
 
 class Process:

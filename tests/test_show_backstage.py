@@ -10,9 +10,10 @@ from concurrent.futures import Future
 from pathlib import Path
 
 import pytest
+from patience import until
 from PIL import Image
 from show import preset as standin_preset
-from show import put_on, until, venue
+from show import put_on, venue
 from stores import surveyed
 
 from installation.desk import Desk

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from itertools import pairwise
 
 import numpy as np
@@ -39,14 +38,6 @@ def still(picture: Picture, look: Look = PLAIN) -> Cue:
 def at(picture: Picture, x: float, y: float) -> tuple[int, ...]:
     """The pixel at places 0..1."""
     return tuple(int(v) for v in picture[int(y * picture.shape[0]), int(x * picture.shape[1])])
-
-
-@pytest.fixture
-def ring() -> Iterator[Ring]:
-    made = Ring.create(8, (64, 64))
-    yield made
-    made.close()
-    made.unlink()
 
 
 # ---- light

@@ -15,7 +15,7 @@ import numpy as np
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from taken import SMALL, Clock, changed, performed, pressed, ready, scene, tick, way
+from taken import SMALL, Clock, changed, evening, performed, pressed, ready, scene, tick, way
 
 from installation import takes
 from installation.desk import Desk
@@ -40,9 +40,7 @@ def path(tmp_path: Path) -> Path:
 
 @pytest.fixture
 def lines(path: Path) -> list[str]:
-    """A take of twelve frames, two scenes, line by line."""
-    told = {0: scene(1), 3: scene(2, [("dusk", 0.5), ("dawn", 0.5)])}
-    return performed(path, UNITS, TIMES, scenes=told).read_text().splitlines(keepends=True)
+    return evening(path)
 
 
 @given(

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from taken import performed, scene, way
+from taken import evening, performed, scene, way
 
 from installation import takes
 from installation.takes.take import mixed
@@ -24,9 +24,7 @@ def path(tmp_path: Path) -> Path:
 
 @pytest.fixture
 def lines(path: Path) -> list[str]:
-    """A take of twelve frames, two scenes, line by line."""
-    told = {0: scene(1), 3: scene(2, [("dusk", 0.5), ("dawn", 0.5)])}
-    return performed(path, UNITS, TIMES, scenes=told).read_text().splitlines(keepends=True)
+    return evening(path)
 
 
 def edited(path: Path, lines: list[str]) -> takes.Take:

@@ -11,8 +11,9 @@ from typing import TYPE_CHECKING
 
 from installation.deck import preview, socket
 from installation.deck.auth import Door, Names, Token
-from installation.deck.hub import LISTS, Hub, plain
+from installation.deck.hub import DIGITS, LISTS, Hub
 from installation.live.contract import Backstage
+from installation.plain import plain
 
 if TYPE_CHECKING:
     from starlette.applications import Starlette
@@ -72,7 +73,7 @@ def _pages(backstage: Backstage) -> list[BaseRoute]:
         return Response(metrics.text(backstage.status()), media_type=metrics.CONTENT_TYPE)
 
     async def atlas(request: Request) -> Response:
-        found = await asyncio.to_thread(lambda: plain(backstage.atlas()))
+        found = await asyncio.to_thread(lambda: plain(backstage.atlas(), DIGITS))
         return JSONResponse(found, 404 if found is None else 200, {"Cache-Control": "no-store"})
 
     return [Route("/", page), Route("/health", health), Route("/metrics", figures), Route("/atlas", atlas)]

@@ -13,8 +13,10 @@ from typing import Any
 
 from installation.live.contract import Backstage, Status
 from installation.parameters import Value, Where
+from installation.plain import plain
 from latentworld import __version__
 
+DIGITS = 7  # of numbers for a page: what it draws needs no more
 TRACK = 1200  # frames of the track that a new deck is told
 STATUS, LISTS, MOVING = 0.5, 2.0, 0.1  # seconds that what was gathered is good for
 Row = list[Any]
@@ -112,7 +114,7 @@ class Hub:
     def _tick(self, message: Mapping[str, Any]) -> None:
         columns = [message.get(key) or [] for key in ("index", "alpha", "beta", "front", "place", "rate", "step")]
         rows = [
-            plain([index, alpha, beta, front, *place, rate, step])
+            plain([index, alpha, beta, front, *place, rate, step], DIGITS)
             for index, alpha, beta, front, place, rate, step in itertools.zip_longest(*columns, fillvalue=None)
             if place is not None and len(place) == 4
         ]
@@ -123,18 +125,7 @@ class Hub:
 
 def told(status: Status) -> dict[str, Any]:
     """A status as plain values."""
-    return {part.name: plain(getattr(status, part.name)) for part in fields(status)}
-
-
-def plain(value: Any) -> Any:
-    """Something as JSON takes it: what is not finite is None, numbers of a picture's precision."""
-    if isinstance(value, float):
-        return float(f"{value:.7g}") if math.isfinite(value) else None
-    if isinstance(value, Mapping):
-        return {str(key): plain(part) for key, part in value.items()}
-    if isinstance(value, (list, tuple)):
-        return [plain(part) for part in value]
-    return value
+    return {part.name: plain(getattr(status, part.name), DIGITS) for part in fields(status)}
 
 
 def _number(value: Value | None) -> bool:

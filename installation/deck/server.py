@@ -17,6 +17,7 @@ from installation.deck.hub import Hub
 from installation.extras import need
 from installation.live.contract import Backstage
 from installation.live.venue import Doors
+from installation.network import outward
 from latentworld.errors import PortError
 
 if TYPE_CHECKING:
@@ -49,7 +50,7 @@ class Server:
     @property
     def url(self) -> str:
         """Where it is served; with open doors, by this machine's address in the network."""
-        return f"http://{_outward() if self._doors.open else '127.0.0.1'}:{self.port}/"
+        return f"http://{outward() if self._doors.open else '127.0.0.1'}:{self.port}/"
 
     @property
     def link(self) -> str:
@@ -126,13 +127,3 @@ def _until_serving(serving: uvicorn.Server, thread: threading.Thread) -> None:
 def _end(serving: uvicorn.Server, thread: threading.Thread) -> None:
     serving.should_exit = True
     thread.join(PATIENCE)
-
-
-def _outward() -> str:
-    """This machine's address as the network has it; a UDP socket that is connected sends nothing."""
-    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
-        try:
-            probe.connect(("192.0.2.1", 9))
-            return str(probe.getsockname()[0])
-        except OSError:
-            return "127.0.0.1"

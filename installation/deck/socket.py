@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, Any
 
 from installation.deck import commands
 from installation.deck.commands import Ask, Cancel, Command, Fade, Press, Release, Set, Subscribe
-from installation.deck.hub import Hub, plain
+from installation.deck.hub import DIGITS, Hub
+from installation.plain import plain
 from latentworld.errors import ControlError, LatentWorldError
 
 if TYPE_CHECKING:
@@ -37,7 +38,7 @@ class Session:
         """The first message."""
         hello = self._hub.hello(self.source)
         self._said = {key: hello[key] for key in ("bases", "status", "lists", "atlas")} | {"moving": {}}
-        return plain(hello)  # type: ignore[no-any-return]
+        return plain(hello, DIGITS)  # type: ignore[no-any-return]
 
     def hear(self, text: str) -> None:
         """Do what a message says; what means nothing is answered, and no more."""
@@ -66,7 +67,7 @@ class Session:
         for key, value in found.items():
             if value != self._said.get(key):
                 news[key] = self._said[key] = value
-        return [*letters, {"kind": "news", **plain(news)}] if news else letters
+        return [*letters, {"kind": "news", **plain(news, DIGITS)}] if news else letters
 
     def end(self) -> None:
         """Take back what is still asked."""
@@ -109,7 +110,7 @@ class Session:
         if future.cancelled():
             return
         error = future.exception()
-        told = {"fault": str(error)} if error is not None else {"answer": plain(future.result())}
+        told = {"fault": str(error)} if error is not None else {"answer": plain(future.result(), DIGITS)}
         self._letters.append({"kind": "answer", "id": number, **told})
 
 

@@ -10,8 +10,10 @@ import contextlib
 import json
 import threading
 from collections import deque
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from typing import IO, Any
+
+from installation.plain import plain
 
 Message = dict[str, Any]
 LONGEST = 64 * 1024 * 1024  # bytes of a line: a denoising figure holds a few dozen small pictures
@@ -32,7 +34,7 @@ class Wire:
 
     def send(self, kind: str, droppable: bool = False, **content: Any) -> None:
         """Queue a message; NaN and infinity are sent as null. Raises ValueError for what JSON cannot hold."""
-        line = json.dumps({"kind": kind, **_plain(content)}, allow_nan=False, separators=(",", ":")).encode() + b"\n"
+        line = json.dumps({"kind": kind, **plain(content)}, allow_nan=False, separators=(",", ":")).encode() + b"\n"
         with self._ready:
             if self._closed:
                 return
@@ -94,13 +96,3 @@ class Wire:
                 break
         with contextlib.suppress(OSError, ValueError):
             self._outgoing.close()
-
-
-def _plain(value: Any) -> Any:
-    if isinstance(value, float):
-        return value if value - value == 0 else None
-    if isinstance(value, Mapping):
-        return {str(key): _plain(part) for key, part in value.items()}
-    if isinstance(value, (list, tuple)):
-        return [_plain(part) for part in value]
-    return value

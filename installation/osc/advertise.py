@@ -7,6 +7,7 @@ from collections.abc import Callable
 
 from installation.extras import need
 from installation.live.venue import Doors
+from installation.network import outward
 from latentworld import __version__
 from latentworld.errors import PortError
 
@@ -30,7 +31,7 @@ def advertise(doors: Doors, osc_port: int | None, deck_port: int | None) -> Call
     zeroconf = need("zeroconf", "show")
     host = socket.gethostname().partition(".")[0] or "latentworld"
     where = zeroconf.InterfaceChoice.Default if doors.open else ["127.0.0.1"]
-    addresses = [_outward() if doors.open else "127.0.0.1"]
+    addresses = [outward() if doors.open else "127.0.0.1"]
     try:
         net = zeroconf.Zeroconf(interfaces=where, ip_version=zeroconf.IPVersion.V4Only)
     except OSError as error:
@@ -49,13 +50,3 @@ def advertise(doors: Doors, osc_port: int | None, deck_port: int | None) -> Call
 
 def _untold(error: Exception) -> PortError:
     return PortError(f"zeroconf cannot tell the network ({error}): leave doors.advertise out, or mend the network")
-
-
-def _outward() -> str:
-    """This machine's address as the network has it; a UDP socket that is connected sends nothing."""
-    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
-        try:
-            probe.connect(("192.0.2.1", 9))
-            return str(probe.getsockname()[0])
-        except OSError:
-            return "127.0.0.1"

@@ -6,9 +6,10 @@ from __future__ import annotations
 import argparse
 import json
 import logging
-import os
 import sys
 from pathlib import Path
+
+from installation.live import entry
 
 
 def main() -> int:
@@ -20,14 +21,10 @@ def main() -> int:
     parser.add_argument("--safe", action="store_true")
     arguments = parser.parse_args()
     logging.basicConfig(stream=sys.stderr, level=logging.INFO, format="%(name)s: %(message)s")
-    # what a library prints must not land among the messages
-    out = os.fdopen(os.dup(1), "wb")
-    os.dup2(2, 1)
-    from installation.live.wire import Wire
     from installation.render.process import Asked, serve
     from latentworld.errors import LatentWorldError
 
-    wire = Wire(sys.stdin.buffer, out)
+    wire = entry.standard()
     try:
         resume = None if arguments.resume is None else json.loads(arguments.resume)
         resume = resume if isinstance(resume, dict) else None
@@ -45,6 +42,4 @@ def main() -> int:
 
 
 if __name__ == "__main__":
-    code = main()
-    sys.stderr.flush()
-    os._exit(code)  # threads that still build, and libraries' own at exit, must not hold up the next renderer
+    entry.leave(main())

@@ -7,11 +7,10 @@ to be had.
 from __future__ import annotations
 
 import argparse
-import os
-import sys
 
 from pydantic import ValidationError
 
+from installation.live import entry
 from installation.live.ring import Ring
 from installation.live.venue import Wall
 from installation.live.wire import Wire
@@ -27,18 +26,17 @@ def main() -> int:
     parser.add_argument("--ring", required=True)
     parser.add_argument("--wall", default="{}")
     options = parser.parse_args()
-    words = os.fdopen(os.dup(sys.stdout.fileno()), "wb")
-    os.dup2(sys.stderr.fileno(), sys.stdout.fileno())  # what a library prints must not be taken for a message
-    wire = Wire(sys.stdin.buffer, words)
+    wire = entry.standard()
     try:
         _present(options.ring, Wall.model_validate_json(options.wall), wire)
     except ValidationError as error:
-        return _refused(wire, f"--wall: {error.errors()[0]['msg']}: mend the venue's [wall]", 2)
+        return entry.refused(wire, f"--wall: {error.errors()[0]['msg']}: mend the venue's [wall]", 2)
     except StageError as error:
-        return _refused(wire, str(error), NO_DISPLAY)
+        return entry.refused(wire, str(error), NO_DISPLAY)
     except LatentWorldError as error:
-        return _refused(wire, str(error), 1)
-    wire.close()
+        return entry.refused(wire, str(error))
+    finally:
+        wire.close()
     return 0
 
 
@@ -64,14 +62,5 @@ def _surface(ring: Ring, wall: Wall) -> Surface:
     return Window(ring, wall)
 
 
-def _refused(wire: Wire, text: str, status: int) -> int:
-    wire.send("fault", text=text)
-    wire.close()
-    print(f"error: {text}", file=sys.stderr)
-    return status
-
-
 if __name__ == "__main__":
-    status = main()
-    sys.stderr.flush()
-    os._exit(status)  # the thread that reads may still hold standard input, over which an ordinary end would stumble
+    entry.leave(main())

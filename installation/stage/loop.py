@@ -8,8 +8,6 @@ renderer's messages: `ready`, and a `tick` for each picture that says nothing of
 from __future__ import annotations
 
 import argparse
-import os
-import sys
 import threading
 import time
 from collections import deque
@@ -21,6 +19,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from installation.live import entry
 from installation.stage.outputs.pace import slots
 from latentworld.errors import ShowError
 
@@ -160,27 +159,19 @@ def main() -> int:
     parser.add_argument("--ring", required=True)
     parser.add_argument("--file", type=Path, default=None)
     arguments = parser.parse_args()
-    # what a library prints must not land among the messages
-    out = os.fdopen(os.dup(1), "wb")
-    os.dup2(2, 1)
     from installation.live.ring import Ring
-    from installation.live.wire import Wire
-    from installation.stage.outputs.put_out import ended_by_signals
 
-    wire, ended = Wire(sys.stdin.buffer, out), threading.Event()
+    wire, ended = entry.standard(), threading.Event()
     threading.Thread(target=heed, args=(wire, ended), name="letters", daemon=True).start()
     try:
-        with ended_by_signals(ended):
+        with entry.ended_by_signals(ended):
             play(Ring.attach(arguments.ring), arguments.file, wire, time.monotonic, ended)
     except ShowError as error:
-        print(f"error: {error}", file=sys.stderr)
-        return 1
+        return entry.refused(wire, str(error))
     finally:
         wire.close()
     return 0
 
 
 if __name__ == "__main__":
-    code = main()
-    sys.stderr.flush()
-    os._exit(code)  # the thread that reads stdin must not hold up the end
+    entry.leave(main())

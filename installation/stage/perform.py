@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 import io
-import signal
 import threading
 from collections import deque
 from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 from typing import Protocol
 
+from installation.live.entry import ended_by_signals
 from installation.live.wire import Message, Wire
 from installation.stage.card import Facts
 from installation.stage.compose import Picture
@@ -22,6 +21,7 @@ from latentworld import disk
 from latentworld.errors import LatentWorldError
 
 AGAIN = 30.0  # seconds after which a fault that lasts is told again
+FAREWELL = 5.0  # seconds in which the show ends after a window was closed
 
 
 class Surface(Protocol):
@@ -80,10 +80,10 @@ class Faults:
 
 
 def perform(surface: Surface, wire: Wire) -> None:
-    """Present until the show ends, SIGTERM comes or somebody closes the window. What a surface raises goes on to the
-    caller. Called on the main thread."""
+    """Present until the show ends, SIGTERM comes or somebody closes the window, which ends the show too: it is told
+    `closed`. What a surface raises goes on to the caller. Called on the main thread."""
     letters, faults, tally = Letters(wire), Faults(wire), Tally(surface.pacer)
-    with _until_told(letters.ended):
+    with ended_by_signals(letters.ended):
         while not letters.ended.is_set() and not surface.closed and wire.open:
             due = surface.pacer.wait()
             for message in letters:
@@ -96,16 +96,9 @@ def perform(surface: Surface, wire: Wire) -> None:
             report = tally.report(done, lambda cue=cue: surface.black(cue), **surface.told)  # type: ignore[misc]
             if report is not None:
                 wire.send("stage", droppable=True, **report)
-
-
-@contextmanager
-def _until_told(ended: threading.Event) -> Iterator[None]:
-    """SIGTERM ends the stage in good order too."""
-    before = signal.signal(signal.SIGTERM, lambda *_: ended.set())
-    try:
-        yield
-    finally:
-        signal.signal(signal.SIGTERM, before)
+        if surface.closed:
+            wire.send("closed")
+            letters.ended.wait(FAREWELL)  # one that only ended would be started again
 
 
 def _heed(surface: Surface, message: Message) -> str | None:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import json
-import math
 import os
 import shutil
 import time
@@ -16,6 +15,7 @@ from typing import Any
 
 from installation.controls import Trigger
 from installation.desk import Change
+from installation.plain import plain
 from installation.takes.take import FORMAT, heard
 from latentworld import __version__
 from latentworld.disk import writing
@@ -240,15 +240,4 @@ def _begin(path: Path, line: str) -> RawIOBase:
 
 
 def _line(content: Mapping[str, Any]) -> str:
-    return json.dumps(_plain(content), allow_nan=False, ensure_ascii=False) + "\n"
-
-
-def _plain(value: Any) -> Any:
-    """As JSON has it: what is not finite becomes null."""
-    if isinstance(value, float):
-        return value if math.isfinite(value) else None
-    if isinstance(value, Mapping):
-        return {str(key): _plain(part) for key, part in value.items()}
-    if isinstance(value, (list, tuple)):
-        return [_plain(part) for part in value]
-    return value
+    return json.dumps(plain(content), allow_nan=False, ensure_ascii=False) + "\n"

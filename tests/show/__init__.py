@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import time
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -43,13 +41,3 @@ def put_on(folder: Path, mood: Path | None = None, **more: Any) -> tuple[Show, S
     told = {"patience": HASTY, "programs": STANDINS, "environment": {}, **more}
     place = told.pop("venue", None) or venue(folder)
     return Show(told.pop("preset", None) or preset(mood), place, said.append, **told), said
-
-
-def until(what: Callable[[], Any], patience: float = 60.0) -> Any:
-    """Wait for something to become true; the machine may be slow, so the limit is no measure of anything."""
-    end = time.monotonic() + patience
-    while time.monotonic() < end:
-        if found := what():
-            return found
-        time.sleep(0.02)
-    raise AssertionError("it never happened")

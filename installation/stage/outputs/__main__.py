@@ -8,8 +8,9 @@ from __future__ import annotations
 
 import argparse
 import os
-import sys
 import time
+
+from installation.live import entry
 
 
 def main() -> int:
@@ -22,34 +23,25 @@ def main() -> int:
     arguments = parser.parse_args()
     if hasattr(os, "nice"):
         os.nice(5)  # wall and renderer go first; a picture that is late is repeated
-    # what a library prints must not land among the messages
-    out = os.fdopen(os.dup(1), "wb")
-    os.dup2(2, 1)
+    wire = entry.standard()
     from pydantic import ValidationError
 
     from installation.live.ring import Ring
     from installation.live.venue import Wall
-    from installation.live.wire import Wire
     from installation.stage.outputs.put_out import put_out
     from installation.stage.outputs.sinks import sink
     from latentworld.errors import LatentWorldError
 
-    wire = Wire(sys.stdin.buffer, out)
     try:
         wall = Wall.model_validate_json(arguments.wall)
         ring = Ring.attach(arguments.ring)
         put_out(ring, wall, arguments.to, sink(arguments.to, wall.pace, arguments.reserve), wire, time.monotonic)
     except (LatentWorldError, ValidationError) as error:
-        text = " ".join(str(error).split())
-        wire.send("fault", text=text)
-        print(f"error: {text}", file=sys.stderr)
-        return 1
+        return entry.refused(wire, str(error))
     finally:
         wire.close()
     return 0
 
 
 if __name__ == "__main__":
-    code = main()
-    sys.stderr.flush()
-    os._exit(code)  # the thread that reads stdin must not hold up the end
+    entry.leave(main())

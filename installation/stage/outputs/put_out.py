@@ -3,12 +3,9 @@
 from __future__ import annotations
 
 import math
-import signal
-import threading
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
-from types import FrameType
+from collections.abc import Callable
 
+from installation.live.entry import ended_by_signals
 from installation.live.ring import Ring
 from installation.live.venue import Wall
 from installation.live.wire import Message, Wire
@@ -64,16 +61,3 @@ def _heed(composer: Composer, message: Message) -> str | None:
     except (KeyError, TypeError, AttributeError) as error:
         return f"a message {message['kind']!r} means nothing to an output ({error!r})"
     return None
-
-
-@contextmanager
-def ended_by_signals(ended: threading.Event) -> Iterator[None]:
-    def end(number: int, frame: FrameType | None) -> None:
-        ended.set()
-
-    before = {number: signal.signal(number, end) for number in (signal.SIGTERM, signal.SIGINT)}
-    try:
-        yield
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)
