@@ -1,8 +1,9 @@
 """The UDP port: one thread, one socket, in and out.
 
 A round: wait until something comes or feedback is due, take all that the socket holds, set the newest of it, answer,
-then rest for 5 ms. A lone message is set at once; of a flood every parameter is set 200 times a second at most, which
-is more often than frames are made, and the thread is busy half of the time at worst.
+then rest. A lone message is set at once. Of a flood most is overtaken by newer values before it is even read: with
+rests of 50 ms every parameter is set 20 times a second at most, about as often as frames are made, and the
+thread is busy half of the time at worst.
 """
 
 from __future__ import annotations
@@ -24,9 +25,9 @@ from installation.osc.feedback import Feedback, Target
 from installation.osc.handler import Handler
 from latentworld.errors import PortError
 
-REST = 0.005  # seconds between rounds
-MOST = 256  # packets of a round
-FEW = 64  # as many are heard one by one; of more, those that are overtaken are not even read
+REST, LONG = 0.005, 0.05  # seconds between rounds, in which few came and in which many did
+MOST = 512  # packets of a round
+FEW = 12  # as many are heard one by one; of more, those that are overtaken are not even read
 SENDERS = 1024  # whose admission is remembered
 BUFFER = 1 << 20  # bytes the kernel keeps, if it will
 _log = logging.getLogger(__name__)
@@ -87,15 +88,16 @@ class Server:
     def _serve(self, port: socket.socket, handler: Handler, feedback: Feedback) -> None:
         while not self._stop.is_set():
             ready, _, _ = select.select([port, self._wake], [], [], feedback.due(self._clock()))
-            begun = self._clock()
+            begun, heard = self._clock(), 0
             try:
-                self._round(port, handler, feedback)
+                heard = self._round(port, handler, feedback)
             except Exception:  # a show keeps running: nothing may end its port
                 _log.warning("a round of OSC failed", exc_info=True)
             if ready:
-                self._stop.wait(max(REST, self._clock() - begun))
+                self._stop.wait(max(LONG if heard > FEW else REST, self._clock() - begun))
 
-    def _round(self, port: socket.socket, handler: Handler, feedback: Feedback) -> None:
+    def _round(self, port: socket.socket, handler: Handler, feedback: Feedback) -> int:
+        """Returns how many packets came."""
         packets = self._drain(port, handler)
         kept = newest(packets, handler.settable) if len(packets) > FEW else packets
         handler.counts.overtaken += len(packets) - len(kept)
@@ -107,18 +109,20 @@ class Server:
             with contextlib.suppress(OSError):  # a listener that is gone
                 port.sendto(packet, target)
                 handler.counts.sent += 1
+        return len(packets)
 
     def _drain(self, port: socket.socket, handler: Handler) -> list[Packet]:
         packets: list[Packet] = []
+        take, lets = port.recvfrom, self._gate.lets  # a flood is heard here: 2 µs a packet, most of it the kernel's
         for _ in range(MOST):
             try:
-                packet, sender = port.recvfrom(codec.LARGEST + 1)
+                found = take(codec.LARGEST + 1)
             except BlockingIOError:
                 break
             except OSError:  # what an earlier answer met on its way: nothing to read
                 continue
-            if self._gate.lets(sender[0]):
-                packets.append((packet, sender))
+            if lets(found[1][0]):
+                packets.append(found)
             else:
                 handler.counts.dropped += 1
         return packets
