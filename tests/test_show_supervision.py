@@ -8,6 +8,7 @@ import os
 import signal
 import subprocess
 import sys
+import threading
 from dataclasses import replace
 from itertools import pairwise
 from pathlib import Path
@@ -15,7 +16,8 @@ from typing import Any
 
 import psutil
 import pytest
-from show import HASTY, HERE, STANDINS, put_on, until
+from patience import until
+from show import HASTY, HERE, STANDINS, put_on
 from show import preset as standin_preset
 
 from installation.live.children import Child
@@ -87,6 +89,18 @@ def test_a_renderer_that_hangs_is_replaced(tmp_path: Path) -> None:
         assert not psutil.pid_exists(first)
     finally:
         show.stop()
+
+
+def test_a_window_that_is_closed_ends_the_show(tmp_path: Path) -> None:
+    show, said = put_on(tmp_path)
+    ended = threading.Thread(target=show.run)
+    ended.start()
+    until(lambda: said.of("renderer ready") and said.of("stage: "))
+    show.desk.set("out.testcard", True, "test")
+    ended.join(60)
+    assert not ended.is_alive()
+    assert said.of("the window was closed: the show ends")
+    assert not said.of("starts again")
 
 
 def test_a_stage_that_dies_is_there_again_while_the_renderer_goes_on(tmp_path: Path) -> None:

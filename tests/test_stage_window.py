@@ -235,6 +235,23 @@ def test_a_window_shows_what_is_composed(screen: str, tmp_path: Path) -> None:
         assert stage.errors == ""
 
 
+@pytest.mark.parametrize(("kind", "ends"), [("window", True), ("fullscreen", False)])
+def test_escape_closes_a_window_and_no_full_screen(kind: str, ends: bool) -> None:
+    needs("xdotool")
+    with display() as screen, Stage({"kind": kind, "size": [180, 320]}, DISPLAY=screen) as stage:
+        stage.feed(lambda: len(stage.reports) >= 2, moving)
+        there = ["xdotool", "search", "--name", "^latentworld$", "windowfocus", "--sync", "key", "Escape"]
+        subprocess.run(there, env=os.environ | {"DISPLAY": screen}, check=True, timeout=60, capture_output=True)
+        if ends:
+            stage.wait(lambda: stage.messages[-1]["kind"] == "closed")
+        else:
+            stage.settle(3)
+        assert stage.process.poll() is None  # it is the show that ends it
+        stage.say("stop")
+        assert stage.process.wait(60) == 0
+        assert ("closed" in {message["kind"] for message in stage.messages}) == ends
+
+
 def test_a_monitor_that_is_unplugged_and_plugged_in_again_is_found_again() -> None:
     needs("xrandr", "xwininfo")
     with display() as screen, Stage({"kind": "fullscreen", "monitor": "screen"}, DISPLAY=screen) as stage:

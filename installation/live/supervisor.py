@@ -262,6 +262,9 @@ class Show:
 
     def _hear_stage(self, message: Message) -> None:
         self._hear_output(message)
+        if message["kind"] == "closed":
+            self.say("the window was closed: the show ends")
+            self.end()
         if message["kind"] != "stage":
             return
         now, life = self._clock(), self._company.stage.life

@@ -64,8 +64,8 @@ class Window:
 
     @property
     def closed(self) -> bool:
-        """Whether somebody closed it by hand."""
-        return bool(self._glfw.window_should_close(self._window))
+        """Whether somebody closed it by hand; a full screen nobody can."""
+        return not self._full and bool(self._glfw.window_should_close(self._window))
 
     def show(self, cue: Cue) -> None:
         """Present a cue."""

@@ -24,6 +24,8 @@ def main() -> None:
         for message in wire.read():
             if message["kind"] == "values":
                 values.update(message["values"])
+                if message["values"].get("out.testcard"):  # somebody closes the window
+                    wire.send("closed")
             if message["kind"] == "card":
                 wire.send("fault", text=f"card {message['deck']}")
             if message["kind"] == "stop":
