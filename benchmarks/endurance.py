@@ -1,17 +1,15 @@
-"""Does the show endure? Processes killed and stopped while it runs, and hours of it measured.
+"""Does the show endure? Its renderer killed and stopped while it runs, then everything killed at once.
 
-    python benchmarks/endurance.py kills [PRESET] [--kills 20]       the renderer killed, stopped; everything killed
-    python benchmarks/endurance.py soak [PRESET] --hours 2 --csv soak.csv      (72 for an opening's long weekend)
-    python benchmarks/endurance.py table soak.csv                    of a soak that is under way or was cut short
+    python benchmarks/endurance.py kills [PRESET] [--kills 20]
 
-Headless, without OSC and deck. `--standins all` takes the children of tests/show, which need no model: what is then
-measured is the show itself; `--standins stage` a stage that needs no OpenGL. PRESET is `first-light` unless said.
+Hours of it are benchmarks/soak.py. Headless, without OSC and deck. `--standins all` takes the children of tests/show,
+which need no model: what is then measured is the show itself; `--standins stage` a stage that needs no OpenGL. PRESET
+is `first-light` unless said.
 """
 
 from __future__ import annotations
 
 import argparse
-import csv
 import os
 import signal
 import subprocess
@@ -36,7 +34,6 @@ from latentworld.preset import load
 
 STANDINS = Path(__file__).parent.parent / "tests" / "show"
 PATIENCE = 900.0  # seconds in which whatever is waited for has to happen
-COLUMNS = ("seconds", "process", "rss", "threads", "files", "presented", "missed", "frames", "restarts")
 
 
 class Watched(Show):
@@ -49,7 +46,6 @@ class Watched(Show):
         self.arrived = threading.Condition()
         venue = Venue(folder=str(folder), wall=Wall(kind="headless"), doors=Doors(osc=None, deck=None), midi=False)
         super().__init__(load(options.preset, options.set or []), venue, self._tell_us, programs=programs(options))
-        self.keeping = True
 
     def _tell_us(self, line: str) -> None:
         self._keep(self.said, line)
@@ -57,8 +53,7 @@ class Watched(Show):
 
     def _keep(self, where: list[tuple[float, Any]], what: Any) -> None:
         with self.arrived:
-            if self.keeping:
-                where.append((time.monotonic(), what))
+            where.append((time.monotonic(), what))
             self.arrived.notify_all()
 
     def _hear_stage(self, message: Message) -> None:
@@ -213,114 +208,11 @@ def _show_kills(rows: list[dict[str, Any]], loading: float, options: argparse.Na
     table(f"{options.preset}{stand}: the renderer hurt while it runs", columns, cells, notes)
 
 
-# ---- soak
-
-
-def soak(options: argparse.Namespace) -> None:
-    """Run for hours, play a little all the time, write a line for each process now and then."""
-    with tempfile.TemporaryDirectory() as folder, open(options.csv, "a", newline="", encoding="utf-8") as file:
-        writer = csv.writer(file)
-        if file.tell() == 0:
-            writer.writerow(COLUMNS)
-        show = Watched(options, Path(folder))
-        show.keeping = False
-        show.start()
-        try:
-            _soak(show, options, lambda rows: (writer.writerows(rows), file.flush()))
-        except KeyboardInterrupt:
-            print("interrupted: what was measured so far counts", file=sys.stderr)
-        finally:
-            show.stop()
-    summary(options)
-
-
-def _soak(show: Watched, options: argparse.Namespace, write: Callable[[list[list[Any]]], Any]) -> None:
-    start, step = time.monotonic(), 0
-    show.desk.set("lfo.1.target", "rift.attraction", "soak")
-    show.desk.set("lfo.1.depth", 0.3, "soak")
-    due = start + options.every
-    while time.monotonic() < start + options.hours * 3600:
-        time.sleep(0.5)
-        step += 1
-        show.picture()  # a deck looks
-        show.desk.set("walk.speed", 3.0 + 2.0 * np.sin(step / 20), "soak")
-        if step % 240 == 0:
-            show.desk.set("prompt.mix", 0.25 * (step // 240 % 4), "soak")
-        if time.monotonic() >= due:
-            due += options.every
-            write(_sample(show, time.monotonic() - start))
-
-
-def _sample(show: Watched, seconds: float) -> list[list[Any]]:
-    status, rows = show.status(), []
-    for name, pid in {"show": os.getpid(), **show._company.pids()}.items():
-        try:
-            process = psutil.Process(pid)
-            rss, threads, files = process.memory_info().rss, process.num_threads(), process.num_fds()
-        except psutil.Error:
-            continue
-        presented = show._gauges._stage.get("presented", 0)
-        rows.append([f"{seconds:.1f}", name, rss, threads, files, presented, status.missed, status.frame,
-                     status.restarts])  # fmt: skip
-    return rows
-
-
-def summary(options: argparse.Namespace) -> None:
-    """Print the table of a soak's CSV, whole or not."""
-    from common import show as table
-
-    samples = read(Path(options.csv))
-    if not samples:
-        raise SystemExit(f"{options.csv} holds no sample yet: wait for the first")
-    span = max(row["seconds"] for row in samples)
-    warm = min(600.0, 0.25 * span) if options.warmup is None else options.warmup * 60
-    cells = []
-    for name in dict.fromkeys(row["process"] for row in samples):
-        rows = [row for row in samples if row["process"] == name and row["seconds"] >= warm]
-        if len(rows) >= 3:
-            slope, error = trend([row["seconds"] / 3600 for row in rows], [row["rss"] / 1e6 for row in rows])
-            threads, files = ([row[key] for row in rows] for key in ("threads", "files"))
-            counts = [f"{many[0]:.0f} → {many[-1]:.0f} (max {max(many):.0f})" for many in (threads, files)]
-            sizes = [f"{row['rss'] / 1e6:.1f}" for row in (rows[0], rows[-1])]
-            cells.append([name, *sizes, f"{slope:+.2f} ± {error:.2f}", *counts])
-    last = samples[-1]
-    share = last["missed"] / max(last["presented"], 1)
-    notes = [
-        f"{span / 3600:.2f} h; slopes by least squares without the first {warm / 60:.1f} min, ± one standard error",
-        f"{last['presented']:.0f} presentations, {last['missed']:.0f} missed ({share:.2%});"
-        f" {last['frames']:.0f} frames; {last['restarts']:.0f} restarts",
-    ]
-    columns = ["process", "MB after warm-up", "MB at the end", "slope MB/h", "threads", "files"]
-    table(f"soak of {options.csv}", columns, cells, notes)
-
-
-def read(path: Path) -> list[dict[str, Any]]:
-    """Samples of a CSV; a last line that was cut short is left out."""
-    found = []
-    with path.open(newline="", encoding="utf-8") as file:
-        for row in csv.DictReader(file):
-            try:
-                found.append({key: row[key] if key == "process" else float(row[key]) for key in COLUMNS})
-            except (TypeError, ValueError):
-                continue
-    return found
-
-
-def trend(hours: list[float], values: list[float]) -> tuple[float, float]:
-    """Least-squares slope and its standard error."""
-    x, y = np.array(hours), np.array(values)
-    x = x - x.mean()
-    spread = float(x @ x)
-    slope = float(x @ (y - y.mean())) / spread
-    rest = y - y.mean() - slope * x
-    return slope, float(np.sqrt(rest @ rest / max(len(x) - 2, 1) / spread))
-
-
 def main() -> None:
     """Parse and run."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     commands = parser.add_subparsers(required=True)
-    for name, run in (("kills", kills), ("soak", soak), ("perform", perform)):
+    for name, run in (("kills", kills), ("perform", perform)):
         command = commands.add_parser(name)
         command.add_argument("preset", nargs="?", default="first-light")
         command.add_argument("--set", action="append", metavar="SECTION.KEY=VALUE")
@@ -329,13 +221,6 @@ def main() -> None:
     commands.choices["perform"].add_argument("--folder", required=True)
     commands.choices["kills"].add_argument("--kills", type=int, default=20)
     commands.choices["kills"].add_argument("--between", type=float, default=7.0, help="seconds of show between two")
-    commands.choices["soak"].add_argument("--hours", type=float, default=2.0)
-    commands.choices["soak"].add_argument("--every", type=float, default=10.0, help="seconds between two samples")
-    table = commands.add_parser("table")
-    table.set_defaults(run=summary)
-    for command in (table, commands.choices["soak"]):
-        command.add_argument("csv" if command is table else "--csv", default="soak.csv")
-        command.add_argument("--warmup", type=float, help="minutes; default: a quarter, ten at most")
     options = parser.parse_args()
     options.run(options)
 

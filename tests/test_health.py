@@ -23,8 +23,9 @@ from installation.live.gauges import Gauges
 NAN = math.nan
 STATUS = Status(
     uptime=10.0, renderer="running", restarts=2, frame=99, rate=12.5, period=0.08, alpha=0.1, beta=0.2, front=True,
-    unit=(1.0, 0.0, 0.0), radius=1.0, lipschitz=0.5, step=0.03, presented=60.0, missed=4, latency=(0.1, 0.2), fresh=0.1,
-    memory={"show": 5, "renderer": 7}, temperature=None, scene={"world": "embedded", "x": NAN}, faults=("a",),
+    unit=(1.0, 0.0, 0.0), radius=1.0, lipschitz=0.5, step=0.03, presented=60.0, presentations=600, missed=4,
+    latency=(0.1, 0.2), fresh=0.1, memory={"show": 5, "renderer": 7}, temperature=None,
+    scene={"world": "embedded", "x": NAN}, faults=("a",),
 )  # fmt: skip
 
 

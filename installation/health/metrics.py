@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from dataclasses import fields
 from typing import Any
 
 from installation.extras import need
 from installation.live.contract import Status
+from installation.plain import plain
 
 STALE = 30.0  # seconds without a new picture on the wall from which the show is not well
 STATES = ("loading", "running", "hung", "restarting", "safe", "loop")
@@ -37,7 +38,7 @@ def health(status: Status, held: bool = False) -> tuple[bool, dict[str, Any]]:
     """
     moving = status.renderer in ("running", "safe", "loop") and status.fresh <= STALE
     ok = held or moving or status.renderer == "loading"
-    told = {part.name: _plain(getattr(status, part.name)) for part in fields(status)}
+    told = {part.name: plain(getattr(status, part.name)) for part in fields(status)}
     return ok, {"ok": ok, "held": held, **told}
 
 
@@ -77,16 +78,7 @@ def _gauges(status: Status) -> list[tuple[str, str, float]]:
 def _counters(status: Status) -> list[tuple[str, str, float]]:
     return [
         ("frames", "Number of the newest frame.", max(status.frame + 1, 0)),
+        ("presentations", "Presentations on the wall.", status.presentations),
         ("missed", "Presentations that came late.", status.missed),
         ("restarts", "Restarts of the renderer.", status.restarts),
     ]
-
-
-def _plain(value: Any) -> Any:
-    if isinstance(value, float):
-        return value if math.isfinite(value) else None
-    if isinstance(value, Mapping):
-        return {str(key): _plain(part) for key, part in value.items()}
-    if isinstance(value, (list, tuple)):
-        return [_plain(part) for part in value]
-    return value

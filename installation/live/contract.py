@@ -32,7 +32,8 @@ class Status:
     lipschitz: float  # feature per latent; NaN before the second frame
     step: float  # feature distance from the frame before
     presented: float  # presentations per second on the wall
-    missed: int  # vsyncs that were missed since the start
+    presentations: int  # since the start
+    missed: int  # as many were late, by a period or more each
     latency: tuple[float, float]  # control to picture, seconds, p50 and p99 of the last minutes; NaN before any
     fresh: float  # seconds since a new, finite, non-constant frame was presented
     memory: Mapping[str, int]  # resident bytes of each process

@@ -31,7 +31,7 @@ class Gauges:
         self._stage: Message = {}
         self._heard = -math.inf  # when the stage last reported
         self._shown: deque[tuple[float, int]] = deque()
-        self._missed = 0  # by stages that are gone
+        self._presentations = self._missed = 0  # by stages that are gone
         self._faults: deque[str] = deque(maxlen=FAULTS)
         self._latest: dict[str, float] = {}
         self.scene: dict[str, Any] = {}
@@ -105,6 +105,7 @@ class Gauges:
                 lipschitz=_last(tick, "rate"),
                 step=_last(tick, "step"),
                 presented=_slope(self._shown, now),
+                presentations=self._presentations + int(self._stage.get("presented", 0)),
                 missed=self._missed + int(self._stage.get("missed", 0)),
                 latency=_percentiles(self._latency),
                 fresh=math.inf if fresh is None else fresh + now - self._heard,
@@ -115,6 +116,7 @@ class Gauges:
             )
 
     def _new_stage(self) -> None:
+        self._presentations += int(self._stage.get("presented", 0))
         self._missed += int(self._stage.get("missed", 0))
         self._shown.clear()
 
