@@ -1,0 +1,83 @@
+"""A take of a whole running show, with the renderer in its own process: filmed, it is what was on the wall."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import tiny_world
+from patience import until
+from show import STAGE, put_on
+
+from installation import show, takes
+from installation.film import chart, sheet, telemetry
+from installation.film.sinks import Memory
+from installation.live.children import Programs
+from installation.live.ladder import Patience
+from installation.takes import film as filming
+from latentworld import preset
+
+LIVE = [
+    "decoder.kind=scout", "decoder.scout_steps=1", "decoder.engine=eager", "decoder.batch=2", "decoder.device=cpu",
+    "pacing.kind=latent", "pilot.mode=off", "show.rate=20", "film.scale=1",
+]  # fmt: skip
+
+
+@pytest.fixture(autouse=True)
+def plain(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Films without chart and sheet, which take seconds."""
+    monkeypatch.setattr(chart, "draw", lambda *_: None)
+    monkeypatch.setattr(sheet, "save_png", lambda *_: None)
+    monkeypatch.setattr(sheet.Sheet, "draw", lambda _: None)
+
+
+def test_what_was_played_is_filmed_to_the_last_bit(tmp_path: Path) -> None:
+    journey = preset.load("first-light", [f"world.name={tiny_world.folder()}", *LIVE])
+    performed, _ = put_on(tmp_path, preset=journey, programs=Programs(stage=STAGE, outputs=STAGE), patience=Patience())
+    places: dict[int, list[float]] = {}
+    pictures: dict[int, np.ndarray] = {}
+
+    def heard(message: Mapping[str, Any]) -> None:
+        places.update(zip(message["index"], message["place"], strict=True))
+        for sequence in range(max(performed.ring.newest - 3, 1), performed.ring.newest + 1):
+            if (shot := performed.ring.get(sequence)) is not None:
+                pictures[shot.frame] = shot.picture.copy()
+
+    performed.watch(heard)
+    performed.start()
+    try:
+        desk = performed.desk
+        until(lambda: len(places) > 6)
+        desk.set("record.take", True, "test")
+        begun = max(places)
+        until(lambda: performed.takes())
+        for name, value in (("walk.heading", 80.0), ("prompt.b", "a red flower"), ("prompt.mix", 0.5)):
+            desk.set(name, value, "test")
+            now = max(places)
+            until(lambda now=now: max(places) > now + 8)
+        desk.set("walk.position", (0.2, 0.7), "test")
+        desk.press("walk.jump", None, "test")
+        until(lambda: max(places) > begun + 50)
+        desk.set("record.take", False, "test")
+        name = performed.takes()[0]
+        until(lambda: takes.read(performed.folder / "takes" / f"{name}.take").complete)
+    finally:
+        performed.stop()
+
+    take = takes.read(performed.folder / "takes" / f"{name}.take")
+    numbers = take.shots.index.tolist()
+    assert len(numbers) >= 40
+    assert len(take.scenes) > 2  # the prompt faded
+    played, memory = filming.journey(take, (), exact=True), Memory()
+    check = played.check()
+    film = show.film(played.preset, tmp_path / "film", sinks=[memory, check], journey=played)
+    assert (check.same, check.other) == (len(numbers), 0)
+    record = telemetry.read(film.folder.telemetry)
+    assert record.unit.tobytes() == np.array([places[number][:3] for number in numbers]).tobytes()
+    seen = [number for number in numbers if number in pictures]
+    assert len(seen) > 0.8 * len(numbers)
+    for number in seen:
+        np.testing.assert_array_equal(memory.pictures[numbers.index(number)], pictures[number])
