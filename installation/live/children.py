@@ -92,7 +92,8 @@ class Child:
             return "it is alive"
         name = next((sign.name for sign in signal.Signals if sign == -code), "") if code < 0 else ""
         ended = f"ended by {name or code}" if code < 0 else f"ended with status {code}"
-        return f"{ended}: {self._tail[-1]}" if self._tail and code > 0 else ended
+        last = self.refusal or (self._tail[-1] if self._tail else "")
+        return f"{ended}: {last}" if last and code > 0 else ended
 
     @property
     def refusal(self) -> str:

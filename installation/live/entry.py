@@ -36,11 +36,9 @@ def ended_by_signals(ended: threading.Event) -> Iterator[None]:
             signal.signal(number, handler)
 
 
-def refused(wire: Wire, text: str, status: int = 1) -> int:
-    """Say why there is nothing to be done, as a message and as a line on stderr; the exit status."""
-    text = " ".join(text.split())
-    wire.send("fault", text=text)
-    print(f"error: {text}", file=sys.stderr)
+def refused(text: str, status: int = 1) -> int:
+    """Say why there is nothing to be done, in a line on stderr, which whoever started it reads; the exit status."""
+    print(f"error: {' '.join(text.split())}", file=sys.stderr)
     return status
 
 

@@ -30,12 +30,10 @@ def main() -> int:
         resume = resume if isinstance(resume, dict) else None
         serve(Asked(arguments.ring, arguments.preset, resume, arguments.safe), wire)
     except LatentWorldError as error:
-        print(f"error: {error}", file=sys.stderr)
-        return 1
+        return entry.refused(str(error))
     except Exception as error:
         logging.exception("the renderer failed")
-        print(f"error: {type(error).__name__}: {error}".splitlines()[0], file=sys.stderr)
-        return 1
+        return entry.refused(f"{type(error).__name__}: {error}")
     finally:
         wire.close()
     return 0

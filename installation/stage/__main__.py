@@ -30,11 +30,11 @@ def main() -> int:
     try:
         _present(options.ring, Wall.model_validate_json(options.wall), wire)
     except ValidationError as error:
-        return entry.refused(wire, f"--wall: {error.errors()[0]['msg']}: mend the venue's [wall]", 2)
+        return entry.refused(f"--wall: {error.errors()[0]['msg']}: mend the venue's [wall]", 2)
     except StageError as error:
-        return entry.refused(wire, str(error), NO_DISPLAY)
+        return entry.refused(str(error), NO_DISPLAY)
     except LatentWorldError as error:
-        return entry.refused(wire, str(error))
+        return entry.refused(str(error))
     finally:
         wire.close()
     return 0

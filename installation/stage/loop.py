@@ -167,7 +167,7 @@ def main() -> int:
         with entry.ended_by_signals(ended):
             play(Ring.attach(arguments.ring), arguments.file, wire, time.monotonic, ended)
     except ShowError as error:
-        return entry.refused(wire, str(error))
+        return entry.refused(str(error))
     finally:
         wire.close()
     return 0

@@ -37,7 +37,7 @@ def main() -> int:
         ring = Ring.attach(arguments.ring)
         put_out(ring, wall, arguments.to, sink(arguments.to, wall.pace, arguments.reserve), wire, time.monotonic)
     except (LatentWorldError, ValidationError) as error:
-        return entry.refused(wire, str(error))
+        return entry.refused(str(error))
     finally:
         wire.close()
     return 0
