@@ -138,7 +138,19 @@ def test_gauges_gather_what_children_report() -> None:
     assert status.fresh == pytest.approx(0.6)
     assert gauges.resume == {"at": 198}
     gauges.stage(111.0, {"kind": "stage", "presented": 1, "missed": 3, "fresh": None})  # another stage
-    assert gauges.status(111.0, "running", 1).missed == 1 + 3
+    status = gauges.status(111.0, "running", 1)
+    assert (status.missed, status.presentations) == (1 + 3, 594 + 1)
+    assert status.fresh == pytest.approx(1.6)  # the wall has shown nothing new since
+
+
+def test_a_picture_that_is_made_has_some_time_to_reach_the_wall() -> None:
+    gauges = Gauges(start=100.0)
+    gauges.stage(100.5, {"kind": "stage", "presented": 9, "fresh": None})
+    assert gauges.status(101.0, "loading", 0).fresh == math.inf
+    gauges.tick(101.0, tick(0))
+    assert gauges.status(101.5, "running", 0).fresh == 0.5
+    gauges.stage(102.0, {"kind": "stage", "presented": 99, "fresh": 0.25})
+    assert gauges.status(102.0, "running", 0).fresh == 0.25
 
 
 def test_the_same_fault_again_is_no_news_and_only_the_last_are_kept() -> None:

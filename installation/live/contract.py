@@ -35,7 +35,7 @@ class Status:
     presentations: int  # since the start
     missed: int  # as many were late, by a period or more each
     latency: tuple[float, float]  # control to picture, seconds, p50 and p99 of the last minutes; NaN before any
-    fresh: float  # seconds since a new, finite, non-constant frame was presented
+    fresh: float  # seconds since a new, finite, non-constant frame was presented; infinite before the first is made
     memory: Mapping[str, int]  # resident bytes of each process
     temperature: float | None  # degrees Celsius, where a sensor tells
     scene: Mapping[str, Any]  # what the renderer last said of world, prompt, decoder, walk

@@ -29,7 +29,7 @@ class Gauges:
         self._made: deque[tuple[float, int]] = deque()  # when a tick was heard, and its pictures
         self._latency: deque[float] = deque(maxlen=SAMPLES)
         self._stage: Message = {}
-        self._heard = -math.inf  # when the stage last reported
+        self._shone = math.inf  # when the wall last showed a new picture; before the first, when that was made
         self._shown: deque[tuple[float, int]] = deque()
         self._presentations = self._missed = 0  # by stages that are gone
         self._faults: deque[str] = deque(maxlen=FAULTS)
@@ -42,6 +42,8 @@ class Gauges:
         """A `tick` of the renderer."""
         with self._lock:
             self._tick = message
+            if math.isinf(self._shone):
+                self._shone = now
             self._made.append((now, len(message["index"])))
             _forget(self._made, now)
 
@@ -57,7 +59,9 @@ class Gauges:
         with self._lock:
             if message.get("presented", 0) < self._stage.get("presented", 0):
                 self._new_stage()
-            self._stage, self._heard = message, now
+            self._stage = message
+            if self.fresh is not None:
+                self._shone = now - self.fresh
             self._shown.append((now, int(message.get("presented", 0))))
             _forget(self._shown, now)
             self._latency.extend(float(sample) for sample in message.get("latency", ()) if sample is not None)
@@ -88,7 +92,7 @@ class Gauges:
     def status(self, now: float, renderer: str, restarts: int) -> Status:
         """All of it, at a moment."""
         with self._lock:
-            tick, fresh = self._tick, self.fresh
+            tick = self._tick
             place = tick["place"][-1] if tick.get("place") else [math.nan] * 4
             return Status(
                 uptime=now - self._start,
@@ -108,7 +112,7 @@ class Gauges:
                 presentations=self._presentations + int(self._stage.get("presented", 0)),
                 missed=self._missed + int(self._stage.get("missed", 0)),
                 latency=_percentiles(self._latency),
-                fresh=math.inf if fresh is None else fresh + now - self._heard,
+                fresh=math.inf if math.isinf(self._shone) else now - self._shone,
                 memory=dict(self.memory),
                 temperature=self.temperature,
                 scene=dict(self.scene),

@@ -347,7 +347,7 @@ class Show:
             return
         try:
             child.wire.send("follow", file=str(self.recordings.find(name).resolve()))
-            self.say(f"replaying the take {name}")
+            self.say(f"the take {name} is read, to be replayed")
         except LatentWorldError as error:
             self.fault(str(error))
 

@@ -11,7 +11,7 @@ from installation.controls import Mailbox
 from installation.live.wire import Message, Wire
 from installation.parameters import Parameter, Value, table
 from installation.render.asks import Asks
-from latentworld.errors import ControlError
+from latentworld.errors import ControlError, LatentWorldError
 
 
 class Post:
@@ -37,6 +37,8 @@ class Post:
                 break
             try:
                 self._take(message)
+            except LatentWorldError as error:
+                self._fault(str(error))
             except Exception as error:
                 self._fault(f"a {message['kind']!r:.40} message means nothing: {error}".splitlines()[0][:300])
         self._ended()
