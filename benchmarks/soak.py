@@ -266,7 +266,10 @@ def summary(options: argparse.Namespace) -> None:
     warm = min(600.0, 0.25 * span) if options.warmup is None else options.warmup * 60
     cells = []
     for name in dict.fromkeys(row["process"] for row in samples):
-        rows = [row for row in samples if row["process"] == name and row["seconds"] >= warm]
+        rows = [row for row in samples if row["process"] == name]
+        if name == "renderer":  # another process since its last restart
+            rows = [row for row in rows if row["restarts"] == rows[-1]["restarts"]]
+        rows = [row for row in rows if row["seconds"] >= rows[0]["seconds"] + warm]
         if len(rows) >= 3:
             slope, error = trend([row["seconds"] / 3600 for row in rows], [row["rss"] / 1e6 for row in rows])
             threads, files = ([row[key] for row in rows] for key in ("threads", "files"))

@@ -17,11 +17,12 @@ from typing import Any
 import psutil
 import pytest
 from patience import until
-from show import HASTY, HERE, STANDINS, put_on
+from show import HASTY, HERE, STANDINS, put_on, venue
 from show import preset as standin_preset
 
 from installation.live.children import Child
 from installation.live.supervisor import Show
+from installation.live.venue import Doors, Wall
 from latentworld.errors import ShowError
 
 
@@ -87,6 +88,25 @@ def test_a_renderer_that_hangs_is_replaced(tmp_path: Path) -> None:
         assert said.of("the renderer hung")
         running(show)
         assert not psutil.pid_exists(first)
+    finally:
+        show.stop()
+
+
+def test_a_second_wall_is_played_alike_and_there_again_when_it_dies(tmp_path: Path) -> None:
+    second = Wall(kind="headless", size=(90, 160), part=(0.5, 0.0, 1.0, 1.0))
+    show, said = put_on(tmp_path, venue=venue(tmp_path, Doors(osc=None, deck=0), walls=(second,)))
+    show.start()
+    try:
+        running(show)
+        first, other = show._company.pids()["stage"], show._company.pids()["stage 2"]
+        asked = " ".join(psutil.Process(other).cmdline())
+        assert '"part":[0.5,0.0,1.0,1.0]' in asked
+        until(lambda: said.of("card http://"))
+        os.kill(other, signal.SIGKILL)
+        until(lambda: show._company.pids().get("stage 2", other) != other)
+        assert show._company.pids()["stage"] == first
+        assert said.of("the stage 2 ended by SIGKILL")
+        assert show.status().restarts == 0
     finally:
         show.stop()
 

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from itertools import pairwise
+from typing import Literal
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from stages import Picture, moving, quarters
 
@@ -135,6 +136,7 @@ corner = st.floats(0.0, 0.3)
 
 @settings(max_examples=50)
 @given(st.tuples(*[corner] * 8))
+@example((0.25, 0.25, 0.25, 0.0, 0.0, 0.0, 0.0, 0.25))  # whose homography has w < 0 in the wall's corner
 def test_the_pin_puts_each_corner_where_it_was_asked_for(moves: tuple[float, ...]) -> None:
     a, b, c, d, e, f, g, h = moves
     corners = [(a, b), (1 - c, d), (1 - e, 1 - f), (g, 1 - h)]
@@ -183,6 +185,29 @@ def test_the_whole_picture_is_seen_or_the_whole_wall_is_covered() -> None:
     assert at(wide, 0.25, 0.02) == RED
     covered = Easel(Wall(size=(90, 160), fit="cover"), (90, 160)).draw(still(quarters()))
     assert [at(covered, *place) for place in ((0.01, 0.01), (0.99, 0.01), (0.99, 0.99))] == [RED, GREEN, BLUE]
+
+
+@pytest.mark.parametrize("fit", ["cover", "contain"])
+@pytest.mark.parametrize("side", ["left and right", "above and below"])
+def test_parts_on_two_displays_are_the_whole(fit: Literal["cover", "contain"], side: str) -> None:
+    y, x = np.mgrid[0:64, 0:64] / 64
+    soft = (np.stack([x, y, 0.5 + 0.5 * np.sin(9 * x + 4 * y)], axis=-1) * 255).astype(np.uint8)
+    whole = Easel(Wall(fit=fit), (120, 240)).draw(still(soft))
+    if side == "left and right":
+        parts, size, axis = ((0, 0, 0.5, 1), (0.5, 0, 1, 1)), (120, 120), 1
+    else:
+        parts, size, axis = ((0, 0, 1, 0.5), (0, 0.5, 1, 1)), (60, 240), 0
+    drawn = [Easel(Wall(fit=fit, part=part), size).draw(still(soft)) for part in parts]
+    apart = np.abs(np.concatenate(drawn, axis=axis).astype(int) - whole)
+    assert apart.mean() < 1.0  # placed to half a pixel
+    overlap = Easel(Wall(fit=fit, part=(0.25, 0, 1, 1)), (120, 180)).draw(still(soft))
+    assert np.abs(overlap.astype(int) - whole[:, 60:]).mean() < 1.0
+
+
+@pytest.mark.parametrize("part", [(0.5, 0, 0.5, 1), (0.9, 0, 0.1, 1), (0, 0, 1.2, 1), (0, 0, float("nan"), 1)])
+def test_a_part_of_nothing_is_refused(part: tuple[float, ...]) -> None:
+    with pytest.raises(ValueError, match="part"):
+        Wall(part=part)  # type: ignore[arg-type]
 
 
 def test_zoom_enlarges_the_middle_smoothly() -> None:

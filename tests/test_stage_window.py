@@ -75,6 +75,8 @@ WALLS = {
     "pinned": Wall(corners=KEYSTONE, fit="cover"),
     "pinned and turned": Wall(corners=KEYSTONE, rotation=180),
     "blended": Wall(blend=(0.2, 0.1, 0.3, 0.0), fit="cover"),
+    "a part": Wall(part=(0.1, 0.2, 0.6, 1.0), fit="cover"),
+    "a part, turned": Wall(part=(0.4, 0.0, 1.0, 1.0), rotation=90, blend=(0.2, 0.0, 0.0, 0.0)),
 }
 LOOKS = {
     "plain": Look(),

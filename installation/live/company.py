@@ -13,7 +13,7 @@ from installation.live.children import Child, Heard, Programs
 from installation.live.feed import Feed
 from installation.live.keeper import Keeper
 from installation.live.ladder import Ladder, Patience
-from installation.live.venue import Venue
+from installation.live.venue import Venue, Wall
 from installation.live.wire import Message
 
 FAREWELL = 5.0  # seconds a child has to end in good order
@@ -59,10 +59,12 @@ class Company:
         self.stage = self._kept("stage", self._start_stage, ears.stage)
         outputs = venue.outputs
         targets = ([f"ndi:{outputs.ndi}"] if outputs.ndi else []) + (["camera"] if outputs.camera else [])
-        self.outputs = [self._kept(target, self._starter(target), ears.output, strict=False) for target in targets]
+        starts = {target: self._starter(target) for target in targets}
+        starts |= {f"stage {number}": self._raiser(wall, number) for number, wall in enumerate(venue.walls, 2)}
+        self.outputs = [self._kept(of, start, ears.output, strict=False) for of, start in starts.items()]
         self._loop = Feed(desk, "loop", "controls")
-        self._walls = [Feed(desk, "stage", "values") for _ in range(2 + len(targets))]
-        self._carded: Child | None = None
+        self._walls = [Feed(desk, "stage", "values") for _ in range(2 + len(starts))]
+        self._carded: dict[str, Child] = {}
 
     def tend(self, now: float) -> None:
         """Start whoever is missing; the wall first."""
@@ -76,9 +78,11 @@ class Company:
         shown = [stage, video, *(output.child for output in self.outputs)]
         for feed, child in zip(self._walls, shown, strict=True):
             feed.pass_on(child.wire if child else None, now)
-        if stage is not None and card is not None and stage is not self._carded:
-            self._carded = stage
-            stage.wire.send("card", **card)
+        for keeper in (self.stage, *self.outputs):
+            child = keeper.child
+            if card is not None and child is not None and child is not self._carded.get(keeper.of):
+                self._carded[keeper.of] = child
+                child.wire.send("card", **card)
 
     def record(self, path: Path) -> Child:
         """Start an output to a video file."""
@@ -115,7 +119,13 @@ class Company:
         return child
 
     def _start_stage(self, rung: str, heard: Heard) -> Child:
-        return Child("stage", self._programs.present(self._ring, self._venue.wall), heard, self._log)
+        return self._raised(self._venue.wall, "stage", heard)
+
+    def _raiser(self, wall: Wall, number: int) -> Callable[[str, Heard], Child]:
+        return lambda rung, heard: self._raised(wall, f"stage {number}", heard)
+
+    def _raised(self, wall: Wall, role: str, heard: Heard) -> Child:
+        return Child(role, self._programs.present(self._ring, wall), heard, self._log)
 
     def _starter(self, target: str) -> Callable[[str, Heard], Child]:
         return lambda rung, heard: self._put_out(target, target, heard)

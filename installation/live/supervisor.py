@@ -262,9 +262,6 @@ class Show:
 
     def _hear_stage(self, message: Message) -> None:
         self._hear_output(message)
-        if message["kind"] == "closed":
-            self.say("the window was closed: the show ends")
-            self.end()
         if message["kind"] != "stage":
             return
         now, life = self._clock(), self._company.stage.life
@@ -277,6 +274,9 @@ class Show:
     def _hear_output(self, message: Message) -> None:
         if message["kind"] == "fault":
             self.fault(str(message.get("text", "")))
+        elif message["kind"] == "closed":
+            self.say("the window was closed: the show ends")
+            self.end()
 
     def say(self, line: str) -> None:
         """Something worth knowing happened. The deck's token is for those who stand here, not for who reads files."""

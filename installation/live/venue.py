@@ -6,13 +6,14 @@ import tomllib
 from pathlib import Path
 from typing import Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, FiniteFloat, Strict, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, FiniteFloat, Strict, ValidationError, field_validator
 
 from latentworld.errors import ShowError
 
 Port = Annotated[int, Field(ge=0, le=65535)]  # 0: any free one
 Corner = Annotated[tuple[FiniteFloat, FiniteFloat], Strict(False)]
 Edge = Annotated[FiniteFloat, Field(ge=0.0, le=0.5)]
+Share = Annotated[FiniteFloat, Field(ge=0.0, le=1.0)]
 
 
 class _Part(BaseModel):
@@ -22,7 +23,8 @@ class _Part(BaseModel):
 class Wall(_Part):
     """The display. monitor: its name or number, absent the primary one. corners: where the picture's corners lie on
     the wall, upper left, upper right, lower right, lower left, in 0..1; blend: width of the dark ramp at the left, top,
-    right and bottom edge, in 0..0.5 of the wall, where projectors overlap."""
+    right and bottom edge, in 0..0.5 of the wall, where projectors overlap. part: which part of the whole is shown here,
+    from the left, the top, to the right, the bottom, in 0..1, where several displays make one wall."""
 
     kind: Literal["window", "fullscreen", "headless"] = "fullscreen"
     monitor: str | int | None = None
@@ -31,7 +33,16 @@ class Wall(_Part):
     rotation: Literal[0, 90, 180, 270] = 0
     corners: Annotated[tuple[Corner, Corner, Corner, Corner], Strict(False)] = ((0, 0), (1, 0), (1, 1), (0, 1))
     blend: Annotated[tuple[Edge, Edge, Edge, Edge], Strict(False)] = (0.0, 0.0, 0.0, 0.0)
+    part: Annotated[tuple[Share, Share, Share, Share], Strict(False)] = (0.0, 0.0, 1.0, 1.0)
     fit: Literal["cover", "contain"] = "contain"
+
+    @field_validator("part")
+    @classmethod
+    def _some(cls, part: tuple[float, float, float, float]) -> tuple[float, float, float, float]:
+        left, top, right, bottom = part
+        if right - left < 0.01 or bottom - top < 0.01:
+            raise ValueError("a part goes from left, top to right, bottom, as [0, 0, 0.55, 1]")
+        return part
 
     @property
     def pace(self) -> float:
@@ -59,11 +70,13 @@ class Outputs(_Part):
 
 
 class Venue(_Part):
-    """A place. folder: where state, snapshots, takes, recordings and the log are kept; safe: preset to fall back to;
-    loop: video that is shown when nothing else can be; reserve: bytes of disk never touched."""
+    """A place. walls: further displays, which show the same; folder: where state, snapshots, takes, recordings and the
+    log are kept; safe: preset to fall back to; loop: video that is shown when nothing else can be; reserve: bytes of
+    disk never touched."""
 
     folder: str = "show"
     wall: Wall = Wall()
+    walls: Annotated[tuple[Wall, ...], Strict(False)] = ()
     doors: Doors = Doors()
     outputs: Outputs = Outputs()
     midi: bool = True

@@ -53,7 +53,7 @@ class Easel:
         if picture is None:
             return np.zeros((*self.canvas, 3), np.uint8)
         size = (picture.shape[0], picture.shape[1])
-        return placed(picture, warp.fitted(self.canvas, size, self.wall.fit, cue.look.zoom), self.canvas)
+        return placed(picture, warp.placing(self.wall, self.size, size, cue.look.zoom), self.canvas)
 
     def _hung(self, canvas: Picture) -> Picture:
         """The canvas on the wall: rotated, pinned, its edges blended."""

@@ -1,7 +1,8 @@
-"""Where the picture lies on the wall: fit, zoom, rotation, four-corner pin, dark ramps where projectors overlap.
+"""Where the picture lies on the wall: fit, zoom, part, rotation, four-corner pin, dark ramps where projectors overlap.
 
 Places are in 0..1, x to the right, y down: of the *wall* (what the display shows), of the *frame* (the wall before its
-corners were pinned), of the *canvas* (the frame before it was rotated), of the *picture*. Matrices are 3x3.
+corners were pinned), of the *canvas* (the frame before it was rotated), of the *whole* that several displays show parts
+of, of the *picture*. Matrices are 3x3.
 """
 
 from __future__ import annotations
@@ -47,7 +48,7 @@ def to_frame(corners: Sequence[Sequence[float]]) -> Matrix:
         wanted += [x, y]
     pin = np.append(np.linalg.solve(np.array(rows), np.array(wanted)), 1.0).reshape(3, 3)
     back = np.linalg.inv(pin)
-    return np.asarray(back / back[2, 2])
+    return np.asarray(back / (back[2] @ [*points.mean(axis=0), 1.0]))  # w is positive all over the wall's picture
 
 
 def square(corners: Sequence[Sequence[float]]) -> bool:
@@ -60,17 +61,27 @@ def to_canvas(wall: Wall) -> Matrix:
     return np.asarray(np.array(_ROTATIONS[wall.rotation], np.float64) @ to_frame(wall.corners))
 
 
-def fitted(onto: Size, picture: Size, fit: str, zoom: float = 1.0) -> Matrix:
-    """canvas -> picture: the picture in the middle, wholly seen (`contain`) or wholly covering (`cover`), enlarged."""
+def fitted(onto: tuple[float, float], picture: Size, fit: str, zoom: float = 1.0) -> Matrix:
+    """whole -> picture, for a whole of height and width `onto`: the picture in the middle, wholly seen (`contain`) or
+    wholly covering (`cover`), enlarged."""
     ratio = (picture[1] / picture[0]) / (onto[1] / onto[0])
     x, y = (max(ratio, 1), max(1 / ratio, 1)) if fit == "cover" else (min(ratio, 1), min(1 / ratio, 1))
     x, y = x * zoom, y * zoom
     return np.array([[1 / x, 0, 0.5 - 0.5 / x], [0, 1 / y, 0.5 - 0.5 / y], [0, 0, 1]])
 
 
+def placing(wall: Wall, size: Size, picture: Size, zoom: float) -> Matrix:
+    """canvas -> picture, for a wall of that size."""
+    left, top, right, bottom = wall.part
+    wide, high = right - left, bottom - top
+    height, width = canvas(wall, size)
+    to_whole = np.array([[wide, 0, left], [0, high, top], [0, 0, 1]])
+    return np.asarray(fitted((height / high, width / wide), picture, wall.fit, zoom) @ to_whole)
+
+
 def to_picture(wall: Wall, size: Size, picture: Size, zoom: float) -> Matrix:
     """wall -> picture."""
-    return np.asarray(fitted(canvas(wall, size), picture, wall.fit, zoom) @ to_canvas(wall))
+    return np.asarray(placing(wall, size, picture, zoom) @ to_canvas(wall))
 
 
 def shrink(matrix: Matrix, size: Size, picture: Size) -> float:
