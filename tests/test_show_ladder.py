@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import pytest
+
 from installation.live.keeper import Keeper
 from installation.live.ladder import Ladder, Patience
 from latentworld.errors import ShowError
@@ -94,8 +96,9 @@ class Stage:
 
     def __init__(self, patience: Patience = P, rungs: tuple[str, ...] = ("preset", "safe")) -> None:
         self.now, self.children, self.said, self.heard, self.rungs = 0.0, [], [], [], []
+        self.crowd = 0.0
         self.keeper = Keeper("renderer", self.start, Ladder(rungs, patience), patience, lambda: self.now,
-                             self.heard.append, self.said.append)  # fmt: skip
+                             self.heard.append, self.said.append, crowd=lambda: self.crowd)  # fmt: skip
 
     def start(self, rung: str, heard: object) -> Child:
         self.rungs.append(rung)
@@ -121,6 +124,18 @@ def test_a_renderer_that_falls_silent_is_killed_and_replaced() -> None:
     assert "hung" in scene.said[0]
     assert scene.at(6.2).state == "restarting"
     assert len(scene.children) == 2
+
+
+@pytest.mark.parametrize(("crowd", "borne"), [(1.2, 5), (3.0, 10), (100.0, 20)])
+def test_on_a_crowded_machine_slow_is_not_hung(crowd: float, borne: float) -> None:
+    scene = Stage()
+    scene.crowd = crowd
+    scene.at(0)
+    scene.at(1, "tick")
+    scene.at(1 + borne - 0.1)
+    assert not scene.children[0].killed
+    scene.at(1 + borne + 0.1)
+    assert scene.children[0].killed
 
 
 def test_loading_may_be_silent_for_longer_and_beats_keep_it_alive_but_not_for_ever() -> None:

@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import math
+import os
 import threading
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -17,7 +18,13 @@ from latentworld.errors import ShowError
 
 ALIVE = ("tick", "beat", "ready", "scene", "stage")
 WORK = ("tick", "stage")
+CROWDED, MOST = 1.5, 4.0  # load of a processor from which silence is borne for longer; by how much at the most
 Start = Callable[[str, Heard], Child]  # the rung's name, and whom messages go to
+
+
+def crowd() -> float:
+    """Load of a processor: those who want to run, of the last minute; 0 where the system does not tell."""
+    return os.getloadavg()[0] / (os.cpu_count() or 1) if hasattr(os, "getloadavg") else 0.0
 
 
 @dataclass
@@ -40,7 +47,8 @@ class Life:
 class Keeper:
     """of: what it keeps, in words. hear: where messages of the present child go on to, on the child's thread; told:
     one line about every end; ended: called when a child is gone, on the thread of `tend`; strict: where the very first
-    child refuses to begin, `refusal` says why and nobody is started again."""
+    child refuses to begin, `refusal` says why and nobody is started again; crowd: how crowded the machine is, where
+    slow is not hung (two other jobs on two cores once held a sound renderer up for 4.5 s)."""
 
     def __init__(
         self,
@@ -53,10 +61,11 @@ class Keeper:
         told: Callable[[str], None],
         ended: Callable[[], None] = lambda: None,
         strict: bool = True,
+        crowd: Callable[[], float] = crowd,
     ) -> None:
         self.of, self.ladder = of, ladder
         self._start, self._patience, self._clock = start, patience, clock
-        self._hear, self._told, self._ended, self._strict = hear, told, ended, strict
+        self._hear, self._told, self._ended, self._strict, self._crowd = hear, told, ended, strict, crowd
         self._lock = threading.Lock()  # a child speaks from the moment it is started
         self._life: Life | None = None
         self._at = -math.inf  # when to start the next
@@ -134,7 +143,8 @@ class Keeper:
     def _hung(self, now: float, life: Life) -> str | None:
         """What is missing for too long, in words."""
         p = self._patience
-        if now - life.sign > (p.still if life.first is None else p.silence):
+        silent, borne = now - life.sign, p.still if life.first is None else p.silence
+        if silent > borne and silent > borne * min(self._crowd() / CROWDED, MOST):
             return f"no sign of life for {now - life.sign:.1f} s"
         since = life.born if life.last is None else life.last
         return f"nothing made for {now - since:.0f} s" if now - since > p.loading else None

@@ -13,10 +13,11 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class Patience:
-    """Seconds. silence: without a sign of life before a child counts as hung; still: the same while it loads, when
-    libraries hold the interpreter; loading: until its first picture, or between two of them while it builds; settle:
-    of pictures that count as progress; longest: pause between two starts; retry: until the real thing is tried again
-    from further down (doubled each time it fails, up to eight times that). tries: failures until the next rung."""
+    """Seconds. silence: without a sign of life before a child counts as hung, on a machine that is not crowded; still:
+    the same while it loads, when libraries hold the interpreter; loading: until its first picture, or between two of
+    them while it builds; settle: of pictures that count as progress; longest: pause between two starts; retry: until
+    the real thing is tried again from further down (doubled each time it fails, up to eight times that). tries:
+    failures until the next rung."""
 
     silence: float = 4.5
     still: float = 60.0
