@@ -169,6 +169,31 @@ def window_atlas(rows: int = 12, columns: int = 10) -> dict[str, Any]:
     }  # fmt: skip
 
 
+def globe_atlas(count: int = 3000) -> dict[str, Any]:
+    """An atlas of the globe: places of equal area on a spiral (Gonzalez 2010)."""
+    k = np.arange(count)
+    z, turn = 1 - (2 * k + 1) / count, np.pi * (3 - np.sqrt(5)) * k
+    unit = np.stack([np.sqrt(1 - z * z) * np.cos(turn), np.sqrt(1 - z * z) * np.sin(turn), z], axis=1)
+    alpha, beta, front = PLANE.chart(unit)
+    return {
+        "unit": unit.tolist(), "alpha": alpha.tolist(), "beta": beta.tolist(), "front": front.tolist(), "rate": None,
+        "label": (k % 3).tolist(), "names": ["cat", "moon", "sea"], "radius": 1.0, "grid": None, "level": None,
+        "cells": None,
+    }  # fmt: skip
+
+
+def adaptive_atlas() -> dict[str, Any]:
+    """An atlas of a window whose middle was refined once."""
+    coarse, fine = np.linspace(0, 1, 9), np.linspace(0.25, 0.75, 9)
+    places = [(a, b, level) for level, axis in enumerate((coarse, fine)) for a in axis for b in axis]
+    alpha, beta, level = (np.array(part) for part in zip(*places, strict=True))
+    return {
+        "unit": PLANE.unit(alpha, beta).tolist(), "alpha": alpha.tolist(), "beta": beta.tolist(),
+        "front": [True] * len(alpha), "rate": None, "label": level.astype(int).tolist(), "names": ["cat", "moon"],
+        "radius": 1.0, "grid": None, "level": level.astype(int).tolist(), "cells": [[0.125, 0.125], [0.0625, 0.0625]],
+    }  # fmt: skip
+
+
 @contextmanager
 def serving(hand: Any, doors: Doors = SHUT, **more: Any) -> Iterator[Server]:
     """A deck of a stand-in, on any free port."""

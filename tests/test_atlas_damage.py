@@ -146,3 +146,9 @@ def test_what_is_derived_can_be_derived_anew(copied: Path) -> None:
     with open_for_writing(copied) as store:
         store.write_rates(np.arange(70.0))
         np.testing.assert_array_equal(store.read_rates(), np.arange(70.0))
+
+
+def test_who_names_a_surveys_folder_is_told_its_store(tmp_path: Path) -> None:
+    (tmp_path / "map" / "atlas.zarr").mkdir(parents=True)
+    with pytest.raises(AtlasDamaged, match=r"say .*atlas\.zarr"):
+        Store(tmp_path / "map").atlas()

@@ -24,7 +24,7 @@ from deck_browser import (
     tap,
     typed,
 )
-from deck_standins import PLANE, Stagehand, serving
+from deck_standins import PLANE, Stagehand, adaptive_atlas, globe_atlas, moving, serving
 from patience import until
 
 from installation.deck import Server
@@ -164,6 +164,24 @@ def test_the_atlas_lies_underneath(browser: Any, played: Server) -> None:
     field, kinds, none = (picture.astype(int) for picture in shown)
     assert np.abs(field - none).mean() > 1
     assert np.abs(field - kinds).mean() > 1
+
+
+@pytest.mark.parametrize("kind", ["globe", "adaptive"])
+def test_an_atlas_that_is_no_grid_leaves_no_gaps(browser: Any, charted: Stagehand, kind: str) -> None:
+    charted.chart = globe_atlas() if kind == "globe" else adaptive_atlas()
+    charted.step()
+    with serving(charted) as deck, moving(charted):
+        opened(browser, deck.url)
+        seen(browser, "return deck.map.layer === 'kinds'")
+        # what is drawn of the cells alone, on a view that they all cover, and of one that reaches far out
+        covered = """const {chart} = deck.map; Object.assign(chart.view, {alpha: 0.5, beta: 0.5, span: arguments[0]});
+            chart.draw(false); const {width, height} = chart.sheet;
+            const bytes = chart.sheet.getContext('2d').getImageData(0, 0, width, height).data;
+            let count = 0; for (let k = 3; k < bytes.length; k += 4) count += bytes[k] > 250;
+            return count / (width * height)"""
+        assert browser.execute_script(covered, 0.5) > 0.999
+        if kind == "globe":
+            assert browser.execute_script(covered, 4.0) > 0.98
 
 
 @sizes

@@ -197,7 +197,9 @@ def test_the_atlas_underneath_as_plain_values(tmp_path: Path) -> None:
     told = charts.chart(store)
     n = len(told["alpha"])
     assert n > 3
-    assert [len(told[key]) for key in ("unit", "beta", "front")] == [n] * 3
+    assert [len(told[key]) for key in ("unit", "beta", "front", "level")] == [n] * 4
+    step = [told["alpha"][-1] / (told["grid"][0] - 1), told["beta"][1] - told["beta"][0]]
+    assert told["cells"][0] == pytest.approx(step, rel=1e-4)  # places are told in six digits
     assert json.loads(json.dumps(told, allow_nan=False)) == told
     bad = standin_preset().model_copy(update={"pilot": standin_preset().pilot.model_copy(update={"atlas": "nowhere"})})
     show, said = put_on(tmp_path / "show", preset=bad)

@@ -4,14 +4,20 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
+
+from latentworld.atlas.sampling import Adaptive, Globe
+
+if TYPE_CHECKING:
+    from latentworld.atlas.contract import Atlas
 
 
 def chart(path: str | Path) -> Mapping[str, Any]:
     """What a survey holds: for each of n places `unit` [n, 3], `alpha`, `beta`, `front` [n], `rate` [n] (None where it
-    is not known), `label` [n] into `names`; and its `radius`, `grid` ([rows, columns] of a whole window, else None).
+    is not known), `label` [n] into `names`; its `radius`; `grid` ([rows, columns] of a whole window, else None); of a
+    window `level` [n] and `cells`, width in alpha and in beta of what a place of each level stands for.
 
     Raises AtlasError, and what the file system says.
     """
@@ -31,7 +37,21 @@ def chart(path: str | Path) -> Mapping[str, Any]:
         "names": [] if phases is None else [str(name) for name in phases.names],
         "radius": float(atlas.radius),
         "grid": None if atlas.grid is None else list(atlas.grid),
+        **_cells(atlas),
     }
+
+
+def _cells(atlas: Atlas) -> dict[str, Any]:
+    survey = atlas.sampling
+    if isinstance(survey, Globe):
+        return {"level": None, "cells": None}
+    coarse = survey.coarse if isinstance(survey, Adaptive) else 1
+    steps = [
+        (high - low) / (count - 1)
+        for (low, high), count in ((survey.alpha, survey.rows), (survey.beta, survey.columns))
+    ]
+    strides = [max(coarse >> level, 1) for level in range(int(atlas.level.max(initial=0)) + 1)]
+    return {"level": atlas.level.tolist(), "cells": [[stride * step for step in steps] for stride in strides]}
 
 
 def _rounded(values: Any) -> Any:

@@ -30,7 +30,9 @@ def attributes(path: Path) -> dict[str, Any]:
     """What the group says of itself. Raises AtlasDamaged: nothing there, no atlas, unreadable, from a newer version."""
     file = path / "zarr.json"
     if not file.is_file():
-        raise AtlasDamaged(f"no atlas at {path} (it has no zarr.json): check the path, or survey one there")
+        inside = path / "atlas.zarr"  # a survey's folder, where its store is wanted
+        advice = f"say {inside}" if inside.is_dir() else "check the path, or survey one there"
+        raise AtlasDamaged(f"no atlas at {path} (it has no zarr.json): {advice}")
     try:
         found = json.loads(file.read_text(encoding="utf-8"))["attributes"]
         if found["format"] != FORMAT:

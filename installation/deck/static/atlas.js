@@ -15,8 +15,7 @@ export async function fetchAtlas() {
 export function layer(atlas, kind) {
   const numbers = kind === 'field' ? strengths(atlas) : kinds(atlas);
   if (!numbers) return null;
-  const {colours, bytes} = numbers, made = {key: kind, unit: atlas.unit, alpha: atlas.alpha, beta: atlas.beta, front: atlas.front, colours};
-  made.apart = spacing(atlas);
+  const {colours, bytes} = numbers, made = {...atlas, key: kind, colours};
   if (!atlas.grid) return made;
   const [rows, columns] = atlas.grid, [low, high] = [[atlas.alpha[0], atlas.beta[0]], [atlas.alpha.at(-1), atlas.beta.at(-1)]];
   const half = [(high[0] - low[0]) / (rows - 1) / 2, (high[1] - low[1]) / (columns - 1) / 2];
@@ -44,13 +43,6 @@ function kinds(atlas) {
   const colours = atlas.label.map((label) => KINDS[label % KINDS.length]);
   const bytes = colours.map((colour) => [1, 3, 5].map((at) => parseInt(colour.slice(at, at + 2), 16)));
   return {colours, bytes};
-}
-
-function spacing(atlas) { // of places on the chart
-  const alpha = atlas.alpha.filter((value, k) => atlas.front[k] && Number.isFinite(value) && Math.abs(value) < 4);
-  if (alpha.length < 2) return 0.05;
-  const wide = Math.max(...alpha.slice(0, 5000)) - Math.min(...alpha.slice(0, 5000));
-  return Math.max(wide / Math.sqrt(alpha.length), 1e-4);
 }
 
 // The colour at row x, column y of a grid, between its places where that means something; 0 where nothing is known.

@@ -1,5 +1,6 @@
 // The chart: the plane of alpha and beta, the atlas underneath, the track coloured by what was felt, the walker.
 
+import {onChart} from '/static/cells.js';
 import {sharp} from '/static/dom.js';
 import {FAINT, INK, ACCENT, RULE, brief} from '/static/scale.js';
 import {halo, outlined, trail} from '/static/marks.js';
@@ -74,16 +75,34 @@ export class Chart {
       context.globalAlpha = 1;
       return;
     }
+    const [width, height] = this.size;
+    this.cells(context.getTransform(), width, height);
     context.globalAlpha = 0.55;
-    const [width, height] = this.size, {alpha, beta, front, colours} = this.atlas, side = Math.max(2, this.atlas.apart * this.scale);
+    context.drawImage(this.sheet, 0, 0, width, height);
+    context.globalAlpha = 1;
+  }
+
+  // Opaque on a sheet of their own, coarse ones first: where they overlap nothing is to be brighter.
+  cells(transform, width, height) {
+    const sheet = this.sheet ??= document.createElement('canvas'), {alpha, beta, front, colours} = this.atlas, {scale} = this;
+    [sheet.width, sheet.height] = [this.canvas.width, this.canvas.height];
+    const brush = sheet.getContext('2d');
+    brush.setTransform(transform);
     for (let k = 0; k < alpha.length; k++) {
       if (front[k] === false || alpha[k] === null || beta[k] === null || !colours[k]) continue;
-      const [x, y] = this.toScreen(alpha[k], beta[k]);
-      if (x < -side || y < -side || x > width + side || y > height + side) continue;
-      context.fillStyle = colours[k];
-      context.fillRect(x - side / 2, y - side / 2, side, side);
+      const [x, y] = this.toScreen(alpha[k], beta[k]), sides = onChart(this.atlas, k, this.track.corners);
+      if (!sides) continue;
+      const [[a, b], [c, d]] = sides.map(([right, up]) => [right * scale, -up * scale]);
+      const [wide, tall] = [Math.abs(a) + Math.abs(c), Math.abs(b) + Math.abs(d)];
+      if (x < -wide || y < -tall || x > width + wide || y > height + tall) continue;
+      brush.fillStyle = colours[k];
+      brush.beginPath();
+      brush.moveTo(x + a + c, y + b + d);
+      brush.lineTo(x + a - c, y + b - d);
+      brush.lineTo(x - a - c, y - b - d);
+      brush.lineTo(x - a + c, y - b + d);
+      brush.fill();
     }
-    context.globalAlpha = 1;
   }
 
   grid(context, width, height, small) {

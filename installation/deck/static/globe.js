@@ -1,5 +1,6 @@
 // The globe from outside, turnable: the same places on the sphere that the plane is a chart of.
 
+import {onGlobe} from '/static/cells.js';
 import {sharp} from '/static/dom.js';
 import {ACCENT, FAINT, INK} from '/static/scale.js';
 import {halo, outlined, trail} from '/static/marks.js';
@@ -99,11 +100,12 @@ export class Globe {
       context.globalAlpha = 1;
       return;
     }
-    const {unit, colours} = this.atlas, side = Math.max(2, this.radius * Math.sqrt(4 * Math.PI / unit.length) * 0.9);
+    const {unit, colours} = this.atlas;
     context.globalAlpha = 0.55;
     for (let k = 0; k < unit.length; k++) {
       const [x, y, depth] = this.toScreen(unit[k]);
       if (depth <= 0.02 || !colours[k]) continue;
+      const side = Math.max(2, 1.8 * this.radius * onGlobe(this.atlas, k, this.track));
       context.fillStyle = colours[k];
       context.fillRect(x - side / 2, y - side / 2, side, side);
     }
