@@ -1,49 +1,23 @@
-"""The parts of the renderer that need networks, on a tiny random world: casts, the workshop, memory, texts, questions,
-takes."""
+"""The parts of the renderer that need networks, on a tiny random world: casts, the workshop, memory, texts."""
 
 from __future__ import annotations
 
-import base64
-import functools
-import io
-import json
 import threading
 from dataclasses import replace
-from itertools import pairwise
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
-import tiny_world
 import torch
-from PIL import Image
-from test_render_director import Metronome, Play, places
+from render_standins import JOURNEY, PATIENCE, studio
+from test_render_director import Play, places
 
-from installation import takes
-from installation.render.asks import Asks, Moment, routed, seen
 from installation.render.guard import Guard
 from installation.render.workshop import LAG, Typist, Workshop, encoder_of, fitting, warm
-from installation.rig import Studio, cast_of, observed, open_studio, performed, recast
+from installation.rig import Studio, cast_of, open_studio, performed, recast
 from latentworld import preset
 from latentworld.errors import Cancelled, OutOfMemory
 from latentworld.prompts import Prompt
-
-JOURNEY = preset.parse(
-    {
-        "world": {"name": str(tiny_world.folder())},
-        "decoder": {"engine": "eager", "device": "cpu", "steps": 3, "guidance": 4.0},
-        "prompt": {"positive": "a cat", "negative": "fog"},
-        "show": {"batch": 1},
-        "pilot": {"mode": "off"},
-    }
-)
-PATIENCE = 60.0
-
-
-@functools.cache
-def studio() -> Studio:
-    return open_studio(performed(JOURNEY))
 
 
 def start(n: int = 1) -> torch.Tensor:
@@ -288,182 +262,3 @@ def test_a_text_that_cannot_be_encoded_is_told() -> None:
     typist.drain(PATIENCE)
     assert faults == ["the text 'x' could not be encoded (no such glyph); use another"]
     typist.close()
-
-
-# --- questions ---------------------------------------------------------------------------------------------------
-
-
-def moment(prompt: Prompt = Prompt("a cat", "fog")) -> Moment:  # noqa: B008
-    return Moment(studio(), prompt, 12, studio().plane.unit(0.2, 0.3), 1.0, studio().plane)
-
-
-class Answers:
-    """What is sent, and a wait for it."""
-
-    def __init__(self) -> None:
-        self.got: list[dict[str, Any]] = []
-        self._ready = threading.Condition()
-
-    def __call__(self, kind: str, **content: Any) -> None:
-        with self._ready:
-            self.got.append(json.loads(json.dumps(content)))
-            self._ready.notify()
-
-    def wait(self, count: int = 1, asks: Asks | None = None) -> list[dict[str, Any]]:
-        with self._ready:
-            for _ in range(3000):
-                if len(self.got) >= count:
-                    break
-                if asks is not None:
-                    asks.tick()
-                self._ready.wait(0.01)
-        return self.got
-
-
-def asked(**message: Any) -> dict[str, Any]:
-    answers = Answers()
-    asks = Asks(moment, answers)
-    asks.ask({"id": 5, **message})
-    answer = answers.wait(asks=asks)[0]
-    asks.close()
-    return answer
-
-
-def picture(text: str) -> np.ndarray:
-    return np.asarray(Image.open(io.BytesIO(base64.b64decode(text))))
-
-
-def test_the_diffusion_of_the_present_frame_is_shown_step_by_step() -> None:
-    answer = asked(what="diffusion", steps=4, size=64)
-    assert (answer["id"], answer["index"]) == (5, 12)
-    assert (answer["alpha"], answer["beta"]) == pytest.approx((0.2, 0.3))
-    steps = answer["steps"]
-    assert len(steps) == 4
-    assert [step["time"] for step in steps] == sorted((step["time"] for step in steps), reverse=True)
-    assert all(a["kept"] < b["kept"] for a, b in pairwise(steps))
-    assert all(step["noise"] == pytest.approx(1 - step["kept"]) for step in steps)
-    faithful = observed(studio())
-    assert faithful is not None
-    made = faithful.variant(steps=4)(studio().plane.latents(moment().unit[None], 1.0), Prompt("a cat", "fog"))
-    wanted = (made[0] * 255).round().to(torch.uint8).permute(1, 2, 0).numpy()
-    np.testing.assert_array_equal(picture(answer["picture"]), wanted)  # the last of the steps is the picture itself
-    start = seen(studio().plane.latents(moment().unit[None], 1.0))
-    np.testing.assert_array_equal(picture(steps[0]["latent"]), start)
-    for step in steps:
-        assert picture(step["clean"]).shape == (64, 64, 3)
-    end = picture(answer["latent0"]).astype(int)
-    far, near = (np.abs(picture(step["noised"]) - end).mean() for step in (steps[0], steps[-1]))
-    assert far > 2 * near  # the more noise is put back on, the less is left
-
-
-def test_a_question_goes_on_by_a_step_a_tick_and_can_be_taken_back() -> None:
-    answers = Answers()
-    asks = Asks(moment, answers)
-    asks.ask({"id": 1, "what": "diffusion", "steps": 100})
-    asks.cancel({"id": 1})
-    asks.ask({"id": 2, "what": "nonsense"})
-    got = answers.wait()
-    assert [answer["id"] for answer in got] == [2]
-    assert "ask words or diffusion" in got[0]["fault"]
-    asks.close()
-
-
-@pytest.mark.parametrize("texts", [None, [], ["x"] * 33, [3], ["\n"], ["x" * 501]], ids=str)
-def test_words_that_cannot_be_are_refused(texts: Any) -> None:
-    assert "words wants 1 to 32 texts" in asked(what="words", texts=texts)["fault"]
-
-
-def test_words_are_laid_out_by_their_embeddings() -> None:
-    answer = asked(what="words", texts=["a cat", "a mountain", "sea"], numbers=5)
-    assert len(answer["points"]) == 3
-    assert answer["here"] == pytest.approx(answer["points"][0])  # the prompt is the first word
-    assert answer["cosines"][0][3] == pytest.approx(1.0)
-    assert len(answer["tensor"]) == 5
-    world = studio().bundle
-    assert world is not None
-    tokens = world.tokenizer("a cat", padding="max_length", max_length=16, truncation=True, return_tensors="pt")
-    pooled = world.text_encoder(tokens.input_ids).pooler_output[0].detach().numpy()
-    np.testing.assert_allclose(answer["tensor"], pooled[:5], rtol=1e-4, atol=1e-5)
-
-
-def test_the_mixture_lies_between_its_words_and_the_layout_does_not_flip() -> None:
-    random = np.random.default_rng(0)
-    pooled = {text: random.normal(size=12) for text in "abcd"}
-    told = routed("abcd", pooled, (("a", 1.0), ("b", 3.0)), 3)
-    points = np.array(told["points"])
-    np.testing.assert_allclose(told["here"], 0.25 * points[0] + 0.75 * points[1], atol=1e-9)
-    assert sum(told["spread"]) <= 1.0 + 1e-9
-    again = np.array(routed("abcd", {t: v.copy() for t, v in pooled.items()}, (("a", 1.0), ("b", 3.1)), 3)["points"])
-    assert np.abs(again - points).max() < 0.2
-    assert np.abs(points).max(axis=0) == pytest.approx(points[np.abs(points).argmax(axis=0), [0, 1]])
-    one = routed("a", pooled, (("a", 1.0),), 3)
-    assert np.isfinite(one["points"]).all()
-
-
-def test_questions_before_the_first_frame_and_too_many_are_refused() -> None:
-    answers = Answers()
-    asks = Asks(lambda: None, answers)
-    asks.ask({"id": 1, "what": "words", "texts": ["a"]})
-    assert "no frame yet" in answers.wait()[0]["fault"]
-    asks.close()
-
-
-# --- takes -------------------------------------------------------------------------------------------------------
-
-
-def recorded(path: Path, play: Play, ready: dict[str, Any]) -> takes.Take:
-    recorder = takes.Recorder(path, takes.header(ready, {}, "2026-01-01T20:00:00"))
-    for kind, content in play.messages:
-        (recorder.scene if kind == "scene" else recorder.tick)(content)
-    recorder.close()
-    return takes.read(path)
-
-
-def test_a_take_is_followed_frame_by_frame_and_then_the_walk_goes_on(tmp_path: Path) -> None:
-    first = Play(journey=JOURNEY, studio=studio())
-    first.ticks(6, {"prompt.fade": 0.5})
-    first.ticks(8, {"seed.vertex.1": 9, "prompt.b": "a cat", "prompt.mix": 0.3, "prompt.fade": 0.5, "walk.speed": 9.0})
-    resolved = preset.dump(studio().preset)
-    ready = {"world": studio().world, "seer": studio().seer, "profile": {}, "size": [64, 64], "preset": resolved}
-    take = recorded(tmp_path / "one.take", first, ready)
-    second = Play(journey=JOURNEY, studio=studio())
-    second.ticks(3)
-    second.director.begin(take)
-    played = second.ticks(len(take.shots), {"walk.speed": 1.0, "prompt.a": "ignored meanwhile"})
-    np.testing.assert_array_equal(places(played), places(first.told("tick")))
-    assert [tick["sum"] for tick in played] == [tick["sum"] for tick in first.told("tick")]
-    assert [tick["index"][0] for tick in played] == list(range(3, 3 + len(played)))
-    assert second.told("scene")[1]["walk"]["mode"] == "take"
-    after = second.ticks(3)
-    assert second.director.follow is None
-    gap = np.linalg.norm(np.diff(np.concatenate([places(played), places(after)])[:, :3], axis=0), axis=1)
-    assert gap[len(played) - 1] < 0.1  # it goes on from the take's last place
-    assert second.faults == []
-
-
-def test_a_take_is_left_in_its_middle(tmp_path: Path) -> None:
-    first = Play(journey=JOURNEY, studio=studio())
-    first.ticks(12)
-    ready = {"world": "w", "seer": "s", "profile": {}, "size": [64, 64], "preset": preset.dump(studio().preset)}
-    take = recorded(tmp_path / "one.take", first, ready)
-    second = Play(journey=JOURNEY, studio=studio())
-    second.director.begin(take)
-    assert second.clock.rate == pytest.approx(1 / take.track.period)
-    played = second.ticks(5)
-    second.director.end()
-    after = second.ticks(4)
-    assert second.clock.rate == 0.0
-    assert 0 < np.linalg.norm(places(after)[0, :3] - places(played)[-1, :3]) < 0.1
-    assert played[2]["resume"]["walk"]["free"]  # a renderer that dies meanwhile goes on freely from there
-
-
-def test_a_slower_machine_keeps_to_the_takes_time(tmp_path: Path) -> None:
-    first = Play(journey=JOURNEY, studio=studio())
-    first.ticks(17)
-    ready = {"world": "w", "seer": "s", "profile": {}, "size": [64, 64], "preset": preset.dump(studio().preset)}
-    take = recorded(tmp_path / "one.take", first, ready)
-    slow = Play(journey=JOURNEY, studio=studio())
-    slow.clock.period = 2 * Metronome.period
-    slow.director.begin(take)
-    played = slow.ticks(8)
-    np.testing.assert_allclose(places(played), places(first.told("tick"))[:16:2], atol=1e-9)

@@ -14,6 +14,7 @@ from installation.stage.compose import Composer
 from installation.stage.outputs.contract import Sink
 from installation.stage.outputs.pace import slots
 from installation.stage.perform import Faults, Letters
+from installation.stage.warp import canvas
 from latentworld.errors import ControlError
 
 EVERY = 0.5  # seconds between reports
@@ -21,10 +22,12 @@ CORRECTIONS = ("out.gamma", "out.black")  # of the wall's projector, not of the 
 
 
 def straight(wall: Wall) -> Wall:
-    """The same wall without what corrects its projector: corner pin, blend ramps, rotation."""
-    plain = Wall()
-    size = wall.size if wall.rotation in (0, 180) else (wall.size[1], wall.size[0])
-    return wall.model_copy(update={"corners": plain.corners, "blend": plain.blend, "rotation": 0, "size": size})
+    """The whole that the wall shows, or is a part of, without what corrects its projector: corner pin, blend ramps,
+    rotation."""
+    left, top, right, bottom = wall.part
+    height, width = canvas(wall, wall.size)
+    size = (round(height / (bottom - top)), round(width / (right - left)))
+    return Wall(kind=wall.kind, monitor=wall.monitor, size=size, rate=wall.rate, fit=wall.fit)
 
 
 def put_out(ring: Ring, wall: Wall, target: str, sink: Sink, wire: Wire, clock: Callable[[], float]) -> None:

@@ -1,0 +1,26 @@
+"""A studio of a tiny random world, opened once."""
+
+from __future__ import annotations
+
+import functools
+
+import tiny_world
+
+from installation.rig import Studio, open_studio, performed
+from latentworld import preset
+
+JOURNEY = preset.parse(
+    {
+        "world": {"name": str(tiny_world.folder())},
+        "decoder": {"engine": "eager", "device": "cpu", "steps": 3, "guidance": 4.0},
+        "prompt": {"positive": "a cat", "negative": "fog"},
+        "show": {"batch": 1},
+        "pilot": {"mode": "off"},
+    }
+)
+PATIENCE = 60.0
+
+
+@functools.cache
+def studio() -> Studio:
+    return open_studio(performed(JOURNEY))
