@@ -15,6 +15,7 @@ from installation.live.ring import Ring
 
 if TYPE_CHECKING:  # what the show's extra brings is imported where it is used
     from deck_standins import Stagehand
+    from osc_standins import Port
 
     from installation.deck import Server
 
@@ -54,6 +55,14 @@ def ring() -> Iterator[Ring]:
     yield made
     made.close()
     made.unlink()
+
+
+@pytest.fixture
+def port() -> Port:
+    """OSC without a socket."""
+    from osc_standins import Port
+
+    return Port()
 
 
 @pytest.fixture(scope="module")

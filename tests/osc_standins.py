@@ -3,15 +3,23 @@
 from __future__ import annotations
 
 import math
+import struct
 from collections.abc import Callable, Mapping
 from concurrent.futures import Future
 from dataclasses import dataclass, field
 from typing import Any
 
+from pythonosc.osc_message import OscMessage
+
 from installation import parameters
 from installation.desk import Desk
 from installation.live.contract import Status
+from installation.osc import addresses, codec
+from installation.osc.feedback import PERIOD, Feedback
+from installation.osc.handler import Handler
 
+PHONE, TABLET = ("10.0.0.5", 9001), ("10.0.0.6", 9001)
+TABLE = parameters.table()
 STATUS = Status(
     uptime=12.5, renderer="running", restarts=0, frame=240, rate=11.5, period=0.087, alpha=0.25, beta=0.5, front=True,
     unit=(1.0, 0.0, 0.0), radius=1.0, lipschitz=0.75, step=0.01, presented=30.0, presentations=375, missed=0,
@@ -70,3 +78,36 @@ class Stagehand:
 
     def takes(self) -> list[str]:
         return []
+
+
+class Port:
+    """A handler and its feedback on a desk whose clock stands."""
+
+    def __init__(self) -> None:
+        self.backstage = Stagehand()
+        self.desk, self.clock = self.backstage.desk, self.backstage.clock
+        self.feedback = Feedback(self.desk, addresses.book(self.desk.table), self.backstage.status)
+        self.backstage.watch(self.feedback.outs.tick)
+        self.handler = Handler(self.backstage, self.clock, self.feedback, lambda target: target[1] == 9000)
+
+    def send(self, address: str, *arguments: Any, sender: tuple[str, int] = PHONE) -> list[tuple[Any, ...]]:
+        return self.packet(codec.pack(address, arguments), sender)
+
+    def packet(self, packet: bytes, sender: tuple[str, int] = PHONE) -> list[tuple[Any, ...]]:
+        self.handler.handle(packet, sender)
+        self.handler.flush()
+        outbox, self.handler.outbox = self.handler.outbox, []
+        return [spoken(answer) for answer, _ in outbox]
+
+    def pump(self, seconds: float = PERIOD) -> list[tuple[Any, ...]]:
+        self.clock.now += seconds  # type: ignore[attr-defined]
+        return [spoken(packet) for packet, _ in self.feedback.pump(self.clock())]
+
+
+def spoken(packet: bytes) -> tuple[Any, ...]:
+    message = OscMessage(packet)
+    return (message.address, *message)
+
+
+def bundle(*parts: bytes, tag: int = 1) -> bytes:
+    return b"#bundle\0" + struct.pack(">Q", tag) + b"".join(struct.pack(">i", len(part)) + part for part in parts)

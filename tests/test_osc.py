@@ -3,68 +3,21 @@
 from __future__ import annotations
 
 import fnmatch
-import logging
 import math
-import struct
 from itertools import product
 from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from osc_standins import Stagehand, tick
-from pythonosc.osc_message import OscMessage
+from osc_standins import PHONE, TABLE, TABLET, Port
 
-from installation import parameters
 from installation.controls import Trigger
 from installation.osc import addresses, codec
-from installation.osc.feedback import HOLD, PERIOD, Feedback, source
-from installation.osc.handler import Handler
+from installation.osc.feedback import source
 from installation.osc.match import Directory
 from installation.osc.server import newest
 from latentworld.errors import ControlError
-
-PHONE, TABLET = ("10.0.0.5", 9001), ("10.0.0.6", 9001)
-TABLE = parameters.table()
-
-
-class Port:
-    """A handler and its feedback on a desk whose clock stands."""
-
-    def __init__(self) -> None:
-        self.backstage = Stagehand()
-        self.desk, self.clock = self.backstage.desk, self.backstage.clock
-        self.feedback = Feedback(self.desk, addresses.book(self.desk.table), self.backstage.status)
-        self.backstage.watch(self.feedback.outs.tick)
-        self.handler = Handler(self.backstage, self.clock, self.feedback, lambda target: target[1] == 9000)
-
-    def send(self, address: str, *arguments: Any, sender: tuple[str, int] = PHONE) -> list[tuple[Any, ...]]:
-        return self.packet(codec.pack(address, arguments), sender)
-
-    def packet(self, packet: bytes, sender: tuple[str, int] = PHONE) -> list[tuple[Any, ...]]:
-        self.handler.handle(packet, sender)
-        self.handler.flush()
-        outbox, self.handler.outbox = self.handler.outbox, []
-        return [spoken(answer) for answer, _ in outbox]
-
-    def pump(self, seconds: float = PERIOD) -> list[tuple[Any, ...]]:
-        self.clock.now += seconds  # type: ignore[attr-defined]
-        return [spoken(packet) for packet, _ in self.feedback.pump(self.clock())]
-
-
-def spoken(packet: bytes) -> tuple[Any, ...]:
-    message = OscMessage(packet)
-    return (message.address, *message)
-
-
-def bundle(*parts: bytes, tag: int = 1) -> bytes:
-    return b"#bundle\0" + struct.pack(">Q", tag) + b"".join(struct.pack(">i", len(part)) + part for part in parts)
-
-
-@pytest.fixture
-def port() -> Port:
-    return Port()
-
 
 SETS = [
     ("/lw/walk/speed", (1.0,), "walk.speed", 24.0),
@@ -239,64 +192,6 @@ def _split(answer: tuple[Any, ...]) -> tuple[str, tuple[Any, ...]]:
     return answer[0], answer[1:]
 
 
-def test_a_bundle_is_opened_whatever_its_time(port: Port) -> None:
-    inner = bundle(codec.pack("/lw/view/zoom/raw", (3.0,)), tag=2**64 - 1)
-    port.packet(bundle(inner, codec.pack("/lw/panic"), tag=2**63))
-    assert port.desk.value("view.zoom") == 3.0
-    assert port.desk.collect("desk") == [Trigger("panic")]
-
-
-def nested(depth: int) -> bytes:
-    packet = codec.pack("/lw/out/freeze", (True,))
-    for _ in range(depth):
-        packet = bundle(packet)
-    return packet
-
-
-def test_bundles_nest_eight_deep(port: Port) -> None:
-    port.packet(nested(9))
-    assert port.desk.value("out.freeze") is False
-    assert port.handler.counts.damaged == 1
-    port.packet(nested(8))
-    assert port.desk.value("out.freeze") is True
-
-
-@pytest.mark.parametrize(
-    "packet",
-    [
-        b"", b"\0", b"lw", b"/lw/walk/speed", b"/" + b"a" * 300 + b"\0", b"#bundle\0", b"#bundle\0" + bytes(8) + b"\0",
-        b"#bundle\0" + bytes(8) + struct.pack(">i", -4) + b"/lw\0",  # python-osc alone would never come back
-        b"#bundle\0" + bytes(8) + struct.pack(">i", 0) * 10, b"#bundle\0" + bytes(8) + struct.pack(">i", 2**31 - 1),
-        nested(2000), b"x" * 60_000, bundle(*[codec.pack("/lw/panic")] * 500),
-    ],
-    ids=lambda packet: f"{len(packet)} {packet[:12]!r}",
-)  # fmt: skip
-def test_what_is_no_osc_is_counted_and_not_answered(port: Port, packet: bytes) -> None:
-    assert port.packet(packet) == []
-    assert port.handler.counts.damaged == 1
-
-
-@pytest.mark.parametrize(
-    "packet",
-    [
-        b"/lw/walk/auto\0\0\0," + b"x" * 3000 + b"\0", b"/lw/walk/auto\0\0\0,b\0\0\xff\xff\xff\xf8",
-        b"/lw/walk/auto\0\0\0f\0\0\0", b"/lw/walk/auto\0\0\0,[[[\0\0\0\0", b"/lw/prompt/a\0\0\0\0,s\0\0\xff\xfe\0\0",
-        b"/lw/prompt/a\0\0\0\0,s\0\0abcd", b"/lw/walk/auto\0\0\0,i\0\0",
-    ],
-)  # fmt: skip
-def test_a_damaged_message_is_told_to_its_sender(port: Port, packet: bytes, caplog: pytest.LogCaptureFixture) -> None:
-    with caplog.at_level(logging.DEBUG):
-        [(error, _, _)] = port.packet(packet)
-    assert error == "/lw/error"
-    assert caplog.records == []  # python-osc alone writes a line for every tag it does not know
-    assert port.desk.value("walk.auto") is True
-
-
-def test_a_damaged_message_in_a_bundle_spoils_no_other(port: Port) -> None:
-    port.packet(bundle(b"/lw/walk/auto\0\0\0,i\0\0", codec.pack("/lw/view/zoom/raw", (2.0,))))
-    assert port.desk.value("view.zoom") == 2.0
-
-
 def test_patterns_set_many_but_press_nothing(port: Port) -> None:
     port.send("/lw/word/*/weight", 0.5)
     assert [port.desk.value(f"word.{i}.weight") for i in range(1, 7)] == [0.5] * 6
@@ -340,94 +235,6 @@ def test_a_flood_is_thinned_by_sender_and_address() -> None:
     settable = Port().handler.settable
     kept = newest([*speed, press[0], *other, press[1], (b"junk", PHONE)], settable)
     assert kept == [speed[2], press[0], other[1], press[1], (b"junk", PHONE)]
-
-
-def test_every_parameter_is_reached_and_told_back(port: Port) -> None:
-    """Feedback, sent back as it came, changes nothing: a fader that echoes never drifts."""
-    port.desk.tell_base("walk.speed", 3.0)
-    values = {"float": 0.3, "int": 3, "bool": True, "point": (0.5, -0.5), "text": "mist"}
-    for row in port.desk.table.values():
-        if row.access == "rw":
-            port.desk.set(row.name, row.choices[-1] if row.kind == "choice" else values[row.kind])
-    before = port.desk.values()
-    port.send("/lw/subscribe")
-    told = [message for _ in range(10) for message in port.pump()]
-    assert {message[0] for message in told} >= {row.address for row in TABLE.values() if row.access == "rw"}
-    for address, *arguments in told:
-        if address in port.handler.places:
-            port.send(address, *arguments)
-    after = port.desk.values()
-    assert {name for name in before if before[name] != pytest.approx(after[name], abs=1e-5)} == set()
-
-
-def test_the_subscriber_is_told_everything_then_what_changes(port: Port) -> None:
-    assert port.send("/lw/subscribe", 9005, 30.0) == [("/lw/subscribed", 9005, 30.0)]
-    everything = [message for _ in range(10) for message in port.pump()]
-    readable = {row.address for row in TABLE.values() if "r" in row.access} - {"/lw/rift/value"}
-    assert {message[0] for message in everything} >= readable
-    assert {message for message in port.pump() if not message[0].startswith("/lw/show")} == set()
-    port.desk.set("view.zoom", 4.0, "deck:1")
-    port.desk.set("view.zoom", 8.0, "deck:1")
-    assert port.pump() == [("/lw/view/zoom", 1.0)]
-    assert port.feedback.pump(port.clock()) == []  # not before the next thirtieth of a second
-    assert all(target == ("10.0.0.5", 9005) for _, target in _later(port))
-
-
-def _later(port: Port) -> list[tuple[bytes, tuple[str, int]]]:
-    port.desk.set("view.zoom", 2.0, "deck:1")
-    port.clock.now += 1.0  # type: ignore[attr-defined]
-    return port.feedback.pump(port.clock())
-
-
-def test_the_hand_that_moves_is_not_told_until_it_rests(port: Port) -> None:
-    for sender in (PHONE, TABLET):
-        port.send("/lw/subscribe", sender=sender)
-    for _ in range(10):
-        port.pump()
-    port.send("/lw/view/zoom", 2.5, sender=PHONE)  # too far: the fader must come back to 1
-    port.clock.now += PERIOD  # type: ignore[attr-defined]
-    told = port.feedback.pump(port.clock())
-    assert [(spoken(packet), target) for packet, target in told] == [(("/lw/view/zoom", 1.0), TABLET)]
-    port.clock.now += HOLD  # type: ignore[attr-defined]
-    rested = [(spoken(packet), target) for packet, target in port.feedback.pump(port.clock())]
-    assert (("/lw/view/zoom", 1.0), PHONE) in rested
-    assert (("/lw/view/zoom", 1.0), TABLET) not in rested
-
-
-def test_a_sender_that_listens_at_another_port_is_known_by_its_machine(port: Port) -> None:
-    port.send("/lw/subscribe", 9005, sender=("10.0.0.5", 40000))
-    for _ in range(10):
-        port.pump()
-    port.send("/lw/view/zoom", 0.5, sender=("10.0.0.5", 50000))
-    assert port.pump() == []
-    assert ("/lw/view/zoom", pytest.approx(0.5)) in port.pump(HOLD)
-
-
-def test_subscriptions_end(port: Port) -> None:
-    port.send("/lw/subscribe", 0, 1000.0)
-    port.pump(61.0)
-    assert len(port.feedback) == 0
-    port.send("/lw/subscribe")
-    port.send("/lw/subscribe", 0, 0.0)
-    assert (len(port.feedback), port.feedback.due(port.clock())) == (0, None)
-    for i in range(40):
-        port.clock.now += 0.2  # type: ignore[attr-defined]
-        port.send("/lw/subscribe", 2000 + i)
-    assert len(port.feedback) == 32
-
-
-def test_the_ticks_are_told(port: Port) -> None:
-    port.send("/lw/subscribe")
-    for _ in range(10):
-        port.pump()
-    port.backstage.tick(tick(index=240, rate=0.75))
-    assert port.pump() == [("/lw/rift/value", 0.75, 240), ("/lw/walk/at", 0.25, 0.5, 1.25, 0)]
-    port.backstage.tick(tick(rate=None))  # the first frame ever has no rate
-    assert [message[0] for message in port.pump()] == ["/lw/walk/at"]
-    told = port.pump(1.0)
-    assert ("/lw/show/renderer", "running") in told
-    assert ("/lw/show/fps", 11.5) in told
-    assert not any(message[0] == "/lw/show/latency" for message in told)  # NaN is not told
 
 
 @given(st.lists(st.one_of(st.integers(-(2**63), 2**63 - 1), st.floats(width=32), st.booleans(), st.none(), st.text()
