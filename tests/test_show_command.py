@@ -45,6 +45,13 @@ def test_a_venue_with_an_unknown_key_names_it(run, tmp_path: Path) -> None:  # t
     assert "wall.rotaton" in err
 
 
+def test_a_part_of_nothing_is_refused_in_a_line(run, tmp_path: Path) -> None:  # type: ignore[no-untyped-def]
+    (tmp_path / "v.toml").write_text("[[walls]]\npart = [0.9, 0.0, 0.1, 1.0]\n")
+    code, _, err = run("show", "analytic", "--venue", tmp_path / "v.toml")
+    assert code == 1
+    assert "walls.0.part: a part goes from left, top to right, bottom" in err
+
+
 def test_ndi_is_refused_while_the_doors_are_shut(run, tmp_path: Path) -> None:  # type: ignore[no-untyped-def]
     (tmp_path / "v.toml").write_text('[outputs]\nndi = "wall"\n')
     code, _, err = run("show", "analytic", "--venue", tmp_path / "v.toml")
@@ -53,10 +60,13 @@ def test_ndi_is_refused_while_the_doors_are_shut(run, tmp_path: Path) -> None:  
 
 
 def test_what_is_typed_goes_before_the_venue_and_the_rest_stays() -> None:
-    place = Venue(folder="here", safe="void", wall=Wall(rotation=90), doors=Doors(osc=7000, deck=7001))
+    place = Venue(
+        folder="here", safe="void", wall=Wall(rotation=90), walls=(Wall(monitor=2),), doors=Doors(osc=7000, deck=7001)
+    )
     wall, doors = {"kind": "headless", "monitor": None, "size": (64, 96)}, {"osc": 0, "deck": None, "open": None}
     made = command._changed(place, {"folder": None, "safe": "neutral"}, wall, doors, {"deck"})
     assert made.wall == Wall(kind="headless", rotation=90, size=(64, 96))
+    assert made.walls == (Wall(kind="headless", monitor=2),)
     assert (made.doors.osc, made.doors.deck, made.doors.open) == (0, None, False)
     assert (made.folder, made.safe) == ("here", "neutral")
     assert command._changed(place, {}, {}, {}, set()) == place

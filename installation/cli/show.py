@@ -95,7 +95,11 @@ def _changed(venue: Venue, place: dict[str, Any], wall: dict[str, Any], doors: d
     """The venue with what the command line says in its place."""
     given = {key: value for key, value in doors.items() if value is not None} | dict.fromkeys(shut)
     said = {key: value for key, value in wall.items() if value is not None}
-    parts = {"wall": venue.wall.model_copy(update=said), "doors": venue.doors.model_copy(update=given)}
+    kind = {key: value for key, value in said.items() if key == "kind"}  # to try a place of many displays on one's desk
+    walls = tuple(other.model_copy(update=kind) for other in venue.walls)
+    parts = {
+        "wall": venue.wall.model_copy(update=said), "walls": walls, "doors": venue.doors.model_copy(update=given)
+    }  # fmt: skip
     return venue.model_copy(update=parts | {key: value for key, value in place.items() if value is not None})
 
 

@@ -108,4 +108,5 @@ def load(path: str | Path | None) -> Venue:
     except ValidationError as error:
         first = error.errors()[0]
         where = ".".join(map(str, first["loc"]))
-        raise ShowError(f"the venue {path}: {where}: {first['msg']}; correct it or leave it out") from None
+        why = first["msg"].removeprefix("Value error, ")
+        raise ShowError(f"the venue {path}: {where}: {why}; correct it or leave it out") from None
