@@ -49,6 +49,12 @@ def copied(tmp_path: Path, undisturbed: Path) -> Path:
 
 
 @pytest.fixture
+def own_cache(monkeypatch: pytest.MonkeyPatch, tmp_path_factory: pytest.TempPathFactory) -> None:
+    """Conversions of these tests alone, kept from one test to the next."""
+    monkeypatch.setenv("LATENTWORLD_CACHE", str(tmp_path_factory.getbasetemp() / "cache"))
+
+
+@pytest.fixture
 def ring() -> Iterator[Ring]:
     """What pictures go through from the renderer to the stage."""
     made = Ring.create(8, (128, 128))

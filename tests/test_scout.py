@@ -1,0 +1,108 @@
+"""The scout: the student with the tiny autoencoder, its scheduler's step, its noise, LoRAs."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+import tiny_world
+import torch
+from decoding_standins import PROMPT, latents, world
+from diffusers import LCMScheduler, StableDiffusionPipeline
+from safetensors.torch import save_file
+
+from latentworld.decoding import scout_decoder
+from latentworld.decoding.lora import fused
+from latentworld.decoding.scout import noise_of
+from latentworld.errors import WorldMismatch
+from latentworld.worlds.load import scheduler_from
+
+pytestmark = pytest.mark.usefixtures("own_cache")
+
+
+def test_the_scout_is_the_student_with_the_tiny_vae() -> None:
+    decoder = scout_decoder(world(), steps=2, batch=2)
+    assert decoder.profile.decoder == "scout/student/tiny"
+    assert decoder.profile.guidance == 1.0
+    pipe = StableDiffusionPipeline(
+        vae=world().tiny_vae, unet=world().student.unet, text_encoder=world().text_encoder,  # type: ignore[union-attr]
+        tokenizer=world().tokenizer, scheduler=type(world().scheduler).from_config(world().scheduler.config),
+        safety_checker=None, feature_extractor=None, requires_safety_checker=False,
+    )  # fmt: skip
+    pipe.set_progress_bar_config(disable=True)
+    asked = {"prompt": PROMPT.positive, "guidance_scale": 1.0, "num_inference_steps": 2, "output_type": "pt"}
+    theirs = pipe(**asked, latents=latents(2), num_images_per_prompt=2).images
+    assert (decoder(latents(2), PROMPT) - theirs).abs().max() < 0.5 / 255
+
+
+def test_one_step_is_the_lcm_schedulers() -> None:
+    """With one step nothing is re-noised, so our step and the library's agree exactly."""
+    scheduler = scheduler_from(dict(world("plain").scheduler.config), lcm=True)
+    assert isinstance(scheduler, LCMScheduler)
+    scheduler.set_timesteps(1)
+    time, z, out = scheduler.timesteps[0], latents(2), latents(2, seed=9)
+    from latentworld.decoding.scout import renoised
+
+    ours = renoised(scheduler, out, time, z, z)
+    scheduler.set_timesteps(1)
+    assert torch.equal(ours, scheduler.step(out, time, z, return_dict=False)[0])
+
+
+def test_the_noise_is_white_continuous_and_a_function_of_the_start() -> None:
+    z = latents(2)
+    noise = noise_of(z, 1)
+    assert torch.allclose(
+        noise, noise_of(3 * z, 1), atol=1e-5
+    )  # of the direction: past the shell it is still of unit variance
+    assert torch.allclose(noise.flatten(1).norm(dim=1), torch.tensor(256.0).sqrt())
+    near = noise_of(z + 1e-4 * latents(2, seed=3), 1)
+    assert (near - noise).abs().max() < 1e-3
+    for other in (z, noise_of(z, 2)):
+        cosine = torch.cosine_similarity(noise.flatten(1), other.flatten(1))
+        assert cosine.abs().max() < 0.25  # 256 elements: 4 standard deviations
+
+
+@pytest.mark.parametrize("layout", ["kohya", "peft", "old"])
+def test_a_lora_is_fused(layout: str, tmp_path: Path) -> None:
+    with tiny_world.seeded(4):
+        unet = tiny_world.unet()
+    name = "mid_block.attentions.0.transformer_blocks.0.attn1." + ("to_out.0" if layout == "old" else "to_q")
+    layer = unet.get_submodule(name)
+    down, up = torch.randn(2, 64), torch.randn(64, 2)
+    if layout == "kohya":
+        stem = "lora_unet_" + name.replace(".", "_")
+        parts = {f"{stem}.lora_down.weight": down, f"{stem}.lora_up.weight": up, f"{stem}.alpha": torch.tensor(1.0)}
+        wanted = layer.weight + 0.5 * up @ down
+    elif layout == "old":
+        stem = "unet.mid_block.attentions.0.transformer_blocks.0.attn1.processor.to_out_lora"
+        parts = {f"{stem}.down.weight": down, f"{stem}.up.weight": up}
+        wanted = layer.weight + up @ down
+    else:
+        parts = {f"unet.{name}.lora_A.weight": down, f"unet.{name}.lora_B.weight": up}
+        wanted = layer.weight + up @ down
+    save_file(parts, tmp_path / "a.safetensors")
+    fused(unet, tmp_path / "a.safetensors")
+    assert torch.allclose(layer.weight, wanted, atol=1e-5)
+    save_file(
+        {key.replace("to_q", "to_nothing").replace("to_out", "to_nothing"): value for key, value in parts.items()},
+        tmp_path / "b.safetensors",
+    )
+    with pytest.raises(WorldMismatch, match="which this world lacks"):
+        fused(unet, tmp_path / "b.safetensors")
+
+
+def test_a_scout_with_a_lora_leaves_the_world_as_it_was(tmp_path: Path) -> None:
+    stem = "lora_unet_mid_block_attentions_0_transformer_blocks_0_attn1_to_q"
+    parts = {f"{stem}.lora_down.weight": torch.randn(2, 64), f"{stem}.lora_up.weight": torch.randn(64, 2)}
+    save_file(parts, tmp_path / "a.safetensors")
+    before = {key: value.clone() for key, value in world().unet.state_dict().items()}
+    decoder = scout_decoder(world(), lora=tmp_path / "a.safetensors", batch=1, steps=2)
+    assert decoder.profile.decoder == "scout/lora/tiny"
+    assert decoder.profile.world != world().digest
+    assert decoder(latents(1), PROMPT).isfinite().all()
+    assert all(torch.equal(value, before[key]) for key, value in world().unet.state_dict().items())
+
+
+def test_a_tiny_vae_of_ones_own() -> None:
+    decoder = scout_decoder(world(), tiny_vae=tiny_world.folder() / "tiny_vae", batch=2, steps=2)
+    assert torch.equal(decoder(latents(2), PROMPT), scout_decoder(world(), batch=2, steps=2)(latents(2), PROMPT))
