@@ -11,8 +11,10 @@ from __future__ import annotations
 import contextlib
 import ipaddress
 import logging
+import os
 import select
 import socket
+import sys
 import threading
 import time
 from collections.abc import Callable, Sequence
@@ -28,6 +30,7 @@ from latentworld.errors import PortError
 REST, LONG = 0.005, 0.05  # seconds between rounds, in which few came and in which many did
 MOST = 512  # packets of a round
 FEW = 12  # as many are heard one by one; of more, those that are overtaken are not even read
+NICE = 5  # of the port's thread
 SENDERS = 1024  # whose admission is remembered
 BUFFER = 1 << 20  # bytes the kernel keeps, if it will
 _log = logging.getLogger(__name__)
@@ -86,6 +89,7 @@ class Server:
         return {**self._handler.counts.plain(), "subscribers": len(self._feedback)}
 
     def _serve(self, port: socket.socket, handler: Handler, feedback: Feedback) -> None:
+        _give_way()
         while not self._stop.is_set():
             ready, _, _ = select.select([port, self._wake], [], [], feedback.due(self._clock()))
             begun, heard = self._clock(), 0
@@ -161,6 +165,13 @@ def newest(packets: Sequence[Packet], settable: frozenset[bytes]) -> list[Packet
         kept.append((packet, sender))
     kept.reverse()
     return kept
+
+
+def _give_way() -> None:
+    """Let the renderer's threads go first: where it keeps all cores busy, a flood is heard in the gaps between them."""
+    if sys.platform == "linux":  # elsewhere a thread has no niceness of its own
+        with contextlib.suppress(OSError):
+            os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), NICE)
 
 
 def _bound(host: str, port: int) -> socket.socket:
