@@ -230,6 +230,7 @@ def test_the_guard_holds_the_last_good_picture_and_cancels() -> None:
 def test_texts_are_encoded_off_the_loop_and_faded_to() -> None:
     play = Play(journey=JOURNEY, studio=studio())
     encoder, here = encoder_of(studio()), threading.get_ident()
+    play.ticks(1)  # the preset's own texts are encoded before
     true, made = encoder._encode, []
 
     def told(text: str) -> Any:
