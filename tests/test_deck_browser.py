@@ -316,7 +316,7 @@ def test_midi_is_learned_from_the_control(browser: Any, played: Server, charted:
     click(browser, "button[data-name='midi.learn']")
     tab(browser, "walk")
     click(browser, "[data-name='walk.speed'] .learner button")
-    until(lambda: [(press.name, press.value) for press in charted.presses] == [("midi.learn", "walk.speed")])
+    assert until(lambda: [(press.name, press.value) for press in charted.presses]) == [("midi.learn", "walk.speed")]
 
 
 def test_it_comes_back_when_the_show_does(browser: Any, charted: Stagehand) -> None:

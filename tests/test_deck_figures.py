@@ -55,7 +55,9 @@ def test_a_question_that_fails_says_why(browser: Any, charted: Stagehand) -> Non
         charted.number = 0
         tab(browser, "engine")
         click(browser, "#take-apart")
-        seen(browser, "return document.getElementById('engine').textContent.includes('there is no frame yet')")
+        assert "there is no frame yet" in seen(
+            browser, "const t = document.getElementById('engine').textContent; return t.includes('no frame') && t"
+        )
 
 
 @sizes

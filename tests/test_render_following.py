@@ -44,11 +44,16 @@ def test_a_take_is_followed_frame_by_frame_and_then_the_walk_goes_on(tmp_path: P
     assert second.faults == []
 
 
-def test_a_take_is_left_in_its_middle(tmp_path: Path) -> None:
+def walked(path: Path, ticks: int) -> tuple[Play, takes.Take]:
+    """A walk of so many ticks of another machine, and its take."""
     first = Play(journey=JOURNEY, studio=studio())
-    first.ticks(12)
+    first.ticks(ticks)
     ready = {"world": "w", "seer": "s", "profile": {}, "size": [64, 64], "preset": preset.dump(studio().preset)}
-    take = recorded(tmp_path / "one.take", first, ready)
+    return first, recorded(path, first, ready)
+
+
+def test_a_take_is_left_in_its_middle(tmp_path: Path) -> None:
+    _, take = walked(tmp_path / "one.take", 12)
     second = Play(journey=JOURNEY, studio=studio())
     second.director.begin(take)
     assert second.clock.rate == pytest.approx(1 / take.track.period)
@@ -61,10 +66,7 @@ def test_a_take_is_left_in_its_middle(tmp_path: Path) -> None:
 
 
 def test_a_slower_machine_keeps_to_the_takes_time(tmp_path: Path) -> None:
-    first = Play(journey=JOURNEY, studio=studio())
-    first.ticks(17)
-    ready = {"world": "w", "seer": "s", "profile": {}, "size": [64, 64], "preset": preset.dump(studio().preset)}
-    take = recorded(tmp_path / "one.take", first, ready)
+    first, take = walked(tmp_path / "one.take", 17)
     slow = Play(journey=JOURNEY, studio=studio())
     slow.clock.period = 2 * Metronome.period
     slow.director.begin(take)

@@ -231,23 +231,24 @@ def test_texts_are_encoded_off_the_loop_and_faded_to() -> None:
     play = Play(journey=JOURNEY, studio=studio())
     encoder, here = encoder_of(studio()), threading.get_ident()
     play.ticks(1)  # the preset's own texts are encoded before
+    text = "a high mountain"  # of this test alone: the studio is shared, and its encoder remembers
     true, made = encoder._encode, []
 
-    def told(text: str) -> Any:
-        made.append((text, threading.get_ident()))
-        return true(text)
+    def told(new: str) -> Any:
+        made.append((new, threading.get_ident()))
+        return true(new)
 
     encoder._encode = told
     try:
         for _ in range(20):
-            play.ticks(1, {"prompt.a": "a mountain", "prompt.fade": 0.5})
-            play.director._typist.drain(0.02)
+            play.ticks(1, {"prompt.a": text, "prompt.fade": 0.5})
+            assert play.director._typist.drain(PATIENCE)
     finally:
         del encoder._encode
-    assert [text for text, _ in made] == ["a mountain"]
+    assert [new for new, _ in made] == [text]
     assert made[0][1] != here
-    assert play.told("scene")[-1]["prompt"]["mix"] == [["a mountain", 1.0]]
-    shares = [dict(map(tuple, scene["prompt"]["mix"])).get("a mountain", 0.0) for scene in play.told("scene")]
+    assert play.told("scene")[-1]["prompt"]["mix"] == [[text, 1.0]]
+    shares = [dict(map(tuple, scene["prompt"]["mix"])).get(text, 0.0) for scene in play.told("scene")]
     assert shares == sorted(shares)
     assert len(shares) > 3
 

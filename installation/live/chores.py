@@ -54,9 +54,11 @@ def resident(processes: Mapping[str, int]) -> dict[str, int]:
     found = {}
     for name, pid in processes.items():
         try:
-            found[name] = int(psutil.Process(pid).memory_info().rss)
+            size = int(psutil.Process(pid).memory_info().rss)
         except psutil.Error:
             continue
+        if size:  # a process that was killed and not waited for yet has none
+            found[name] = size
     return found
 
 

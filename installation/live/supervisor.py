@@ -25,6 +25,7 @@ from installation.health.notify import Notifier
 from installation.health.watchdog import HOLDS, Watchdog
 from installation.live import charts, played, state
 from installation.live.asks import Asks
+from installation.live.audience import Audience, Listener
 from installation.live.children import Programs
 from installation.live.chores import Chore, Chores, resident, temperature
 from installation.live.company import Company, Ears
@@ -48,7 +49,6 @@ SAVED = 30.0  # seconds between two states on disk
 LARGEST = 1024  # pixels of a picture's side that there is always room for
 
 USUAL, OURS = Patience(), Programs()
-Listener = Callable[[Mapping[str, Any]], None]
 
 
 class Show:
@@ -78,7 +78,7 @@ class Show:
         self._clock, self._today = clock, today
         self._notifier = Notifier(environment)
         self._ending, self._saving = threading.Event(), threading.Lock()
-        self._listeners: tuple[Listener, ...] = ()
+        self._audience = Audience()
         self._atlas: Mapping[str, Any] | None = None
         self._refused: str | None = None
         self._closing = contextlib.ExitStack()
@@ -143,8 +143,7 @@ class Show:
 
     def watch(self, listener: Listener) -> Callable[[], None]:
         """Be told of every tick; returns what ends it."""
-        self._listeners = (*self._listeners, listener)
-        return lambda: self._forget(listener)
+        return self._audience.join(listener)
 
     def atlas(self) -> Mapping[str, Any] | None:
         """The atlas underneath, see `charts.chart`; None without one, or while it is read."""
@@ -245,12 +244,7 @@ class Show:
         if message["rate"] and message["rate"][-1] is not None:
             self._desk.tell("rift.value", float(message["rate"][-1]))
         self.recordings.tick(message)
-        for listener in self._listeners:
-            try:
-                listener(message)
-            except Exception:
-                self.log.exception("a listener of ticks failed and is told no more")
-                self._forget(listener)
+        self._audience.tell(message, self.log)
 
     def _ready(self, message: Message) -> None:
         self._gauges.told(message)
@@ -397,6 +391,3 @@ class Show:
     def _close_ring(self) -> None:
         self._preview.close()
         self.ring.unlink()
-
-    def _forget(self, listener: Listener) -> None:
-        self._listeners = tuple(other for other in self._listeners if other is not listener)
