@@ -37,6 +37,7 @@ from installation.osc.feedback import Feedback
 from installation.osc.handler import Handler
 
 SOCKET_SHARE = 20
+LIMIT, SLOW = 0.005, 0.001  # seconds of processor: the aim, and from where a packet is handled again
 LATE = 0.010  # seconds between the readings of the desk
 LOOP = """
 import hashlib, sys, time
@@ -65,25 +66,34 @@ while (passed := time.monotonic() - begun) < seconds:
 
 
 def fuzz(count: int, seed: int) -> None:
-    """Every packet timed on its own, on this thread's processor clock and on the wall's."""
+    """Every packet timed on its own, on this thread's processor clock and, with feedback, on the wall's."""
     backstage = Stagehand(time.monotonic)
     feedback = Feedback(backstage.desk, addresses.book(backstage.desk.table), backstage.status)
     handler = Handler(backstage, time.monotonic, feedback)
-    wall, work, over = Worst(), Worst(), Counter[str]()
-    for i, packet in enumerate(islice(packets(seed), count)):
-        begun, begun_work = time.perf_counter(), time.thread_time()
+    wall, work, own, over = Worst(), Worst(), Worst(), Counter[str]()
+
+    def handled(i: int, packet: bytes) -> float:
+        """Seconds of this thread's processor clock."""
+        begun = time.thread_time()
         try:
             handler.handle(packet, (f"10.0.0.{i % 20}", 9001))
             handler.flush()
         except Exception as error:
             over[f"uncaught: {type(error).__name__}"] += 1
-        spent = time.thread_time() - begun_work
-        wall.note(time.perf_counter() - begun)
-        work.note(spent)
-        over["above 5 ms"] += spent > 0.005
+        spent = time.thread_time() - begun
         handler.outbox.clear()
         feedback.pump(time.monotonic())
         backstage.desk.collect("desk")
+        return spent
+
+    for i, packet in enumerate(islice(packets(seed), count)):
+        begun = time.perf_counter()
+        spent = handled(i, packet)
+        wall.note(time.perf_counter() - begun)
+        work.note(spent)
+        over["above 5 ms"] += spent > LIMIT
+        # a virtual machine's clocks run on while its host does something else: what is a packet's own comes again
+        own.note(min(spent, *(handled(i, packet) for _ in range(3))) if spent > SLOW else spent)
     counts = handler.counts.plain()
     through = _through_socket(count // SOCKET_SHARE, seed + 1)
     rows = [
@@ -93,7 +103,8 @@ def fuzz(count: int, seed: int) -> None:
         ["mean, processor", f"{work.total / count * 1e6:.0f} µs"],
         ["worst, processor", f"{work.worst * 1e3:.2f} ms"],
         ["above 5 ms of processor", str(over["above 5 ms"])],
-        ["worst, wall (others run too)", f"{wall.worst * 1e3:.2f} ms"],
+        ["worst, handled four times if above 1 ms", f"{own.worst * 1e3:.2f} ms"],
+        ["worst, wall, feedback included", f"{wall.worst * 1e3:.2f} ms"],
         *[[name, f"{counts[name]:,}"] for name in ("applied", "pressed", "refused", "damaged")],
         *through,
     ]
@@ -123,11 +134,11 @@ def _through_socket(count: int, seed: int) -> list[list[str]]:
             time.sleep(0.02)
     time.sleep(1)
     client.close()
+    counts = server.counts()
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as one:
         one.settimeout(5)
         one.sendto(codec.pack("/lw/ping", ("alive",)), ("127.0.0.1", server.port or 0))
         alive = codec.message(one.recv(9000))[1][0] == "alive"
-    counts = server.counts()
     server.stop()
     return [
         ["through a socket", f"{count:,}, of which {counts['received'] + counts['overtaken']:,} arrived"],

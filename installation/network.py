@@ -1,8 +1,33 @@
-"""Where this machine is on the network."""
+"""Where this machine is on the network, and who of the others is let in."""
 
 from __future__ import annotations
 
+import ipaddress
 import socket
+from collections.abc import Iterable
+
+from latentworld.errors import PortError
+
+HERE = "127.0.0.0/8"
+SENDERS = 1024  # whose admission is remembered
+Network = ipaddress.IPv4Network | ipaddress.IPv6Network
+
+
+class Gate:
+    """Who is let in: addresses and networks (`doors.allow`). Raises PortError for what is neither."""
+
+    def __init__(self, networks: Iterable[str]) -> None:
+        self._networks = [_network(text) for text in networks]
+        self._known: dict[str, bool] = {}
+
+    def lets(self, host: str) -> bool:
+        """Whether an address is."""
+        if host not in self._known:
+            if len(self._known) >= SENDERS:
+                self._known.clear()
+            address = ipaddress.ip_address(host)
+            self._known[host] = any(address in network for network in self._networks)
+        return self._known[host]
 
 
 def outward() -> str:
@@ -13,3 +38,12 @@ def outward() -> str:
             return str(probe.getsockname()[0])
         except OSError:
             return "127.0.0.1"
+
+
+def _network(text: str) -> Network:
+    try:
+        return ipaddress.ip_network(text, strict=False)
+    except ValueError:
+        raise PortError(
+            f"doors.allow: {text!r:.60} is no address or network: write 192.168.1.20 or 192.168.1.0/24"
+        ) from None

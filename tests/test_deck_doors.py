@@ -285,3 +285,29 @@ def test_every_answer_forbids_what_the_page_does_not_need(server: Server) -> Non
     assert "<script>" not in page
     assert "style=" not in page
     assert re.search(r"\son\w+=", page) is None
+
+
+def test_who_may_play_over_osc_asks_oscquery_without_the_token_and_nothing_else(hand: Stagehand) -> None:
+    doors = Doors(deck=0, open=True, allow=("127.0.0.1",))
+    with serving(hand, doors) as server:
+        assert get(server, "/lw/walk/speed?VALUE", Accept="*/*").status_code == 200
+        assert "OSC_TRANSPORT" in get(server, "/?HOST_INFO", Accept="*/*").json()
+        with line(server, "") as asking:
+            asking.send(json.dumps({"COMMAND": "LISTEN", "DATA": "/lw/walk/speed"}))
+            assert bytes(asking.recv(timeout=30)).startswith(b"/lw/walk/speed")
+        assert get(server, "/", Accept="text/html").status_code == 401
+        assert [get(server, path).status_code for path in ("/metrics", "/atlas", "/static/index.html")] == [401] * 3
+        assert [refused(server, path) for path in ("ws", "preview")] == [403, 403]
+        assert refused(server, "", Origin="http://evil.example") == 403
+        assert get(server, "/lw", Host="evil.example").status_code == 400
+        assert get(server, f"/?token={server.token}", Accept="*/*").headers["set-cookie"]
+
+
+@pytest.mark.parametrize(
+    "doors",
+    [Doors(deck=0, open=True, allow=("198.51.100.1",)), Doors(deck=0, open=True, osc=None, allow=("127.0.0.1",))],
+)
+def test_who_may_not_is_asked_for_the_token(hand: Stagehand, doors: Doors) -> None:
+    with serving(hand, doors) as server:
+        assert get(server, "/lw", Accept="*/*").status_code == 401
+        assert refused(server, "") == 403

@@ -20,7 +20,6 @@ from installation.controls import Trigger
 from installation.live.venue import Doors
 from installation.osc import Server, codec
 from installation.osc.advertise import OSC, QUERY, advertise, services
-from installation.osc.server import Gate
 from latentworld.errors import PortError
 
 
@@ -139,12 +138,13 @@ def test_the_port_is_loopbacks_alone_until_the_doors_open(backstage: Stagehand, 
 
 
 def test_only_the_allowed_are_heard() -> None:
-    gate = Gate(Doors(open=True, allow=("192.168.1.0/24", "10.0.0.7")))
+    gate = Server(Stagehand(), Doors(open=True, allow=("192.168.1.0/24", "10.0.0.7")))._gate
     heard = ["127.0.0.1", "192.168.1.200", "10.0.0.7"]
     assert [host for host in [*heard, "192.168.2.1", "10.0.0.8", "8.8.8.8"] if gate.lets(host)] == heard
-    assert not Gate(Doors(allow=("192.168.1.0/24",))).lets("192.168.1.200")  # the doors are shut
+    shut = Server(Stagehand(), Doors(allow=("192.168.1.0/24",)))
+    assert not shut._gate.lets("192.168.1.200")
     with pytest.raises(PortError, match=r"doors\.allow: 'the phone' is no address"):
-        Gate(Doors(open=True, allow=("the phone",)))
+        Server(Stagehand(), Doors(open=True, allow=("the phone",)))
 
 
 def test_strangers_are_dropped_and_counted(backstage: Stagehand, server: Server, client: socket.socket) -> None:

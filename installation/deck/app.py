@@ -13,6 +13,7 @@ from installation.deck import preview, socket
 from installation.deck.auth import Door, Names, Token
 from installation.deck.hub import DIGITS, LISTS, Hub
 from installation.live.contract import Backstage
+from installation.network import Gate
 from installation.plain import plain
 
 if TYPE_CHECKING:
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
     from starlette.requests import Request
     from starlette.responses import Response
     from starlette.routing import BaseRoute
+    from starlette.types import Scope
     from starlette.websockets import WebSocket
 
 STATIC = Path(__file__).parent / "static"
@@ -27,8 +29,11 @@ OscPort = Callable[[], int | None]
 _log = logging.getLogger(__name__)
 
 
-def build(hub: Hub, names: Names, token: Token | None, clock: Callable[[], float], osc_port: OscPort) -> Starlette:
-    """The application. token: None while the doors are shut; clock: seconds, for what each may send."""
+def build(
+    hub: Hub, names: Names, token: Token | None, players: Gate, clock: Callable[[], float], osc_port: OscPort
+) -> Starlette:
+    """The application. token: None while the doors are shut; players: who uses OSCQuery without it; clock: seconds, for
+    what each may send."""
     from starlette.applications import Starlette
     from starlette.middleware import Middleware
     from starlette.routing import Mount
@@ -42,13 +47,16 @@ def build(hub: Hub, names: Names, token: Token | None, clock: Callable[[], float
         yield
         gathering.cancel()
 
+    def free(scope: Scope) -> bool:
+        return query.asked(scope) and bool(scope.get("client")) and players.lets(scope["client"][0])
+
     routes: list[BaseRoute] = [
         *query.routes(hub.backstage, osc_port),
         *_pages(hub.backstage),
         *_sockets(hub),
         Mount("/static", StaticFiles(directory=STATIC)),
     ]
-    door = Middleware(Door, names=names, token=token, clock=clock)
+    door = Middleware(Door, names=names, token=token, free=free, clock=clock)
     return Starlette(routes=routes, middleware=[door], lifespan=lifespan)
 
 

@@ -2,7 +2,8 @@
 
 Host must be one of ours, which no page from elsewhere can arrange (DNS rebinding); Origin, which browsers always send
 with a WebSocket, must be that very host. With open doors everything but `/health` wants the token, as a cookie that
-`/?token=...` sets once, or as `Authorization: Bearer`.
+`/?token=...` sets once, or as `Authorization: Bearer`. OSCQuery's programs send neither: machines that may play over
+OSC (`doors.allow`) ask for the address space without.
 """
 
 from __future__ import annotations
@@ -119,10 +120,13 @@ class Token:
 
 
 class Door:
-    """ASGI middleware that stands before everything. token: None while the doors are shut; clock: seconds."""
+    """ASGI middleware that stands before everything. token: None while the doors are shut; free: which connections
+    want none all the same; clock: seconds."""
 
-    def __init__(self, app: ASGIApp, names: Names, token: Token | None, clock: Callable[[], float]) -> None:
-        self._app, self._names, self._token, self._clock = app, names, token, clock
+    def __init__(
+        self, app: ASGIApp, names: Names, token: Token | None, free: Callable[[Scope], bool], clock: Callable[[], float]
+    ) -> None:
+        self._app, self._names, self._token, self._free, self._clock = app, names, token, free, clock
         self._clients: OrderedDict[str, Bucket] = OrderedDict()
         self._sockets: Counter[str] = Counter()
 
@@ -144,16 +148,16 @@ class Door:
             await _answer(send, 429, "too many requests: wait a second")
         elif self._token is None or self._token.opens(headers, port):
             await self._app({**scope, "trusted": True}, receive, _guarded(send))
-        elif scope["path"] in PUBLIC:
-            await self._app({**scope, "trusted": False}, receive, _guarded(send))
         elif scope["path"] == "/" and self._token.fits(_query(scope, "token")):
             await _answer(send, 200, WELCOME, ((b"set-cookie", self._token.cookie(port)),))
+        elif scope["path"] in PUBLIC or self._free(scope):
+            await self._app({**scope, "trusted": False}, receive, _guarded(send))
         else:
             await _answer(send, 401, LOCKED, ((b"www-authenticate", b"Bearer"),))
 
     async def _websocket(self, scope: Scope, receive: Receive, send: Send) -> None:
         headers = dict(scope["headers"])
-        shut = self._token is not None and not self._token.opens(headers, _port(scope))
+        shut = self._token is not None and not (self._token.opens(headers, _port(scope)) or self._free(scope))
         if shut or self._refused(scope, headers) is not None:
             await send({"type": "websocket.close", "code": 1008})  # before it is accepted: HTTP 403
             return

@@ -17,7 +17,7 @@ from installation.deck.hub import Hub
 from installation.extras import need
 from installation.live.contract import Backstage
 from installation.live.venue import Doors
-from installation.network import outward
+from installation.network import Gate, outward
 from latentworld.errors import PortError
 
 if TYPE_CHECKING:
@@ -70,7 +70,8 @@ class Server:
             undo.callback(hub.close)
             names = Names(self._doors.hosts, own=self._doors.open)
             token = None if self.token is None else Token(self.token)
-            serving = _serving(uvicorn, app.build(hub, names, token, self._clock, self._osc_port))
+            players = Gate(self._doors.allow if self._doors.open and self._doors.osc is not None else ())
+            serving = _serving(uvicorn, app.build(hub, names, token, players, self._clock, self._osc_port))
             thread = threading.Thread(target=serving.run, args=([listening],), name="deck", daemon=True)
             undo.callback(_end, serving, thread)
             thread.start()

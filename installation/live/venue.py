@@ -52,7 +52,7 @@ class Wall(_Part):
 
 class Doors(_Part):
     """The network. Loopback only, unless `open`: then the deck asks for a token, and OSC hears the senders in `allow`
-    (addresses or networks such as 192.168.1.0/24)."""
+    (addresses or networks such as 192.168.1.0/24), who may ask OSCQuery too."""
 
     open: bool = False
     allow: Annotated[tuple[str, ...], Strict(False)] = ()

@@ -7,7 +7,7 @@ Starlette, to be mounted by the deck *before* its own `/`:
 
 `/` is a deck's page to a browser (which accepts text/html) and the root of the address space to anything else, and
 `/?HOST_INFO` to all; the rest lies under `/lw`. The deck's middleware for Host and Origin stands before these routes as
-before its own; `permit` says who needs no token.
+before its own; with open doors it lets through what is `asked` by those who may play over OSC too, without the token.
 
 A node has one TYPE. Main addresses of floats have RANGE 0..1, `/raw` below them their units and range. Booleans are T
 or F with their VALUE spelt out, triggers are T without one.
@@ -30,7 +30,6 @@ from installation.osc.handler import Handler
 from installation.parameters import ROOT, Parameter, Value
 
 if TYPE_CHECKING:
-    from starlette.requests import HTTPConnection
     from starlette.routing import BaseRoute
     from starlette.websockets import WebSocket
 
@@ -58,7 +57,6 @@ _ACCESS = {"r": 1, "w": 2, "rw": 3}
 _UNITS = {"s": "time.second", "Hz": "time.frequency", "bpm": "time.bpm"}
 Node = dict[str, Any]
 Values = Mapping[str, Value | None]
-Permit = Callable[["HTTPConnection"], bool]
 
 
 def tree(table: Mapping[str, Parameter], values: Values) -> Node:
@@ -159,13 +157,19 @@ class Listener:
         return [pack(*message) for message in told]
 
 
-def routes(
-    backstage: Backstage, osc_port: Callable[[], int | None], permit: Permit = lambda connection: True
-) -> list[BaseRoute]:
+def asked(scope: Mapping[str, Any]) -> bool:
+    """Whether an ASGI connection is for the address space, so that `routes` serve it."""
+    path = scope["path"]
+    if scope["type"] == "websocket":
+        return bool(path == "/")
+    return path == ROOT or path.startswith(ROOT + "/") or (path == "/" and not _browses(scope))
+
+
+def routes(backstage: Backstage, osc_port: Callable[[], int | None]) -> list[BaseRoute]:
     """Routes for Starlette: GET of `/` (see above) and `/lw...`, and a WebSocket at `/`.
 
-    osc_port: the OSC server's port, asked for with each request; permit: refuses with 403 where it says no. A packet
-    sent over the WebSocket is taken as one over UDP is. Raises ShowError when Starlette is missing.
+    osc_port: the OSC server's port, asked for with each request. A packet sent over the WebSocket is taken as one over
+    UDP is. Raises ShowError when Starlette is missing.
     """
     from installation.extras import need
 
@@ -180,8 +184,6 @@ def routes(
             return super().matches(scope) if not _browses(scope) else (Match.NONE, {})
 
     def get(request: Request) -> Response:
-        if not permit(request):
-            return Response(status_code=403)
         desk = backstage.desk
         root = tree(desk.table, {name: desk.shown(name) for name in desk.values()})
         status, content = answer(root, request.url.path, request.url.query, host_info(osc_port()))
@@ -189,10 +191,7 @@ def routes(
         return Response(status_code=status) if content is None else JSONResponse(content, status, headers)
 
     async def stream(socket: WebSocket) -> None:
-        if permit(socket):
-            await _stream(socket, backstage)
-        else:
-            await socket.close(1008)
+        await _stream(socket, backstage)
 
     return [
         Root("/", get, methods=["GET"]),

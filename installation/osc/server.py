@@ -9,7 +9,6 @@ thread is busy half of the time at worst.
 from __future__ import annotations
 
 import contextlib
-import ipaddress
 import logging
 import os
 import select
@@ -21,6 +20,7 @@ from collections.abc import Callable, Sequence
 
 from installation.live.contract import Backstage
 from installation.live.venue import Doors
+from installation.network import HERE, Gate
 from installation.osc import codec
 from installation.osc.addresses import book
 from installation.osc.feedback import Feedback, Target
@@ -31,10 +31,8 @@ REST, LONG = 0.005, 0.05  # seconds between rounds, in which few came and in whi
 MOST = 512  # packets of a round
 FEW = 12  # as many are heard one by one; of more, those that are overtaken are not even read
 NICE = 5  # of the port's thread
-SENDERS = 1024  # whose admission is remembered
 BUFFER = 1 << 20  # bytes the kernel keeps, if it will
 _log = logging.getLogger(__name__)
-Network = ipaddress.IPv4Network | ipaddress.IPv6Network
 Packet = tuple[bytes, Target]
 
 
@@ -50,7 +48,7 @@ class Server:
         self._socket: socket.socket | None = None
         self._stop = threading.Event()
         self._thread: threading.Thread | None = None
-        self._gate = Gate(doors)
+        self._gate = Gate((HERE, *(doors.allow if doors.open else ())))
         self._feedback: Feedback | None = None
         self._handler: Handler | None = None
         self.port: int | None = None
@@ -135,23 +133,6 @@ class Server:
         return target[1] == self.port and target[0] in _own_addresses()
 
 
-class Gate:
-    """Who is heard: this machine, and, where the doors are open, `allow`. Raises PortError for what is no network."""
-
-    def __init__(self, doors: Doors) -> None:
-        self._networks = [_network(text) for text in ("127.0.0.0/8", *(doors.allow if doors.open else ()))]
-        self._known: dict[str, bool] = {}
-
-    def lets(self, host: str) -> bool:
-        """Whether packets from an address are heard."""
-        if host not in self._known:
-            if len(self._known) >= SENDERS:
-                self._known.clear()
-            address = ipaddress.ip_address(host)
-            self._known[host] = any(address in network for network in self._networks)
-        return self._known[host]
-
-
 def newest(packets: Sequence[Packet], settable: frozenset[bytes]) -> list[Packet]:
     """Without those that set what the same sender sets again later; bundles, presses and questions stay."""
     kept: list[Packet] = []
@@ -187,15 +168,6 @@ def _bound(host: str, port: int) -> socket.socket:
             "another port (0: any), or go without by --no-osc"
         ) from error
     return opened
-
-
-def _network(text: str) -> Network:
-    try:
-        return ipaddress.ip_network(text, strict=False)
-    except ValueError:
-        raise PortError(
-            f"doors.allow: {text!r:.60} is no address or network: write 192.168.1.20 or 192.168.1.0/24"
-        ) from None
 
 
 def _own_addresses() -> set[str]:

@@ -109,6 +109,7 @@ export class Chart {
     const raw = this.view.span / (small ? 3 : 5), power = 10 ** Math.floor(Math.log10(raw));
     const step = power * [1, 2, 5, 10].find((factor) => factor * power >= raw);
     const [left, top] = this.toPlane(0, 0), [right, bottom] = this.toPlane(width, height);
+    const head = width < 560 ? 70 : 20; // of β, below the bar of buttons; ticks begin below it
     context.lineWidth = 1;
     context.font = '11px system-ui, "DejaVu Sans", sans-serif';
     for (let alpha = Math.ceil(left / step) * step; alpha <= right; alpha += step) {
@@ -119,12 +120,12 @@ export class Chart {
     for (let beta = Math.ceil(bottom / step) * step; beta <= top; beta += step) {
       const y = Math.round(this.toScreen(0, beta)[1]) + 0.5;
       this.line(context, [[0, y], [width, y]], RULE);
-      if (!small && y > 20 && y < height - 26) this.word(context, tick(beta, step), 10, y + 4, 'left');
+      if (!small && y > head + 16 && y < height - 26) this.word(context, tick(beta, step), 10, y + 4, 'left');
     }
     if (small) return;
     context.font = 'italic 15px Georgia, "DejaVu Serif", serif';
     this.word(context, 'α', width - 16, height - 10, 'center');
-    this.word(context, 'β', 14, width < 560 ? 70 : 20, 'center'); // below the bar of buttons
+    this.word(context, 'β', 14, head, 'center');
   }
 
   word(context, text, x, y, align) {
