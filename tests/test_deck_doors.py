@@ -305,7 +305,11 @@ def test_who_may_play_over_osc_asks_oscquery_without_the_token_and_nothing_else(
 
 @pytest.mark.parametrize(
     "doors",
-    [Doors(deck=0, open=True, allow=("198.51.100.1",)), Doors(deck=0, open=True, osc=None, allow=("127.0.0.1",))],
+    [
+        Doors(deck=0, open=True, allow=("198.51.100.1",)),
+        Doors(deck=0, open=True, osc=None, allow=("127.0.0.1",)),
+        Doors(deck=0, open=True, allow=("the phone",)),
+    ],
 )
 def test_who_may_not_is_asked_for_the_token(hand: Stagehand, doors: Doors) -> None:
     with serving(hand, doors) as server:

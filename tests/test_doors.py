@@ -22,6 +22,8 @@ from pythonosc.osc_message_builder import OscMessageBuilder
 from websockets.exceptions import ConnectionClosed, InvalidStatus
 from websockets.sync.client import ClientConnection, connect
 
+from installation.network import outward
+
 Packet = tuple[str, list[object]]
 TOO_LONG = "x" * 65
 PATHS = ["../evil", "..", "/etc/passwd", "a/b", "a\\b", ".hidden", "evil.json", TOO_LONG, "", "~root", "CON:"]
@@ -150,14 +152,9 @@ class Osc:
         return any(address == "/lw/pong" and said[0] == "there?" for address, said in self.answers(tries))
 
 
-def outward() -> str:
-    """This machine's address in the network; a socket that is connected sends nothing."""
-    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
-        try:
-            probe.connect(("192.0.2.1", 9))
-            host = str(probe.getsockname()[0])
-        except OSError:
-            pytest.skip("this machine is in no network")
+def own_address() -> str:
+    """This machine's address in the network."""
+    host = outward()
     if host.startswith("127."):
         pytest.skip("this machine is in no network")
     return host
@@ -189,7 +186,7 @@ def test_an_open_show_has_the_same_two_doors(opened: Show) -> None:
 
 
 def test_nobody_reaches_a_shut_show_from_the_network(shut: Show) -> None:
-    host = outward()
+    host = own_address()
     with pytest.raises(httpx.ConnectError):
         httpx.get(f"http://{host}:{shut.deck}/health", trust_env=False)
     with Osc(shut, host) as client:
@@ -344,14 +341,14 @@ def test_the_token_opens_no_other_name(opened: Show) -> None:
 
 
 def test_an_open_show_is_reached_by_its_address(opened: Show) -> None:
-    host = outward()
+    host = own_address()
     bearer = {"Authorization": f"Bearer {opened.token}"}
     assert httpx.get(f"http://{host}:{opened.deck}/metrics", trust_env=False).status_code == 401
     assert httpx.get(f"http://{host}:{opened.deck}/metrics", headers=bearer, trust_env=False).status_code == 200
 
 
 def test_open_osc_hears_this_machine_and_the_list_alone(opened: Show) -> None:
-    with Osc(opened, outward()) as stranger:
+    with Osc(opened, own_address()) as stranger:
         assert not stranger.ping()
         stranger.send("/lw/snapshot/save", "stranger")
     with Osc(opened) as client:

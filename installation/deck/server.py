@@ -70,8 +70,7 @@ class Server:
             undo.callback(hub.close)
             names = Names(self._doors.hosts, own=self._doors.open)
             token = None if self.token is None else Token(self.token)
-            players = Gate(self._doors.allow if self._doors.open and self._doors.osc is not None else ())
-            serving = _serving(uvicorn, app.build(hub, names, token, players, self._clock, self._osc_port))
+            serving = _serving(uvicorn, app.build(hub, names, token, self._players(), self._clock, self._osc_port))
             thread = threading.Thread(target=serving.run, args=([listening],), name="deck", daemon=True)
             undo.callback(_end, serving, thread)
             thread.start()
@@ -81,6 +80,12 @@ class Server:
     def stop(self) -> None:
         """Close every deck. May be called again."""
         self._undo.close()
+
+    def _players(self) -> Gate:
+        """Who may play over OSC; nobody where the list cannot be read, which OSC's port tells."""
+        with contextlib.suppress(PortError):
+            return Gate(self._doors.allow if self._doors.open and self._doors.osc is not None else ())
+        return Gate(())
 
     def _listen(self) -> socket.socket:
         host = "0.0.0.0" if self._doors.open else "127.0.0.1"
