@@ -30,12 +30,13 @@ import psutil  # type: ignore[import-untyped]
 import torch
 from common import show
 
-from installation import atlases, rig
+from installation import rig
+from installation.atlas import surveys
 from latentworld import globe, preset
 from latentworld.atlas import field, settings, store, survey
-from latentworld.atlas.contract import Atlas, Render, Rendered
 from latentworld.atlas.mesh import mesh
 from latentworld.atlas.sampling import Adaptive, Globe, Window
+from latentworld.atlas.types import Atlas, Render, Rendered
 from latentworld.decoding.analytic import AnalyticDecoder, AnalyticEye, analytic
 
 CREATED = settings.provenance("benchmark")
@@ -92,7 +93,7 @@ def dense_survey(world: str, side: int, path: Path) -> Atlas:
     analytic = ["decoder.kind=analytic", *SMALL, "analytic.modes=12", "analytic.sigma=0.1"]
     journey = preset.load("neutral", analytic if world == "analytic" else ["decoder.kind=scout"])
     studio = rig.open_studio(journey)
-    out = atlases.folder(path)
+    out = surveys.folder(path)
     scout = world == "embedded"
     began, first = time.monotonic(), [-1]
 
@@ -101,7 +102,7 @@ def dense_survey(world: str, side: int, path: Path) -> Atlas:
         if block % 256 == 0:
             print(f"{done}/{total}  {(done - first[0]) / (time.monotonic() - began):.1f}/s", flush=True)
 
-    with atlases.begin(studio, out, Window(rows=side, columns=side), thumb=16, block=64, scout=scout) as kept:
+    with surveys.begin(studio, out, Window(rows=side, columns=side), thumb=16, block=64, scout=scout) as kept:
         survey.run(kept, rig.renderer(studio, 16, scout), told)
         return kept.atlas()
 
@@ -189,13 +190,13 @@ def timed(options: argparse.Namespace) -> int:
     studio = rig.open_studio(journey)
     loaded = time.monotonic()
     with tempfile.TemporaryDirectory() as folder:
-        out = atlases.folder(Path(folder) / "study")
+        out = surveys.folder(Path(folder) / "study")
         sampling = Window(rows=options.side, columns=options.side)
-        with atlases.begin(studio, out, sampling, scout=True) as kept:
+        with surveys.begin(studio, out, sampling, scout=True) as kept:
             survey.run(kept, rig.renderer(studio, 64, True))
         surveyed = time.monotonic()
-        found = atlases.conclude(out, rig.renderer(studio, 64, True), atlases.labeller(studio, None, None))
-        atlases.draw(out, found, "study")
+        found = surveys.conclude(out, rig.renderer(studio, 64, True), surveys.labeller(studio, None, None))
+        surveys.draw(out, found, "study")
     drawn = time.monotonic()
     count = options.side**2
     rows = [
@@ -204,7 +205,7 @@ def timed(options: argparse.Namespace) -> int:
         ["field, phases, pictures, page", f"{drawn - surveyed:.1f} s", ""],
         ["in all", f"{drawn - began:.1f} s", "<= 360 s at 50 x 50"],
     ]
-    rows += [[name, f"{value:.4g}", ""] for name, value in atlases.summary(found).items()]
+    rows += [[name, f"{value:.4g}", ""] for name, value in surveys.summary(found).items()]
     show(f"{options.side} x {options.side} with the embedded world's scout", ["", "measured", "goal"], rows)
     return 0 if drawn - began <= 360 else 1
 

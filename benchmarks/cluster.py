@@ -20,10 +20,10 @@ import numpy as np
 from common import show
 
 from latentworld.atlas import cluster
-from latentworld.atlas.contract import Render, Rendered
 from latentworld.atlas.sampling import Window
 from latentworld.atlas.settings import settings_of
 from latentworld.atlas.store import create
+from latentworld.atlas.types import Render, Rendered
 from latentworld.globe import Array
 from latentworld.plane import Plane
 from latentworld.vertices import from_seeds

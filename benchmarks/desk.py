@@ -10,13 +10,13 @@ from collections.abc import Callable
 
 import numpy as np
 
-from installation.desk import Desk
-from installation.desk.audio import Heard, listen
-from installation.midi.clock import Clock
-from installation.midi.links import Control, Link
-from installation.midi.messages import control_change
-from installation.midi.surface import Surface
-from installation.parameters import LFOS, table
+from installation.control.desk import Desk
+from installation.control.desk.audio import Heard, listen
+from installation.control.parameters import LFOS, table
+from installation.ports.midi.clock import Clock
+from installation.ports.midi.links import Control, Link
+from installation.ports.midi.messages import control_change
+from installation.ports.midi.surface import Surface
 
 
 def busy(desk: Desk) -> None:

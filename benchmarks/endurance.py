@@ -26,10 +26,10 @@ from typing import Any
 import numpy as np
 import psutil  # type: ignore[import-untyped]
 
-from installation.live.children import Programs
-from installation.live.supervisor import OURS, Show
-from installation.live.venue import Doors, Venue, Wall
-from installation.live.wire import Message
+from installation.ipc.wire import Message
+from installation.show.children import Programs
+from installation.show.supervisor import OURS, Show
+from installation.venue import Doors, Venue, Wall
 from latentworld.preset import load
 
 STANDINS = Path(__file__).parent.parent / "tests" / "show"
@@ -110,7 +110,7 @@ def kills(options: argparse.Namespace) -> None:
 
 
 def _hurt(show: Watched, name: str, how: signal.Signals) -> dict[str, Any]:
-    child = show._company.renderer.child
+    child = show._processes.renderer.child
     assert child is not None
     last = show.ticks[-1][1]
     reported, said = len(show.reports), len(show.said)

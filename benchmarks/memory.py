@@ -15,8 +15,8 @@ from typing import Self
 import numpy as np
 import psutil  # type: ignore[import-untyped]
 
-from installation import show
 from installation.clock import Stopwatch
+from installation.film import make
 from installation.frames import Frames
 from latentworld import preset
 
@@ -58,7 +58,7 @@ def main() -> None:
     journey = preset.load("analytic", [*settings, "film.scale=1", "decoder.steps=10"])
     gauge = Gauge(options.frames)
     with tempfile.TemporaryDirectory() as folder:
-        film = show.film(journey, Path(folder), sinks=[gauge])
+        film = make.film(journey, Path(folder), sinks=[gauge])
     index, memory = np.array(gauge.samples, dtype=np.float64).T
     late = index > options.frames / 5
     slope = np.polyfit(index[late], memory[late], 1)[0]

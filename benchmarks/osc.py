@@ -31,10 +31,10 @@ sys.path.insert(0, str(Path(__file__).parent.parent / "tests"))
 from osc_packets import packets
 from osc_standins import Stagehand
 
-from installation.live.venue import Doors
-from installation.osc import Server, addresses, codec
-from installation.osc.feedback import Feedback
-from installation.osc.handler import Handler
+from installation.ports.osc import Server, addresses, codec
+from installation.ports.osc.feedback import Feedback
+from installation.ports.osc.handler import Handler
+from installation.venue import Doors
 
 SOCKET_SHARE = 20
 LIMIT, SLOW = 0.005, 0.001  # seconds of processor: the aim, and from where a packet is handled again

@@ -40,8 +40,7 @@ def timed(run: Callable[[], Any], repeats: int) -> tuple[float, float]:
 
 def parts(asked: argparse.Namespace) -> None:
     """Milliseconds a picture by engine and batch: denoising, painting, CLIP, and the rest of a tick."""
-    from installation.frames import develop
-    from installation.render.sink import digest
+    from installation.frames import develop, digest
     from latentworld import worlds
     from latentworld.decoding import scout_decoder
     from latentworld.plane import Plane
@@ -80,8 +79,8 @@ def parts(asked: argparse.Namespace) -> None:
 
 def live(asked: argparse.Namespace) -> None:
     """The process itself, a fader moved ten times a second: pictures a second, and control to ring."""
-    from installation.live.ring import Ring
-    from installation.live.wire import Wire
+    from installation.ipc.ring import Ring
+    from installation.ipc.wire import Wire
     from latentworld import preset
 
     ring = Ring.create(8, (1024, 1024))
@@ -137,9 +136,9 @@ def _watched(wire: Any, seconds: float, began: float) -> list[tuple[str, str]]:
 
 def looks(asked: argparse.Namespace) -> None:
     """Share of the arc in the top decile of nearness to a rift, by what a look costs and how many rays it has."""
-    from installation.controls import Controls
-    from installation.render import helm as live_helm
-    from installation.render.helm import Course, Helm
+    from installation.control.controls import Controls
+    from installation.render import live_pilot as live_helm
+    from installation.render.live_pilot import Course, LivePilot
     from latentworld import globe
     from latentworld.decoding.analytic import SHELL, analytic
     from latentworld.pacing import PacingSpec
@@ -162,7 +161,7 @@ def looks(asked: argparse.Namespace) -> None:
         walk = Free(unit, globe.project(unit, random.normal(size=3)), plane.target, ease=115.0)
         course = [Course(plane, probe=feature, cost=cost, here=feature(unit[None], np.ones(1))[0])]  # type: ignore[arg-type]
         spec = PilotSpec(attraction=attraction, fan=rays)
-        pilot = Helm(spec, PacingSpec(speed=speed), 0.0, lambda: course[0], lambda: 0.1)
+        pilot = LivePilot(spec, PacingSpec(speed=speed), 0.0, lambda: course[0], lambda: 0.1)
         units = []
         for _ in range(400):
             steering = pilot(walk, None, Controls(), 1)

@@ -65,8 +65,8 @@ class Watch:
         self._first: dict[str, Any] = {}
         self._begun, self._cpu = time.monotonic(), self._times()
         show.watch(self._tick)
-        heard = show._gauges.stage
-        show._gauges.stage = lambda now, message: (self._report(message), heard(now, message))[1]
+        heard = show._status_collector.stage
+        show._status_collector.stage = lambda now, message: (self._report(message), heard(now, message))[1]
 
     def pictures(self) -> int:
         """Since the last cut."""
@@ -111,7 +111,7 @@ class Watch:
     def _processes(self) -> dict[str, psutil.Process]:
         return {
             "show": psutil.Process(),
-            **{who: psutil.Process(pid) for who, pid in self._show._company.pids().items()},
+            **{who: psutil.Process(pid) for who, pid in self._show._processes.pids().items()},
         }
 
     def _times(self) -> dict[str, float]:
@@ -120,8 +120,8 @@ class Watch:
 
 def inside(asked: dict[str, Any]) -> None:
     """Perform; `cut` on stdin is answered by a window on stdout, the end of stdin ends the show."""
-    from installation.live.supervisor import Show
-    from installation.live.venue import Doors, Venue, Wall
+    from installation.show.supervisor import Show
+    from installation.venue import Doors, Venue, Wall
     from latentworld import preset as presets
 
     wall = Wall(kind=asked["wall"], size=tuple(asked["size"]), rate=asked["rate"])

@@ -27,7 +27,7 @@ from typing import Any
 import numpy as np
 import psutil
 
-from installation.live.ring import Ring
+from installation.ipc.ring import Ring
 
 WARM = 4.0  # seconds that are not counted
 

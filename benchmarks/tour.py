@@ -24,10 +24,10 @@ from numpy.typing import NDArray
 
 from latentworld import globe, walks
 from latentworld.atlas import field, mesh
-from latentworld.atlas.contract import Rendered
 from latentworld.atlas.sampling import Globe, Window
 from latentworld.atlas.survey import in_memory
 from latentworld.atlas.tour import plan
+from latentworld.atlas.types import Rendered
 from latentworld.decoding.analytic import AnalyticEye, analytic, lattice_modes
 from latentworld.lipschitz import along
 from latentworld.plane import Plane

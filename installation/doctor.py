@@ -12,7 +12,7 @@ from typing import Any
 import psutil  # type: ignore[import-untyped]
 
 from installation.film.encoder import Encoder, Recipe, binary
-from installation.film.preview import display
+from installation.film.preview_window import display
 from latentworld import __version__, worlds
 from latentworld.device import choose
 from latentworld.errors import LatentWorldError

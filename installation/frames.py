@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -34,3 +35,8 @@ def develop(pictures: Tensor) -> Pictures:
     """Pictures [n, 3, height, width] in 0..1 to uint8[n, height, width, 3], rounded as the diffusers pipeline does."""
     values = np.rint(pictures.detach().numpy() * np.float32(255)).clip(0, 255).astype(np.uint8)
     return np.ascontiguousarray(values.transpose(0, 2, 3, 1))
+
+
+def digest(picture: NDArray[np.uint8]) -> str:
+    """Of a picture's bytes, 16 hexadecimal digits: equal pictures, equal digests."""
+    return hashlib.blake2b(np.ascontiguousarray(picture).tobytes(), digest_size=8).hexdigest()

@@ -9,9 +9,9 @@ from typing import Protocol
 import numpy as np
 
 from installation.clock import Tick
-from installation.controls import Controls
+from installation.control.controls import Controls
 from installation.frames import Frames, develop
-from latentworld.decoding.contract import Decoder
+from latentworld.decoding.decoder import Decoder
 from latentworld.lipschitz import Rates, along
 from latentworld.plane import Plane
 from latentworld.prompts import Prompt

@@ -15,15 +15,15 @@ from installation.frames import develop
 from installation.loop import Pilot, Scene
 from latentworld import vertices, walks, worlds
 from latentworld.atlas import settings
-from latentworld.atlas.contract import Render, Rendered
 from latentworld.atlas.thumbs import thumbnails
-from latentworld.decoding import Decoder, Memo, Watch, faithful_decoder, scout_decoder
+from latentworld.atlas.types import Render, Rendered
+from latentworld.decoding import Cached, Decoder, Watch, faithful_decoder, scout_decoder
 from latentworld.decoding.analytic import AnalyticDecoder, AnalyticEye, analytic
-from latentworld.decoding.contract import Around
+from latentworld.decoding.decoder import Around
 from latentworld.device import choose
 from latentworld.errors import WorldMismatch
 from latentworld.lipschitz import Array, Lookout
-from latentworld.pilot import Pilot as Helm
+from latentworld.pilot import Pilot as FilmPilot
 from latentworld.plane import Plane
 from latentworld.preset import Preset, parse
 from latentworld.prompts import Prompt
@@ -98,12 +98,12 @@ def build(preset: Preset, watch: Watch | None = None) -> Rig:
     preset, plane, prompt = studio.preset, studio.plane, studio.prompt
     walk = walks.build(preset.walk, plane)
     # the pacing looks ahead through the very decoder that makes the frames: what it saw, the memo hands out as frames
-    decoder = Memo(studio.decoder, capacity=max(64, 12 * studio.decoder.profile.batch))
+    decoder = Cached(studio.decoder, capacity=max(64, 12 * studio.decoder.profile.batch))
     scout = lookout(plane, studio.scout, studio.eye, prompt)
     ahead = lookout(plane, decoder, studio.eye, prompt) if preset.pacing.look == "faithful" else scout
     batch = decoder.profile.batch
     helm = charted(studio, scout)
-    pilot = Helm(preset.pilot, preset.pacing, plane, helm, ahead, fps=preset.film.fps, batch=batch)
+    pilot = FilmPilot(preset.pilot, preset.pacing, plane, helm, ahead, fps=preset.film.fps, batch=batch)
     clock = CountedClock(preset.film.frames, preset.film.fps, batch)
     bare = lookout(plane, studio.decoder, studio.eye, prompt)
     return Rig(preset, studio.world, plane, decoder, studio.eye, studio.seer, prompt, walk, pilot, clock, bare)
@@ -153,11 +153,11 @@ def remote_renderer(text: str, thumb: int, scout: bool) -> Render:
 
     studio = open_studio(parse(tomllib.loads(text)))
     decoder = studio.scout if scout else studio.decoder
-    told = {"profile": asdict(decoder.profile), "thumb": thumb, **country(studio)}
+    told = {"profile": asdict(decoder.profile), "thumb": thumb, **provenance(studio)}
     return Vouched(renderer(studio, thumb, scout), told)
 
 
-def country(studio: Studio) -> dict[str, Any]:
+def provenance(studio: Studio) -> dict[str, Any]:
     """What an atlas's settings say of where it is, as plain values."""
     prompt = studio.prompt
     return {
@@ -187,10 +187,10 @@ def mapped(studio: Studio) -> Prior | None:
     from latentworld.atlas import mesh, prior, store
 
     atlas = store.read(spec.atlas)
-    here = country(studio)
+    here = provenance(studio)
     told = settings.differences({key: atlas.settings.get(key) for key in here}, here)
     if told:
-        raise WorldMismatch(f"the atlas {spec.atlas} is of another country: {'; '.join(told)}; survey this one")
+        raise WorldMismatch(f"the atlas {spec.atlas} is of elsewhere: {'; '.join(told)}; survey this world and plane")
     return prior.lookout(atlas, mesh.mesh(atlas))
 
 

@@ -1,7 +1,7 @@
 """How far along the walk the next frames lie: constant latent speed, or constant CLIP speed.
 
 `even` places frames so that each is one target step of meaning after the last. It chooses them among probes it has
-decoded, so with a remembering decoder (`Memo`) the frames cost nothing extra. It is deterministic and knows no clock.
+decoded, so with a remembering decoder (`Cached`) the frames cost nothing extra. It is deterministic and knows no clock.
 """
 
 from __future__ import annotations

@@ -95,10 +95,10 @@ class PilotState:
 
 
 class Pilot:
-    """Helm and pacing as one step: `pilot(walk, rates, controls, n) -> Steering`.
+    """LivePilot and pacing as one step: `pilot(walk, rates, controls, n) -> Steering`.
 
     scout: the lookout of the helm (few-step decoder, or an atlas); ahead: the lookout of the pacing, the faithful
-    decoder in a `Memo` where frames must keep even steps; fps: frames per second; batch: probes the decoders take at
+    decoder in a `Cached` where frames must keep even steps; fps: frames per second; batch: probes the decoders take at
     once. controls: None, or anything with `attraction` (-1..1) and `speed` (latent arc per second) that override the
     specs; None keeps them. `state` is frozen and may be handed to a new pilot, which then goes on identically.
     """

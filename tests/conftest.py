@@ -11,13 +11,13 @@ import pytest
 from stores import surveyed
 
 from installation import cli
-from installation.live.ring import Ring
+from installation.ipc.ring import Ring
 
 if TYPE_CHECKING:  # what the show's extra brings is imported where it is used
     from deck_standins import Stagehand
     from osc_standins import Port
 
-    from installation.deck import Server
+    from installation.ports.deck import Server
 
 
 @pytest.fixture

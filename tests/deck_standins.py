@@ -17,21 +17,21 @@ import numpy as np
 from osc_standins import STATUS
 from PIL import Image
 
-from installation import parameters
-from installation.controls import Trigger
-from installation.deck import Server
-from installation.desk import Desk
-from installation.desk.snapshots import Snapshots
-from installation.live.contract import Status
-from installation.live.venue import Doors
-from installation.render.asks import png, routed
+from installation.backstage import Status
+from installation.control import parameters
+from installation.control.controls import Trigger
+from installation.control.desk import Desk
+from installation.control.desk.snapshots import Snapshots
+from installation.ports.deck import Server
+from installation.render.questions import png, routed
+from installation.venue import Doors
 from latentworld.errors import ShowError
 from latentworld.plane import Plane
 
 PLANE = Plane(np.random.default_rng(7).normal(size=(3, 4, 4, 4)))
 STEPS = 8
 SHUT = Doors(deck=0)
-Told = Mapping[str, Any]
+RecordedScene = Mapping[str, Any]
 
 
 def jpeg(number: int, side: int = 128) -> bytes:
@@ -63,7 +63,7 @@ class Stagehand:
             self.desk.tell_base(name, value)
         self.snapshots = Snapshots(folder / "snapshots", self.desk)
         self.presses: list[Trigger] = []
-        self.listeners: list[Callable[[Told], None]] = []
+        self.listeners: list[Callable[[RecordedScene], None]] = []
         self.asked: list[tuple[str, dict[str, Any]]] = []
         self.cancelled: list[Future[dict[str, Any]]] = []
         self.number, self.angle = 0, 0.0
@@ -92,11 +92,11 @@ class Stagehand:
     def picture(self) -> tuple[int, bytes] | None:
         return (self.number, jpeg(self.number)) if self.number else None
 
-    def watch(self, listener: Callable[[Told], None]) -> Callable[[], None]:
+    def watch(self, listener: Callable[[RecordedScene], None]) -> Callable[[], None]:
         self.listeners.append(listener)
         return lambda: self.listeners.remove(listener)
 
-    def atlas(self) -> Told | None:
+    def atlas(self) -> RecordedScene | None:
         return self.chart
 
     def takes(self) -> list[str]:

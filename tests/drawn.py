@@ -7,9 +7,9 @@ from dataclasses import asdict, dataclass, replace
 import numpy as np
 from surveys import PLANE, looked
 
-from latentworld.atlas.contract import Atlas, Line, Phases, Site
 from latentworld.atlas.sampling import Adaptive, Globe, Window
 from latentworld.atlas.survey import in_memory
+from latentworld.atlas.types import Atlas, Line, Phases, Site
 from latentworld.decoding.analytic import analytic
 from latentworld.lipschitz import Floor
 

@@ -8,8 +8,8 @@ import struct
 from collections.abc import Iterator
 from typing import Any
 
-from installation import parameters
-from installation.osc import addresses, codec
+from installation.control import parameters
+from installation.ports.osc import addresses, codec
 
 PLACES = addresses.book(parameters.table())
 ADDRESSES = [*PLACES, addresses.PING, addresses.GET, addresses.SUBSCRIBE, addresses.ERROR, "/lw", "/", "/x"]

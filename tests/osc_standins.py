@@ -11,12 +11,12 @@ from typing import Any
 
 from pythonosc.osc_message import OscMessage
 
-from installation import parameters
-from installation.desk import Desk
-from installation.live.contract import Status
-from installation.osc import addresses, codec
-from installation.osc.feedback import PERIOD, Feedback
-from installation.osc.handler import Handler
+from installation.backstage import Status
+from installation.control import parameters
+from installation.control.desk import Desk
+from installation.ports.osc import addresses, codec
+from installation.ports.osc.feedback import PERIOD, Feedback
+from installation.ports.osc.handler import Handler
 
 PHONE, TABLET = ("10.0.0.5", 9001), ("10.0.0.6", 9001)
 TABLE = parameters.table()

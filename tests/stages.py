@@ -20,7 +20,7 @@ import pytest
 from numpy.typing import NDArray
 from PIL import Image
 
-from installation.live.ring import Ring
+from installation.ipc.ring import Ring
 
 Picture = NDArray[np.uint8]
 PATIENCE = 60.0  # seconds: of a machine that seven others use

@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 
 from installation.clock import CountedClock
-from installation.controls import Controls, Mailbox
+from installation.control.controls import Controls, Mailbox
 from installation.film.sinks import Sink, Sinks
 from installation.frames import Frames
 from installation.loop import Scene, fixed, run

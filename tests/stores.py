@@ -9,10 +9,10 @@ import numpy as np
 from surveys import PLANE
 
 from latentworld.atlas import survey
-from latentworld.atlas.contract import Rendered
 from latentworld.atlas.sampling import Window
 from latentworld.atlas.settings import provenance, settings_of
 from latentworld.atlas.store import Store, create, read
+from latentworld.atlas.types import Rendered
 
 WINDOW = Window(rows=10, columns=7)
 

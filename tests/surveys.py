@@ -7,9 +7,9 @@ from collections.abc import Callable
 import numpy as np
 import torch
 
-from latentworld.atlas.contract import Atlas, Render, Rendered
 from latentworld.atlas.sampling import Adaptive, Globe, Window
 from latentworld.atlas.survey import in_memory
+from latentworld.atlas.types import Atlas, Render, Rendered
 from latentworld.decoding.analytic import AnalyticDecoder, AnalyticEye
 from latentworld.plane import Plane
 

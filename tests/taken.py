@@ -11,11 +11,10 @@ import numpy as np
 
 from installation import takes
 from installation.clock import Tick
-from installation.controls import Mailbox, Trigger
-from installation.desk import Change
-from installation.frames import Frames
+from installation.control.controls import Mailbox, Trigger
+from installation.control.desk import Change
+from installation.frames import Frames, digest
 from installation.loop import Scene, run
-from installation.render.sink import digest
 from installation.rig import build
 from installation.takes.take import prompt_of
 from latentworld import globe, preset, vertices, walks

@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
-from installation import atlases
+from installation.atlas import surveys
 from latentworld import preset
 from latentworld.atlas import store, survey, zoom
 
@@ -81,13 +81,13 @@ def test_plot_again_with_other_phases(made: Path, run, tmp_path: Path) -> None: 
     code, out, err = run("atlas", "plot", other, "--phases", "2", "--light", "--dpi", "40")
     assert code == 0, err
     assert str(other / "atlas.html") in out
-    assert len(atlases.findings(atlases.folder(other)).phases.names) == 2
+    assert len(surveys.findings(surveys.folder(other)).phases.names) == 2
 
 
 @pytest.fixture(scope="module")
 def folder(made: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The same as the write-up's folder."""
-    return atlases.export(atlases.folder(made), tmp_path_factory.mktemp("export") / "folder", True)
+    return surveys.export(surveys.folder(made), tmp_path_factory.mktemp("export") / "folder", True)
 
 
 def test_export_and_import_are_a_round_trip(made: Path, folder: Path, run, tmp_path: Path) -> None:  # type: ignore[no-untyped-def]
@@ -98,7 +98,7 @@ def test_export_and_import_are_a_round_trip(made: Path, folder: Path, run, tmp_p
     assert len(json.loads((folder / "metadata.json").read_text())["images"]) == 144
     code, _, err = run("atlas", "import", folder, "-o", tmp_path / "theirs", "--phases", "3", "--dpi", "40")
     assert code == 0, err
-    found = atlases.findings(atlases.folder(tmp_path / "theirs"))
+    found = surveys.findings(surveys.folder(tmp_path / "theirs"))
     assert found.atlas.grid == (12, 12)
     assert len(found.phases.names) == 3
 

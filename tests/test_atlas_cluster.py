@@ -21,13 +21,13 @@ import ray
 from surveys import PLANE, looked
 
 from latentworld.atlas import cluster, survey
-from latentworld.atlas.contract import Render, Rendered
-from latentworld.atlas.preview import Preview
+from latentworld.atlas.progress import ProgressPicture
 from latentworld.atlas.sampling import Adaptive, Window
 from latentworld.atlas.settings import settings_of
 from latentworld.atlas.store import Store, open_for_writing, read, resume_or_create
+from latentworld.atlas.types import Render, Rendered
 from latentworld.decoding.analytic import analytic
-from latentworld.decoding.contract import Profile
+from latentworld.decoding.decoder import Profile
 from latentworld.errors import AtlasError, AtlasMismatch, ClusterError, DecodeError
 from latentworld.globe import Array
 
@@ -174,7 +174,7 @@ def test_two_workers_one_of_them_killed_make_the_bytes_of_one_process_also_when_
         with pytest.raises(KeyboardInterrupt):
             cluster.survey(many, world, "auto", 1, ask)
         assert kept[0] not in many.pending()
-        preview = Preview(tmp_path / "preview.png", iter(range(1000)).__next__)
+        preview = ProgressPicture(tmp_path / "preview.png", iter(range(1000)).__next__)
         cluster.survey(many, factory, "auto", 3, lambda *told: kept.append(told[2]), preview, say=lines.append)
         assert len(one.generations) > 1
         assert (many.generations, many.complete) == (one.generations, True)

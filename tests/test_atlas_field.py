@@ -10,9 +10,9 @@ from surveys import PLANE, RAW, latents64, looked, part, shown, survey
 
 from latentworld import globe
 from latentworld.atlas import field, rifts
-from latentworld.atlas.contract import Atlas
 from latentworld.atlas.mesh import mesh
 from latentworld.atlas.sampling import Adaptive, Globe, Window
+from latentworld.atlas.types import Atlas
 from latentworld.decoding.analytic import analytic
 from latentworld.errors import AtlasError
 

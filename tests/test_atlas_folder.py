@@ -19,12 +19,12 @@ pytest.importorskip("zarr", reason="the extra `atlas` is not installed")
 from surveys import PLANE
 
 from latentworld.atlas import survey
-from latentworld.atlas.contract import Atlas, Rendered
 from latentworld.atlas.folder import export, import_folder, import_into, read_folder, stand_in
 from latentworld.atlas.sampling import Globe, Window
 from latentworld.atlas.settings import settings_of
 from latentworld.atlas.store import create, read
 from latentworld.atlas.thumbs import thumbnails
+from latentworld.atlas.types import Atlas, Rendered
 from latentworld.errors import AtlasDamaged, AtlasError, AtlasMismatch, OutputExists
 
 WINDOW = Window(alpha=(0.4, 0.6), beta=(-0.1, 1.7), rows=4, columns=3)

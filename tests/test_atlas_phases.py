@@ -11,10 +11,10 @@ from surveys import PLANE, looked, shown, survey
 
 from latentworld import globe
 from latentworld.atlas import field
-from latentworld.atlas.contract import Atlas, Line, Phases
 from latentworld.atlas.mesh import mesh
 from latentworld.atlas.phases import by_clusters, by_words, lines
 from latentworld.atlas.sampling import Adaptive, Globe, Window
+from latentworld.atlas.types import Atlas, Line, Phases
 from latentworld.decoding.analytic import analytic
 from latentworld.errors import AtlasError
 

@@ -13,10 +13,10 @@ import torch
 from installation import rig
 from latentworld import globe
 from latentworld.atlas import mesh, settings, store
-from latentworld.atlas.contract import Atlas, Mesh, Rendered
 from latentworld.atlas.prior import Prior, blended, lookout
 from latentworld.atlas.sampling import Adaptive, Globe, Window
 from latentworld.atlas.survey import in_memory
+from latentworld.atlas.types import Atlas, Mesh, Rendered
 from latentworld.decoding.analytic import SHELL, analytic
 from latentworld.errors import AtlasError, WorldMismatch
 from latentworld.pacing import PacingSpec

@@ -21,12 +21,12 @@ from stores import WINDOW, begin, render, same, surveyed, terms
 from surveys import PLANE
 
 from latentworld.atlas import survey
-from latentworld.atlas.contract import Phases
 from latentworld.atlas.dataset import dataset
 from latentworld.atlas.durable import Durable
 from latentworld.atlas.sampling import Adaptive, Globe, Window
 from latentworld.atlas.settings import differences, provenance, settings_of
 from latentworld.atlas.store import Store, create, open_for_writing, read, resume_or_create
+from latentworld.atlas.types import Phases
 from latentworld.decoding.analytic import analytic
 from latentworld.errors import AtlasBusy, AtlasDamaged, AtlasError, AtlasMismatch, OutputExists
 from latentworld.lipschitz import Floor

@@ -22,12 +22,12 @@ from surveys import PLANE, RAW
 from installation.rig import open_studio, renderer
 from latentworld import preset
 from latentworld.atlas import extras, places, survey
-from latentworld.atlas.contract import Rendered
-from latentworld.atlas.preview import BARE, Preview
+from latentworld.atlas.progress import BARE, ProgressPicture
 from latentworld.atlas.sampling import Adaptive, Globe, Window
 from latentworld.atlas.settings import settings_of
 from latentworld.atlas.store import create
 from latentworld.atlas.thumbs import thumbnails
+from latentworld.atlas.types import Rendered
 from latentworld.decoding.analytic import SHELL, Mixture, regular_modes
 from latentworld.errors import AtlasError
 from latentworld.lipschitz import on_grid
@@ -209,13 +209,13 @@ def test_the_radius_is_that_of_the_settings(tmp_path: Path) -> None:
 def test_the_preview_shows_what_is_done_and_grey_elsewhere(tmp_path: Path, sampling: Any) -> None:
     file = tmp_path / "preview.png"
     with begin(tmp_path / "atlas", sampling) as store:
-        preview = Preview(file, itertools.count().__next__, every=0, side=64)
+        preview = ProgressPicture(file, itertools.count().__next__, every=0, side=64)
         store.commit(0, coloured(*survey.block_places(store, 0)))
         preview(store, 0)
         first = np.asarray(Image.open(file))
         assert max(first.shape) == 64
         assert (first == BARE).all(axis=2).mean() > 0.1
-        survey.run(store, coloured, preview=Preview(file, itertools.count().__next__, every=1e9, side=64))
+        survey.run(store, coloured, preview=ProgressPicture(file, itertools.count().__next__, every=1e9, side=64))
         whole = np.asarray(Image.open(file))
     bare = (whole == BARE).all(axis=2)
     assert not bare.any()
@@ -227,7 +227,7 @@ def test_the_preview_shows_what_is_done_and_grey_elsewhere(tmp_path: Path, sampl
 
 def test_the_preview_has_alpha_to_the_right_and_beta_upwards(tmp_path: Path) -> None:
     with begin(tmp_path / "atlas", Window(rows=8, columns=4)) as store:
-        survey.run(store, coloured, preview=Preview(tmp_path / "p.png", itertools.count().__next__, side=16))
+        survey.run(store, coloured, preview=ProgressPicture(tmp_path / "p.png", itertools.count().__next__, side=16))
         thumbs = np.asarray(store.atlas().thumbs)
     picture = np.asarray(Image.open(tmp_path / "p.png"))
     assert picture.shape == (8, 16, 3)

@@ -13,10 +13,10 @@ import surveys
 
 from latentworld import globe, walks
 from latentworld.atlas import field, mesh, smooth
-from latentworld.atlas.contract import Atlas, Line, Mesh, Phases
-from latentworld.atlas.country import Country
+from latentworld.atlas.graph import TourGraph
 from latentworld.atlas.sampling import Adaptive, Globe, Window
 from latentworld.atlas.tour import Tour, plan
+from latentworld.atlas.types import Atlas, Line, Mesh, Phases
 from latentworld.decoding.analytic import SHELL, analytic, lattice_modes
 from latentworld.errors import AtlasError
 from latentworld.preset import Preset, dump, parse
@@ -151,7 +151,7 @@ def test_points_are_visited_in_a_good_order(closed: bool) -> None:
     apart = np.array([globe.angle(units, point).min() for point in points])
     assert apart.max() < 0.5 * tour.cell
     atlas, net, rate = country("window")
-    graph = Country(atlas, net, rate, 0.0, by_meaning=True)
+    graph = TourGraph(atlas, net, rate, 0.0, by_meaning=True)
     places, _ = graph.nearest(points)
     cost = np.stack([graph._from(int(place), graph.cost)[0][places] for place in places])
 

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
-from installation import show
+from installation.film import make
 from latentworld import worlds
 from latentworld.preset import Preset
 
@@ -91,7 +91,7 @@ def test_without_a_command_the_help_is_all_there_is(run) -> None:  # type: ignor
 
 def test_steps_are_those_of_the_chosen_decoder(run, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:  # type: ignore[no-untyped-def]
     asked: list[Preset] = []
-    monkeypatch.setattr(show, "still", lambda journey, *_: asked.append(journey))
+    monkeypatch.setattr(make, "still", lambda journey, *_: asked.append(journey))
     for kind in ("faithful", "scout"):
         place = ("--alpha", "0", "--beta", "0", "-o", tmp_path / "a.png")
         assert run("still", *place, "--decoder", kind, "--steps", "3")[0] == 0

@@ -14,10 +14,10 @@ from patience import until
 from websockets.exceptions import ConnectionClosed
 from websockets.sync.client import ClientConnection, connect
 
-from installation.deck import Server, commands, preview
-from installation.deck.hub import Hub
-from installation.live.venue import Doors
-from installation.plain import plain
+from installation.ipc.jsonable import plain
+from installation.ports.deck import Server, commands, pictures
+from installation.ports.deck.hub import Hub
+from installation.venue import Doors
 from latentworld.errors import ControlError, PortError
 
 
@@ -257,7 +257,7 @@ def test_pictures_wait_until_the_last_was_shown(hand: Stagehand, server: Server)
 
 
 def test_a_deck_that_never_acknowledges_is_let_go(hand: Stagehand, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(preview, "PATIENCE", 0.2)
+    monkeypatch.setattr(pictures, "PATIENCE", 0.2)
     hand.step()
     with serving(hand) as server, connected(server, "preview") as line:
         line.recv(timeout=30)

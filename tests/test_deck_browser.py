@@ -27,8 +27,8 @@ from deck_browser import (
 from deck_standins import PLANE, Stagehand, adaptive_atlas, globe_atlas, moving, serving
 from patience import until
 
-from installation.deck import Server
-from installation.live.venue import Doors
+from installation.ports.deck import Server
+from installation.venue import Doors
 
 pytestmark = browsing
 TABS = ("walk", "words", "engine", "motion", "show")

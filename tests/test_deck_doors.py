@@ -17,9 +17,9 @@ from patience import until
 from websockets.exceptions import ConnectionClosed, InvalidStatus
 from websockets.sync.client import ClientConnection, connect
 
-from installation.deck import Server, auth
-from installation.deck.auth import Bucket, Names, hostname
-from installation.live.venue import Doors
+from installation.ports.deck import Server, auth
+from installation.ports.deck.auth import Bucket, Names, hostname
+from installation.venue import Doors
 
 
 @pytest.fixture

@@ -11,7 +11,7 @@ from deck_browser import box, click, drag, opened, pixels, seen, sizes, tab, typ
 from deck_standins import STEPS, Stagehand, pooled, serving
 from patience import until
 
-from installation.deck import Server
+from installation.ports.deck import Server
 
 pytestmark = browsing
 

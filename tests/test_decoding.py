@@ -17,7 +17,7 @@ from decoding_standins import PROMPT, latents, world
 from diffusers import StableDiffusionPipeline
 from torch import Tensor, nn
 
-from latentworld.decoding import Memo, engines, faithful_decoder, scout_decoder
+from latentworld.decoding import Cached, engines, faithful_decoder, scout_decoder
 from latentworld.decoding.modules import Denoiser, Painter, guidance_embedding
 from latentworld.errors import Cancelled, DecodeError, OutOfMemory, PresetError
 
@@ -183,7 +183,7 @@ def starved(room: int) -> Callable[..., engines.Run]:
 
 def test_out_of_memory_halves_the_batch_and_goes_on() -> None:
     decoder = faithful_decoder(world(), steps=2, guidance=5.0, batch=8, build=starved(2))
-    memo = Memo(decoder)
+    memo = Cached(decoder)
     made = memo(latents(5), PROMPT)
     assert decoder.profile.batch == 2
     assert torch.equal(made, faithful_decoder(world(), steps=2, guidance=5.0, batch=2)(latents(5), PROMPT))

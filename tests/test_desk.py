@@ -10,10 +10,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from installation.controls import Trigger
-from installation.desk import Change, Desk
-from installation.desk.desk import QUEUE
-from installation.parameters import table
+from installation.control.controls import Trigger
+from installation.control.desk import Change, Desk
+from installation.control.desk.desk import QUEUE
+from installation.control.parameters import table
 from latentworld.errors import ControlError, ShowError
 
 TABLE = table()

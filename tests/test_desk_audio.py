@@ -10,9 +10,9 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from installation.desk import Change, Desk
-from installation.desk.audio import Heard, Hearing, Input, listen, loudness, spectrum
-from installation.parameters import table
+from installation.control.desk import Change, Desk
+from installation.control.desk.audio import Heard, Hearing, Input, listen, loudness, spectrum
+from installation.control.parameters import table
 
 HEARING = Hearing()
 Sound = NDArray[np.float64]

@@ -9,9 +9,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from installation.desk import Desk
-from installation.desk.modulation import Beat, wave
-from installation.parameters import SHAPES, table
+from installation.control.desk import Desk
+from installation.control.desk.modulation import Beat, wave
+from installation.control.parameters import SHAPES, table
 
 TABLE = table()
 ZERO = 50.0

@@ -7,11 +7,11 @@ from pathlib import Path
 
 import pytest
 
-from installation.controls import Trigger
-from installation.desk import Desk
-from installation.desk import snapshots as module
-from installation.desk.snapshots import APART, Snapshots, parse
-from installation.parameters import table
+from installation.control.controls import Trigger
+from installation.control.desk import Desk
+from installation.control.desk import snapshots as module
+from installation.control.desk.snapshots import APART, Snapshots, parse
+from installation.control.parameters import table
 from latentworld.errors import ControlError
 
 

@@ -7,7 +7,7 @@ from itertools import pairwise
 import numpy as np
 import pytest
 
-from installation.film import dive
+from installation.atlas import dive
 
 
 def thumbs(rows: int, columns: int, edge: int = 8) -> np.ndarray:

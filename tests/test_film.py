@@ -17,8 +17,8 @@ import pytest
 from PIL import Image
 from standins import decoded
 
-from installation import rig, show
-from installation.film import chart, encoder, sheet, sinks, telemetry
+from installation import rig
+from installation.film import chart, encoder, make, sheet, sinks, telemetry
 from installation.film.sinks import Memory
 from installation.frames import Frames
 from latentworld import preset, worlds
@@ -44,13 +44,13 @@ def plain(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.fixture(scope="module")
-def made(tmp_path_factory: pytest.TempPathFactory) -> tuple[show.Film, Memory]:
+def made(tmp_path_factory: pytest.TempPathFactory) -> tuple[make.Film, Memory]:
     """A film, and its frames as they were."""
     memory = Memory()
-    return show.film(journey(), tmp_path_factory.mktemp("films") / "small", sinks=[memory]), memory
+    return make.film(journey(), tmp_path_factory.mktemp("films") / "small", sinks=[memory]), memory
 
 
-def test_a_film_leaves_all_that_belongs_to_it(made: tuple[show.Film, Memory]) -> None:
+def test_a_film_leaves_all_that_belongs_to_it(made: tuple[make.Film, Memory]) -> None:
     film, _ = made
     names = {path.name for path in film.folder.path.iterdir()}
     assert names == {"film.mp4", "preset.toml", "telemetry.csv", "contact-sheet.png", "path.png", "film.json"}
@@ -61,7 +61,7 @@ def test_a_film_leaves_all_that_belongs_to_it(made: tuple[show.Film, Memory]) ->
             assert np.asarray(image).std() > 5
 
 
-def test_the_video_has_every_frame_at_its_size(made: tuple[show.Film, Memory]) -> None:
+def test_the_video_has_every_frame_at_its_size(made: tuple[make.Film, Memory]) -> None:
     film, memory = made
     frames = decoded(film.video)
     assert frames.shape == (24, 64, 64, 3)
@@ -71,7 +71,7 @@ def test_the_video_has_every_frame_at_its_size(made: tuple[show.Film, Memory]) -
         assert np.abs(frame.astype(int) - np.asarray(enlarged)).mean() < 6
 
 
-def test_no_frame_repeats_and_the_first_is_the_walks_start(made: tuple[show.Film, Memory]) -> None:
+def test_no_frame_repeats_and_the_first_is_the_walks_start(made: tuple[make.Film, Memory]) -> None:
     film, memory = made
     assert len({picture.tobytes() for picture in memory.pictures}) == 24
     assert film.summary.repeated_frames == 0
@@ -82,7 +82,7 @@ def test_no_frame_repeats_and_the_first_is_the_walks_start(made: tuple[show.Film
     assert np.isfinite(read.lipschitz[1:]).all()
 
 
-def test_the_summary_agrees_with_the_telemetry(made: tuple[show.Film, Memory]) -> None:
+def test_the_summary_agrees_with_the_telemetry(made: tuple[make.Film, Memory]) -> None:
     film, _ = made
     told, read = json.loads(film.folder.summary.read_text()), telemetry.read(film.folder.telemetry)
     assert (told["frames"], told["planned"], told["complete"]) == (24, 24, True)
@@ -94,29 +94,29 @@ def test_the_summary_agrees_with_the_telemetry(made: tuple[show.Film, Memory]) -
 
 
 @pytest.mark.usefixtures("plain")
-def test_a_film_is_the_same_whenever_it_is_made(made: tuple[show.Film, Memory], tmp_path: Path) -> None:
-    again = show.film(journey(), tmp_path / "again")
+def test_a_film_is_the_same_whenever_it_is_made(made: tuple[make.Film, Memory], tmp_path: Path) -> None:
+    again = make.film(journey(), tmp_path / "again")
     assert again.video.read_bytes() == made[0].video.read_bytes()
     assert again.folder.telemetry.read_bytes() == made[0].folder.telemetry.read_bytes()
 
 
 @pytest.mark.usefixtures("plain")
-def test_the_resolved_preset_makes_the_same_film(made: tuple[show.Film, Memory], tmp_path: Path) -> None:
-    again = show.film(preset.load(made[0].folder.preset), tmp_path / "again")
+def test_the_resolved_preset_makes_the_same_film(made: tuple[make.Film, Memory], tmp_path: Path) -> None:
+    again = make.film(preset.load(made[0].folder.preset), tmp_path / "again")
     assert again.folder.telemetry.read_bytes() == made[0].folder.telemetry.read_bytes()
 
 
-def test_a_still_is_the_films_frame(made: tuple[show.Film, Memory], tmp_path: Path) -> None:
+def test_a_still_is_the_films_frame(made: tuple[make.Film, Memory], tmp_path: Path) -> None:
     film, memory = made
     read = telemetry.read(film.folder.telemetry)
-    show.still(journey(), float(read.alpha[0]), float(read.beta[0]), 1.0, tmp_path / "still.png")
+    make.still(journey(), float(read.alpha[0]), float(read.beta[0]), 1.0, tmp_path / "still.png")
     with Image.open(tmp_path / "still.png") as image:
         np.testing.assert_array_equal(np.asarray(image), memory.pictures[0])
 
 
 def test_probes_of_the_pacing_become_frames(tmp_path: Path) -> None:
     built = rig.build(journey("walk.kind=orbit", "pilot.mode=off"))
-    steering = built.pilot(built.walk, None, show.Mailbox().latest(), 8)
+    steering = built.pilot(built.walk, None, make.Mailbox().latest(), 8)
     units, radii = built.walk.ahead(steering.strides)
     before = built.decoder.made
     built.decoder(built.plane.latents(units, radii), built.prompt)
@@ -126,7 +126,7 @@ def test_probes_of_the_pacing_become_frames(tmp_path: Path) -> None:
 @pytest.mark.parametrize("codec", ["ffv1", "frames"])
 @pytest.mark.usefixtures("plain")
 def test_other_codecs(codec: str, tmp_path: Path) -> None:
-    film = show.film(journey(f"film.codec={codec}", "film.seconds=0.5", "film.scale=1"), tmp_path / "film")
+    film = make.film(journey(f"film.codec={codec}", "film.seconds=0.5", "film.scale=1"), tmp_path / "film")
     assert film.video.name == {"ffv1": "film.mkv", "frames": "frames"}[codec]
     if codec == "ffv1":
         assert len(decoded(film.video)) == 8
@@ -136,7 +136,7 @@ def test_other_codecs(codec: str, tmp_path: Path) -> None:
 
 @pytest.mark.usefixtures("plain")
 def test_one_frame_is_a_film_too(tmp_path: Path) -> None:
-    film = show.film(journey("film.seconds=0.0625"), tmp_path / "film")
+    film = make.film(journey("film.seconds=0.0625"), tmp_path / "film")
     assert film.summary.frames == 1
     assert len(decoded(film.video)) == 1
 
@@ -144,7 +144,7 @@ def test_one_frame_is_a_film_too(tmp_path: Path) -> None:
 @pytest.mark.parametrize("kind", ["orbit", "waypoints", "lissajous", "wander", "swath", "spiral"])
 @pytest.mark.usefixtures("plain")
 def test_every_walk_makes_a_film(kind: str, tmp_path: Path) -> None:
-    film = show.film(
+    film = make.film(
         journey(f"walk.kind={kind}", "film.seconds=0.5", "walk.radius=2", "walk.breaths=1"), tmp_path / kind
     )
     assert film.complete
@@ -153,7 +153,7 @@ def test_every_walk_makes_a_film(kind: str, tmp_path: Path) -> None:
 
 def test_a_watcher_ends_a_film_early_and_whole(tmp_path: Path) -> None:
     memory = Memory()
-    film = show.film(journey(), tmp_path / "film", sinks=[memory], watch=lambda done, total: len(memory.batches) < 2)
+    film = make.film(journey(), tmp_path / "film", sinks=[memory], watch=lambda done, total: len(memory.batches) < 2)
     assert not film.complete
     assert film.summary.frames == len(decoded(film.video)) == len(telemetry.read(film.folder.telemetry)) == 16
     assert film.folder.sheet.exists()
@@ -162,7 +162,7 @@ def test_a_watcher_ends_a_film_early_and_whole(tmp_path: Path) -> None:
 
 @pytest.mark.usefixtures("plain")
 def test_a_film_stopped_before_its_first_frame_leaves_no_video(tmp_path: Path) -> None:
-    film = show.film(journey(), tmp_path / "film", watch=lambda done, total: False)
+    film = make.film(journey(), tmp_path / "film", watch=lambda done, total: False)
     assert (film.complete, film.summary.frames, film.video.exists()) == (False, 0, False)
     json.dumps(json.loads(film.folder.summary.read_text()), allow_nan=False)
 
@@ -182,7 +182,7 @@ class Failing(Memory):
 
 def test_a_fault_midway_leaves_a_film_and_its_record(tmp_path: Path) -> None:
     with pytest.raises(RuntimeError, match="guest"):
-        show.film(journey(), tmp_path, sinks=[Failing()])
+        make.film(journey(), tmp_path, sinks=[Failing()])
     assert len(decoded(tmp_path / "film.mp4")) == 16
     assert json.loads((tmp_path / "film.json").read_text())["complete"] is False
     assert (tmp_path / "contact-sheet.png").exists()
@@ -193,7 +193,7 @@ def test_a_disk_that_fills_up_leaves_what_plays(tmp_path: Path, monkeypatch: pyt
     left = iter([10**9] * 3)
     monkeypatch.setattr(sinks.shutil, "disk_usage", lambda path: SimpleNamespace(free=next(left, 1000)))
     with pytest.raises(DiskFull, match="what was written so far plays"):
-        show.film(journey(), tmp_path)
+        make.film(journey(), tmp_path)
     assert len(decoded(tmp_path / "film.mp4")) == 16
 
 
@@ -202,16 +202,16 @@ def test_without_an_ffmpeg_the_earlier_film_stays(tmp_path: Path, monkeypatch: p
     earlier.write_bytes(b"a film")
     monkeypatch.setenv("IMAGEIO_FFMPEG_EXE", str(tmp_path / "nowhere"))
     with pytest.raises(EncoderFailed, match="IMAGEIO_FFMPEG_EXE"):
-        show.film(journey(), tmp_path, overwrite=True)
+        make.film(journey(), tmp_path, overwrite=True)
     assert earlier.read_bytes() == b"a film"
 
 
-def test_an_existing_film_stays_until_the_new_one_starts(made: tuple[show.Film, Memory]) -> None:
+def test_an_existing_film_stays_until_the_new_one_starts(made: tuple[make.Film, Memory]) -> None:
     folder = made[0].folder.path
     with pytest.raises(OutputExists):
-        show.film(journey(), folder)
+        make.film(journey(), folder)
     with pytest.raises(GeometryError):
-        show.film(journey("plane.seeds=[1,1,2]"), folder, overwrite=True)
+        make.film(journey("plane.seeds=[1,1,2]"), folder, overwrite=True)
     assert (folder / "film.mp4").exists()
 
 
@@ -222,7 +222,7 @@ def test_an_encoder_that_dies_ends_the_film_with_its_words(tmp_path: Path, monke
     kill.chmod(0o755)
     monkeypatch.setattr(encoder, "binary", lambda: str(kill))
     with pytest.raises(EncoderFailed, match="no such codec"):
-        show.film(journey("film.seconds=10"), tmp_path / "film")
+        make.film(journey("film.seconds=10"), tmp_path / "film")
 
 
 def endless(folder: Path) -> subprocess.Popen[str]:
@@ -279,7 +279,7 @@ def world(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def test_a_diffusion_world_makes_films(kind: str, look: str, world: Path, tmp_path: Path) -> None:
     sets = [f"world.name={world}", f"decoder.kind={kind}", f"pacing.look={look}", "pacing.clip_step=0.002"]
     sets += ["decoder.steps=2", "decoder.scout_steps=1", "decoder.engine=eager", "decoder.batch=4", "film.seconds=0.25"]
-    film = show.film(preset.load("first-light", sets), tmp_path / "film")
+    film = make.film(preset.load("first-light", sets), tmp_path / "film")
     assert film.complete
     assert film.summary.repeated_frames == 0
     told = json.loads(film.folder.summary.read_text())
@@ -295,4 +295,4 @@ def test_a_world_without_clip_asks_for_one(world: Path, tmp_path: Path, monkeypa
     shutil.copytree(world, blind, ignore=shutil.ignore_patterns("clip"))
     monkeypatch.setattr(worlds, "EMBEDDED", tmp_path)
     with pytest.raises(WorldMismatch, match="no CLIP"):
-        show.film(preset.load("first-light", [f"world.name={blind}", "decoder.engine=eager"]), tmp_path / "film")
+        make.film(preset.load("first-light", [f"world.name={blind}", "decoder.engine=eager"]), tmp_path / "film")

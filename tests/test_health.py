@@ -13,12 +13,12 @@ from pathlib import Path
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
+from installation.backstage import Status
 from installation.health import metrics
 from installation.health.log import close_log, open_log
 from installation.health.notify import Notifier
 from installation.health.watchdog import Watchdog
-from installation.live.contract import Status
-from installation.live.gauges import Gauges
+from installation.show.status import StatusCollector
 
 NAN = math.nan
 STATUS = Status(
@@ -40,7 +40,7 @@ def test_lines_are_json_whatever_is_logged(tmp_path: Path) -> None:
             raise ValueError("x")
         except ValueError:
             log.exception("failed")
-        logging.getLogger("installation.desk.somewhere").warning("ours")
+        logging.getLogger("installation.control.desk.somewhere").warning("ours")
     finally:
         close_log(log)
     logging.getLogger("installation").warning("after the end")
@@ -111,7 +111,7 @@ def test_health(change: dict[str, object], held: bool, well: bool) -> None:
     assert json.loads(json.dumps(told, allow_nan=False))["scene"] == {"world": "embedded", "x": None}
 
 
-# ---- gauges
+# ---- status_collector
 
 
 def tick(first: int, n: int = 2) -> dict[str, object]:
@@ -121,44 +121,44 @@ def tick(first: int, n: int = 2) -> dict[str, object]:
 
 
 def test_gauges_gather_what_children_report() -> None:
-    gauges = Gauges(start=100.0)
-    before = gauges.status(101.0, "loading", 0)
+    status_collector = StatusCollector(start=100.0)
+    before = status_collector.status(101.0, "loading", 0)
     assert (before.frame, before.fresh, before.rate) == (-1, math.inf, 0.0)
     assert all(math.isnan(part) for part in before.latency)
     for i in range(100):
-        gauges.tick(100 + i / 10, tick(2 * i))
+        status_collector.tick(100 + i / 10, tick(2 * i))
         report = {"kind": "stage", "presented": 6 * i, "missed": i // 50, "latency": [i / 100], "fresh": 0.5}
-        gauges.stage(100 + i / 10, report)
-    status = gauges.status(110.0, "running", 1)
+        status_collector.stage(100 + i / 10, report)
+    status = status_collector.status(110.0, "running", 1)
     assert (status.frame, status.alpha, status.front, status.uptime) == (199, 0.5, False, 10.0)
     assert math.isnan(status.lipschitz)
     assert status.rate == pytest.approx(20.0, rel=0.05)
     assert status.presented == pytest.approx(60.0)
     assert status.latency == pytest.approx((0.495, 0.98), abs=0.02)
     assert status.fresh == pytest.approx(0.6)
-    assert gauges.resume == {"at": 198}
-    gauges.stage(111.0, {"kind": "stage", "presented": 1, "missed": 3, "fresh": None})  # another stage
-    status = gauges.status(111.0, "running", 1)
+    assert status_collector.resume == {"at": 198}
+    status_collector.stage(111.0, {"kind": "stage", "presented": 1, "missed": 3, "fresh": None})  # another stage
+    status = status_collector.status(111.0, "running", 1)
     assert (status.missed, status.presentations) == (1 + 3, 594 + 1)
     assert status.fresh == pytest.approx(1.6)  # the wall has shown nothing new since
 
 
 def test_a_picture_that_is_made_has_some_time_to_reach_the_wall() -> None:
-    gauges = Gauges(start=100.0)
-    gauges.stage(100.5, {"kind": "stage", "presented": 9, "fresh": None})
-    assert gauges.status(101.0, "loading", 0).fresh == math.inf
-    gauges.tick(101.0, tick(0))
-    assert gauges.status(101.5, "running", 0).fresh == 0.5
-    gauges.stage(102.0, {"kind": "stage", "presented": 99, "fresh": 0.25})
-    assert gauges.status(102.0, "running", 0).fresh == 0.25
+    status_collector = StatusCollector(start=100.0)
+    status_collector.stage(100.5, {"kind": "stage", "presented": 9, "fresh": None})
+    assert status_collector.status(101.0, "loading", 0).fresh == math.inf
+    status_collector.tick(101.0, tick(0))
+    assert status_collector.status(101.5, "running", 0).fresh == 0.5
+    status_collector.stage(102.0, {"kind": "stage", "presented": 99, "fresh": 0.25})
+    assert status_collector.status(102.0, "running", 0).fresh == 0.25
 
 
 def test_the_same_fault_again_is_no_news_and_only_the_last_are_kept() -> None:
-    gauges = Gauges(0.0)
-    assert [gauges.fault(t, "x") for t in (0.0, 10.0, 29.0, 31.0)] == [True, False, False, True]
+    status_collector = StatusCollector(0.0)
+    assert [status_collector.fault(t, "x") for t in (0.0, 10.0, 29.0, 31.0)] == [True, False, False, True]
     for i in range(100):
-        gauges.fault(40.0, f"fault {i}")
-    assert len(gauges.status(50.0, "running", 0).faults) == 20
+        status_collector.fault(40.0, f"fault {i}")
+    assert len(status_collector.status(50.0, "running", 0).faults) == 20
 
 
 # ---- watchdog

@@ -64,7 +64,7 @@ def test_every_room_has_its_row() -> None:
 
 def test_the_loop_knows_protocols_only() -> None:
     allowed = {
-        "installation.clock", "installation.controls", "installation.frames", "latentworld.decoding.contract",
+        "installation.clock", "installation.control.controls", "installation.frames", "latentworld.decoding.decoder",
         "latentworld.lipschitz", "latentworld.plane", "latentworld.prompts", "latentworld.vision", "latentworld.walks",
     }  # fmt: skip
     names = imports(ROOT / "installation" / "loop.py")

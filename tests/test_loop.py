@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from standins import PLANE, Decoder, Pilot, batch_of, roll
 
 from installation.clock import CountedClock
-from installation.controls import Controls, Mailbox, Trigger
+from installation.control.controls import Controls, Mailbox, Trigger
 from installation.film.sinks import Memory, Sinks
 from installation.frames import Frames, develop
 from latentworld import walks

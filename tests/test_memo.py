@@ -8,7 +8,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from latentworld.decoding import Memo, Profile
+from latentworld.decoding import Cached, Profile
 from latentworld.prompts import Prompt
 
 PROMPT = Prompt("a cat, 4k", "blurry, ugly")
@@ -33,7 +33,7 @@ def row(*values: float) -> Tensor:
 
 
 def test_a_memo_makes_each_picture_once() -> None:
-    memo = Memo(Counting())
+    memo = Cached(Counting())
     first = memo(row(1, 2, 1), PROMPT)
     second = memo(row(2, 3), PROMPT)
     assert memo.decoder.asked == [[1, 2], [3]]  # type: ignore[attr-defined]
@@ -45,7 +45,7 @@ def test_a_memo_makes_each_picture_once() -> None:
 
 
 def test_a_memo_forgets_the_oldest_and_owns_what_it_keeps() -> None:
-    memo = Memo(Counting(), capacity=2)
+    memo = Cached(Counting(), capacity=2)
     memo(row(1), PROMPT)[:] = 99  # a caller may scribble on what it got
     memo(row(2), PROMPT)
     assert memo(row(1), PROMPT).flatten()[0] == 1 + len(PROMPT.positive)
@@ -60,7 +60,7 @@ def test_a_memo_forgets_the_oldest_and_owns_what_it_keeps() -> None:
 
 
 def test_a_memo_tells_profiles_apart() -> None:
-    memo = Memo(Counting())
+    memo = Cached(Counting())
     memo(row(1), PROMPT)
     memo.decoder.profile = replace(Counting.profile, batch=2)  # type: ignore[misc]
     memo(row(1), PROMPT)
@@ -68,7 +68,7 @@ def test_a_memo_tells_profiles_apart() -> None:
 
 
 def test_mixtures_are_told_apart() -> None:
-    memo = Memo(Counting())
+    memo = Cached(Counting())
     prompts = [Prompt("a"), Prompt(mixture=(("a", 0.5), ("b", 0.5))), Prompt(mixture=(("a", 0.4), ("b", 0.6))),
                Prompt("a", against=(("c", 0.5), ("d", 0.5)))]  # fmt: skip
     for prompt in prompts:

@@ -10,13 +10,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from installation.midi import messages
-from installation.midi.clock import PATIENCE, Clock, Conductor, Moment
-from installation.midi.driver import named
-from installation.midi.links import Control, Link, load, plays, save
-from installation.midi.messages import Event, decode
-from installation.midi.page import filled
-from installation.parameters import table
+from installation.control.parameters import table
+from installation.ports.midi import messages
+from installation.ports.midi.clock import PATIENCE, Clock, Conductor, Moment
+from installation.ports.midi.driver import named
+from installation.ports.midi.links import Control, Link, load, plays, save
+from installation.ports.midi.messages import Event, decode
+from installation.ports.midi.page import filled
 from latentworld.errors import ControlError, PortError
 
 TABLE = table()
@@ -255,5 +255,5 @@ def test_every_parameter_is_played_by_one_kind_of_control_or_says_why_not() -> N
 
 def test_the_table_in_the_docs_is_of_this_address_table() -> None:
     text = (Path(__file__).parents[1] / "docs" / "playing.md").read_text()
-    assert filled(text, TABLE) == text, "make it anew: installation.midi.page.filled"
+    assert filled(text, TABLE) == text, "make it anew: installation.ports.midi.page.filled"
     assert text.count("| fader |") + text.count("| button |") > 40

@@ -13,13 +13,13 @@ from typing import Any, cast
 
 import pytest
 
-from installation.desk import Change, Desk
-from installation.live.contract import Backstage
-from installation.midi import Port
-from installation.midi.driver import Hear, Receiver, Sender, System
-from installation.midi.links import Control, Link
-from installation.midi.messages import control_change, note
-from installation.parameters import table
+from installation.backstage import Backstage
+from installation.control.desk import Change, Desk
+from installation.control.parameters import table
+from installation.ports.midi import Port
+from installation.ports.midi.driver import Hear, Receiver, Sender, System
+from installation.ports.midi.links import Control, Link
+from installation.ports.midi.messages import control_change, note
 from latentworld.errors import ShowError
 
 
@@ -253,11 +253,11 @@ def test_a_driver_that_raises_anything_ends_nothing(desk: Desk, caplog: pytest.L
     told = threading.Event()
     handler = logging.Handler()
     handler.emit = lambda record: told.set()  # type: ignore[method-assign]
-    logging.getLogger("installation.midi.port").addHandler(handler)
+    logging.getLogger("installation.ports.midi.port").addHandler(handler)
     port.start()
     assert told.wait(20.0)
     port.stop()
-    logging.getLogger("installation.midi.port").removeHandler(handler)
+    logging.getLogger("installation.ports.midi.port").removeHandler(handler)
     assert "goes on" in caplog.text
 
 

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import pytest
 
-from installation.controls import Trigger
-from installation.desk import Change, Desk
-from installation.midi.inbox import QUEUE
-from installation.midi.links import Control, Link
-from installation.midi.messages import Event, control_change, decode, note, pitch
-from installation.midi.surface import ECHO, REST, Surface
-from installation.parameters import table
+from installation.control.controls import Trigger
+from installation.control.desk import Change, Desk
+from installation.control.parameters import table
+from installation.ports.midi.inbox import QUEUE
+from installation.ports.midi.links import Control, Link
+from installation.ports.midi.messages import Event, control_change, decode, note, pitch
+from installation.ports.midi.surface import ECHO, REST, Surface
 from latentworld.errors import ControlError
 
 TABLE = table()

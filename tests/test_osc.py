@@ -12,11 +12,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 from osc_standins import PHONE, TABLE, TABLET, Port
 
-from installation.controls import Trigger
-from installation.osc import addresses, codec
-from installation.osc.feedback import source
-from installation.osc.match import Directory
-from installation.osc.server import newest
+from installation.control.controls import Trigger
+from installation.ports.osc import addresses, codec
+from installation.ports.osc.feedback import source
+from installation.ports.osc.match import Directory
+from installation.ports.osc.server import newest
 from latentworld.errors import ControlError
 
 SETS = [

@@ -8,8 +8,8 @@ import struct
 import pytest
 from osc_standins import Port, bundle
 
-from installation.controls import Trigger
-from installation.osc import codec
+from installation.control.controls import Trigger
+from installation.ports.osc import codec
 
 
 def test_a_bundle_is_opened_whatever_its_time(port: Port) -> None:

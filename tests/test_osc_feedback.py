@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from osc_standins import PHONE, TABLE, TABLET, Port, spoken, tick
 
-from installation.osc.feedback import HOLD, PERIOD
+from installation.ports.osc.feedback import HOLD, PERIOD
 
 
 def test_every_parameter_is_reached_and_told_back(port: Port) -> None:

@@ -10,9 +10,9 @@ import pytest
 from osc_packets import packets
 from osc_standins import Clock, Stagehand
 
-from installation.osc import addresses, codec
-from installation.osc.feedback import Feedback
-from installation.osc.handler import Handler
+from installation.ports.osc import addresses, codec
+from installation.ports.osc.feedback import Feedback
+from installation.ports.osc.handler import Handler
 
 
 @pytest.mark.parametrize("seed", range(4))

@@ -12,9 +12,9 @@ from typing import Any
 
 import pytest
 
-from installation import parameters
-from installation.osc import addresses, layouts, reference
-from installation.osc.layouts import sections, stagecontrol, touchosc
+from installation.control import parameters
+from installation.ports.osc import addresses, layouts, reference
+from installation.ports.osc.layouts import sections, stagecontrol, touchosc
 from latentworld.errors import ControlError
 
 DOCS = Path(__file__).parent.parent / "docs"

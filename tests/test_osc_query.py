@@ -15,8 +15,8 @@ from starlette.responses import PlainTextResponse
 from starlette.routing import Route
 from starlette.testclient import TestClient
 
-from installation import parameters
-from installation.osc import addresses, codec, query
+from installation.control import parameters
+from installation.ports.osc import addresses, codec, query
 
 TABLE = parameters.table()
 VALUES = {row.name: row.default for row in TABLE.values()}

@@ -16,10 +16,10 @@ from osc_standins import Stagehand, tick
 from patience import until
 from pythonosc.osc_message import OscMessage
 
-from installation.controls import Trigger
-from installation.live.venue import Doors
-from installation.osc import Server, codec
-from installation.osc.advertise import OSC, QUERY, advertise, services
+from installation.control.controls import Trigger
+from installation.ports.osc import Server, codec
+from installation.ports.osc.advertise import OSC, QUERY, advertise, services
+from installation.venue import Doors
 from latentworld.errors import PortError
 
 

@@ -12,7 +12,6 @@ import pytest
 from numpy.typing import NDArray
 from patience import until
 
-from installation.live.venue import Wall
 from installation.stage.outputs.camera import Camera
 from installation.stage.outputs.ndi import Ndi
 from installation.stage.outputs.pace import slots
@@ -20,6 +19,7 @@ from installation.stage.outputs.put_out import straight
 from installation.stage.outputs.sinks import sink
 from installation.stage.outputs.textures import Spout, Syphon
 from installation.stage.outputs.video import Video
+from installation.venue import Wall
 from latentworld.errors import DiskFull, EncoderFailed, OutputExists, ShowError
 
 Picture = NDArray[np.uint8]

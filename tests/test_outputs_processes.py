@@ -19,10 +19,10 @@ import pytest
 from numpy.typing import NDArray
 from patience import until
 
-from installation.live.ring import Ring
-from installation.live.venue import Wall
-from installation.live.wire import Message, Wire
-from installation.stage import loop
+from installation.ipc.ring import Ring
+from installation.ipc.wire import Message, Wire
+from installation.stage import fallback_film
+from installation.venue import Wall
 
 Picture = NDArray[np.uint8]
 RATE = 20.0
@@ -94,7 +94,7 @@ def red(level: int, size: tuple[int, int] = (48, 64)) -> Picture:
 
 def film_of(path: Path) -> NDArray[np.float64]:
     """Mean colour [n, 3] RGB of every picture."""
-    return np.array([picture.mean((0, 1)) for picture in loop.pictures(path)])
+    return np.array([picture.mean((0, 1)) for picture in fallback_film.pictures(path)])
 
 
 def test_a_recording_shows_what_the_wall_shows_and_plays_after_stop(ring: Ring, tmp_path: Path) -> None:
@@ -184,7 +184,7 @@ def test_a_disk_that_is_full_ends_the_recording_and_says_so(ring: Ring, tmp_path
 
 def test_the_loop_speaks_as_a_renderer_and_goes_on_in_its_ring(ring: Ring) -> None:
     ring.put(red(10), 41, 0.0, 0.1, 0.0)
-    with started("installation.stage.loop", "--ring", ring.name) as process:
+    with started("installation.stage.fallback_film", "--ring", ring.name) as process:
         until(lambda: len(process.of("tick")) >= 5)
         process.wire.send("ask", id=7, what="words")
         process.wire.send("controls", values={"walk.speed": 1.0}, triggers=[], stamp=1.0)
@@ -205,7 +205,9 @@ def test_the_loop_speaks_as_a_renderer_and_goes_on_in_its_ring(ring: Ring) -> No
 
 def test_a_loop_that_cannot_be_played_is_told_and_ours_is_played(ring: Ring, tmp_path: Path) -> None:
     (tmp_path / "broken.mp4").write_bytes(b"no film" * 1000)
-    with started("installation.stage.loop", "--ring", ring.name, "--file", str(tmp_path / "broken.mp4")) as process:
+    with started(
+        "installation.stage.fallback_film", "--ring", ring.name, "--file", str(tmp_path / "broken.mp4")
+    ) as process:
         until(lambda: process.of("tick"))
         assert process.child.stdin
         process.child.stdin.close()
@@ -223,7 +225,7 @@ def grey(level: float) -> Picture:
 
 
 def shown(film: list[Picture], count: int, fade: int) -> list[int]:
-    playing = loop.endless(lambda: iter(film), fade)
+    playing = fallback_film.endless(lambda: iter(film), fade)
     return [int(next(playing)[0, 0, 0]) for _ in range(count)]
 
 
@@ -246,17 +248,17 @@ def test_an_end_that_does_not_meet_the_beginning_is_faded_into_it() -> None:
 def test_short_films_and_single_pictures_go_round_too() -> None:
     assert shown([grey(7)], 5, 12) == [7] * 5
     assert len(shown([grey(0), grey(250)], 9, 12)) == 9
-    with pytest.raises(loop.ShowError, match="no pictures"):
-        next(loop.endless(lambda: iter(()), 4))
+    with pytest.raises(fallback_film.ShowError, match="no pictures"):
+        next(fallback_film.endless(lambda: iter(()), 4))
 
 
 def test_the_loop_that_comes_with_latentworld_is_small_and_closes() -> None:
-    assert loop.OURS.stat().st_size <= 600_000
-    film = list(loop.pictures(loop.OURS))
+    assert fallback_film.OURS.stat().st_size <= 600_000
+    film = list(fallback_film.pictures(fallback_film.OURS))
     assert len(film) > 200
-    assert loop.meets(film[-12:], film[0])
+    assert fallback_film.meets(film[-12:], film[0])
     assert min(picture.std() for picture in film) > 10
-    assert loop.rate(loop.OURS) == 12.0
+    assert fallback_film.rate(fallback_film.OURS) == 12.0
 
 
 def test_large_films_are_made_to_fit_the_ring(tmp_path: Path) -> None:
@@ -264,4 +266,4 @@ def test_large_films_are_made_to_fit_the_ring(tmp_path: Path) -> None:
 
     with Video(tmp_path / "a.mp4", 10.0, reserve=0) as video:
         video.send(np.full((40, 80, 3), 90, np.uint8), 0)
-    assert next(loop.pictures(tmp_path / "a.mp4", largest=40)).shape == (20, 40, 3)
+    assert next(fallback_film.pictures(tmp_path / "a.mp4", largest=40)).shape == (20, 40, 3)

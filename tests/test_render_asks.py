@@ -15,7 +15,7 @@ import torch
 from PIL import Image
 from render_standins import studio
 
-from installation.render.asks import Asks, Moment, routed, seen
+from installation.render.questions import Moment, Questions, routed, seen
 from installation.rig import observed
 from latentworld.prompts import Prompt
 
@@ -36,7 +36,7 @@ class Answers:
             self.got.append(json.loads(json.dumps(content)))
             self._ready.notify()
 
-    def wait(self, count: int = 1, asks: Asks | None = None) -> list[dict[str, Any]]:
+    def wait(self, count: int = 1, asks: Questions | None = None) -> list[dict[str, Any]]:
         with self._ready:
             for _ in range(3000):
                 if len(self.got) >= count:
@@ -49,7 +49,7 @@ class Answers:
 
 def asked(**message: Any) -> dict[str, Any]:
     answers = Answers()
-    asks = Asks(moment, answers)
+    asks = Questions(moment, answers)
     asks.ask({"id": 5, **message})
     answer = answers.wait(asks=asks)[0]
     asks.close()
@@ -85,7 +85,7 @@ def test_the_diffusion_of_the_present_frame_is_shown_step_by_step() -> None:
 
 def test_a_question_goes_on_by_a_step_a_tick_and_can_be_taken_back() -> None:
     answers = Answers()
-    asks = Asks(moment, answers)
+    asks = Questions(moment, answers)
     asks.ask({"id": 1, "what": "diffusion", "steps": 100})
     asks.cancel({"id": 1})
     asks.ask({"id": 2, "what": "nonsense"})
@@ -129,7 +129,7 @@ def test_the_mixture_lies_between_its_words_and_the_layout_does_not_flip() -> No
 
 def test_questions_before_the_first_frame_and_too_many_are_refused() -> None:
     answers = Answers()
-    asks = Asks(lambda: None, answers)
+    asks = Questions(lambda: None, answers)
     asks.ask({"id": 1, "what": "words", "texts": ["a"]})
     assert "no frame yet" in answers.wait()[0]["fault"]
     asks.close()

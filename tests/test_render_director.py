@@ -12,14 +12,15 @@ import numpy as np
 import pytest
 
 from installation.clock import Tick
-from installation.controls import Controls, Trigger
+from installation.control.controls import Controls, Trigger
+from installation.control.parameters import table
+from installation.frames import digest
 from installation.loop import run
-from installation.parameters import table
-from installation.render.bridge import Bridge
+from installation.render.builder import Builder, Built, Order, PromptEncoder
 from installation.render.director import Director
-from installation.render.helm import Helm, HelmState
-from installation.render.sink import Reporter, digest
-from installation.render.workshop import Built, Order, Typist, Workshop
+from installation.render.live_pilot import LivePilot, LivePilotState
+from installation.render.reporter import Reporter
+from installation.render.tick_state import TickState
 from installation.rig import Cast, cast_of, open_studio, performed, recast
 from latentworld import globe, preset
 from latentworld.errors import DecodeError, OutOfMemory
@@ -30,7 +31,7 @@ STUDIO = open_studio(performed(JOURNEY))
 
 
 class Bench:
-    """A workshop whose work is done when the test says so."""
+    """A builder whose work is done when the test says so."""
 
     def __init__(self) -> None:
         self.orders: list[Order] = []
@@ -93,17 +94,19 @@ class Play:
         self.values: dict[str, Any] = {}
         self.messages: list[tuple[str, dict[str, Any]]] = []
         self.bench, self.shelf = Bench(), Shelf()
-        typist = Typist(self.faults.append)
+        prompt_encoder = PromptEncoder(self.faults.append)
         more |= {"kept": kept.get("director")}
         self.director = Director(
-            journey, studio, self.clock, self.bench, typist, self.faults.append, self.values.update, **more
+            journey, studio, self.clock, self.bench, prompt_encoder, self.faults.append, self.values.update, **more
         )  # type: ignore[arg-type]
-        state = HelmState(**kept["helm"]) if kept else HelmState()
-        helm = Helm(
+        state = LivePilotState(**kept["helm"]) if kept else LivePilotState()
+        helm = LivePilot(
             journey.pilot, journey.pacing, journey.show.step, self.director.course, lambda: self.clock.period, state
         )
-        self.bridge = Bridge(self.director, helm, self.clock)
-        self.reporter = Reporter(self.shelf, self._send, self.clock, lambda: self.now, self.bridge, self.faults.append)
+        self.tick_state = TickState(self.director, helm, self.clock)
+        self.reporter = Reporter(
+            self.shelf, self._send, self.clock, lambda: self.now, self.tick_state, self.faults.append
+        )
         self.director.planes_of(kept.get("controls", {}))
         self.walk = self.director.wheel.begin(self.director.scene.plane, kept.get("walk"))
 
@@ -118,8 +121,8 @@ class Play:
             def latest(self) -> Controls:
                 return Controls(dict(values or {}), left.pop() if left else (), 7.0)
 
-        inbox, clock = self.bridge.inbox(Inbox()), itertools.islice(self.clock, count)
-        self.walk = run(clock, inbox, self.walk, self.bridge.direct, self.bridge.pilot, self.reporter)
+        inbox, clock = self.tick_state.inbox(Inbox()), itertools.islice(self.clock, count)
+        self.walk = run(clock, inbox, self.walk, self.tick_state.direct, self.tick_state.pilot, self.reporter)
         return self.told("tick")[before:]
 
     def told(self, kind: str) -> list[dict[str, Any]]:
@@ -320,7 +323,7 @@ def test_safe_hears_neither_model_nor_seeds() -> None:
     play.ticks(3, {"model.steps": 3, "seed.vertex.0": 4, "walk.speed": 9.0})
     assert cast_of(play.director.studio).steps == 8
     assert play.told("scene")[-1]["plane"]["seeds"] == [0, 123, 200]
-    assert play.bridge.helm.state.speed == 9.0
+    assert play.tick_state.helm.state.speed == 9.0
 
 
 def test_an_empty_tick_is_nothing() -> None:
@@ -334,16 +337,16 @@ def test_the_workshop_builds_what_was_ordered_last_and_says_what_failed() -> Non
     def opened(journey: Any) -> Any:
         raise OutOfMemory("one picture does not fit: choose a smaller world")
 
-    workshop = Workshop(performed(JOURNEY), lambda: 0.0, opened)
+    builder = Builder(performed(JOURNEY), lambda: 0.0, opened)
     same = Order(JOURNEY.world.name, Cast("analytic", 3, 1.0, 2))
-    workshop.order(same, STUDIO, STUDIO.prompt)
-    built = awaited(workshop)
+    builder.order(same, STUDIO, STUDIO.prompt)
+    built = awaited(builder)
     assert built.studio is not None
     assert cast_of(built.studio) == same.cast
     assert built.studio.plane is STUDIO.plane
-    workshop.order(Order("elsewhere", same.cast), STUDIO, STUDIO.prompt)
-    assert "does not fit" in awaited(workshop).fault
-    workshop.close()
+    builder.order(Order("elsewhere", same.cast), STUDIO, STUDIO.prompt)
+    assert "does not fit" in awaited(builder).fault
+    builder.close()
 
 
 def test_the_workshop_refuses_a_world_of_noughts() -> None:
@@ -353,16 +356,16 @@ def test_the_workshop_refuses_a_world_of_noughts() -> None:
         def __call__(self, pictures: Any) -> Any:
             return pictures.mean(dim=(2, 3)) * float("nan")
 
-    workshop = Workshop(performed(JOURNEY), lambda: 0.0)
+    builder = Builder(performed(JOURNEY), lambda: 0.0)
     with pytest.raises(DecodeError, match="not finite"):
-        workshop.build(Order(JOURNEY.world.name, cast_of(STUDIO)), replace(STUDIO, eye=Blind()), STUDIO.prompt)
-    workshop.close()
+        builder.build(Order(JOURNEY.world.name, cast_of(STUDIO)), replace(STUDIO, eye=Blind()), STUDIO.prompt)
+    builder.close()
 
 
-def awaited(workshop: Workshop) -> Built:
+def awaited(builder: Builder) -> Built:
     """What is finished, when it is."""
-    with workshop._ready:
-        workshop._ready.wait_for(lambda: False, 0.01)
-    while (built := workshop.finished()) is None:
-        workshop._thread.join(0.01)
+    with builder._ready:
+        builder._ready.wait_for(lambda: False, 0.01)
+    while (built := builder.finished()) is None:
+        builder._thread.join(0.01)
     return built

@@ -10,8 +10,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from installation.controls import Controls
-from installation.render.helm import LINGER, NIMBLE, RAYS, SHARE, Course, Helm, HelmState, felt, toward
+from installation.control.controls import Controls
+from installation.render.live_pilot import LINGER, NIMBLE, RAYS, SHARE, Course, LivePilot, LivePilotState, felt, toward
 from latentworld import globe, walks
 from latentworld.atlas import mesh, store
 from latentworld.atlas.prior import lookout as prior_lookout
@@ -32,8 +32,8 @@ def feature(units: np.ndarray, radii: np.ndarray) -> np.ndarray:
     return WORLD.mixture.flow(units * np.asarray(radii)[:, None] * SHELL)
 
 
-def helm(course: Course, spec: PilotSpec = SPEC, step: float = 0.0, period: float = 0.1, **state: float) -> Helm:
-    return Helm(spec, PACE, step, lambda: course, lambda: period, HelmState(**state))  # type: ignore[arg-type]
+def helm(course: Course, spec: PilotSpec = SPEC, step: float = 0.0, period: float = 0.1, **state: float) -> LivePilot:
+    return LivePilot(spec, PACE, step, lambda: course, lambda: period, LivePilotState(**state))  # type: ignore[arg-type]
 
 
 def rates(*rate: float) -> Rates:
@@ -46,7 +46,7 @@ def start(seed: int = 0, ease: float = NIMBLE) -> Free:
     return Free(unit, globe.project(unit, random.normal(size=3)), PLANE.target, ease=ease)
 
 
-def flown(pilot: Helm, walk: Free, ticks: int, course: list[Course] | None = None) -> tuple[Free, np.ndarray]:
+def flown(pilot: LivePilot, walk: Free, ticks: int, course: list[Course] | None = None) -> tuple[Free, np.ndarray]:
     """The walk and its units; with a list of one course its `here` follows the walk."""
     units = []
     for _ in range(ticks):
@@ -87,10 +87,10 @@ def test_the_pace_aims_at_a_change_of_meaning_by_what_was_measured() -> None:
 
 
 def test_rates_are_believed_quickly_and_forgotten_slowly() -> None:
-    assert felt(HelmState(rate=1.0), rates(5.0)).rate == 5.0
-    assert 0.5 < felt(HelmState(rate=1.0), rates(0.1)).rate < 1.0
-    assert felt(HelmState(rate=1.0), rates(math.nan)).rate == 1.0
-    assert felt(HelmState(rate=1.0), None).rate == 1.0
+    assert felt(LivePilotState(rate=1.0), rates(5.0)).rate == 5.0
+    assert 0.5 < felt(LivePilotState(rate=1.0), rates(0.1)).rate < 1.0
+    assert felt(LivePilotState(rate=1.0), rates(math.nan)).rate == 1.0
+    assert felt(LivePilotState(rate=1.0), None).rate == 1.0
 
 
 @pytest.mark.parametrize("seed", range(6))
@@ -128,7 +128,7 @@ def looking(seed: int, ticks: int = 250, cost: float = 0.2, **spec: object) -> n
     """Units of a walk that looks for itself."""
     walk = start(seed, ease=115.0)
     course = [Course(PLANE, probe=feature, cost=cost, here=feature(walk.unit[None], np.ones(1))[0])]  # type: ignore[arg-type]
-    pilot = Helm(PilotSpec(**spec), PACE, 0.0, lambda: course[0], lambda: 0.1)  # type: ignore[arg-type]
+    pilot = LivePilot(PilotSpec(**spec), PACE, 0.0, lambda: course[0], lambda: 0.1)  # type: ignore[arg-type]
     return flown(pilot, walk, ticks, course)[1]
 
 
@@ -167,7 +167,7 @@ def test_a_map_steers_without_a_look(undisturbed: Path) -> None:
     )
     walk = replace(walk, ease=1e6)  # it can follow what lies near
     course = Course(atlas.plane, probe=feature, cost=0.1, here=np.zeros(3), map=prior)  # type: ignore[arg-type]
-    pilot = Helm(PilotSpec(reach=0.05), PACE, 0.0, lambda: course, lambda: 1e-3)
+    pilot = LivePilot(PilotSpec(reach=0.05), PACE, 0.0, lambda: course, lambda: 1e-3)
     pilot(walk, None, Controls(), 1)
     assert pilot.state.looked == 0.0
     assert pilot.probes == 0

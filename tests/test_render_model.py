@@ -1,4 +1,4 @@
-"""The parts of the renderer that need networks, on a tiny random world: casts, the workshop, memory, texts."""
+"""The parts of the renderer that need networks, on a tiny random world: casts, the builder, memory, texts."""
 
 from __future__ import annotations
 
@@ -12,8 +12,8 @@ import torch
 from render_standins import JOURNEY, PATIENCE, studio
 from test_render_director import Play, places
 
+from installation.render.builder import LAG, Builder, PromptEncoder, encoder_of, fitting, warm
 from installation.render.guard import Guard
-from installation.render.workshop import LAG, Typist, Workshop, encoder_of, fitting, warm
 from installation.rig import Studio, cast_of, open_studio, performed, recast
 from latentworld import preset
 from latentworld.errors import Cancelled, OutOfMemory
@@ -25,7 +25,7 @@ def start(n: int = 1) -> torch.Tensor:
     return plane.latents(plane.unit(np.linspace(0, 1, n), np.zeros(n)))
 
 
-# --- casts and the workshop --------------------------------------------------------------------------------------
+# --- casts and the builder --------------------------------------------------------------------------------------
 
 
 def test_a_show_on_a_processor_begins_with_the_scout_one_picture_at_a_time() -> None:
@@ -52,11 +52,11 @@ def test_a_cast_makes_the_pictures_a_studio_of_its_own_makes(cast: tuple[str, in
 
 
 def test_what_is_ordered_comes_warm_and_is_swapped_between_two_ticks() -> None:
-    workshop = Workshop(performed(JOURNEY), lambda: 0.0)
+    builder = Builder(performed(JOURNEY), lambda: 0.0)
     play = Play(journey=JOURNEY, studio=studio())
-    play.director._workshop = workshop
-    gate, true = threading.Event(), workshop.build
-    workshop.build = lambda *order: (gate.wait(PATIENCE), true(*order))[1]  # type: ignore[method-assign, assignment]
+    play.director._builder = builder
+    gate, true = threading.Event(), builder.build
+    builder.build = lambda *order: (gate.wait(PATIENCE), true(*order))[1]  # type: ignore[method-assign, assignment]
     values = {"model.decoder": "faithful", "model.batch": 2}
     assert len(play.ticks(3, values)) == 3  # the show goes on meanwhile
     assert cast_of(play.director.studio).kind == "scout"
@@ -64,7 +64,7 @@ def test_what_is_ordered_comes_warm_and_is_swapped_between_two_ticks() -> None:
     for _ in range(600):
         if cast_of(play.director.studio).kind == "faithful":
             break
-        workshop._thread.join(0.02)
+        builder._thread.join(0.02)
         play.ticks(1, values)
     assert play.director.studio.decoder.warm  # type: ignore[attr-defined]
     assert cast_of(play.director.studio) == replace(cast_of(studio()), kind="faithful", steps=3, guidance=4.0, batch=2)
@@ -74,7 +74,7 @@ def test_what_is_ordered_comes_warm_and_is_swapped_between_two_ticks() -> None:
     play.ticks(1, values | {"model.guidance": 9.0, "model.steps": 2})  # at once: the engines fit
     assert (cast_of(play.director.studio).guidance, cast_of(play.director.studio).steps) == (9.0, 2)
     assert play.faults == []
-    workshop.close()
+    builder.close()
 
 
 def test_a_preset_with_many_steps_is_no_order_for_the_scout() -> None:
@@ -87,19 +87,19 @@ def test_a_preset_with_many_steps_is_no_order_for_the_scout() -> None:
 
 def test_a_world_that_is_not_there_leaves_the_show_as_it_was(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("HF_HUB_OFFLINE", "1")
-    workshop = Workshop(performed(JOURNEY), lambda: 0.0)
+    builder = Builder(performed(JOURNEY), lambda: 0.0)
     play = Play(journey=JOURNEY, studio=studio())
-    play.director._workshop = workshop
+    play.director._builder = builder
     for _ in range(600):
         play.ticks(1, {"model.world": "nowhere/at-all"})
-        workshop._thread.join(0.02)
+        builder._thread.join(0.02)
         if play.faults:
             break
     play.ticks(3, {"model.world": "nowhere/at-all"})
     assert len(play.faults) == 1
     assert play.faults[0].endswith("the show goes on as it was")
     assert play.director.studio.world == studio().world
-    workshop.close()
+    builder.close()
 
 
 def test_the_batch_is_the_largest_that_latency_allows_and_that_pays() -> None:
@@ -121,7 +121,7 @@ def test_the_batch_is_the_largest_that_latency_allows_and_that_pays() -> None:
             return real(found, cast)
 
         patch = pytest.MonkeyPatch()
-        patch.setattr("installation.render.workshop.recast", followed)
+        patch.setattr("installation.render.builder.recast", followed)
         try:
             return cast_of(fitting(recast(studio(), cast_of(studio())), studio().prompt, latency, clock)[0]).batch
         finally:
@@ -148,13 +148,13 @@ def test_another_world_takes_over_between_two_ticks_whatever_its_eye() -> None:
         assert journey.decoder.steps is None  # its card decides
         return replace(studio(), preset=journey.model_copy(update={"decoder": studio().preset.decoder}), eye=Sharp())
 
-    workshop = Workshop(performed(JOURNEY), lambda: 0.0, opened)
+    builder = Builder(performed(JOURNEY), lambda: 0.0, opened)
     play = Play(journey=JOURNEY, studio=studio())
-    play.director._workshop = workshop
+    play.director._builder = builder
     play.ticks(3)
     ticks = [play.ticks(1, {"model.world": "elsewhere"})[0]]
     while play.told("scene")[-1]["world"]["name"] != "elsewhere":
-        workshop._thread.join(0.02)
+        builder._thread.join(0.02)
         assert len(ticks) < 600
         ticks += play.ticks(2, {"model.world": "elsewhere"})
     assert play.faults == []
@@ -162,7 +162,7 @@ def test_another_world_takes_over_between_two_ticks_whatever_its_eye() -> None:
     assert len(play.director.eye.last) == 5
     gaps = np.linalg.norm(np.diff(places(play.told("tick"))[:, :3], axis=0), axis=1)
     np.testing.assert_allclose(gaps, gaps[0], rtol=1e-6)  # the walk goes on
-    workshop.close()
+    builder.close()
 
 
 # --- faults ------------------------------------------------------------------------------------------------------
@@ -242,7 +242,7 @@ def test_texts_are_encoded_off_the_loop_and_faded_to() -> None:
     try:
         for _ in range(20):
             play.ticks(1, {"prompt.a": text, "prompt.fade": 0.5})
-            assert play.director._typist.drain(PATIENCE)
+            assert play.director._prompt_encoder.drain(PATIENCE)
     finally:
         del encoder._encode
     assert [new for new, _ in made] == [text]
@@ -259,8 +259,8 @@ def test_a_text_that_cannot_be_encoded_is_told() -> None:
             raise RuntimeError("no such glyph")
 
     faults: list[str] = []
-    typist = Typist(faults.append)
-    typist.type(Broken(), ["x"])
-    typist.drain(PATIENCE)
+    prompt_encoder = PromptEncoder(faults.append)
+    prompt_encoder.type(Broken(), ["x"])
+    prompt_encoder.drain(PATIENCE)
     assert faults == ["the text 'x' could not be encoded (no such glyph); use another"]
-    typist.close()
+    prompt_encoder.close()

@@ -16,10 +16,10 @@ import numpy as np
 import pytest
 
 from installation.clock import LiveClock
-from installation.controls import Mailbox
-from installation.live.ring import Ring
-from installation.live.wire import Wire
-from installation.render.post import Post, parameters
+from installation.control.controls import Mailbox
+from installation.ipc.ring import Ring
+from installation.ipc.wire import Wire
+from installation.render.message_reader import MessageReader, parameters
 from installation.render.process import Speaker
 from latentworld import globe, preset
 
@@ -182,7 +182,7 @@ class Deaf:
 def heard(*messages: dict[str, Any]) -> tuple[Mailbox, list[str], Deaf, list[Any]]:
     mailbox, faults, done, wire = Mailbox(), list[str](), threading.Event(), Deaf(*messages)
     followed: list[Any] = []
-    Post(wire, mailbox, faults.append, done.set, followed.append, lambda: followed.append(None))  # type: ignore[arg-type]
+    MessageReader(wire, mailbox, faults.append, done.set, followed.append, lambda: followed.append(None))  # type: ignore[arg-type]
     assert done.wait(PATIENCE)
     return mailbox, faults, wire, followed
 

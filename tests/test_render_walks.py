@@ -11,8 +11,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from standins import PLANE
 
-from installation.controls import Controls, Trigger
-from installation.render.wheel import Wheel, WheelState, glided, stays
+from installation.control.controls import Controls, Trigger
+from installation.render.walk_control import WalkControl, WalkControlState, glided, stays
 from latentworld import globe, walks
 from latentworld.errors import GeometryError
 from latentworld.plane import Plane
@@ -130,7 +130,7 @@ def test_recentring_carries_the_heading_along() -> None:
 # --- the wheel ---------------------------------------------------------------------------------------------------
 
 
-def drive(wheel: Wheel, walk: walks.Walk, controls: Controls, ticks: int, stride: float = 0.02) -> tuple:  # type: ignore[type-arg]
+def drive(wheel: WalkControl, walk: walks.Walk, controls: Controls, ticks: int, stride: float = 0.02) -> tuple:  # type: ignore[type-arg]
     """The walk after ticks under the same controls (triggers once), and its units; no helm: straight on."""
     units = []
     for _ in range(ticks):
@@ -141,8 +141,8 @@ def drive(wheel: Wheel, walk: walks.Walk, controls: Controls, ticks: int, stride
     return walk, np.array(units)
 
 
-def begun(spec: walks.WalkSpec) -> tuple[Wheel, walks.Walk]:
-    wheel = Wheel(spec, 8.0)
+def begun(spec: walks.WalkSpec) -> tuple[WalkControl, walks.Walk]:
+    wheel = WalkControl(spec, 8.0)
     return wheel, wheel.begin(PLANE)
 
 
@@ -217,7 +217,7 @@ def test_every_kind_of_walk_is_reached_from_every_other_without_a_jump(spec: wal
     units = np.concatenate([before, after])
     assert globe.angle(units[:-1], units[1:]).max() * PLANE.target < 0.0201
     assert wheel.spec.kind == kind
-    restored = Wheel(spec, 8.0, WheelState.read(json.loads(json.dumps(wheel.keep()))))
+    restored = WalkControl(spec, 8.0, WalkControlState.read(json.loads(json.dumps(wheel.keep()))))
     assert restored.state == wheel.state
 
 

@@ -8,32 +8,34 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from installation.controls import Controls
-from installation.render import words
-from installation.render.words import Fade
+from installation.control.controls import Controls
+from installation.render import prompt_mix
+from installation.render.prompt_mix import Fade
 from latentworld.prompts import Prompt
 
 BASE = "a cat"
 
 
-def slots(**values: object) -> words.Slots:
-    return words.positive(Controls({name.replace("__", "."): value for name, value in values.items()}), BASE)  # type: ignore[dict-item]
+def slots(**values: object) -> prompt_mix.Slots:
+    return prompt_mix.positive(Controls({name.replace("__", "."): value for name, value in values.items()}), BASE)  # type: ignore[dict-item]
 
 
-def weights(mixture: words.Mixture) -> dict[str, float]:
+def weights(mixture: prompt_mix.Mixture) -> dict[str, float]:
     return dict(mixture)
 
 
 def test_mix_and_words_make_one_mixture() -> None:
-    assert words.mixture(slots()) == ((BASE, 1.0),)
+    assert prompt_mix.mixture(slots()) == ((BASE, 1.0),)
     asked = {"prompt.a": "sea", "prompt.b": "moon", "prompt.mix": 0.25, "word.2.text": "fog", "word.2.weight": 1.0}
-    mixed = words.mixture(words.positive(Controls(asked), BASE))
+    mixed = prompt_mix.mixture(prompt_mix.positive(Controls(asked), BASE))
     assert weights(mixed) == pytest.approx({"sea": 0.375, "moon": 0.125, "fog": 0.5})
-    assert words.mixture(words.positive(Controls({"prompt.mix": 1.0}), BASE)) == ((BASE, 1.0),)  # no b: nothing to mix
-    assert words.mixture(words.positive(Controls({"word.1.weight": 1.0}), BASE)) == ((BASE, 1.0),)
-    twice = words.positive(Controls({"word.1.text": BASE, "word.1.weight": 1.0}), BASE)
-    assert words.mixture(twice) == ((BASE, 1.0),)
-    assert words.mixture(words.positive(Controls({"prompt.a": ""}), BASE)) == (("", 1.0),)
+    assert prompt_mix.mixture(prompt_mix.positive(Controls({"prompt.mix": 1.0}), BASE)) == (
+        (BASE, 1.0),
+    )  # no b: nothing to mix
+    assert prompt_mix.mixture(prompt_mix.positive(Controls({"word.1.weight": 1.0}), BASE)) == ((BASE, 1.0),)
+    twice = prompt_mix.positive(Controls({"word.1.text": BASE, "word.1.weight": 1.0}), BASE)
+    assert prompt_mix.mixture(twice) == ((BASE, 1.0),)
+    assert prompt_mix.mixture(prompt_mix.positive(Controls({"prompt.a": ""}), BASE)) == (("", 1.0),)
 
 
 def test_a_fader_is_followed_at_once() -> None:
@@ -74,27 +76,27 @@ def test_no_change_in_the_middle_of_a_fade_makes_a_jump(played: list[tuple[str, 
             fade = fade.after(slots(prompt__a=a, prompt__b=b, prompt__mix=mix), seconds, 0.05)
             now = weights(fade.shown)
             assert sum(now.values()) == pytest.approx(1.0)
-            most = 1.5 * 0.05 / seconds + 20 * words.FAINT  # the steepest of 3t^2 - 2t^3, and what faint texts leave
+            most = 1.5 * 0.05 / seconds + 20 * prompt_mix.FAINT  # steepest of 3t^2 - 2t^3; faint texts
             assert max(abs(now.get(t, 0) - before.get(t, 0)) for t in now.keys() | before.keys()) <= most
             before = now
-    assert len(fade.shown) <= words.MOST
+    assert len(fade.shown) <= prompt_mix.MOST
 
 
 def test_a_text_waits_until_it_is_encoded() -> None:
     before, wanted = slots(prompt__a="a"), slots(prompt__a="b", word__1__text="fog", word__1__weight=0.5)
-    assert words.unknown([before, wanted], lambda text: text == "a") == ["b", "fog"]
-    held = words.known(before, wanted, lambda text: text == "a")
-    assert words.mixture(held) == (("a", 1.0),)
-    assert words.known(before, wanted, lambda text: True) == wanted
+    assert prompt_mix.unknown([before, wanted], lambda text: text == "a") == ["b", "fog"]
+    held = prompt_mix.known(before, wanted, lambda text: text == "a")
+    assert prompt_mix.mixture(held) == (("a", 1.0),)
+    assert prompt_mix.known(before, wanted, lambda text: True) == wanted
 
 
 def test_a_prompt_is_told_as_a_take_reads_it() -> None:
     fade = Fade(slots(prompt__b="sea", prompt__mix=0.75))
-    prompt = words.prompt(fade, Fade((("fog", 1.0),)))
+    prompt = prompt_mix.prompt(fade, Fade((("fog", 1.0),)))
     assert prompt == Prompt("sea", "fog", ((BASE, 0.25), ("sea", 0.75)))
-    assert words.told(prompt) == {"mix": [[BASE, 0.25], ["sea", 0.75]], "positive": "sea", "negative": "fog"}
+    assert prompt_mix.told(prompt) == {"mix": [[BASE, 0.25], ["sea", 0.75]], "positive": "sea", "negative": "fog"}
     away = Fade((("fog", 1.0),)).after((("rain", 1.0),), 1.0, 0.1).after((("rain", 1.0),), 1.0, 0.5)
-    assert words.told(words.prompt(fade, away))["against"] == [["fog", 0.5], ["rain", 0.5]]
+    assert prompt_mix.told(prompt_mix.prompt(fade, away))["against"] == [["fog", 0.5], ["rain", 0.5]]
 
 
 def test_a_fade_goes_on_where_it_was_kept() -> None:

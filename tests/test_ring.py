@@ -11,8 +11,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from installation.live import ring as rings
-from installation.live.ring import Picture, Ring
+from installation.ipc import ring as rings
+from installation.ipc.ring import Picture, Ring
 from latentworld.errors import ShowError
 
 
@@ -33,7 +33,7 @@ def put(ring: Ring, value: int, **more: int) -> None:
 
 
 def child(code: str, *arguments: str) -> subprocess.CompletedProcess[str]:
-    command = [sys.executable, "-c", f"from installation.live.ring import *\nimport sys, os\n{code}", *arguments]
+    command = [sys.executable, "-c", f"from installation.ipc.ring import *\nimport sys, os\n{code}", *arguments]
     return subprocess.run(command, capture_output=True, text=True, timeout=60)
 
 
@@ -125,7 +125,7 @@ while os.getppid() == int(sys.argv[2]):
 
 def test_no_torn_picture_is_ever_given_while_another_process_writes_as_fast_as_it_can() -> None:
     ring = Ring.create(2, (256, 256))
-    code = f"from installation.live.ring import *\nimport sys, os\n{HAMMER}"
+    code = f"from installation.ipc.ring import *\nimport sys, os\n{HAMMER}"
     writer = subprocess.Popen(
         [sys.executable, "-c", code, ring.name, str(os.getpid())], stdout=subprocess.PIPE, text=True
     )

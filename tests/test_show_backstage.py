@@ -16,12 +16,12 @@ from show import preset as standin_preset
 from show import put_on, venue
 from stores import surveyed
 
-from installation.desk import Desk
-from installation.live import charts
-from installation.live.asks import MOST, Asks
-from installation.live.feed import Feed
-from installation.live.venue import Doors
-from installation.parameters import table
+from installation.atlas import chart
+from installation.control.desk import Desk
+from installation.control.parameters import table
+from installation.show.control_feed import ControlFeed
+from installation.show.requests import MOST, Requests
+from installation.venue import Doors
 from latentworld.errors import ShowError
 
 
@@ -55,7 +55,7 @@ def test_ticks_are_heard_until_one_lets_go_and_a_listener_that_fails_hurts_nobod
     end = show.watch(lambda message: heard.extend(message["index"]))
     until(lambda: len(heard) > 10)
     end()
-    assert len(show._audience) == 0
+    assert len(show._callbacks) == 0
     frame = show.status().frame
     until(lambda: show.status().frame > frame + 10)
     assert heard[-1] <= frame + 4
@@ -159,7 +159,7 @@ def test_a_full_disk_ends_recordings_and_nothing_else(performed, monkeypatch: py
 
 
 def test_a_port_in_use_and_a_missing_library_are_lines(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    from installation.live import ports
+    from installation.show import ports
 
     def missing(self: object) -> object:
         raise ModuleNotFoundError("no module named rtmidi")
@@ -195,7 +195,7 @@ def test_the_atlas_underneath_as_plain_values(tmp_path: Path) -> None:
 
     folder = surveyed(tmp_path / "atlas")
     store = next(folder.glob("*.zarr"), folder)
-    told = charts.chart(store)
+    told = chart.chart(store)
     n = len(told["alpha"])
     assert n > 3
     assert [len(told[key]) for key in ("unit", "beta", "front", "level")] == [n] * 4
@@ -224,7 +224,7 @@ class Line:
 
 def test_questions_time_out_are_lost_cancelled_and_never_too_many() -> None:
     now = [0.0]
-    asks, line = Asks(lambda: now[0], patience=10.0), Line()
+    asks, line = Requests(lambda: now[0], patience=10.0), Line()
     futures = [asks.ask(line, "words", {"id": 999, "x": i}) for i in range(MOST)]  # type: ignore[arg-type]
     assert [content["id"] for _, _, content in line.sent] == list(range(1, MOST + 1))
     with pytest.raises(ShowError, match="wait for their answers"):
@@ -250,7 +250,7 @@ def test_questions_time_out_are_lost_cancelled_and_never_too_many() -> None:
 
 def test_only_what_changed_is_sent_and_all_of_it_to_a_new_child_or_after_a_loss() -> None:
     desk, line = Desk(table(), lambda: 0.0), Line()
-    feed = Feed(desk, "loop", "controls")
+    feed = ControlFeed(desk, "loop", "controls")
     feed.pass_on(line, 0.0)  # type: ignore[arg-type]
     everything = line.sent[0][2]["values"]
     assert everything == desk.effective("loop", 0.0)
@@ -278,7 +278,7 @@ def test_only_what_changed_is_sent_and_all_of_it_to_a_new_child_or_after_a_loss(
 def test_a_place_to_steer_for_does_not_take_over_in_a_new_renderer() -> None:
     desk, line = Desk(table(), lambda: 0.0), Line()
     desk.set("walk.position", (0.5, 0.5))
-    feed = Feed(desk, "loop", "controls")
+    feed = ControlFeed(desk, "loop", "controls")
     feed.pass_on(line, 0.0)  # type: ignore[arg-type]
     assert "walk.position" not in line.sent[0][2]["values"]
     desk.set("walk.position", (0.6, 0.5))

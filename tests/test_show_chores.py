@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 from patience import until
 
-from installation.live.chores import Chore, Chores, resident
+from installation.show.chores import Chore, Chores, resident
 
 
 @pytest.mark.skipif(not Path("/proc/self/stat").exists(), reason="no /proc to see a process that is not waited for")

@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 
 from installation.cli import show as command
-from installation.live import state
-from installation.live.venue import Doors, Venue, Wall
+from installation.show import state
+from installation.venue import Doors, Venue, Wall
 from latentworld.errors import DiskFull
 
 REFUSED = {

@@ -4,15 +4,15 @@ from __future__ import annotations
 
 import pytest
 
-from installation.live.keeper import Keeper
-from installation.live.ladder import Ladder, Patience
+from installation.show.fallback import Fallbacks, Patience
+from installation.show.supervised import SupervisedChild
 from latentworld.errors import ShowError
 
 P = Patience(silence=5, still=60, loading=600, settle=5, longest=60, retry=180, tries=3)
 
 
-def ladder() -> Ladder:
-    return Ladder(("preset", "safe", "loop"), P)
+def ladder() -> Fallbacks:
+    return Fallbacks(("preset", "safe", "loop"), P)
 
 
 def test_one_death_after_progress_is_answered_at_once_and_for_ever() -> None:
@@ -30,14 +30,14 @@ def test_three_failures_lead_to_the_safe_preset_and_three_more_to_the_loop() -> 
 
 
 def test_without_anything_lower_the_pauses_grow_to_their_limit() -> None:
-    steps = Ladder(("preset",), P)
+    steps = Fallbacks(("preset",), P)
     pauses = [steps.failed(0.0, False) for _ in range(10)]
     assert pauses == [0, 1, 2, 4, 8, 16, 32, 60, 60, 60]
     steps.settled()
     assert steps.failed(0.0, False) == 0
 
 
-def fallen(now: float = 0.0) -> Ladder:
+def fallen(now: float = 0.0) -> Fallbacks:
     steps = ladder()
     for _ in range(3):
         steps.failed(now, False)
@@ -97,7 +97,7 @@ class Stage:
     def __init__(self, patience: Patience = P, rungs: tuple[str, ...] = ("preset", "safe")) -> None:
         self.now, self.children, self.said, self.heard, self.rungs = 0.0, [], [], [], []
         self.crowd = 0.0
-        self.keeper = Keeper("renderer", self.start, Ladder(rungs, patience), patience, lambda: self.now,
+        self.keeper = SupervisedChild("renderer", self.start, Fallbacks(rungs, patience), patience, lambda: self.now,
                              self.heard.append, self.said.append, crowd=lambda: self.crowd)  # fmt: skip
 
     def start(self, rung: str, heard: object) -> Child:
@@ -105,7 +105,7 @@ class Stage:
         self.children.append(Child())
         return self.children[-1]
 
-    def at(self, now: float, *kinds: str) -> Keeper:
+    def at(self, now: float, *kinds: str) -> SupervisedChild:
         self.now = now
         for kind in kinds:
             self.keeper.heard(self.children[-1], {"kind": kind})

@@ -7,9 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from installation.desk import Desk
-from installation.live import played, state
-from installation.parameters import table
+from installation.control.desk import Desk
+from installation.control.parameters import table
+from installation.show import preset_controls, state
 from latentworld.errors import ShowError
 from latentworld.preset import Preset, load, parse
 
@@ -85,21 +85,21 @@ def test_what_stands_on_the_desk_and_what_ends_with_the_show() -> None:
 
 
 def test_a_preset_as_values_on_the_desk() -> None:
-    neutral = played.played(load("neutral"))
+    neutral = preset_controls.played(load("neutral"))
     assert neutral["prompt.a"] == "High quality picture, 4k, detailed"
     assert (neutral["walk.kind"], neutral["model.world"], neutral["model.steps"]) == ("orbit", "embedded", 50)
     assert neutral["rift.attraction"] == 0.0  # its pilot is off
-    from_card = played.played(parse({}))
+    from_card = preset_controls.played(parse({}))
     assert from_card["prompt.a"]  # what a preset leaves open its world's card says
     rows = table()
-    assert played.fitting(rows, neutral) == neutral
-    assert "model.world" not in played.fitting(rows, neutral | {"model.world": "elsewhere"})
-    assert played.parsed("no toml [") == {}
+    assert preset_controls.fitting(rows, neutral) == neutral
+    assert "model.world" not in preset_controls.fitting(rows, neutral | {"model.world": "elsewhere"})
+    assert preset_controls.parsed("no toml [") == {}
 
 
 def test_panic_knows_every_control_but_the_walls_setup() -> None:
     rows = table()
-    calm = played.calm(rows, load("neutral"))
+    calm = preset_controls.calm(rows, load("neutral"))
     assert calm["out.blackout"] is False
     assert calm["prompt.mix"] == 0.0
     assert not {"out.gamma", "out.black"} & calm.keys()

@@ -20,9 +20,9 @@ from patience import until
 from show import HASTY, HERE, STANDINS, put_on, venue
 from show import preset as standin_preset
 
-from installation.live.children import Child
-from installation.live.supervisor import Show
-from installation.live.venue import Doors, Wall
+from installation.show.children import Child
+from installation.show.supervisor import Show
+from installation.venue import Doors, Wall
 from latentworld.errors import ShowError
 
 
@@ -31,7 +31,7 @@ def running(show: Show, state: str = "running") -> Any:
 
 
 def pid_of(show: Show, who: str) -> int:
-    keeper = getattr(show._company, who)
+    keeper = getattr(show._processes, who)
     return int(until(lambda: keeper.child).pid)
 
 
@@ -45,8 +45,8 @@ def light_stays(show: Show, reports: list[dict[str, Any]]) -> None:
 def reports_of(show: Show) -> list[dict[str, Any]]:
     """What the stage will have reported."""
     found: list[dict[str, Any]] = []
-    heard = show._gauges.stage
-    show._gauges.stage = lambda now, message: (found.append(message), heard(now, message))[1]  # type: ignore[method-assign]
+    heard = show._status_collector.stage
+    show._status_collector.stage = lambda now, message: (found.append(message), heard(now, message))[1]  # type: ignore[method-assign]
     return found
 
 
@@ -98,13 +98,13 @@ def test_a_second_wall_is_played_alike_and_there_again_when_it_dies(tmp_path: Pa
     show.start()
     try:
         running(show)
-        first, other = show._company.pids()["stage"], show._company.pids()["stage 2"]
+        first, other = show._processes.pids()["stage"], show._processes.pids()["stage 2"]
         asked = " ".join(psutil.Process(other).cmdline())
         assert '"part":[0.5,0.0,1.0,1.0]' in asked
         until(lambda: said.of("card http://"))
         os.kill(other, signal.SIGKILL)
-        until(lambda: show._company.pids().get("stage 2", other) != other)
-        assert show._company.pids()["stage"] == first
+        until(lambda: show._processes.pids().get("stage 2", other) != other)
+        assert show._processes.pids()["stage"] == first
         assert said.of("the stage 2 ended by SIGKILL")
         assert show.status().restarts == 0
     finally:
@@ -205,7 +205,7 @@ def test_a_show_that_ran_here_before_goes_on_with_the_safe_preset_instead(tmp_pa
 def test_a_stage_that_refuses_ends_the_start(tmp_path: Path) -> None:
     stage = tmp_path / "stage.py"
     stage.write_text(
-        "import sys\nfrom installation.live.wire import Wire\nwire = Wire(sys.stdin.buffer, sys.stdout.buffer)\n"
+        "import sys\nfrom installation.ipc.wire import Wire\nwire = Wire(sys.stdin.buffer, sys.stdout.buffer)\n"
         "wire.send('fault', text='no display: use --headless')\nwire.close()\nsys.exit(1)\n"
     )
     show, _ = put_on(tmp_path / "show", programs=replace(STANDINS, stage=str(stage)))
@@ -300,7 +300,7 @@ def test_two_shows_do_not_share_a_folder(tmp_path: Path) -> None:
 def test_what_a_child_leaves_behind_is_swept(how: str, tmp_path: Path) -> None:
     script = tmp_path / "forking.py"
     script.write_text(
-        "import os, sys, time\nfrom installation.live.wire import Wire\n"
+        "import os, sys, time\nfrom installation.ipc.wire import Wire\n"
         "wire = Wire(sys.stdin.buffer, sys.stdout.buffer)\n"
         "pid = os.fork()\nif pid == 0:\n    time.sleep(3600)\nwire.send('forked', pid=pid)\n"
         f"if {how == 'ends'}:\n    wire.close()\n    os._exit(0)\ntime.sleep(3600)\n"

@@ -12,11 +12,11 @@ import tiny_world
 from patience import until
 from show import STAGE, put_on
 
-from installation import show, takes
-from installation.film import chart, sheet, telemetry
+from installation import takes
+from installation.film import chart, make, sheet, telemetry
 from installation.film.sinks import Memory
-from installation.live.children import Programs
-from installation.live.ladder import Patience
+from installation.show.children import Programs
+from installation.show.fallback import Patience
 from installation.takes import film as filming
 from latentworld import preset
 
@@ -73,7 +73,7 @@ def test_what_was_played_is_filmed_to_the_last_bit(tmp_path: Path) -> None:
     assert len(take.scenes) > 2  # the prompt faded
     played, memory = filming.journey(take, (), exact=True), Memory()
     check = played.check()
-    film = show.film(played.preset, tmp_path / "film", sinks=[memory, check], journey=played)
+    film = make.film(played.preset, tmp_path / "film", sinks=[memory, check], journey=played)
     assert (check.same, check.other) == (len(numbers), 0)
     record = telemetry.read(film.folder.telemetry)
     assert record.unit.tobytes() == np.array([places[number][:3] for number in numbers]).tobytes()

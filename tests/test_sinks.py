@@ -14,10 +14,10 @@ import pytest
 from PIL import Image
 from standins import PLANE, SIZE, batch_of, decoded
 
-from installation.film import encoder, preview, sinks, telemetry
+from installation.film import encoder, preview_window, sinks, telemetry
 from installation.film.encoder import Encoder, Recipe, binary, command
 from installation.film.output import prepare, write_text
-from installation.film.preview import Preview
+from installation.film.preview_window import PreviewWindow
 from installation.film.sheet import Sheet, place
 from installation.film.sinks import Memory, Room, Sink, Sinks, Stills, Video
 from installation.film.summary import Tally
@@ -289,24 +289,24 @@ def test_repeated_frames_are_counted() -> None:
 
 
 def test_a_preview_without_a_display_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(preview, "display", lambda: None)
+    monkeypatch.setattr(preview_window, "display", lambda: None)
     with pytest.raises(OutputError, match="no display"):
-        Preview()
+        PreviewWindow()
 
 
 def test_a_preview_on_a_display_that_does_not_answer_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(preview, "display", lambda: ":4321")
+    monkeypatch.setattr(preview_window, "display", lambda: ":4321")
     monkeypatch.setenv("DISPLAY", ":4321")
     with pytest.raises(OutputError, match="opens no window on display :4321"):
-        Preview()
+        PreviewWindow()
 
 
 SHOWING = """
 import sys
 sys.path.insert(0, "tests")
-from installation.film.preview import Preview
+from installation.film.preview import PreviewWindow
 from standins import batch_of
-with Preview() as preview:
+with PreviewWindow() as preview:
     preview.send(batch_of(3))
     print("shown", preview._shown)
 """

@@ -11,14 +11,14 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from stages import Picture, moving, quarters
 
-from installation.live.ring import Ring, Shot
-from installation.live.venue import Wall
+from installation.ipc.ring import Ring, Shot
 from installation.stage import light, warp
 from installation.stage.card import Facts, draw
 from installation.stage.compose import Composer, Easel
 from installation.stage.look import Dimmer, Look
 from installation.stage.playout import FADE
 from installation.stage.reel import Cue, Reel
+from installation.venue import Wall
 from latentworld.errors import ControlError, StageError
 
 RED, GREEN, BLUE, WHITE, DARK = (255, 0, 0), (0, 255, 0), (0, 0, 255), (255, 255, 255), (0, 0, 0)

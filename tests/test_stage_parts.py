@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from stages import Picture, moving
 
-from installation.live.ring import Shot
+from installation.ipc.ring import Shot
 from installation.stage import light, monitors
 from installation.stage.card import Facts, draw
 from installation.stage.look import Look

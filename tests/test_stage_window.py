@@ -15,13 +15,13 @@ import numpy as np
 import pytest
 from stages import Picture, Stage, display, moving, needs, quarters
 
-from installation.live.ring import Shot
-from installation.live.venue import Wall
+from installation.ipc.ring import Shot
 from installation.stage.card import Facts, draw
 from installation.stage.compose import Easel
 from installation.stage.look import Look
 from installation.stage.painter import Blitter, Painter, painter
 from installation.stage.reel import Cue
+from installation.venue import Wall
 
 
 @pytest.fixture(scope="module")

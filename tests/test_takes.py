@@ -18,8 +18,8 @@ from hypothesis import strategies as st
 from taken import SMALL, Clock, changed, evening, performed, pressed, ready, scene, tick, way
 
 from installation import takes
-from installation.desk import Desk
-from installation.parameters import table
+from installation.control.desk import Desk
+from installation.control.parameters import table
 from installation.takes import recorder as recording
 from latentworld import preset
 from latentworld.errors import TakeError

@@ -12,16 +12,16 @@ import tiny_world
 from standins import decoded
 from taken import SMALL, Heard, live
 
-from installation import show, takes
+from installation import takes
 from installation.clock import Tick
-from installation.controls import Controls, Mailbox
-from installation.film import chart, sheet, telemetry
+from installation.control.controls import Controls, Mailbox
+from installation.film import chart, make, sheet, telemetry
 from installation.film.sinks import Memory
 from installation.loop import Scene, run
 from installation.rig import Studio, build, open_studio
 from installation.takes import film as filming
 from installation.takes.parts import frames_of
-from installation.takes.staging import Staged, drawn
+from installation.takes.scenes import TakeScenes, drawn
 from latentworld import globe, preset, vertices, walks
 from latentworld.errors import PresetError, TakeError
 
@@ -58,10 +58,10 @@ def faded(tmp_path_factory: pytest.TempPathFactory) -> tuple[takes.Take, Heard]:
 
 def filmed(
     take: takes.Take, out: Path, *overrides: str, exact: bool = False
-) -> tuple[show.Film, Memory, filming.Check]:
+) -> tuple[make.Film, Memory, filming.Check]:
     played, memory = filming.journey(take, overrides, exact=exact), Memory()
     check = played.check()
-    return show.film(played.preset, out, sinks=[memory, check], journey=played), memory, check
+    return make.film(played.preset, out, sinks=[memory, check], journey=played), memory, check
 
 
 def test_as_recorded_it_is_the_same_to_the_last_bit(played: tuple[takes.Take, Heard], tmp_path: Path) -> None:
@@ -143,7 +143,7 @@ def test_prompts_fade_frame_by_frame(faded: tuple[takes.Take, Heard]) -> None:
     take, told = faded[0], []
     played = filming.journey(take, ["film.fps=60"])
 
-    def staging(of: takes.Told) -> object:
+    def staging(of: takes.RecordedScene) -> object:
         told.append(dict(of.prompt.toward).get("a red flower", 0.0))
         return None
 
@@ -256,7 +256,7 @@ def test_vertices_of_a_file_and_of_seeds_may_be_mixed(tmp_path: Path) -> None:
     plane = {"seeds": [None, 8, None], "vertices": str(file), "norm": "sphere", "layout": "nhwc"}
     told = replace(take.scenes[0], plane=plane)
     played = filming.journey(replace(take, scenes=(told,)))
-    scene = Staged(build(played.preset), open_studio)(told)
+    scene = TakeScenes(build(played.preset), open_studio)(told)
     np.testing.assert_array_equal(scene.plane.vertices, made.vertices)
     assert played.preset.plane.vertices == str(file)
 

@@ -1,4 +1,4 @@
-"""`latentworld atlas`: survey a country, draw its map, zoom into its rifts, plan journeys."""
+"""`latentworld atlas`: survey a world, draw its map, zoom into its rifts, plan journeys."""
 
 from __future__ import annotations
 
@@ -16,12 +16,12 @@ from installation.cli.presets import Override
 from latentworld.errors import AtlasError
 
 if TYPE_CHECKING:
-    from installation.atlases import Findings
+    from installation.atlas.surveys import Findings
     from latentworld.atlas.sampling import Adaptive, Globe, Window
     from latentworld.atlas.store import Store
 
 Option = typer.Option
-app = typer.Typer(help="Survey a latent country, find its rifts, zoom into them, plan journeys.", no_args_is_help=True)
+app = typer.Typer(help="Survey a latent globe, find its rifts, zoom into them, plan journeys.", no_args_is_help=True)
 Out = Annotated[Path, Option("-o", "--output", help="Folder of the atlas; a survey that is there goes on.")]
 Where = Annotated[Path, typer.Argument(help="Folder of an atlas, or the .zarr store in it.")]
 Words = Annotated[str | None, Option(help="Phases by these words, as 'a cat,mountains'; without, by clusters.")]
@@ -67,22 +67,23 @@ def survey(
     console = Console(stderr=True)
     with ending(lambda: _stopped(output)):
         with console.status("loading the world"):
-            from installation import atlases, rig
+            from installation import rig
+            from installation.atlas import surveys
 
             studio = rig.open_studio(journey)
-        out = atlases.folder(output)
-        label = atlases.labeller(studio, chosen, phases)  # words that cannot be used are refused before the work
+        out = surveys.folder(output)
+        label = surveys.labeller(studio, chosen, phases)  # words that cannot be used are refused before the work
         shape: dict[str, Any] = {"radius": radius, "thumb": thumb, "block": block, "scout": scout}
-        with atlases.begin(studio, out, sampling, **shape) as kept, _Bar(journey.title, kept, console) as bar:
+        with surveys.begin(studio, out, sampling, **shape) as kept, _Bar(journey.title, kept, console) as bar:
             if ray is None:
-                atlases.run(studio, out, kept, thumb, scout, bar)
+                surveys.run(studio, out, kept, thumb, scout, bar)
             else:
-                atlases.on_ray(studio, out, kept, thumb, scout, bar, ray, workers, console.print)
+                surveys.on_ray(studio, out, kept, thumb, scout, bar, ray, workers, console.print)
         with console.status("field, floor, phases"):
-            found = atlases.conclude(out, rig.renderer(studio, thumb, scout), label)
+            found = surveys.conclude(out, rig.renderer(studio, thumb, scout), label)
         if plots:
             with console.status("drawing"):
-                atlases.draw(out, found, journey.title, dpi)
+                surveys.draw(out, found, journey.title, dpi)
     _tell(found)
     print(out.page if plots else out.store)
 
@@ -90,9 +91,9 @@ def survey(
 @app.command()
 def show(atlas: Where, count: Annotated[int, Option(min=0, help="How many rifts to list.")] = 12) -> None:
     """What an atlas holds: its figures, phases, rift lines and strongest rifts."""
-    from installation import atlases
+    from installation.atlas import surveys
 
-    _tell(atlases.findings(atlases.folder(atlas)), count)
+    _tell(surveys.findings(surveys.folder(atlas)), count)
 
 
 @app.command()
@@ -105,16 +106,16 @@ def plot(
     title: Annotated[str | None, Option(help="Above every picture; default: the preset's.")] = None,
 ) -> None:
     """Draw an atlas again: grid, field, overlay, phases, globe as PNG and SVG, and the page."""
-    from installation import atlases
+    from installation.atlas import surveys
     from latentworld.atlas import plots as drawing
 
-    out = atlases.folder(atlas)
+    out = surveys.folder(atlas)
     with Console(stderr=True).status("drawing"):
-        found = atlases.findings(out)
+        found = surveys.findings(out)
         if words is not None or phases is not None:
-            found = atlases.relabelled(out, found, _words(words), phases)
+            found = surveys.relabelled(out, found, _words(words), phases)
         paper = drawing.LIGHT if light else drawing.DARK
-        made = atlases.draw(out, found, atlases.title_of(out) if title is None else title, dpi, paper)
+        made = surveys.draw(out, found, surveys.title_of(out) if title is None else title, dpi, paper)
     for path in made:
         print(path)
 
@@ -126,10 +127,10 @@ def export(
     full: Annotated[bool, Option(help="Decode again at full size where thumbnails are smaller.")] = True,
 ) -> None:
     """Write a window as the write-up's folder: a000_b000.png, ... and metadata.json."""
-    from installation import atlases
+    from installation.atlas import surveys
 
     with Console(stderr=True).status("writing pictures"):
-        made = atlases.export(atlases.folder(atlas), output, full)
+        made = surveys.export(surveys.folder(atlas), output, full)
     print(made)
 
 
@@ -145,14 +146,14 @@ def import_(
     dpi: Dpi = 150,
 ) -> None:
     """Read the write-up's folder, made here or elsewhere, into an atlas: features, field, phases, pictures."""
-    from installation import atlases
+    from installation.atlas import surveys
 
-    out, console = atlases.folder(output), Console(stderr=True)
+    out, console = surveys.folder(output), Console(stderr=True)
     with ending(lambda: _stopped(output)):
         with console.status("looking at the pictures"):
-            found = atlases.imported(pictures, out, clip, preset, thumb, _words(words), phases)
+            found = surveys.imported(pictures, out, clip, preset, thumb, _words(words), phases)
         with console.status("drawing"):
-            atlases.draw(out, found, pictures.resolve().name, dpi)
+            surveys.draw(out, found, pictures.resolve().name, dpi)
     _tell(found)
     print(out.page)
 
@@ -189,18 +190,19 @@ def zoom(
     spans, console = _spans(alpha, beta), Console(stderr=True)
     with ending(lambda: f"interrupted, no zoom was kept: to begin anew, {again()}"):
         with console.status("loading the world"):
-            from installation import atlases, rig, zooms
+            from installation import rig
+            from installation.atlas import surveys, zooms
 
-            where = None if atlas is None else atlases.folder(atlas)
+            where = None if atlas is None else surveys.folder(atlas)
             if preset is None and where is not None:
-                journey = atlases.preset_of(where, set_ or [])
+                journey = surveys.preset_of(where, set_ or [])
             else:
                 journey = presets.load(preset or DEFAULT, set_ or [])
             zooms.prepare(output, seconds, overwrite)
-            start = atlases.start_of_zoom(where, rift, spans, rows, columns, factor)
+            start = surveys.start_of_zoom(where, rift, spans, rows, columns, factor)
             studio = rig.open_studio(journey)
             if where is not None:
-                atlases.same_plane(where, studio.plane)
+                surveys.same_plane(where, studio.plane)
         render = rig.renderer(studio, thumb, scout)
         with console.status("the first window") as status:
             found, whole = zooms.run(
@@ -234,13 +236,13 @@ def tour(
     speed: Annotated[float | None, Option(help="Latent arc length a second; default: the preset's.")] = None,
 ) -> None:
     """Plan a journey over an atlas and write it as a preset that `latentworld film` renders."""
-    from installation import atlases
+    from installation.atlas import surveys
 
     points = [_pair(text, ",", float, "--point", "0.25,0.5") for text in point or ()]
     chosen: dict[str, Any] = {"stops": stops, "ordered": ordered, "closed": closed, "weave": weave}
     chosen |= {"labels": label or [], "follow": line or [1]}
     with Console(stderr=True).status("planning"):
-        made = atlases.tour(atlases.folder(atlas), mode, points, output, speed, **chosen)
+        made = surveys.tour(surveys.folder(atlas), mode, points, output, speed, **chosen)
     shape = "a loop" if made.closed else "a way"
     print(f"{shape} of {len(made.unit)} waypoints, {made.length:.1f} latent units long")
     print(f"it strays {made.strays:.2f} cells at most from what was planned on the map")
@@ -280,11 +282,11 @@ def _words(text: str | None) -> list[str] | None:
 
 def _stopped(output: Path) -> str:
     """How far a survey came that was interrupted."""
-    from installation import atlases
+    from installation.atlas import surveys
     from latentworld.atlas import store
 
     try:
-        kept = store.Store(atlases.folder(output).store)
+        kept = store.Store(surveys.folder(output).store)
         words = f"interrupted with {kept.done} of {kept.total} places kept"
     except AtlasError:
         words = "interrupted before the first place"
@@ -293,10 +295,10 @@ def _stopped(output: Path) -> str:
 
 def _tell(found: Findings, count: int = 5) -> None:
     """The figures of a survey, its strongest rift lines and its strongest rifts."""
-    from installation import atlases
+    from installation.atlas import surveys
 
     atlas = found.atlas
-    for name, value in atlases.summary(found).items():
+    for name, value in surveys.summary(found).items():
         print(f"{name:<30} {value:.6g}")
     if atlas.floor is not None:
         print(f"{'noise floor, feature distance':<30} {atlas.floor.jitter:.3g}")

@@ -13,7 +13,7 @@ from rich.console import Console
 from installation.cli.presets import Override
 
 if TYPE_CHECKING:
-    from installation.show import Film
+    from installation.film.make import Film
     from installation.takes.film import Journey
 
 
@@ -34,7 +34,7 @@ def film(
     from installation.cli.interrupt import Interrupt
     from installation.cli.progress import Bar
     from installation.film.output import prepare
-    from installation.film.preview import Preview
+    from installation.film.preview_window import PreviewWindow
     from installation.film.sinks import Sink
     from latentworld import preset as presets
 
@@ -48,13 +48,13 @@ def film(
     title = journey.title or preset or "latentworld"
     prepare(output, overwrite)  # before torch is imported: what cannot be kept is refused at once
     bar = Bar(title, journey.film.frames, console)
-    sinks: list[Sink] = [Preview(title), bar] if preview else [bar]
+    sinks: list[Sink] = [PreviewWindow(title), bar] if preview else [bar]
     check = played.check() if played and as_recorded else None
     sinks += [check] if check else []
     with Interrupt() as interrupt:
         with console.status("loading the world"):
-            from installation import show
-        made = show.film(journey, output, overwrite=overwrite, sinks=sinks, watch=interrupt.watch, journey=played)
+            from installation.film import make
+        made = make.film(journey, output, overwrite=overwrite, sinks=sinks, watch=interrupt.watch, journey=played)
     seen = made.summary
     median = "" if seen.median_clip_step is None else f", median CLIP step {seen.median_clip_step:.4f}"
     console.print(

@@ -13,8 +13,8 @@ app = typer.Typer(help="The addresses that OSC plays, and layouts for tablets.",
 @app.command()
 def table() -> None:
     """Print every OSC address, what it takes and its default, as Markdown."""
-    from installation import parameters
-    from installation.osc.reference import table as page
+    from installation.control import parameters
+    from installation.ports.osc.reference import table as page
 
     print(page(parameters.table()), end="")
 
@@ -25,7 +25,7 @@ def layout(
     worlds: Annotated[list[str] | None, typer.Option("--world", help="A world that may be chosen; repeatable.")] = None,
 ) -> None:
     """Write a layout for a tablet, made from the same table."""
-    from installation import parameters
-    from installation.osc import layouts
+    from installation.control import parameters
+    from installation.ports.osc import layouts
 
     layouts.write(parameters.table(worlds or ["embedded"]), file)

@@ -13,7 +13,7 @@ from rich.console import Console
 from installation.cli.presets import Override
 
 if TYPE_CHECKING:
-    from installation.live.venue import Venue
+    from installation.venue import Venue
 
 Option = typer.Option
 Port = Annotated[int | None, Option(min=0, max=65535, help="UDP port for OSC; 0: any free one.")]
@@ -40,8 +40,8 @@ def show(
     seconds: Annotated[float | None, Option(min=0.0, help="End after so long.")] = None,
 ) -> None:
     """Perform a preset live: on a wall, played by OSC, MIDI and a deck. Ends with Ctrl-C; goes on where it was."""
-    from installation.live import venue as venues
-    from installation.live.supervisor import Show
+    from installation import venue as venues
+    from installation.show.supervisor import Show
     from latentworld import preset as presets
 
     kinds = {"window": window, "fullscreen": fullscreen, "headless": headless}

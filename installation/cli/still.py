@@ -42,9 +42,9 @@ def still(
     # JSON strings, numbers and lists are TOML too, so that a prompt may hold quotes and equals signs
     overrides = [f"{key}={json.dumps(value)}" for key, value in chosen.items() if value is not None] + (set_ or [])
     journey = presets.parse({}, overrides) if preset is None else presets.load(preset, overrides)
-    from installation import show
+    from installation.film import make
 
-    show.still(journey, alpha, beta, radius, output)
+    make.still(journey, alpha, beta, radius, output)
     print(output)
 
 

@@ -7,9 +7,9 @@ from collections.abc import Iterator
 from dataclasses import fields
 from typing import Any
 
+from installation.backstage import Status
 from installation.extras import need
-from installation.live.contract import Status
-from installation.plain import plain
+from installation.ipc.jsonable import plain
 
 STALE = 30.0  # seconds without a new picture on the wall from which the show is not well
 STATES = ("loading", "running", "hung", "restarting", "safe", "loop")
@@ -44,7 +44,7 @@ def health(status: Status, held: bool = False) -> tuple[bool, dict[str, Any]]:
 
 def _families(status: Status) -> Iterator[Any]:
     core = need("prometheus_client.core", "show")
-    for name, about, value in _gauges(status):
+    for name, about, value in _status_collector(status):
         yield core.GaugeMetricFamily(f"latentworld_{name}", about, value=value)
     for name, about, value in _counters(status):
         yield core.CounterMetricFamily(f"latentworld_{name}", about, value=value)
@@ -58,7 +58,7 @@ def _families(status: Status) -> Iterator[Any]:
     yield memory
 
 
-def _gauges(status: Status) -> list[tuple[str, str, float]]:
+def _status_collector(status: Status) -> list[tuple[str, str, float]]:
     p50, p99 = status.latency
     temperature = math.nan if status.temperature is None else status.temperature
     return [

@@ -9,7 +9,7 @@ import logging
 import sys
 from pathlib import Path
 
-from installation.live import entry
+from installation.ipc import child
 
 
 def main() -> int:
@@ -24,20 +24,20 @@ def main() -> int:
     from installation.render.process import Asked, serve
     from latentworld.errors import LatentWorldError
 
-    wire = entry.standard()
+    wire = child.standard()
     try:
         resume = None if arguments.resume is None else json.loads(arguments.resume)
         resume = resume if isinstance(resume, dict) else None
         serve(Asked(arguments.ring, arguments.preset, resume, arguments.safe), wire)
     except LatentWorldError as error:
-        return entry.refused(str(error))
+        return child.refused(str(error))
     except Exception as error:
         logging.exception("the renderer failed")
-        return entry.refused(f"{type(error).__name__}: {error}")
+        return child.refused(f"{type(error).__name__}: {error}")
     finally:
         wire.close()
     return 0
 
 
 if __name__ == "__main__":
-    entry.leave(main())
+    child.leave(main())

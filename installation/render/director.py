@@ -1,7 +1,7 @@
 """The director: at a tick's beginning it makes of the controls what can be made of them, and orders the rest.
 
-What is at hand (walk, faders, guidance, steps, seeds) is changed at once; texts come from the typist and are
-cross-faded; worlds, decoders and batches come from the workshop, warm. What cannot be had is refused: a fault is told,
+What is at hand (walk, faders, guidance, steps, seeds) is changed at once; texts come from the prompt_encoder and are
+cross-faded; worlds, decoders and batches come from the builder, warm. What cannot be had is refused: a fault is told,
 and the show goes on with what it has. Nothing that controls say gets past here as an exception.
 """
 
@@ -14,19 +14,19 @@ from dataclasses import replace
 from typing import Any
 
 from installation.clock import LiveClock, Tick
-from installation.controls import Controls
+from installation.control.controls import Controls
+from installation.control.parameters import Value
 from installation.loop import Scene
-from installation.parameters import Value
-from installation.render import words
-from installation.render.following import Following, cast_told, seeds_told, slots_told
+from installation.render import prompt_mix
+from installation.render.builder import LAG, LARGEST, Builder, Built, Order, PromptEncoder, encoder_of
 from installation.render.guard import Attentive, Guard
-from installation.render.helm import RAYS, Course
+from installation.render.live_pilot import RAYS, Course
 from installation.render.planes import Planes
-from installation.render.wheel import Wheel, WheelState, hand, stays
-from installation.render.words import Fade
-from installation.render.workshop import LAG, LARGEST, Built, Order, Typist, Workshop, encoder_of
+from installation.render.prompt_mix import Fade
+from installation.render.replay import Replay, cast_told, seeds_told, slots_told
+from installation.render.walk_control import WalkControl, WalkControlState, hand, stays
 from installation.rig import Cast, Studio, cast_of, lookout, moved, recast
-from installation.takes import Take, Told
+from installation.takes import RecordedScene, Take
 from latentworld import walks
 from latentworld.atlas.prior import Prior
 from latentworld.errors import GeometryError, LatentWorldError
@@ -52,8 +52,8 @@ class Director:
         preset: Preset,
         studio: Studio,
         clock: LiveClock,
-        workshop: Workshop,
-        typist: Typist,
+        builder: Builder,
+        prompt_encoder: PromptEncoder,
         fault: Callable[[str], None],
         say: Callable[[Mapping[str, Value]], None],
         alive: Callable[[], bool] = lambda: True,
@@ -62,12 +62,18 @@ class Director:
         kept: Mapping[str, Any] | None = None,
     ) -> None:
         self.clock, self.safe = clock, safe
-        self.follow: Following | None = None
-        self._workshop, self._typist, self._fault, self._say, self._alive = workshop, typist, fault, say, alive
+        self.follow: Replay | None = None
+        self._builder, self._prompt_encoder, self._fault, self._say, self._alive = (
+            builder,
+            prompt_encoder,
+            fault,
+            say,
+            alive,
+        )
         self._preset = preset
         self._atlas = (atlas, studio.world, studio.plane, studio.prompt)
-        state = None if kept is None else WheelState.read(kept["wheel"])
-        self.wheel = Wheel(preset.walk, preset.pilot.max_curvature, state)
+        state = None if kept is None else WalkControlState.read(kept["wheel"])
+        self.wheel = WalkControl(preset.walk, preset.pilot.max_curvature, state)
         base = studio.preset.prompt
         self.toward = Fade(((base.positive or "", 1.0),))
         self.away = Fade(((base.negative or "", 1.0),))
@@ -85,7 +91,7 @@ class Director:
     @property
     def prompt(self) -> Any:
         """The prompt now."""
-        return words.prompt(self.toward, self.away)
+        return prompt_mix.prompt(self.toward, self.away)
 
     @property
     def scene(self) -> Scene:
@@ -142,7 +148,7 @@ class Director:
         walk = self.wheel.spec.model_dump(mode="json") | {
             "mode": "take" if self.follow is not None else self.wheel.state.mode
         }
-        return {"plane": self.planes.told(self._plane), "prompt": words.told(self.prompt), "decoder": decoder,
+        return {"plane": self.planes.told(self._plane), "prompt": prompt_mix.told(self.prompt), "decoder": decoder,
                 "world": where, "walk": walk}  # fmt: skip
 
     # ---- a take
@@ -151,7 +157,7 @@ class Director:
         """Replay a take from the next tick on."""
         if self.follow is not None:
             self.follow.end()
-        self.follow = Following(take, self.clock, self._staged)
+        self.follow = Replay(take, self.clock, self._staged)
 
     def end(self) -> None:
         """Replay no more: the walk goes on from where it is."""
@@ -178,13 +184,13 @@ class Director:
             units, _ = walk.ahead(0.0)
             return replace(roaming, unit=units[0], heading=walks.heading(self._plane, units[0], 0.0), arc=1.0)
 
-    def _staged(self, told: Told) -> Scene:
+    def _staged(self, told: RecordedScene) -> Scene:
         """The take's scene, as far as it is ready: what must be built or encoded comes when it is."""
         plane = self.planes.plane(self.planes.wanted(seeds_told(told)))
         if plane is not self._plane:
             self._plane = plane
             self._use(moved(self.studio, plane))
-        built = self._workshop.finished()
+        built = self._builder.finished()
         if built is not None:
             self._delivered(built)
         here = cast_of(self.studio)
@@ -192,8 +198,8 @@ class Director:
         if wanted.cast != here and wanted not in (self._order, self._refused):
             self._at_once_or_ordered(wanted)
         encoder, slots = encoder_of(self.studio), slots_told(told)
-        missing = words.unknown(slots, lambda text: self._typist.knows(encoder, text))
-        self._typist.type(encoder, missing)
+        missing = prompt_mix.unknown(slots, lambda text: self._prompt_encoder.knows(encoder, text))
+        self._prompt_encoder.type(encoder, missing)
         if not missing:
             self.toward, self.away = Fade(slots[0]), Fade(slots[1])
         return self.scene
@@ -202,7 +208,7 @@ class Director:
 
     def _model(self, controls: Controls, elapsed: float) -> None:
         self._shrunk()
-        built = self._workshop.finished()
+        built = self._builder.finished()
         if built is not None:
             self._delivered(built)
         wanted = self._wanted(controls)
@@ -240,7 +246,7 @@ class Director:
                 self._use(tuned)
                 return
         self._order = wanted
-        self._workshop.order(wanted, self.studio, self.prompt)
+        self._builder.order(wanted, self.studio, self.prompt)
 
     def _delivered(self, built: Built) -> None:
         if built.order != self._order:
@@ -295,15 +301,16 @@ class Director:
 
     def _words(self, controls: Controls, elapsed: float) -> None:
         encoder, base = encoder_of(self.studio), self._base.preset.prompt
-        seconds = words.fade_seconds(controls)
-        slots = [words.positive(controls, base.positive or ""), words.negative(controls, base.negative or "")]
+        seconds = prompt_mix.fade_seconds(controls)
+        slots = [prompt_mix.positive(controls, base.positive or ""), prompt_mix.negative(controls, base.negative or "")]
 
         def knows(text: str) -> bool:
-            return self._typist.knows(encoder, text)
+            return self._prompt_encoder.knows(encoder, text)
 
-        self._typist.type(encoder, words.unknown(slots, knows))
+        self._prompt_encoder.type(encoder, prompt_mix.unknown(slots, knows))
         toward, away = (
-            words.known(fade.slots, part, knows) for fade, part in zip((self.toward, self.away), slots, strict=True)
+            prompt_mix.known(fade.slots, part, knows)
+            for fade, part in zip((self.toward, self.away), slots, strict=True)
         )
         self.toward = self.toward.after(toward, seconds, elapsed)
         self.away = self.away.after(away, seconds, elapsed)

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from latentworld.decoding.contract import Around, Decoder, Watch
+from latentworld.decoding.decoder import Around, Decoder, Watch
 from latentworld.prompts import Prompt
 from latentworld.vision import Eye
 

@@ -12,19 +12,19 @@ from pathlib import Path
 from typing import Any
 
 from installation.clock import LiveClock
-from installation.controls import Controls, Mailbox
+from installation.control.controls import Controls, Mailbox
+from installation.control.parameters import Value
 from installation.frames import Frames
-from installation.live.ring import Ring
-from installation.live.wire import Wire
+from installation.ipc.ring import Ring
+from installation.ipc.wire import Wire
 from installation.loop import Inbox, run
-from installation.parameters import Value
-from installation.render.asks import Asks
-from installation.render.bridge import Bridge
+from installation.render.builder import Builder, Order, PromptEncoder
 from installation.render.director import Director
-from installation.render.helm import Helm, HelmState
-from installation.render.post import Post, checked, parameters
-from installation.render.sink import Reporter
-from installation.render.workshop import Order, Typist, Workshop
+from installation.render.live_pilot import LivePilot, LivePilotState
+from installation.render.message_reader import MessageReader, checked, parameters
+from installation.render.questions import Questions
+from installation.render.reporter import Reporter
+from installation.render.tick_state import TickState
 from installation.rig import Studio, cast_of, mapped, open_studio, performed
 from installation.takes import Take
 from latentworld import preset as presets
@@ -122,7 +122,7 @@ def serve(asked: Asked, wire: Wire, now: Callable[[], float] = time.monotonic) -
         for renderer in stage:
             renderer.follow(None)
 
-    post = Post(wire, mailbox, speaker.fault, end, follow, unfollow)
+    post = MessageReader(wire, mailbox, speaker.fault, end, follow, unfollow)
     ring = Ring.attach(asked.ring)
     try:
         with Beating(speaker):
@@ -144,12 +144,12 @@ def open_renderer(
     """Load the preset's world, or the one that was shown, and warm it. Raises LatentWorldError."""
     preset = presets.load(asked.preset)
     kept = asked.resume or {}
-    workshop = Workshop(performed(preset), now)
-    studio, seconds = first(performed(preset), {} if asked.safe else kept, workshop)
-    return Renderer(preset, studio, seconds, asked, ring, wire, speaker, workshop, now)
+    builder = Builder(performed(preset), now)
+    studio, seconds = first(performed(preset), {} if asked.safe else kept, builder)
+    return Renderer(preset, studio, seconds, asked, ring, wire, speaker, builder, now)
 
 
-def first(preset: Preset, kept: Mapping[str, Any], workshop: Workshop) -> tuple[Studio, float]:
+def first(preset: Preset, kept: Mapping[str, Any], builder: Builder) -> tuple[Studio, float]:
     """The world to begin with, warm, and the seconds a picture takes."""
     studio = open_studio(preset)
     director = kept.get("director") or {}
@@ -157,7 +157,7 @@ def first(preset: Preset, kept: Mapping[str, Any], workshop: Workshop) -> tuple[
     auto = preset.show.batch == "auto" and cast_of(studio).kind != "analytic"
     batch = known if isinstance(known, int) and 1 <= known <= 16 else 0 if auto else cast_of(studio).batch
     world = str(director.get("world") or preset.world.name)
-    return workshop.build(Order(world, replace(cast_of(studio), batch=batch)), studio, studio.prompt)
+    return builder.build(Order(world, replace(cast_of(studio), batch=batch)), studio, studio.prompt)
 
 
 class Renderer:
@@ -165,11 +165,11 @@ class Renderer:
 
     def __init__(
         self, preset: Preset, studio: Studio, seconds: float, asked: Asked, ring: Any, wire: Wire, speaker: Speaker,
-        workshop: Workshop, now: Callable[[], float],
+        builder: Builder, now: Callable[[], float],
     ) -> None:  # fmt: skip
         kept = asked.resume or {}
-        self._wire, self._speaker, self._workshop = wire, speaker, workshop
-        self._typist = Typist(speaker.fault)
+        self._wire, self._speaker, self._builder = wire, speaker, builder
+        self._prompt_encoder = PromptEncoder(speaker.fault)
         show = preset.show
         self._orders: list[Callable[[], None]] = []
         self.clock = LiveClock(
@@ -177,14 +177,14 @@ class Renderer:
             float(kept.get("time", 0.0)), now,
         )  # fmt: skip
         self.director = Director(
-            preset, studio, self.clock, workshop, self._typist, speaker.fault, speaker.values, self._alive,
+            preset, studio, self.clock, builder, self._prompt_encoder, speaker.fault, speaker.values, self._alive,
             self._atlas(studio), asked.safe, None if asked.safe else kept.get("director"),
         )  # fmt: skip
-        state = HelmState(**kept["helm"]) if "helm" in kept else HelmState()
-        helm = Helm(preset.pilot, preset.pacing, show.step, self.director.course, lambda: self.clock.period, state)
-        self.bridge = Bridge(self.director, helm, self.clock)
-        self.asks = Asks(self.bridge.moment, wire.send)
-        self.reporter = Reporter(ring, wire.send, self.clock, now, self.bridge, speaker.fault)
+        state = LivePilotState(**kept["helm"]) if "helm" in kept else LivePilotState()
+        helm = LivePilot(preset.pilot, preset.pacing, show.step, self.director.course, lambda: self.clock.period, state)
+        self.tick_state = TickState(self.director, helm, self.clock)
+        self.asks = Questions(self.tick_state.moment, wire.send)
+        self.reporter = Reporter(ring, wire.send, self.clock, now, self.tick_state, speaker.fault)
         self.walk = self._begun(self.director, kept)
 
     def ready(self) -> dict[str, Any]:
@@ -209,8 +209,8 @@ class Renderer:
         failed, made = 0, 0
         while not self.clock.stopped:
             try:
-                run(self.clock, self.bridge.inbox(inbox), self.bridge.walk or self.walk, self._direct,
-                    self.bridge.pilot, self)  # fmt: skip
+                run(self.clock, self.tick_state.inbox(inbox), self.tick_state.walk or self.walk, self._direct,
+                    self.tick_state.pilot, self)  # fmt: skip
             except Cancelled:
                 continue  # only a show that ends cancels
             except OutOfMemory as error:
@@ -238,13 +238,13 @@ class Renderer:
     def close(self) -> None:
         """End the helpers."""
         self.asks.close()
-        self._workshop.close()
-        self._typist.close()
+        self._builder.close()
+        self._prompt_encoder.close()
 
     def _direct(self, walk: Walk, controls: Controls, tick: Any) -> Any:
         while self._orders:
             self._orders.pop(0)()
-        return self.bridge.direct(walk, controls, tick)
+        return self.tick_state.direct(walk, controls, tick)
 
     def _alive(self) -> bool:
         self._speaker.beat()

@@ -10,11 +10,11 @@ import argparse
 
 from pydantic import ValidationError
 
-from installation.live import entry
-from installation.live.ring import Ring
-from installation.live.venue import Wall
-from installation.live.wire import Wire
-from installation.stage.perform import Surface, perform
+from installation.ipc import child
+from installation.ipc.ring import Ring
+from installation.ipc.wire import Wire
+from installation.stage.process import Surface, perform
+from installation.venue import Wall
 from latentworld.errors import LatentWorldError, StageError
 
 NO_DISPLAY = 3
@@ -26,15 +26,15 @@ def main() -> int:
     parser.add_argument("--ring", required=True)
     parser.add_argument("--wall", default="{}")
     options = parser.parse_args()
-    wire = entry.standard()
+    wire = child.standard()
     try:
         _present(options.ring, Wall.model_validate_json(options.wall), wire)
     except ValidationError as error:
-        return entry.refused(f"--wall: {error.errors()[0]['msg']}: mend the venue's [wall]", 2)
+        return child.refused(f"--wall: {error.errors()[0]['msg']}: mend the venue's [wall]", 2)
     except StageError as error:
-        return entry.refused(str(error), NO_DISPLAY)
+        return child.refused(str(error), NO_DISPLAY)
     except LatentWorldError as error:
-        return entry.refused(str(error))
+        return child.refused(str(error))
     finally:
         wire.close()
     return 0
@@ -63,4 +63,4 @@ def _surface(ring: Ring, wall: Wall) -> Surface:
 
 
 if __name__ == "__main__":
-    entry.leave(main())
+    child.leave(main())

@@ -8,11 +8,11 @@ from collections.abc import Callable
 import numpy as np
 from numpy.typing import NDArray
 
-from installation.live.ring import Ring
-from installation.live.venue import Wall
+from installation.ipc.ring import Ring
 from installation.stage import light, warp
 from installation.stage.look import Look
 from installation.stage.reel import Cue, Reel
+from installation.venue import Wall
 
 Picture = NDArray[np.uint8]
 Card = Callable[[warp.Size], Picture]  # canvas -> the test card of that size

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import time
 
-from installation.live.ring import Ring
-from installation.live.venue import Wall
+from installation.ipc.ring import Ring
 from installation.stage.card import Facts, draw
 from installation.stage.compose import Easel, Picture
 from installation.stage.pacer import Pacer
 from installation.stage.reel import Cue, Reel
+from installation.venue import Wall
 
 
 class Headless:

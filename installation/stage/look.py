@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from installation.parameters import Value, table
+from installation.control.parameters import Value, table
 from latentworld.errors import ControlError
 
 ROWS = {name: row for name, row in table().items() if row.where == "stage"}

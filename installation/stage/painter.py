@@ -7,11 +7,11 @@ from typing import Any
 
 import numpy as np
 
-from installation.live.ring import Shot
-from installation.live.venue import Wall
+from installation.ipc.ring import Shot
 from installation.stage import warp
 from installation.stage.compose import Card, Easel, Picture
 from installation.stage.reel import Cue
+from installation.venue import Wall
 
 _PROBE = (36, 64)  # pixels in which a report looks at what is drawn
 

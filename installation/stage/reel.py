@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 
-from installation.live.ring import Ring, Shot
+from installation.ipc.ring import Ring, Shot
 from installation.stage.look import Dimmer, Look
 from installation.stage.playout import Playout
 

@@ -6,7 +6,7 @@ import math
 from collections.abc import Callable
 from typing import Any
 
-from installation.live.ring import Shot
+from installation.ipc.ring import Shot
 from installation.stage import light
 from installation.stage.pacer import BINS, Pacer
 from installation.stage.reel import Cue

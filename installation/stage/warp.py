@@ -12,8 +12,8 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from installation.live.venue import Wall
 from installation.stage.light import DISPLAY
+from installation.venue import Wall
 from latentworld.errors import StageError
 
 Matrix = NDArray[np.float64]

@@ -6,11 +6,10 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Self
 
-from installation.frames import Frames
-from installation.render.sink import digest
+from installation.frames import Frames, digest
 from installation.rig import Rig, Studio
 from installation.takes.parts import Parts, counted, follow, frames_of, nearest_rate, recorded
-from installation.takes.staging import OPEN, Staged, preset_of
+from installation.takes.scenes import OPEN, TakeScenes, preset_of
 from installation.takes.take import Take
 from latentworld.errors import TakeError
 from latentworld.preset import Preset, parse
@@ -30,7 +29,7 @@ class Journey:
 
     def parts(self, rig: Rig, open_studio: Callable[[Preset], Studio]) -> Parts:
         """The loop's parts, on a rig that was built from the preset."""
-        way = follow(self.take, Staged(rig, open_studio, self.held, self.exact), exact=self.exact)
+        way = follow(self.take, TakeScenes(rig, open_studio, self.held, self.exact), exact=self.exact)
         batch, spec = rig.decoder.profile.batch, rig.preset.film
         clock = recorded(self.take, batch) if self.exact else counted(way, spec.fps, batch, spec.frames)
         return Parts(clock, way.walk, way.direct, way.pilot)

@@ -10,15 +10,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from installation.clock import Tick
-from installation.controls import Controls
+from installation.control.controls import Controls
 from installation.loop import Director, Pilot, Scene
-from installation.takes.take import Take, Told
+from installation.takes.take import RecordedScene, Take
 from installation.takes.track import Recorded
 from latentworld.globe import Array
 from latentworld.lipschitz import Rates
 from latentworld.walks import Steering, Walk
 
-Staging = Callable[[Told], Scene]
+SceneMaker = Callable[[RecordedScene], Scene]
 """What pictures are made with, from what the take says of it."""
 
 
@@ -35,7 +35,7 @@ class Parts:
 class Follow:
     """A take as parts of the loop, `walk`, `direct` and `pilot`; the clock is the caller's. See `follow`."""
 
-    def __init__(self, take: Take, staging: Staging, start: float, exact: bool) -> None:
+    def __init__(self, take: Take, staging: SceneMaker, start: float, exact: bool) -> None:
         self.take, self.exact = take, exact
         self.walk = Recorded(take.track)
         self._staging, self._offset = staging, float(take.shots.time[0]) - start
@@ -58,7 +58,7 @@ class Follow:
             return np.searchsorted(self.take.shots.index, tick.index).astype(np.float64)
         return self.take.track.arcs(tick.time + self._offset)
 
-    def told(self, arc: float) -> Told:
+    def told(self, arc: float) -> RecordedScene:
         """The scene at an arc."""
         return self.take.scenes[self.take.shots.scene[int(arc)]] if self.exact else self.take.scene(arc)
 
@@ -67,7 +67,7 @@ class Follow:
         return time + self._offset > float(self.take.shots.time[-1])
 
 
-def follow(take: Take, staging: Staging, start: float = 0.0, exact: bool = False) -> Follow:
+def follow(take: Take, staging: SceneMaker, start: float = 0.0, exact: bool = False) -> Follow:
     """A take for the loop, in a film or in the middle of a show.
 
     start: what the clock says when the take's first frame is due. exact: frames are the recorded ones, found by the

@@ -12,8 +12,8 @@ from typing import Any, NoReturn, TypeGuard
 
 import numpy as np
 
-from installation.parameters import LONGEST, Value
-from installation.takes.take import FORMAT, Event, Header, Shots, Take, Told, frozen, prompt_of
+from installation.control.parameters import LONGEST, Value
+from installation.takes.take import FORMAT, Event, Header, RecordedScene, Shots, Take, frozen, prompt_of
 from latentworld import preset as presets
 from latentworld.errors import PresetError, TakeError
 from latentworld.prompts import Mixture, Prompt
@@ -52,7 +52,7 @@ class _Reading:
     number: int = 0
     header: Header | None = None
     texts: dict[int, str] = field(default_factory=dict)
-    scenes: list[Told] = field(default_factory=list)
+    scenes: list[RecordedScene] = field(default_factory=list)
     numbers: dict[int, int] = field(default_factory=dict)  # a scene's number to its place in `scenes`
     frames: list[tuple[Any, ...]] = field(default_factory=list)
     events: list[Event] = field(default_factory=list)
@@ -158,7 +158,7 @@ class _Reading:
                 self._refuse(f"is a scene whose {key!r} is missing or no object {{...}}")
             tables.append(frozen(content[key]))
         self.numbers[self._whole(content, "scene")] = len(self.scenes)
-        self.scenes.append(Told(self._prompt(content.get("prompt")), *tables))
+        self.scenes.append(RecordedScene(self._prompt(content.get("prompt")), *tables))
 
     def _prompt(self, prompt: Any) -> Prompt:
         """A prompt: a text, or mixtures of texts that are written out or said by number."""

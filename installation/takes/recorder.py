@@ -13,9 +13,9 @@ from pathlib import Path
 from threading import Condition, Thread
 from typing import Any
 
-from installation.controls import Trigger
-from installation.desk import Change
-from installation.plain import plain
+from installation.control.controls import Trigger
+from installation.control.desk import Change
+from installation.ipc.jsonable import plain
 from installation.takes.take import FORMAT, heard
 from latentworld import __version__
 from latentworld.disk import writing

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from installation.parameters import Value
+from installation.control.parameters import Value
 from installation.takes.track import Track, jumps
 from latentworld.globe import Array
 from latentworld.preset import Preset
@@ -40,7 +40,7 @@ class Header:
 
 
 @dataclass(frozen=True)
-class Told:
+class RecordedScene:
     """A scene as the renderer told it: what pictures were made with. Mappings hold plain values, see docs/takes.md."""
 
     prompt: Prompt
@@ -91,7 +91,7 @@ class Take:
     path: Path
     text: bytes
     header: Header
-    scenes: tuple[Told, ...]
+    scenes: tuple[RecordedScene, ...]
     shots: Shots
     events: tuple[Event, ...]
     complete: bool
@@ -117,7 +117,7 @@ class Take:
         new = np.append(True, (np.diff(shots.at) != 0) | (np.diff(shots.scene) != 0))
         return shots.time[new], shots.scene[new]
 
-    def scene(self, arc: float) -> Told:
+    def scene(self, arc: float) -> RecordedScene:
         """What pictures are made with at an arc of the track: its prompt between those of the ticks around it."""
         here = int(min(arc, len(self.shots) - 1))
         told = self.scenes[int(self.shots.scene[here])]

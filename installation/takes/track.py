@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 from latentworld import globe
 from latentworld.errors import GeometryError
 from latentworld.globe import Array
-from latentworld.walks.contract import checked_strides
+from latentworld.walks.walk import checked_strides
 
 GRAIN = 2.0**-28  # of a frame: arcs are multiples of it, so that below 2^24 frames their sums and differences are exact
 STEEPEST = 2.0  # slopes at a place, of the slower way that meets there

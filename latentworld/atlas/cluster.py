@@ -26,12 +26,12 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from latentworld.atlas import survey as alone
-from latentworld.atlas.contract import Render, Rendered
 from latentworld.atlas.extras import need
-from latentworld.atlas.preview import Preview
+from latentworld.atlas.progress import ProgressPicture
 from latentworld.atlas.settings import differences
 from latentworld.atlas.store import Store
 from latentworld.atlas.survey import OnBlock
+from latentworld.atlas.types import Render, Rendered
 from latentworld.errors import AtlasMismatch, ClusterError
 from latentworld.globe import Array
 
@@ -85,7 +85,7 @@ def survey(
     address: str = "auto",
     workers: int | None = None,
     on_block: OnBlock | None = None,
-    preview: Preview | None = None,
+    preview: ProgressPicture | None = None,
     gpus: float | None = None,
     cpus: float | None = None,
     say: Callable[[str], None] | None = None,
@@ -167,7 +167,7 @@ class _Crew:
         for seat in self._seats:
             self._start(seat)
 
-    def work(self, blocks: Sequence[int], on_block: OnBlock | None, preview: Preview | None) -> None:
+    def work(self, blocks: Sequence[int], on_block: OnBlock | None, preview: ProgressPicture | None) -> None:
         """Have blocks rendered and keep each as it arrives."""
         self._queue = deque(blocks)
         while self._under_way:
@@ -221,7 +221,7 @@ class _Crew:
             )
         return list(done)
 
-    def _take(self, result: Any, on_block: OnBlock | None, preview: Preview | None) -> None:
+    def _take(self, result: Any, on_block: OnBlock | None, preview: ProgressPicture | None) -> None:
         seat, index = self._flying.pop(result)
         try:
             found = self._ray.get(result)
@@ -235,7 +235,7 @@ class _Crew:
             else:
                 self._keep(index, found, on_block, preview)
 
-    def _keep(self, index: int, found: Rendered, on_block: OnBlock | None, preview: Preview | None) -> None:
+    def _keep(self, index: int, found: Rendered, on_block: OnBlock | None, preview: ProgressPicture | None) -> None:
         alone.commit(self._store, index, found)
         if preview is not None:
             preview(self._store, index, last=not self._under_way)

@@ -7,8 +7,8 @@ from collections.abc import Iterator
 import numpy as np
 from numpy.typing import NDArray
 
-from latentworld.atlas.contract import Atlas, Integers, Mesh, Render
 from latentworld.atlas.mesh import mesh as build
+from latentworld.atlas.types import Atlas, Integers, Mesh, Render
 from latentworld.errors import AtlasError
 from latentworld.globe import Array
 from latentworld.lipschitz import Floor, gradient, noise_floor, on_grid, ratio

@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from latentworld.atlas.contract import Integers
 from latentworld.atlas.extras import need
+from latentworld.atlas.types import Integers
 from latentworld.errors import AtlasError
 from latentworld.globe import Array
 

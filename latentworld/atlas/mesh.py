@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from latentworld.atlas.contract import Atlas, Integers, Mesh
 from latentworld.atlas.extras import need
+from latentworld.atlas.types import Atlas, Integers, Mesh
 from latentworld.globe import Array
 
 WIDE = 2.5  # HEALPix pixel sides: a whole globe has no edge above 1.6 of them, so a longer one spans a gap

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from latentworld.atlas.contract import Atlas, Integers, Line, Mesh, Phases
 from latentworld.atlas.extras import need
+from latentworld.atlas.types import Atlas, Integers, Line, Mesh, Phases
 from latentworld.errors import AtlasError
 from latentworld.globe import Array, angle, normalise
 

@@ -9,9 +9,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from latentworld.atlas.contract import Integers
 from latentworld.atlas.extras import need
 from latentworld.atlas.sampling import Adaptive, Globe, Window, parse
+from latentworld.atlas.types import Integers
 from latentworld.errors import AtlasError
 from latentworld.globe import Array
 from latentworld.lipschitz import gradient

@@ -10,9 +10,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from latentworld import globe
-from latentworld.atlas.contract import Atlas, Integers, Mesh
 from latentworld.atlas.extras import need
 from latentworld.atlas.sampling import Globe, Window
+from latentworld.atlas.types import Atlas, Integers, Mesh
 from latentworld.errors import AtlasError
 from latentworld.globe import Array
 from latentworld.lipschitz import Lookout

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from latentworld.atlas import field
-from latentworld.atlas.contract import Atlas, Mesh, Site
+from latentworld.atlas.types import Atlas, Mesh, Site
 from latentworld.globe import Array, angle, normalise
 
 CELLS = 3.0  # how many cells lie between two sites unless told otherwise

@@ -9,7 +9,7 @@ from importlib.metadata import PackageNotFoundError, version
 from typing import Any
 
 from latentworld.atlas.sampling import Adaptive, Globe, Window
-from latentworld.decoding.contract import Profile
+from latentworld.decoding.decoder import Profile
 from latentworld.errors import AtlasError
 from latentworld.plane import Plane
 from latentworld.vertices import digest

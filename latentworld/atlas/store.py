@@ -27,10 +27,10 @@ from numpy.typing import ArrayLike, NDArray
 
 from latentworld.atlas import chunks
 from latentworld.atlas.chunks import FORMAT, VERSION, Kept, attributes, begun, damaged, reads, slots, whole, writes
-from latentworld.atlas.contract import Atlas, Phases, Pictures, Rendered
 from latentworld.atlas.extras import need
 from latentworld.atlas.places import Places, count, first, sampling_from
 from latentworld.atlas.settings import differences
+from latentworld.atlas.types import Atlas, Phases, Pictures, Rendered
 from latentworld.errors import AtlasDamaged, AtlasError, AtlasMismatch, OutputExists
 from latentworld.globe import Array
 from latentworld.lipschitz import Floor

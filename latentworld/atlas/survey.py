@@ -10,11 +10,11 @@ from collections.abc import Callable
 
 import numpy as np
 
-from latentworld.atlas.contract import Atlas, Render, Rendered
 from latentworld.atlas.places import Places, first, next_generation
-from latentworld.atlas.preview import Preview as Preview
+from latentworld.atlas.progress import ProgressPicture
 from latentworld.atlas.sampling import Adaptive, Globe, Window
 from latentworld.atlas.store import Store
+from latentworld.atlas.types import Atlas, Render, Rendered
 from latentworld.errors import AtlasError
 from latentworld.globe import Array
 from latentworld.plane import Plane
@@ -55,7 +55,7 @@ def advance(store: Store) -> bool:
     return False
 
 
-def run(store: Store, render: Render, on_block: OnBlock | None = None, preview: Preview | None = None) -> None:
+def run(store: Store, render: Render, on_block: OnBlock | None = None, preview: ProgressPicture | None = None) -> None:
     """Survey until complete. Stopped between blocks or within one, nothing is lost but the block under way.
 
     Holds one block in memory; an adaptive survey also everything seen so far between two generations.

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from latentworld.atlas.contract import Pictures
+from latentworld.atlas.types import Pictures
 
 
 def thumbnails(pictures: Pictures, longest: int) -> Pictures:

@@ -4,11 +4,11 @@
 
     seek      the strongest ridge places, joined by ways that are cheap where the rate is high
     follow    rift lines, one after another
-    avoid     places of one calm country, or given ones, joined by ways that are dear where the rate is high
+    avoid     places of one calm region, or given ones, joined by ways that are dear where the rate is high
     visit     given phases or points
     shortest  given points, by the least change of meaning: an edge costs the distance of its features
 
-What ways cost and how they are found: country.py; how they become smooth: smooth.py.
+What ways cost and how they are found: graph.py; how they become smooth: smooth.py.
 """
 
 from __future__ import annotations
@@ -23,8 +23,8 @@ from numpy.typing import ArrayLike
 
 from latentworld import walks
 from latentworld.atlas import smooth
-from latentworld.atlas.contract import Atlas, Line, Mesh, Phases
-from latentworld.atlas.country import Country
+from latentworld.atlas.graph import TourGraph
+from latentworld.atlas.types import Atlas, Line, Mesh, Phases
 from latentworld.errors import AtlasError
 from latentworld.globe import Array
 from latentworld.plane import Plane
@@ -123,7 +123,7 @@ def plan(
     """
     if mode not in get_args(Mode):
         raise AtlasError(f"no tour {mode!r}: choose one of {', '.join(get_args(Mode))}")
-    country = Country(atlas, mesh, np.asarray(rates, np.float64), TASTE[mode], by_meaning=mode in ("visit", "shortest"))
+    graph = TourGraph(atlas, mesh, np.asarray(rates, np.float64), TASTE[mode], by_meaning=mode in ("visit", "shortest"))
     amplitude = (WEAVE if weave is None else weave) if mode in ("seek", "follow") else 0.0
     if not 0.0 <= amplitude <= 10.0:
         raise AtlasError(f"a weave of {amplitude} cells: give 0 to 10")
@@ -131,28 +131,28 @@ def plan(
         raise AtlasError(f"a tour of {stops} stops goes nowhere: give 2 or more")
     given = np.asarray(points, np.float64).reshape(-1, 3)
     if mode == "follow":
-        way = country.along(_chosen(lines, follow), closed)
+        way = graph.along(_chosen(lines, follow), closed)
     else:
-        places, at = country.named(phases, labels) if labels else country.nearest(given)
+        places, at = graph.named(phases, labels) if labels else graph.nearest(given)
         if not len(places) and mode in ("seek", "avoid"):
-            places = country.strongest(stops) if mode == "seek" else country.calmest(stops)
+            places = graph.strongest(stops) if mode == "seek" else graph.calmest(stops)
         if len(places) < 2:
             raise AtlasError(f"a tour ({mode}) needs two places or more, here {len(places)}: give points or labels")
         loop = closed if closed is not None else mode in ("seek", "avoid") or (mode == "visit" and len(places) > 2)
-        order = np.arange(len(places)) if ordered or mode == "shortest" else country.order(places, loop)
-        way = country.tour(places[order], loop, at[order] if len(at) == len(places) else None)
-    return _laid(country, way, mode, amplitude)
+        order = np.arange(len(places)) if ordered or mode == "shortest" else graph.order(places, loop)
+        way = graph.tour(places[order], loop, at[order] if len(at) == len(places) else None)
+    return _laid(graph, way, mode, amplitude)
 
 
-def _laid(country: Country, way: smooth.Way, mode: Mode, amplitude: float) -> Tour:
+def _laid(graph: TourGraph, way: smooth.Way, mode: Mode, amplitude: float) -> Tour:
     """A way as waypoints."""
-    cell = country.typical(way.unit)
+    cell = graph.typical(way.unit)
     even = smooth.eased(smooth.sampled(way, cell), SMOOTH if mode in ("seek", "follow") else ROUND)
     if mode == "seek":
-        even = smooth.centred(even, country.atlas.unit, country.rates, cell)
+        even = smooth.centred(even, graph.atlas.unit, graph.rates, cell)
     stops = smooth.slalom(even, cell, amplitude) if amplitude else smooth.waypoints(even, cell, KEEP)
     strays = smooth.strays(smooth.curve(stops, way.closed, cell), smooth.sampled(way, cell).unit) / cell
-    atlas = country.atlas
+    atlas = graph.atlas
     return Tour(mode, atlas.plane, stops, way.unit, way.closed, atlas.radius, cell, strays, len(atlas))
 
 

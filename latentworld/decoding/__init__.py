@@ -1,7 +1,7 @@
 """Decoders: latents to pictures under one contract (see contract.py). Importing this package imports no torch.
 
-from latentworld.decoding import Memo, faithful_decoder
-decoder = Memo(faithful_decoder(world, steps=50, guidance=5.0, batch=8, engine="openvino"))
+from latentworld.decoding import Cached, faithful_decoder
+decoder = Cached(faithful_decoder(world, steps=50, guidance=5.0, batch=8, engine="openvino"))
 pictures = decoder(latents, Prompt("a cat", "blurry"))
 """
 
@@ -9,14 +9,14 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from latentworld.decoding.contract import Decoder, Profile, Watch
-from latentworld.decoding.memo import Memo
+from latentworld.decoding.cache import Cached
+from latentworld.decoding.decoder import Decoder, Profile, Watch
 
 if TYPE_CHECKING:
     from latentworld.decoding.diffusion import Diffusion
     from latentworld.worlds import World
 
-__all__ = ["Decoder", "Memo", "Profile", "Watch", "faithful_decoder", "scout_decoder"]
+__all__ = ["Cached", "Decoder", "Profile", "Watch", "faithful_decoder", "scout_decoder"]
 
 
 def faithful_decoder(world: World, **options: Any) -> Diffusion:

@@ -21,7 +21,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from latentworld.decoding.batches import check_latents
-from latentworld.decoding.contract import Profile, Progress, Watch
+from latentworld.decoding.decoder import Profile, Progress, Watch
 from latentworld.decoding.figures import Figures
 from latentworld.errors import GeometryError, WorldMismatch
 from latentworld.globe import normalise

@@ -11,7 +11,7 @@ import torch
 from torch import Tensor, nn
 
 from latentworld.decoding import batches, engines
-from latentworld.decoding.contract import Profile, Progress, Watch, check_settings
+from latentworld.decoding.decoder import Profile, Progress, Watch, check_settings
 from latentworld.decoding.modules import Denoiser, Painter
 from latentworld.errors import OutOfMemory, PresetError
 from latentworld.prompts import Encoder, Prompt

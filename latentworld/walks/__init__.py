@@ -6,13 +6,13 @@ Fixed walks follow a known curve (orbit, waypoints, lissajous, swath, spiral); f
 
 from latentworld.walks.build import build
 from latentworld.walks.compass import heading, place
-from latentworld.walks.contract import FreeWalk, Steering, Tick, Walk, step
 from latentworld.walks.fixed import Fixed
 from latentworld.walks.free import Free
 from latentworld.walks.joined import Joined, bearing, departed, joined, recentred
 from latentworld.walks.keep import keep, restore, roaming
 from latentworld.walks.lifted import Lifted
 from latentworld.walks.specs import Lissajous, Orbit, Point, Rift, Spiral, Swath, WalkSpec, Wander, Waypoints
+from latentworld.walks.walk import FreeWalk, Steering, Tick, Walk, step
 
 __all__ = [
     "Fixed",

@@ -14,8 +14,8 @@ from latentworld.globe import Array
 from latentworld.plane import Plane
 from latentworld.walks.arclength import ArcTable
 from latentworld.walks.breath import Breath
-from latentworld.walks.contract import checked_strides
 from latentworld.walks.curves import Curve
+from latentworld.walks.walk import checked_strides
 
 
 @dataclass(frozen=True, eq=False)

@@ -13,7 +13,7 @@ from latentworld.errors import GeometryError
 from latentworld.globe import Array
 from latentworld.walks.arclength import ArcTable
 from latentworld.walks.breath import Breath
-from latentworld.walks.contract import checked_strides
+from latentworld.walks.walk import checked_strides
 
 CELL = math.radians(0.05)  # globe travel over which the bend is constant; its grid is fixed, so ticks cut no cell
 _WAVES = 16

@@ -12,10 +12,10 @@ from latentworld import globe
 from latentworld.errors import GeometryError
 from latentworld.globe import Array
 from latentworld.plane import Plane
-from latentworld.walks.contract import Walk, checked_strides
 from latentworld.walks.curves import biarcs
 from latentworld.walks.fixed import Fixed, fixed
 from latentworld.walks.free import Free
+from latentworld.walks.walk import Walk, checked_strides
 
 PROBE = 1e-3  # latent arc over which the heading of a walk that knows none is read off
 MERGES = 96  # places of a fixed walk that are tried as the end of the way onto it

@@ -14,11 +14,11 @@ from latentworld.globe import Array
 from latentworld.plane import Plane
 from latentworld.walks.breath import Breath
 from latentworld.walks.build import build
-from latentworld.walks.contract import Walk
 from latentworld.walks.fixed import Fixed
 from latentworld.walks.free import Free
 from latentworld.walks.joined import Joined, onto_at
 from latentworld.walks.specs import Rift, WalkSpec, Wander
+from latentworld.walks.walk import Walk
 
 
 def keep(walk: Walk) -> dict[str, Any]:

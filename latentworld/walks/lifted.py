@@ -8,7 +8,7 @@ import numpy as np
 import numpy.typing as npt
 
 from latentworld.globe import Array
-from latentworld.walks.contract import Walk
+from latentworld.walks.walk import Walk
 
 
 @dataclass(frozen=True, eq=False)

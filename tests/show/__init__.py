@@ -5,10 +5,10 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from installation.live.children import Programs
-from installation.live.ladder import Patience
-from installation.live.supervisor import Show
-from installation.live.venue import Doors, Venue, Wall
+from installation.show.children import Programs
+from installation.show.fallback import Patience
+from installation.show.supervisor import Show
+from installation.venue import Doors, Venue, Wall
 from latentworld.preset import Preset, parse
 
 HERE = Path(__file__).parent

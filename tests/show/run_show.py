@@ -8,7 +8,7 @@ from pathlib import Path
 sys.path.insert(0, str(Path(__file__).parents[1]))
 
 from installation.cli.show import _until_ended
-from installation.live import supervisor
+from installation.show import supervisor
 from show import HASTY, STANDINS, preset, venue
 
 

@@ -19,8 +19,8 @@ from typing import Any
 
 import numpy as np
 
-from installation.live.ring import Ring
-from installation.live.wire import Message, Wire
+from installation.ipc.ring import Ring
+from installation.ipc.wire import Message, Wire
 
 SIDE, BATCH, PERIOD, STEP = 64, 2, 0.02, 0.01
 

@@ -8,8 +8,8 @@ import threading
 import time
 from pathlib import Path
 
-from installation.live.ring import Ring
-from installation.live.wire import Wire
+from installation.ipc.ring import Ring
+from installation.ipc.wire import Wire
 
 
 def main() -> None:

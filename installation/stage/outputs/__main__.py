@@ -10,7 +10,7 @@ import argparse
 import os
 import time
 
-from installation.live import entry
+from installation.ipc import child
 
 
 def main() -> int:
@@ -23,13 +23,13 @@ def main() -> int:
     arguments = parser.parse_args()
     if hasattr(os, "nice"):
         os.nice(5)  # wall and renderer go first; a picture that is late is repeated
-    wire = entry.standard()
+    wire = child.standard()
     from pydantic import ValidationError
 
-    from installation.live.ring import Ring
-    from installation.live.venue import Wall
+    from installation.ipc.ring import Ring
     from installation.stage.outputs.put_out import put_out
     from installation.stage.outputs.sinks import sink
+    from installation.venue import Wall
     from latentworld.errors import LatentWorldError
 
     try:
@@ -37,11 +37,11 @@ def main() -> int:
         ring = Ring.attach(arguments.ring)
         put_out(ring, wall, arguments.to, sink(arguments.to, wall.pace, arguments.reserve), wire, time.monotonic)
     except (LatentWorldError, ValidationError) as error:
-        return entry.refused(str(error))
+        return child.refused(str(error))
     finally:
         wire.close()
     return 0
 
 
 if __name__ == "__main__":
-    entry.leave(main())
+    child.leave(main())

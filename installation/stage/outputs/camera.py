@@ -7,7 +7,7 @@ from types import ModuleType
 from typing import Any, Self
 
 from installation.extras import need
-from installation.stage.outputs.contract import Fault, Picture
+from installation.stage.outputs.output import Fault, Picture
 from latentworld.errors import PortError
 
 REMEDY = {

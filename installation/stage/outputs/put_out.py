@@ -5,16 +5,16 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 
-from installation.live.entry import ended_by_signals
-from installation.live.ring import Ring
-from installation.live.venue import Wall
-from installation.live.wire import Message, Wire
+from installation.ipc.child import ended_by_signals
+from installation.ipc.ring import Ring
+from installation.ipc.wire import Message, Wire
 from installation.stage.card import Facts, draw
 from installation.stage.compose import Composer
-from installation.stage.outputs.contract import Sink
+from installation.stage.outputs.output import Sink
 from installation.stage.outputs.pace import slots
-from installation.stage.perform import Faults, Letters
+from installation.stage.process import Faults, Letters
 from installation.stage.warp import canvas
+from installation.venue import Wall
 from latentworld.errors import ControlError
 
 EVERY = 0.5  # seconds between reports

@@ -5,8 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 
 from installation.stage.outputs.camera import Camera
-from installation.stage.outputs.contract import Sink
 from installation.stage.outputs.ndi import Ndi
+from installation.stage.outputs.output import Sink
 from installation.stage.outputs.textures import Spout, Syphon
 from installation.stage.outputs.video import Video
 from latentworld.errors import ShowError

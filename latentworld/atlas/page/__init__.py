@@ -15,13 +15,13 @@ from typing import Any
 import numpy as np
 from PIL import Image
 
-from latentworld.atlas.contract import Atlas, Line, Phases, Site
 from latentworld.atlas.plots.cells import owners, smoothed, spacing, strides, to_lattice
 from latentworld.atlas.plots.maps import floor_rate
 from latentworld.atlas.plots.regions import tinted
 from latentworld.atlas.plots.sphere import horizon
 from latentworld.atlas.plots.style import DARK, RATE, glow, phase_colours, profile, prompt, scale
 from latentworld.atlas.sampling import Globe
+from latentworld.atlas.types import Atlas, Line, Phases, Site
 from latentworld.disk import save as write_file
 from latentworld.errors import AtlasError
 from latentworld.globe import Array, normalise

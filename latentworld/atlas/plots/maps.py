@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from latentworld.atlas.contract import Atlas, Pictures
 from latentworld.atlas.plots.cells import flat, mosaic, owners, smoothed, spacing, spread
 from latentworld.atlas.plots.style import DARK, Paper, axes_at, caption, glow, inscribe, number, rate_bar, scale, sheet
+from latentworld.atlas.types import Atlas, Pictures
 from latentworld.globe import Array
 
 if TYPE_CHECKING:

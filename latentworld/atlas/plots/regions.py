@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from latentworld.atlas.contract import Atlas, Integers, Line, Phases, Site
 from latentworld.atlas.extras import need
 from latentworld.atlas.plots.cells import owners, to_lattice
 from latentworld.atlas.plots.maps import extent, measure, paint, size, subtitle
@@ -22,6 +21,7 @@ from latentworld.atlas.plots.style import (
     phase_colours,
     sheet,
 )
+from latentworld.atlas.types import Atlas, Integers, Line, Phases, Site
 from latentworld.globe import Array
 
 if TYPE_CHECKING:

@@ -7,11 +7,11 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from latentworld.atlas.contract import Atlas
 from latentworld.atlas.plots.cells import to_lattice
 from latentworld.atlas.plots.maps import extent, size, veil
 from latentworld.atlas.plots.regions import halo
 from latentworld.atlas.plots.style import DARK, RATE, Paper, axes_at, caption, inscribe, number, scale, sheet
+from latentworld.atlas.types import Atlas
 from latentworld.errors import AtlasError
 
 if TYPE_CHECKING:

@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from latentworld.atlas.contract import Atlas, Integers, Line, Phases
 from latentworld.atlas.plots.cells import owners_on_globe, spread
 from latentworld.atlas.plots.maps import floor_rate
 from latentworld.atlas.plots.projections import MOLLWEIDE, ORTHOGRAPHIC, Projection, view
@@ -25,6 +24,7 @@ from latentworld.atlas.plots.style import (
     scale,
     sheet,
 )
+from latentworld.atlas.types import Atlas, Integers, Line, Phases
 from latentworld.errors import AtlasError
 from latentworld.globe import Array, cross, normalise
 from latentworld.plane import Plane

@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from latentworld.atlas.contract import Atlas
 from latentworld.atlas.plots.cells import spacing
-from latentworld.decoding.contract import Profile
+from latentworld.atlas.types import Atlas
+from latentworld.decoding.decoder import Profile
 from latentworld.globe import Array
 
 if TYPE_CHECKING:

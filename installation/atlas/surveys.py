@@ -1,0 +1,351 @@
+"""From a preset to an atlas, and from an atlas to what is drawn, planned and said of it: behind `latentworld atlas`.
+
+::
+
+    out/                    a survey's folder; every command takes it, or the store in it
+      atlas.zarr            the store: features, thumbnails, rates, labels
+      preset.toml           what decoded it, every setting spelt out
+      preview.png           the survey so far
+      atlas.html            the page that shows it
+      pictures/             grid, field, overlay, phases, globe: PNG and SVG
+"""
+
+from __future__ import annotations
+
+import datetime
+import functools
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from installation import rig
+from installation.film.output import write_text
+from installation.rig import Studio
+from latentworld.atlas import field, mesh, page, phases, plots, rifts, settings, store, survey
+from latentworld.atlas import folder as folders
+from latentworld.atlas import tour as tours
+from latentworld.atlas.places import sampling_from
+from latentworld.atlas.progress import ProgressPicture
+from latentworld.atlas.sampling import Adaptive, Globe, Window
+from latentworld.atlas.types import Atlas, Line, Mesh, Phases, Render, Site
+from latentworld.disk import writing
+from latentworld.errors import AtlasError, AtlasMismatch, OutputError
+from latentworld.globe import Array
+from latentworld.plane import Plane
+from latentworld.preset import Preset, dump, load
+
+
+@dataclass(frozen=True)
+class Folder:
+    """Where an atlas and what is made of it lie."""
+
+    path: Path
+
+    @property
+    def store(self) -> Path:
+        """The arrays."""
+        return self.path / "atlas.zarr"
+
+    @property
+    def preset(self) -> Path:
+        """What decoded it."""
+        return self.path / "preset.toml"
+
+    @property
+    def preview(self) -> Path:
+        """The survey so far."""
+        return self.path / "preview.png"
+
+    @property
+    def page(self) -> Path:
+        """The page that shows it."""
+        return self.path / "atlas.html"
+
+    @property
+    def pictures(self) -> Path:
+        """The plots."""
+        return self.path / "pictures"
+
+
+@dataclass(frozen=True, eq=False)
+class Findings:
+    """An atlas with everything that follows from it."""
+
+    atlas: Atlas
+    mesh: Mesh
+    rates: Array
+    phases: Phases
+    lines: list[Line]
+    sites: list[Site]
+
+
+def folder(path: str | Path) -> Folder:
+    """A survey's folder by its own path or that of the store in it."""
+    path = Path(path)
+    return Folder(path.parent if path.suffix == ".zarr" else path)
+
+
+def begin(
+    studio: Studio,
+    out: Folder,
+    sampling: Window | Adaptive | Globe,
+    *,
+    radius: float = 1.0,
+    thumb: int = 64,
+    block: int | None = None,
+    scout: bool = False,
+) -> store.Store:
+    """The store of a survey, begun or gone on with. Raises AtlasMismatch, AtlasBusy, AtlasDamaged."""
+    decoder = studio.scout if scout else studio.decoder
+    here = {key: value for key, value in rig.provenance(studio).items() if key != "plane"}  # told by settings_of
+    told = settings.settings_of(
+        sampling,
+        studio.plane,
+        decoder.profile,
+        block=decoder.profile.batch if block is None else block,
+        radius=radius,
+        **here,
+        seeds=list(studio.preset.plane.seeds),
+        layout=studio.preset.plane.layout,
+        thumb=thumb,
+    )
+    with writing(out.path):
+        out.path.mkdir(parents=True, exist_ok=True)
+    now = datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds")
+    opened = store.resume_or_create(out.store, told, studio.plane, settings.provenance(now))
+    try:
+        write_text(out.preset, dump(studio.preset))
+    except BaseException:
+        opened.close()
+        raise
+    return opened
+
+
+def conclude(out: Folder, render: Render | None, phased: Callable[[Atlas], Phases]) -> Findings:
+    """Field, noise floor (where there is a `render`), phases and rifts of a survey, kept in its store."""
+    with store.open_for_writing(out.store) as kept:
+        atlas, net = _charted(kept)
+        rates = field.rates(atlas, net)
+        kept.write_rates(rates)
+        if render is not None and atlas.floor is None:
+            kept.write_floor(field.measure_floor(render, atlas, rates))
+        found = phased(atlas)
+        kept.write_labels(found)
+        atlas = kept.atlas()
+    return _findings(atlas, net, rates, found)
+
+
+def findings(out: Folder) -> Findings:
+    """What was concluded of a survey; rates and clusters anew where places were added since."""
+    kept = store.Store(out.store)
+    atlas, net = _charted(kept)
+    rates = kept.read_rates()
+    rates = field.rates(atlas, net) if rates is None else rates
+    return _findings(atlas, net, rates, kept.read_labels() or phases.by_clusters(atlas))
+
+
+def _charted(kept: store.Store) -> tuple[Atlas, Mesh]:
+    atlas = kept.atlas()
+    if len(atlas) < 3:
+        raise AtlasError(f"{kept.path} has {len(atlas)} places so far, too few for a field: survey on")
+    return atlas, mesh.mesh(atlas)
+
+
+def _findings(atlas: Atlas, net: Mesh, rates: Array, found: Phases) -> Findings:
+    lines, sites = phases.lines(atlas, net, found, rates), rifts.strongest(atlas, net, rates)
+    return Findings(atlas, net, rates, found, lines, sites)
+
+
+def preset_of(out: Folder, overrides: Sequence[str] = ()) -> Preset:
+    """What decoded an atlas. Raises AtlasError where that is not kept with it."""
+    if not out.preset.is_file():
+        raise AtlasError(f"{out.path} has no preset.toml, so what made its pictures is not known: put one there")
+    return load(out.preset, list(overrides))
+
+
+def labeller(studio: Studio, words: Sequence[str] | None, count: int | None) -> Callable[[Atlas], Phases]:
+    """Phases by words, through the eye, or by clusters of the features: `count` of them, or as many as fit."""
+    if words is None:
+        return lambda atlas: phases.by_clusters(atlas, count)
+    chosen = phases.checked(words)
+    labels = getattr(studio.eye, "labels", None)
+    if labels is None:
+        raise AtlasError("this world's eye knows no words: leave the words out, and phases are found by clusters")
+    return lambda atlas: phases.by_words(atlas, labels(chosen), chosen)
+
+
+def draw(
+    out: Folder, found: Findings, title: str = "", dpi: float = 150, paper: plots.Paper = plots.DARK
+) -> list[Path]:
+    """Every picture that this kind of survey has, as PNG and SVG, and the page."""
+    atlas, rates = found.atlas, found.rates
+    with writing(out.pictures):
+        out.pictures.mkdir(parents=True, exist_ok=True)
+    made: dict[str, Any] = {}
+    if isinstance(atlas.sampling, Globe):
+        made["globe"] = plots.globe(atlas, rates, title=title, paper=paper)
+        made["globe-phases"] = plots.globe(atlas, rates, found.phases, title=title, paper=paper)
+    else:
+        made["grid"] = plots.grid(atlas, title, paper)
+        made["field"] = plots.field(atlas, rates, title, paper)
+        made["overlay"] = plots.overlay(atlas, rates, title, paper)
+        made["phases"] = plots.phases(atlas, found.phases, found.lines, found.sites, title, paper)
+        made["globe"] = plots.globe(atlas, rates, title=title, paper=paper)
+    files = [path for name, figure in made.items() for path in plots.save(figure, out.pictures / name, dpi)]
+    page.write(atlas, rates, out.page, found.phases, found.lines, found.sites, title)
+    return [*files, out.page]
+
+
+def run(studio: Studio, out: Folder, kept: store.Store, thumb: int, scout: bool, told: survey.OnBlock) -> None:
+    """Survey in this process, with a preview on disk every few seconds."""
+    preview = ProgressPicture(out.preview, time.monotonic)
+    survey.run(kept, rig.renderer(studio, thumb, scout), told, preview)
+
+
+def on_ray(
+    studio: Studio,
+    out: Folder,
+    kept: store.Store,
+    thumb: int,
+    scout: bool,
+    told: survey.OnBlock,
+    address: str,
+    workers: int | None,
+    say: Callable[[str], None],
+) -> None:
+    """The same on Ray workers, each with a decoder of its own; `say` is told which cluster it is."""
+    from latentworld.atlas import cluster
+
+    factory = functools.partial(rig.remote_renderer, dump(studio.preset), thumb, scout)
+    preview = ProgressPicture(out.preview, time.monotonic)
+    cluster.survey(kept, factory, address, workers, on_block=told, preview=preview, say=say)
+
+
+def relabelled(out: Folder, found: Findings, words: Sequence[str] | None, count: int | None) -> Findings:
+    """The same survey with other phases, kept in its store; words need the world's eye, clusters do not."""
+    if words is None:
+        label: Callable[[Atlas], Phases] = functools.partial(phases.by_clusters, count=count)
+    else:
+        label = labeller(rig.open_studio(preset_of(out)), phases.checked(words), count)
+    with store.open_for_writing(out.store) as kept:
+        kept.write_labels(label(found.atlas))
+    return findings(out)
+
+
+def export(out: Folder, target: Path, full: bool) -> Path:
+    """The write-up's folder; pictures smaller than the decoder's are decoded again where `full`."""
+    atlas = store.read(out.store)
+    folders.check(atlas, target)  # before a world is loaded
+    profile = atlas.settings.get("profile")  # none: imported, so that the pictures are elsewhere
+    if not (full and profile and out.preset.is_file()):
+        folders.export(atlas, target)
+        return target
+    studio = rig.open_studio(preset_of(out))
+    if max(atlas.thumbs.shape[1:3]) >= max(studio.decoder.size):
+        folders.export(atlas, target)
+        return target
+    render = rig.renderer(studio, max(studio.decoder.size), profile.get("decoder") == "scout")
+
+    def pictures(places: NDArray[np.int64]) -> NDArray[np.uint8]:
+        return render(atlas.unit[places], np.full(len(places), atlas.radius)).thumbs
+
+    folders.export(atlas, target, pictures)
+    return target
+
+
+def imported(
+    pictures: Path,
+    out: Folder,
+    clip: str | None,
+    preset: str | None,
+    thumb: int,
+    words: Sequence[str] | None,
+    count: int | None,
+) -> Findings:
+    """An atlas of pictures made elsewhere."""
+    from latentworld.vision.clip import ClipEye
+
+    chosen = None if words is None else phases.checked(words)
+    eye = ClipEye(clip or "embedded")
+    studio = None if preset is None else rig.open_studio(load(preset))
+    plane = None if studio is None else studio.plane
+    with writing(out.path):
+        out.path.mkdir(parents=True, exist_ok=True)
+    now = datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds")
+    folders.import_into(out.store, pictures, eye, settings.provenance(now), plane, thumb, clip=clip or "embedded")
+    if studio is not None:
+        write_text(out.preset, dump(studio.preset))
+
+    def label(seen: Atlas) -> Phases:
+        return phases.by_clusters(seen, count) if chosen is None else phases.by_words(seen, eye.labels(chosen), chosen)
+
+    return conclude(out, None, label)
+
+
+def start_of_zoom(
+    where: Folder | None, rift: int, spans: dict[str, tuple[float, float]], rows: int, columns: int, factor: float
+) -> Window:
+    """The first window of a zoom: `spans`, or one `factor` times smaller than an atlas, about one of its rifts."""
+    table: dict[str, Any] = {"kind": "window", **spans, "rows": rows, "columns": columns}
+    if where is not None:
+        found = findings(where)
+        if not 1 <= rift <= len(found.sites):
+            raise AtlasError(f"no rift {rift}: this atlas has {len(found.sites)}, counted from 1")
+        site, sampling = found.sites[rift - 1], found.atlas.sampling
+        if not site.front:
+            raise AtlasError(f"rift {rift} lies on the far side of the globe, where no window is: choose another")
+        width = 1.0 if isinstance(sampling, Globe) else min(b - a for a, b in (sampling.alpha, sampling.beta))
+        half = width / factor / 2
+        table |= {"alpha": (site.alpha - half, site.alpha + half), "beta": (site.beta - half, site.beta + half)}
+    made = sampling_from(table)
+    assert isinstance(made, Window)
+    return made
+
+
+def title_of(out: Folder) -> str:
+    """What pictures of an atlas are headed by: its preset's title, else the folder's name."""
+    return (load(out.preset).title if out.preset.is_file() else "") or out.path.resolve().name
+
+
+def same_plane(where: Folder, plane: Plane) -> None:
+    """Raises AtlasMismatch where an atlas is of another plane, so that its places lie elsewhere."""
+    told = store.Store(where.store).settings
+    here = settings.told(plane)
+    if told.get("latent_distances", "measured") == "measured" and told["plane"] != here:
+        raise AtlasMismatch(f"{where.path} is of another plane than the preset's: zoom with its own, {where.preset}")
+
+
+def tour(
+    out: Folder, mode: Any, points: Sequence[tuple[float, float]], target: Path, speed: float | None, **chosen: Any
+) -> tours.Tour:
+    """Plan a tour over an atlas and write the preset that films it. Raises OutputError where it is no .toml."""
+    if target.suffix != ".toml" or target.resolve() == out.preset.resolve():
+        raise OutputError(f"a tour is a preset of its own: {target} should end in .toml, and not be the atlas's")
+    base = preset_of(out, [] if speed is None else [f"pacing.speed={speed!r}"])
+    found = findings(out)
+    plane = found.atlas.plane
+    units = [plane.unit(alpha, beta) for alpha, beta in points]
+    made = tours.plan(
+        found.atlas, found.mesh, found.rates, mode, points=units, phases=found.phases, lines=found.lines, **chosen
+    )
+    with writing(target.parent):
+        target.parent.mkdir(parents=True, exist_ok=True)
+    write_text(target, dump(made.preset(base)))
+    return made
+
+
+def summary(found: Findings) -> dict[str, float]:
+    """The figures that a survey is told by."""
+    rates = found.rates[np.isfinite(found.rates)]
+    median = float(np.median(rates))
+    return {
+        "places": float(len(found.atlas)),
+        "median rate": median,
+        "99th percentile over median": float(np.quantile(rates, 0.99)) / median,
+        "largest over median": float(rates.max()) / median,
+    }

@@ -1,0 +1,5 @@
+"""The state of everything that can be played: what was set, by whom and when, and what is sent of it."""
+
+from installation.control.desk.desk import Change, Desk
+
+__all__ = ["Change", "Desk"]

@@ -1,0 +1,196 @@
+"""Snapshots: looks kept by name, one JSON file each, recalled with a fade.
+
+A snapshot holds every value of the loop and the stage as it was set; `null` says that the preset decided. What is in
+the operator's hand at the moment (freeze, blackout, test card) or belongs to the wall (gamma, black level) stays out:
+recalling a look must not darken the room.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+import math
+import re
+from collections.abc import Mapping
+from pathlib import Path
+from threading import Lock
+from typing import Any
+
+from installation.control.controls import Trigger
+from installation.control.desk.desk import Desk
+from installation.control.parameters import Parameter, Value
+from latentworld.disk import put, writing
+from latentworld.errors import ControlError
+
+FORMAT, VERSION = "latentworld snapshot", 1
+NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9 _-]{0,63}")
+APART = frozenset(("out.freeze", "out.blackout", "out.testcard", "out.gamma", "out.black"))
+MOST = 1000  # snapshots in a folder
+_LARGEST = 1_000_000  # bytes of a file
+_LONGEST_FADE = 3600.0
+_log = logging.getLogger(__name__)
+
+
+def parse(value: object) -> tuple[str, float]:
+    """A trigger's argument as name and seconds of fade: "dusk", "dusk|8" or ("dusk", 8.0). Raises ControlError."""
+    if isinstance(value, (tuple, list)) and len(value) == 2:
+        name, seconds = value
+    elif isinstance(value, str):
+        name, _, seconds = value.partition("|")
+    else:
+        raise ControlError(f"a snapshot has a name, not {value!r:.60}")
+    try:
+        fade = float(seconds or 0.0)
+    except (TypeError, ValueError, OverflowError):
+        fade = math.nan
+    if not 0 <= fade <= _LONGEST_FADE:
+        raise ControlError(f"a snapshot fades in 0 to {_LONGEST_FADE:g} seconds, not {seconds!r:.60}")
+    return _named(name), fade
+
+
+class Snapshots:
+    """The snapshots in a folder, and the desk they are of. Thread-safe. `last`: the name last recalled or saved."""
+
+    def __init__(self, folder: Path, desk: Desk) -> None:
+        self._folder, self._desk = folder, desk
+        self._lock = Lock()
+        self.last: str | None = None
+
+    def names(self) -> list[str]:
+        """In the order of `next`: by name, numbers in them by size, so that "cue 2" is before "cue 10"."""
+        try:
+            found = [path.stem for path in self._folder.glob("*.json")]
+        except OSError:
+            return []
+        return sorted((name for name in found if NAME.fullmatch(name)), key=_natural)[:MOST]
+
+    def save(self, name: str) -> None:
+        """Keep the desk as it is set now. Raises ControlError for a bad name, one too many or a folder that
+        refuses, DiskFull."""
+        path = self._path(name)
+        with self._lock:
+            if not path.exists() and len(self.names()) >= MOST:
+                raise ControlError(f"there are {MOST} snapshots already: delete some")
+            text = json.dumps({"format": FORMAT, "version": VERSION, "values": held(self._desk)}, indent=1)
+            with writing(path, "free some space", ControlError):
+                self._folder.mkdir(parents=True, exist_ok=True)
+                put(path, text.encode() + b"\n")
+            self.last = name
+
+    def recall(self, name: str, seconds: float = 0.0, source: str = "snapshot") -> list[str]:
+        """Go to a snapshot in so many seconds, as far as it fits; gives a line for each thing that did not.
+
+        Raises ControlError when there is none of that name or nothing in it can be read.
+        """
+        content = _read(self._path(name))
+        values, left = fit(self._desk.table, content["values"])
+        if content.get("version") != VERSION:
+            left.insert(
+                0, f"it is of version {content.get('version')!r:.20}, this is {VERSION}: what is known is taken"
+            )
+        self._desk.recall(values, seconds, source)
+        self.last = name
+        return [f"snapshot {name}: {line}" for line in left]
+
+    def next(self, seconds: float = 0.0, source: str = "snapshot") -> list[str]:
+        """Recall the one after the last one, round and round. Raises ControlError when there are none."""
+        names = self.names()
+        if not names:
+            raise ControlError("there is no snapshot yet: save one")
+        later = [name for name in names if self.last is not None and _natural(name) > _natural(self.last)]
+        return self.recall((later or names)[0], seconds, source)
+
+    def delete(self, name: str) -> None:
+        """Forget one. Raises ControlError when there is none of that name."""
+        path = self._path(name)
+        if not path.is_file():
+            raise ControlError(f"there is no snapshot {name!r:.70}: see the list of names")
+        with writing(path, fault=ControlError):
+            path.unlink()
+
+    def act(self, trigger: Trigger) -> list[str]:
+        """Do what a `snapshot.*` press asks; gives what was left out or refused, a line each, and raises nothing."""
+        try:
+            if trigger.name == "snapshot.next":
+                return self.next(_seconds(trigger.value))
+            name, seconds = parse(trigger.value)
+            if trigger.name == "snapshot.save":
+                self.save(name)
+                return []
+            return self.recall(name, seconds)
+        except ControlError as error:
+            return [str(error)]
+        except Exception as error:  # a full disk is no ControlError, and a press must not end the show
+            _log.warning("%s failed", trigger.name, exc_info=True)
+            return [f"{trigger.name}: {error}"]
+
+    def _path(self, name: str) -> Path:
+        return self._folder / f"{_named(name)}.json"
+
+
+def held(desk: Desk) -> dict[str, Value | None]:
+    """What a snapshot of the desk holds, by name."""
+    values = desk.values()
+    held = {
+        name: values[name]
+        for name, row in desk.table.items()
+        if row.where in ("loop", "stage") and row.access == "rw" and name not in APART
+    }
+    if values.get("walk.auto") is True:  # a place to steer for would take over from the autopilot
+        held.pop("walk.position", None)
+    return held
+
+
+def fit(table: Mapping[str, Parameter], values: Mapping[str, object]) -> tuple[dict[str, Value | None], list[str]]:
+    """What of kept values can be set on a desk with this table, and a line for each that cannot, or not as it is."""
+    good: dict[str, Value | None] = {}
+    left = []
+    for name, value in values.items():
+        row = table.get(name)
+        if row is None or row.access != "rw" or row.kind == "trigger":
+            left.append(f"there is no {name!r:.60} any more: left out")
+            continue
+        if value is None:
+            good[name] = row.default
+            continue
+        try:
+            good[name] = row.check(value)
+        except ControlError as error:
+            left.append(f"{error}: left out")
+            continue
+        kept = good[name]
+        if kept != (tuple(value) if isinstance(value, list) else value):
+            left.append(f"{name} = {value!r:.40} does not fit: {kept!r} taken")
+    return good, left
+
+
+def _read(path: Path) -> dict[str, Any]:
+    try:
+        if path.stat().st_size > _LARGEST:
+            raise ValueError("too large")
+        content = json.loads(path.read_text(encoding="utf-8"))
+        if not isinstance(content, dict) or content.get("format") != FORMAT:
+            raise ValueError("it is no snapshot")
+        if not isinstance(content.get("values"), dict):
+            raise ValueError("it holds no values")
+    except FileNotFoundError:
+        raise ControlError(f"there is no snapshot {path.stem!r}: see the list of names, or save it") from None
+    except (OSError, ValueError, RecursionError) as error:
+        raise ControlError(f"the snapshot {path.stem} cannot be read ({error!s:.80}): save it anew") from None
+    return content
+
+
+def _named(name: object) -> str:
+    if not isinstance(name, str) or not NAME.fullmatch(name):
+        raise ControlError(f"{name!r:.70} is no name: use letters, digits, blanks, _ and -, at most 64")
+    return name
+
+
+def _seconds(value: object) -> float:
+    """The fade that `snapshot.next` may be given: a number, or as text."""
+    return parse(("any", value))[1] if value not in (None, "") and not isinstance(value, bool) else 0.0
+
+
+def _natural(name: str) -> tuple[list[tuple[int, int, str]], str]:
+    parts = re.findall(r"\d+|\D+", name.casefold())
+    return [(0, int(part), "") if part.isdecimal() else (1, 0, part) for part in parts], name

@@ -1,5 +1,0 @@
-"""The state of everything that can be played: what was set, by whom and when, and what is sent of it."""
-
-from installation.desk.desk import Change, Desk
-
-__all__ = ["Change", "Desk"]

@@ -1,0 +1,158 @@
+"""The builder: from a preset to a film or a still. The library in ten lines::
+
+from installation.film import make
+from latentworld import preset
+
+journey = preset.load("first-light", ["film.seconds=4"])
+film = make.film(journey, "out/four-seconds")
+print(film.summary.median_clip_step, film.video)
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from contextlib import suppress
+from dataclasses import asdict, dataclass
+from functools import partial
+from pathlib import Path
+
+from installation.clock import Stopwatch
+from installation.control.controls import Mailbox
+from installation.film import chart, telemetry
+from installation.film.encoder import SUFFIX, Recipe, binary
+from installation.film.output import Folder, prepare, write_text
+from installation.film.sheet import Sheet
+from installation.film.sinks import Room, Sink, Sinks, Stills, Video, save_png
+from installation.film.summary import Summary, Tally, figures
+from installation.frames import develop
+from installation.loop import fixed, run
+from installation.rig import Rig, build, open_studio
+from installation.takes import Parts
+from installation.takes.film import Journey
+from latentworld import __version__, vertices
+from latentworld.decoding import Profile, Watch
+from latentworld.disk import save, writing
+from latentworld.errors import Cancelled, OutputError
+from latentworld.lipschitz import noise_floor
+from latentworld.preset import Preset, dump
+
+
+@dataclass(frozen=True)
+class Film:
+    """What was made, and whether it is all of it (a watcher may have stopped it)."""
+
+    folder: Folder
+    video: Path
+    summary: Summary
+
+    @property
+    def complete(self) -> bool:
+        """Whether every frame was made."""
+        return self.summary.complete
+
+
+def film(
+    preset: Preset, out: str | Path, *, overwrite: bool = False, sinks: Sequence[Sink] = (), watch: Watch | None = None,
+    journey: Journey | None = None,
+) -> Film:  # fmt: skip
+    """Render a preset into the folder `out`.
+
+    Frames also go to `sinks`; `watch(done, total)` is told of every denoising step and ends the film by returning
+    False. However a film ends, what was made plays and its telemetry, pictures and summary lie beside it. A `journey`
+    (of a take, its preset given as `preset`) goes its own way; a copy of the take is kept with the film.
+    """
+    folder = prepare(Path(out), overwrite)
+    if preset.film.codec != "frames":
+        binary()  # without an encoder nothing is begun, and an earlier film stays
+    rig = build(preset, watch)
+    folder.clear()
+    write_text(folder.preset, dump(rig.preset))
+    clock, tally = Stopwatch(), Tally()
+    video, keeper = _keeper(rig, folder)
+    sheet = Sheet(folder.sheet, rig.plane, rig.preset.title, rig.preset.description)
+    outlets = [Room(folder.path), keeper, telemetry.Recorder(folder.telemetry, rig.plane), sheet, tally, *sinks]
+    own = Parts(rig.clock, rig.walk, fixed(rig.scene), rig.pilot)
+    parts = journey.parts(rig, partial(open_studio, watch=watch)) if journey else own
+    if journey:
+        save(folder.take, journey.take.text)
+    try:
+        # Cancelled is the watcher's wish and no fault: the summary says what is missing
+        with Sinks(outlets) as outlet, suppress(Cancelled):
+            run(parts.clock, Mailbox(), parts.walk, parts.direct, parts.pilot, outlet)
+    except BaseException:
+        _leave(rig, folder, tally, clock)
+        raise
+    return Film(folder, video, _record(rig, folder, tally, clock))
+
+
+def still(preset: Preset, alpha: float, beta: float, radius: float, out: str | Path) -> Profile:
+    """Render one place into a PNG, the picture that a film has there; OutputError for another suffix than .png."""
+    target = Path(out)
+    if target.suffix.lower() != ".png":
+        raise OutputError(f"a still is a PNG and nothing else: {out} should end in .png")
+    with writing(target.parent):
+        target.parent.mkdir(parents=True, exist_ok=True)
+    studio = open_studio(preset)
+    unit = studio.plane.unit([alpha], [beta])
+    latents = studio.plane.latents(unit, [radius])
+    picture = develop(studio.decoder(latents, studio.prompt))[0]
+    save_png(target, picture)
+    return studio.decoder.profile
+
+
+def _keeper(rig: Rig, folder: Folder) -> tuple[Path, Sink]:
+    """What keeps the frames, and where."""
+    spec, source = rig.preset.film, rig.decoder.size
+    size = _size(rig)
+    if spec.codec == "frames":
+        return folder.frames, Stills(folder.frames, size)
+    target = folder.video(SUFFIX[spec.codec])
+    return target, Video(target, Recipe(spec.codec, spec.fps, source, size, spec.crf, spec.grain))
+
+
+def _size(rig: Rig) -> tuple[int, int]:
+    spec, (height, width) = rig.preset.film, rig.decoder.size
+    return spec.size or (height * spec.scale, width * spec.scale)
+
+
+def _record(rig: Rig, folder: Folder, tally: Tally, clock: Stopwatch) -> Summary:
+    """Draw the chart and write the summary of what was made."""
+    record, spec, profile = telemetry.read(folder.telemetry), rig.preset.film, rig.decoder.profile
+    wall = clock.seconds
+    summary = Summary(
+        title=rig.preset.title,
+        frames=len(record),
+        planned=spec.frames,
+        complete=len(record) == spec.frames,
+        seconds=len(record) / spec.fps,
+        fps=spec.fps,
+        size=_size(rig),
+        **figures(record),  # type: ignore[arg-type]
+        noise_floor=_floor(rig, record) if len(record) == spec.frames else None,
+        repeated_frames=tally.repeated,
+        world=rig.world,
+        eye=rig.seer,
+        profile=asdict(profile),
+        profile_hash=profile.hash,
+        vertices=vertices.digest(rig.plane.vertices),
+        wall_seconds=wall,
+        frames_per_second=len(record) / wall,
+        version=__version__,
+    )
+    write_text(folder.summary, summary.json())
+    chart.draw(record, rig.plane, folder.chart, rig.preset.title)
+    return summary
+
+
+def _floor(rig: Rig, record: telemetry.Telemetry) -> float | None:
+    """What rounding alone does to the features at the film's last place; None when the film is stopped meanwhile."""
+    try:
+        return noise_floor(rig.look, record.unit[-1], float(record.radius[-1]), repeats=3).jitter
+    except Cancelled:
+        return None
+
+
+def _leave(rig: Rig, folder: Folder, tally: Tally, clock: Stopwatch) -> None:
+    """After a fault: record what there is, and let the fault itself be what is reported."""
+    with suppress(OutputError, OSError):
+        _record(rig, folder, tally, clock)

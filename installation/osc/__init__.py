@@ -1,5 +1,0 @@
-"""OSC: a port that hears and tells, its address space by OSCQuery, layouts for tablets."""
-
-from installation.osc.server import Server
-
-__all__ = ["Server"]

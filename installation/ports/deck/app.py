@@ -1,0 +1,108 @@
+"""The deck's web application: the page, its WebSockets, health and metrics, OSCQuery, all behind one door."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+from collections.abc import AsyncIterator, Callable
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from installation.backstage import Backstage
+from installation.ipc.jsonable import plain
+from installation.network import Gate
+from installation.ports.deck import pictures, socket
+from installation.ports.deck.auth import Door, Names, Token
+from installation.ports.deck.hub import DIGITS, LISTS, Hub
+
+if TYPE_CHECKING:
+    from starlette.applications import Starlette
+    from starlette.requests import Request
+    from starlette.responses import Response
+    from starlette.routing import BaseRoute
+    from starlette.types import Scope
+    from starlette.websockets import WebSocket
+
+STATIC = Path(__file__).parent / "static"
+OscPort = Callable[[], int | None]
+_log = logging.getLogger(__name__)
+
+
+def build(
+    hub: Hub, names: Names, token: Token | None, players: Gate, clock: Callable[[], float], osc_port: OscPort
+) -> Starlette:
+    """The application. token: None while the doors are shut; players: who uses OSCQuery without it; clock: seconds, for
+    what each may send."""
+    from starlette.applications import Starlette
+    from starlette.middleware import Middleware
+    from starlette.routing import Mount
+    from starlette.staticfiles import StaticFiles
+
+    from installation.ports.osc import query
+
+    @contextlib.asynccontextmanager
+    async def lifespan(app: Starlette) -> AsyncIterator[None]:
+        gathering = asyncio.create_task(_gather(hub))
+        yield
+        gathering.cancel()
+
+    def free(scope: Scope) -> bool:
+        return query.asked(scope) and bool(scope.get("client")) and players.lets(scope["client"][0])
+
+    routes: list[BaseRoute] = [
+        *query.routes(hub.backstage, osc_port),
+        *_pages(hub.backstage),
+        *_sockets(hub),
+        Mount("/static", StaticFiles(directory=STATIC)),
+    ]
+    door = Middleware(Door, names=names, token=token, free=free, clock=clock)
+    return Starlette(routes=routes, middleware=[door], lifespan=lifespan)
+
+
+def _pages(backstage: Backstage) -> list[BaseRoute]:
+    from starlette.responses import FileResponse, JSONResponse, Response
+    from starlette.routing import Route
+
+    from installation.health import metrics
+    from installation.health.watchdog import HOLDS
+
+    async def page(request: Request) -> Response:
+        return FileResponse(STATIC / "index.html", headers={"Cache-Control": "no-cache"})
+
+    async def health(request: Request) -> Response:
+        held = any(bool(backstage.desk.value(name)) for name in HOLDS)
+        ok, told = metrics.health(backstage.status(), held)
+        if not request.scope["trusted"]:  # of an open door: whether it is well, and nothing of what is shown
+            told = {"ok": ok}
+        return JSONResponse(told, 200 if ok else 503, {"Cache-Control": "no-store"})
+
+    async def figures(request: Request) -> Response:
+        return Response(metrics.text(backstage.status()), media_type=metrics.CONTENT_TYPE)
+
+    async def atlas(request: Request) -> Response:
+        found = await asyncio.to_thread(lambda: plain(backstage.atlas(), DIGITS))
+        return JSONResponse(found, 404 if found is None else 200, {"Cache-Control": "no-store"})
+
+    return [Route("/", page), Route("/health", health), Route("/metrics", figures), Route("/atlas", atlas)]
+
+
+def _sockets(hub: Hub) -> list[BaseRoute]:
+    from starlette.routing import WebSocketRoute
+
+    async def deck(connection: WebSocket) -> None:
+        await socket.serve(connection, hub)
+
+    async def preview(connection: WebSocket) -> None:
+        await pictures.serve(connection, hub.backstage)
+
+    return [WebSocketRoute("/ws", deck), WebSocketRoute("/preview", preview)]
+
+
+async def _gather(hub: Hub) -> None:
+    while True:
+        try:
+            await asyncio.to_thread(hub.gather)
+        except Exception:  # a folder that cannot be read leaves the lists as they were
+            _log.warning("snapshots and takes cannot be listed", exc_info=True)
+        await asyncio.sleep(LISTS)

@@ -1,0 +1,294 @@
+"""OSCQuery: the address space for programs that look before they send (https://github.com/Vidvox/OSCQueryProposal).
+
+`answer` says what an HTTP GET gets, `Listener` what a WebSocket does; neither knows a web library. `routes` is both for
+Starlette, to be mounted by the deck *before* its own `/`:
+
+    app = Starlette(routes=[*query.routes(backstage, osc_port), Route("/", page), ...], middleware=[...])
+
+`/` is a deck's page to a browser (which accepts text/html) and the root of the address space to anything else, and
+`/?HOST_INFO` to all; the rest lies under `/lw`. The deck's middleware for Host and Origin stands before these routes as
+before its own; with open doors it lets through what is `asked` by those who may play over OSC too, without the token.
+
+A node has one TYPE. Main addresses of floats have RANGE 0..1, `/raw` below them their units and range. Booleans are T
+or F with their VALUE spelt out, triggers are T without one.
+"""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Callable, Iterable, Mapping
+from functools import partial
+from typing import TYPE_CHECKING, Any
+
+from installation.backstage import Backstage
+from installation.control.parameters import ROOT, Parameter, Value
+from installation.ports.osc import addresses
+from installation.ports.osc.addresses import OUTS, VALUE, Place
+from installation.ports.osc.codec import LARGEST, pack
+from installation.ports.osc.feedback import Outs
+from installation.ports.osc.handler import Handler
+
+if TYPE_CHECKING:
+    from starlette.routing import BaseRoute
+    from starlette.websockets import WebSocket
+
+NAME = "latentworld"
+ATTRIBUTES = frozenset(
+    (
+        "FULL_PATH",
+        "CONTENTS",
+        "TYPE",
+        "ACCESS",
+        "VALUE",
+        "RANGE",
+        "DESCRIPTION",
+        "TAGS",
+        "EXTENDED_TYPE",
+        "UNIT",
+        "CLIPMODE",
+    )
+)
+PERIOD = 1 / 30  # seconds between packets of an address
+LONGEST = 4096  # characters of a command
+_OUTS = tuple(out for out in OUTS if out is not VALUE)  # a parameter too: its node has the one type f
+_ACCESS = {"r": 1, "w": 2, "rw": 3}
+# the proposal's words for units; ours stand where it has none
+_UNITS = {"s": "time.second", "Hz": "time.frequency", "bpm": "time.bpm"}
+Node = dict[str, Any]
+Values = Mapping[str, Value | None]
+
+
+def tree(table: Mapping[str, Parameter], values: Values) -> Node:
+    """The whole address space as OSCQuery's JSON; `values` in real units by name (None or absent: nobody knows)."""
+    root = _container("/")
+    for place in addresses.book(table).values():
+        _hang(root, _node(place, values.get(place.row.name)))
+    for out in _OUTS:
+        _hang(root, {"FULL_PATH": out.address, "DESCRIPTION": out.about, "TYPE": out.tags, "ACCESS": 1})
+    return root
+
+
+def find(root: Node, path: str) -> Node | None:
+    """The node at a path such as `/lw/walk`; None where there is none."""
+    node: Node | None = root
+    for name in filter(None, path.split("/")):
+        node = node.get("CONTENTS", {}).get(name) if node else None
+    return node
+
+
+def host_info(osc_port: int | None, host: str | None = None) -> Node:
+    """What HOST_INFO tells. host: where OSC is heard; None: where HTTP is."""
+    extensions = [*sorted(ATTRIBUTES - {"FULL_PATH", "CONTENTS"}), "LISTEN"]
+    info: Node = {"NAME": NAME, "EXTENSIONS": dict.fromkeys(extensions, True), "OSC_TRANSPORT": "UDP"}
+    if osc_port is not None:
+        info["OSC_PORT"] = osc_port
+    return {**info, "OSC_IP": host} if host else info
+
+
+def answer(root: Node, path: str, query: str, info: Node) -> tuple[int, Node | None]:
+    """HTTP status and JSON of a GET: of a node, of one attribute (`?VALUE`), of the host (`?HOST_INFO`).
+
+    404: no such node; 400: no such attribute; 204: the node does not have it.
+    """
+    attribute = query.partition("&")[0].partition("=")[0]
+    if attribute == "HOST_INFO":
+        return 200, info
+    node = find(root, path)
+    if node is None:
+        return 404, None
+    if not attribute:
+        return 200, node
+    if attribute not in ATTRIBUTES:
+        return 400, None
+    return (200, {attribute: node[attribute]}) if attribute in node else (204, None)
+
+
+class Listener:
+    """One WebSocket's LISTEN and IGNORE, and what is to be sent to it.
+
+    Call `pending` 30 times a second or slower: it gives one packet for each address that changed since the last time,
+    the newest value, and the present one after a LISTEN. `close` when the socket is.
+    """
+
+    def __init__(self, backstage: Backstage, clock: Callable[[], float] = time.monotonic) -> None:
+        desk = self._desk = backstage.desk
+        self._clock = clock
+        self._outs = Outs(backstage.status)
+        self.close = backstage.watch(self._outs.tick)
+        self._told = {out.address: False for out in _OUTS}  # whether it is listened to
+        self._places = {a: place for a, place in addresses.book(desk.table).items() if "r" in place.row.access}
+        self._heard: dict[str, list[Place]] = {}  # by name
+        self._fresh: dict[str, Place] = {}
+        self._version = desk.version
+
+    def command(self, text: str) -> bool:
+        """Take a command; False where it means nothing (nothing happens then)."""
+        try:
+            command = json.loads(text) if len(text) <= LONGEST else None
+        except (ValueError, RecursionError):
+            return False
+        if not isinstance(command, dict) or command.get("COMMAND") not in ("LISTEN", "IGNORE"):
+            return False
+        address, listens = command.get("DATA"), command["COMMAND"] == "LISTEN"
+        if not isinstance(address, str):
+            return False
+        if address in self._told:
+            self._told[address] = listens
+            return True
+        if place := self._places.get(address):
+            self._hear(place, listens)
+        return place is not None
+
+    def _hear(self, place: Place, listens: bool) -> None:
+        heard = [other for other in self._heard.get(place.row.name, ()) if other != place]
+        self._heard[place.row.name] = [*heard, place] if listens else heard
+        self._fresh.pop(place.address, None)
+        if listens:
+            self._fresh[place.address] = place
+
+    def pending(self) -> list[bytes]:
+        """Packets to send now, of at most 30 a second an address."""
+        self._version, changes = self._desk.changes(self._version)
+        due = self._fresh | {p.address: p for change in changes for p in self._heard.get(change.name, ())}
+        self._fresh = {}
+        told = [(place.address, addresses.tell(place, self._desk.shown(place.row.name))) for place in due.values()]
+        told += [out for out in self._outs.take(self._clock()) if self._told.get(out[0])]
+        return [pack(*message) for message in told]
+
+
+def asked(scope: Mapping[str, Any]) -> bool:
+    """Whether an ASGI connection is for the address space, so that `routes` serve it."""
+    path = scope["path"]
+    if scope["type"] == "websocket":
+        return bool(path == "/")
+    return path == ROOT or path.startswith(ROOT + "/") or (path == "/" and not _browses(scope))
+
+
+def routes(backstage: Backstage, osc_port: Callable[[], int | None]) -> list[BaseRoute]:
+    """Routes for Starlette: GET of `/` (see above) and `/lw...`, and a WebSocket at `/`.
+
+    osc_port: the OSC server's port, asked for with each request. A packet sent over the WebSocket is taken as one over
+    UDP is. Raises ShowError when Starlette is missing.
+    """
+    from installation.extras import need
+
+    need("starlette", "show")
+    from starlette.requests import Request
+    from starlette.responses import JSONResponse, Response
+    from starlette.routing import Match, Route, WebSocketRoute
+    from starlette.types import Scope
+
+    class Root(Route):
+        def matches(self, scope: Scope) -> tuple[Match, Scope]:
+            return super().matches(scope) if not _browses(scope) else (Match.NONE, {})
+
+    def get(request: Request) -> Response:
+        desk = backstage.desk
+        root = tree(desk.table, {name: desk.shown(name) for name in desk.values()})
+        status, content = answer(root, request.url.path, request.url.query, host_info(osc_port()))
+        headers = {"Cache-Control": "no-store"}
+        return Response(status_code=status) if content is None else JSONResponse(content, status, headers)
+
+    async def stream(socket: WebSocket) -> None:
+        await _stream(socket, backstage)
+
+    return [
+        Root("/", get, methods=["GET"]),
+        Route(ROOT, get, methods=["GET"]),
+        Route(ROOT + "/{rest:path}", get, methods=["GET"]),
+        WebSocketRoute("/", stream),
+    ]
+
+
+async def _stream(socket: WebSocket, backstage: Backstage) -> None:
+    """Serve one WebSocket until it closes."""
+    import anyio
+    from starlette.websockets import WebSocketDisconnect
+
+    await socket.accept()
+    listener, handler = Listener(backstage), Handler(backstage, time.monotonic)
+    sender = (socket.client.host, socket.client.port) if socket.client else ("websocket", 0)
+
+    async def hear(scope: anyio.CancelScope) -> None:
+        while (message := await socket.receive())["type"] == "websocket.receive":
+            if message.get("text") is not None:
+                listener.command(message["text"])
+            elif message.get("bytes") is not None and len(message["bytes"]) <= LARGEST:
+                handler.handle(message["bytes"], sender)
+                handler.flush()
+        scope.cancel()
+
+    try:
+        async with anyio.create_task_group() as tasks:
+            tasks.start_soon(partial(hear, tasks.cancel_scope))
+            while True:
+                outbox, handler.outbox = handler.outbox, []
+                for packet in (*(packet for packet, _ in outbox), *listener.pending()):
+                    await socket.send_bytes(packet)
+                await anyio.sleep(PERIOD)
+    except* (WebSocketDisconnect, RuntimeError):  # closed while we spoke
+        pass
+    finally:
+        listener.close()
+
+
+def _browses(scope: Mapping[str, Any]) -> bool:
+    """Whether a request for `/` is a browser's for the deck's page."""
+    accepts = b",".join(value for name, value in scope.get("headers", ()) if name == b"accept")
+    attribute = scope.get("query_string", b"").partition(b"&")[0].partition(b"=")[0].decode("ascii", "replace")
+    return b"text/html" in accepts and attribute not in {*ATTRIBUTES, "HOST_INFO"}
+
+
+def _container(path: str) -> Node:
+    return {"FULL_PATH": path, "CONTENTS": {}, "ACCESS": 0}
+
+
+def _hang(root: Node, leaf: Node) -> None:
+    """Put a leaf into its place; a parameter's main address is a leaf that holds its `/raw`."""
+    names = leaf["FULL_PATH"].split("/")[1:]
+    node = root
+    for depth, name in enumerate(names[:-1], 1):
+        below = node.setdefault("CONTENTS", {})
+        node = below.setdefault(name, _container("/" + "/".join(names[:depth])))
+    below = node.setdefault("CONTENTS", {})
+    below[names[-1]] = leaf | ({"CONTENTS": below[names[-1]]["CONTENTS"]} if names[-1] in below else {})
+
+
+def _node(place: Place, value: Value | None) -> Node:
+    row = place.row
+    node: Node = {
+        "FULL_PATH": place.address,
+        "DESCRIPTION": row.about,
+        "TYPE": addresses.tags(row, value),
+        "ACCESS": _ACCESS[row.access],
+        "TAGS": [row.where, row.name.partition(".")[0]],
+    }
+    if "r" in row.access:
+        node["VALUE"] = [] if value is None else list(addresses.tell(place, value))
+    if ranges := _ranges(place):
+        node |= {"RANGE": ranges, "CLIPMODE": ["none" if row.choices else "both"] * len(ranges)}
+    if row.unit and not place.faded:
+        node["UNIT"] = [_UNITS.get(row.unit, row.unit)]
+    if extended := _extended(place):
+        node["EXTENDED_TYPE"] = extended
+    return node
+
+
+def _ranges(place: Place) -> list[Node]:
+    row = place.row
+    if place.faded:
+        return [{"MIN": 0.0, "MAX": 1.0}]
+    if row.numeric:
+        return [
+            {"MIN": row.low, "MAX": row.high} if row.kind == "float" else {"MIN": int(row.low), "MAX": int(row.high)}
+        ]
+    if row.kind == "point":
+        return [{"MIN": row.low, "MAX": row.high}] * 2
+    return [{"VALS": list(row.choices)}] if row.choices else []
+
+
+def _extended(place: Place) -> Iterable[str]:
+    if place.row.kind == "point":
+        return ["plane.alpha", "plane.beta"]
+    return ["fader"] if place.faded else []

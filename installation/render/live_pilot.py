@@ -1,0 +1,250 @@
+"""The live pilot: curvature and strides from what was last measured, without looking ahead for the frames' sake.
+
+A film's pacing decodes probes until meaning goes evenly; live there is no time for it. Here the pace follows the rates
+of the frames that were shown, and the helm reads a map (an atlas: no decode at all), or looks for itself: one ring of
+probes through the scout, as often as their share of the time allows; where that is too seldom, it holds the course.
+
+Deterministic, given rates, controls, the clock's period and what is seen: no time is measured here.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from dataclasses import asdict, dataclass, replace
+from typing import Any
+
+import numpy as np
+
+from installation.control.controls import Controls
+from latentworld import globe
+from latentworld.atlas.prior import Prior
+from latentworld.errors import AtlasError
+from latentworld.globe import Array
+from latentworld.lipschitz import Lookout, Rates, ratio
+from latentworld.pacing import PacingSpec
+from latentworld.pilot import SETTLED, Fan, Mode, Pilot, PilotSpec, PilotState, target
+from latentworld.plane import Plane
+from latentworld.walks import Free, Lifted, Steering, Walk
+
+LINGER = 0.008  # radians: the circle walked round a place that was asked for, a quarter of a latent at d = 1024
+ROUND = 12.0  # seconds that one such circle takes
+APPROACH = 0.7  # per second: how fast the way that is left to it is covered at the end
+SIGHT = 0.1  # radians that the steering toward a place looks ahead at most
+NIMBLE = 0.5 / LINGER**2  # of curvature per radian: what a steered walk's ease is raised to, so that it can linger
+SHARE = 0.2  # of the time that looks may take
+STALE = 0.75  # of the ring's distance: a look that is to hold for longer would be of a place left behind
+RAYS = 5  # probes of a look: .89 of the arc on rifts, nine .91, seventeen .91 (docs/decisions/0010)
+RELEASE = 0.85  # a rate is believed at once when it rises, and forgotten by this a frame when it falls
+FASTER = 1.25  # most growth of the pace from one tick to the next: a cliff may lie behind a calm
+
+
+@dataclass(frozen=True, eq=False)
+class Course:
+    """Where the director wants to go, for one tick.
+
+    goal: a unit [3] to steer for, None without one; hand: -1..1, steering by hand, left above 0, None when nobody does
+    and the autopilot steers; lift: the radius over
+    the walk's own; probe: positions to features through the scout, None where there is no time for that; cost: what a
+    look takes, in frames; here: the feature of the newest frame; map: an atlas of this very world, plane and prompt.
+    """
+
+    plane: Plane
+    goal: Array | None = None
+    hand: float | None = None
+    lift: float = 1.0
+    probe: Lookout | None = None
+    cost: float = 1.0
+    here: Array | None = None
+    map: Prior | None = None
+
+
+@dataclass(frozen=True)
+class LivePilotState:
+    """What one tick leaves to the next. rate: feature per latent hereabouts, 0 unknown; speed: latent arc per second;
+    frames: since the last look; attraction: it was made with; wish: the curvature it asked for; looked, holds: the arc
+    at which the map was read last, and how far that holds."""
+
+    rate: float = 0.0
+    speed: float = 0.0
+    frames: int = 1 << 30
+    attraction: float = 0.0
+    wish: float = 0.0
+    looked: float | None = None
+    holds: float = 0.0
+
+
+class LivePilot:
+    """`helm(walk, rates, controls, n) -> Steering` for the loop.
+
+    course, period: asked at every tick; step: feature distance per second that the pace aims at, 0 for `pace.speed`.
+    `keep` and `state` let another helm go on identically.
+    """
+
+    def __init__(
+        self,
+        spec: PilotSpec,
+        pace: PacingSpec,
+        step: float,
+        course: Callable[[], Course],
+        period: Callable[[], float],
+        state: LivePilotState = LivePilotState(),
+    ) -> None:
+        self.spec, self.pace, self.step = spec, pace, step
+        self._course, self._period = course, period
+        self.state = state
+        self.probes = 0  # asked of the scout so far
+
+    def __call__(self, walk: Walk, rates: Rates | None, controls: Controls, n: int) -> Steering:
+        """Steering for the next n frames: evenly spaced, none marked."""
+        course, period = self._course(), self._period()
+        self.state = felt(self.state, rates)
+        inner = walk.walk if isinstance(walk, Lifted) else walk
+        speed = self._speed(inner, controls, course, period * max(n, 1))
+        self.state = replace(self.state, speed=speed)
+        stride = max(speed * period / course.lift, 1e-9)
+        curvature = self._curvature(inner, controls, course, n, period) if isinstance(inner, Free) else 0.0
+        return Steering(curvature, stride * np.arange(1, n + 1, dtype=np.float64), np.zeros(n, np.bool_))
+
+    def keep(self, rates: Rates | None) -> dict[str, Any]:
+        """The state after these rates, as JSON takes it."""
+        return asdict(felt(self.state, rates))
+
+    # ---- pace
+
+    def _speed(self, walk: Walk, controls: Controls, course: Course, tick: float) -> float:
+        """Latent arc per second; never 0, since a frame must not be repeated: a fader at 0 creeps."""
+        steady = self.pace.speed if controls.speed is None else controls.speed
+        aim = _number(controls, "rift.step", self.step)
+        speed = max(steady, self.pace.floor)
+        if aim > 0 and self.state.rate > 0:
+            # the fader sets how fast a calm land is crossed, the aim how slowly a steep one
+            speed = min(max(aim / self.state.rate, self.pace.floor), max(self.pace.ceiling, speed))
+            speed = min(speed, FASTER * self.state.speed) if self.state.speed > 0 else speed
+        if course.goal is not None and isinstance(walk, Free):
+            shell = course.plane.target * course.lift
+            left = max(float(globe.angle(walk.unit, course.goal)) - LINGER, 0.0) * shell
+            slow = 2.0 * math.pi * LINGER * shell / ROUND
+            speed = min(speed, max(APPROACH * left, slow), max(left / tick, slow))
+        return speed
+
+    # ---- heading
+
+    def _curvature(self, walk: Free, controls: Controls, course: Course, n: int, period: float) -> float:
+        if course.goal is not None:
+            return toward(walk, course.goal, self.spec.max_curvature)
+        if course.hand is not None:
+            return course.hand * self.spec.max_curvature
+        default = 0.0 if self.spec.mode == "off" else self.spec.attraction
+        attraction = min(max(_number(controls, "rift.attraction", default), -1.0), 1.0)
+        if attraction == 0.0:
+            return 0.0
+        found = self._mapped(walk, course, attraction, n, period) if course.map is not None else None
+        return self._ring(walk, course, attraction, self.state.speed * period) if found is None else found
+
+    def _mapped(self, walk: Free, course: Course, attraction: float, n: int, period: float) -> float | None:
+        """What the film's helm does with the map; None where the map ends."""
+        assert course.map is not None
+        state, speed = self.state, self.state.speed
+        looked = -math.inf if state.looked is None else state.looked
+        seen = PilotState(
+            looked=looked, attraction=state.attraction, curvature=state.wish, holds=state.holds,
+            spacing=speed * period / course.lift,
+        )  # fmt: skip
+        spec = self.spec if self.spec.mode != "off" else self.spec.model_copy(update={"mode": "seek"})
+        pace = self.pace.model_copy(update={"kind": "latent"})
+        pilot = Pilot(spec, pace, course.plane, course.map, course.map, 1.0 / period, state=seen)
+        try:
+            curvature = pilot(walk, None, _Asked(attraction, speed), n).curvature
+        except AtlasError:
+            return None
+        after = pilot.state
+        kept = None if math.isinf(after.looked) else after.looked
+        self.state = replace(state, looked=kept, attraction=after.attraction, wish=after.curvature, holds=after.holds)
+        return curvature
+
+    def _ring(self, walk: Free, course: Course, attraction: float, stride: float) -> float:
+        """Toward what the newest look showed (or, with attraction below 0, away from it)."""
+        state = replace(self.state, frames=self.state.frames + 1)
+        arc = self._reach(walk, course, stride)
+        pause = max(math.ceil(course.cost / SHARE), 1)  # frames between two looks
+        stale = pause * stride > STALE * arc * course.plane.target * course.lift
+        if course.probe is None or course.here is None or stale:
+            state = replace(state, wish=0.0)  # what was seen lies behind by the time it is known: hold the course
+        elif state.frames >= pause or attraction * state.attraction <= 0:
+            wish = abs(attraction) * self._seen(walk, course, attraction, arc)
+            state = replace(state, frames=0, attraction=attraction, wish=wish)
+        near = min(max(state.wish, walk.bend - self.spec.max_change), walk.bend + self.spec.max_change)
+        self.state = state
+        return min(max(near, -self.spec.max_curvature), self.spec.max_curvature)
+
+    def _reach(self, walk: Free, course: Course, stride: float) -> float:
+        """Arc (rad) of the ring: the spec's, and far enough for the walk to follow what it sees there (see Pilot)."""
+        shell = course.plane.target * course.lift
+        settled = math.sqrt(SETTLED / walk.ease) if walk.ease > 0 else 0.0
+        return min(max(self.spec.reach / shell, settled + stride / shell), 0.5)
+
+    def _seen(self, walk: Free, course: Course, attraction: float, arc: float) -> float:
+        """Curvature of the circle through what stands out on a ring of probes before the walk, 0 where nothing does."""
+        assert course.probe is not None
+        assert course.here is not None
+        angles = np.radians(np.linspace(-self.spec.spread, self.spec.spread, min(self.spec.fan, RAYS)))
+        units, _ = globe.step(walk.unit, globe.turn(walk.unit, walk.heading, angles), np.full(len(angles), arc))
+        radii = np.full(len(units) + 1, float(walk.ahead(0.0)[1][0]) * course.lift)
+        features = np.asarray(course.probe(units, radii[1:]), np.float64)
+        self.probes += len(units)
+        points = course.plane.points(np.concatenate([walk.unit[None], units]), radii)
+        steps = np.linalg.norm(np.diff(features, axis=0), axis=1)
+        lateral = ratio(steps, np.linalg.norm(np.diff(points[1:], axis=0), axis=1))
+        radial = ratio(np.linalg.norm(features - course.here, axis=1), np.linalg.norm(points[1:] - points[0], axis=1))
+        if not (np.isfinite(lateral).all() and np.isfinite(radial).all()):
+            return 0.0
+        fan = Fan(angles, np.array([arc, arc]), lateral[None], steps[None], radial[None])
+        mode: Mode = "avoid" if attraction < 0 else "seek" if self.spec.mode == "off" else self.spec.mode
+        _, ray = target(mode, fan)
+        if math.isnan(ray):
+            return 0.0
+        angle = float(np.interp(ray, np.arange(len(angles)), angles))
+        side = math.sin(angle) if abs(angle) < math.pi / 2 else math.copysign(1.0, angle)
+        return side / math.tan(arc / 2.0)
+
+
+def felt(state: LivePilotState, rates: Rates | None) -> LivePilotState:
+    """The state after the rates of a tick: quick to believe a steep land, slow to believe a calm one."""
+    rate = state.rate
+    for value in [] if rates is None else rates.rate.tolist():
+        if math.isfinite(value) and value > 0:
+            rate = max(value, RELEASE * rate)
+    return replace(state, rate=rate)
+
+
+def toward(walk: Free, goal: Array, most: float) -> float:
+    """Curvature that leads along a great circle to a place and then round it, on a circle of LINGER radians.
+
+    The course at distance r is the bearing turned by 2 atan(LINGER / r): straight in from far away, along the circle
+    on it, out again within. The walk bends toward the course that it has SIGHT ahead.
+    """
+    away = float(globe.angle(walk.unit, goal))
+    if away < 1e-9 or away > math.pi - 1e-6:
+        return 0.0  # on it or opposite: any way is the way
+    bearing = globe.tangent(walk.unit, goal)
+    side = globe.cross(walk.unit, walk.heading)
+    angle = math.atan2(float(globe.dot(bearing, side)), float(globe.dot(bearing, walk.heading)))
+    error = angle - 2.0 * math.atan(LINGER / away)  # leftward circles: the goal stays on the left
+    error = math.remainder(error, 2.0 * math.pi)
+    ahead = min(max(away / 2.0, LINGER), SIGHT)
+    wanted = 2.0 * (math.sin(error) if abs(error) < math.pi / 2 else math.copysign(1.0, error)) / ahead
+    wanted += 1.0 / LINGER * math.exp(-(((away - LINGER) / LINGER) ** 2))  # what holds it on the circle
+    bound = max(most, 4.0 / ahead)
+    return min(max(wanted, -bound), bound)
+
+
+@dataclass(frozen=True)
+class _Asked:
+    attraction: float
+    speed: float
+
+
+def _number(controls: Controls, name: str, default: float) -> float:
+    value = controls.values.get(name)
+    return float(value) if isinstance(value, (int, float)) else default

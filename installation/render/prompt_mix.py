@@ -1,0 +1,143 @@
+"""The prompt as it is played: two texts and a fader, concept words with weights, and cross-fades between texts."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from installation.control.controls import Controls
+from installation.control.parameters import WORDS
+from latentworld.prompts import Mixture, Prompt
+
+FAINT = 0.002  # a share of a mixture that is left out while a fade goes on
+MOST = 16  # texts of a mixture; people who type during a fade would pile them up
+FADE = 2.0  # seconds, where nobody has set prompt.fade
+
+Slots = tuple[tuple[str, float], ...]
+"""Text and weight of each place a text can be set at; an empty place has weight 0."""
+
+
+@dataclass(frozen=True)
+class Fade:
+    """A mixture on its way. slots: what it goes to, or stands at; begun: the mixture when it set out; progress: 0..1,
+    1 when there. Weights of `shown` sum to 1."""
+
+    slots: Slots
+    begun: Mixture = ()
+    progress: float = 1.0
+
+    @property
+    def target(self) -> Mixture:
+        """Where it goes."""
+        return mixture(self.slots)
+
+    @property
+    def shown(self) -> Mixture:
+        """The mixture now."""
+        if self.progress >= 1.0:
+            return self.target
+        share = self.progress * self.progress * (3.0 - 2.0 * self.progress)
+        total: dict[str, float] = {}
+        for part, weight in ((self.begun, 1.0 - share), (self.target, share)):
+            for text, own in part:
+                total[text] = total.get(text, 0.0) + weight * own
+        kept = sorted(total.items(), key=lambda entry: -entry[1])[:MOST]
+        kept = [entry for entry in kept if entry[1] >= FAINT] or kept[:1]
+        whole = sum(weight for _, weight in kept)
+        return tuple((text, weight / whole) for text, weight in total.items() if (text, weight) in kept)
+
+    def after(self, slots: Slots, seconds: float, elapsed: float) -> Fade:
+        """A tick later. Weights are followed at once; another text sets out anew from what is shown, in `seconds`."""
+        if new_texts(self.slots, slots):
+            return Fade(slots, self.shown, 0.0 if seconds > 0 else 1.0)
+        if self.progress >= 1.0:
+            return Fade(slots)
+        progress = self.progress + elapsed / seconds if seconds > 0 else 1.0
+        return Fade(slots) if progress >= 1.0 else Fade(slots, self.begun, progress)
+
+    def keep(self) -> dict[str, Any]:
+        """As JSON takes it."""
+        return {"slots": self.slots, "begun": self.begun, "progress": self.progress}
+
+    @staticmethod
+    def read(kept: Mapping[str, Any]) -> Fade:
+        """From what `keep` gave. Raises KeyError, TypeError or ValueError for anything else."""
+        slots, begun = (tuple((str(text), float(weight)) for text, weight in kept[key]) for key in ("slots", "begun"))
+        return Fade(slots, begun, float(kept["progress"]))
+
+
+def positive(controls: Controls, base: str) -> Slots:
+    """What controls say the picture should be; `base` where prompt.a was not set.
+
+    prompt.b takes the share prompt.mix of prompt.a where it has words; concept words come on top by their weights.
+    """
+    values = controls.values
+    a = str(values["prompt.a"]) if isinstance(values.get("prompt.a"), str) else base
+    b, mix = str(values.get("prompt.b") or ""), _weight(values.get("prompt.mix")) if values.get("prompt.b") else 0.0
+    words = [(str(values.get(f"word.{i}.text") or ""), values.get(f"word.{i}.weight")) for i in range(1, WORDS + 1)]
+    return ((a, 1.0 - mix), (b, mix), *((text, _weight(weight) if text else 0.0) for text, weight in words))
+
+
+def negative(controls: Controls, base: str) -> Slots:
+    """What controls say it should not be."""
+    value = controls.values.get("prompt.negative")
+    return ((value if isinstance(value, str) else base, 1.0),)
+
+
+def mixture(slots: Slots) -> Mixture:
+    """The texts of slots that weigh something, each once, weights summing to 1."""
+    total: dict[str, float] = {}
+    for text, weight in slots:
+        if weight > 0:
+            total[text] = total.get(text, 0.0) + weight
+    if not total:
+        return ((slots[0][0], 1.0),)
+    whole = sum(total.values())
+    return tuple((text, weight / whole) for text, weight in total.items())
+
+
+def new_texts(before: Slots, after: Slots) -> bool:
+    """Whether a text changed where it weighs something: a fade is due."""
+    if len(before) != len(after):
+        return True
+    return any(old != new and (one > 0 or two > 0) for (old, one), (new, two) in zip(before, after, strict=True))
+
+
+def known(before: Slots, wanted: Slots, knows: Callable[[str], bool]) -> Slots:
+    """The slots wanted, but with the text before where the new one is not encoded yet; a new word waits at 0."""
+    if len(before) != len(wanted):
+        return wanted
+    return tuple(
+        (text, weight) if weight <= 0 or knows(text) else (old, weight if old or place == 0 else 0.0)
+        for place, ((old, _), (text, weight)) in enumerate(zip(before, wanted, strict=True))
+    )
+
+
+def unknown(slots: Sequence[Slots], knows: Callable[[str], bool]) -> list[str]:
+    """Texts to be encoded, those that weigh something."""
+    return [text for part in slots for text, weight in part if weight > 0 and not knows(text)]
+
+
+def prompt(toward: Fade, away: Fade) -> Prompt:
+    """The prompt now; plain texts where nothing is mixed."""
+    one, other = toward.shown, away.shown
+    heaviest, against = (max(part, key=lambda entry: entry[1])[0] for part in (one, other))
+    return Prompt(heaviest, against, one if len(one) > 1 else (), other if len(other) > 1 else ())
+
+
+def told(prompt: Prompt) -> dict[str, Any]:
+    """A prompt as messages have it: `mix` [[text, weight], ...], the heaviest texts as `positive` and `negative`, and
+    `against`, while a negative fades, as `mix`."""
+    plain = {"mix": [list(part) for part in prompt.toward], "positive": prompt.positive, "negative": prompt.negative}
+    return plain | ({"against": [list(part) for part in prompt.against]} if prompt.against else {})
+
+
+def fade_seconds(controls: Controls) -> float:
+    """How long a cross-fade takes."""
+    value = controls.values.get("prompt.fade")
+    return float(value) if isinstance(value, (int, float)) else FADE
+
+
+def _weight(value: object) -> float:
+    return min(max(float(value), 0.0), 1.0) if isinstance(value, (int, float)) else 0.0

@@ -1,0 +1,120 @@
+"""Where director, helm and reporter meet: what a tick was made of, kept until the next one."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from installation.clock import LiveClock, Tick
+from installation.control.controls import Controls
+from installation.control.parameters import Value
+from installation.loop import Inbox, Scene
+from installation.render.director import Director
+from installation.render.live_pilot import LivePilot
+from installation.render.questions import Moment
+from installation.takes import Recorded
+from latentworld import walks
+from latentworld.errors import GeometryError
+from latentworld.lipschitz import Rates
+from latentworld.plane import Plane
+from latentworld.walks import Lifted, Steering, Walk
+
+
+@dataclass
+class _Heard:
+    """An inbox that remembers what it gave."""
+
+    inbox: Inbox
+    newest: Controls
+
+    def latest(self) -> Controls:
+        self.newest = self.inbox.latest()
+        return self.newest
+
+
+class TickState:
+    """The director and the helm as the loop calls them, and a `Stand` for the reporter."""
+
+    def __init__(self, director: Director, helm: LivePilot, clock: LiveClock) -> None:
+        self.director, self.helm, self._clock = director, helm, clock
+        self._heard: _Heard | None = None
+        self._steered: tuple[Walk, Steering] | None = None
+        self._moment: Moment | None = None
+        self.walk: Walk | None = None  # after the newest tick that was told
+
+    def inbox(self, inbox: Inbox) -> Inbox:
+        """The inbox, listened to."""
+        self._heard = _Heard(inbox, Controls())
+        return self._heard
+
+    def direct(self, walk: Walk, controls: Controls, tick: Tick) -> tuple[Walk, Scene]:
+        """The loop's director."""
+        return self.director(walk, controls, tick)
+
+    def pilot(self, walk: Walk, rates: Rates | None, controls: Controls, n: int) -> Steering:
+        """The loop's pilot: a take's own while one is followed."""
+        follow = self.director.follow
+        recorded = isinstance(walk, Recorded)
+        pilot = follow.pilot if follow is not None and recorded else self.helm
+        steering = pilot(walk, rates, controls, n)
+        self._steered = (walk, steering)
+        return steering
+
+    # ---- for the reporter
+
+    def plane(self) -> Plane:
+        """Of the newest tick."""
+        return self.director.scene.plane
+
+    def bad(self) -> NDArray[np.bool_]:
+        """Which pictures of the newest tick are none."""
+        return self.director.guard.bad
+
+    def stamp(self) -> float:
+        """Of the controls the newest tick was made with."""
+        return 0.0 if self._heard is None else self._heard.newest.stamp
+
+    def told(self) -> dict[str, Any]:
+        """The newest tick's scene."""
+        return self.director.told()
+
+    def resume(self, rates: Rates) -> dict[str, Any]:
+        """Everything another renderer needs to go on after the newest tick."""
+        self.walk = after = self._after()
+        inner = after.walk if isinstance(after, Lifted) else after
+        self._look(after)
+        controls: Mapping[str, Value] = {} if self._heard is None else self._heard.newest.values
+        return {"index": self._clock.index, "time": self._clock.time, "period": self._clock.period,
+                "walk": walks.keep(self._roaming(inner)), "helm": self.helm.keep(rates),
+                "director": self.director.keep(), "controls": dict(controls)}  # fmt: skip
+
+    def moment(self) -> Moment | None:
+        """The newest frame, for questions. Any thread may ask."""
+        return self._moment
+
+    def _after(self) -> Walk:
+        assert self._steered is not None  # the pilot is asked before anything is reported
+        walk, steering = self._steered
+        return walk.advance(float(steering.strides[-1]), steering.curvature) if len(steering.strides) else walk
+
+    def _look(self, walk: Walk) -> None:
+        unit, radius = walk.ahead(0.0)
+        scene = self.director.scene
+        self._moment = Moment(
+            self.director.studio, scene.prompt, self._clock.index, unit[0], float(radius[0]), scene.plane
+        )
+
+    def _roaming(self, walk: Walk) -> Walk:
+        """A take is not taken up again: the walk goes on freely from its place."""
+        if not isinstance(walk, Recorded):
+            return walk
+        roaming = walks.roaming(self.director.wheel.spec, self.director.scene.plane)
+        try:
+            return walks.departed(walk, roaming)
+        except GeometryError:
+            unit, _ = walk.ahead(0.0)
+            return walks.recentred(roaming, unit[0])

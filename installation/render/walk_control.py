@@ -1,0 +1,237 @@
+"""What controls do to the walk at a tick's beginning: kind, direction, position, jump, heading, radius, autopilot."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, replace
+from typing import Any, Literal
+
+from installation.control.controls import Controls
+from installation.render.live_pilot import NIMBLE
+from latentworld import globe, walks
+from latentworld.globe import Array
+from latentworld.plane import Plane
+from latentworld.walks import Fixed, Free, Joined, Lifted, Walk, WalkSpec
+
+KINDS = (walks.Rift, walks.Wander, walks.Orbit, walks.Waypoints, walks.Lissajous, walks.Swath, walks.Spiral)
+SPECS: dict[str, type[Any]] = {kind.model_fields["kind"].default: kind for kind in KINDS}
+GLIDE = 0.25  # seconds in which a new radius is reached but for a third: a step of the shell is a cut
+DEAD = 0.02  # of the heading's way: a stick at rest
+FAR = 4.0  # shells: how long a latent of a raw plane may become
+LEAST = 0.05  # shells: no walk goes through the centre
+
+Mode = Literal["auto", "hand", "goal"]
+
+
+@dataclass(frozen=True)
+class WalkControlState:
+    """kind: of the walk; direction: as last obeyed; turned: the arc at which a free ping-pong last turned about;
+    mode: who steers; position: alpha, beta as last asked for; radius: the one the walk is lifted to, None for its own.
+    """
+
+    kind: str
+    direction: str = "forward"
+    turned: float = 0.0
+    mode: Mode = "auto"
+    position: tuple[float, float] | None = None
+    radius: float | None = None
+
+    @staticmethod
+    def read(kept: Mapping[str, Any]) -> WalkControlState:
+        """From what `asdict` gave. Raises TypeError or ValueError for anything else."""
+        position = kept["position"]
+        state = WalkControlState(**{**kept, "position": None if position is None else (position[0], position[1])})
+        if state.kind not in SPECS or state.mode not in ("auto", "hand", "goal"):
+            raise ValueError("no such kind or mode")
+        return state
+
+
+class WalkControl:
+    """Obeys controls where they differ from `state`; what cannot be done raises GeometryError and changes nothing.
+
+    preset: the walk that the preset names; other kinds go as a preset without further keys has them. most: curvature
+    that walks get along with at their own ease.
+    """
+
+    def __init__(self, preset: WalkSpec, most: float, state: WalkControlState | None = None) -> None:
+        self.preset, self.most = preset, most
+        self.state = state or WalkControlState(preset.kind)
+        self._own: tuple[str, Plane, Free] | None = None
+
+    @property
+    def spec(self) -> WalkSpec:
+        """Of the kind that is walked now."""
+        return self._spec(self.state.kind)
+
+    def keep(self) -> dict[str, Any]:
+        """The state, as JSON takes it."""
+        return asdict(self.state)
+
+    def begin(self, plane: Plane, kept: Mapping[str, Any] | None = None) -> Walk:
+        """The walk at its start, or where it was kept. Raises GeometryError."""
+        walk = walks.build(self.spec, plane) if kept is None else walks.restore(kept, self.spec, plane)
+        return self._lifted(walk)
+
+    def moved(self, walk: Walk, plane: Plane) -> Walk:
+        """The walk on another plane, at the same unit."""
+        walk = walk.walk if isinstance(walk, Lifted) else walk
+        free = walks.departed(walk, walks.roaming(self.spec, plane))
+        fixed = not isinstance(walk, Free)
+        return self._lifted(self._onto(free, self.state, plane) if fixed else free)
+
+    def __call__(self, walk: Walk, controls: Controls, plane: Plane, elapsed: float) -> Walk:
+        """The walk that controls want, `elapsed` seconds after the last call."""
+        inner = walk.walk if isinstance(walk, Lifted) else walk
+        state, inner = self._steered(self._heard(controls), inner, controls, plane)
+        state, inner = self._directed(state, inner, controls, plane)
+        own = float(inner.ahead(0.0)[1][0])
+        self.state = replace(state, radius=glided(state.radius, _asked(controls), own, elapsed))
+        return self._lifted(self._eased(inner, plane))
+
+    def goal(self, plane: Plane) -> Array | None:
+        """The place steered for."""
+        at = self.state.position
+        return plane.unit(*at) if self.state.mode == "goal" and at is not None else None
+
+    # ---- who steers
+
+    def _heard(self, controls: Controls) -> WalkControlState:
+        """Who steers from now on: the hand while its stick is out, else the place asked for unless auto is on."""
+        state, values = self.state, controls.values
+        position = values.get("walk.position")
+        position = position if isinstance(position, tuple) else state.position
+        auto = values.get("walk.auto", True) is True
+        kind = values.get("walk.kind")
+        mode: Mode = "goal" if position is not None and not auto else "auto"
+        if mode == "auto" and not auto:
+            mode = "hand"  # nobody steers: straight on
+        if abs(hand(controls)) > DEAD:
+            mode = "hand"
+        return replace(state, position=position, mode=mode, kind=kind if isinstance(kind, str) else self.preset.kind)
+
+    def _steered(
+        self, state: WalkControlState, walk: Walk, controls: Controls, plane: Plane
+    ) -> tuple[WalkControlState, Walk]:  # fmt: skip
+        """The kind of walk that goes with who steers; a jump."""
+        roaming = state.kind in ("rift", "wander")
+        changed = state.kind != self.state.kind
+        jumps = any(press.name == "walk.jump" for press in controls.triggers)
+        jumps = jumps and state.position is not None
+        if state.mode == "auto" and not roaming and not jumps:
+            if isinstance(walk, Free) or changed:
+                walk = self._onto(walk, state, plane)
+            return state, walk
+        if not isinstance(walk, Free) or changed:
+            walk = walks.departed(walk, walks.roaming(self._spec(state.kind), plane))
+        if jumps and state.position is not None:
+            walk = walks.recentred(walk, plane.unit(*state.position))
+        if state.mode == "auto" and not roaming:
+            return state, self._onto(walk, state, plane)
+        return state, walk
+
+    def _onto(self, walk: Walk, state: WalkControlState, plane: Plane) -> Walk:
+        """A smooth way onto the fixed walk of the state's kind."""
+        onto = walks.build(self._spec(state.kind), plane)
+        if not isinstance(onto, Fixed):
+            return walk
+        way: Literal[1, -1] = -1 if state.direction == "reverse" else 1
+        return walks.joined(walk, onto.redirected(way, onto.closed and state.direction != "ping-pong"), plane)
+
+    # ---- which way
+
+    def _directed(
+        self, state: WalkControlState, walk: Walk, controls: Controls, plane: Plane
+    ) -> tuple[WalkControlState, Walk]:  # fmt: skip
+        asked = controls.values.get("walk.direction", "forward")
+        if isinstance(walk, Free):
+            return self._about(state, walk, str(asked), plane)
+        if asked == state.direction:
+            return state, walk
+        state = replace(state, direction=str(asked))
+        if isinstance(walk, Joined):  # on the way still: on to the walk in its new direction
+            return state, self._onto(walk, state, plane)
+        if isinstance(walk, Fixed):
+            closed = self._is_closed(state.kind, plane) and asked != "ping-pong"
+            way: Literal[1, -1] = walk.onward if asked == "ping-pong" else -1 if asked == "reverse" else 1
+            walk = walk.redirected(way, closed)
+        return state, walk
+
+    def _about(self, state: WalkControlState, walk: Free, asked: str, plane: Plane) -> tuple[WalkControlState, Free]:
+        """A free walk turns about when it is reversed, and a ping-pong at every quarter of the globe."""
+        if asked == "ping-pong":
+            if state.direction != asked:
+                return replace(state, direction=asked, turned=walk.arc), walk
+            if walk.arc - state.turned < math.pi / 2 * plane.target:
+                return state, walk
+            return replace(state, turned=walk.arc), about(walk)
+        flips = "reverse" in (asked, state.direction) and asked != state.direction
+        return replace(state, direction=asked), about(walk) if flips else walk
+
+    def _is_closed(self, kind: str, plane: Plane) -> bool:
+        walk = walks.build(self._spec(kind), plane)
+        return isinstance(walk, Fixed) and walk.closed
+
+    # ---- ease and radius
+
+    def _eased(self, walk: Walk, plane: Plane) -> Walk:
+        """A steered walk is nimble, and one let go of stays so until its bend is one it can keep."""
+        if not isinstance(walk, Free):
+            return walk
+        steered = self.state.mode != "auto" or abs(walk.bend) > self.most * 1.001
+        own = self._roaming(plane)
+        ease = max(NIMBLE, own.ease) if steered else own.ease
+        # the wind blows no one about who is steered
+        return replace(walk, ease=ease, wind=None if self.state.mode != "auto" else own.wind)
+
+    def _roaming(self, plane: Plane) -> Free:
+        """`walks.roaming` of the present kind, kept: it is asked at every tick."""
+        if self._own is None or self._own[0] != self.state.kind or self._own[1] is not plane:
+            self._own = (self.state.kind, plane, walks.roaming(self.spec, plane))
+        return self._own[2]
+
+    def _lifted(self, walk: Walk) -> Walk:
+        return walk if self.state.radius is None else Lifted(walk, self.state.radius)
+
+    def _spec(self, kind: str) -> WalkSpec:
+        return self.preset if kind == self.preset.kind else SPECS[kind]()
+
+
+def hand(controls: Controls) -> float:
+    """The stick, -1..1."""
+    value = controls.values.get("walk.heading")
+    return float(value) if isinstance(value, (int, float)) else 0.0
+
+
+def about(walk: Free) -> Free:
+    """The walk turned round on the spot, to go back along the circle it is on."""
+    return replace(walk, heading=-walk.heading, bend=-walk.bend)
+
+
+def glided(radius: float | None, goal: float | None, own: float, elapsed: float) -> float | None:
+    """The radius a little later, on its way to the goal (None: the walk's own, where lifting ends)."""
+    if radius is None and goal is None:
+        return None
+    here, there = own if radius is None else radius, own if goal is None else goal
+    if abs(there - here) < 1e-4:
+        return goal
+    return there + (here - there) * math.exp(-max(elapsed, 0.0) / GLIDE)
+
+
+def stays(plane: Plane, walk: Walk, reach: float) -> bool:
+    """Whether a plane has pictures to show within `reach` latents of the walk, whichever way it turns.
+
+    A raw one ends at the horizon, and grows past all measure before it: it is left where it passes FAR shells.
+    """
+    if plane.norm != "raw":
+        return True
+    c0, c1, c2 = plane.corners
+    normal = globe.normalise(globe.cross(c1 - c0, c2 - c0))
+    depth = float(globe.dot(normal, c0))  # the plane's distance from the centre: |z| = depth / (unit . normal)
+    height = float(globe.dot(walk.ahead(0.0)[0][0], normal)) * math.copysign(1.0, depth)
+    return math.asin(min(max(height, -1.0), 1.0)) - reach / plane.target > math.asin(abs(depth) / (FAR * plane.target))
+
+
+def _asked(controls: Controls) -> float | None:
+    value = controls.values.get("walk.radius")
+    return max(float(value), LEAST) if isinstance(value, (int, float)) else None

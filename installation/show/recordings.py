@@ -1,0 +1,184 @@
+"""What a show records: takes and videos; and which take is replayed. It follows two switches on the desk."""
+
+from __future__ import annotations
+
+import datetime
+import re
+import shutil
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from installation.control.desk import Desk
+from installation.show.children import Child
+from latentworld.errors import LatentWorldError, TakeError
+
+if TYPE_CHECKING:
+    from installation.takes import Recorder
+
+NAMES = re.compile(r"[A-Za-z0-9][A-Za-z0-9 _-]{0,63}")
+RecordedScene = Callable[[str], None]
+SOURCE = "show"
+PATIENCE = 20.0  # seconds in which an encoder writes what it still holds
+
+
+class Recordings:
+    """folder: of the show, with `takes/` and `video/` in it; record: starts an output to a file; reserve: bytes of the
+    disk that are never touched; told: one line about whatever happens. `tend` belongs to the thread that starts
+    children, the rest may be called on any."""
+
+    def __init__(
+        self, folder: Path, desk: Desk, record: Callable[[Path], Child], reserve: int, told: RecordedScene,
+        clock: Callable[[], float], today: Callable[[], datetime.datetime],
+    ) -> None:  # fmt: skip
+        self._folder, self._desk, self._record, self._reserve = folder, desk, record, reserve
+        self._told, self._clock, self._today = told, clock, today
+        self._ready: Mapping[str, Any] = {}
+        self._scene: Mapping[str, Any] | None = None
+        self._period = 0.0
+        self._take: Recorder | None = None
+        self._unlisten: Callable[[], None] = lambda: None
+        self._video: Child | None = None
+        self._asked: float | None = None  # when the video was asked to end
+
+    # ---- what the renderer says
+
+    def ready(self, message: Mapping[str, Any]) -> None:
+        """It is ready; another world or profile is another take."""
+        if self._ready and any(self._ready.get(key) != message.get(key) for key in ("world", "profile", "preset")):
+            self._end_take()
+        self._ready = message
+
+    def scene(self, message: Mapping[str, Any]) -> None:
+        """Another scene."""
+        self._scene = message
+        if take := self._take:
+            take.scene(message)
+
+    def tick(self, message: Mapping[str, Any]) -> None:
+        """Pictures were made."""
+        self._period = float(message.get("period") or 0.0)
+        if take := self._take:
+            take.tick(message)
+
+    # ---- what people want
+
+    def tend(self) -> None:
+        """Begin and end what the desk's switches say."""
+        take, video = self._desk.value("record.take"), self._desk.value("record.video")
+        if take and self._take is None and self._scene is not None:
+            self._begin_take(self._scene)
+        elif not take and self._take is not None:
+            self._end_take()
+        if video and self._video is None:
+            self._begin_video()
+        elif self._video is not None and not self._video.alive:
+            self._lost_video(self._video)
+        elif not video and self._video is not None:
+            self._end_video(self._video)
+
+    def names(self) -> list[str]:
+        """Of recorded takes, newest first."""
+        try:
+            found = [path for path in (self._folder / "takes").glob("*.take") if NAMES.fullmatch(path.stem)]
+            return [path.stem for path in sorted(found, key=lambda path: path.stat().st_mtime, reverse=True)]
+        except OSError:
+            return []
+
+    @property
+    def video(self) -> Child | None:
+        """The output that records, which shows what the wall shows."""
+        return self._video
+
+    def find(self, name: str) -> Path:
+        """The take of that name. Raises TakeError."""
+        if name not in self.names():
+            raise TakeError(f"there is no take {name!r:.80}: use one of {', '.join(self.names()[:5]) or 'none so far'}")
+        return self._folder / "takes" / f"{name}.take"
+
+    def spare(self) -> None:
+        """End recordings before the disk is full."""
+        if not (self._video or self._take) or self._free() > self._reserve:
+            return
+        self._told(f"the recording ends: less than {self._reserve / 1e6:.0f} MB are free; free some space")
+        self._desk.set("record.video", False, SOURCE)
+        self._desk.set("record.take", False, SOURCE)
+
+    def close(self) -> None:
+        """End everything; waits for the video's last bytes."""
+        self._end_take()
+        if self._video is not None:
+            self._video.stop()
+            self._video.wait(PATIENCE)
+            self._lost_video(self._video)
+
+    # ---- within
+
+    def _begin_take(self, scene: Mapping[str, Any]) -> None:
+        from installation.takes import Recorder, header
+
+        path = self._new("takes", ".take")
+        try:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            started = self._today().isoformat(timespec="seconds")
+            first = header(self._ready, self._desk.values(), started, self._period)
+            take = Recorder(path, first, self._clock, self._reserve, self._failed_take)
+        except (OSError, LatentWorldError, ValueError) as error:
+            self._desk.set("record.take", False, SOURCE)
+            self._told(f"no take can be recorded: {error}")
+            return
+        take.scene(scene)
+        self._take, self._unlisten = take, self._desk.listen(take.listen)
+        self._told(f"recording the take {path.stem}")
+
+    def _end_take(self) -> None:
+        take, self._take = self._take, None
+        if take is not None:
+            self._unlisten()
+            take.close()
+            if take.fault is None:
+                self._told(f"recorded the take {take.path.stem}")
+
+    def _failed_take(self, fault: TakeError) -> None:
+        self._told(f"the take ended: {fault}")
+        self._desk.set("record.take", False, SOURCE)
+
+    def _begin_video(self) -> None:
+        path = self._new("video", ".mp4")
+        try:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            if self._free() <= self._reserve:
+                raise OSError(f"less than {self._reserve / 1e6:.0f} MB are free")
+            self._video = self._record(path)
+        except (OSError, LatentWorldError) as error:
+            self._desk.set("record.video", False, SOURCE)
+            self._told(f"no video can be recorded: {error}")
+            return
+        self._told(f"recording the video {path.name}")
+
+    def _end_video(self, video: Child) -> None:
+        """Ask it to finish its file; `tend` sees it end."""
+        now = self._clock()
+        if self._asked is None:
+            self._asked = now
+            video.stop()
+        elif now - self._asked > PATIENCE:
+            video.kill()
+
+    def _lost_video(self, video: Child) -> None:
+        self._video = self._asked = None
+        video.wait(0.0)
+        if video.code == 0:
+            self._told("recorded the video")
+        else:
+            self._told(f"the video {video.why()}; what was written so far plays")
+        if self._desk.value("record.video"):
+            self._desk.set("record.video", False, SOURCE)
+
+    def _new(self, folder: str, suffix: str) -> Path:
+        stem = f"{self._today():%Y-%m-%d %H-%M-%S}"
+        names = [stem, *(f"{stem} {number}" for number in range(2, 100))]
+        return next(p for name in names if not (p := self._folder / folder / f"{name}{suffix}").exists())
+
+    def _free(self) -> int:
+        return shutil.disk_usage(self._folder).free

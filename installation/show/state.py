@@ -1,0 +1,117 @@
+"""What a show remembers over a power cut: where the walk was, and what stood on the desk."""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import json
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import IO, Any
+
+from installation.control.desk import Desk
+from latentworld import disk
+from latentworld.errors import ShowError
+from latentworld.preset import Preset, dump
+
+NAME = "state.json"
+VERSION = 1
+
+
+@dataclass(frozen=True)
+class State:
+    """preset: `identity` of the one that ran; resume: what its renderer goes on from, None before the first picture;
+    values: set on the desk, by name; saved: local time, for people."""
+
+    preset: str
+    resume: Mapping[str, Any] | None = None
+    values: Mapping[str, Any] = field(default_factory=dict)
+    saved: str = ""
+    version: int = VERSION
+
+
+def identity(preset: Preset) -> str:
+    """What must be the same for a walk to go on: everything that says where it goes and in which world."""
+    kept = preset.model_copy(update={"title": "", "description": "", "film": Preset().film, "show": Preset().show})
+    return hashlib.sha256(dump(kept).encode()).hexdigest()[:16]
+
+
+def standing(desk: Desk) -> dict[str, Any]:
+    """What people set on the desk and a new start sets again: recordings end with the show, and a place to steer for
+    would take over from the autopilot."""
+    values = desk.values()
+    return {
+        name: value
+        for name, value in values.items()
+        if value is not None
+        and value != desk.table[name].default
+        and desk.table[name].access == "rw"
+        and not name.startswith("record.")
+        and not (name == "walk.position" and values.get("walk.auto"))
+    }
+
+
+def save(folder: Path, state: State) -> None:
+    """Write it whole or not at all. Raises DiskFull or OutputError."""
+    disk.save(folder / NAME, json.dumps(asdict(state), separators=(",", ":")).encode())
+
+
+def load(folder: Path) -> State | None:
+    """What was saved last; None before the first time.
+
+    Raises ShowError when it cannot be used: the file was then put aside as `state.damaged.json`.
+    """
+    path = folder / NAME
+    try:
+        return _read(json.loads(path.read_text(encoding="utf-8")))
+    except FileNotFoundError:
+        return None
+    except (OSError, ValueError, RecursionError) as error:
+        aside = path.with_name("state.damaged.json")
+        with contextlib.suppress(OSError):
+            path.replace(aside)
+        why = f"{path.name} cannot be used ({error})"
+        raise ShowError(f"{why}: it is kept as {aside.name}, and the walk begins anew") from None
+
+
+def keep(path: Path, text: str) -> None:
+    """Write a text, unless it stands there already: a full disk must not keep a show from starting again.
+
+    Raises DiskFull or OutputError.
+    """
+    try:
+        if path.read_text(encoding="utf-8") == text:
+            return
+    except (OSError, ValueError):
+        pass
+    disk.save(path, text.encode())
+
+
+def claim(folder: Path) -> IO[bytes]:
+    """Keep other shows out of this folder until the file that is given back is closed, or we die.
+
+    Raises ShowError where one is there already.
+    """
+    file = (folder / ".lock").open("wb")
+    try:
+        import fcntl
+
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except ImportError:  # not a POSIX system: nobody is kept out
+        pass
+    except OSError:
+        file.close()
+        raise ShowError(f"another show runs in {folder}: end it, or give this one another --folder") from None
+    return file
+
+
+def _read(told: Any) -> State:
+    if not isinstance(told, dict):
+        raise ValueError("it holds no state")
+    if told.get("version") != VERSION:
+        raise ValueError(f"version {told.get('version')!s:.20}, this is {VERSION}")
+    resume, values, preset = told.get("resume"), told.get("values"), told.get("preset")
+    if not isinstance(preset, str) or not isinstance(values, dict) or not isinstance(resume, (dict, type(None))):
+        raise ValueError("a part of it is missing or of another kind")
+    return State(preset, resume, values, str(told.get("saved", "")))

@@ -1,0 +1,185 @@
+"""Keeps one child alive: notices that it died or hangs, and starts it again, or what stands in for it.
+
+`tend` belongs to one thread, which starts and ends the children; `heard` is told of messages on any.
+"""
+
+from __future__ import annotations
+
+import math
+import os
+import threading
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from installation.ipc.wire import Message
+from installation.show.children import Child, Heard
+from installation.show.fallback import Fallbacks, Patience
+from latentworld.errors import ShowError
+
+ALIVE = ("tick", "beat", "ready", "scene", "stage")
+WORK = ("tick", "stage")
+CROWDED, MOST = 1.5, 4.0  # load of a processor from which silence is borne for longer; by how much at the most
+Start = Callable[[str, Heard], Child]  # the rung's name, and whom messages go to
+
+
+def crowd() -> float:
+    """Load of a processor: those who want to run, of the last minute; 0 where the system does not tell."""
+    return os.getloadavg()[0] / (os.cpu_count() or 1) if hasattr(os, "getloadavg") else 0.0
+
+
+@dataclass
+class Life:
+    """One child from its start to its end; moments by the keeper's clock."""
+
+    child: Child
+    rung: str
+    born: float
+    sign: float  # of the last sign of life
+    ready: bool = False
+    first: float | None = None  # when its first work came
+    last: float | None = None
+
+    def progressed(self, settle: float) -> bool:
+        """Whether it worked for so long."""
+        return self.first is not None and self.last is not None and self.last - self.first >= settle
+
+
+class SupervisedChild:
+    """of: what it keeps, in words. hear: where messages of the present child go on to, on the child's thread; told:
+    one line about every end; ended: called when a child is gone, on the thread of `tend`; strict: where the very first
+    child refuses to begin, `refusal` says why and nobody is started again; crowd: how crowded the machine is, where
+    slow is not hung (two other jobs on two cores once held a sound renderer up for 4.5 s)."""
+
+    def __init__(
+        self,
+        of: str,
+        start: Start,
+        ladder: Fallbacks,
+        patience: Patience,
+        clock: Callable[[], float],
+        hear: Callable[[Message], None],
+        told: Callable[[str], None],
+        ended: Callable[[], None] = lambda: None,
+        strict: bool = True,
+        crowd: Callable[[], float] = crowd,
+    ) -> None:
+        self.of, self.ladder = of, ladder
+        self._start, self._patience, self._clock = start, patience, clock
+        self._hear, self._told, self._ended, self._strict, self._crowd = hear, told, ended, strict, crowd
+        self._lock = threading.Lock()  # a child speaks from the moment it is started
+        self._life: Life | None = None
+        self._at = -math.inf  # when to start the next
+        self.starts = 0
+        self.refusal: str | None = None  # why the very first child would not begin, in its own words
+        self._fault = ""
+
+    @property
+    def child(self) -> Child | None:
+        """The present one."""
+        return self._life.child if self._life else None
+
+    @property
+    def life(self) -> Life | None:
+        """Of the present child."""
+        return self._life
+
+    @property
+    def state(self) -> str:
+        """`loading`, `running`, `hung`, `restarting`, or the rung's name where that is not the first."""
+        life = self._life
+        if life is None or life.first is None:
+            return "loading" if self.starts <= 1 else "restarting"
+        if self._clock() - life.sign > self._patience.silence / 2:
+            return "hung"
+        return "running" if life.rung == self.ladder.first else life.rung
+
+    def heard(self, child: Child, message: Message) -> None:
+        """A message came; of a child that was replaced it is no news."""
+        with self._lock:
+            life = self._life
+        if life is None or life.child is not child:
+            return
+        now, kind = self._clock(), message["kind"]
+        if kind in ALIVE:
+            life.sign = now
+        if kind == "ready":
+            life.ready = True
+        if kind in WORK:
+            life.first = now if life.first is None else life.first
+            life.last = now
+        if kind == "fault":
+            self._fault = str(message.get("text", ""))
+        self._hear(message)
+
+    def tend(self, now: float) -> None:
+        """Start, restart, or leave it as it is."""
+        life = self._life
+        if life is None:
+            if now >= self._at:
+                self.ladder.trial(now)
+                self._begin(now)
+        elif not life.child.alive:
+            life.child.wait(0.0)  # reaps it, and hears its last words
+            self._lost(now, life, f"the {self.of} {life.child.why()}")
+        elif (missing := self._hung(now, life)) is not None:
+            life.child.kill()
+            self._lost(now, life, f"the {self.of} hung ({missing}) and was killed")
+        elif life.progressed(self._patience.settle):
+            self.ladder.settled()
+            if self.ladder.trial(now):
+                self._retry(now, life)
+
+    def stop(self) -> None:
+        """Ask the child to end; `wait` for it then."""
+        if self._life:
+            self._life.child.stop()
+
+    def wait(self, patience: float) -> None:
+        """Until it ended, or was killed for taking longer."""
+        if self._life and not self._life.child.wait(patience):
+            self._told(f"the {self.of} did not end within {patience:g} s and was killed")
+        self._life = None
+
+    def _hung(self, now: float, life: Life) -> str | None:
+        """What is missing for too long, in words."""
+        p = self._patience
+        silent, borne = now - life.sign, p.still if life.first is None else p.silence
+        if silent > borne and silent > borne * min(self._crowd() / CROWDED, MOST):
+            return f"no sign of life for {now - life.sign:.1f} s"
+        since = life.born if life.last is None else life.last
+        return f"nothing made for {now - since:.0f} s" if now - since > p.loading else None
+
+    def _begin(self, now: float) -> None:
+        rung = self.ladder.rung
+        self.starts += 1
+        self._fault = ""
+        with self._lock:
+            try:
+                self._life = Life(self._start(rung, self.heard), rung, now, now)
+                return
+            except (OSError, ShowError) as error:
+                why = str(error)
+        self._at = max(self.ladder.failed(now, False), now + 1.0)
+        self._told(f"the {self.of} cannot be started: {why}")
+
+    def _lost(self, now: float, life: Life, why: str) -> None:
+        # its words count for more than its status: a Python that ends while a thread reads stdin may abort (SIGABRT)
+        self._life = None
+        self._ended()
+        words = life.child.refusal or self._fault
+        first = self.starts == 1 and not life.ready and life.first is None
+        if self._strict and first and (words or (life.child.code or 0) > 0):
+            self.refusal, self._at = words or why, math.inf
+            return
+        self._at = self.ladder.failed(now, life.progressed(self._patience.settle))
+        pause = f" in {self._at - now:.0f} s" if self._at >= now + 0.5 else ""
+        same = self.ladder.rung == life.rung
+        self._told(f"{why}: {'it starts again' if same else f'next is the {self.ladder.rung}'}{pause}")
+
+    def _retry(self, now: float, life: Life) -> None:
+        """From a lower rung, try the real thing. What runs is ended first: two would not fit into a GPU."""
+        life.child.kill()
+        self._life = None
+        self._ended()
+        self._at = now
+        self._told(f"the {self.of} is tried with the {self.ladder.rung} again")

@@ -1,0 +1,132 @@
+"""The stage's page: pace, cue, present, count, report; until the show closes the pipe."""
+
+from __future__ import annotations
+
+import io
+import threading
+from collections import deque
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+from typing import Protocol
+
+from installation.ipc.child import ended_by_signals
+from installation.ipc.wire import Message, Wire
+from installation.stage.card import Facts
+from installation.stage.compose import Picture
+from installation.stage.pacer import Pacer
+from installation.stage.reel import Cue, Reel
+from installation.stage.tally import Tally
+from latentworld import disk
+from latentworld.errors import LatentWorldError
+
+AGAIN = 30.0  # seconds after which a fault that lasts is told again
+FAREWELL = 5.0  # seconds in which the show ends after a window was closed
+
+
+class Surface(Protocol):
+    """What pictures are presented on: a window, or none."""
+
+    reel: Reel
+    pacer: Pacer
+    facts: Facts
+
+    @property
+    def fault(self) -> str | None: ...
+    @property
+    def told(self) -> dict[str, object]: ...
+    @property
+    def closed(self) -> bool: ...
+    def show(self, cue: Cue) -> None: ...
+    def look(self, cue: Cue) -> Picture: ...
+    def black(self, cue: Cue) -> float: ...
+    def tell(self, facts: Facts) -> None: ...
+    def close(self) -> None: ...
+
+
+class Letters:
+    """What the show says, read by a thread of its own; `ended` is set when it says no more."""
+
+    def __init__(self, wire: Wire) -> None:
+        self.ended = threading.Event()
+        self._queue: deque[Message] = deque(maxlen=4096)
+        threading.Thread(target=self._read, args=(wire,), name="letters", daemon=True).start()
+
+    def __iter__(self) -> Iterator[Message]:
+        """Those since the last time."""
+        while self._queue:
+            yield self._queue.popleft()
+
+    def _read(self, wire: Wire) -> None:
+        for message in wire.read():
+            if message["kind"] == "stop":
+                break
+            self._queue.append(message)
+        self.ended.set()
+
+
+class Faults:
+    """Tells each fault once, and again when it lasts."""
+
+    def __init__(self, wire: Wire) -> None:
+        self._wire = wire
+        self._told: dict[str, float] = {}
+
+    def tell(self, now: float, text: str | None) -> None:
+        """A fault there is now, if any."""
+        if text is not None and now - self._told.get(text, -AGAIN) >= AGAIN:
+            self._told = {known: when for known, when in self._told.items() if now - when < AGAIN} | {text: now}
+            self._wire.send("fault", text=text)
+
+
+def perform(surface: Surface, wire: Wire) -> None:
+    """Present until the show ends, SIGTERM comes or somebody closes the window, which ends the show too: it is told
+    `closed`. What a surface raises goes on to the caller. Called on the main thread."""
+    letters, faults, tally = Letters(wire), Faults(wire), Tally(surface.pacer)
+    with ended_by_signals(letters.ended):
+        while not letters.ended.is_set() and not surface.closed and wire.open:
+            due = surface.pacer.wait()
+            for message in letters:
+                faults.tell(due, _heed(surface, message))
+            cue = surface.reel.at(due)
+            surface.show(cue)
+            done = surface.pacer.done()
+            tally.shown(done, cue)
+            faults.tell(due, surface.fault)
+            report = tally.report(done, lambda cue=cue: surface.black(cue), **surface.told)  # type: ignore[misc]
+            if report is not None:
+                wire.send("stage", droppable=True, **report)
+        if surface.closed:
+            wire.send("closed")
+            letters.ended.wait(FAREWELL)  # one that only ended would be started again
+
+
+def _heed(surface: Surface, message: Message) -> str | None:
+    """Do what a message says; the fault where it cannot be done. `shot` writes what is presented, for people who set up
+    a wall from afar, and for tests."""
+    try:
+        if message["kind"] == "values":
+            surface.reel.dimmer.set(message["values"])
+        elif message["kind"] == "card":
+            surface.tell(replace(surface.facts, deck=_address(message)))
+        elif message["kind"] == "shot":
+            _keep(surface.look(surface.reel.last), Path(message["file"]))
+    except LatentWorldError as error:
+        return str(error)
+    except (KeyError, TypeError, AttributeError) as error:
+        return f"a message {message['kind']!r} means nothing to the stage ({error!r})"
+    return None
+
+
+def _address(message: Message) -> str:
+    """The deck's address as a telephone is to open it, which lets it in."""
+    deck, token = str(message.get("deck") or ""), message.get("token")
+    return f"{deck.rstrip('/')}/?token={token}" if deck and token and "token=" not in deck else deck
+
+
+def _keep(picture: Picture, file: Path) -> None:
+    from PIL import Image
+
+    buffer = io.BytesIO()
+    Image.fromarray(picture).save(buffer, format="PNG")
+    disk.save(file, buffer.getvalue())

@@ -1,0 +1,144 @@
+"""From what a take says of its scenes to decoders, planes and prompts, opened as the film comes to them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import numpy as np
+
+from installation.loop import Scene
+from installation.rig import Rig, Studio, Watched
+from installation.takes.take import RecordedScene
+from latentworld import vertices
+from latentworld.decoding import Decoder
+from latentworld.errors import TakeError
+from latentworld.plane import Plane
+from latentworld.preset import PlaneSpec, Preset, parse
+
+OPEN = frozenset({"world", "plane", "prompt", "decoder"})  # sections of a preset that scenes decide
+Seeds = tuple[int | None, ...]
+_DECODER = ("steps", "guidance", "batch")
+_OF_ANY_WORLD = ("kind", "batch", "device", "dtype", "engine", "height", "width")
+
+
+class TakeScenes:
+    """A `SceneMaker`: scenes of one rig, and of what else the take asks for.
+
+    held: sections of the preset that stay as they are whatever the take says; exact: decoders as they were recorded,
+    else the preset's, insisting on prompts as the take says. One world is open at a time; of planes and decoders the
+    last is kept. Raises what opening a world raises, and TakeError where a plane is not the recorded one.
+    """
+
+    def __init__(
+        self, rig: Rig, open_studio: Callable[[Preset], Studio], held: frozenset[str] = frozenset(), exact: bool = False
+    ) -> None:
+        self.rig, self.held, self.exact = rig, held, exact
+        self._open_studio = open_studio
+        self._opened: tuple[Any, Rig | Studio] = (self._key(rig.preset), rig)
+        self._plane: tuple[Any, Plane] = ((*self._wish(rig.preset, None), rig.decoder.shape), rig.plane)
+        self._decoder: tuple[Any, Decoder] = ((self._key(rig.preset), {}), rig.decoder)
+
+    def __call__(self, told: RecordedScene) -> Scene:
+        """The scene."""
+        preset = preset_of(told, self.rig.preset, self.held, self.exact)
+        key = self._key(preset)
+        if key != self._opened[0]:
+            self._opened = (key, self._open_studio(preset))
+        studio = self._opened[1]
+        plane = self._placed(preset, told, studio)
+        prompt = self.rig.prompt if "prompt" in self.held else told.prompt
+        return Scene(plane, self._made(key, told, studio), studio.eye, prompt)
+
+    def _key(self, preset: Preset) -> Any:
+        """What a studio is opened for; the analytic decoder is of one plane and has no variants."""
+        kind = preset.decoder.kind
+        return preset.world, kind, (preset.plane, preset.decoder) if kind == "analytic" else None
+
+    def _wish(self, preset: Preset, told: RecordedScene | None) -> tuple[PlaneSpec, Seeds]:
+        """A plane's spec, and its seeds, None where the spec's file has the vertex."""
+        spec = preset.plane
+        if told is not None and "plane" not in self.held and told.plane.get("seeds"):
+            return spec, tuple(told.plane["seeds"])
+        return spec, spec.seeds if spec.vertices is None else (None, None, None)
+
+    def _placed(self, preset: Preset, told: RecordedScene, studio: Rig | Studio) -> Plane:
+        wish = (*self._wish(preset, told), studio.decoder.shape)
+        if wish != self._plane[0]:
+            self._plane = (wish, drawn(*wish))
+        plane, digest = self._plane[1], told.plane.get("digest")
+        if digest and "plane" not in self.held and self.exact and digest != vertices.digest(plane.vertices):
+            source = preset.plane.vertices or preset.plane.device
+            raise TakeError(
+                f"the vertices {list(wish[1])} of {source} are others than in the take: film it where it was recorded, "
+                f"or without --as-recorded"
+            )
+        return plane
+
+    def _made(self, key: Any, told: RecordedScene, studio: Rig | Studio) -> Decoder:
+        """The studio's decoder with the take's settings, where the film follows them."""
+        settings = {name: told.decoder[name] for name in self._followed(told) if told.decoder.get(name) is not None}
+        if (key, settings) != self._decoder[0]:
+            self._decoder = ((key, settings), varied(studio.decoder, settings))
+        return self._decoder[1]
+
+    def _followed(self, told: RecordedScene) -> tuple[str, ...]:
+        if "decoder" in self.held or told.decoder.get("kind") == "analytic":
+            return ()
+        both = self.rig.preset.decoder.kind == told.decoder.get("kind") == "faithful"
+        return _DECODER if self.exact else ("guidance",) if both else ()
+
+
+def preset_of(told: RecordedScene, preset: Preset, held: frozenset[str] = frozenset(), exact: bool = True) -> Preset:
+    """The preset with a scene's world, plane and, where it is `exact`, decoder; sections in `held` stay."""
+    table = preset.model_dump(mode="json", exclude_none=True)
+    if "world" not in held and told.world.get("name") not in (None, preset.world.name):
+        # another world: its card decides what the first one's did, except how large pictures are
+        table["decoder"] = {key: value for key, value in table["decoder"].items() if key in _OF_ANY_WORLD}
+        table["plane"].pop("vertices", None)
+        table |= {"eye": {}, "world": {}}
+    for section, said in (("world", told.world), ("plane", told.plane)):
+        if section not in held:
+            fields = type(getattr(preset, section)).model_fields
+            table[section] |= {key: value for key, value in said.items() if key in fields and value is not None}
+    if "plane" not in held and told.plane.get("seeds"):
+        if None in table["plane"]["seeds"]:  # some vertices are a file's: `drawn` is told which
+            table["plane"]["seeds"] = preset.plane.seeds
+        if not told.plane.get("vertices"):
+            table["plane"].pop("vertices", None)
+    if exact and "decoder" not in held and told.decoder.get("kind"):
+        followed = ("kind", *_DECODER) if told.decoder["kind"] == "analytic" else ("kind",)
+        table["decoder"] |= {key: told.decoder[key] for key in followed if told.decoder.get(key) is not None}
+    return parse(table)
+
+
+def drawn(spec: PlaneSpec, seeds: Seeds, shape: tuple[int, int, int]) -> Plane:
+    """The plane of a spec and a seed for each vertex, None where the spec's file has it.
+
+    Raises TakeError where the file's vertices are not of `shape`, and for a seed that is missing without a file.
+    """
+    a, b, c = (0 if seed is None else seed for seed in seeds)
+    values = np.array(vertices.from_seeds((a, b, c), shape, spec.layout, spec.device, spec.dtype))
+    filed = [i for i, seed in enumerate(seeds) if seed is None]
+    if filed:
+        if spec.vertices is None:
+            raise TakeError(f"the seeds {list(seeds)} of a scene lack a number: give three")
+        own, _ = vertices.load(spec.vertices)
+        if own.shape[1:] != shape:
+            raise TakeError(
+                f"the vertices in {spec.vertices} are {list(own.shape[1:])}, not {list(shape)}: draw others"
+            )
+        values[filed] = own[filed]
+    return Plane(values, spec.norm)
+
+
+def varied(decoder: Any, settings: Mapping[str, Any]) -> Decoder:
+    """The same decoder with other steps, guidance or batch, still watched where it was."""
+    profile = decoder.profile
+    different = {name: value for name, value in settings.items() if getattr(profile, name) != value}
+    if not different:
+        return decoder  # type: ignore[no-any-return]
+    if isinstance(decoder, Watched):
+        return Watched(varied(decoder.decoder, settings), decoder.watch)
+    inner = getattr(decoder, "decoder", None)  # a memo belongs to one profile
+    return varied(inner, settings) if inner is not None else decoder.variant(**different)  # type: ignore[no-any-return]
