@@ -6,18 +6,16 @@ dump(preset)        # the same journey as TOML again, every setting spelt out
 
 from __future__ import annotations
 
-import json
 import re
 import tomllib
 from collections.abc import Iterable, Mapping
-from difflib import get_close_matches
 from pathlib import Path
-from typing import Annotated, Any, Literal, Self, get_args
+from typing import Annotated, Any, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, FiniteFloat, Strict, ValidationError, model_validator
-from pydantic_core import ErrorDetails
 
 from latentworld.errors import PresetError
+from latentworld.explain import explain, nearest
 from latentworld.pacing import PacingSpec
 from latentworld.pilot import PilotSpec
 from latentworld.walks import Rift, WalkSpec
@@ -182,7 +180,7 @@ def parse(table: Mapping[str, Any], overrides: Iterable[str] = ()) -> Preset:
     try:
         return Preset.model_validate(content)
     except ValidationError as error:
-        raise PresetError(_explain(_telling(error.errors()))) from None
+        raise PresetError(explain(error, Preset)) from None
 
 
 def dump(preset: Preset) -> str:
@@ -190,13 +188,6 @@ def dump(preset: Preset) -> str:
     import tomli_w
 
     return tomli_w.dumps(preset.model_dump(mode="json", exclude_none=True))
-
-
-def nearest(name: str, valid: Iterable[str]) -> str:
-    """`; did you mean ...?`, or the choice there is where nothing is near."""
-    choice = sorted(valid)
-    close = get_close_matches(name, choice, n=1, cutoff=0.55)
-    return f"did you mean {close[0]!r}?" if close else f"use one of {', '.join(choice)}"
 
 
 def _find(preset: str | Path) -> Path:
@@ -251,74 +242,3 @@ def _value(text: str) -> Any:
 
 def _sections() -> list[str]:
     return [name for name, field in Preset.model_fields.items() if field.annotation is not str]
-
-
-def _telling(errors: list[ErrorDetails]) -> ErrorDetails:
-    """The error to report: of a value that no branch of a union takes, "not finite" tells more than "not a string", and
-    of a list what is wrong inside it."""
-    inside = errors[1:2] if errors[0]["type"] == "string_type" and isinstance(errors[0]["input"], list) else []
-    return next((error for error in errors if error["type"] == "finite_number"), (inside or errors)[0])
-
-
-def _explain(error: ErrorDetails) -> str:
-    """One line: where, what stands there, and what to do."""
-    kind, given = error["type"], error["input"]
-    kinds = {str(get_args(model.model_fields["kind"].annotation)[0]) for model in _walks()}
-    # in a tagged union pydantic writes the tag into the place; readers know no such level
-    tagged = len(error["loc"]) > 1 and error["loc"][0] in _UNION and error["loc"][1] in kinds
-    tag = str(error["loc"][1]) if tagged else None
-    place = [part for i, part in enumerate(error["loc"]) if not (tagged and i == 1)]
-    words = [str(part) for part in place if not _noise(part)]
-    where = ".".join(words[:2]) + "".join(f"[{part}]" for part in words[2:])
-    if kind == "extra_forbidden" and len(words) == 1:
-        return f"unknown section or key {where!r}: {nearest(where, Preset.model_fields)}"
-    if kind == "extra_forbidden":
-        return f"unknown key {where!r}: {nearest(words[-1], _keys(words[0], tag))}"
-    if kind == "union_tag_invalid":
-        chosen = given.get("kind") if isinstance(given, Mapping) else given
-        return f"{where}.kind = {_show(chosen)}: {nearest(str(chosen), kinds)}"
-    message = re.sub("^(Input|String|Tuple) should", "must", error["msg"].removeprefix("Value error, "))
-    if kind == "literal_error" and isinstance(given, str):
-        valid = re.findall(r"'([^']+)'", error["ctx"]["expected"])
-        return f"{where} = {_show(given)}: {nearest(given, valid)}"
-    if kind in ("value_error", "model_type", "dict_type", "model_attributes_type") or isinstance(given, Mapping):
-        return f"[{where}]: {message}; correct that section"
-    return f"{where} = {_show(given)}: {message[0].lower()}{message[1:]}{_default(words, tag)}"
-
-
-def _noise(part: int | str) -> bool:
-    """Parts of a place that name a branch of a union of types, not a key."""
-    return isinstance(part, str) and ("[" in part or part.removeprefix("constrained-") in {"int", "float", "str"})
-
-
-def _walks() -> tuple[type[BaseModel], ...]:
-    return get_args(get_args(WalkSpec)[0])
-
-
-def _model(section: str, tag: object) -> type[BaseModel] | None:
-    if section in _UNION:
-        found = [model for model in _walks() if tag in get_args(model.model_fields["kind"].annotation)]
-        return found[0] if found else Rift
-    default = Preset.model_fields[section].default if section in Preset.model_fields else None
-    return type(default) if isinstance(default, BaseModel) else None
-
-
-def _keys(section: str, tag: object) -> list[str]:
-    model = _model(section, tag)
-    return list(model.model_fields) if model else []
-
-
-def _default(words: list[str], tag: object) -> str:
-    model = _model(words[0], tag) if len(words) > 1 else None
-    default = model.model_fields[words[1]].default if model and words[1] in model.model_fields else None
-    if default is None or isinstance(default, BaseModel) or type(default).__name__ == "PydanticUndefinedType":
-        return "; correct it or leave it out"
-    return f"; the default is {_show(default)}"
-
-
-def _show(value: object) -> str:
-    try:
-        text = json.dumps(value)
-    except (TypeError, ValueError):
-        text = str(value)
-    return text if len(text) <= 60 else f"{text[:57]}..."

@@ -13,7 +13,7 @@ ROOT = Path(__file__).parent.parent
 # each may import what stands before it, and its own row
 ROWS = [
     {"errors"},
-    {"disk"},
+    {"disk", "explain"},
     {"globe"},
     {"plane", "lipschitz"},
     {"vertices", "prompts", "worlds", "decoding", "vision", "device"},
