@@ -51,7 +51,7 @@ print(turns)
 CLIENT = """
 import socket, sys, time
 sys.path.insert(0, sys.argv[4])
-from installation.osc import codec
+from installation.ports.osc import codec
 port, rate, seconds = int(sys.argv[1]), float(sys.argv[2]), float(sys.argv[3])
 names = ["walk/speed", "rift/attraction", "prompt/mix", "view/zoom", "out/master"]
 some = [codec.pack(f"/lw/{name}", (i / 200,)) for i in range(200) for name in names]

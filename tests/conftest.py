@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import hypothesis
 import pytest
 from stores import surveyed
 
@@ -18,6 +20,12 @@ if TYPE_CHECKING:  # what the show's extra brings is imported where it is used
     from osc_standins import Port
 
     from installation.ports.deck import Server
+
+# At the desk examples are drawn anew each time, so that rare ones are found; where others wait for the answer (CI) they
+# are the same each time, so that a failure belongs to the change. No deadline: a busy machine is no failure.
+hypothesis.settings.register_profile("desk", deadline=None, print_blob=True)
+hypothesis.settings.register_profile("ci", deadline=None, print_blob=True, derandomize=True)
+hypothesis.settings.load_profile("ci" if os.environ.get("CI") else "desk")
 
 
 @pytest.fixture

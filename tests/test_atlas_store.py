@@ -202,7 +202,7 @@ with open_for_writing({str(copied)!r}):
 WORLD = """
 import numpy as np
 from latentworld.atlas import survey
-from latentworld.atlas.contract import Rendered
+from latentworld.atlas.types import Rendered
 from latentworld.atlas.sampling import Adaptive, Window
 from latentworld.atlas.settings import settings_of
 from latentworld.atlas.store import resume_or_create

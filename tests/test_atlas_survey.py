@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 pytest.importorskip("zarr", reason="the extra `atlas` is not installed")
@@ -77,29 +77,35 @@ def test_places_in_parts_are_those_of_the_whole(sampling: Any) -> None:
         np.testing.assert_array_equal(np.concatenate([getattr(p, name) for p in parts]), getattr(whole, name))
 
 
-@settings(deadline=None, max_examples=30)
+@settings(max_examples=60)
 @given(
     rows=st.integers(2, 40),
     columns=st.integers(2, 40),
     coarse=st.sampled_from([2, 4, 8, 64]),
-    budget=st.sampled_from([0.3, 0.6, 1.0]),
+    share=st.floats(0.0, 1.0),
 )
-def test_an_adaptive_survey_keeps_its_budget_and_decodes_nothing_twice(
-    rows: int, columns: int, coarse: Any, budget: float
+@example(rows=4, columns=4, coarse=4, share=1.0)  # a third of what is left pays for no cell
+@example(rows=40, columns=40, coarse=64, share=0.008)
+def test_an_adaptive_survey_spends_its_budget_and_decodes_nothing_twice(
+    rows: int, columns: int, coarse: Any, share: float
 ) -> None:
-    spec = Adaptive(rows=rows, columns=columns, coarse=coarse, budget=budget)
-    if places.count(spec) > places.spend(spec):
-        with pytest.raises(AtlasError, match="raise the budget, or coarse"):
-            places.first(spec, PLANE)
-        return
+    """share: of the nodes that the coarse grid leaves."""
+    begun = places.count(Adaptive(rows=rows, columns=columns, coarse=coarse, budget=1.0))
+    budget = (begun + share * (rows * columns - begun) + 0.5) / (rows * columns)
+    spec = Adaptive(rows=rows, columns=columns, coarse=coarse, budget=min(budget, 1.0))
     atlas = survey.in_memory(spec, PLANE, coloured)
     assert len(np.unique(atlas.lattice, axis=0)) == len(atlas) <= places.spend(spec)
+    assert len(atlas) > places.spend(spec) - 5  # a cell costs five places at most
     strides = coarse >> atlas.level
     on = (atlas.lattice % strides[:, None] == 0) | (atlas.lattice == np.array([rows, columns]) - 1)
     assert on.all()
     assert (np.diff(atlas.level) >= 0).all()
-    if budget == 1.0:
-        assert len(atlas) > 0.3 * rows * columns  # a third of the budget at each stride, the rest at the last
+
+
+def test_a_budget_that_does_not_pay_for_the_coarse_grid_is_refused() -> None:
+    spec = Adaptive(rows=40, columns=40, coarse=8, budget=0.01)
+    with pytest.raises(AtlasError, match="has 36 places, the budget pays for 16: raise the budget, or coarse"):
+        places.first(spec, PLANE)
 
 
 @pytest.mark.parametrize(("modes", "window"), [(12, (0.0, 1.0)), (8, (-1.0, 2.0))])

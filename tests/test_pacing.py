@@ -110,7 +110,7 @@ def test_land_rough_at_every_scale_ends() -> None:
     assert film.probes <= 20 * film.frames
 
 
-@settings(max_examples=15, deadline=None)
+@settings(max_examples=15)
 @given(
     amplitudes=st.lists(st.floats(-0.3, 0.3), min_size=6, max_size=6),
     jumps=st.lists(st.floats(0.1, 8.0), max_size=3),

@@ -77,7 +77,7 @@ def test_cross_goes_over_and_on() -> None:
     assert near_rifts(units) < 0.25
 
 
-@settings(max_examples=5, deadline=None)
+@settings(max_examples=5)
 @given(
     seed=st.integers(0, 99), most=st.floats(0.5, 20), change=st.floats(0.1, 5), mode=st.sampled_from(["seek", "cross"])
 )

@@ -16,7 +16,7 @@ from latentworld.errors import GeometryError
 from latentworld.globe import Array
 from latentworld.plane import Norm, Path, Plane
 
-prove = settings(max_examples=40, deadline=None)  # no deadline: a busy machine is not a failure
+prove = settings(max_examples=40)
 VERTICES = np.random.default_rng(3).standard_normal((3, 4, 16, 16))
 SKEWED = VERTICES[[0, 1, 1]] + np.array([0.0, 0.0, 0.3])[:, None, None, None] * VERTICES[[2]]
 PLANES: dict[Norm, Plane] = {norm: Plane(VERTICES, norm) for norm in ("sphere", "global", "raw")}

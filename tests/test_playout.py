@@ -63,7 +63,7 @@ def play(
     return Run(moments, newest, older, newer, weight)
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(
     st.lists(st.tuples(st.floats(0.0, 1.5), st.integers(1, 40)), max_size=60),
     st.lists(st.floats(0.001, 0.8), min_size=1, max_size=8),

@@ -304,7 +304,7 @@ def test_a_preview_on_a_display_that_does_not_answer_says_so(monkeypatch: pytest
 SHOWING = """
 import sys
 sys.path.insert(0, "tests")
-from installation.film.preview import PreviewWindow
+from installation.film.preview_window import PreviewWindow
 from standins import batch_of
 with PreviewWindow() as preview:
     preview.send(batch_of(3))

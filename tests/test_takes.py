@@ -47,7 +47,7 @@ def lines(path: Path) -> list[str]:
     st.integers(1, 20), st.integers(1, 5), st.integers(0, 2**40), st.floats(1e-3, 1e5), st.integers(0, 2**32 - 1),
     st.lists(st.tuples(st.sampled_from(["walk.speed", "prompt.a", "walk.position"]), NUMBER), max_size=5),
 )  # fmt: skip
-@settings(max_examples=30, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=30, suppress_health_check=[HealthCheck.function_scoped_fixture])
 def test_what_was_recorded_is_read_back(
     tmp_path: Path, n: int, batch: int, index: int, began: float, seed: int, sets: list[tuple[str, float]]
 ) -> None:
@@ -146,7 +146,7 @@ def test_a_text_is_told_once_however_long_it_fades(lines: list[str], path: Path)
 
 
 @given(st.integers(1, 400))
-@settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=40, suppress_health_check=[HealthCheck.function_scoped_fixture])
 def test_a_crash_in_the_middle_of_a_line_loses_that_line_alone(tmp_path: Path, cut: int) -> None:
     path = tmp_path / "crashed.take"
     if not path.exists():

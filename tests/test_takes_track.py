@@ -34,7 +34,7 @@ def dense(made: Track, count: int = 4000) -> tuple[np.ndarray, np.ndarray, np.nd
 
 
 @given(st.integers(0, 10_000), st.integers(1, 60), st.floats(0.05, 2.0), st.integers(1, 7))
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 def test_at_recorded_times_places_are_the_same_to_the_last_bit(seed: int, n: int, stride: float, batch: int) -> None:
     times, units, _ = way(n, seed, stride)
     radii = np.random.default_rng(seed).uniform(0.5, 2, n)
@@ -53,7 +53,7 @@ def test_at_recorded_times_places_are_the_same_to_the_last_bit(seed: int, n: int
 
 
 @given(st.lists(st.floats(0, 500), min_size=2, max_size=200, unique=True))
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 def test_arcs_and_their_sums_are_exact(times: list[float]) -> None:
     made = track(*way(5000, stride=0.01)[:2])
     arcs = np.unique(made.arcs(np.array(times)))
@@ -135,7 +135,7 @@ def test_a_jump_is_no_way() -> None:
 
 
 @given(st.integers(0, 1000), st.floats(0.05, 2.0))
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=30)
 def test_a_walk_is_no_row_of_jumps(seed: int, stride: float) -> None:
     assert not track(*way(80, seed, stride)[:2]).jump.any()
 

@@ -101,7 +101,7 @@ def test_the_path_is_smooth(name: str) -> None:
 
 @every
 @given(cuts=st.lists(st.floats(0.0, 1.0), min_size=1, max_size=6), curvature=st.floats(-6.0, 6.0))
-@settings(max_examples=5, deadline=None)
+@settings(max_examples=5)
 def test_ticks_cut_nothing(name: str, cuts: list[float], curvature: float) -> None:
     walk = WALKS[name]
     far, whole = np.linspace(0.7, 1.0, 7), 0.6 * span(walk)
@@ -199,7 +199,7 @@ def test_waypoints_are_visited() -> None:
 @given(
     st.lists(st.tuples(st.floats(-9, 9), st.floats(-9, 9), st.floats(0.3, 3.0)), min_size=2, max_size=6), st.booleans()
 )
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=25)
 def test_any_waypoints_make_an_even_path(points: list[tuple[float, float, float]], closed: bool) -> None:
     stops = PLANE.unit([p[0] for p in points], [p[1] for p in points])
     if (globe.angle(stops, np.roll(stops, 1, axis=0)) < 1e-2).any():
@@ -229,7 +229,7 @@ def test_a_swath_stays_in_its_window_and_fills_it() -> None:
 
 
 @given(st.floats(-6.0, 6.0), st.floats(0.1, 50.0))
-@settings(max_examples=20, deadline=None)
+@settings(max_examples=20)
 def test_a_rift_without_ease_is_the_closed_form(curvature: float, stride: float) -> None:
     walk = walks.build(walks.Rift(ease=0.0), PLANE).advance(1e-9).advance(1.0, curvature)
     unit, heading = globe.arc(walk.unit, walk.heading, stride / PLANE.target, curvature)

@@ -101,8 +101,10 @@ def next_generation(
     Cells of the present stride whose corners are all decoded are ranked by their field (the mean over their corners of
     |grad f|, which is `on_grid` of the four) and halved in that order: in the last generation while the budget lasts,
     before it while a third of what is left of it does, so that strides the budget can afford are decoded whole and the
-    finest gets most. A rift thinner than a cell still lifts its field to the jump over the cell's width. Deterministic;
-    None when the finest stride is reached or the budget is spent.
+    finest gets most; but always as many cells as hold all that is left, since a cell passed over here is not come back
+    to. So at the end fewer than five places are left of the budget, less than a cell costs, or every node is decoded.
+    A rift thinner than a cell still lifts its field to the jump over the cell's width. Deterministic; None when the
+    finest stride is reached or the budget is spent.
 
     Measured: of the nodes whose rate is among the top 5% of a dense 256 x 256 survey, 99.8% or more are decoded with a
     fifth of its decodes (windows [0, 1]^2 and [-1, 2]^2; the analytic world with 12, 8 and 12 irregular modes at sigma
@@ -119,20 +121,40 @@ def next_generation(
             continue
         order = np.argsort(-_steepness(plane, spec, lattice, features, corners), kind="stable")
         nodes = _halved(cells[order], stride // 2) @ np.array([spec.columns, 1])
-        keys = _within(nodes, known, left if stride == 2 else left // 3)
+        least = _holding(cells[order], left)
+        keys = _within(nodes, known, left, left if stride == 2 else left // 3, least)
         if len(keys):
             found = np.stack(np.divmod(keys, spec.columns), axis=1)
             return _grid(spec, plane, found, np.full(len(keys), done + 1, np.int64))
     return None
 
 
-def _within(nodes: Integers, known: _Known, allowance: int) -> Integers:
-    """Unknown ones among the nodes [c, 9] of ranked cells, cell after cell while they number at most `allowance`."""
+def _within(nodes: Integers, known: _Known, left: int, share: int, least: int) -> Integers:
+    """Unknown ones among the nodes [c, 9] of ranked cells, cell after cell: of those that cost at most `share` and of
+    the `least` first ones, as far as they cost at most `left`."""
     keys, at = np.unique(nodes, return_index=True)
     unknown = known.find(keys) < 0
     keys, cell = keys[unknown], at[unknown] // nodes.shape[1]
     spent = np.cumsum(np.bincount(cell, minlength=len(nodes)))
-    return np.asarray(keys[cell < np.searchsorted(spent, allowance, side="right")])
+    shared, most = np.searchsorted(spent, (share, left), side="right")
+    return np.asarray(keys[cell < min(max(shared, least), most)])
+
+
+def _holding(cells: Integers, count: int) -> int:
+    """How many of the ranked cells [c, 4] are needed to have `count` undecoded nodes in them, or all of them.
+
+    Of a cell all but the corners are undecoded as long as it is not halved; an edge of two cells counts once.
+    """
+    low, high, left, right = cells.T
+    rows, columns = high - low - 1, right - left - 1
+    # a row's edge is known by where it begins and by which way it runs
+    edges = [(low, left, 0 * low, columns), (high, left, 0 * low, columns), (low, left, 0 * low + 1, rows),
+             (low, right, 0 * low + 1, rows)]  # fmt: skip
+    named = np.stack([np.stack(edge[:3], axis=1) for edge in edges], axis=1).reshape(-1, 3)
+    inside = np.stack([edge[3] for edge in edges], axis=1).ravel()
+    _, at = np.unique(named, axis=0, return_index=True)
+    held = np.cumsum(rows * columns + np.bincount(at // 4, inside[at], minlength=len(cells)).astype(np.int64))
+    return int(np.searchsorted(held, count)) + 1
 
 
 class _Known:
