@@ -17,8 +17,9 @@ from installation.control.parameters import table
 from installation.frames import digest
 from installation.loop import run
 from installation.render.builder import Builder, Built, Order, PromptEncoder
-from installation.render.director import Director
+from installation.render.director import DirectorState, opened
 from installation.render.live_pilot import LivePilot, LivePilotState
+from installation.render.notices import Notices
 from installation.render.reporter import Reporter
 from installation.render.tick_state import TickState
 from installation.rig import Cast, cast_of, open_studio, performed, recast
@@ -95,10 +96,10 @@ class Play:
         self.messages: list[tuple[str, dict[str, Any]]] = []
         self.bench, self.shelf = Bench(), Shelf()
         prompt_encoder = PromptEncoder(self.faults.append)
-        more |= {"kept": kept.get("director")}
-        self.director = Director(
-            journey, studio, self.clock, self.bench, prompt_encoder, self.faults.append, self.values.update, **more
-        )  # type: ignore[arg-type]
+        self.director = opened(
+            journey, studio, self.clock, self.bench, prompt_encoder, Notices(self.faults.append, self.values.update),  # type: ignore[arg-type]
+            state=DirectorState.read(kept["director"]) if kept else None, **more,
+        )  # fmt: skip
         state = LivePilotState(**kept["helm"]) if kept else LivePilotState()
         helm = LivePilot(
             journey.pilot, journey.pacing, journey.show.step, self.director.course, lambda: self.clock.period, state
@@ -107,8 +108,7 @@ class Play:
         self.reporter = Reporter(
             self.shelf, self._send, self.clock, lambda: self.now, self.tick_state, self.faults.append
         )
-        self.director.planes_of(kept.get("controls", {}))
-        self.walk = self.director.wheel.begin(self.director.scene.plane, kept.get("walk"))
+        self.walk = self.director.begin(Controls(kept.get("controls", {})), kept.get("walk"))
 
     def _send(self, kind: str, droppable: bool = False, **content: Any) -> None:
         self.messages.append((kind, json.loads(json.dumps(content))))
@@ -208,27 +208,25 @@ def test_a_raw_plane_gives_way_to_the_sphere_at_its_end() -> None:
     assert norms[0] == "raw"
     assert norms[-1] == "sphere"
     assert play.ticks(1, {"walk.norm": "sphere"})
-    assert play.director.planes.wanted({"walk.norm": "raw"}).norm == "raw"  # asked for anew it may come again
+    assert play.director.planes.cache.wanted({"walk.norm": "raw"}).norm == "raw"  # asked for anew it may come again
 
 
-def test_steps_are_changed_at_once_and_what_must_be_built_when_it_is() -> None:
+def test_steps_are_changed_at_once() -> None:
     play = Play()
     play.ticks(2, {"model.steps": 5})
-    assert cast_of(play.director.studio).steps == 5
+    assert cast_of(play.director.model.studio).steps == 5
     assert play.bench.orders == []
-    play.director._order = None
-    play.bench.orders.clear()
 
 
 def test_what_cannot_be_built_leaves_the_show_as_it_was() -> None:
     play = Play()
-    studio = play.director.studio
+    studio = play.director.model.studio
     wanted = Order(studio.preset.world.name, Cast("analytic", 9, 1.0, 2))
-    play.director._order = wanted
+    play.director.model._order = wanted
     play.bench.orders, play.bench._studio = [wanted], studio
     play.bench.finish("no memory")
     play.ticks(2)
-    assert play.director.studio is studio
+    assert play.director.model.studio is studio
     assert play.faults == ["no memory; the show goes on as it was"]
 
 
@@ -267,7 +265,7 @@ def test_bugs_do_not_get_past_the_director() -> None:
     def broken(*unused: Any) -> Any:
         raise ZeroDivisionError("oh")
 
-    play.director.wheel._heard = broken  # type: ignore[method-assign]
+    play.director.walk._heard = broken  # type: ignore[method-assign]
     assert len(play.ticks(3)) == 3
     assert play.faults == ["ZeroDivisionError: oh"] * 3
 
@@ -290,7 +288,7 @@ class Flawed:
 
 def test_a_picture_that_is_none_is_not_shown() -> None:
     play = Play()
-    play.director.guard.decoder = Flawed(STUDIO.decoder, {2, 3})
+    play.director.model.guard.decoder = Flawed(STUDIO.decoder, {2, 3})
     play.ticks(6)
     assert [frame for _, frame, _ in play.shelf.shots] == [0, 1, 4, 5]
     assert [tick["index"] for tick in play.told("tick")] == [[0], [1], [4], [5]]
@@ -321,7 +319,7 @@ def test_prompts_cross_fade_in_show_time() -> None:
 def test_safe_hears_neither_model_nor_seeds() -> None:
     play = Play(safe=True)
     play.ticks(3, {"model.steps": 3, "seed.vertex.0": 4, "walk.speed": 9.0})
-    assert cast_of(play.director.studio).steps == 8
+    assert cast_of(play.director.model.studio).steps == 8
     assert play.told("scene")[-1]["plane"]["seeds"] == [0, 123, 200]
     assert play.tick_state.helm.state.speed == 9.0
 

@@ -31,14 +31,14 @@ def test_a_take_is_followed_frame_by_frame_and_then_the_walk_goes_on(tmp_path: P
     take = recorded(tmp_path / "one.take", first, ready)
     second = Play(journey=JOURNEY, studio=studio())
     second.ticks(3)
-    second.director.begin(take)
+    second.director.replay.begin(take)
     played = second.ticks(len(take.shots), {"walk.speed": 1.0, "prompt.a": "ignored meanwhile"})
     np.testing.assert_array_equal(places(played), places(first.told("tick")))
     assert [tick["sum"] for tick in played] == [tick["sum"] for tick in first.told("tick")]
     assert [tick["index"][0] for tick in played] == list(range(3, 3 + len(played)))
     assert second.told("scene")[1]["walk"]["mode"] == "take"
     after = second.ticks(3)
-    assert second.director.follow is None
+    assert second.director.replay.replay is None
     gap = np.linalg.norm(np.diff(np.concatenate([places(played), places(after)])[:, :3], axis=0), axis=1)
     assert gap[len(played) - 1] < 0.1  # it goes on from the take's last place
     assert second.faults == []
@@ -55,10 +55,10 @@ def walked(path: Path, ticks: int) -> tuple[Play, takes.Take]:
 def test_a_take_is_left_in_its_middle(tmp_path: Path) -> None:
     _, take = walked(tmp_path / "one.take", 12)
     second = Play(journey=JOURNEY, studio=studio())
-    second.director.begin(take)
+    second.director.replay.begin(take)
     assert second.clock.rate == pytest.approx(1 / take.track.period)
     played = second.ticks(5)
-    second.director.end()
+    second.director.replay.end()
     after = second.ticks(4)
     assert second.clock.rate == 0.0
     assert 0 < np.linalg.norm(places(after)[0, :3] - places(played)[-1, :3]) < 0.1
@@ -69,6 +69,6 @@ def test_a_slower_machine_keeps_to_the_takes_time(tmp_path: Path) -> None:
     first, take = walked(tmp_path / "one.take", 17)
     slow = Play(journey=JOURNEY, studio=studio())
     slow.clock.period = 2 * Metronome.period
-    slow.director.begin(take)
+    slow.director.replay.begin(take)
     played = slow.ticks(8)
     np.testing.assert_allclose(places(played), places(first.told("tick"))[:16:2], atol=1e-9)

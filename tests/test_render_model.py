@@ -12,7 +12,7 @@ import torch
 from render_standins import JOURNEY, PATIENCE, studio
 from test_render_director import Play, places
 
-from installation.render.builder import LAG, Builder, PromptEncoder, encoder_of, fitting, warm
+from installation.render.builder import LAG, Builder, Built, PromptEncoder, encoder_of, fitting, warm
 from installation.render.guard import Guard
 from installation.rig import Studio, cast_of, open_studio, performed, recast
 from latentworld import preset
@@ -54,42 +54,62 @@ def test_a_cast_makes_the_pictures_a_studio_of_its_own_makes(cast: tuple[str, in
 def test_what_is_ordered_comes_warm_and_is_swapped_between_two_ticks() -> None:
     builder = Builder(performed(JOURNEY), lambda: 0.0)
     play = Play(journey=JOURNEY, studio=studio())
-    play.director._builder = builder
+    play.director.model._builder = builder
     gate, true = threading.Event(), builder.build
     builder.build = lambda *order: (gate.wait(PATIENCE), true(*order))[1]  # type: ignore[method-assign, assignment]
     values = {"model.decoder": "faithful", "model.batch": 2}
     assert len(play.ticks(3, values)) == 3  # the show goes on meanwhile
-    assert cast_of(play.director.studio).kind == "scout"
+    assert cast_of(play.director.model.studio).kind == "scout"
     gate.set()
     for _ in range(600):
-        if cast_of(play.director.studio).kind == "faithful":
+        if cast_of(play.director.model.studio).kind == "faithful":
             break
         builder._thread.join(0.02)
         play.ticks(1, values)
-    assert play.director.studio.decoder.warm  # type: ignore[attr-defined]
-    assert cast_of(play.director.studio) == replace(cast_of(studio()), kind="faithful", steps=3, guidance=4.0, batch=2)
+    assert play.director.model.studio.decoder.warm  # type: ignore[attr-defined]
+    assert cast_of(play.director.model.studio) == replace(
+        cast_of(studio()), kind="faithful", steps=3, guidance=4.0, batch=2
+    )
     assert [len(tick["index"]) for tick in play.ticks(2, values)] == [2, 2]
     index = [number for tick in play.told("tick") for number in tick["index"]]
     assert index == list(range(len(index)))  # not one was left out
     play.ticks(1, values | {"model.guidance": 9.0, "model.steps": 2})  # at once: the engines fit
-    assert (cast_of(play.director.studio).guidance, cast_of(play.director.studio).steps) == (9.0, 2)
+    assert (cast_of(play.director.model.studio).guidance, cast_of(play.director.model.studio).steps) == (9.0, 2)
     assert play.faults == []
     builder.close()
+
+
+def test_what_must_be_built_is_ordered_once_and_used_when_it_is_there() -> None:
+    play = Play(journey=JOURNEY, studio=studio())
+    play.ticks(3, {"model.decoder": "faithful"})
+    assert [order.cast.kind for order in play.bench.orders] == ["faithful"]
+    assert cast_of(play.director.model.studio).kind == "scout"
+    values = {"model.decoder": "faithful", "model.steps": 2}
+    play.ticks(1, values)
+    first, second = play.bench.orders
+    play.bench.done = Built(first, recast(studio(), first.cast), 0.01)
+    play.ticks(1, values)  # something else was asked for while that was built: it is not used
+    assert cast_of(play.director.model.studio).kind == "scout"
+    play.bench.finish()
+    play.ticks(1, values)
+    assert cast_of(play.director.model.studio) == second.cast
+    assert len(play.bench.orders) == 2
+    assert play.faults == []
 
 
 def test_a_preset_with_many_steps_is_no_order_for_the_scout() -> None:
     play = Play(journey=JOURNEY, studio=studio())
     play.ticks(1, {"model.steps": 50})
-    assert cast_of(play.director.studio) == cast_of(studio())
+    assert cast_of(play.director.model.studio) == cast_of(studio())
     play.ticks(1, {"model.steps": 2})
-    assert cast_of(play.director.studio).steps == 2
+    assert cast_of(play.director.model.studio).steps == 2
 
 
 def test_a_world_that_is_not_there_leaves_the_show_as_it_was(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("HF_HUB_OFFLINE", "1")
     builder = Builder(performed(JOURNEY), lambda: 0.0)
     play = Play(journey=JOURNEY, studio=studio())
-    play.director._builder = builder
+    play.director.model._builder = builder
     for _ in range(600):
         play.ticks(1, {"model.world": "nowhere/at-all"})
         builder._thread.join(0.02)
@@ -98,7 +118,7 @@ def test_a_world_that_is_not_there_leaves_the_show_as_it_was(monkeypatch: pytest
     play.ticks(3, {"model.world": "nowhere/at-all"})
     assert len(play.faults) == 1
     assert play.faults[0].endswith("the show goes on as it was")
-    assert play.director.studio.world == studio().world
+    assert play.director.model.studio.world == studio().world
     builder.close()
 
 
@@ -150,7 +170,7 @@ def test_another_world_takes_over_between_two_ticks_whatever_its_eye() -> None:
 
     builder = Builder(performed(JOURNEY), lambda: 0.0, opened)
     play = Play(journey=JOURNEY, studio=studio())
-    play.director._builder = builder
+    play.director.model._builder = builder
     play.ticks(3)
     ticks = [play.ticks(1, {"model.world": "elsewhere"})[0]]
     while play.told("scene")[-1]["world"]["name"] != "elsewhere":
@@ -158,8 +178,8 @@ def test_another_world_takes_over_between_two_ticks_whatever_its_eye() -> None:
         assert len(ticks) < 600
         ticks += play.ticks(2, {"model.world": "elsewhere"})
     assert play.faults == []
-    assert play.director.eye.last is not None
-    assert len(play.director.eye.last) == 5
+    assert play.director.model.eye.last is not None
+    assert len(play.director.model.eye.last) == 5
     gaps = np.linalg.norm(np.diff(places(play.told("tick"))[:, :3], axis=0), axis=1)
     np.testing.assert_allclose(gaps, gaps[0], rtol=1e-6)  # the walk goes on
     builder.close()
@@ -191,13 +211,15 @@ def test_out_of_memory_is_answered_by_a_smaller_batch(monkeypatch: pytest.Monkey
 def test_not_even_one_picture_fits_so_the_scout_takes_over(monkeypatch: pytest.MonkeyPatch) -> None:
     faithful = recast(studio(), replace(cast_of(studio()), kind="faithful", guidance=4.0, steps=3))
     play = Play(journey=JOURNEY, studio=warm(faithful, studio().prompt, lambda: 0.0)[0])
-    monkeypatch.setattr(play.director.studio.decoder, "_picture", lambda *rest: (_ for _ in ()).throw(MemoryError()))
+    monkeypatch.setattr(
+        play.director.model.studio.decoder, "_picture", lambda *rest: (_ for _ in ()).throw(MemoryError())
+    )
     with pytest.raises(OutOfMemory):
         play.ticks(1)
-    assert play.director.lighter()
+    assert play.director.lighten()
     assert len(play.ticks(3)) == 3
     assert play.values == {"model.decoder": "scout"}
-    assert not play.director.lighter()
+    assert not play.director.lighten()
 
 
 def test_the_guard_holds_the_last_good_picture_and_cancels() -> None:
@@ -242,7 +264,7 @@ def test_texts_are_encoded_off_the_loop_and_faded_to() -> None:
     try:
         for _ in range(20):
             play.ticks(1, {"prompt.a": text, "prompt.fade": 0.5})
-            assert play.director._prompt_encoder.drain(PATIENCE)
+            assert play.director.prompt._encoder.drain(PATIENCE)
     finally:
         del encoder._encode
     assert [new for new, _ in made] == [text]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from dataclasses import replace
+from dataclasses import asdict, replace
 
 import numpy as np
 import pytest
@@ -217,7 +217,7 @@ def test_every_kind_of_walk_is_reached_from_every_other_without_a_jump(spec: wal
     units = np.concatenate([before, after])
     assert globe.angle(units[:-1], units[1:]).max() * PLANE.target < 0.0201
     assert wheel.spec.kind == kind
-    restored = WalkControl(spec, 8.0, WalkControlState.read(json.loads(json.dumps(wheel.keep()))))
+    restored = WalkControl(spec, 8.0, WalkControlState.read(json.loads(json.dumps(asdict(wheel.save())))))
     assert restored.state == wheel.state
 
 

@@ -94,14 +94,18 @@ def test_a_prompt_is_told_as_a_take_reads_it() -> None:
     fade = Fade(slots(prompt__b="sea", prompt__mix=0.75))
     prompt = prompt_mix.prompt(fade, Fade((("fog", 1.0),)))
     assert prompt == Prompt("sea", "fog", ((BASE, 0.25), ("sea", 0.75)))
-    assert prompt_mix.told(prompt) == {"mix": [[BASE, 0.25], ["sea", 0.75]], "positive": "sea", "negative": "fog"}
+    assert prompt_mix.description(prompt) == {
+        "mix": [[BASE, 0.25], ["sea", 0.75]],
+        "positive": "sea",
+        "negative": "fog",
+    }
     away = Fade((("fog", 1.0),)).after((("rain", 1.0),), 1.0, 0.1).after((("rain", 1.0),), 1.0, 0.5)
-    assert prompt_mix.told(prompt_mix.prompt(fade, away))["against"] == [["fog", 0.5], ["rain", 0.5]]
+    assert prompt_mix.description(prompt_mix.prompt(fade, away))["against"] == [["fog", 0.5], ["rain", 0.5]]
 
 
 def test_a_fade_goes_on_where_it_was_kept() -> None:
     there = slots(prompt__a="sea")
     fade = Fade(slots()).after(there, 2.0, 0.1).after(there, 2.0, 0.7)
-    again = Fade.read(json.loads(json.dumps(fade.keep())))
+    again = Fade.read(json.loads(json.dumps(fade.plain())))
     assert again == fade
     assert again.after(there, 2.0, 0.1).shown == fade.after(there, 2.0, 0.1).shown

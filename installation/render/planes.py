@@ -8,7 +8,6 @@ from typing import Any
 
 import numpy as np
 
-from installation.rig import Studio
 from latentworld import vertices
 from latentworld.errors import GeometryError
 from latentworld.plane import Plane
@@ -38,11 +37,10 @@ class Planes:
         self._bad: PlaneWish | None = None
         self._raw: object = None  # the control's value that was refused
 
-    def of(self, studio: Studio) -> Planes:
-        """The same for a studio of another world: other shapes, and vertices without a file."""
-        if studio.plane is self._first:
-            return self
-        return Planes(studio.plane, studio.preset.plane)
+    @property
+    def good(self) -> Plane:
+        """The last one that could be had."""
+        return self._made[self._good]
 
     def wanted(self, values: Mapping[str, Any]) -> PlaneWish:
         """What controls want; what they leave open is the preset's."""
@@ -66,7 +64,7 @@ class Planes:
     def plane(self, wish: PlaneWish) -> Plane:
         """The plane wished for. Raises GeometryError, once, for vertices that span none; then it is the last good."""
         if wish == self._bad:
-            return self._made[self._good]
+            return self.good
         try:
             plane = self._made.get(wish) or self._draw(wish)
         except GeometryError as error:
@@ -79,7 +77,7 @@ class Planes:
             self._made.pop(next(iter(self._made)))
         return plane
 
-    def told(self, plane: Plane) -> dict[str, Any]:
+    def description(self, plane: Plane) -> dict[str, Any]:
         """A plane as the `scene` message has it: `seeds`, None where `vertices`, a file, has the vertex; `corners`, the
         vertices in R3 (see `Plane.corners`), from which a map knows what lies where."""
         wish = next((wish for wish, made in self._made.items() if made is plane), self._good)

@@ -19,9 +19,10 @@ from installation.ipc.ring import Ring
 from installation.ipc.wire import Wire
 from installation.loop import Inbox, run
 from installation.render.builder import Builder, Order, PromptEncoder
-from installation.render.director import Director
+from installation.render.director import Director, DirectorState, opened
 from installation.render.live_pilot import LivePilot, LivePilotState
 from installation.render.message_reader import MessageReader, checked, parameters
+from installation.render.notices import Notices
 from installation.render.questions import Questions
 from installation.render.reporter import Reporter
 from installation.render.tick_state import TickState
@@ -176,9 +177,11 @@ class Renderer:
             studio.decoder.profile.batch, show.rate, _period(kept, seconds), int(kept.get("index", -1)),
             float(kept.get("time", 0.0)), now,
         )  # fmt: skip
-        self.director = Director(
-            preset, studio, self.clock, builder, self._prompt_encoder, speaker.fault, speaker.values, self._alive,
-            self._atlas(studio), asked.safe, None if asked.safe else kept.get("director"),
+        before = None if asked.safe else kept.get("director")
+        self.director = opened(
+            preset, studio, self.clock, builder, self._prompt_encoder, Notices(speaker.fault, speaker.values),
+            alive=self._alive, atlas=self._atlas(studio), safe=asked.safe,
+            state=None if before is None else DirectorState.read(before),
         )  # fmt: skip
         state = LivePilotState(**kept["helm"]) if "helm" in kept else LivePilotState()
         helm = LivePilot(preset.pilot, preset.pacing, show.step, self.director.course, lambda: self.clock.period, state)
@@ -189,7 +192,7 @@ class Renderer:
 
     def ready(self) -> dict[str, Any]:
         """The `ready` message."""
-        studio = self.director.studio
+        studio = self.director.model.studio
         profile = studio.decoder.profile
         told = {name: getattr(profile, name) for name in profile.__dataclass_fields__}
         return {
@@ -214,7 +217,7 @@ class Renderer:
             except Cancelled:
                 continue  # only a show that ends cancels
             except OutOfMemory as error:
-                if not self.director.lighter():
+                if not self.director.lighten():
                     raise
                 self._speaker.fault(str(error))
             except Exception as error:
@@ -227,8 +230,8 @@ class Renderer:
 
     def follow(self, take: Take | None) -> None:
         """Replay a take from the next tick on, or no more. Any thread may call it."""
-        director = self.director
-        self._orders.append(director.end if take is None else lambda: director.begin(take))
+        replay = self.director.replay
+        self._orders.append(replay.end if take is None else lambda: replay.begin(take))
 
     def send(self, frames: Frames) -> None:
         """The loop's outlet."""
@@ -258,16 +261,14 @@ class Renderer:
             return None
 
     def _begun(self, director: Director, kept: Mapping[str, Any]) -> Walk:
-        plane = director.scene.plane
         try:
-            director.planes_of(checked(parameters(), kept.get("controls") or {}, self._speaker.fault))
-            plane = director.scene.plane
-            return director.wheel.begin(plane, kept.get("walk"))
+            controls = Controls(checked(parameters(), kept.get("controls") or {}, self._speaker.fault))
+            return director.begin(controls, kept.get("walk"))
         except (GeometryError, KeyError, TypeError, ValueError) as error:
             if not kept:
                 raise
             self._speaker.fault(f"the walk cannot go on where it was ({error}): it begins anew")
-            return director.wheel.begin(plane)
+            return director.walk.begin(director.planes.plane)
 
 
 def _period(kept: Mapping[str, Any], seconds: float) -> float:

@@ -56,15 +56,15 @@ class Fade:
         progress = self.progress + elapsed / seconds if seconds > 0 else 1.0
         return Fade(slots) if progress >= 1.0 else Fade(slots, self.begun, progress)
 
-    def keep(self) -> dict[str, Any]:
+    def plain(self) -> dict[str, Any]:
         """As JSON takes it."""
         return {"slots": self.slots, "begun": self.begun, "progress": self.progress}
 
     @staticmethod
-    def read(kept: Mapping[str, Any]) -> Fade:
-        """From what `keep` gave. Raises KeyError, TypeError or ValueError for anything else."""
-        slots, begun = (tuple((str(text), float(weight)) for text, weight in kept[key]) for key in ("slots", "begun"))
-        return Fade(slots, begun, float(kept["progress"]))
+    def read(saved: Mapping[str, Any]) -> Fade:
+        """From what `plain` gave. Raises KeyError, TypeError or ValueError for anything else."""
+        slots, begun = (tuple((str(text), float(weight)) for text, weight in saved[key]) for key in ("slots", "begun"))
+        return Fade(slots, begun, float(saved["progress"]))
 
 
 def positive(controls: Controls, base: str) -> Slots:
@@ -126,7 +126,7 @@ def prompt(toward: Fade, away: Fade) -> Prompt:
     return Prompt(heaviest, against, one if len(one) > 1 else (), other if len(other) > 1 else ())
 
 
-def told(prompt: Prompt) -> dict[str, Any]:
+def description(prompt: Prompt) -> dict[str, Any]:
     """A prompt as messages have it: `mix` [[text, weight], ...], the heaviest texts as `positive` and `negative`, and
     `against`, while a negative fades, as `mix`."""
     plain = {"mix": [list(part) for part in prompt.toward], "positive": prompt.positive, "negative": prompt.negative}

@@ -57,9 +57,9 @@ class TickState:
 
     def pilot(self, walk: Walk, rates: Rates | None, controls: Controls, n: int) -> Steering:
         """The loop's pilot: a take's own while one is followed."""
-        follow = self.director.follow
+        replay = self.director.replay.replay
         recorded = isinstance(walk, Recorded)
-        pilot = follow.pilot if follow is not None and recorded else self.helm
+        pilot = replay.pilot if replay is not None and recorded else self.helm
         steering = pilot(walk, rates, controls, n)
         self._steered = (walk, steering)
         return steering
@@ -72,7 +72,7 @@ class TickState:
 
     def bad(self) -> NDArray[np.bool_]:
         """Which pictures of the newest tick are none."""
-        return self.director.guard.bad
+        return self.director.model.guard.bad
 
     def stamp(self) -> float:
         """Of the controls the newest tick was made with."""
@@ -80,7 +80,7 @@ class TickState:
 
     def told(self) -> dict[str, Any]:
         """The newest tick's scene."""
-        return self.director.told()
+        return self.director.description()
 
     def resume(self, rates: Rates) -> dict[str, Any]:
         """Everything another renderer needs to go on after the newest tick."""
@@ -90,7 +90,7 @@ class TickState:
         controls: Mapping[str, Value] = {} if self._heard is None else self._heard.newest.values
         return {"index": self._clock.index, "time": self._clock.time, "period": self._clock.period,
                 "walk": walks.keep(self._roaming(inner)), "helm": self.helm.keep(rates),
-                "director": self.director.keep(), "controls": dict(controls)}  # fmt: skip
+                "director": self.director.save(), "controls": dict(controls)}  # fmt: skip
 
     def moment(self) -> Moment | None:
         """The newest frame, for questions. Any thread may ask."""
@@ -105,14 +105,14 @@ class TickState:
         unit, radius = walk.ahead(0.0)
         scene = self.director.scene
         self._moment = Moment(
-            self.director.studio, scene.prompt, self._clock.index, unit[0], float(radius[0]), scene.plane
+            self.director.model.studio, scene.prompt, self._clock.index, unit[0], float(radius[0]), scene.plane
         )
 
     def _roaming(self, walk: Walk) -> Walk:
         """A take is not taken up again: the walk goes on freely from its place."""
         if not isinstance(walk, Recorded):
             return walk
-        roaming = walks.roaming(self.director.wheel.spec, self.director.scene.plane)
+        roaming = walks.roaming(self.director.walk.spec, self.director.scene.plane)
         try:
             return walks.departed(walk, roaming)
         except GeometryError:

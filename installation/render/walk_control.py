@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, replace
 from typing import Any, Literal
 
 from installation.control.controls import Controls
@@ -38,10 +38,10 @@ class WalkControlState:
     radius: float | None = None
 
     @staticmethod
-    def read(kept: Mapping[str, Any]) -> WalkControlState:
+    def read(saved: Mapping[str, Any]) -> WalkControlState:
         """From what `asdict` gave. Raises TypeError or ValueError for anything else."""
-        position = kept["position"]
-        state = WalkControlState(**{**kept, "position": None if position is None else (position[0], position[1])})
+        position = saved["position"]
+        state = WalkControlState(**{**saved, "position": None if position is None else (position[0], position[1])})
         if state.kind not in SPECS or state.mode not in ("auto", "hand", "goal"):
             raise ValueError("no such kind or mode")
         return state
@@ -64,13 +64,13 @@ class WalkControl:
         """Of the kind that is walked now."""
         return self._spec(self.state.kind)
 
-    def keep(self) -> dict[str, Any]:
-        """The state, as JSON takes it."""
-        return asdict(self.state)
+    def save(self) -> WalkControlState:
+        """What another renderer begins with."""
+        return self.state
 
-    def begin(self, plane: Plane, kept: Mapping[str, Any] | None = None) -> Walk:
-        """The walk at its start, or where it was kept. Raises GeometryError."""
-        walk = walks.build(self.spec, plane) if kept is None else walks.restore(kept, self.spec, plane)
+    def begin(self, plane: Plane, saved: Mapping[str, Any] | None = None) -> Walk:
+        """The walk at its start, or where it was saved. Raises GeometryError."""
+        walk = walks.build(self.spec, plane) if saved is None else walks.restore(saved, self.spec, plane)
         return self._lifted(walk)
 
     def moved(self, walk: Walk, plane: Plane) -> Walk:

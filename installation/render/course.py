@@ -1,0 +1,70 @@
+"""Where the pilot is to go and what it may look with, from the director's parts: a `Course` for each tick."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+from installation.clock import LiveClock
+from installation.control.controls import Controls
+from installation.render.builder import LAG
+from installation.render.live_pilot import RAYS, Course
+from installation.render.model_control import ModelControl
+from installation.render.walk_control import WalkControl, hand
+from installation.rig import Studio, lookout
+from latentworld.atlas.prior import Prior
+from latentworld.lipschitz import Lookout
+from latentworld.plane import Plane
+from latentworld.prompts import Prompt
+from latentworld.walks import Lifted, Walk
+
+
+@dataclass(frozen=True, eq=False)
+class SurveyedLand:
+    """A preset's atlas and what it is of: nothing is read from it in another world, on another plane, at another
+    prompt."""
+
+    atlas: Prior | None
+    world: str
+    plane: Plane
+    prompt: Prompt
+
+    @staticmethod
+    def of(studio: Studio, atlas: Prior | None) -> SurveyedLand:
+        """An atlas of a studio as it was opened."""
+        return SurveyedLand(atlas, studio.world, studio.plane, studio.prompt)
+
+    def here(self, world: str, plane: Plane, prompt: Prompt) -> Prior | None:
+        """The atlas, where it is of this world, plane and prompt."""
+        return self.atlas if (self.world, self.plane, self.prompt) == (world, plane, prompt) else None
+
+
+class CoursePlotter:
+    """latency: seconds that a control may take to its picture; looks that would make it later are not taken."""
+
+    def __init__(
+        self, model: ModelControl, walk: WalkControl, clock: LiveClock, land: SurveyedLand, latency: float
+    ) -> None:
+        self._model, self._walk, self._clock, self._land, self._latency = model, walk, clock, land, latency
+
+    def __call__(self, walk: Walk | None, controls: Controls, plane: Plane, prompt: Prompt) -> Course:
+        """The course of a walk on a plane, as controls have it."""
+        state = self._walk.state
+        inner = walk.walk if isinstance(walk, Lifted) else walk
+        lift = 1.0 if state.radius is None or inner is None else state.radius / float(inner.ahead(0.0)[1][0])
+        steered = hand(controls) if state.mode == "hand" else None
+        atlas = self._land.here(self._model.studio.world, plane, prompt)
+        probe, cost = self._probe(plane, prompt)
+        return Course(plane, self._walk.goal(plane), steered, lift, probe, cost, self._model.eye.last, atlas)
+
+    def _probe(self, plane: Plane, prompt: Prompt) -> tuple[Lookout | None, float]:
+        """What may be looked through, and what a look costs in frames; nothing where latency leaves no room."""
+        studio, batch, period = self._model.studio, self._clock.batch, self._clock.period
+        scout, decoder = studio.scout.profile, studio.decoder.profile
+        rows = [steps * (2 if guidance > 1 else 1) for steps, guidance in
+                ((scout.steps, scout.guidance), (decoder.steps, decoder.guidance))]  # fmt: skip
+        # a decoder is padded: one probe takes as long as a batch
+        cost = math.ceil(RAYS / scout.batch) * scout.batch * min(rows[0] / rows[1], 1.0)
+        if (LAG * batch + cost) * period > self._latency:
+            return None, cost
+        return lookout(plane, studio.scout, studio.eye, prompt), cost

@@ -1,0 +1,96 @@
+"""The plane that controls want: seeds, norm, and where a raw plane ends. The walk keeps its unit on another plane."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from installation.clock import LiveClock
+from installation.control.controls import Controls
+from installation.control.parameters import Value
+from installation.render.model_control import ModelControl
+from installation.render.notices import Notices
+from installation.render.planes import Planes
+from installation.render.walk_control import WalkControl, stays
+from installation.rig import Studio
+from latentworld.errors import GeometryError
+from latentworld.plane import Plane
+from latentworld.preset import Preset
+from latentworld.walks import Walk
+
+
+class PlaneControl:
+    """`plane` is the one that is walked on; where it changes, the walk and the studio move onto it.
+
+    preset: of the pace, by which a raw plane's end is seen in time. cache: the planes that were drawn lately.
+    """
+
+    def __init__(
+        self, preset: Preset, model: ModelControl, walk: WalkControl, clock: LiveClock, notices: Notices
+    ) -> None:
+        self._preset, self._model, self._walk, self._clock, self._notices = preset, model, walk, clock, notices
+        self._opened = model.opened
+        self.cache = Planes(model.opened.plane, model.opened.preset.plane)
+        self.plane = model.opened.plane
+
+    def __call__(self, walk: Walk, controls: Controls) -> Walk:
+        """The walk on the plane that controls want."""
+        self._enter(self._model.opened)
+        try:
+            plane = self.cache.plane(self.cache.wanted(controls.values))
+        except GeometryError as error:
+            self._notices.fault(str(error))
+            plane = self.cache.good
+        if plane is self.plane:
+            return walk
+        if not stays(plane, walk, self._reach(controls)):
+            self._refuse_raw(controls, "that plane is raw and has no picture here")
+            return walk
+        return self._moved(walk, plane)
+
+    def bound(self, walk: Walk, controls: Controls) -> Walk:
+        """The walk where it is to be next: a raw plane ends at the horizon, and before it does the sphere takes over.
+
+        Raises GeometryError."""
+        if stays(self.plane, walk, self._reach(controls)):
+            return walk
+        self._refuse_raw(controls, "the raw plane ends here")
+        return self._moved(walk, self.cache.plane(self.cache.wanted(controls.values)))
+
+    def use(self, values: Mapping[str, Value]) -> None:
+        """Be on the plane that these controls want, where no walk has to be moved along. Raises GeometryError."""
+        self._enter(self._model.opened)
+        plane = self.cache.plane(self.cache.wanted(values))
+        if plane is not self.plane:
+            self.plane = plane
+            self._model.move(plane)
+
+    def description(self) -> dict[str, Any]:
+        """The plane as the `scene` message has it."""
+        return self.cache.description(self.plane)
+
+    def _enter(self, opened: Studio) -> None:
+        """Another world's planes have other shapes, and vertices without a file."""
+        if opened is not self._opened:
+            self._opened = opened
+            self.cache = Planes(opened.plane, opened.preset.plane)
+
+    def _moved(self, walk: Walk, plane: Plane) -> Walk:
+        walk = self._walk.moved(walk, plane)
+        self.plane = plane
+        self._model.move(plane)
+        return walk
+
+    def _reach(self, controls: Controls) -> float:
+        """Latents that the next tick may cover at most."""
+        pace = self._preset.pacing
+        fastest = max(pace.speed if controls.speed is None else controls.speed, pace.floor)
+        told = controls.values.get("rift.step")
+        if (float(told) if isinstance(told, (int, float)) else self._preset.show.step) > 0:
+            fastest = max(fastest, pace.ceiling)
+        return 1.1 * fastest * self._clock.period * self._clock.batch
+
+    def _refuse_raw(self, controls: Controls, why: str) -> None:
+        self.cache.refuse_raw(controls.values.get("walk.norm"))
+        self._notices.fault(f"{why}: norm is sphere again")
+        self._notices.changed({"walk.norm": "sphere"})
