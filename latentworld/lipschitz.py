@@ -2,7 +2,7 @@
 
 Distances are Euclidean: of features in the eye's space, of latents in span(z0, z1, z2) (`Plane.points`). A rate depends
 on its step, since L grows on a rift as the step shrinks, and it has a floor: below it one measures the rounding of the
-render profile. So a rate is stated with both (papers.md, sections 1 and 4).
+render profile. So a rate is stated with both (docs/sources.md).
 """
 
 from __future__ import annotations

@@ -50,7 +50,7 @@ def latents64(units: np.ndarray) -> torch.Tensor:
     ],
 )
 def test_the_toy_of_the_papers(sigma: float, exact: float, papers: float) -> None:
-    """Prints of papers.md are secants over +-1e-7: at sigma = .05 and .02 the derivative itself is larger."""
+    """The published toy as secants over +-1e-7: at sigma = .05 and .02 the derivative itself is larger."""
     toy = Mixture(np.array([[-1.0], [1.0]]), sigma, steps=50)
     assert toy.jacobian([[0.0]])[0, 0, 0] == pytest.approx(exact, rel=1e-3)
     h = 1e-7
@@ -69,7 +69,7 @@ def test_the_steepest_known_rate_is_measured_through_pictures() -> None:
     steep = analytic(PLANE, 2, 0.02, size=(4, 4))
     pole = steep.mixture.modes[1]
     middle = globe.normalise(np.cross(pole, [0.3, 0.5, 0.8]))[None]
-    angle = 1e-7 / SHELL  # +-1e-7 in world units, as in papers.md
+    angle = 1e-7 / SHELL  # +-1e-7 in world units, as in docs/sources.md
     both = np.concatenate([globe.step(middle, pole[None], np.array([s]))[0] for s in (-angle, angle)])
     features = EYE(steep(latents64(both), Prompt())).numpy()
     assert features.dtype == np.float64

@@ -8,7 +8,7 @@
     visit     given phases or points
     shortest  given points, by the least change of meaning: an edge costs the distance of its features
 
-What ways cost and how they are found: graph.py; how they become smooth: smooth.py.
+What ways cost: graph.py; where they stop: tour_stops.py; how they are laid: route.py, smooth.py.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from latentworld import walks
-from latentworld.atlas import smooth
+from latentworld.atlas import route, smooth, tour_stops
 from latentworld.atlas.graph import TourGraph
 from latentworld.atlas.types import Atlas, Line, Mesh, Phases
 from latentworld.errors import AtlasError
@@ -131,16 +131,16 @@ def plan(
         raise AtlasError(f"a tour of {stops} stops goes nowhere: give 2 or more")
     given = np.asarray(points, np.float64).reshape(-1, 3)
     if mode == "follow":
-        way = graph.along(_chosen(lines, follow), closed)
+        way = route.along(graph, _chosen(lines, follow), closed)
     else:
-        places, at = graph.named(phases, labels) if labels else graph.nearest(given)
+        places, at = tour_stops.named(graph, phases, labels) if labels else graph.nearest(given)
         if not len(places) and mode in ("seek", "avoid"):
-            places = graph.strongest(stops) if mode == "seek" else graph.calmest(stops)
+            places = tour_stops.strongest(graph, stops) if mode == "seek" else tour_stops.calmest(graph, stops)
         if len(places) < 2:
             raise AtlasError(f"a tour ({mode}) needs two places or more, here {len(places)}: give points or labels")
         loop = closed if closed is not None else mode in ("seek", "avoid") or (mode == "visit" and len(places) > 2)
-        order = np.arange(len(places)) if ordered or mode == "shortest" else graph.order(places, loop)
-        way = graph.tour(places[order], loop, at[order] if len(at) == len(places) else None)
+        order = np.arange(len(places)) if ordered or mode == "shortest" else tour_stops.order(graph, places, loop)
+        way = route.tour(graph, places[order], loop, at[order] if len(at) == len(places) else None)
     return _laid(graph, way, mode, amplitude)
 
 

@@ -5,7 +5,7 @@ modes m_i are unit vectors, and a latent on the shell has norm sqrt(3), a typica
 variance-preserving schedule the score is closed form, so the map from noise to data and its derivative are exact in
 float64. Where two modes are mirror images in the whole set, the rift between them is their perpendicular bisector: for
 regular solids the rift set is exactly the modes' Voronoi diagram. Other sets bend it (at sigma = .1 and 8 irregular
-modes 5% of the globe lies on the other side); there `basin` is the truth. Source: papers.md, "Toy with a known answer",
+modes 5% of the globe lies on the other side); there `basin` is the truth. docs/sources.md has the toy it comes from,
 which the same code reproduces in one dimension.
 """
 
@@ -41,7 +41,7 @@ def alphas(steps: int) -> Array:
     """Cumulative alphas a_T .. a_0 of Stable Diffusion 1.5's DDIM, [steps + 1], rising.
 
     Scaled-linear betas, "leading" spacing, steps_offset 1, set_alpha_to_one False: the only one of sixteen usual
-    configurations that gives the four digits of papers.md (35.1, 533, 4.74e4 at sigma = .3, .2, .1).
+    configurations that gives the digits of docs/sources.md (35.1, 533, 4.74e4 at sigma = .3, .2, .1).
     """
     betas = np.linspace(0.00085**0.5, 0.012**0.5, 1000) ** 2
     cumulative = np.cumprod(1 - betas)
