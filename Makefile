@@ -10,7 +10,7 @@ EXTRAS ?= dev,openvino,cluster,show,midi
 OUT    ?= out/first-light
 BIN    := $(VENV)/bin
 
-.PHONY: film test check clean wheel
+.PHONY: film test check mutate clean wheel
 film: $(VENV)/.ready
 	$(BIN)/latentworld film first-light -o $(OUT) --overwrite
 
@@ -21,6 +21,13 @@ check: $(VENV)/.ready
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/mypy
+
+# what the tests hold: the code changed one line at a time (benchmarks/mutate.py); MODULES, COUNT and SEED choose what
+MODULES ?=
+COUNT   ?= 14
+SEED    ?= 1
+mutate: $(VENV)/.ready
+	$(BIN)/python benchmarks/mutate.py $(MODULES) --count $(COUNT) --seed $(SEED)
 
 wheel: $(VENV)/.ready
 	$(BIN)/python -m build --wheel --outdir dist .
