@@ -102,6 +102,27 @@ def test_an_adaptive_survey_spends_its_budget_and_decodes_nothing_twice(
     assert (np.diff(atlas.level) >= 0).all()
 
 
+def test_cells_are_halved_in_the_order_of_the_field_over_their_corners() -> None:
+    """A cell's field is `on_grid` of its four corners; what comes next are middles and edges of the steepest."""
+    spec = Adaptive(alpha=(-0.4, 1.0), beta=(0.0, 2.0), rows=9, columns=9, coarse=2, budget=0.5)
+    coarse = places.first(spec, PLANE)
+    features = np.random.default_rng(4).normal(size=(len(coarse), 6)) ** 3
+    f, p = features.reshape(5, 5, -1), PLANE.points(coarse.unit).reshape(5, 5, 3)
+    field = np.array(
+        [[on_grid(f[r : r + 2, c : c + 2], p[r : r + 2, c : c + 2]).mean() for c in range(4)] for r in range(4)]
+    )
+    found = places.next_generation(spec, PLANE, coarse.lattice, coarse.level, features)
+    assert found is not None
+    middles = {
+        (int(r), int(c))
+        for r, c in (found.lattice - 1) // 2
+        if (2 * r + 1, 2 * c + 1) in set(map(tuple, found.lattice.tolist()))
+    }
+    best = {(int(k) // 4, int(k) % 4) for k in np.argsort(-field.ravel())[: len(middles)]}
+    assert 2 <= len(middles) < 16
+    assert middles == best
+
+
 def test_a_budget_that_does_not_pay_for_the_coarse_grid_is_refused() -> None:
     spec = Adaptive(rows=40, columns=40, coarse=8, budget=0.01)
     with pytest.raises(AtlasError, match="has 36 places, the budget pays for 16: raise the budget, or coarse"):

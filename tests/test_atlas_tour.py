@@ -70,6 +70,15 @@ def straight(kind: str) -> np.ndarray:
     )
 
 
+def test_what_is_closed_unless_told() -> None:
+    points = PLANE.unit([0.2, 0.8, 0.5], [0.2, 0.3, 0.9])
+    closed = {("visit", 2): False, ("visit", 3): True, ("shortest", 2): False, ("shortest", 3): False,
+              ("seek", 2): True, ("seek", 3): True, ("avoid", 2): True, ("avoid", 3): True}  # fmt: skip
+    for (mode, count), expected in closed.items():
+        assert planned("window", mode, points=points[:count]).closed is expected
+        assert planned("window", mode, points=points[:count], closed=not expected).closed is not expected
+
+
 @every
 def test_seeking_and_avoiding_keep_the_goals_on_rendered_frames(kind: str) -> None:
     threshold = np.quantile(straight(kind), 0.9)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import re
 import socket
@@ -228,6 +229,46 @@ def test_one_client_cannot_ask_without_end(hand: Stagehand) -> None:
         url = f"http://127.0.0.1:{server.port}/static/icon.svg"
         answers = [client.get(url).status_code for _ in range(int(auth.ASKED_BURST) + 5)]
     assert answers == [200] * int(auth.ASKED_BURST) + [429] * 5
+
+
+def test_a_flood_from_many_addresses_frees_no_flooder() -> None:
+    """Past the clients that are counted the one longest silent is forgotten: not the one who asks right now."""
+    answers: list[int] = []
+
+    async def page(scope: Any, receive: Any, send: Any) -> None:
+        await send({"type": "http.response.start", "status": 200})
+
+    async def send(message: Any) -> None:
+        if message["type"] == "http.response.start":
+            answers.append(message["status"])
+
+    door = auth.Door(page, Names(), None, lambda scope: False, lambda: 5.0)
+
+    async def asked(client: str, times: int = 1) -> list[int]:
+        answers.clear()
+        scope = {
+            "type": "http",
+            "path": "/",
+            "headers": [(b"host", b"localhost")],
+            "client": (client, 1),
+            "server": None,
+        }
+        for _ in range(times):
+            await door(scope, receive=None, send=send)  # type: ignore[arg-type]
+        return list(answers)
+
+    async def flood() -> None:
+        for number in range(auth.CLIENTS):
+            assert await asked(f"10.0.{number // 256}.{number % 256}", 2) == [200, 200]
+        burst = int(auth.ASKED_BURST)
+        assert await asked("192.168.0.1", burst + 5) == [200] * burst + [429] * 5
+        assert await asked("192.168.0.2") == [200]
+        assert await asked("192.168.0.1") == [429]
+        for number in range(auth.CLIENTS):  # meanwhile it was silent, and forgotten
+            await asked(f"10.1.{number // 256}.{number % 256}")
+        assert await asked("192.168.0.1") == [200]
+
+    asyncio.run(flood())
 
 
 def test_sixteen_decks_and_no_more(server: Server) -> None:

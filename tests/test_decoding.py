@@ -273,6 +273,32 @@ def test_a_variant_is_the_decoder_made_so_and_shares_what_it_can(engine: str) ->
         base.variant(steps=0)
 
 
+def test_a_variant_builds_what_its_settings_change_and_nothing_else() -> None:
+    built: list[tuple[str, str]] = []
+
+    def build(engine: str, module: nn.Module, example: tuple[Tensor, ...], key: str) -> engines.Run:
+        built.append((engine, key.rsplit("/", 1)[-1]))
+        return engines.build("eager", module, example, key)
+
+    base = faithful_decoder(world(), steps=1, guidance=5.0, batch=2, build=build)
+    painter = "vae"
+    base(latents(1), PROMPT)
+    denoiser = next(part for _, part in built if part != painter)
+    both = [denoiser, painter]
+    for change, expected in [
+        ({}, []),
+        ({"steps": 2, "guidance": 2.0}, []),
+        ({"guidance": 1.0}, [denoiser]),  # half as many rows; what paints is shared
+        ({"batch": 1}, both),
+        ({"engine": "compile"}, both),  # another engine makes other bytes
+    ]:
+        built.clear()
+        other = base.variant(**change)  # type: ignore[arg-type]
+        other(latents(1), PROMPT)
+        assert sorted(built) == sorted((other.profile.engine, part) for part in expected)
+        assert base.warm
+
+
 def test_two_threads_may_share_an_engine() -> None:
     pytest.importorskip("openvino")
     from concurrent.futures import ThreadPoolExecutor

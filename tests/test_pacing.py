@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from pydantic import ValidationError
 
 from latentworld.errors import GeometryError
-from latentworld.pacing import HIGH, LOW, NEARLY, PacingSpec, even, steady
+from latentworld.pacing import HIGH, HORIZON, LOW, NEARLY, TREND, PacingSpec, even, steady
 
 TARGET, FLOOR, CEILING = 0.03, 1e-3, 2.0
 Land = Callable[[np.ndarray], np.ndarray]
@@ -87,6 +87,50 @@ def test_a_rift_is_marked_once_and_crossed_at_the_floor() -> None:
     for index in np.flatnonzero(film.marked):
         edge = 3 * np.floor((film.stops[index + 1] + 1) / 3) - 1
         assert film.stops[index + 1] - edge < 2.1 * FLOOR
+
+
+def test_a_rift_that_cannot_be_split_is_not_split_on_and_on() -> None:
+    """Halved down to the floor, once: some 16 probes."""
+    rifts, calm = Film(LANDS["rifts"], 20), Film(circle(lambda s: 0.3 * s), 20)
+    assert rifts.marked.sum() >= 8
+    assert (rifts.probes - calm.probes) / rifts.marked.sum() <= 18
+
+
+def test_a_trend_is_believed_for_so_many_frames() -> None:
+    """The first look ahead, where the spacing grows by 15% a frame: the probes' distances grow for HORIZON frames."""
+    asked: list[np.ndarray] = []
+
+    def ahead(strides: np.ndarray) -> np.ndarray:
+        asked.append(strides)
+        return LANDS["even"](strides)
+
+    even(ahead, 14, TARGET, 0.01, FLOOR, CEILING, 14, np.array([1.0, 0.0, 0.0]), TREND)
+    growth = np.diff(asked[0], prepend=0.0)
+    np.testing.assert_allclose(growth, 0.01 * TREND ** np.minimum(np.arange(14) + 1, HORIZON), rtol=1e-9)
+
+
+def test_a_batch_with_room_looks_finer_and_half_as_far_again() -> None:
+    """The first spacing was a tenth of the true one: the next is thrice as wide, its probes four to a frame."""
+    asked: list[np.ndarray] = []
+
+    def ahead(strides: np.ndarray) -> np.ndarray:
+        asked.append(strides)
+        return LANDS["even"](strides)
+
+    even(ahead, 4, TARGET, 0.01, FLOOR, CEILING, 32, np.array([1.0, 0.0, 0.0]))
+    np.testing.assert_allclose(asked[0], [0.01, 0.02, 0.03, 0.04])
+    np.testing.assert_allclose(np.diff(asked[1]), 3 * 0.01 / 4)
+    assert len(asked[1]) == 1.5 * 4 * 4
+
+
+def test_a_floor_at_the_speed_and_a_ceiling_at_it_are_one_pace() -> None:
+    same = PacingSpec(floor=4.0, speed=4.0, ceiling=4.0)
+    placed = even(LANDS["waves"], 6, TARGET, 0.1, 0.2, 0.2)
+    np.testing.assert_allclose(placed.strides, 0.2 * np.arange(1, 7))
+    assert (same.floor, same.ceiling) == (4.0, 4.0)
+    for wrong in ({"floor": 4.1}, {"ceiling": 3.9}):
+        with pytest.raises(ValidationError, match="must hold"):
+            PacingSpec(**({"speed": 4.0} | wrong))  # type: ignore[arg-type]
 
 
 def test_a_guess_far_off_is_mended() -> None:

@@ -147,6 +147,65 @@ def test_controls_override_speed_and_attraction() -> None:
     assert shunned <= 0.02
 
 
+def test_attraction_beyond_its_ends_is_its_ends() -> None:
+    """A pedal may give more than a fader's whole way."""
+    for asked, end in ((3.0, 1.0), (-7.0, -1.0)):
+        over = pilot("ride", max_curvature=200.0, max_change=1e6)(start(1), None, Asked(attraction=asked), 8)
+        whole = pilot("ride", max_curvature=200.0, max_change=1e6)(start(1), None, Asked(attraction=end), 8)
+        assert over.curvature == whole.curvature != 0.0
+    half = pilot("ride", max_curvature=200.0, max_change=1e6)(start(1), None, Asked(attraction=0.5), 8)
+    assert half.curvature == pytest.approx(
+        pilot("ride", max_curvature=200.0, max_change=1e6)(start(1), None, Asked(attraction=1.0), 8).curvature / 2
+    )
+
+
+def test_the_speed_fader_raises_the_ceiling_and_never_lowers_it() -> None:
+    """Over flat land the walk goes at the ceiling: at the preset's speed and below it at the preset's ceiling."""
+
+    def flat(units: np.ndarray, radii: np.ndarray) -> np.ndarray:
+        return np.ones((len(units), 3))
+
+    pace = PacingSpec(kind="clip", speed=8.0, ceiling=24.0)
+    for speed, ceiling in ((None, 24.0), (8.0, 24.0), (2.0, 24.0), (16.0, 48.0)):
+        which, walk = Pilot(PilotSpec(mode="off"), pace, PLANE, flat, flat, fps=24.0), start(0)  # type: ignore[arg-type]
+        for _ in range(4):
+            placed = which(walk, None, Asked(speed=speed), 8)
+            walk = walk.advance(float(placed.strides[-1]))
+        np.testing.assert_allclose(np.diff(placed.strides), ceiling / 24.0, rtol=1e-6)
+
+
+def test_the_speed_fader_scales_the_step_of_meaning() -> None:
+    def along_a_line(units: np.ndarray, radii: np.ndarray) -> np.ndarray:
+        return 0.5 * units
+
+    pace = PacingSpec(kind="clip", speed=8.0, clip_step=0.02, ceiling=1000.0)
+    which, walk = Pilot(PilotSpec(mode="off"), pace, PLANE, along_a_line, along_a_line), start(0)  # type: ignore[arg-type]
+    for _ in range(4):
+        placed = which(walk, None, Asked(speed=4.0), 8)
+        walk = walk.advance(float(placed.strides[-1]))
+    steps = np.linalg.norm(np.diff(0.5 * walk.ahead(placed.strides)[0], axis=0), axis=1)
+    np.testing.assert_allclose(steps, 0.01, rtol=0.05)
+
+
+def test_what_one_tick_decoded_the_next_does_not_ask_for() -> None:
+    """The last frame's feature is handed on: n even frames cost n probes, and no place is asked for twice."""
+    asked: list[bytes] = []
+
+    def counting(units: np.ndarray, radii: np.ndarray) -> np.ndarray:
+        asked.extend(unit.tobytes() for unit in np.round(units, 9))
+        return 0.3 * units
+
+    pace = PacingSpec(kind="clip", speed=0.02 / 0.3 * PLANE.target * 24, clip_step=0.02, ceiling=1e4)
+    which, walk, costs = Pilot(PilotSpec(mode="off"), pace, PLANE, counting, counting), start(0), []  # type: ignore[arg-type]
+    for _ in range(4):
+        before = which.probes
+        placed = which(walk, None, None, 8)
+        costs.append(which.probes - before)
+        walk = walk.advance(float(placed.strides[-1]))
+    assert len(set(asked)) == len(asked) == which.probes
+    assert costs[1:] == [8, 8, 8]
+
+
 def test_a_walk_that_jumped_is_probed_anew() -> None:
     pace = PacingSpec(kind="clip", clip_step=0.02)
     used = pilot("off", pace)
@@ -163,6 +222,53 @@ def fan(lateral: tuple[int, int] | None, radial: tuple[int, int] | None) -> Fan:
     if radial:
         rays[radial] = 50.0
     return Fan(np.radians([-100, -50, 0, 50, 100]), np.array([0.1, 0.2, 0.4]), rates, rates.copy(), rays)
+
+
+def test_riding_holds_the_rift_at_hand_and_seeking_goes_for_the_steepest() -> None:
+    """A rift runs through the near ring; a steeper edge lies on the far one, still ahead."""
+    seen = fan((0, 2), None)
+    seen.lateral[2, 1] = 90.0
+    assert target("ride", seen) == (0, 2.5)
+    assert target("seek", seen) == (2, 1.5)
+    seen.steps[0, 2] = 1.0  # nothing through the near ring: then riding seeks
+    assert target("ride", seen) == target("seek", seen)
+
+
+def test_of_rifts_through_the_near_ring_the_one_ahead_is_ridden() -> None:
+    steps, angles = np.ones((3, 8)), np.radians(np.linspace(-100, 100, 9))
+    steps[0, 6], steps[0, 4] = 50.0, 40.0  # the steeper one at 62 degrees, the other at 12
+    seen = Fan(angles, np.array([0.1, 0.2, 0.4]), steps, steps, np.ones((3, 9)))
+    assert target("ride", seen) == (0, 4.5)
+    assert target("ride", replace(seen, steps=steps[:, ::-1], lateral=steps[:, ::-1])) == (0, 3.5)
+
+
+def test_what_stands_out_by_less_than_half_is_no_target() -> None:
+    seen = fan(None, None)
+    seen.lateral[1, 2] = 1.49
+    assert np.isnan(target("seek", seen)[1])
+    seen.lateral[1, 2] = 1.7  # cos^2 of half of 25 degrees takes 5% off, which the choice knows and the sight does not
+    assert target("seek", seen) == (1, 2.5)
+
+
+def test_avoiding_fears_what_is_near_most() -> None:
+    """Rifts near by on the left and as steep ones far away on the right: to the right, and the other way round."""
+    seen = fan(None, None)
+    seen.lateral[0, 2:] = seen.lateral[2, :2] = 50.0
+    assert target("avoid", seen) == (1, 1.0)
+    assert target("avoid", replace(seen, lateral=seen.lateral[:, ::-1])) == (1, 3.0)
+    assert target("avoid", fan(None, None)) == (1, 2.0)  # of equals the straightest
+
+
+def test_the_curve_of_pursuit_passes_through_its_target() -> None:
+    """With an edge straight to the left as the only one in sight the walk's next quarter circle ends there."""
+    which, walk = pilot("seek", max_curvature=200.0, max_change=1e6), replace(start(3), ease=np.inf)
+    aim, _ = globe.step(walk.unit, globe.turn(walk.unit, walk.heading, np.radians(50.0)), 0.2)
+    arc = np.array([0.1, 0.2, 0.4])
+    curvature = which._pursue(walk, 1.0, replace(fan(None, (1, 3)), arcs=arc), 1, 3.0)
+    lengths = np.linspace(0.0, 0.3, 30_001)
+    unit, _ = globe.arc(walk.unit[None], walk.heading[None], lengths, curvature)
+    assert globe.angle(unit, aim).min() < 1e-5
+    assert curvature > 0  # left
 
 
 def test_targets() -> None:

@@ -234,3 +234,21 @@ def test_one_late_picture_is_no_new_rate() -> None:
         playout.at(now, int(np.searchsorted(came, now, side="right")), 1 / RATE)
         rates.append(playout.rate)
     assert min(rates) > 0.95 * RATE
+
+
+@pytest.mark.parametrize("what", ["the renderer stopped", "the wall stood still", "the picture was held"])
+def test_a_stop_is_no_rate(what: str) -> None:
+    """Whoever stopped, the pause before the next picture says nothing of how fast pictures are made."""
+    stop, end = 10.0, 13.0 if what == "the renderer stopped" else 10.6
+    came = [when for when in arrivals(20) if not stop <= when < end]
+    playout, pauses = Playout(), 0
+    for now in np.arange(0, end + 0.3, 1 / 30) + 0.013:
+        paused = stop < now < end and what != "the renderer stopped"
+        if paused and what == "the picture was held":
+            playout.hold(now)
+        if paused:
+            pauses += 1
+            continue
+        playout.at(now, int(np.searchsorted(came, now, side="right")), 1 / RATE)
+        assert playout.rate == pytest.approx(RATE, rel=0.01)
+    assert pauses == (0 if what == "the renderer stopped" else 18)

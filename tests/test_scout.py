@@ -13,8 +13,8 @@ from safetensors.torch import save_file
 
 from latentworld.decoding import scout_decoder
 from latentworld.decoding.lora import fused
-from latentworld.decoding.scout import noise_of
-from latentworld.errors import WorldMismatch
+from latentworld.decoding.scout import noise_of, renoised
+from latentworld.errors import WorldDamaged, WorldMismatch
 from latentworld.worlds.load import scheduler_from
 
 pytestmark = pytest.mark.usefixtures("own_cache")
@@ -41,11 +41,29 @@ def test_one_step_is_the_lcm_schedulers() -> None:
     assert isinstance(scheduler, LCMScheduler)
     scheduler.set_timesteps(1)
     time, z, out = scheduler.timesteps[0], latents(2), latents(2, seed=9)
-    from latentworld.decoding.scout import renoised
-
     ours = renoised(scheduler, out, time, z, z)
     scheduler.set_timesteps(1)
     assert torch.equal(ours, scheduler.step(out, time, z, return_dict=False)[0])
+
+
+def test_more_steps_renoise_with_the_starts_own_noise() -> None:
+    """Between steps: sqrt(abar) x_0 + sqrt(1 - abar) noise, at the level of the next; the last one is x_0."""
+    ours, theirs = (scheduler_from(dict(world("plain").scheduler.config), lcm=True) for _ in range(2))
+    ours.set_timesteps(4)
+    theirs.set_timesteps(4)
+    z = sample = latents(2)
+    for number, time in enumerate(ours.timesteps):
+        out = latents(2, seed=20 + number)
+        clean = theirs.step(out, time, sample, return_dict=False)[1]
+        after = renoised(ours, out, time, sample, z)
+        if number == 3:
+            assert torch.equal(after, clean)
+            break
+        kept = ours.alphas_cumprod[ours.timesteps[number + 1]]
+        expected = kept**0.5 * clean + (1 - kept) ** 0.5 * noise_of(z, number + 1)
+        torch.testing.assert_close(after, expected)
+        assert 0.001 < kept < 0.95  # there is noise to add
+        sample = after
 
 
 def test_the_noise_is_white_continuous_and_a_function_of_the_start() -> None:
@@ -60,6 +78,39 @@ def test_the_noise_is_white_continuous_and_a_function_of_the_start() -> None:
     for other in (z, noise_of(z, 2)):
         cosine = torch.cosine_similarity(noise.flatten(1), other.flatten(1))
         assert cosine.abs().max() < 0.25  # 256 elements: 4 standard deviations
+
+
+def test_a_lora_of_a_convolution_is_fused_and_its_part_for_the_text_encoder_left_alone(tmp_path: Path) -> None:
+    with tiny_world.seeded(4):
+        unet = tiny_world.unet()
+    before = {name: value.clone() for name, value in unet.state_dict().items()}
+    down, up = torch.randn(2, unet.conv_in.weight[0].numel()), torch.randn(len(unet.conv_in.weight), 2)
+    text = "lora_te_text_model_encoder_layers_0_self_attn_q_proj"
+    older = "text_encoder.text_model.encoder.layers.0.self_attn.q_proj"
+    other = {f"{text}.lora_down.weight": torch.ones(2, 8), f"{text}.lora_up.weight": torch.ones(8, 2),
+             f"{older}.lora_A.weight": torch.ones(2, 8), f"{older}.lora_B.weight": torch.ones(8, 2)}  # fmt: skip
+    own = {"lora_unet_conv_in.lora_down.weight": down.view(2, *unet.conv_in.weight.shape[1:]),
+           "lora_unet_conv_in.lora_up.weight": up.view(-1, 2, 1, 1)}  # fmt: skip
+    save_file(own | other, tmp_path / "both.safetensors")
+    save_file(other, tmp_path / "text.safetensors")
+    fused(unet, tmp_path / "both.safetensors")
+    change = {name for name, value in unet.state_dict().items() if not torch.equal(value, before[name])}
+    assert change == {"conv_in.weight"}
+    torch.testing.assert_close(unet.conv_in.weight, before["conv_in.weight"] + (up @ down).view_as(unet.conv_in.weight))
+    with pytest.raises(WorldDamaged, match="no LoRA of a UNet"):
+        fused(unet, tmp_path / "text.safetensors")
+
+
+def test_a_lora_of_another_size_is_refused(tmp_path: Path) -> None:
+    with tiny_world.seeded(4):
+        unet = tiny_world.unet()
+    stem = "lora_unet_conv_in"
+    save_file(
+        {f"{stem}.lora_down.weight": torch.ones(2, 9), f"{stem}.lora_up.weight": torch.ones(5, 2)},
+        tmp_path / "a.safetensors",
+    )
+    with pytest.raises(WorldMismatch, match="does not fit conv_in"):
+        fused(unet, tmp_path / "a.safetensors")
 
 
 @pytest.mark.parametrize("layout", ["kohya", "peft", "old"])
@@ -101,6 +152,17 @@ def test_a_scout_with_a_lora_leaves_the_world_as_it_was(tmp_path: Path) -> None:
     assert decoder.profile.world != world().digest
     assert decoder(latents(1), PROMPT).isfinite().all()
     assert all(torch.equal(value, before[key]) for key, value in world().unet.state_dict().items())
+
+
+def test_a_scout_with_a_lora_runs_on_the_lcm_schedule(tmp_path: Path) -> None:
+    """A LoRA that adds nothing: the pictures are those of a world without a student, which is taken for an LCM."""
+    stem = "lora_unet_mid_block_attentions_0_transformer_blocks_0_attn1_to_q"
+    parts = {f"{stem}.lora_down.weight": torch.randn(2, 64), f"{stem}.lora_up.weight": torch.zeros(64, 2)}
+    save_file(parts, tmp_path / "a.safetensors")
+    plain = world("plain")
+    decoder = scout_decoder(plain, lora=tmp_path / "a.safetensors", batch=2, steps=3)
+    assert isinstance(decoder.recipe.scheduler, LCMScheduler)
+    assert torch.equal(decoder(latents(2), PROMPT), scout_decoder(plain, batch=2, steps=3)(latents(2), PROMPT))
 
 
 def test_a_tiny_vae_of_ones_own() -> None:
