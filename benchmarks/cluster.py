@@ -19,12 +19,12 @@ from pathlib import Path
 import numpy as np
 from common import show
 
+from latentworld.arrays import Array
 from latentworld.atlas import cluster
 from latentworld.atlas.sampling import Window
 from latentworld.atlas.settings import settings_of
 from latentworld.atlas.store import create
 from latentworld.atlas.types import Render, Rendered
-from latentworld.globe import Array
 from latentworld.plane import Plane
 from latentworld.vertices import from_seeds
 

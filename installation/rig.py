@@ -14,6 +14,7 @@ from installation.clock import CountedClock
 from installation.frames import develop
 from installation.loop import Pilot, Scene
 from latentworld import vertices, walks, worlds
+from latentworld.arrays import Array
 from latentworld.atlas import settings
 from latentworld.atlas.thumbs import thumbnails
 from latentworld.atlas.types import Render, Rendered
@@ -22,7 +23,7 @@ from latentworld.decoding.analytic import AnalyticDecoder, AnalyticEye, analytic
 from latentworld.decoding.decoder import Around
 from latentworld.device import choose
 from latentworld.errors import WorldMismatch
-from latentworld.lipschitz import Array, Lookout
+from latentworld.lipschitz import Lookout
 from latentworld.pilot import Pilot as FilmPilot
 from latentworld.plane import Plane
 from latentworld.preset import Preset, parse

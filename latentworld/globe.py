@@ -10,9 +10,8 @@ from __future__ import annotations
 import numpy as np
 import numpy.typing as npt
 
+from latentworld.arrays import Array, Directions
 from latentworld.errors import GeometryError
-
-Array = npt.NDArray[np.float64]
 
 _TINY = 1e-12  # directions shorter than this, relative to unit vectors, are rounding and point nowhere
 
@@ -24,7 +23,7 @@ def dot(a: npt.ArrayLike, b: npt.ArrayLike) -> Array:
     return product
 
 
-def cross(a: npt.ArrayLike, b: npt.ArrayLike) -> Array:
+def cross(a: npt.ArrayLike, b: npt.ArrayLike) -> Directions:
     """Vector product over the last axis: [..., 3], [..., 3] -> [..., 3]."""
     a, b = np.asarray(a, np.float64), np.asarray(b, np.float64)
     return np.stack(
@@ -37,7 +36,7 @@ def cross(a: npt.ArrayLike, b: npt.ArrayLike) -> Array:
     )
 
 
-def normalise(v: npt.ArrayLike) -> Array:
+def normalise(v: npt.ArrayLike) -> Directions:
     """The unit vectors along v [..., 3], of any length down to 1e-300 and up to 1e300.
 
     Raises GeometryError when a vector is zero or not finite.
@@ -50,7 +49,7 @@ def normalise(v: npt.ArrayLike) -> Array:
         raise GeometryError("A direction has zero length: give a point away from the origin.")
     # Scaling by a power of two is exact and keeps the squares in range.
     scaled: Array = np.ldexp(v, -np.frexp(largest)[1])
-    unit: Array = scaled / np.sqrt(dot(scaled, scaled))[..., None]
+    unit: Directions = scaled / np.sqrt(dot(scaled, scaled))[..., None]
     return unit
 
 
@@ -65,7 +64,7 @@ def angle(u: npt.ArrayLike, v: npt.ArrayLike) -> Array:
     return result
 
 
-def project(u: npt.ArrayLike, direction: npt.ArrayLike) -> Array:
+def project(u: npt.ArrayLike, direction: npt.ArrayLike) -> Directions:
     """The unit heading at u nearest to a direction of R3 [..., 3].
 
     Raises GeometryError when the direction points straight up or down at u.
@@ -81,7 +80,7 @@ def project(u: npt.ArrayLike, direction: npt.ArrayLike) -> Array:
     )  # twice: the first pass loses digits when nearly vertical
 
 
-def tangent(u: npt.ArrayLike, v: npt.ArrayLike) -> Array:
+def tangent(u: npt.ArrayLike, v: npt.ArrayLike) -> Directions:
     """Unit heading at u along the great circle to v.
 
     Raises GeometryError when v is u or its antipode: no great circle is the shortest one.
@@ -96,18 +95,18 @@ def tangent(u: npt.ArrayLike, v: npt.ArrayLike) -> Array:
     return project(u, flat)
 
 
-def settle(u: Array, heading: Array) -> tuple[Array, Array]:
+def settle(u: Directions, heading: Directions) -> tuple[Directions, Directions]:
     """Take rounding out of a place and its heading: u unit, heading unit and tangent."""
     u = normalise(u)
     return u, normalise(heading - dot(u, heading)[..., None] * u)
 
 
-def step(u: npt.ArrayLike, heading: npt.ArrayLike, angle: npt.ArrayLike) -> tuple[Array, Array]:
+def step(u: npt.ArrayLike, heading: npt.ArrayLike, angle: npt.ArrayLike) -> tuple[Directions, Directions]:
     """Go `angle` radians along the great circle: the new place and the heading carried along (parallel transport)."""
     return arc(u, heading, angle, 0.0)
 
 
-def turn(u: npt.ArrayLike, heading: npt.ArrayLike, angle: npt.ArrayLike) -> Array:
+def turn(u: npt.ArrayLike, heading: npt.ArrayLike, angle: npt.ArrayLike) -> Directions:
     """The heading turned about u by `angle` radians, left positive."""
     u, heading, a = np.asarray(u, np.float64), np.asarray(heading, np.float64), np.asarray(angle, np.float64)[..., None]
     return settle(
@@ -117,7 +116,7 @@ def turn(u: npt.ArrayLike, heading: npt.ArrayLike, angle: npt.ArrayLike) -> Arra
 
 def arc(
     u: npt.ArrayLike, heading: npt.ArrayLike, length: npt.ArrayLike, curvature: npt.ArrayLike
-) -> tuple[Array, Array]:
+) -> tuple[Directions, Directions]:
     """Go `length` radians along the small circle of geodesic curvature k (0: a great circle), in closed form.
 
     The Darboux frame obeys u' = h, h' = -u + k n, n' = -k h: a rotation about (k u + n)/w at rate w = sqrt(1 + k^2).
@@ -136,7 +135,7 @@ def arc(
     return settle(place, h + np.sin(theta) * toward - lift * h)
 
 
-def slerp(u: npt.ArrayLike, v: npt.ArrayLike, t: npt.ArrayLike) -> Array:
+def slerp(u: npt.ArrayLike, v: npt.ArrayLike, t: npt.ArrayLike) -> Directions:
     """The place a share t [...] of the way along the great circle from u to v, at even speed.
 
     Raises GeometryError between antipodes.

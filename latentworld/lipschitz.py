@@ -12,15 +12,16 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 
+from latentworld.arrays import Array, Float64, Radii, Reals, Unit, Units, Vector
 from latentworld.errors import GeometryError
 
 if TYPE_CHECKING:
     from torch import Tensor
 
-Array = NDArray[np.float64]
-Lookout = Callable[[Array, Array], "Tensor"]
+
+Lookout = Callable[[Units, Radii], "Tensor"]
 """Positions (units [n, 3], radii [n]) to features [n, F], through a decoder and an eye."""
 
 FLAT = 1e-6  # squared sine between the axes of a grid below which they count as one direction
@@ -33,9 +34,9 @@ class Rates:
     All three are NaN for the first frame ever; the rate is NaN where the latent distance is 0.
     """
 
-    step: Array
-    distance: Array
-    rate: Array
+    step: Vector
+    distance: Vector
+    rate: Vector
 
     def __len__(self) -> int:
         return len(self.rate)
@@ -45,8 +46,8 @@ class Rates:
 class Trail:
     """Where the last frame left off: features [F] and point [3]."""
 
-    features: Array
-    point: Array
+    features: Float64[Reals, " f"]
+    point: Unit
 
 
 def along(features: Tensor | ArrayLike, points: ArrayLike, before: Trail | None = None) -> tuple[Rates, Trail | None]:
@@ -75,7 +76,7 @@ def ratio(step: ArrayLike, distance: ArrayLike) -> Array:
     return np.asarray(np.divide(step, distance, out=np.full(step.shape, np.nan), where=distance > 0))
 
 
-def on_grid(features: Tensor | ArrayLike, points: ArrayLike) -> Array:
+def on_grid(features: Tensor | ArrayLike, points: ArrayLike) -> Float64[Reals, "n m"]:
     """Gradient magnitude of features [n, m, F] at points [n, m, 3] of a grid: [n, m], per latent distance.
 
     At each node, the mean over its (up to four) quadrants of |grad f| = sqrt(tr(G^-1 F)): with the two edges a, b of a
@@ -98,7 +99,9 @@ def on_grid(features: Tensor | ArrayLike, points: ArrayLike) -> Array:
     return np.asarray(total / count)
 
 
-def gradient(fa: Array, fb: Array, pa: Array, pb: Array) -> Array:
+def gradient(
+    fa: Float64[Reals, "*n f"], fb: Float64[Reals, "*n f"], pa: Float64[Reals, "*n 3"], pb: Float64[Reals, "*n 3"]
+) -> Float64[Reals, "*n"]:
     """|grad f| [...] of the linear features on a triangle: sqrt(tr(G^-1 F)) of two of its edges.
 
     fa, fb: the feature differences [..., F] along edges a and b; pa, pb: their latent differences [..., 3]. Where the
@@ -114,7 +117,7 @@ def gradient(fa: Array, fb: Array, pa: Array, pb: Array) -> Array:
     return np.asarray(np.sqrt(np.maximum(np.where(flat, edges, squared), 0)))
 
 
-def _on_line(f: Array, p: Array) -> Array:
+def _on_line(f: Float64[Reals, "n f"], p: Units) -> Vector:
     """Mean of the edge rates on both sides of each point of a line [n]."""
     rate = ratio(np.linalg.norm(np.diff(f, axis=0), axis=1), np.linalg.norm(np.diff(p, axis=0), axis=1))
     return np.asarray((np.append(rate[:1], rate) + np.append(rate, rate[-1:])) / 2)

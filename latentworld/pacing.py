@@ -11,16 +11,17 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Annotated, Literal, Self
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 from pydantic import BaseModel, ConfigDict, Field, FiniteFloat, model_validator
 
+from latentworld.arrays import Array, Flags, Float64, Reals, Vector
 from latentworld.errors import GeometryError
 
 if TYPE_CHECKING:
     from torch import Tensor
 
-Array = NDArray[np.float64]
-Ahead = Callable[[Array], "Tensor | Array"]
+
+Ahead = Callable[[Vector], "Tensor | Array"]
 """Strides [m] (latent arc from the walk's place) to features [m, F]: `walk.ahead` through a lookout."""
 
 Positive = Annotated[FiniteFloat, Field(gt=0.0)]
@@ -68,9 +69,9 @@ class Placement:
     the `trend` of the spacing (its ratio from one frame to the next). `probes` counts what was asked of the look-ahead.
     """
 
-    strides: Array
-    marked: NDArray[np.bool_]
-    feature: Array | None
+    strides: Vector
+    marked: Flags
+    feature: Float64[Reals, " f"] | None
     spacing: float
     trend: float = 1.0
     probes: int = 0

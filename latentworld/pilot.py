@@ -13,10 +13,10 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Annotated, Literal
 
 import numpy as np
-from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict, Field, FiniteFloat
 
 from latentworld import globe, pacing
+from latentworld.arrays import Float64, Reals, Unit, Units, Vector
 from latentworld.lipschitz import Lookout, Rates, ratio
 from latentworld.pacing import PacingSpec, Placement
 from latentworld.plane import Plane
@@ -25,7 +25,7 @@ from latentworld.walks import Free, Steering, Walk
 if TYPE_CHECKING:
     from torch import Tensor
 
-Array = NDArray[np.float64]
+
 Mode = Literal["off", "seek", "ride", "cross", "avoid"]
 
 RINGS = (0.5, 1.0, 2.0)  # of the reach: the first to hold a rift, the last to find one
@@ -72,11 +72,11 @@ class Fan:
     radial [d, k]: along each ray, from the ring within (the first from the centre).
     """
 
-    angles: Array
-    arcs: Array
-    lateral: Array
-    steps: Array
-    radial: Array
+    angles: Float64[Reals, " k"]
+    arcs: Float64[Reals, " d"]
+    lateral: Float64[Reals, "d k-1"]
+    steps: Float64[Reals, "d k-1"]
+    radial: Float64[Reals, "d k"]
 
 
 @dataclass(frozen=True, eq=False)
@@ -84,8 +84,8 @@ class PilotState:
     """What one tick leaves to the next: where its last frame lies (unit [3]), its feature [F], spacing and trend; and
     the helm's last look: at which arc, with what attraction, the curvature it asked for, and how far that holds."""
 
-    unit: Array | None = None
-    feature: Array | None = None
+    unit: Unit | None = None
+    feature: Float64[Reals, " f"] | None = None
     spacing: float | None = None
     trend: float = 1.0
     looked: float = -np.inf
@@ -140,7 +140,7 @@ class Pilot:
         if self.pace.kind == "latent" or n == 0:
             return pacing.steady(n, speed / self.fps)
 
-        def features(strides: Array) -> Tensor:
+        def features(strides: Vector) -> Tensor:
             return self.ahead(*walk.ahead(strides, curvature))
 
         # Only a feature of this very place is taken over: a walk that jumped is probed anew.
@@ -197,7 +197,7 @@ class Pilot:
         wide = max(self.spec.reach / shell, (settled + tick / shell) / RINGS[0])
         return float(min(wide, 0.5))  # past half a radian a globe is not a plane
 
-    def _look(self, units: Array, radius: float) -> tuple[Array, Array]:
+    def _look(self, units: Units, radius: float) -> tuple[Float64[Reals, "n f"], Units]:
         """Features [n, F] and points [n, 3] at units [n, 3], float64."""
         radii = np.full(len(units), radius)
         self.probes += len(units)
@@ -268,7 +268,7 @@ def _calmest(fan: Fan) -> tuple[int, float]:
     return 1, float((total + 0.2 * (1 - np.cos(fan.angles))).argmin())
 
 
-def _forward(angles: Array) -> Array:
+def _forward(angles: Vector) -> Vector:
     """Preference for what lies ahead: cos^2 of half the angle."""
     return np.asarray(np.cos(angles / 2) ** 2)
 

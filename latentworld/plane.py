@@ -17,11 +17,23 @@ import numpy as np
 import numpy.typing as npt
 
 from latentworld import globe
+from latentworld.arrays import (
+    Array,
+    Directions,
+    Float64,
+    Indices,
+    LatentTensor,
+    Mask,
+    Radii,
+    Reals,
+    Units,
+    Vector,
+    Vertices,
+)
 from latentworld.errors import GeometryError
-from latentworld.globe import Array
 
 if TYPE_CHECKING:
-    import torch
+    pass
 
 Norm = Literal["sphere", "global", "raw"]
 
@@ -32,10 +44,10 @@ _DEGENERATE = 1e-6  # sine of the angle below which a vertex counts as lying in 
 class Path:
     """Places of consecutive frames: index int64[n], time float64[n] in s, unit float64[n, 3], radius float64[n]."""
 
-    index: npt.NDArray[np.int64]
-    time: Array
-    unit: Array
-    radius: Array
+    index: Indices
+    time: Vector
+    unit: Units
+    radius: Radii
 
     def __post_init__(self) -> None:
         n = len(self.index)
@@ -55,7 +67,7 @@ class Plane:
     it. In every mode a radius factor multiplies. Raises GeometryError for vertices that span no globe.
     """
 
-    vertices: Array
+    vertices: Vertices
     norm: Norm = "sphere"
 
     def __post_init__(self) -> None:
@@ -89,7 +101,7 @@ class Plane:
         return math.fsum(_length(z) for z in self.vertices) / 3.0
 
     @cached_property
-    def corners(self) -> Array:
+    def corners(self) -> Float64[Reals, "3 3"]:
         """The vertices in R3, float64[3, 3], lower triangular: Gram-Schmidt with positive diagonal, so that the cell
         z0, z1, z2 lies counter-clockwise seen from outside. Sums are exact (fsum): the same on every machine."""
         corners = np.zeros((3, 3))
@@ -108,7 +120,7 @@ class Plane:
         corners.flags.writeable = False
         return corners
 
-    def unit(self, alpha: npt.ArrayLike, beta: npt.ArrayLike) -> Array:
+    def unit(self, alpha: npt.ArrayLike, beta: npt.ArrayLike) -> Directions:
         """The chart: alpha, beta [...] -> unit [..., 3]. Exact to rounding however large they are.
 
         Raises GeometryError when a coordinate is not finite.
@@ -123,7 +135,7 @@ class Plane:
         a, b, one = np.ldexp(a, down), np.ldexp(b, down), np.ldexp(1.0, down)
         return globe.normalise(self._combine(one - a - b, a, b))
 
-    def chart(self, unit: npt.ArrayLike) -> tuple[Array, Array, npt.NDArray[np.bool_]]:
+    def chart(self, unit: npt.ArrayLike) -> tuple[Array, Array, Mask]:
         """Back to alpha, beta [...] and front [...]: on the far side the antipode's alpha, beta, front False.
 
         Exactly on the horizon alpha and beta are infinite (or 0 where the direction does not move them), front False.
@@ -135,7 +147,7 @@ class Plane:
             beta = np.where((total == 0) & (w2 == 0), 0.0, w2 / total)
         return alpha, beta, total > 0
 
-    def points(self, unit: npt.ArrayLike, radius: npt.ArrayLike = 1.0) -> Array:
+    def points(self, unit: npt.ArrayLike, radius: npt.ArrayLike = 1.0) -> Directions:
         """The same places in R3, [..., 3] in latent units: latent distances are Euclidean here.
 
         Raises GeometryError for a far-side place in `raw`, or a radius that is not finite and positive.
@@ -143,7 +155,7 @@ class Plane:
         unit = _checked(unit)
         return unit * (self.target * self._stretch(unit, radius))[..., None]
 
-    def latents(self, unit: npt.ArrayLike, radius: npt.ArrayLike = 1.0) -> torch.Tensor:
+    def latents(self, unit: npt.ArrayLike, radius: npt.ArrayLike = 1.0) -> LatentTensor:
         """unit [n, 3] or [3], radius [n] or a number -> float32 tensor [n, C, H, W] on the CPU.
 
         Combined in float64 element by element, cast last: a latent has the same bits in every batch.
@@ -157,14 +169,14 @@ class Plane:
         z0, z1, z2 = self.vertices
         return torch.from_numpy((w0 * z0 + w1 * z1 + w2 * z2).astype(np.float32))
 
-    def _combine(self, w0: Array, w1: Array, w2: Array) -> Array:
+    def _combine(self, w0: Array, w1: Array, w2: Array) -> Directions:
         """Vertex weights -> R3: sum of w_i corners_i."""
         c = self.corners
         return np.stack(
             [w0 * c[0, 0] + w1 * c[1, 0] + w2 * c[2, 0], w1 * c[1, 1] + w2 * c[2, 1], w2 * c[2, 2]], axis=-1
         )
 
-    def _weights(self, p: Array) -> tuple[Array, Array, Array]:
+    def _weights(self, p: Directions) -> tuple[Array, Array, Array]:
         """R3 -> vertex weights, by back substitution in the triangular corners."""
         c = self.corners
         w2 = p[..., 2] / c[2, 2]
@@ -172,7 +184,7 @@ class Plane:
         w0 = (p[..., 0] - w1 * c[1, 0] - w2 * c[2, 0]) / c[0, 0]
         return w0, w1, w2
 
-    def _stretch(self, unit: Array, radius: npt.ArrayLike) -> Array:
+    def _stretch(self, unit: Directions, radius: npt.ArrayLike) -> Array:
         """|z| / target of each place: the radius factor, in `raw` times the length the formula gives."""
         r = np.asarray(radius, np.float64)
         if not np.isfinite(r).all() or (r <= 0).any():
@@ -195,7 +207,7 @@ def _length(a: Array) -> float:
     return math.sqrt(_inner(a, a))
 
 
-def _checked(unit: npt.ArrayLike) -> Array:
+def _checked(unit: npt.ArrayLike) -> Directions:
     u = np.asarray(unit, np.float64)
     if u.ndim == 0 or u.shape[-1] != 3 or not (np.abs(globe.dot(u, u) - 1.0) < 1e-6).all():
         raise GeometryError("A place must be unit vectors [n, 3]: pass them through globe.normalise.")

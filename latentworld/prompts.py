@@ -9,12 +9,11 @@ from dataclasses import dataclass, field
 from threading import Lock
 from typing import TYPE_CHECKING, Any
 
+from latentworld.arrays import Array
 from latentworld.errors import PresetError
 
 if TYPE_CHECKING:
     from torch import Tensor
-
-    from latentworld.globe import Array
 
 Mixture = tuple[tuple[str, float], ...]
 """Texts and their weights, >= 0 and not all 0; only their ratios count."""

@@ -11,8 +11,8 @@ from typing import Any, Literal, get_args
 import numpy as np
 
 from latentworld import disk
+from latentworld.arrays import Array
 from latentworld.errors import GeometryError, WorldDamaged, WorldMissing
-from latentworld.globe import Array
 
 Layout = Literal["nhwc", "nchw"]
 Precision = Literal["float32", "float16"]

@@ -20,6 +20,7 @@ pytest.importorskip("zarr", reason="the extra `atlas` is not installed")
 import ray
 from surveys import PLANE, looked
 
+from latentworld.arrays import Array
 from latentworld.atlas import cluster, survey
 from latentworld.atlas.progress import ProgressPicture
 from latentworld.atlas.sampling import Adaptive, Window
@@ -29,7 +30,6 @@ from latentworld.atlas.types import Render, Rendered
 from latentworld.decoding.analytic import analytic
 from latentworld.decoding.decoder import Profile
 from latentworld.errors import AtlasError, AtlasMismatch, ClusterError, DecodeError
-from latentworld.globe import Array
 
 WINDOW = Window(alpha=(-0.5, 1.5), beta=(-0.5, 1.5), rows=20, columns=20)
 # Ray leaves sockets, pipes and its log files to the garbage collector when it is shut down

@@ -8,8 +8,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from latentworld import globe
+from latentworld.arrays import Array
 from latentworld.errors import GeometryError
-from latentworld.globe import Array
 
 prove = settings(max_examples=40)
 coordinate = st.floats(-1.0, 1.0)

@@ -12,8 +12,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from latentworld import globe
+from latentworld.arrays import Array
 from latentworld.errors import GeometryError
-from latentworld.globe import Array
 from latentworld.plane import Norm, Path, Plane
 
 prove = settings(max_examples=40)
@@ -160,7 +160,7 @@ def test_latents_are_float32_on_the_cpu() -> None:
         lambda: Path(np.arange(2), np.zeros(2), np.zeros((3, 3)), np.ones(2)),
     ],
 )
-def test_what_names_no_place_is_refused_in_one_line(call: object) -> None:
+def test_what_names_no_place_is_refused_in_one_line(call: object, unchecked: None) -> None:
     with pytest.raises(GeometryError, match=r"^[^\n]+\.$"):
         call()  # type: ignore[operator]
 

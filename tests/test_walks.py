@@ -14,8 +14,8 @@ from hypothesis import strategies as st
 from pydantic import TypeAdapter, ValidationError
 
 from latentworld import globe, walks
+from latentworld.arrays import Array
 from latentworld.errors import GeometryError
-from latentworld.globe import Array
 from latentworld.plane import Plane
 from latentworld.walks.arclength import ArcTable
 

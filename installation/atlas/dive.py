@@ -9,7 +9,7 @@ from itertools import pairwise
 import numpy as np
 from numpy.typing import NDArray
 
-from latentworld.globe import Array
+from latentworld.arrays import Array
 
 Picture = NDArray[np.uint8]
 DARK = (14, 14, 16)

@@ -26,6 +26,7 @@ from numpy.typing import NDArray
 from installation import rig
 from installation.film.output import write_text
 from installation.rig import Studio
+from latentworld.arrays import Array
 from latentworld.atlas import field, mesh, page, phases, plots, rifts, settings, store, survey
 from latentworld.atlas import folder as folders
 from latentworld.atlas import tour as tours
@@ -35,7 +36,6 @@ from latentworld.atlas.sampling import Adaptive, Globe, Window
 from latentworld.atlas.types import Atlas, Line, Mesh, Phases, Render, Site
 from latentworld.disk import writing
 from latentworld.errors import AtlasError, AtlasMismatch, OutputError
-from latentworld.globe import Array
 from latentworld.plane import Plane
 from latentworld.preset import Preset, dump, load
 

@@ -18,9 +18,9 @@ import numpy as np
 
 from installation.control.controls import Controls
 from latentworld import globe
+from latentworld.arrays import Array
 from latentworld.atlas.prior import Prior
 from latentworld.errors import AtlasError
-from latentworld.globe import Array
 from latentworld.lipschitz import Lookout, Rates, ratio
 from latentworld.pacing import PacingSpec
 from latentworld.pilot import SETTLED, Fan, Mode, Pilot, PilotSpec, PilotState, target

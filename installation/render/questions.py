@@ -31,8 +31,8 @@ from installation.control.parameters import LONGEST
 from installation.frames import develop
 from installation.render.builder import encoder_of
 from installation.rig import Studio, observed
+from latentworld.arrays import Array
 from latentworld.errors import Cancelled, ControlError, LatentWorldError
-from latentworld.globe import Array
 from latentworld.prompts import Mixture, Prompt
 
 if TYPE_CHECKING:

@@ -10,7 +10,7 @@ from typing import Any, Literal
 from installation.control.controls import Controls
 from installation.render.live_pilot import NIMBLE
 from latentworld import globe, walks
-from latentworld.globe import Array
+from latentworld.arrays import Array
 from latentworld.plane import Plane
 from latentworld.walks import Fixed, Free, Joined, Lifted, Walk, WalkSpec
 

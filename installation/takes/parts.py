@@ -14,7 +14,7 @@ from installation.control.controls import Controls
 from installation.loop import Director, Pilot, Scene
 from installation.takes.take import RecordedScene, Take
 from installation.takes.track import Recorded
-from latentworld.globe import Array
+from latentworld.arrays import Array
 from latentworld.lipschitz import Rates
 from latentworld.walks import Steering, Walk
 

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from installation.control.parameters import Value
 from installation.takes.track import Track, jumps
-from latentworld.globe import Array
+from latentworld.arrays import Array
 from latentworld.preset import Preset
 from latentworld.prompts import Mixture, Prompt
 

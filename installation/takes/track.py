@@ -17,8 +17,8 @@ import numpy.typing as npt
 from numpy.typing import NDArray
 
 from latentworld import globe
+from latentworld.arrays import Array
 from latentworld.errors import GeometryError
-from latentworld.globe import Array
 from latentworld.walks.walk import checked_strides
 
 GRAIN = 2.0**-28  # of a frame: arcs are multiples of it, so that below 2^24 frames their sums and differences are exact

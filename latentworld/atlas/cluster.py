@@ -25,6 +25,7 @@ from http.client import HTTPConnection
 from typing import Any
 from urllib.parse import urlsplit
 
+from latentworld.arrays import Array
 from latentworld.atlas import survey as alone
 from latentworld.atlas.extras import need
 from latentworld.atlas.progress import ProgressPicture
@@ -33,7 +34,6 @@ from latentworld.atlas.store import Store
 from latentworld.atlas.survey import OnBlock
 from latentworld.atlas.types import Render, Rendered
 from latentworld.errors import AtlasMismatch, ClusterError
-from latentworld.globe import Array
 
 Factory = Callable[[], Render]
 """Builds a worker's decoder and eye, in the worker; picklable. A `Vouched` Render has its settings compared."""

@@ -15,12 +15,13 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from latentworld.arrays import Integers, Pictures
 from latentworld.atlas.places import first, sampling_from
 from latentworld.atlas.sampling import Window
 from latentworld.atlas.settings import settings_of
 from latentworld.atlas.store import Store, resume_or_create
 from latentworld.atlas.thumbs import thumbnails
-from latentworld.atlas.types import Atlas, Integers, Pictures, Rendered, Thumbs
+from latentworld.atlas.types import Atlas, Rendered, Thumbs
 from latentworld.disk import writing
 from latentworld.errors import AtlasDamaged, AtlasError, AtlasMismatch, OutputExists
 from latentworld.plane import Plane

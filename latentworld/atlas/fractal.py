@@ -3,24 +3,22 @@
 from __future__ import annotations
 
 import numpy as np
-from numpy.typing import NDArray
 
+from latentworld.arrays import Array, Integers, Mask
 from latentworld.atlas.extras import need
-from latentworld.atlas.types import Integers
 from latentworld.errors import AtlasError
-from latentworld.globe import Array
 
 LEAST = 12  # cells a side: fewer have fewer than three scales
 BROADEST = 3  # a box covers at most this part of a side
 
 
-def boundary(labels: Integers | NDArray[np.bool_]) -> NDArray[np.bool_]:
+def boundary(labels: Integers | Mask) -> Mask:
     """The cells [n - 1, m - 1] of a grid of labels [n, m] whose four corners are not all of one label."""
     a, b, c, d = labels[:-1, :-1], labels[:-1, 1:], labels[1:, :-1], labels[1:, 1:]
     return np.asarray((a != b) | (a != c) | (a != d))
 
 
-def box_dimension(boundary: NDArray[np.bool_]) -> tuple[float, float]:
+def box_dimension(boundary: Mask) -> tuple[float, float]:
     """Box-counting dimension of a set of cells [n, m] and its standard error; both NaN where no cell is set.
 
     Boxes of 1, 2, 4, ... cells up to a third of the shorter side. The number of boxes that meet the set is the mean

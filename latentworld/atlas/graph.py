@@ -12,14 +12,13 @@ from functools import cached_property
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from latentworld import globe
+from latentworld.arrays import Array, Integers, Mask
 from latentworld.atlas.extras import need
 from latentworld.atlas.prior import Prior
-from latentworld.atlas.types import Atlas, Integers, Mesh
+from latentworld.atlas.types import Atlas, Mesh
 from latentworld.errors import AtlasError
-from latentworld.globe import Array
 
 AGAIN = 4.0  # times the cost of an edge that touches a place already passed, so that ways are loops, not dead ends
 
@@ -115,7 +114,7 @@ class TourGraph:
             )
         return place.astype(np.int64), points
 
-    def way(self, begin: int, end: int, passed: NDArray[np.bool_]) -> list[int]:
+    def way(self, begin: int, end: int, passed: Mask) -> list[int]:
         """Places along the cheapest way. Those `passed` [n] before are dear, and the way's own are added to them.
 
         Raises AtlasError when there is no way.

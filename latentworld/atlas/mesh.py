@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import numpy as np
 
+from latentworld.arrays import Float64, Int64, Pairs, Reals, Triangles, Units, Wholes
 from latentworld.atlas.extras import need
-from latentworld.atlas.types import Atlas, Integers, Mesh
-from latentworld.globe import Array
+from latentworld.atlas.types import Atlas, Mesh
 
 WIDE = 2.5  # HEALPix pixel sides: a whole globe has no edge above 1.6 of them, so a longer one spans a gap
 
@@ -31,19 +31,19 @@ def mesh(atlas: Atlas) -> Mesh:
     return Mesh(triangles, edges_of(triangles))
 
 
-def edges_of(triangles: Integers) -> Integers:
+def edges_of(triangles: Triangles) -> Pairs:
     """The edges [e, 2] of triangles [t, 3], each once with i < j, sorted."""
     both = np.sort(np.concatenate([triangles[:, [0, 1]], triangles[:, [1, 2]], triangles[:, [2, 0]]]), axis=1)
     return np.unique(both, axis=0)
 
 
-def _grid(rows: int, columns: int) -> Integers:
+def _grid(rows: int, columns: int) -> Triangles:
     corner = (np.arange(rows - 1)[:, None] * columns + np.arange(columns - 1)).ravel()
     down, right, across = corner + columns, corner + 1, corner + columns + 1
     return _sorted(np.concatenate([np.stack([corner, down, across], 1), np.stack([corner, across, right], 1)]))
 
 
-def _delaunay(lattice: Integers) -> Integers:
+def _delaunay(lattice: Pairs) -> Triangles:
     if len(lattice) < 3 or np.linalg.matrix_rank(lattice - lattice[0]) < 2:
         return np.empty((0, 3), dtype=np.int64)
     spatial = need("scipy.spatial")
@@ -53,7 +53,7 @@ def _delaunay(lattice: Integers) -> Integers:
     return _sorted(_turned(triangles, area)[area != 0])  # cocircular places may leave triangles of no area
 
 
-def _hull(unit: Array, wide: float) -> Integers:
+def _hull(unit: Units, wide: float) -> Triangles:
     if len(unit) < 4 or np.linalg.matrix_rank(unit - unit[0], tol=1e-9) < 3:
         return np.empty((0, 3), dtype=np.int64)
     spatial = need("scipy.spatial")
@@ -67,17 +67,17 @@ def _hull(unit: Array, wide: float) -> Integers:
     return _sorted(_turned(triangles, volume)[longest <= wide])
 
 
-def _turned(triangles: Integers, side: Array | Integers) -> Integers:
+def _turned(triangles: Triangles, side: Float64[Reals, " t"] | Int64[Wholes, " t"]) -> Triangles:
     """Triangles of a negative side the other way round."""
     return np.where(side[:, None] < 0, triangles[:, [0, 2, 1]], triangles)
 
 
-def _sorted(triangles: Integers) -> Integers:
+def _sorted(triangles: Triangles) -> Triangles:
     first = triangles.argmin(axis=1)[:, None]
     triangles = np.take_along_axis(triangles, (first + np.arange(3)) % 3, axis=1)
     return triangles[np.lexsort(triangles.T[::-1])]
 
 
-def _chain(atlas: Atlas) -> Integers:
+def _chain(atlas: Atlas) -> Pairs:
     order = np.lexsort(atlas.lattice.T[::-1])
     return np.unique(np.sort(np.stack([order[:-1], order[1:]], axis=1), axis=1), axis=0)

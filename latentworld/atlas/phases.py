@@ -6,12 +6,12 @@ from collections.abc import Callable, Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from numpy.typing import NDArray
 
+from latentworld.arrays import Array, Integers, Mask
 from latentworld.atlas.extras import need
-from latentworld.atlas.types import Atlas, Integers, Line, Mesh, Phases
+from latentworld.atlas.types import Atlas, Line, Mesh, Phases
 from latentworld.errors import AtlasError
-from latentworld.globe import Array, angle, normalise
+from latentworld.globe import angle, normalise
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -127,7 +127,7 @@ def lines(atlas: Atlas, mesh: Mesh, phases: Phases, rates: Array) -> list[Line]:
     return sorted(found, key=lambda line: -line.strength * _length(line.unit))
 
 
-def _triangles(mesh: Mesh, mixed: NDArray[np.bool_]) -> tuple[Integers, Integers]:
+def _triangles(mesh: Mesh, mixed: Mask) -> tuple[Integers, Integers]:
     """The mixed edges, counted among themselves, of triangles with two labels [., 2] and with three [., 3]."""
     count = int(mesh.edges.max(initial=0)) + 1
     ends = np.sort(np.stack([mesh.triangles, np.roll(mesh.triangles, -1, axis=1)], axis=2), axis=2)

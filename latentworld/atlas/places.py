@@ -9,11 +9,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from latentworld.arrays import Array, Integers
 from latentworld.atlas.extras import need
 from latentworld.atlas.sampling import Adaptive, Globe, Window, parse
-from latentworld.atlas.types import Integers
 from latentworld.errors import AtlasError
-from latentworld.globe import Array
 from latentworld.lipschitz import gradient
 from latentworld.plane import Plane
 

@@ -10,11 +10,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from latentworld import globe
+from latentworld.arrays import Array, Integers, Mask
 from latentworld.atlas.extras import need
 from latentworld.atlas.sampling import Globe, Window
-from latentworld.atlas.types import Atlas, Integers, Mesh
+from latentworld.atlas.types import Atlas, Mesh
 from latentworld.errors import AtlasError
-from latentworld.globe import Array
 from latentworld.lipschitz import Lookout
 
 if TYPE_CHECKING:
@@ -68,7 +68,7 @@ class Prior:
             raise AtlasError(f"the atlas does not cover {where} at radius {radii[~inside][0]:g}: blend it with a scout")
         return torch.from_numpy(self._read(corners, weights))
 
-    def covers(self, units: Array, radii: Array) -> NDArray[np.bool_]:
+    def covers(self, units: Array, radii: Array) -> Mask:
         """Whether places are covered [n]."""
         return self._located(units, radii)[2]
 
@@ -79,7 +79,7 @@ class Prior:
     def _read(self, corners: Integers, weights: Array) -> NDArray[np.float32]:
         return np.asarray((self.atlas.features[corners] * weights[:, :, None]).sum(axis=1), np.float32)
 
-    def _located(self, units: Array, radii: Array) -> tuple[Integers, Array, NDArray[np.bool_]]:
+    def _located(self, units: Array, radii: Array) -> tuple[Integers, Array, Mask]:
         """Corners [n, 3], their weights [n, 3], and whether the place is covered [n]."""
         corners, weights, inside = self._locator(np.asarray(units, np.float64))
         return corners, weights, inside & (np.abs(np.asarray(radii) - self.atlas.radius) <= SHELL)
@@ -127,7 +127,7 @@ class _Chart:
         sides = np.ptp(atlas.lattice[self.net.simplices], axis=1).max(axis=1)
         self.gap = (sides >= GAP) & isinstance(atlas.sampling, Window)
 
-    def __call__(self, units: Array) -> tuple[Integers, Array, NDArray[np.bool_]]:
+    def __call__(self, units: Array) -> tuple[Integers, Array, Mask]:
         lattice, front = _lattice(self.atlas, units)
         simplex = self.net.find_simplex(lattice, tol=EDGE)
         inside = (simplex >= 0) & front & ~self.gap[simplex]
@@ -147,7 +147,7 @@ class _Sphere:
         self.inverse = np.linalg.inv(corners.transpose(0, 2, 1))  # unit -> weights of the corners
         self.tree = need("scipy.spatial").cKDTree(globe.normalise(corners.sum(axis=1)))
 
-    def __call__(self, units: Array) -> tuple[Integers, Array, NDArray[np.bool_]]:
+    def __call__(self, units: Array) -> tuple[Integers, Array, Mask]:
         _, near = self.tree.query(units, k=min(NEAR, len(self.triangles)))
         near = near.reshape(len(units), -1)
         weights = np.einsum("nkij,nj->nki", self.inverse[near], units)
@@ -158,7 +158,7 @@ class _Sphere:
         return self.triangles[np.take_along_axis(near, best, axis=1)[:, 0]], _convex(chosen, inside), inside
 
 
-def _lattice(atlas: Atlas, units: Array) -> tuple[Array, NDArray[np.bool_]]:
+def _lattice(atlas: Atlas, units: Array) -> tuple[Array, Mask]:
     """Row and column [n, 2] of units [n, 3], fractional and far outside where they are not in front; and front [n]."""
     spec = atlas.sampling
     assert not isinstance(spec, Globe)
@@ -169,7 +169,7 @@ def _lattice(atlas: Atlas, units: Array) -> tuple[Array, NDArray[np.bool_]]:
     return np.where(inside[:, None], np.stack([row, column], axis=1), -1e6), inside
 
 
-def _convex(weights: Array, inside: NDArray[np.bool_]) -> Array:
+def _convex(weights: Array, inside: Mask) -> Array:
     """Weights without the rounding that takes them below 0; those of places outside mean nothing."""
     weights = np.maximum(np.where(inside[:, None], weights, 1.0), 0.0)
     return np.asarray(weights / weights.sum(axis=1, keepdims=True))

@@ -15,11 +15,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from latentworld import disk
+from latentworld.arrays import Pictures
 from latentworld.atlas.extras import need
 from latentworld.atlas.places import Places
 from latentworld.atlas.sampling import Adaptive, Globe, Window
 from latentworld.atlas.thumbs import shrunk
-from latentworld.atlas.types import Pictures
 
 if TYPE_CHECKING:
     from latentworld.atlas.store import Store

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import numpy as np
 
+from latentworld.arrays import Array
 from latentworld.atlas import field
 from latentworld.atlas.types import Atlas, Mesh, Site
-from latentworld.globe import Array, angle, normalise
+from latentworld.globe import angle, normalise
 
 CELLS = 3.0  # how many cells lie between two sites unless told otherwise
 

@@ -6,14 +6,14 @@ from collections.abc import Sequence
 from itertools import pairwise
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 
 from latentworld import globe
+from latentworld.arrays import Array, Integers, Mask
 from latentworld.atlas import smooth
 from latentworld.atlas.graph import TourGraph
 from latentworld.atlas.tour_stops import RIDGE
-from latentworld.atlas.types import Integers, Line
-from latentworld.globe import Array
+from latentworld.atlas.types import Line
 
 LEAPS = (48, 32, 24, 16, 12, 8, 6, 4, 3, 2)  # edges of a way that may become one great circle
 
@@ -93,7 +93,7 @@ def _direct(graph: TourGraph, begin: Array, end: Array, pitch: float) -> float:
     return float(_distances(graph.map(units, radii)).sum()) if graph.map.covers(units, radii).all() else np.inf
 
 
-def _join(graph: TourGraph, begin: Array, end: Array, passed: NDArray[np.bool_]) -> tuple[Array, Array]:
+def _join(graph: TourGraph, begin: Array, end: Array, passed: Mask) -> tuple[Array, Array]:
     places, _ = graph.nearest(np.stack([begin, end]))
     nodes = pulled(graph, graph.way(int(places[0]), int(places[1]), passed))[1:-1]
     return graph.atlas.unit[nodes], _gain(graph, nodes)

@@ -5,10 +5,10 @@ from __future__ import annotations
 from typing import Annotated, Any, Literal, Self
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 from pydantic import BaseModel, ConfigDict, Field, FiniteFloat, Strict, model_validator
 
-from latentworld.globe import Array
+from latentworld.arrays import Array, Integers
 
 Interval = Annotated[tuple[FiniteFloat, FiniteFloat], Strict(False)]
 
@@ -32,7 +32,7 @@ class _Window(_Spec):
                 raise ValueError(f"{name} runs from {low:g} to {high:g}: give the lower end first, and some width")
         return self
 
-    def coordinates(self, lattice: NDArray[np.int64] | ArrayLike) -> Array:
+    def coordinates(self, lattice: Integers | ArrayLike) -> Array:
         """alpha and beta float64 [n, 2] of rows and columns [n, 2]: the same doubles as numpy.linspace gives."""
         lattice = np.asarray(lattice, dtype=np.int64)
         axes = (np.linspace(*self.alpha, self.rows), np.linspace(*self.beta, self.columns))
@@ -49,7 +49,7 @@ class Window(_Window):
         """How many places there are."""
         return self.rows * self.columns
 
-    def lattice(self) -> NDArray[np.int64]:
+    def lattice(self) -> Integers:
         """Rows and columns [count, 2], row by row."""
         rows, columns = np.divmod(np.arange(self.count, dtype=np.int64), self.columns)
         return np.stack([rows, columns], axis=1)

@@ -9,12 +9,11 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 
 import numpy as np
-from numpy.typing import NDArray
 
 from latentworld import globe
+from latentworld.arrays import Array, Integers, Mask
 from latentworld.atlas.extras import need
 from latentworld.errors import AtlasError, GeometryError
-from latentworld.globe import Array
 from latentworld.walks.build import through
 
 PITCH = 0.2  # cells between the samples of a way
@@ -29,7 +28,7 @@ class Way:
 
     unit: Array
     gain: Array
-    pinned: NDArray[np.bool_]
+    pinned: Mask
     closed: bool
 
     def __len__(self) -> int:
@@ -137,7 +136,7 @@ def strays(curve: Array, way: Array) -> float:
     return float(2 * np.arcsin(min(max(there, back) / 2, 1.0)))
 
 
-def _picks(way: Way, count: int) -> NDArray[np.int64]:
+def _picks(way: Way, count: int) -> Integers:
     """Even samples of a way, both ends of an open one among them."""
     if way.closed:
         picks = np.linspace(0, len(way), max(3, count), endpoint=False)

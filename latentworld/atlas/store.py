@@ -25,14 +25,14 @@ from typing import Any, Self
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from latentworld.arrays import Array, Pictures
 from latentworld.atlas import chunks
 from latentworld.atlas.chunks import FORMAT, VERSION, Kept, attributes, begun, damaged, reads, slots, whole, writes
 from latentworld.atlas.extras import need
 from latentworld.atlas.places import Places, count, first, sampling_from
 from latentworld.atlas.settings import differences
-from latentworld.atlas.types import Atlas, Phases, Pictures, Rendered
+from latentworld.atlas.types import Atlas, Phases, Rendered
 from latentworld.errors import AtlasDamaged, AtlasError, AtlasMismatch, OutputExists
-from latentworld.globe import Array
 from latentworld.lipschitz import Floor
 from latentworld.plane import Plane
 from latentworld.vertices import digest

@@ -10,13 +10,13 @@ from collections.abc import Callable
 
 import numpy as np
 
+from latentworld.arrays import Array
 from latentworld.atlas.places import Places, first, next_generation
 from latentworld.atlas.progress import ProgressPicture
 from latentworld.atlas.sampling import Adaptive, Globe, Window
 from latentworld.atlas.store import Store
 from latentworld.atlas.types import Atlas, Render, Rendered
 from latentworld.errors import AtlasError
-from latentworld.globe import Array
 from latentworld.plane import Plane
 
 OnBlock = Callable[[int, int, int], None]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from latentworld.atlas.types import Pictures
+from latentworld.arrays import Pictures
 
 
 def thumbnails(pictures: Pictures, longest: int) -> Pictures:

@@ -22,11 +22,11 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from latentworld import walks
+from latentworld.arrays import Array
 from latentworld.atlas import route, smooth, tour_stops
 from latentworld.atlas.graph import TourGraph
 from latentworld.atlas.types import Atlas, Line, Mesh, Phases
 from latentworld.errors import AtlasError
-from latentworld.globe import Array
 from latentworld.plane import Plane
 
 if TYPE_CHECKING:

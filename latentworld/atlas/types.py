@@ -15,29 +15,37 @@ from functools import cached_property
 from typing import Any, Protocol
 
 import numpy as np
-from numpy.typing import NDArray
 
+from latentworld.arrays import (
+    Features,
+    Flags,
+    Float64,
+    Indices,
+    Pairs,
+    Pictures,
+    Radii,
+    Reals,
+    Triangles,
+    Units,
+    Vector,
+)
 from latentworld.atlas.sampling import Sampling, Window
-from latentworld.globe import Array
 from latentworld.lipschitz import Floor
 from latentworld.plane import Plane
-
-Integers = NDArray[np.int64]
-Pictures = NDArray[np.uint8]
 
 
 @dataclass(frozen=True, eq=False)
 class Rendered:
     """What was seen at n places: unit features float32 [n, F] and thumbnails uint8 [n, h, w, 3] (RGB)."""
 
-    features: NDArray[np.float32]
+    features: Features
     thumbs: Pictures
 
     def __len__(self) -> int:
         return len(self.features)
 
 
-Render = Callable[[Array, Array], Rendered]
+Render = Callable[[Units, Radii], Rendered]
 """Units [n, 3] and radii [n] to what is seen there; in padded batches, so that it never depends on the batch."""
 
 
@@ -62,11 +70,11 @@ class Atlas:
 
     plane: Plane
     sampling: Sampling
-    unit: Array
-    features: NDArray[np.float32]
+    unit: Units
+    features: Features
     thumbs: Thumbs | Pictures
-    lattice: Integers
-    level: Integers
+    lattice: Pairs
+    level: Indices
     radius: float = 1.0
     settings: Mapping[str, Any] = field(default_factory=dict)
     floor: Floor | None = None
@@ -76,19 +84,19 @@ class Atlas:
         return len(self.unit)
 
     @cached_property
-    def chart(self) -> tuple[Array, Array, NDArray[np.bool_]]:
+    def chart(self) -> tuple[Vector, Vector, Flags]:
         """alpha [n], beta [n] and whether the place lies on the chart's side (front [n]); see `Plane.chart`."""
         return self.plane.chart(self.unit)
 
     @cached_property
-    def coordinates(self) -> Array:
+    def coordinates(self) -> Float64[Reals, "n 2"]:
         """alpha and beta [n, 2]: of a window exactly as sampled, else from the chart."""
         if self.sampling.kind == "globe":
             return np.stack(self.chart[:2], axis=1)
         return self.sampling.coordinates(self.lattice)
 
     @cached_property
-    def points(self) -> Array:
+    def points(self) -> Units:
         """The places in R3 [n, 3], in latent units: latent distances are Euclidean here."""
         return self.plane.points(self.unit, self.radius)
 
@@ -103,8 +111,8 @@ class Atlas:
 class Mesh:
     """Neighbourhood: triangles int64 [t, 3] of places, and their edges int64 [e, 2], each once with i < j."""
 
-    triangles: Integers
-    edges: Integers
+    triangles: Triangles
+    edges: Pairs
 
 
 @dataclass(frozen=True, eq=False)
@@ -112,8 +120,8 @@ class Phases:
     """What kind of picture lies at each place: label int64 [n] into `names`, and how sure, float64 [n] in 0..1."""
 
     names: Sequence[str]
-    label: Integers
-    confidence: Array
+    label: Indices
+    confidence: Vector
 
 
 @dataclass(frozen=True, eq=False)
@@ -124,8 +132,8 @@ class Line:
     """
 
     between: tuple[int, int]
-    line: Array
-    unit: Array
+    line: Float64[Reals, "n 2"]
+    unit: Units
     strength: float
     closed: bool
 

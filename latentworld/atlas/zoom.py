@@ -9,13 +9,13 @@ from typing import Literal
 
 import numpy as np
 
+from latentworld.arrays import Array, Integers
 from latentworld.atlas import field, fractal, rifts
 from latentworld.atlas.mesh import mesh as build
 from latentworld.atlas.sampling import Window
 from latentworld.atlas.survey import in_memory
-from latentworld.atlas.types import Atlas, Integers, Mesh, Render
+from latentworld.atlas.types import Atlas, Mesh, Render
 from latentworld.errors import AtlasError
-from latentworld.globe import Array
 from latentworld.lipschitz import Floor
 from latentworld.plane import Plane
 

@@ -18,8 +18,9 @@ from itertools import product
 from typing import TYPE_CHECKING
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 
+from latentworld.arrays import Array, Integers
 from latentworld.decoding.batches import check_latents
 from latentworld.decoding.decoder import Profile, Progress, Watch
 from latentworld.decoding.figures import Figures
@@ -31,7 +32,6 @@ from latentworld.prompts import Prompt
 if TYPE_CHECKING:
     from torch import Tensor
 
-Array = NDArray[np.float64]
 
 SHELL = np.sqrt(3.0)  # world units: the typical norm of a sample of N(0, I_3)
 RANGE = 16.0  # x_0 is written into a pixel as 1/2 + x_0 / RANGE; |x_0| <= 4 at three times the shell and sigma = .5
@@ -249,7 +249,7 @@ class AnalyticDecoder:
         tangential = jacobian @ (np.eye(3) - unit[:, :, None] * unit[:, None])
         return np.asarray(np.linalg.norm(tangential, ord=2, axis=(1, 2)))
 
-    def basin(self, unit: Array, radius: ArrayLike = 1.0) -> NDArray[np.int64]:
+    def basin(self, unit: Array, radius: ArrayLike = 1.0) -> Integers:
         """The mode nearest to where the flow really ends [n]."""
         x = self.mixture.flow(unit * (np.asarray(radius, dtype=np.float64)[..., None] * SHELL))
         return np.asarray(np.linalg.norm(x[:, None] - self.mixture.modes, axis=2).argmin(axis=1), dtype=np.int64)

@@ -8,7 +8,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-Array = NDArray[np.float64]
+from latentworld.arrays import Array
+
 Picture = NDArray[np.float32]
 
 BLEND = 0.35  # world units: how far from a mode its figure still shows; modes lie 0.5 to 2 apart

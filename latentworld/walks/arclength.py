@@ -8,8 +8,9 @@ from itertools import pairwise
 
 import numpy as np
 
+from latentworld.arrays import Float64, Reals, Units, Vector
 from latentworld.errors import GeometryError
-from latentworld.globe import Array, dot
+from latentworld.globe import dot
 
 _CELLS, _NODES = 128, 4  # cells per knot interval, subintervals per cell: pace even to 1e-7 on the walks' curves
 _SPREAD, _FEWEST = 4096, 16  # cells of all intervals together: hundreds of waypoints lie too near for 128 cells each
@@ -23,16 +24,16 @@ class ArcTable:
     float64[cells, 5]. No piece looks across a knot, so corners of the curve's speed cost no precision.
     """
 
-    starts: Array
-    nodes: Array
-    coefficients: Array
+    starts: Float64[Reals, " ends"]
+    nodes: Float64[Reals, "ends-1 5"]
+    coefficients: Float64[Reals, "ends-1 5"]
 
     @property
     def length(self) -> float:
         """Arc length of the whole curve."""
         return float(self.starts[-1])
 
-    def at(self, s: Array) -> Array:
+    def at(self, s: Vector) -> Vector:
         """Parameter at arc lengths s [n] in 0..length."""
         cell = np.clip(np.searchsorted(self.starts, s, side="right") - 1, 0, len(self.nodes) - 1)
         x, nodes, c = s - self.starts[cell], self.nodes[cell], self.coefficients[cell]
@@ -49,7 +50,7 @@ class ArcTable:
         return ArcTable(np.array([0.0, length]), np.zeros((1, 5)), np.array([[0.0, span / length, 0.0, 0.0, 0.0]]))
 
     @staticmethod
-    def measure(curve: Callable[[Array], Array], knots: Array) -> ArcTable:
+    def measure(curve: Callable[[Vector], Float64[Reals, "n m"]], knots: Vector) -> ArcTable:
         """Measure curve: t [n] -> points [n, m], smooth between its knots.
 
         Arc lengths are chords with Richardson's correction, (4 (halves) - whole) / 3: error of fourth order.
@@ -71,12 +72,12 @@ class ArcTable:
         return ArcTable(starts, nodes, _divided_differences(nodes, t))
 
 
-def _chords(v: Array) -> Array:
-    length: Array = np.sqrt(dot(v, v))
+def _chords(v: Units) -> Vector:
+    length: Vector = np.sqrt(dot(v, v))
     return length
 
 
-def _divided_differences(x: Array, y: Array) -> Array:
+def _divided_differences(x: Float64[Reals, "cells k"], y: Float64[Reals, "cells k"]) -> Float64[Reals, "cells k"]:
     """Newton coefficients of the polynomials through (x, y), each [cells, k], one a row."""
     c = y.copy()
     for order in range(1, x.shape[1]):

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from latentworld.globe import Array
+from latentworld.arrays import Radii, Vector
 
 
 @dataclass(frozen=True)
@@ -23,9 +23,9 @@ class Breath:
         """Whether the radius never changes."""
         return math.isinf(self.period) or self.radius == 1.0
 
-    def __call__(self, phi: Array) -> Array:
+    def __call__(self, phi: Vector) -> Radii:
         """Radius factors at phi [n]."""
         if self.constant:
             return np.full(np.shape(phi), self.radius)
-        wave: Array = np.sin(np.pi * (phi / self.period))
+        wave: Vector = np.sin(np.pi * (phi / self.period))
         return 1.0 + (self.radius - 1.0) * wave * wave

@@ -7,8 +7,8 @@ import math
 import numpy as np
 
 from latentworld import globe
+from latentworld.arrays import Float64, Radii, Reals, Units
 from latentworld.errors import GeometryError
-from latentworld.globe import Array
 from latentworld.plane import Plane
 from latentworld.walks import curves
 from latentworld.walks.breath import Breath
@@ -82,7 +82,7 @@ def _waypoints(spec: Waypoints, plane: Plane) -> curves.Arcs:
     return through(np.stack(units), np.array(radii), spec.closed)
 
 
-def through(stops: Array, radii: Array, closed: bool) -> curves.Arcs:
+def through(stops: Units, radii: Radii, closed: bool) -> curves.Arcs:
     """The curve of a Waypoints walk: through stops [m, 3] with radii [m], back to the first where it is closed.
 
     Raises GeometryError for neighbours that are equal or antipodal.
@@ -95,7 +95,7 @@ def through(stops: Array, radii: Array, closed: bool) -> curves.Arcs:
     return curves.biarcs(stops, _headings(stops, apart, closed), radii, closed)
 
 
-def _headings(stops: Array, apart: Array, closed: bool) -> Array:
+def _headings(stops: Float64[Reals, "m 3"], apart: Float64[Reals, " m-1"], closed: bool) -> Float64[Reals, "m 3"]:
     """Headings at waypoints [m + 1, 3]: Catmull-Rom with uneven knots, mean of the way in and out, the shorter
     counting more; across where the way turns back on itself; straight off at the ends of an open curve."""
     out, back = globe.tangent(stops[:-1], stops[1:]), globe.tangent(stops[1:], stops[:-1])

@@ -7,14 +7,14 @@ import math
 import numpy as np
 
 from latentworld import globe
+from latentworld.arrays import Unit
 from latentworld.errors import GeometryError
-from latentworld.globe import Array
 from latentworld.plane import Plane
 
 NAMED = {"z0": (0.0, 0.0), "z1": (1.0, 0.0), "z2": (0.0, 1.0), "centre": (1 / 3, 1 / 3), "corner": (1.0, 1.0)}
 
 
-def place(plane: Plane, point: str | tuple[float, ...]) -> tuple[Array, float]:
+def place(plane: Plane, point: str | tuple[float, ...]) -> tuple[Unit, float]:
     """Unit [3] and radius of a point: a name (`-` before it: its antipode), (alpha, beta) or (alpha, beta, radius).
 
     A negative radius is the antipode's: so the far side, which the chart lacks, has coordinates too. Raises
@@ -32,7 +32,7 @@ def place(plane: Plane, point: str | tuple[float, ...]) -> tuple[Array, float]:
     return (-unit if radius < 0 else unit), abs(radius)
 
 
-def heading(plane: Plane, unit: Array, degrees: float) -> Array:
+def heading(plane: Plane, unit: Unit, degrees: float) -> Unit:
     """Heading [3] at a unit [3]: 0 toward growing alpha, left (in the cell: toward growing beta) positive."""
     edges = plane.corners[1:] - plane.corners[0]
     # Renormalising only drops the radial part of dz/dalpha = z1 - z0; where that is all of it, beta serves.

@@ -9,21 +9,21 @@ from typing import Protocol
 import numpy as np
 
 from latentworld import globe
+from latentworld.arrays import Float64, Radii, Reals, Unit, Units, Vector
 from latentworld.errors import GeometryError
-from latentworld.globe import Array
 
 
 class Curve(Protocol):
     """t [n] from the first knot, 0, to the last; smooth between knots, its direction continuous across them."""
 
     @property
-    def knots(self) -> Array:
+    def knots(self) -> Vector:
         """float64[k], increasing from 0."""
 
-    def unit(self, t: Array) -> Array:
+    def unit(self, t: Vector) -> Units:
         """Units [n, 3]."""
 
-    def radius(self, t: Array) -> Array:
+    def radius(self, t: Vector) -> Radii:
         """Radius factors [n]."""
 
 
@@ -31,23 +31,23 @@ class Curve(Protocol):
 class Circle:
     """Small circle at `latitude` (radians) about the great circle through centre along heading; t in 0..2 pi."""
 
-    centre: Array
-    heading: Array
+    centre: Unit
+    heading: Unit
     latitude: float = 0.0
     phase: float = 0.0
     direction: int = 1
 
     @property
-    def knots(self) -> Array:
+    def knots(self) -> Vector:
         return np.linspace(0.0, 2.0 * math.pi, 5)
 
-    def unit(self, t: Array) -> Array:
+    def unit(self, t: Vector) -> Units:
         a = (self.direction * t + self.phase)[:, None]
         ring = np.cos(a) * self.centre + np.sin(a) * self.heading
         up = globe.cross(self.centre, self.heading)
         return globe.normalise(math.cos(self.latitude) * ring + math.sin(self.latitude) * up)
 
-    def radius(self, t: Array) -> Array:
+    def radius(self, t: Vector) -> Radii:
         return np.ones(t.shape)
 
 
@@ -55,17 +55,17 @@ class Circle:
 class Lissajous:
     """x = a sin(m t + phase), y = b sin(n t), radians of arc from the centre (exponential map); t in 0..2 pi."""
 
-    centre: Array
-    heading: Array
+    centre: Unit
+    heading: Unit
     amplitudes: tuple[float, float]
     frequencies: tuple[int, int]
     phase: float
 
     @property
-    def knots(self) -> Array:
+    def knots(self) -> Vector:
         return np.linspace(0.0, 2.0 * math.pi, 4 * max(self.frequencies) + 1)
 
-    def unit(self, t: Array) -> Array:
+    def unit(self, t: Vector) -> Units:
         x = self.amplitudes[0] * np.sin(self.frequencies[0] * t + self.phase)
         y = self.amplitudes[1] * np.sin(self.frequencies[1] * t)
         away = np.hypot(x, y)[:, None]
@@ -73,7 +73,7 @@ class Lissajous:
         sinc = np.sinc(away / np.pi)  # sin(away) / away
         return globe.normalise(np.cos(away) * self.centre + sinc * (x[:, None] * self.heading + y[:, None] * side))
 
-    def radius(self, t: Array) -> Array:
+    def radius(self, t: Vector) -> Radii:
         return np.ones(t.shape)
 
 
@@ -81,14 +81,14 @@ class Lissajous:
 class Spiral:
     """Distance start * shrink^(t / 2 pi) radians from the centre, t the angle round it, in 0..2 pi turns."""
 
-    centre: Array
-    heading: Array
+    centre: Unit
+    heading: Unit
     start: float
     shrink: float
     turns: float
 
     @property
-    def knots(self) -> Array:
+    def knots(self) -> Vector:
         return np.array([0.0, 2.0 * math.pi * self.turns])
 
     @property
@@ -96,13 +96,13 @@ class Spiral:
         """Radians of globe travel per radian of t, at the outer end."""
         return math.hypot(math.sin(self.start), self.start * math.log(self.shrink) / (2.0 * math.pi))
 
-    def unit(self, t: Array) -> Array:
+    def unit(self, t: Vector) -> Units:
         away = (self.start * self.shrink ** (t / (2.0 * math.pi)))[:, None]
         side = globe.cross(self.centre, self.heading)
         out = np.cos(t)[:, None] * self.heading + np.sin(t)[:, None] * side
         return globe.normalise(np.cos(away) * self.centre + np.sin(away) * out)
 
-    def radius(self, t: Array) -> Array:
+    def radius(self, t: Vector) -> Radii:
         return np.ones(t.shape)
 
 
@@ -113,26 +113,26 @@ class Arcs:
     knots: float64[k + 1], where arcs begin, and the end. Radii: cubics in Bezier form [m, 4] between marks [m + 1].
     """
 
-    knots: Array
-    starts: Array
-    headings: Array
-    curvatures: Array
-    marks: Array
-    radii: Array
+    knots: Float64[Reals, " ends"]
+    starts: Float64[Reals, "ends-1 3"]
+    headings: Float64[Reals, "ends-1 3"]
+    curvatures: Float64[Reals, " ends-1"]
+    marks: Float64[Reals, " m"]
+    radii: Float64[Reals, "m-1 4"]
 
-    def unit(self, t: Array) -> Array:
+    def unit(self, t: Vector) -> Units:
         i = np.clip(np.searchsorted(self.knots, t, side="right") - 1, 0, len(self.starts) - 1)
         return globe.arc(self.starts[i], self.headings[i], t - self.knots[i], self.curvatures[i])[0]
 
-    def radius(self, t: Array) -> Array:
+    def radius(self, t: Vector) -> Radii:
         i = np.clip(np.searchsorted(self.marks, t, side="right") - 1, 0, len(self.radii) - 1)
         x, r = (t - self.marks[i]) / (self.marks[i + 1] - self.marks[i]), self.radii[i]
         y = 1.0 - x
-        value: Array = y**3 * r[:, 0] + 3 * y * y * x * r[:, 1] + 3 * y * x * x * r[:, 2] + x**3 * r[:, 3]
+        value: Radii = y**3 * r[:, 0] + 3 * y * y * x * r[:, 1] + 3 * y * x * x * r[:, 2] + x**3 * r[:, 3]
         return value
 
 
-def biarcs(stops: Array, headings: Array, radii: Array, closed: bool) -> Arcs:
+def biarcs(stops: Units, headings: Units, radii: Radii, closed: bool) -> Arcs:
     """The smooth curve through stops [m + 1, 3] with headings [m + 1, 3] and radii [m + 1]: two arcs between stops.
 
     Equal-length biarcs: tangent points q0 = p0 + d h0 and q1 = p1 - d h1 with |q1 - q0| = 2 d, joint (q0 + q1)/2, which
@@ -154,7 +154,7 @@ def biarcs(stops: Array, headings: Array, radii: Array, closed: bool) -> Arcs:
     return Arcs(knots, starts, ways, curvatures, knots[::2], _cubics(radii, np.diff(knots[::2]), closed))
 
 
-def _arc_to(p: Array, h: Array, q: Array) -> tuple[Array, Array]:
+def _arc_to(p: Units, h: Units, q: Units) -> tuple[Vector, Vector]:
     """Length and geodesic curvature of the arc from p with heading h to q: globe.arc's closed form solved for both."""
     chord = q - p
     square = globe.dot(chord, chord)
@@ -163,7 +163,7 @@ def _arc_to(p: Array, h: Array, q: Array) -> tuple[Array, Array]:
     return 2.0 * np.arctan2(square * w / 2, globe.dot(chord, h)) / w, curvature
 
 
-def _cubics(r: Array, widths: Array, closed: bool) -> Array:
+def _cubics(r: Float64[Reals, " m"], widths: Float64[Reals, " m-1"], closed: bool) -> Float64[Reals, "m-1 4"]:
     """Radii through r [m + 1] over widths [m], [m, 4]: slopes are harmonic means, flat at extremes (Fritsch and
     Butland), so that the radius stays between its neighbours."""
     secants = np.diff(r) / widths

@@ -9,8 +9,8 @@ from typing import Literal
 import numpy as np
 import numpy.typing as npt
 
+from latentworld.arrays import Flags, Radii, Units, Vector
 from latentworld.errors import GeometryError
-from latentworld.globe import Array
 from latentworld.plane import Plane
 from latentworld.walks.arclength import ArcTable
 from latentworld.walks.breath import Breath
@@ -40,7 +40,7 @@ class Fixed:
         """Latent arc length of one lap (closed) or one way (open)."""
         return self.reach.length
 
-    def ahead(self, strides: npt.ArrayLike, curvature: float = 0.0) -> tuple[Array, Array]:
+    def ahead(self, strides: npt.ArrayLike, curvature: float = 0.0) -> tuple[Units, Radii]:
         """Units [n, 3] and radii [n] at strides [n]; curvature is ignored. Raises GeometryError if not finite."""
         phi = self.reach.at(self._folded(self.begin + self.way * (self.arc + checked_strides(strides)))[0])
         t = self.turns.at(phi)
@@ -67,7 +67,7 @@ class Fixed:
         here = self.place if place is None else place
         return replace(self, begin=here - way * self.arc, way=way, closed=closed)
 
-    def _folded(self, s: Array) -> tuple[Array, npt.NDArray[np.bool_]]:
+    def _folded(self, s: Vector) -> tuple[Vector, Flags]:
         """Arc lengths [n] of any size on the curve, 0..length, and whether it is on the way back there."""
         if self.closed:
             return np.mod(s, self.length), np.zeros(s.shape, np.bool_)
@@ -83,7 +83,7 @@ def fixed(curve: Curve, plane: Plane, closed: bool, radius: float = 1.0, breaths
     turns = ArcTable.measure(curve.unit, curve.knots)
     breath = _breath(turns.length, radius, breaths)
 
-    def place(phi: Array) -> Array:
+    def place(phi: Vector) -> Units:
         t = turns.at(phi)
         return plane.points(curve.unit(t), curve.radius(t) * breath(phi))
 
@@ -107,7 +107,7 @@ def _breath(travel: float, radius: float, breaths: float) -> Breath:
     return Breath(radius, travel / max(1, round(breaths * travel / (2.0 * math.pi))))
 
 
-def _knots(curve: Curve, turns: ArcTable, breath: Breath) -> Array:
+def _knots(curve: Curve, turns: ArcTable, breath: Breath) -> Vector:
     """Globe travel at the curve's knots, and between them enough more that a breath spans two intervals."""
     cells = (len(turns.starts) - 1) // (len(curve.knots) - 1)
     knots = turns.starts[::cells]

@@ -9,8 +9,8 @@ import numpy as np
 import numpy.typing as npt
 
 from latentworld import globe
+from latentworld.arrays import Float64, Radii, Reals, Unit, Units, Vector
 from latentworld.errors import GeometryError
-from latentworld.globe import Array
 from latentworld.walks.arclength import ArcTable
 from latentworld.walks.breath import Breath
 from latentworld.walks.walk import checked_strides
@@ -27,17 +27,17 @@ class Wind:
     strength: float
     scale: float
     seed: int
-    waves: tuple[Array, Array] = field(init=False, repr=False)
+    waves: tuple[Vector, Vector] = field(init=False, repr=False)
 
     def __post_init__(self) -> None:
         draw = np.random.RandomState(self.seed)  # the one generator whose stream numpy promises never to change
         frequencies = 2.0 * math.pi / self.scale * draw.uniform(0.2, 1.8, _WAVES)
         object.__setattr__(self, "waves", (frequencies, draw.uniform(0.0, 2.0 * math.pi, _WAVES)))
 
-    def __call__(self, phi: Array) -> Array:
+    def __call__(self, phi: Vector) -> Vector:
         """Curvatures at phi [n]."""
         frequencies, phases = self.waves
-        gusts: Array = np.cos(phi[:, None] * frequencies + phases).sum(axis=1)
+        gusts: Vector = np.cos(phi[:, None] * frequencies + phases).sum(axis=1)
         return self.strength * math.sqrt(2.0 / _WAVES) * gusts
 
 
@@ -48,8 +48,8 @@ class Free:
     the bend is constant and the path is globe.arc's closed form. How ticks cut the path therefore changes nothing.
     """
 
-    unit: Array
-    heading: Array
+    unit: Unit
+    heading: Unit
     target: float
     breath: Breath = field(default_factory=Breath)
     wind: Wind | None = None
@@ -63,7 +63,7 @@ class Free:
         """Endless."""
         return None
 
-    def ahead(self, strides: npt.ArrayLike, curvature: float = 0.0) -> tuple[Array, Array]:
+    def ahead(self, strides: npt.ArrayLike, curvature: float = 0.0) -> tuple[Units, Radii]:
         """Units [n, 3] and radii [n] at strides [n], under a steady curvature. Raises GeometryError if not finite."""
         frames, _, phi = self._run(checked_strides(strides), curvature)
         return globe.normalise(frames[:, :, 0]), self.breath(phi)
@@ -78,7 +78,7 @@ class Free:
         """The walk with its heading turned by `angle` radians at once, left positive."""
         return replace(self, heading=globe.turn(self.unit, self.heading, angle))
 
-    def _run(self, strides: Array, curvature: float) -> tuple[Array, Array, Array]:
+    def _run(self, strides: Vector, curvature: float) -> tuple[Float64[Reals, "n 3 3"], Vector, Vector]:
         """Moving frames [n, 3, 3] with columns u, h, n, bends [n] and globe travel [n] at the strides."""
         if not math.isfinite(curvature):
             raise GeometryError("The steering's curvature is not finite: check the rates the pilot was given.")
@@ -96,7 +96,7 @@ class Free:
         motion = _motions(bends[cell], phi - starts[cell])
         return (frames[cell][:, :, :, None] * motion[:, None, :, :]).sum(axis=2), bends[cell], phi
 
-    def _bends(self, grid: Array, curvature: float) -> Array:
+    def _bends(self, grid: Vector, curvature: float) -> Vector:
         """The bend over each cell of the grid: the present one, then on toward what is asked at the rate of `ease`."""
         asked = curvature + (self.wind(grid) if self.wind else np.zeros(len(grid)))
         bends, most = [self.bend], self.ease * CELL
@@ -104,7 +104,7 @@ class Free:
             bends.append(bends[-1] + min(max(goal - bends[-1], -most), most))
         return np.array(bends)
 
-    def _travel(self, arc: Array) -> Array:
+    def _travel(self, arc: Vector) -> Vector:
         """Globe travel in radians at arc lengths from the start."""
         if self.reach is None:
             return arc / (self.target * self.breath.radius)
@@ -113,12 +113,12 @@ class Free:
 
 
 def free(
-    unit: Array, heading: Array, target: float, breath: Breath, ease: float = math.inf, wind: Wind | None = None
+    unit: Unit, heading: Unit, target: float, breath: Breath, ease: float = math.inf, wind: Wind | None = None
 ) -> Free:
     """A free walk at its start. A breath is measured along a great circle: |dz|^2 = target^2 (r^2 + r'^2)."""
 
-    def one_breath(phi: Array) -> Array:
-        circle: Array = np.stack([np.cos(phi), np.sin(phi), 0.0 * phi], axis=1)
+    def one_breath(phi: Vector) -> Units:
+        circle: Units = np.stack([np.cos(phi), np.sin(phi), 0.0 * phi], axis=1)
         return circle * (target * breath(phi))[:, None]
 
     reach = None if breath.constant else ArcTable.measure(one_breath, np.linspace(0.0, breath.period, 5))
@@ -127,7 +127,7 @@ def free(
     return Free(unit, heading, target, breath, wind, ease, bend=bend, reach=reach)
 
 
-def _motions(bends: Array, lengths: Array) -> Array:
+def _motions(bends: Vector, lengths: Vector) -> Float64[Reals, "n 3 3"]:
     """Motion of the frame (u, h, n) along a small circle, [n, 3, 3]: exp(W l) by Rodrigues, W the Darboux matrix."""
     w = np.sqrt(1.0 + bends * bends)
     turning = np.zeros((len(bends), 3, 3))

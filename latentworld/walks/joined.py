@@ -9,13 +9,16 @@ import numpy as np
 import numpy.typing as npt
 
 from latentworld import globe
+from latentworld.arrays import Radii, Unit, Units
 from latentworld.errors import GeometryError
-from latentworld.globe import Array
 from latentworld.plane import Plane
 from latentworld.walks.curves import biarcs
 from latentworld.walks.fixed import Fixed, fixed
 from latentworld.walks.free import Free
 from latentworld.walks.walk import Walk, checked_strides
+
+Bearing = tuple[Unit, Unit, float]
+"""Where a walk is and which way it goes: place, heading, radius."""
 
 PROBE = 1e-3  # latent arc over which the heading of a walk that knows none is read off
 MERGES = 96  # places of a fixed walk that are tried as the end of the way onto it
@@ -30,7 +33,7 @@ class Joined:
 
     way: Fixed
     then: Fixed
-    start: tuple[Array, Array, float]  # unit [3], heading [3], radius
+    start: Bearing  # unit [3], heading [3], radius
     arc: float = 0.0
 
     @property
@@ -38,7 +41,7 @@ class Joined:
         """Of the whole walk that follows: one lap or one way."""
         return self.then.length
 
-    def ahead(self, strides: npt.ArrayLike, curvature: float = 0.0) -> tuple[Array, Array]:
+    def ahead(self, strides: npt.ArrayLike, curvature: float = 0.0) -> tuple[Units, Radii]:
         """Units [n, 3] and radii [n] at strides [n]; curvature is ignored."""
         s = self.arc + checked_strides(strides)
         before = s < self.way.length
@@ -54,7 +57,7 @@ class Joined:
         return self.then.advance(s - self.way.length) if s >= self.way.length else replace(self, arc=s)
 
 
-def bearing(walk: Walk) -> tuple[Array, Array, float]:
+def bearing(walk: Walk) -> Bearing:
     """Where a walk is and which way it goes: unit [3], heading [3], radius."""
     if isinstance(walk, Free):
         return walk.unit, walk.heading, float(walk.ahead(0.0)[1][0])
@@ -76,7 +79,7 @@ def departed(walk: Walk, like: Free) -> Free:
     return replace(like, unit=unit, heading=heading, breath=breath, arc=walk.arc, bend=bend)
 
 
-def recentred(walk: Free, unit: Array) -> Free:
+def recentred(walk: Free, unit: Unit) -> Free:
     """The walk at another place, its heading carried there along the great circle (parallel transport)."""
     away = float(globe.angle(walk.unit, unit))
     if away < THERE or away > math.pi - THERE:  # no great circle: the heading itself is as good
@@ -109,7 +112,7 @@ def joined(walk: Walk, onto: Fixed, plane: Plane) -> Joined | Fixed:
     return onto_at(start, targets[best], plane)
 
 
-def onto_at(start: tuple[Array, Array, float], then: Fixed, plane: Plane) -> Joined:
+def onto_at(start: Bearing, then: Fixed, plane: Plane) -> Joined:
     """The way from a start (unit, heading, radius) to where `then` is. Raises GeometryError where there is none."""
     unit, heading, radius = bearing(then)
     inner = np.array([start[2], radius])
@@ -117,7 +120,7 @@ def onto_at(start: tuple[Array, Array, float], then: Fixed, plane: Plane) -> Joi
     return Joined(fixed(arcs, plane, closed=False), then, start)
 
 
-def _cost(start: tuple[Array, Array, float], end: tuple[Array, Array, float]) -> float:
+def _cost(start: Bearing, end: Bearing) -> float:
     """Length of the way between two bearings, sharp turns counting more; infinite where there is none."""
     try:
         arcs = biarcs(np.stack([start[0], end[0]]), np.stack([start[1], end[1]]), np.ones(2), closed=False)

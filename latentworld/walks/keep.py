@@ -9,8 +9,8 @@ from typing import Any
 import numpy as np
 
 from latentworld import globe
+from latentworld.arrays import Unit
 from latentworld.errors import GeometryError
-from latentworld.globe import Array
 from latentworld.plane import Plane
 from latentworld.walks.breath import Breath
 from latentworld.walks.build import build
@@ -75,7 +75,7 @@ def _fixed(kept: Mapping[str, Any], walk: Fixed) -> Fixed:
     return replace(walk, begin=begin, arc=arc, way=1 if kept["way"] == 1 else -1, closed=bool(kept["closed"]))
 
 
-def _unit(values: Any) -> Array:
+def _unit(values: Any) -> Unit:
     """As it was kept, to the last bit; ValueError where it is none."""
     unit = np.array(values, np.float64)
     if unit.shape != (3,) or not abs(float(globe.dot(unit, unit)) - 1.0) < 1e-6:

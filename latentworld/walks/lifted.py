@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 import numpy.typing as npt
 
-from latentworld.globe import Array
+from latentworld.arrays import Radii, Units
 from latentworld.walks.walk import Walk
 
 
@@ -28,7 +28,7 @@ class Lifted:
         """The walk's."""
         return self.walk.length
 
-    def ahead(self, strides: npt.ArrayLike, curvature: float = 0.0) -> tuple[Array, Array]:
+    def ahead(self, strides: npt.ArrayLike, curvature: float = 0.0) -> tuple[Units, Radii]:
         """The walk's units [n, 3], and the radius [n]."""
         units, _ = self.walk.ahead(strides, curvature)
         return units, np.full(len(units), self.radius)

@@ -9,8 +9,8 @@ from typing import Protocol, TypeVar
 import numpy as np
 import numpy.typing as npt
 
+from latentworld.arrays import Flags, Indices, Radii, Unit, Units, Vector
 from latentworld.errors import GeometryError
-from latentworld.globe import Array
 from latentworld.plane import Path
 
 
@@ -25,7 +25,7 @@ class Walk(Protocol):
     def length(self) -> float | None:
         """Arc length of the whole path or of one lap; None when endless. Walks go on past it: see each kind."""
 
-    def ahead(self, strides: npt.ArrayLike, curvature: float = 0.0) -> tuple[Array, Array]:
+    def ahead(self, strides: npt.ArrayLike, curvature: float = 0.0) -> tuple[Units, Radii]:
         """Units float64[n, 3] and radii float64[n] at arc lengths [n] >= 0 ahead, the state unchanged."""
 
     def advance(self, stride: float, curvature: float = 0.0) -> Walk:
@@ -36,11 +36,11 @@ class FreeWalk(Walk, Protocol):
     """A walk that can be steered: it has a heading, and curvature bends it (left positive)."""
 
     @property
-    def unit(self) -> Array:
+    def unit(self) -> Unit:
         """Where it is, float64[3]."""
 
     @property
-    def heading(self) -> Array:
+    def heading(self) -> Unit:
         """Which way it goes, float64[3], unit and tangent."""
 
     def advance(self, stride: float, curvature: float = 0.0) -> FreeWalk:
@@ -54,10 +54,10 @@ class Tick(Protocol):
     """The frames a clock asks for next: index int64[n], time float64[n] in seconds."""
 
     @property
-    def index(self) -> npt.NDArray[np.int64]: ...
+    def index(self) -> Indices: ...
 
     @property
-    def time(self) -> Array: ...
+    def time(self) -> Vector: ...
 
 
 @dataclass(frozen=True, eq=False)
@@ -70,8 +70,8 @@ class Steering:
     """
 
     curvature: float
-    strides: Array
-    marked: npt.NDArray[np.bool_]
+    strides: Vector
+    marked: Flags
 
 
 AnyWalk = TypeVar("AnyWalk", bound=Walk)
@@ -96,7 +96,7 @@ def step(walk: AnyWalk, steering: Steering, tick: Tick) -> tuple[AnyWalk, Path]:
     return walk.advance(float(strides[-1]), steering.curvature), path  # type: ignore[return-value]
 
 
-def checked_strides(strides: npt.ArrayLike) -> Array:
+def checked_strides(strides: npt.ArrayLike) -> Vector:
     """Strides as float64[n]. Raises GeometryError when one is negative or not finite."""
     s = np.atleast_1d(np.asarray(strides, np.float64))
     if s.ndim != 1 or not np.isfinite(s).all() or (s < 0).any():

@@ -15,6 +15,7 @@ from typing import Any
 import numpy as np
 from PIL import Image
 
+from latentworld.arrays import Array
 from latentworld.atlas.plots.cells import owners, smoothed, spacing, strides, to_lattice
 from latentworld.atlas.plots.maps import floor_rate
 from latentworld.atlas.plots.regions import tinted
@@ -24,7 +25,7 @@ from latentworld.atlas.sampling import Globe
 from latentworld.atlas.types import Atlas, Line, Phases, Site
 from latentworld.disk import save as write_file
 from latentworld.errors import AtlasError
-from latentworld.globe import Array, normalise
+from latentworld.globe import normalise
 
 PIXELS = 11e6  # of all thumbnails together: 2,500 at 64 px and a little more
 BYTES = 11e6  # of their sheets; base64 adds a third

@@ -11,11 +11,11 @@ from typing import Any, cast
 import numpy as np
 from PIL import Image
 
+from latentworld.arrays import Array, Integers, Pictures
 from latentworld.atlas.extras import need
 from latentworld.atlas.sampling import Adaptive, Globe, Window
-from latentworld.atlas.types import Atlas, Integers, Pictures
+from latentworld.atlas.types import Atlas
 from latentworld.errors import AtlasError
-from latentworld.globe import Array
 
 
 def flat(atlas: Atlas) -> Window | Adaptive:

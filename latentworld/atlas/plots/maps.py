@@ -8,12 +8,11 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from numpy.typing import NDArray
 
+from latentworld.arrays import Array, Integers, Pictures
 from latentworld.atlas.plots.cells import flat, mosaic, owners, smoothed, spacing, spread
 from latentworld.atlas.plots.style import DARK, Paper, axes_at, caption, glow, inscribe, number, rate_bar, scale, sheet
-from latentworld.atlas.types import Atlas, Pictures
-from latentworld.globe import Array
+from latentworld.atlas.types import Atlas
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -163,7 +162,7 @@ def _indexed(ruler: Ruler, values: Axis, indices: Axis, name: str, inches: float
     values.set_label_text(ruler.label)
 
 
-def _thinned(count: int, most: int) -> NDArray[np.int64]:
+def _thinned(count: int, most: int) -> Integers:
     """Indices 0, k, 2k, ... with the least pleasant k (1, 2, 5, 10, ...) that leaves at most so many."""
     step = next(m * 10**p for p in range(9) for m in (1, 2, 5) if count <= m * 10**p * max(most, 2))
     return np.arange(0, count, step)

@@ -11,7 +11,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from latentworld.globe import Array, cross, normalise
+from latentworld.arrays import Array
+from latentworld.globe import cross, normalise
 
 
 @dataclass(frozen=True)

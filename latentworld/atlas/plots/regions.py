@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from latentworld.arrays import Array, Integers
 from latentworld.atlas.extras import need
 from latentworld.atlas.plots.cells import owners, to_lattice
 from latentworld.atlas.plots.maps import extent, measure, paint, size, subtitle
@@ -21,8 +22,7 @@ from latentworld.atlas.plots.style import (
     phase_colours,
     sheet,
 )
-from latentworld.atlas.types import Atlas, Integers, Line, Phases, Site
-from latentworld.globe import Array
+from latentworld.atlas.types import Atlas, Line, Phases, Site
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

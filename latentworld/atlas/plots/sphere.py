@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from latentworld.arrays import Array, Integers
 from latentworld.atlas.plots.cells import owners_on_globe, spread
 from latentworld.atlas.plots.maps import floor_rate
 from latentworld.atlas.plots.projections import MOLLWEIDE, ORTHOGRAPHIC, Projection, view
@@ -24,9 +25,9 @@ from latentworld.atlas.plots.style import (
     scale,
     sheet,
 )
-from latentworld.atlas.types import Atlas, Integers, Line, Phases
+from latentworld.atlas.types import Atlas, Line, Phases
 from latentworld.errors import AtlasError
-from latentworld.globe import Array, cross, normalise
+from latentworld.globe import cross, normalise
 from latentworld.plane import Plane
 
 if TYPE_CHECKING:

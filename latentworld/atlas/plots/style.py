@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from latentworld.arrays import Array
 from latentworld.atlas.plots.cells import spacing
 from latentworld.atlas.types import Atlas
 from latentworld.decoding.decoder import Profile
-from latentworld.globe import Array
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
