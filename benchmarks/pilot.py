@@ -16,9 +16,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
-from numpy.typing import NDArray
 
 from latentworld import globe
+from latentworld.arrays import Array
 from latentworld.decoding.analytic import AnalyticEye, analytic, lattice_modes
 from latentworld.lipschitz import Lookout, ratio
 from latentworld.pacing import PacingSpec
@@ -30,7 +30,6 @@ from latentworld.walks import Free
 if TYPE_CHECKING:
     from torch import Tensor
 
-Array = NDArray[np.float64]
 RateOf = Callable[[Array], Array]
 EASE = np.degrees(1.0) * 2.0  # curvature per radian of travel: the default of a rift walk, 0.5 degrees a unit
 

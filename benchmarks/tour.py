@@ -23,6 +23,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from latentworld import globe, walks
+from latentworld.arrays import Array
 from latentworld.atlas import field, mesh
 from latentworld.atlas.sampling import Globe, Window
 from latentworld.atlas.survey import in_memory
@@ -32,7 +33,6 @@ from latentworld.decoding.analytic import AnalyticEye, analytic, lattice_modes
 from latentworld.lipschitz import along
 from latentworld.plane import Plane
 
-Array = NDArray[np.float64]
 See = Callable[[Array], NDArray[np.float32]]
 """Units [n, 3] to features [n, F]."""
 

@@ -9,13 +9,12 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
+from latentworld.arrays import Pictures
 from latentworld.lipschitz import Rates
 from latentworld.plane import Path
 
 if TYPE_CHECKING:
     from torch import Tensor
-
-Pictures = NDArray[np.uint8]
 
 
 @dataclass(frozen=True, eq=False)

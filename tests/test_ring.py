@@ -12,7 +12,8 @@ import numpy as np
 import pytest
 
 from installation.ipc import ring as rings
-from installation.ipc.ring import Picture, Ring
+from installation.ipc.ring import Ring
+from latentworld.arrays import Picture
 from latentworld.errors import ShowError
 
 

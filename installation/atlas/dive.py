@@ -9,9 +9,8 @@ from itertools import pairwise
 import numpy as np
 from numpy.typing import NDArray
 
-from latentworld.arrays import Array
+from latentworld.arrays import Array, Picture
 
-Picture = NDArray[np.uint8]
 DARK = (14, 14, 16)
 FADE = 0.35  # of a level: how long the next mosaic takes to appear inside the present one
 

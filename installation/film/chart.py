@@ -10,8 +10,9 @@ import numpy as np
 from PIL import Image
 
 from installation.film.sinks import save_png
-from installation.film.telemetry import Array, Telemetry, rifts
+from installation.film.telemetry import Telemetry, rifts
 from latentworld import globe
+from latentworld.arrays import Array
 from latentworld.plane import Plane
 
 if TYPE_CHECKING:

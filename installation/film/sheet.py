@@ -16,7 +16,8 @@ import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 
 from installation.film.sinks import save_png
-from installation.frames import Frames, Pictures
+from installation.frames import Frames
+from latentworld.arrays import Pictures
 from latentworld.errors import OutputError
 from latentworld.plane import Plane
 

@@ -14,7 +14,8 @@ import numpy as np
 from PIL import Image
 
 from installation.film.encoder import Encoder, Recipe
-from installation.frames import Frames, Pictures
+from installation.frames import Frames
+from latentworld.arrays import Pictures
 from latentworld.disk import save, writing
 from latentworld.errors import DiskFull, OutputError
 

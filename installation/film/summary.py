@@ -8,8 +8,9 @@ from typing import Self
 
 import numpy as np
 
-from installation.film.telemetry import Array, Telemetry, rifts
-from installation.frames import Frames, Pictures
+from installation.film.telemetry import Telemetry, rifts
+from installation.frames import Frames
+from latentworld.arrays import Array, Pictures
 
 
 @dataclass(frozen=True)

@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from installation.frames import Frames
+from latentworld.arrays import Array
 from latentworld.disk import writing
 from latentworld.errors import OutputError
 from latentworld.plane import Plane
@@ -21,7 +22,6 @@ COLUMNS = (
     "index", "time", "alpha", "beta", "front", "ux", "uy", "uz", "radius",
     "clip_step", "distance", "lipschitz", "marked",
 )  # fmt: skip
-Array = NDArray[np.float64]
 
 
 @dataclass(frozen=True, eq=False)

@@ -23,11 +23,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-from numpy.typing import NDArray
 
+from latentworld.arrays import Picture
 from latentworld.errors import ShowError
-
-Picture = NDArray[np.uint8]
 
 _MAGIC = b"lwring01"
 _HEAD = struct.Struct("8sQQ")  # magic, slots, bytes a slot; then the newest sequence number

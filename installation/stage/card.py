@@ -16,12 +16,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from installation.extras import need
+from latentworld.arrays import Picture
 from latentworld.errors import ShowError
 
 if TYPE_CHECKING:
     from PIL import ImageDraw, ImageFont
 
-Picture = NDArray[np.uint8]
 Colour = tuple[int, int, int]
 
 _GROUND, _LINE, _INK, _FAINT, _RIFT = (22, 23, 28), (66, 68, 77), (226, 222, 212), (142, 142, 150), (255, 122, 89)

@@ -6,15 +6,14 @@ import math
 from collections.abc import Callable
 
 import numpy as np
-from numpy.typing import NDArray
 
 from installation.ipc.ring import Ring
 from installation.stage import light, warp
 from installation.stage.look import Look
 from installation.stage.reel import Cue, Reel
 from installation.venue import Wall
+from latentworld.arrays import Picture
 
-Picture = NDArray[np.uint8]
 Card = Callable[[warp.Size], Picture]  # canvas -> the test card of that size
 
 

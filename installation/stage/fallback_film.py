@@ -17,17 +17,16 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from installation.ipc import child
 from installation.stage.outputs.pace import slots
+from latentworld.arrays import Picture
 from latentworld.errors import ShowError
 
 if TYPE_CHECKING:
     from installation.ipc.ring import Ring
     from installation.ipc.wire import Wire
 
-Picture = NDArray[np.uint8]
 OURS = Path(__file__).with_name("loop.mp4")
 FADE = 1.0  # seconds in which an end that does not meet the beginning is faded into it
 SEAM = 2.0  # the most that the step over the seam may be, in usual steps, of a film that needs no fade

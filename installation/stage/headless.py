@@ -6,10 +6,11 @@ import time
 
 from installation.ipc.ring import Ring
 from installation.stage.card import Facts, draw
-from installation.stage.compose import Easel, Picture
+from installation.stage.compose import Easel
 from installation.stage.pacer import Pacer
 from installation.stage.reel import Cue, Reel
 from installation.venue import Wall
+from latentworld.arrays import Picture
 
 
 class Headless:

@@ -12,7 +12,8 @@ from functools import cache
 import numpy as np
 from numpy.typing import NDArray
 
-Picture = NDArray[np.uint8]
+from latentworld.arrays import Picture
+
 DISPLAY = 2.2  # exponent by which a projector turns values into light
 
 

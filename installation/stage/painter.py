@@ -9,9 +9,10 @@ import numpy as np
 
 from installation.ipc.ring import Shot
 from installation.stage import warp
-from installation.stage.compose import Card, Easel, Picture
+from installation.stage.compose import Card, Easel
 from installation.stage.reel import Cue
 from installation.venue import Wall
+from latentworld.arrays import Picture
 
 _PROBE = (36, 64)  # pixels in which a report looks at what is drawn
 

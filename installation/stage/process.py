@@ -13,11 +13,11 @@ from typing import Protocol
 from installation.ipc.child import ended_by_signals
 from installation.ipc.wire import Message, Wire
 from installation.stage.card import Facts
-from installation.stage.compose import Picture
 from installation.stage.pacer import Pacer
 from installation.stage.reel import Cue, Reel
 from installation.stage.tally import Tally
 from latentworld import disk
+from latentworld.arrays import Picture
 from latentworld.errors import LatentWorldError
 
 AGAIN = 30.0  # seconds after which a fault that lasts is told again

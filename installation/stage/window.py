@@ -11,11 +11,11 @@ from installation.extras import need
 from installation.ipc.ring import Ring
 from installation.stage import monitors, warp
 from installation.stage.card import Facts, draw
-from installation.stage.compose import Picture
 from installation.stage.pacer import Pacer
 from installation.stage.painter import painter
 from installation.stage.reel import Cue, Reel
 from installation.venue import Wall
+from latentworld.arrays import Picture
 from latentworld.errors import StageError
 
 RATE = 60.0  # Hz, of a display that does not tell its own

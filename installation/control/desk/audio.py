@@ -14,12 +14,11 @@ from types import ModuleType
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from installation.control.desk.desk import Desk
 from installation.extras import need
+from latentworld.arrays import Array
 
-Array = NDArray[np.float64]
 _log = logging.getLogger(__name__)
 
 

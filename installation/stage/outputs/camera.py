@@ -7,7 +7,8 @@ from types import ModuleType
 from typing import Any, Self
 
 from installation.extras import need
-from installation.stage.outputs.output import Fault, Picture
+from installation.stage.outputs.output import Fault
+from latentworld.arrays import Picture
 from latentworld.errors import PortError
 
 REMEDY = {

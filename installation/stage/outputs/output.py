@@ -5,10 +5,8 @@ from __future__ import annotations
 from types import TracebackType
 from typing import Protocol, Self
 
-import numpy as np
-from numpy.typing import NDArray
+from latentworld.arrays import Picture
 
-Picture = NDArray[np.uint8]
 Fault = type[BaseException] | None
 
 

@@ -14,7 +14,8 @@ from typing import Any, Self
 import numpy as np
 
 from installation.extras import need
-from installation.stage.outputs.output import Fault, Picture
+from installation.stage.outputs.output import Fault
+from latentworld.arrays import Picture
 from latentworld.errors import PortError
 
 _GL_RGBA = 0x1908

@@ -13,7 +13,8 @@ from pathlib import Path
 from typing import Self
 
 from installation.film.encoder import Encoder, Recipe, binary
-from installation.stage.outputs.output import Fault, Picture
+from installation.stage.outputs.output import Fault
+from latentworld.arrays import Picture
 from latentworld.disk import writing
 from latentworld.errors import DiskFull, OutputError, OutputExists
 
