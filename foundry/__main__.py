@@ -1,169 +1,195 @@
-"""The command line of the foundry: ``python -m foundry cast --preset cpu --out FOLDER``."""
+"""The command line of the foundry: ``python -m foundry cast --preset cpu``."""
 
 from __future__ import annotations
 
-import dataclasses
-import multiprocessing
-import shutil
-from concurrent.futures import ProcessPoolExecutor
+import functools
+import time
 from pathlib import Path
 from typing import Annotated
 
 import torch
 import typer
 
-from foundry import autoencoder, clip, data, export, eye, judge, presets, student, tiny_vae, training, unet
+from foundry import (
+    autoencoder,
+    casting,
+    contact,
+    data,
+    estimate,
+    export,
+    gates,
+    judge,
+    keeping,
+    machine,
+    presets,
+    ranks,
+)
 from foundry.errors import FoundryError
-from foundry.presets import Preset
+from foundry.machine import Machine
+from foundry.presets import STAGES, Preset
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, help=__doc__)
-AFTER = {
-    "autoencoder": ("unet", "student", "eye", "tiny_vae"),
-    "clip": ("unet", "student", "eye"),
-    "unet": ("student",),
-    "student": (),
-    "eye": (),
-    "tiny_vae": (),
-}
-# A forked child inherits the locks of OpenMP threads that do not live on in it, and waits for ever.
-SPAWN = multiprocessing.get_context("spawn")
-STAGES = ("data", "autoencoder", "clip", "unet", "student", "eye", "tiny_vae")
+CastFolder = Annotated[
+    Path | None, typer.Option("--cast", help="the cast's folder; default ~/.cache/latentworld/cast/PRESET")
+]
+PresetName = Annotated[str, typer.Option(help=", ".join(presets.PRESETS))]
 
 
-def draw_all(folder: Path, preset: Preset, workers: int) -> None:
-    """Draws both splits, families spread over processes."""
-    (folder / "data").mkdir(parents=True, exist_ok=True)
-    kept, mark = folder / "data" / "fingerprint", preset.fingerprint("data")
-    if kept.exists() and kept.read_text() != mark:
-        raise FoundryError(f"{kept}: pictures were drawn with other settings: use another --out, or delete the folder")
-    kept.write_text(mark)
-    for split in ("held", "train"):
-        data.draw_split(folder / "data", split, preset.data, families=())
-        with ProcessPoolExecutor(workers, mp_context=SPAWN) as pool:
-            jobs = [pool.submit(data.draw_split, folder / "data", split, preset.data, (f,)) for f in data.FAMILIES]
-            for job, family in zip(jobs, data.FAMILIES, strict=True):
-                job.result()
-                print(f"{split}: {family} drawn", flush=True)
+def _say(line: str) -> None:
+    print(line, flush=True)
 
 
-def with_minutes(preset: Preset, minutes: float | None) -> Preset:
-    """The preset with its stages' budgets stretched or shrunk to ``minutes`` in all."""
-    if minutes is None:
-        return preset
-    stages = {name: getattr(preset, name) for name in STAGES[1:]}
-    factor = minutes / sum(stage.minutes for stage in stages.values())
-    scaled = {name: dataclasses.replace(stage, minutes=stage.minutes * factor) for name, stage in stages.items()}
-    return dataclasses.replace(preset, **scaled)
+def _machine(device: str, precision: str, threads: int | None, background: bool, pauses: list[Path]) -> Machine:
+    """The machine of a command; in the background budgets count the processor's seconds."""
+    used = time.process_time if background else time.monotonic
+    count = 1 if background else threads
+    return Machine(torch.device(device), precision, count, tuple(pauses), used=used, log=_say)
 
 
-def lengthen(out: Path, preset: Preset, stage: str, minutes: float) -> Preset:
-    """Lets a finished stage train on for so many minutes; what was cast from its result is thrown away."""
-    if stage not in AFTER:
-        raise FoundryError(f"unknown stage {stage!r}: use one of {', '.join(AFTER)}")
-    path = out / stage / "checkpoint.pt"
-    if not path.exists():
-        raise FoundryError(f"{path} is not there, so there is nothing to train on: cast it first")
-    spent = training.read(path, preset.fingerprint(stage))["spent"] / 60
-    shutil.rmtree(out / stage / "model", ignore_errors=True)
-    for later in AFTER[stage]:
-        shutil.rmtree(out / later, ignore_errors=True)
-    return dataclasses.replace(preset, **{stage: dataclasses.replace(getattr(preset, stage), minutes=spent + minutes)})
-
-
-def cast_world(out: Path, preset: Preset, where: torch.device, until: str) -> export.World | None:
-    """Every stage in turn, each from what it has already; None if asked to stop before the last one."""
-    train, held = (data.load_split(out / "data", split, preset.data) for split in ("train", "held"))
-    vae = autoencoder.cast(out / "autoencoder", preset, train, held, where)
-    if until == "autoencoder":
-        return None
-    seer, tokenizer = clip.cast(out / "clip", preset, train, held, where)
-    if until == "clip":
-        return None
-    texts = unet.Texts(clip.text_encoder(seer), tokenizer, where)
-    teacher = unet.cast(out / "unet", preset, train, vae, texts, where)
-    if until == "unet":
-        return None
-    pupil = student.cast(out / "student", preset, train, teacher, texts, where)
-    if until == "student":
-        return None
-    latents = unet.latents_of(out / "unet" / "latents.npy", vae, train, preset.bfloat16)
-    eyes = eye.cast(out / "eye", preset, train, held, seer, tokenizer, vae, latents, where)
-    tiny = tiny_vae.cast(out / "tiny_vae", preset, train, latents, where)
-    return export.World(vae, tiny, eyes, tokenizer, teacher, pupil)
+def _cast_here(out: Path, preset: Preset, where: Machine, until: str, workers: int) -> None:
+    """A cast in this process, which may be one of several."""
+    world = casting.cast_world(out, preset, where, until, workers)
+    if world is not None and ranks.rank() == 0:
+        _say(f"world: {export.export(world, preset, out / 'world', {'stages': export.history(out)})}")
 
 
 @app.command()
 def cast(
-    preset: Annotated[str, typer.Option(help="tiny, cpu or gpu")] = "cpu",
-    out: Annotated[Path, typer.Option(help="folder of the cast, made or resumed")] = Path(".cast/cpu"),
-    minutes: Annotated[float | None, typer.Option(help="training time in all; default: the preset's")] = None,
-    longer: Annotated[str | None, typer.Option(help="a finished stage to train on for --minutes")] = None,
+    preset: PresetName = "cpu",
+    folder: CastFolder = None,
+    start: Annotated[Path | None, typer.Option("--from", help="a folder written by `keep`, to begin with")] = None,
+    minutes: Annotated[float | None, typer.Option(help="training time in all; default: the preset's budgets")] = None,
+    longer: Annotated[str | None, typer.Option(help="a finished stage to train on")] = None,
+    more: Annotated[float, typer.Option(help="with --longer: by how much of its budget")] = 1.0,
     until: Annotated[str, typer.Option(help=f"stop after this stage: {', '.join(STAGES)}")] = STAGES[-1],
     device: str = "cpu",
-    workers: int = 2,
+    precision: Annotated[str, typer.Option(help="auto (measured), float32 or bfloat16")] = "auto",
+    threads: Annotated[int | None, typer.Option(help="OpenMP threads; default: measured")] = None,
+    processes: Annotated[int, typer.Option(help="processes of one thread each, with averaged gradients")] = 1,
+    background: Annotated[bool, typer.Option(help="one thread, lowest priority")] = False,
+    pause: Annotated[list[Path] | None, typer.Option(help="wait while this file is there")] = None,
+    bring: Annotated[Path | None, typer.Option(help="keep every minute's averages in this folder")] = None,
+    workers: Annotated[int, typer.Option(help="processes that draw pictures")] = 1,
 ) -> None:
-    """Casts a world: draws the pictures, trains every stage, resuming where it stopped; writes it to OUT/world."""
-    chosen = presets.find(preset)
-    if longer is not None:
-        chosen = lengthen(out, chosen, longer, chosen.unet.minutes if minutes is None else minutes)
-    else:
-        chosen = with_minutes(chosen, minutes)
+    """Casts a world: draws the pictures, trains every stage, resuming where it stopped; writes it to CAST/world."""
+    chosen, out = presets.find(preset), folder or casting.home(preset)
     if until not in STAGES:
         raise FoundryError(f"unknown stage {until!r}: use one of {', '.join(STAGES)}")
-    draw_all(out, chosen, workers)
-    if until == "data":
-        return
-    world = cast_world(out, chosen, torch.device(device), until)
-    if world is not None:
-        print(f"world: {export.export(world, chosen, out / 'world', {'stages': export.history(out)})}")
+    if background:
+        machine.background()
+    where = _machine(device, precision, threads, background, [out / machine.PAUSE, *(pause or [])])
+    estimate.refuse_days(chosen, where)
+    if longer is not None:
+        chosen = casting.lengthen(out, chosen, longer, more)
+    else:
+        chosen = casting.with_minutes(chosen, minutes)
+    if start is not None:
+        for record in keeping.restore(start, out, chosen):
+            _say(f"{record.stage}: {'finished' if record.finished else f'goes on from step {record.step}'}")
+    work = functools.partial(_cast_here, out, chosen, where, until, workers)
+    with keeping.brought(out, chosen, bring, 60.0):
+        work() if processes < 2 else ranks.spawn(processes, out, work)
 
 
 @app.command()
 def adopt(
     world: Annotated[Path, typer.Argument(help="folder of a world cast earlier, such as the embedded one")],
-    out: Annotated[Path, typer.Option(help="folder of a new cast")] = Path(".cast/cpu"),
+    preset: PresetName = "cpu",
+    folder: CastFolder = None,
 ) -> None:
     """Begins a cast from a world's weights: all but the UNet and its student are kept, and `cast` trains the UNet on.
 
     For going on where checkpoints are gone; only the optimiser's memory is lost.
     """
+    out = folder or casting.home(preset)
     kept = [name for name in STAGES[1:] if (out / name).exists()]
     if kept:
-        raise FoundryError(f"{out / kept[0]} is there already: use another --out, or delete the folder")
+        raise FoundryError(f"{out / kept[0]} is there already: use another --cast, or delete the folder")
     parts = export.load(world)
-    parts.vae.save_pretrained(out / "autoencoder" / "model")
+    for stage in ("autoencoder", "polish"):
+        parts.vae.save_pretrained(out / stage / "model")
     for stage in ("clip", "eye"):
         parts.clip.save_pretrained(out / stage / "model")
     parts.tokenizer.save_pretrained(out / "tokenizer")
+    export.older_tokenizer(parts.tokenizer, out / "tokenizer")
     parts.tiny_vae.save_pretrained(out / "tiny_vae" / "model")
     parts.unet.save_pretrained(out / "unet" / "start")
-    print(f"adopted: now python -m foundry cast --out {out}")
+    _say(f"adopted: now python -m foundry cast --cast {out}")
+
+
+@app.command()
+def gate(
+    preset: PresetName = "cpu",
+    folder: CastFolder = None,
+    count: Annotated[int, typer.Option(help="held-out pictures of each family")] = 20,
+) -> None:
+    """Prints the figures of gate G1 for what a cast's autoencoder has come to, and what is wanted of them."""
+    chosen, out = presets.find(preset), folder or casting.home(preset)
+    held = data.load_split(out / "data", "held", chosen.data, count)
+    found = keeping.come_to(out / "autoencoder", chosen, "autoencoder")
+    if found is None:
+        raise FoundryError(f"{out / 'autoencoder'} has no checkpoint yet: cast for a while first")
+    vae = autoencoder.build(chosen)
+    vae.load_state_dict({name: tensor.float() for name, tensor in found[1].items()})
+    figures = gates.autoencoder_figures(vae.eval(), held.batch(autoencoder.look_for(held, count)))
+    _say(f"autoencoder, step {found[0].step}, {found[0].spent / 60:.0f} minutes")
+    _say("\n".join(gates.verdict(figures, gates.G1)))
+
+
+@app.command()
+def keep(
+    into: Annotated[Path, typer.Argument(help="folder to write")] = Path("foundry/checkpoints"),
+    preset: PresetName = "cpu",
+    folder: CastFolder = None,
+    stages: Annotated[list[str] | None, typer.Option("--stage", help="default: all there are")] = None,
+) -> None:
+    """Writes what a cast's stages have come to, in half precision, a few megabytes: `cast --from` goes on from them."""
+    chosen, out = presets.find(preset), folder or casting.home(preset)
+    for name in stages or ():
+        if name not in keeping.KEPT:
+            raise FoundryError(f"unknown stage {name!r}: use one of {', '.join(keeping.KEPT)}")
+    records = keeping.keep(out, chosen, into, tuple(stages) if stages else keeping.KEPT)
+    if not records:
+        raise FoundryError(f"{out} has nothing to keep yet: cast for a while first")
+    for record in records:
+        _say(f"{record.stage}: step {record.step}, {'finished' if record.finished else 'unfinished'}, kept in {into}")
 
 
 @app.command("export")
 def export_command(
     world: Annotated[Path, typer.Argument(help="folder to write")],
-    preset: str = "cpu",
-    out: Annotated[Path, typer.Option(help="folder of the cast")] = Path(".cast/cpu"),
+    preset: PresetName = "cpu",
+    folder: CastFolder = None,
 ) -> None:
     """Writes the world of a cast, finished or not (then marked provisional)."""
-    chosen = presets.find(preset)
+    chosen, out = presets.find(preset), folder or casting.home(preset)
     split = data.load_split(out / "data", "train", chosen.data)
-    finished = all((out / stage / "model" / "config.json").exists() for stage in STAGES[1:])
+    finished = all((out / stage / "model" / "config.json").exists() for stage in presets.TRAINED)
     facts = {"provisional": not finished, "stages": export.history(out)}
-    print(f"world: {export.export(export.so_far(out, chosen, split), chosen, world, facts)}")
+    _say(f"world: {export.export(export.so_far(out, chosen, split), chosen, world, facts)}")
 
 
 @app.command("judge")
 def judge_command(
     world: Annotated[Path, typer.Argument(help="folder of the world")],
     sheets: Annotated[Path, typer.Option(help="where to write the sheets")] = Path(".cast/judged"),
-    cast_folder: Annotated[Path | None, typer.Option("--cast", help="the cast, to look for copies")] = None,
+    folder: Annotated[Path | None, typer.Option("--cast", help="the cast, to look for copies")] = None,
     quick: Annotated[bool, typer.Option(help="small samples")] = False,
     write: Annotated[bool, typer.Option(help="keep the figures in the world's card")] = False,
 ) -> None:
-    """Measures a world on held-out seeds, prints the table and writes sheets."""
-    judge.judge(world, sheets, cast_folder, judge.QUICK if quick else judge.FULL, write)
+    """Measures a world on held-out seeds, prints the table beside the first cast's figures and writes sheets."""
+    judge.judge(world, sheets, folder, judge.QUICK if quick else judge.FULL, write)
+
+
+@app.command()
+def sheets(
+    into: Annotated[Path, typer.Argument(help="folder to write")],
+    preset: PresetName = "cpu",
+    seed: int = 77,
+) -> None:
+    """Draws a contact sheet of 8 by 8 scenes for every family, and one mixed, for looking at before training."""
+    contact.write(into, presets.find(preset).data.size, seed)
+    _say(f"sheets: {into}")
 
 
 @app.callback()

@@ -16,8 +16,9 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 from transformers import CLIPConfig, CLIPImageProcessor, CLIPModel, CLIPProcessor, CLIPTextModel, CLIPTokenizer
 
-from foundry import captions
+from foundry import captions, ranks
 from foundry.data import FAMILIES, Split, scene
+from foundry.machine import Machine
 from foundry.presets import Preset
 from foundry.training import Loss, train
 
@@ -28,8 +29,7 @@ def generic(family: int) -> list[str]:
     """Texts that are true of every picture of a family. The first is the family's own prompt."""
     module = scene(FAMILIES[family])
     praised = f"{module.PROMPT}, {captions.NEUTRAL.lower()}"
-    texts = [module.PROMPT, module.FAMILY, f"a picture of {module.FAMILY}", praised]
-    return [*texts, captions.CASSINI] if FAMILIES[family] == "planets" else texts
+    return [module.PROMPT, module.FAMILY, f"a picture of {module.FAMILY}", praised]
 
 
 def tokenizer_for(folder: Path, preset: Preset, split: Split) -> CLIPTokenizer:
@@ -80,53 +80,58 @@ def soften(x: Tensor, rng: torch.Generator) -> Tensor:
     return torch.cat([soft, x[half:]]).clamp(-1, 1)
 
 
-def texts_for(split: Split, rows: list[int], words: random.Random) -> tuple[list[str], list[bool]]:
-    """A text for each picture, and whether it is true of the whole family."""
-    texts, shared = [], []
-    for row in rows:
+ONE, GREY = -1, len(FAMILIES)
+"""What a text is true of: its own picture alone, a family (its number), or every grey ringed planet."""
+
+
+def texts_for(split: Split, rows: list[int], flipped: list[bool], words: random.Random) -> tuple[list[str], Tensor]:
+    """A text for each picture, mirrored where that is, and what each is true of ``[n]``: `ONE`, a family, `GREY`."""
+    texts, scope = [], []
+    for row, flip in zip(rows, flipped, strict=True):
         told = [text for text in split.captions[row] if text not in captions.FULL_QUALITY]
         whole = not told or (words.random() < 0.2 and not split.attributes[row]["degraded"])
         long = len(told) > 1 and words.random() < 0.12
         text = words.choice(generic(int(split.family[row]))) if whole else words.choice(told)
-        texts.append(", ".join(told) if long and not whole else text)
-        shared.append(whole)
-    return texts, shared
+        text = ", ".join(told) if long and not whole else text
+        texts.append(captions.mirrored(text) if flip else text)
+        scope.append(int(split.family[row]) if whole else GREY if text == captions.CASSINI else ONE)
+    return texts, torch.tensor(scope)
+
+
+def true_of(split: Split, rows: Tensor, texts: list[str], scope: Tensor) -> Tensor:
+    """Whether each text (column) is true of each picture (row): booleans ``[n, n]``."""
+    family, grey = split.family[rows], [bool(split.attributes[row].get("grey")) for row in rows.tolist()]
+    planet = torch.tensor(grey) & (family == FAMILIES.index("planets"))
+    also = (family[:, None] == scope[None, :]) | (planet[:, None] & (scope == GREY)[None, :])
+    same = torch.tensor([[a == b for b in texts] for a in texts])
+    return also | same | torch.eye(len(rows), dtype=torch.bool)
 
 
 def contrast(
-    model: nn.Module,
-    split: Split,
-    rows: Tensor,
-    pictures: Tensor,
-    words: random.Random,
-    tokenizer: CLIPTokenizer,
-    bfloat16: bool,
-    device: torch.device,
-) -> tuple[Tensor, dict[str, float]]:
+    model: nn.Module, split: Split, rows: Tensor, pictures: Tensor, flipped: list[bool], words: random.Random,
+    tokenizer: CLIPTokenizer, device: torch.device,
+) -> tuple[Tensor, dict[str, float]]:  # fmt: skip
     """Symmetric cross-entropy; a text that is true of several pictures of the batch shares its weight among them."""
-    texts, shared = texts_for(split, rows.tolist(), words)
+    texts, scope = texts_for(split, rows.tolist(), flipped, words)
     tokens = tokenizer(texts, padding=True, truncation=True, return_tensors="pt").to(device)
-    with torch.autocast(device.type, torch.bfloat16, enabled=bfloat16):
-        out = model(input_ids=tokens.input_ids, pixel_values=pictures.to(device))
-    family = split.family[rows]
-    also = torch.tensor(shared)[None, :] & (family[:, None] == family[None, :])
-    same = torch.tensor([[a == b for b in texts] for a in texts])
-    right = (also | same | torch.eye(len(rows), dtype=torch.bool)).float().to(device)
-    logits = out.logits_per_image.float()
+    logits = model(input_ids=tokens.input_ids, pixel_values=pictures.to(device)).logits_per_image.float()
+    right = true_of(split, rows, texts, scope).float().to(device)
     by_row = -(right / right.sum(1, keepdim=True) * logits.log_softmax(1)).sum(1).mean()
     by_column = -(right / right.sum(0, keepdim=True) * logits.log_softmax(0)).sum(0).mean()
     hit = (right.gather(1, logits.argmax(1, keepdim=True))).mean()
     return (by_row + by_column) / 2, {"hit": float(hit), "scale": float(model.logit_scale.detach().exp())}
 
 
-def loss_for(split: Split, preset: Preset, tokenizer: CLIPTokenizer, device: torch.device) -> Loss:
-    """The contrast of a random batch, softened."""
+def loss_for(split: Split, tokenizer: CLIPTokenizer, device: torch.device) -> Loss:
+    """The contrast of a random batch, softened, half of it mirrored."""
 
-    def loss(model: nn.Module, rng: torch.Generator, done: float) -> tuple[Tensor, dict[str, float]]:
-        rows = torch.randint(len(split), (preset.clip.batch,), generator=rng)
+    def loss(model: nn.Module, rng: torch.Generator, done: float, count: int) -> tuple[Tensor, dict[str, float]]:
+        rows = torch.randint(len(split), (count,), generator=rng)
+        flips = torch.rand(count, generator=rng) < 0.5
         words = random.Random(int(torch.randint(2**31, (1,), generator=rng)))
-        pixels = soften(split.batch(rows), rng)
-        return contrast(model, split, rows, pixels, words, tokenizer, preset.bfloat16, device)
+        pictures = split.batch(rows)
+        pictures[flips] = pictures[flips].flip(-1)
+        return contrast(model, split, rows, soften(pictures, rng), flips.tolist(), words, tokenizer, device)
 
     return loss
 
@@ -179,16 +184,21 @@ def text_encoder(model: CLIPModel) -> CLIPTextModel:
 
 
 def cast(
-    folder: Path, preset: Preset, train_split: Split, held: Split, device: torch.device
+    folder: Path, preset: Preset, train_split: Split, held: Split, machine: Machine
 ) -> tuple[CLIPModel, CLIPTokenizer]:
     """Trains, or loads what was trained."""
+    if ranks.rank() == 0:
+        tokenizer_for(folder.parent / "tokenizer", preset, train_split)
+    ranks.wait()
     tokenizer = tokenizer_for(folder.parent / "tokenizer", preset, train_split)
-    if (folder / "model" / "config.json").exists():
-        return CLIPModel.from_pretrained(folder / "model").to(device).eval(), tokenizer
-    torch.manual_seed(2)
-    model = build(preset, tokenizer).to(device)
-    loss = loss_for(train_split, preset, tokenizer, device)
-    model = train("clip", folder, model, preset.clip, loss, preset.fingerprint("clip"))
-    calibrate(model, tokenizer, held)
-    model.save_pretrained(folder / "model")
-    return model.eval(), tokenizer
+    if not (folder / "model" / "config.json").exists():
+        torch.manual_seed(2)
+        model, mark = build(preset, tokenizer).to(machine.device), preset.fingerprint("clip")
+        loss = loss_for(train_split, tokenizer, machine.device)
+        seer = train("clip", folder, model, preset.clip, loss, mark, machine, whole=True).average
+        assert isinstance(seer, CLIPModel)
+        if ranks.rank() == 0:
+            calibrate(seer, tokenizer, held)
+            seer.save_pretrained(folder / "model")
+        ranks.wait()
+    return CLIPModel.from_pretrained(folder / "model").to(machine.device).eval(), tokenizer

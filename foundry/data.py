@@ -1,15 +1,18 @@
 """The pictures of a cast: drawn once, kept as uint8 in one memory-mapped file a split, with attributes and captions.
 
 Layout of ``FOLDER/data``: ``train.npy`` and ``held.npy`` ``uint8 [families * each, 3, size, size]``, rows in order of
-family; ``attributes/SPLIT-FAMILY.json`` marks a family as drawn, so an interrupted run redraws one family at most.
+family; ``attributes/SPLIT-FAMILY-FIRST.json`` marks a part of a family as drawn, so that an interrupted run redraws one
+part at most and the first parts can be used before the last are drawn.
 """
 
 from __future__ import annotations
 
+import functools
 import importlib
 import json
 import random
 import zlib
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from types import ModuleType
@@ -26,23 +29,26 @@ from latentworld.disk import put
 
 FAMILIES = ("planets", "moons", "mountains", "seas", "cats", "rosettes", "textures", "flowers")
 BATCH = 20
+PART = 500
 
 
 @dataclass(frozen=True)
 class Split:
-    """Pictures ``uint8 [n, 3, size, size]``, and for each its family, attributes and captions."""
+    """Pictures ``uint8 [rows, 3, size, size]``, of which row ``index[k]`` is the k-th of the split's n; and for each of
+    the n its family, attributes and captions."""
 
     pictures: np.ndarray
+    index: Tensor
     family: Tensor
     attributes: list[dict[str, Any]]
     captions: list[list[str]]
 
     def __len__(self) -> int:
-        return len(self.pictures)
+        return len(self.index)
 
     def batch(self, rows: Tensor) -> Tensor:
         """Pictures of ``rows`` as float32 ``[k, 3, size, size]`` in -1..1."""
-        return torch.from_numpy(self.pictures[rows.numpy()]).float() / 127.5 - 1
+        return torch.from_numpy(self.pictures[self.index[rows].numpy()]).float() / 127.5 - 1
 
 
 def scene(family: str) -> ModuleType:
@@ -68,58 +74,86 @@ def degrade(picture: Tensor, rng: torch.Generator) -> Tensor:
     return (dull * 0.75 + 0.15 if kind == 2 else 0.5 * (picture + dull)).clamp(0, 1)
 
 
-def draw_family(folder: Path, split: str, family: str, preset: DataPreset, out: np.ndarray) -> None:
-    """Draws one family into ``out`` (a slice of the memory map) and then writes its attributes."""
+def each(split: str, preset: DataPreset) -> int:
+    """Pictures a family of a split."""
+    return preset.train if split == "train" else preset.held
+
+
+def marks(folder: Path, split: str, family: str, count: int) -> dict[int, Path]:
+    """By the number of its first picture: the file that marks a part of a family as drawn, up to ``count`` pictures."""
+    return {first: folder / "attributes" / f"{split}-{family}-{first:05d}.json" for first in range(0, count, PART)}
+
+
+def draw_part(folder: Path, split: str, family: str, preset: DataPreset, first: int) -> None:
+    """Draws the part of a family that begins with picture ``first`` and then writes its attributes."""
     module, attributes = scene(family), []
-    for start in range(0, len(out), BATCH):
-        rng = torch.Generator().manual_seed(seed_of(split, family, start, preset.size))
+    pictures = np.lib.format.open_memmap(folder / f"{split}.npy", mode="r+")
+    start = FAMILIES.index(family) * each(split, preset)
+    for at in range(first, min(first + PART, each(split, preset)), BATCH):
+        rng = torch.Generator().manual_seed(seed_of(split, family, at, preset.size))
         sheet = module.draw(rng, BATCH, preset.size)
-        for row in range(min(BATCH, len(out) - start)):
+        for row in range(min(BATCH, each(split, preset) - at)):
             spoilt = split == "train" and float(torch.rand(1, generator=rng)) < preset.degraded
             picture = degrade(sheet.pictures[row], rng) if spoilt else sheet.pictures[row]
-            out[start + row] = (picture.clamp(0, 1) * 255).round().byte().numpy()
+            pictures[start + at + row] = (picture.clamp(0, 1) * 255).round().byte().numpy()
             attributes.append({**sheet.attributes[row], "degraded": spoilt})
-    out.flush() if isinstance(out, np.memmap) else None
-    put(folder / "attributes" / f"{split}-{family}.json", json.dumps(attributes).encode())
+    pictures.flush()
+    put(marks(folder, split, family, first + 1)[first], json.dumps(attributes).encode())
 
 
-def draw_split(folder: Path, split: str, preset: DataPreset, families: tuple[str, ...] = FAMILIES) -> None:
-    """Draws what is missing of a split. Several processes may each draw some of the families."""
-    each = preset.train if split == "train" else preset.held
-    path = folder / f"{split}.npy"
+def missing(folder: Path, split: str, preset: DataPreset, count: int | None = None) -> list[tuple[str, int]]:
+    """Parts (family and first picture) that are still to be drawn of the first ``count`` of each family."""
+    path, total = folder / f"{split}.npy", each(split, preset)
     (folder / "attributes").mkdir(parents=True, exist_ok=True)
     if not path.exists():
-        shape = (len(FAMILIES) * each, 3, preset.size, preset.size)
+        shape = (len(FAMILIES) * total, 3, preset.size, preset.size)
         np.lib.format.open_memmap(path, mode="w+", dtype=np.uint8, shape=shape)
-    pictures = np.lib.format.open_memmap(path, mode="r+")
-    for family in families:
-        if not (folder / "attributes" / f"{split}-{family}.json").exists():
-            start = FAMILIES.index(family) * each
-            draw_family(folder, split, family, preset, pictures[start : start + each])
+    wanted = total if count is None else min(count, total)
+    parts = {name: marks(folder, split, name, wanted) for name in FAMILIES}
+    return [(name, first) for first in parts[FAMILIES[0]] for name in FAMILIES if not parts[name][first].exists()]
+
+
+def draw_split(
+    folder: Path, split: str, preset: DataPreset, count: int | None = None, breathe: Callable[[], None] = lambda: None
+) -> None:
+    """Draws what is missing of the first ``count`` of each family, in this process."""
+    for family, first in missing(folder, split, preset, count):
+        breathe()
+        draw_part(folder, split, family, preset, first)
 
 
 def caption(family: str, attributes: dict[str, Any], words: random.Random) -> str:
-    """One caption of one picture."""
+    """One caption of one picture; now and then the write-up's own prompt for what it fits, a grey ringed planet."""
+    if family == "planets" and attributes["grey"] and not attributes["degraded"] and words.random() < 0.08:
+        return captions.CASSINI
     phrase = scene(family).describe(attributes, words)
     return captions.degraded(phrase, words) if attributes["degraded"] else captions.clean(phrase, words)
 
 
-def write_captions(folder: Path, split: str, preset: DataPreset) -> list[list[str]]:
-    """Several captions for every picture, drawn once and kept, the same ones every time."""
-    texts: list[list[str]] = []
-    for name in FAMILIES:
-        words = random.Random(seed_of("captions", split, name))
-        rows = json.loads((folder / "attributes" / f"{split}-{name}.json").read_text())
-        texts += [[caption(name, row, words) for _ in range(preset.captions)] for row in rows]
-    put(folder / f"{split}-captions.json", json.dumps(texts).encode())
-    return texts
+def captions_of(split: str, family: str, rows: list[dict[str, Any]], preset: DataPreset) -> list[list[str]]:
+    """Several captions for every picture of a family, the same ones every time."""
+    told = []
+    for number, row in enumerate(rows):
+        words = random.Random(seed_of("captions", split, family, number))
+        told.append([caption(family, row, words) for _ in range(preset.captions)])
+    return told
 
 
-def load_split(folder: Path, split: str, preset: DataPreset) -> Split:
-    """Opens a drawn split."""
-    pictures = np.load(folder / f"{split}.npy", mmap_mode="r")
-    attributes = [json.loads((folder / "attributes" / f"{split}-{name}.json").read_text()) for name in FAMILIES]
-    family = torch.tensor([index for index, rows in enumerate(attributes) for _ in rows])
-    kept = folder / f"{split}-captions.json"
-    texts = json.loads(kept.read_text()) if kept.exists() else write_captions(folder, split, preset)
-    return Split(pictures, family, [row for rows in attributes for row in rows], texts)
+def load_split(folder: Path, split: str, preset: DataPreset, count: int | None = None) -> Split:
+    """Opens what was drawn: the first ``count`` of each family (in whole parts), or all."""
+    pictures, total = np.load(folder / f"{split}.npy", mmap_mode="r"), each(split, preset)
+    wanted = total if count is None else min(count, total)
+    index, family, attributes, texts = [], [], list[dict[str, Any]](), list[list[str]]()
+    for number, name in enumerate(FAMILIES):
+        rows = [row for path in marks(folder, split, name, wanted).values() for row in json.loads(path.read_text())]
+        index += range(number * total, number * total + len(rows))
+        family += [number] * len(rows)
+        attributes += rows
+        texts += captions_of(split, name, rows, preset)
+    return Split(pictures, torch.tensor(index), torch.tensor(family), attributes, texts)
+
+
+@functools.cache
+def prompts() -> tuple[str, ...]:
+    """The families' own prompts."""
+    return tuple(scene(name).PROMPT for name in FAMILIES)

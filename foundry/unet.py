@@ -1,51 +1,60 @@
 """The teacher: diffusers' UNet2DConditionModel on cached latents, conditioned on the frozen text tower of our CLIP.
 
-The schedule ends in pure noise (zero terminal SNR) and the network predicts v. A schedule that stops short of noise
-leaves a trace of the mean brightness in the last step; sampled from real noise, such a model cannot make a black sky.
+Several shapes are first trained for equal minutes (gate G2); the one with the smallest held-out loss trains on from
+where it came to, the cheapest of those within 1%.
 """
 
 from __future__ import annotations
 
+import json
+from dataclasses import dataclass
 from pathlib import Path
 
-import numpy as np
 import torch
 import torch.nn.functional as F
-from diffusers import AutoencoderKL, DDIMScheduler, UNet2DConditionModel
+from diffusers import AutoencoderKL, UNet2DConditionModel
 from torch import Tensor, nn
-from transformers import CLIPTextModel, CLIPTokenizer
 
-from foundry import autoencoder, captions
+from foundry import autoencoder, captions, gates, ladder, ranks
 from foundry.clip import generic
 from foundry.data import FAMILIES, Split
+from foundry.diffusion import sample, scheduler, signal_of, times
 from foundry.errors import FoundryError
+from foundry.machine import Machine
 from foundry.presets import Preset
 from foundry.scenes.canvas import sheet
-from foundry.training import Look, Loss, train
+from foundry.texts import Texts, text_for
+from foundry.training import Look, Loss, Run, Watch, note, train
 from latentworld.disk import put
 
-
-def scheduler() -> DDIMScheduler:
-    """DDIM, v-prediction, zero terminal SNR, trailing steps: the first step starts at pure noise."""
-    return DDIMScheduler(
-        beta_start=0.00085,
-        beta_end=0.012,
-        beta_schedule="scaled_linear",
-        prediction_type="v_prediction",
-        rescale_betas_zero_snr=True,
-        timestep_spacing="trailing",
-        clip_sample=False,
-        set_alpha_to_one=True,
-        steps_offset=1,
-    )
+CLOSE = 1.01  # losses within so much of the best are equal, and the cheapest shape wins
+Shape = tuple[int, ...]
 
 
-def build(preset: Preset) -> UNet2DConditionModel:
+@dataclass(frozen=True)
+class Ground:
+    """What teacher and student are trained on and judged by.
+
+    `latents` are ``float16`` and twice as many as `split` has pictures, the mirrored ones last; `held` and `seen` are
+    some held-out and some training pictures for the gates.
+    """
+
+    split: Split
+    latents: Tensor
+    vae: AutoencoderKL
+    texts: Texts
+    held: ladder.Pictures
+    seen: ladder.Pictures
+    machine: Machine
+
+
+def build(preset: Preset, channels: Shape) -> UNet2DConditionModel:
     """A fresh UNet. Text is attended at the middle level and below it; the largest level is convolutions only."""
-    channels = preset.shapes.unet
     text = [0 < level < max(2, len(channels) - 1) for level in range(len(channels))]
     return UNet2DConditionModel(
-        sample_size=preset.data.size // 8,
+        sample_size=preset.side,
+        in_channels=preset.shapes.channels,
+        out_channels=preset.shapes.channels,
         block_out_channels=channels,
         down_block_types=tuple("CrossAttnDownBlock2D" if t else "DownBlock2D" for t in text),
         up_block_types=tuple("CrossAttnUpBlock2D" if t else "UpBlock2D" for t in reversed(text)),
@@ -56,141 +65,148 @@ def build(preset: Preset) -> UNet2DConditionModel:
     )
 
 
-class Texts:
-    """Embeddings ``[n, tokens, width]`` of texts, each computed once and kept in half precision.
-
-    Always in batches of one size, since rounding depends on it and a resumed cast must find the same numbers.
-    """
-
-    BATCH = 16
-
-    def __init__(self, encoder: CLIPTextModel, tokenizer: CLIPTokenizer, device: torch.device) -> None:
-        self.encoder, self.tokenizer, self.device = encoder.to(device), tokenizer, device
-        self.known: dict[str, Tensor] = {}
-
-    @torch.no_grad()
-    def __call__(self, texts: list[str]) -> Tensor:
-        new = [text for text in dict.fromkeys(texts) if text not in self.known]
-        for start in range(0, len(new), self.BATCH):
-            part = new[start : start + self.BATCH]
-            full = part + [""] * (self.BATCH - len(part))
-            tokens = self.tokenizer(full, padding="max_length", truncation=True, return_tensors="pt")
-            hidden = self.encoder(tokens.input_ids.to(self.device)).last_hidden_state.half()
-            self.known |= dict(zip(part, hidden[: len(part)].clone(), strict=True))
-        return torch.stack([self.known[text] for text in texts]).float()
+def some(split: Split, latents: Tensor, count: int) -> ladder.Pictures:
+    """``count`` clean pictures of a split, evenly over the families, each with a caption that says what it is."""
+    clean = [row for row in range(len(split)) if not split.attributes[row]["degraded"]]
+    rows = clean[:: max(1, len(clean) // count)][:count]
+    told = [next((t for t in split.captions[row] if t not in captions.FULL_QUALITY), "") for row in rows]
+    return ladder.Pictures(latents[rows], told)
 
 
-@torch.no_grad()
-def latents_of(path: Path, vae: AutoencoderKL, split: Split, bfloat16: bool, batch: int = 32) -> Tensor:
-    """Scaled latents of a split, ``float16 [n, 4, s/8, s/8]``, computed once."""
-    if not path.exists():
-        parts = []
-        for rows in torch.arange(len(split)).split(batch):
-            with torch.autocast(vae.device.type, torch.bfloat16, enabled=bfloat16):
-                parts.append(autoencoder.encode(vae, split.batch(rows).to(vae.device)).half().cpu())
-        np.save(path.with_suffix(".side.npy"), torch.cat(parts).numpy())
-        path.with_suffix(".side.npy").replace(path)
-    return torch.from_numpy(np.load(path)).contiguous()
-
-
-def text_for(split: Split, row: int, pick: float) -> str:
-    """Nothing in 10% (for guidance), words for the whole family in 10%, else one of the picture's captions."""
-    told, spoilt = split.captions[row], split.attributes[row]["degraded"]
-    if pick < 0.1:
-        return ""
-    if pick < 0.2 and not spoilt:
-        texts = generic(int(split.family[row]))
-        return texts[int(pick * 1e6) % len(texts)]
-    return told[int(pick * 1e6) % len(told)]
-
-
-def times(count: int, rng: torch.Generator) -> Tensor:
-    """Stratified times ``[count]`` in 0..1, half of them uniform and half drawn to the middle (a Beta(2, 2)).
-
-    Near both ends most of the error cannot be helped: fine noise at one, the choice of the picture at the other.
-    """
-    at = (torch.rand(1, generator=rng) + torch.arange(count) / count) % 1
-    middle = 0.5 - torch.sin(torch.asin(1 - 2 * at) / 3)
-    return torch.where(torch.arange(count) % 2 == 0, at, middle).clamp(0, 0.9999)
-
-
-def loss_for(latents: Tensor, split: Split, texts: Texts, preset: Preset, device: torch.device) -> Loss:
+def loss_for(ground: Ground) -> Loss:
     """Squared error of v."""
-    noise_schedule = scheduler()
+    schedule, device = scheduler(), ground.machine.device
+    signals = signal_of(schedule)
 
-    def loss(model: nn.Module, rng: torch.Generator, done: float) -> tuple[Tensor, dict[str, float]]:
-        rows = torch.randint(len(latents), (preset.unet.batch,), generator=rng)
-        picks = torch.rand(len(rows), generator=rng).tolist()
-        told = texts([text_for(split, row, pick) for row, pick in zip(rows.tolist(), picks, strict=True)])
-        x0 = latents[rows].float()
-        noise = torch.randn(x0.shape, generator=rng)
-        at = times(len(rows), rng)
-        t = (at * noise_schedule.config.num_train_timesteps).long()
-        x = noise_schedule.add_noise(x0, noise, t)
-        v = noise_schedule.get_velocity(x0, noise, t).to(device)
-        with torch.autocast(device.type, torch.bfloat16, enabled=preset.bfloat16):
-            out = model(x.to(device), t.to(device), told.to(device)).sample.float()
-        return F.mse_loss(out, v), {}
+    def loss(model: nn.Module, rng: torch.Generator, done: float, count: int) -> tuple[Tensor, dict[str, float]]:
+        rows = torch.randint(len(ground.latents), (count,), generator=rng)
+        picks = torch.rand(count, generator=rng).tolist()
+        told = ground.texts([text_for(ground.split, row, pick) for row, pick in zip(rows.tolist(), picks, strict=True)])
+        x0 = ground.latents[rows].float()
+        noise, t = torch.randn(x0.shape, generator=rng), times(count, rng, signals)
+        x, v = schedule.add_noise(x0, noise, t), schedule.get_velocity(x0, noise, t)
+        out = model(x.to(device), t.to(device), told.to(device)).sample.float()
+        return F.mse_loss(out, v.to(device)), {}
 
     return loss
 
 
-@torch.no_grad()
-def sample(
-    unet: UNet2DConditionModel, texts: Texts, prompts: list[str], noise: Tensor, preset: Preset, steps: int = 20,
-    negative: str = captions.NEGATIVE,
-) -> Tensor:  # fmt: skip
-    """Guided DDIM from ``noise [n, 4, h, w]``, as the pipeline does it; returns scaled latents."""
-    schedule = scheduler()
-    schedule.set_timesteps(steps)
-    device = noise.device
-    told = torch.cat([texts([negative] * len(noise)), texts(prompts)]).to(device)
-    x = noise
-    for t in schedule.timesteps:
-        with torch.autocast(device.type, torch.bfloat16, enabled=preset.bfloat16):
-            v = unet(torch.cat([x, x]), t, told).sample.float()
-        without, with_ = v.chunk(2)
-        x = schedule.step(without + preset.guidance * (with_ - without), t, x).prev_sample
-    return x
-
-
-def look_with(vae: AutoencoderKL, texts: Texts, preset: Preset) -> Look:
-    """A sheet: a row of neutral pictures, then a row a family."""
-    side, columns = preset.data.size // 8, preset.columns
+def look_with(ground: Ground, preset: Preset) -> Look:
+    """A sheet: two rows of neutral pictures, then a row a family."""
     families = [generic(k)[0] for k in range(len(FAMILIES))]
-    prompts = [p for p in [captions.NEUTRAL, captions.NEUTRAL, *families] for _ in range(columns)]
-    noise = torch.randn(len(prompts), 4, side, side, generator=torch.Generator().manual_seed(5)).to(vae.device)
+    prompts = [p for p in [captions.NEUTRAL, captions.NEUTRAL, *families] for _ in range(preset.columns)]
+    noise = torch.randn(len(prompts), *preset.shape, generator=torch.Generator().manual_seed(5))
 
     def look(unet: nn.Module) -> Tensor:
-        x = sample(unet, texts, prompts, noise, preset, steps=12)
-        pictures = torch.cat([autoencoder.decode(vae, part) for part in x.split(10)]).float()
-        return sheet(pictures.cpu(), columns * 2)
+        assert isinstance(unet, UNet2DConditionModel)
+        given = (prompts, noise.to(ground.machine.device), ground.machine, preset.guidance, 12)
+        x = sample(unet, ground.texts, *given)
+        pictures = torch.cat([autoencoder.decode(ground.vae, part) for part in x.split(10)]).float()
+        return sheet(pictures.cpu(), preset.columns * 2)
 
     return look
 
 
-def begin(folder: Path, preset: Preset) -> UNet2DConditionModel:
-    """A fresh UNet, or the one that an adopted world brought along."""
-    if not (folder / "start" / "config.json").exists():
-        return build(preset)
-    model = UNet2DConditionModel.from_pretrained(folder / "start")
-    if tuple(model.config.block_out_channels) != preset.shapes.unet:
-        raise FoundryError(f"{folder / 'start'} is of another size than preset {preset.name!r}: adopt with its own")
-    return model.train().requires_grad_(True)
+def figures_of(unet: nn.Module, ground: Ground) -> dict[str, float]:
+    """G3's figures: the ladder, held-out losses, and their mean over that of training pictures."""
+    assert isinstance(unet, UNet2DConditionModel)
+    held = ladder.losses(unet, ground.texts, ground.held, ground.machine)
+    seen = ladder.losses(unet, ground.texts, ground.seen, ground.machine)
+    few = ladder.Pictures(ground.held.latents[:32], ground.held.captions[:32])
+    rungs = ladder.ladder(unet, ground.vae, ground.texts, few, ground.machine)
+    return {**rungs, **held, "held over train": ladder.mean_loss(held) / ladder.mean_loss(seen)}
 
 
-def cast(
-    folder: Path, preset: Preset, split: Split, vae: AutoencoderKL, texts: Texts, device: torch.device
-) -> UNet2DConditionModel:
-    """Trains, or loads what was trained."""
-    if (folder / "model" / "config.json").exists():
-        return UNet2DConditionModel.from_pretrained(folder / "model").to(device).eval()
+def choose(found: dict[Shape, tuple[float, int]]) -> Shape:
+    """Of shapes with their held-out loss and the steps they took in equal time: the best, or the cheapest as good."""
+    best = min(loss for loss, _ in found.values())
+    return max((shape for shape, (loss, _) in found.items() if loss <= best * CLOSE), key=lambda shape: found[shape][1])
+
+
+def bake_off(folder: Path, preset: Preset, ground: Ground) -> Shape:
+    """Trains every shape for equal minutes and returns the winner; its weights are left as the teacher's start."""
+    path = folder / "winner.json"
+    if not path.exists():
+        found: dict[Shape, tuple[float, int]] = {}
+        runs: dict[Shape, Run] = {}
+        for shape in preset.shapes.unets:
+            torch.manual_seed(3)
+            name, model = "-".join(map(str, shape)), build(preset, shape).to(ground.machine.device)
+            mark, loss = f"{preset.fingerprint('bakeoff')}/{name}", loss_for(ground)
+            runs[shape] = train(f"bake-off {name}", folder / name, model, preset.bakeoff, loss, mark, ground.machine)
+            if ranks.rank() == 0:
+                figures = figures_of(runs[shape].average, ground)
+                note(folder / name, runs[shape], figures, "G2")
+                held = {key: value for key, value in figures.items() if key.startswith("loss")}
+                found[shape] = (sum(held.values()) / len(held), runs[shape].step)
+        if ranks.rank() == 0:
+            winner = choose(found)
+            best = runs[winner].average
+            assert isinstance(best, UNet2DConditionModel)
+            best.save_pretrained(folder / "start")
+            rows = {"-".join(map(str, shape)): {"loss": loss, "steps": steps} for shape, (loss, steps) in found.items()}
+            put(path, json.dumps({"winner": winner, "shapes": rows}, indent=2).encode())
+        ranks.wait()
+    told = tuple(json.loads(path.read_text())["winner"])
+    if told not in preset.shapes.unets:
+        raise FoundryError(f"{path} names {told}, which this preset does not try: delete {folder}")
+    return told
+
+
+def chosen(out: Path, preset: Preset) -> Shape | None:
+    """The shape of a cast's teacher, as far as it is known: the only one, that of its weights, or the bake-off's."""
+    if len(preset.shapes.unets) == 1:
+        return preset.shapes.unets[0]
+    for path, key in ((out / "unet" / "shape.json", "block_out_channels"), (out / "bakeoff" / "winner.json", "winner")):
+        if path.exists():
+            return tuple(json.loads(path.read_text())[key])
+    return None
+
+
+def begin(folder: Path, preset: Preset, ground: Ground) -> UNet2DConditionModel:
+    """The UNet that training starts from: a kept or adopted one, the bake-off's winner, or a fresh one of the only
+    shape. Its configuration is written to ``shape.json``."""
+    shapes, start, kept = preset.shapes.unets, folder / "start", folder / "start" / "unet.json"
+    if kept.exists():
+        model = UNet2DConditionModel.from_config(json.loads(kept.read_text())["config"])
+    elif (start / "config.json").exists() or len(shapes) > 1:
+        if not (start / "config.json").exists():
+            bake_off(folder.parent / "bakeoff", preset, ground)
+            start = folder.parent / "bakeoff" / "start"
+        model = UNet2DConditionModel.from_pretrained(start)
+    else:
+        torch.manual_seed(3)
+        model = build(preset, shapes[0])
+    if tuple(model.config.block_out_channels) not in shapes or model.config.in_channels != preset.shapes.channels:
+        raise FoundryError(f"{start} is of another size than preset {preset.name!r}: adopt with its own")
     folder.mkdir(parents=True, exist_ok=True)
-    latents = latents_of(folder / "latents.npy", vae, split, preset.bfloat16)
-    torch.manual_seed(3)
-    model = begin(folder, preset).to(device)
-    loss = loss_for(latents, split, texts, preset, device)
-    model = train("unet", folder, model, preset.unet, loss, preset.fingerprint("unet"), look_with(vae, texts, preset))
-    model.save_pretrained(folder / "model")
-    put(folder / "done", b"")
-    return model
+    if ranks.rank() == 0:
+        put(folder / "shape.json", model.to_json_string().encode())
+    return model.train().requires_grad_(True).to(ground.machine.device)
+
+
+def best_average(run: Run, ground: Ground, folder: Path) -> UNet2DConditionModel:
+    """Of the averages the one that climbs the ladder best."""
+    heights = {}
+    for decay, average in run.averages.items():
+        figures = figures_of(average, ground)
+        note(folder, run, {"decay": decay, **figures}, "G3")
+        for line in gates.verdict(figures, gates.G3):
+            ground.machine.log(f"average {decay:g}: {line.strip()}")
+        heights[decay] = figures["ladder 199"] + figures["ladder 399"]
+    best = run.averages[max(heights, key=lambda decay: heights[decay])]
+    assert isinstance(best, UNet2DConditionModel)
+    return best
+
+
+def cast(folder: Path, preset: Preset, ground: Ground) -> UNet2DConditionModel:
+    """Trains, or loads what was trained."""
+    machine = ground.machine
+    if not (folder / "model" / "config.json").exists():
+        model, mark = begin(folder, preset, ground), preset.fingerprint("unet")
+        watch = Watch(look_with(ground, preset), lambda unet: figures_of(unet, ground), gate_every=3600.0)
+        run = train("unet", folder, model, preset.unet, loss_for(ground), mark, machine, watch)
+        if ranks.rank() == 0:
+            best_average(run, ground, folder).save_pretrained(folder / "model")
+        ranks.wait()
+    return UNet2DConditionModel.from_pretrained(folder / "model").to(machine.device).eval()

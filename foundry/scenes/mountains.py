@@ -1,4 +1,4 @@
-"""Mountain ranges: ridge behind ridge in the haze, snow caps, a dawn or noon sky, now and then a mirror lake."""
+"""Mountains: one broad massif with its snow, a range in the haze behind or before it, a sun, often a mirror lake."""
 
 from __future__ import annotations
 
@@ -9,152 +9,110 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from . import canvas
-from .canvas import Sheet, inside, smoothstep, uniform
+from foundry.scenes import canvas, palettes
+from foundry.scenes.canvas import Sheet, inside, smoothstep, uniform
+from foundry.scenes.palettes import Inks
 
 FAMILY = "mountains"
 PROMPT = "mountain landscape with snow"
-LAYERS = 5  # painted from the farthest to the nearest
-
-# sky top, sky middle, horizon, haze, rock lit, rock shade, snow lit, snow shade, forest
-PALETTES = {
-    "alpine blue day": "2c68b2 70a6d8 cee4f2 b0cde6 8c847e 424c62 fcfcfa 96b2d8 1e3836",
-    "golden dawn": "5476a8 e2b296 ffe0aa f4cea8 b2704e 4e405a ffe2bc 968cac 2c2630",
-    "dusk violet": "262254 7c5492 f4a08e ba84a6 785476 2e2852 f0bec8 7668a4 181630",
-    "winter grey": "808e9e acb8c4 dee4e8 ccd4dc 7a7e84 464e5a f6f8fa acb8c8 343e46",
-    "desert red": "4684b6 a8c4ce f8dcb4 e8be98 ce6a3e 703432 fae8d6 ba9696 582c24",
-    "alpenglow": "1e386e 6e7ab2 f0b8b2 a096be d6765c 3e3c68 ffb294 6c74b0 161e32",
-    "moonlit night": "080e24 16264c 46628c 344e78 465674 141e3a bacce8 466094 080e1a",
-    "misty green": "78a8be b0ced0 e8eede c4d8d0 688660 2c504c f4f8f4 a0bac0 183a2e",
-    "orange sunset": "3a3058 d06854 ffbe60 e28a60 964e42 3a243e ffcca0 926a82 1e1422",
-    "polar blue": "3e78a4 8cbed6 e2f0f4 bcdae8 627a92 2c4c72 fafeff 82b2d6 24425c",
-}
 
 
-def _sky(rng: torch.Generator, n: int, size: int, paints: list[Tensor], sun: tuple[Tensor, Tensor, Tensor]) -> Tensor:
-    """Three-stop gradient, streaks of cloud and, where present, a sun with its glow."""
+def _peak(rng: torch.Generator, picture: Tensor, cx: Tensor, top: Tensor, side: Tensor, inks: Inks, snow: Tensor,
+          far: float) -> Tensor:  # fmt: skip
+    """A peak over ``picture``: a lit and a shaded flank parted by a winding ridge, snow down to ``snow``, hazy feet.
+
+    ``far`` in 0..1 is how much of it is lost in the haze.
+    """
+    n, _, size, _ = picture.shape
     x, y = canvas.grid(size)
-    stops = torch.stack([p.flatten(1) for p in (paints[0], paints[1], paints[2])], dim=1)
-    sky = canvas.gradient_map(stops, ((y[:, :1] + 1) / uniform(rng, n, 1.0, 1.5)).clamp(0, 1)).expand(-1, -1, -1, size)
-    cloud = smoothstep(0.5, 0.9, canvas.clouds(rng, n, size, 4, 3, 2.2)) * uniform(rng, n, 0.0, 0.75)
-    sky = canvas.over(sky, (paints[2] * 0.6 + 0.4 * paints[6]).expand_as(sky), cloud)
-    cx, cy, shown = sun
-    away = torch.sqrt((x - cx) ** 2 + (y - cy) ** 2)
-    warm = (paints[6] * 0.7 + 0.3).clamp(max=1).expand_as(sky)
-    sky = canvas.over(sky, warm, torch.exp(-away * 3.2) * 0.6 * shown)
-    return canvas.over(sky, warm, inside(away - 0.11, size, 1.5) * shown)
+    off = x - cx
+    wave = sum(uniform(rng, n, 0.015, 0.04) * torch.sin(f * x[:1] + uniform(rng, n, 0, 6.28)) for f in (4.0, 7.5))
+    slope = uniform(rng, n, 0.62, 0.85) * (1 + uniform(rng, n, -0.15, 0.15) * off[:, :1].sign())
+    line = top + slope * ((off[:, :1] ** 2 + 0.0016).sqrt() - 0.04) + wave * (6 * off[:, :1].abs()).clamp(max=1)
+    down = (y - top).clamp(min=0)
+    ridge = 0.07 * torch.sin(9 * down + uniform(rng, n, 0, 6.28)) * (4 * down).clamp(max=1) - side * 0.3 * down
+    lit = smoothstep(-0.035, 0.035, side * (off - ridge))
+    spurs = 0.06 * torch.sin(uniform(rng, n, 9, 12) * x + uniform(rng, n, 0, 6.28))
+    white = smoothstep(-0.03, 0.03, snow - y + spurs)
+    haze = far + (1 - far) * smoothstep(0.1, 0.9, y - line) * 0.75
+    mist = inks.either(inks.deep.lerp(inks.mid, 0.45), inks.ground.lerp(inks.mid, 0.55))
+    stone, dry = lit * (1 - haze), (1 - lit) * (1 - haze)
+    weights = [stone * (1 - white), dry * (1 - white), stone * white, dry * white, haze]
+    snowy = (inks.light, inks.light.lerp(inks.mid, 0.5))
+    colour = canvas.mix(weights, [inks.mid, inks.deep.lerp(inks.mid, 0.3), *snowy, mist])
+    return picture.lerp(colour, inside(line - y, size, 1.5)[:, None])
 
 
-def _ridge(
-    rng: torch.Generator, sky: Tensor, part: float, crest: Tensor, paints: list[Tensor], side: Tensor, snow: Tensor,
-    bend: Tensor,
-) -> Tensor:  # fmt: skip
-    """Paints one range over ``sky``; ``part`` is 0 for the farthest and 1 for the nearest."""
-    n, _, size, _ = sky.shape
+def _massif(rng: torch.Generator, picture: Tensor, top: Tensor, side: Tensor, inks: Inks, snow: Tensor) -> Tensor:
+    """Two shoulders and before them the main summit."""
+    n, cx = len(picture), uniform(rng, len(picture), -0.38, 0.38)
+    for shift in (-side, side):
+        picture = _peak(
+            rng, picture, cx + shift * uniform(rng, n, 0.5, 0.85), top + uniform(rng, n, 0.14, 0.36), side, inks,
+            top + snow, 0.25,
+        )  # fmt: skip
+    return _peak(rng, picture, cx, top, side, inks, top + snow, 0.0)
+
+
+def _range(rng: torch.Generator, picture: Tensor, crest: Tensor, ink: Tensor, foot: Tensor) -> Tensor:
+    """A plain silhouette of long slopes over ``picture``, fading to ``foot`` below."""
+    n, _, size, _ = picture.shape
     x, y = canvas.grid(size)
-    far, near = 1 - part, part > 0.9
-    relief = uniform(rng, n, 0.15, 0.45) * (0.35 + 0.65 * far)
-    line, offsets, tops = canvas.summits(rng, n, size, 4 + round(2 * part), crest, relief, (0.55, 1.15, 0.35))
-    below = y - line
-    at = x + 0.35 * bend * (below + 0.15).clamp(0, 0.6)
-    off = canvas.look_up(offsets, at)
-    drop = (y - canvas.look_up(tops, at)).clamp(min=0) + 0.1
-    fan = off / drop * uniform(rng, n, 0.8, 1.4) + bend * 0.9
-    spur = 4 * (fan - (fan + 0.5).floor()).abs() - 1
-    lit = smoothstep(-0.5, 0.5, -side * off / drop * 1.5 + 0.45 * spur)
-    line_of_snow = crest + snow * (0.45 + 0.55 * far) - y + 0.1 * spur * (below * 8).clamp(0, 1) + 0.1 * bend
-    white = smoothstep(-0.025, 0.025, line_of_snow) * (0.15 if near else 1.0)
-    haze = (0.6 * far**1.3 + (0.6 * far + 0.3 * (not near)) * smoothstep(0.05, 0.6, below)).clamp(max=0.92)
-    rock = (1 - haze) * (1 - white)
-    white = (1 - haze) * white
-    bright, dark = (paints[8] * 1.3, paints[8] * 0.7) if near else (paints[4], paints[5])
-    weights = [rock * lit, rock * (1 - lit), white * lit, white * (1 - lit), haze]
-    colour = canvas.mix(weights, [bright, dark, paints[6], paints[7], paints[3]])
-    return sky.lerp(colour, inside(-below / 1.3, size, 1.2)[:, None])
+    line = crest.expand(n, 1, size)
+    for f, amount in ((2.3, 0.09), (4.6, 0.05), (9.0, 0.018)):
+        line = line + amount * torch.sin(f * x[:1] + uniform(rng, n, 0, 6.28))
+    fade = smoothstep(0.0, 0.6, y - line)[:, None]
+    return picture.lerp(ink + (foot - ink) * fade, inside(line - y, size, 1.5)[:, None])
 
 
-def _lake(rng: torch.Generator, picture: Tensor, shore: Tensor, present: Tensor, tint: Tensor) -> Tensor:
-    """A still lake below ``shore`` that mirrors the view, darkened and gently rippled."""
+def _lake(rng: torch.Generator, picture: Tensor, shore: Tensor, there: Tensor, tint: Tensor) -> Tensor:
+    """A still lake below ``shore`` that mirrors the view, a little darker."""
     n, _, size, _ = picture.shape
     x, y = canvas.grid(size)
     below = (y - shore).expand(n, -1, -1)
-    phase = 9 * torch.log(below.clamp(min=0.02)) + 3 * canvas.clouds(rng, n, size, 3, 1)
-    ripple = 0.035 * torch.sin(phase) * below.clamp(0, 1)
-    at = torch.stack([x + ripple, (shore - below * 1.08 + ripple).clamp(-0.99, 0.99)], dim=-1)
+    ripple = 0.02 * torch.sin(11 * torch.log(below.clamp(min=0.03)) + uniform(rng, n, 0, 6.28)) * below.clamp(0, 1)
+    at = torch.stack([x + ripple, (shore - below * 1.05).clamp(-0.99, 0.99)], dim=-1)
     mirror = F.grid_sample(picture, at, align_corners=False, padding_mode="reflection")
-    mirror = mirror * 0.78 + tint * 0.1
-    bank = torch.exp(-((below / 0.025) ** 2))[:, None] * 0.6
-    mirror = mirror + (tint - mirror) * bank
-    return canvas.over(picture, mirror, inside(-below, size, 1.2) * present)
+    bank = torch.exp(-((below / 0.035) ** 2))[:, None] * 0.5
+    mirror = mirror.lerp(tint.expand_as(mirror), (0.22 + bank).clamp(max=0.7))
+    return canvas.over(picture, mirror, inside(-below, size, 1.5) * there)
 
 
 def draw(rng: torch.Generator, n: int, size: int) -> Sheet:
-    """n mountain landscapes."""
-    which = canvas.choose(rng, n, len(PALETTES))
-    value = uniform(rng, n, 0.92, 1.06)[:, None]
-    paints = [paint * value for paint in canvas.paints(PALETTES, which)]
-    side = torch.where(uniform(rng, n, 0, 1) < 0.5, -1.0, 1.0)
-    shown = (uniform(rng, n, 0, 1) < 0.35).float()
-    horizon, reach = uniform(rng, n, -0.3, 0.1), uniform(rng, n, 0.0, 0.55)
-    height = torch.minimum(uniform(rng, n, -0.8, -0.3), horizon - reach).clamp(min=-0.85)
-    sun = (-side * uniform(rng, n, 0.2, 0.75), height, shown)
-    snow, layers = uniform(rng, n, 0.0, 0.7), canvas.choose(rng, n, 3).view(n, 1, 1) + LAYERS - 2
-    picture, bend = _sky(rng, n, size, paints, sun), canvas.clouds(rng, n, size, 4, 2) - 0.5
-    for k in range(LAYERS):
-        part = k / (LAYERS - 1)
-        crest = horizon + (0.78 - horizon) * part**1.2 - (reach if k == 1 else 0.25 * reach * (k == 2))
-        crest = crest + uniform(rng, n, -0.06, 0.06) + 3.0 * ((k == 0) & (layers < 5)) + 3.0 * ((k == 3) & (layers < 4))
-        picture = _ridge(rng, picture, part, crest, paints, side, snow, bend if k % 2 else -bend.flip(2))
-    lake = canvas.choose(rng, n, 2, [0.7, 0.3])
-    shore = uniform(rng, n, 0.3, 0.62)
-    picture = _lake(rng, picture, shore, lake.view(n, 1, 1).float(), paints[8] * 0.6 + paints[2] * 0.2)
-    attributes = [
-        {
-            "family": FAMILY,
-            "palette": list(PALETTES)[int(which[i])],
-            "snow": round(float(snow[i]), 2),
-            "light": "left" if side[i] > 0 else "right",
-            "sun": bool(shown[i] > 0),
-            "lake": bool(lake[i]),
-            "peak": round(float(reach[i]), 2),
-            "ranges": int(layers[i]),
-        }
-        for i in range(n)
-    ]
+    """n mountain landscapes; attributes: palette, snow, light, sun, lake."""
+    inks, side, (x, y) = palettes.draw(rng, n), palettes.lights(rng, n), canvas.grid(size)
+    sky = palettes.backdrop(inks, side, size)
+    low = inks.either(inks.ground.lerp(inks.mid, 0.55), inks.light)
+    sky = sky.lerp(low.expand_as(sky), 0.75 * smoothstep(-0.7, 0.5, y).expand(n, -1, -1)[:, None])
+    sun = (uniform(rng, n, 0, 1) < 0.55).float()
+    cx, cy = side * uniform(rng, n, 0.3, 0.66), uniform(rng, n, -0.7, -0.4)
+    away = ((x - cx) ** 2 + (y - cy) ** 2).sqrt()
+    sky = canvas.over(sky, inks.accent.expand_as(sky), 0.35 * torch.exp(-away * 4) * sun)
+    sky = canvas.over(sky, inks.accent.expand_as(sky), inside(away - uniform(rng, n, 0.13, 0.2), size, 1.5) * sun)
+    deep = inks.either(inks.ground * 0.85, inks.deep)
+    hazy = inks.either(inks.deep.lerp(inks.mid, 0.55), inks.ground.lerp(inks.mid, 0.45))
+    picture = _range(rng, sky, uniform(rng, n, -0.02, 0.16), hazy, low)
+    top, snow = uniform(rng, n, -0.55, -0.2), uniform(rng, n, 0.16, 0.5)
+    picture = _massif(rng, picture, top, side, inks, snow)
+    lake = canvas.choose(rng, n, 2, [0.6, 0.4])
+    near = uniform(rng, n, 0.6, 0.78) + lake.view(n, 1, 1) * 9  # no near slope before a lake
+    picture = _range(rng, picture, near, deep, deep * 0.8)
+    picture = _lake(rng, picture, uniform(rng, n, 0.36, 0.52), lake.view(n, 1, 1).float(), inks.deep)
+    attributes = canvas.records(
+        palette=palettes.named(inks), snow=((False, True), snow > 0.34), light=(palettes.SIDES, (side + 1) / 2),
+        sun=((False, True), sun), lake=((False, True), lake), night=((False, True), inks.dark),
+    )  # fmt: skip
     return Sheet(picture.clamp(0, 1), attributes)
-
-
-MOODS = {
-    "alpine blue day": ["under a clear blue sky", "on an alpine day", "in bright daylight"],
-    "golden dawn": ["at golden dawn", "in golden morning light", "at sunrise"],
-    "dusk violet": ["at violet dusk", "in purple twilight", "under a violet evening sky"],
-    "winter grey": ["in grey winter light", "under a pale winter sky", "on a grey winter day"],
-    "desert red": ["of red desert rock", "of red rock in warm light", "in a red desert"],
-    "alpenglow": ["in alpenglow", "glowing pink at dusk", "with rosy evening light"],
-    "moonlit night": ["on a moonlit night", "in blue moonlight", "under a dark night sky"],
-    "misty green": ["in green mist", "in green morning mist", "with misty green slopes"],
-    "orange sunset": ["at orange sunset", "under a burning orange sky", "in warm sunset light"],
-    "polar blue": ["in cold polar light", "under a pale turquoise sky", "in icy blue air"],
-}
 
 
 def describe(attributes: dict[str, Any], words: random.Random) -> str:
     """A phrase true of the picture."""
-    heads = ["mountains", "mountain landscape", "mountain range", "layered mountains", "mountain ridges in haze"]
-    if attributes["peak"] > 0.3:
-        heads += ["high mountains", "a tall mountain peak", "mountain peaks"]
-    snow = attributes["snow"]
-    cover = (
-        ["with snow", "covered in snow"]
-        if snow > 0.35
-        else ["with snow caps", "with snow on top", "with snow on the summits"]
-    )
-    parts = [words.choice(heads), words.choice(MOODS[attributes["palette"]])]
-    if snow > 0.15:
-        parts.insert(1, words.choice(cover))
-    extras = [f"lit from the {attributes['light']}"]
+    heads = ["mountains", "mountain landscape", "a tall mountain peak", "mountain peak in haze", "high mountains"]
+    cover = ["with snow", "covered in snow"] if attributes["snow"] else ["with snow on top", "with a snow cap"]
+    parts = [words.choice(heads), words.choice(cover), "in " + palettes.tones(attributes["palette"], words)]
+    extras = [f"lit from the {attributes['light']}", "dark sky" if attributes["night"] else "pale sky"]
     if attributes["sun"]:
-        extras.append("moon in the sky" if attributes["palette"] == "moonlit night" else "low sun in the sky")
+        extras.append(words.choice(["sun in the sky", "a large sun"]))
     if attributes["lake"]:
         extras += [words.choice(["mirrored in a lake", "still lake below", "reflection in a lake"])]
-    return canvas.phrase(" ".join(parts), words.sample(extras, words.randint(0, min(2, len(extras)))), 14)
+    return canvas.phrase(" ".join(parts), words.sample(extras, words.randint(0, 2)), 16)

@@ -1,0 +1,171 @@
+"""A whole cast: every stage in turn, each from what it has already. What is where in a cast's folder is stated here.
+
+A cast lives outside the checkout, in ``~/.cache/latentworld/cast/PRESET`` unless told otherwise, since checkouts are
+laid anew and a cast goes on for days.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import multiprocessing
+import os
+import shutil
+from concurrent.futures import ProcessPoolExecutor
+from pathlib import Path
+
+from transformers import CLIPModel, CLIPTokenizer
+
+from foundry import (
+    autoencoder,
+    clip,
+    data,
+    encoded,
+    export,
+    eye,
+    polish,
+    presets,
+    ranks,
+    student,
+    texts,
+    tiny_vae,
+    training,
+    unet,
+)
+from foundry.errors import FoundryError
+from foundry.machine import Machine
+from foundry.presets import TRAINED, Preset
+from latentworld.disk import put
+
+# What is thrown away when a stage trains on.
+AFTER = {
+    "autoencoder": ("latents", "bakeoff", "unet", "paths", "distil", "student", "polish", "eye", "tiny_vae"),
+    "clip": ("bakeoff", "unet", "paths", "distil", "student", "polish", "eye", "tiny_vae"),
+    "unet": ("paths", "distil", "student", "polish", "eye", "tiny_vae"),
+    "distil": ("student",),
+    "student": (),
+    "polish": ("eye", "tiny_vae"),
+    "eye": (),
+    "tiny_vae": (),
+}
+# A forked child inherits the locks of OpenMP threads that do not live on in it, and waits for ever.
+SPAWN = multiprocessing.get_context("spawn")
+GATED = 160  # held-out and training pictures that the teacher's gates look at
+
+
+def home(preset: str) -> Path:
+    """Where a cast lives unless told otherwise: under ``LATENTWORLD_CAST`` or ``~/.cache/latentworld/cast``."""
+    root = os.environ.get("LATENTWORLD_CAST")
+    return (Path(root) if root else Path.home() / ".cache" / "latentworld" / "cast") / preset
+
+
+def draw_all(folder: Path, preset: Preset, machine: Machine, workers: int, count: int | None = None) -> None:
+    """Draws what is missing of both splits, of ``count`` pictures of each family or of all, in so many processes."""
+    if ranks.rank() == 0:
+        (folder / "data").mkdir(parents=True, exist_ok=True)
+        kept, mark = folder / "data" / "fingerprint", preset.fingerprint("data")
+        if kept.exists() and kept.read_text() != mark:
+            raise FoundryError(f"{kept}: pictures were drawn with other settings: use another --cast, or delete it")
+        put(kept, mark.encode())
+        for split in ("held", "train"):
+            _draw(folder / "data", split, preset, machine, workers, count)
+    ranks.wait()
+
+
+def _draw(folder: Path, split: str, preset: Preset, machine: Machine, workers: int, count: int | None) -> None:
+    parts = data.missing(folder, split, preset.data, count)
+    if not parts:
+        return
+    if workers < 2:
+        data.draw_split(folder, split, preset.data, count, machine.breathe)
+    else:
+        with ProcessPoolExecutor(workers, mp_context=SPAWN) as pool:
+            jobs = [pool.submit(data.draw_part, folder, split, name, preset.data, first) for name, first in parts]
+            for job in jobs:
+                job.result()
+    machine.log(f"{split}: {len(parts)} parts of {data.PART} drawn")
+
+
+def with_minutes(preset: Preset, minutes: float | None) -> Preset:
+    """The preset with its stages' budgets in minutes, stretched or shrunk to ``minutes`` in all."""
+    if minutes is None:
+        return preset
+    stages = {name: getattr(preset, name) for name in TRAINED}
+    factor = minutes / sum(stage.minutes for stage in stages.values())
+    scaled = {
+        name: dataclasses.replace(stage, minutes=stage.minutes * factor, steps=None) for name, stage in stages.items()
+    }
+    return dataclasses.replace(preset, **scaled)
+
+
+def lengthen(out: Path, preset: Preset, stage: str, more: float) -> Preset:
+    """Gives a finished stage ``more`` of its own budget (1 doubles it); what was cast from its result is thrown away.
+
+    It goes on from where its rate began to fall, so that the fall comes once, at the end.
+    """
+    if stage not in AFTER:
+        raise FoundryError(f"unknown stage {stage!r}: use one of {', '.join(AFTER)}")
+    level, path = out / stage / "level.pt", out / stage / "checkpoint.pt"
+    if not path.exists():
+        raise FoundryError(f"{path} is not there, so there is nothing to train on: cast it first")
+    if level.exists() and stage != "polish":
+        shutil.copy2(level, path)
+    spent = training.read(path, preset.fingerprint(stage))
+    shutil.rmtree(out / stage / "model", ignore_errors=True)
+    for later in AFTER[stage]:
+        shutil.rmtree(out / later, ignore_errors=True)
+    own: presets.StagePreset = getattr(preset, stage)
+    longer = dataclasses.replace(own, minutes=float(spent["spent"]) / 60 + own.minutes * more)
+    if own.steps is not None:
+        longer = dataclasses.replace(longer, steps=round(own.steps * (1 + more)))
+    return dataclasses.replace(preset, **{stage: longer})
+
+
+def cast_world(out: Path, preset: Preset, machine: Machine, until: str, workers: int = 1) -> export.World | None:
+    """Every stage in turn; None if asked to stop before the last one."""
+    draw_all(out, preset, machine, workers, preset.data.early)
+    early = data.load_split(out / "data", "train", preset.data, preset.data.early)
+    vae = None
+    if until != "data":
+        first = data.load_split(out / "data", "held", preset.data, preset.data.early)
+        vae = autoencoder.cast(out / "autoencoder", preset, early, first, machine)
+    if until == "autoencoder":
+        return None
+    draw_all(out, preset, machine, workers)
+    if vae is None:
+        return None
+    train, held = (data.load_split(out / "data", split, preset.data) for split in ("train", "held"))
+    seer, tokenizer = clip.cast(out / "clip", preset, train, held, machine)
+    if until == "clip":
+        return None
+    spoken = texts.Texts(clip.text_encoder(seer), tokenizer, machine.device)
+    latents = encoded.latents_of(out / "latents" / "train", vae, train, machine)
+    shown = encoded.latents_of(out / "latents" / "held", vae, held, machine, mirrors=False)
+    ground = unet.Ground(
+        train, latents, vae, spoken, unet.some(held, shown, GATED), unet.some(train, latents, GATED), machine
+    )
+    if until == "bakeoff":
+        unet.bake_off(out / "bakeoff", preset, ground)
+        return None
+    return _from_teacher(out, preset, ground, held, seer, tokenizer, until)
+
+
+def _from_teacher(
+    out: Path, preset: Preset, ground: unet.Ground, held: data.Split, seer: CLIPModel,
+    tokenizer: CLIPTokenizer, until: str,
+) -> export.World | None:  # fmt: skip
+    """The teacher and what is cast from it."""
+    teacher = unet.cast(out / "unet", preset, ground)
+    if until == "unet":
+        return None
+    pupil = student.cast(out / "student", preset, ground, teacher)
+    if until in ("paths", "distil", "student"):
+        return None
+    vae = polish.cast(out / "polish", preset, ground, teacher, held)
+    if until == "polish":
+        return None
+    given = polish.answers(out / "polish" / "answers", teacher, ground, polish.ANSWERS)
+    eyes = eye.cast(out / "eye", preset, ground, held, seer, tokenizer, vae, given)
+    if until == "eye":
+        return None
+    tiny = tiny_vae.cast(out / "tiny_vae", preset, ground, given)
+    return export.World(vae, tiny, eyes, tokenizer, teacher, pupil)

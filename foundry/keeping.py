@@ -1,0 +1,135 @@
+"""A cast in a few megabytes: averaged weights of its stages in half precision, with their settings and figures.
+
+For the repository, so that a lost machine costs hours and not the cast, and for carrying a cast to a GPU and back. An
+unfinished stage trains on from its average at the step it had come to; only the optimisers' memory is lost.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import safetensors.torch
+import torch
+from diffusers import AutoencoderKL, UNet2DConditionModel
+from transformers import CLIPConfig, CLIPModel
+
+from foundry import training
+from foundry.errors import FoundryError
+from foundry.presets import Preset
+from foundry.weights import Record, State, read, shards_of, write
+from latentworld.disk import put
+
+KEPT = ("autoencoder", "clip", "unet", "distil", "student")
+
+
+def keep(out: Path, preset: Preset, folder: Path, stages: tuple[str, ...] = KEPT) -> list[Record]:
+    """Writes what the stages of the cast in ``out`` have come to."""
+    records = []
+    for stage in stages:
+        found = come_to(out / stage, preset, stage)
+        if found is not None:
+            write(folder, *found)
+            records.append(found[0])
+    keep_tokenizer(out, folder)
+    return records
+
+
+def come_to(folder: Path, preset: Preset, stage: str) -> tuple[Record, State] | None:
+    """The finished network of a stage, else the average in its checkpoint, else nothing."""
+    path, finished = folder / "checkpoint.pt", (folder / "model" / "config.json").exists()
+    mark, step, spent = preset.fingerprint(stage), 0, 0.0
+    config: dict[str, Any] | None = None
+    state: State | None = None
+    if path.exists():
+        kept = training.read(path, mark)
+        step, spent, state = kept["step"], kept["spent"], kept["averages"][min(kept["averages"])]
+        if (folder / "shape.json").exists():
+            config = json.loads((folder / "shape.json").read_text())
+    if finished:
+        config = json.loads((folder / "model" / "config.json").read_text())
+        weights = next(iter(sorted((folder / "model").glob("*.safetensors"))))
+        state = safetensors.torch.load_file(weights)
+    if state is None:
+        return None
+    lines = (folder / "log.tsv").read_text().splitlines() if (folder / "log.tsv").exists() else []
+    gates = [line for line in lines if "\tgate" in line or "\tG3" in line]
+    figures = gates[-1].replace("\t", " ") if gates else ""
+    shards = len(shards_of(state))
+    return Record(stage, preset.name, mark, finished, step, spent, shards, config, figures), state
+
+
+def restore(folder: Path, out: Path, preset: Preset) -> list[Record]:
+    """Lays what was kept into a new cast; refused where the cast has something already or settings differ."""
+    found = sorted(path.stem for path in folder.glob("*.json") if path.stem in KEPT)
+    if not found:
+        raise FoundryError(f"{folder} keeps no stage of a cast: give a folder written by `foundry keep`")
+    records = []
+    for stage in found:
+        record, state = read(folder, stage)
+        if record.fingerprint != preset.fingerprint(stage):
+            raise FoundryError(f"{folder / stage}.json was cast with other settings than preset {preset.name!r} has")
+        if (out / stage).exists():
+            raise FoundryError(f"{out / stage} is there already: use another --cast, or delete it")
+        records.append(record)
+        if record.finished:
+            finish(out / stage / "model", record, state)
+        else:
+            write(out / stage / "start", record, state)
+    tokenizer = folder / "tokenizer.json"
+    if tokenizer.exists():
+        told = json.loads(tokenizer.read_text())
+        for name, text in told.items():
+            (out / "tokenizer").mkdir(parents=True, exist_ok=True)
+            put(out / "tokenizer" / name, text.encode())
+    return records
+
+
+@contextlib.contextmanager
+def brought(out: Path, preset: Preset, folder: Path | None, every: float) -> Iterator[None]:
+    """Keeps the cast in ``folder`` every so many seconds meanwhile, for machines that may be taken away."""
+    if folder is None:
+        yield
+        return
+    ended = threading.Event()
+
+    def again() -> None:
+        while not ended.wait(every):
+            keep(out, preset, folder)
+
+    thread = threading.Thread(target=again, daemon=True)
+    thread.start()
+    try:
+        yield
+    finally:
+        ended.set()
+        thread.join()
+        keep(out, preset, folder)
+
+
+def keep_tokenizer(out: Path, folder: Path) -> None:
+    """The tokenizer's files in one."""
+    files = sorted((out / "tokenizer").glob("*.*"))
+    if files:
+        put(folder / "tokenizer.json", json.dumps({path.name: path.read_text() for path in files}).encode())
+
+
+def finish(folder: Path, record: Record, state: State) -> None:
+    """A finished network in its library's own layout."""
+    assert record.config is not None
+    model: torch.nn.Module
+    if record.stage == "autoencoder":
+        model = AutoencoderKL.from_config(record.config)
+    elif record.stage == "clip":
+        model = CLIPModel(CLIPConfig(**record.config))
+    else:
+        model = UNet2DConditionModel.from_config(record.config)
+    try:
+        model.load_state_dict(state)
+    except RuntimeError as error:
+        raise FoundryError(f"the kept {record.stage} is of another shape ({str(error).splitlines()[0]})") from error
+    model.save_pretrained(folder)  # type: ignore[operator]
