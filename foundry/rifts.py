@@ -56,10 +56,10 @@ def field(plane: Plane, eye: Eye, units: Array) -> Array:
 
 
 def survey(plane: Plane, eye: Eye, side: int) -> tuple[Array, float, float]:
-    """The field of the unit square, its 99th percentile over its median, and its median."""
+    """The field of the unit square, its 99th percentile over its median (0 if nothing moves), and its median."""
     rates = field(plane, eye, window(plane, (0.5, 0.5), 1.0, side))
     median = float(np.median(rates))
-    return rates, float(np.quantile(rates, 0.99)) / median, median
+    return rates, float(np.quantile(rates, 0.99)) / median if median else 0.0, median
 
 
 def strongest(rates: Array, centre: tuple[float, float], width: float) -> tuple[float, float]:
