@@ -20,6 +20,7 @@ from latentworld.atlas import durable, survey
 from latentworld.atlas.sampling import Adaptive
 from latentworld.atlas.settings import settings_of
 from latentworld.atlas.store import Store, create, open_for_writing, read, resume_or_create
+from latentworld.atlas.types import Rendered
 from latentworld.errors import AtlasDamaged, DiskFull
 from latentworld.plane import Plane
 
@@ -119,6 +120,21 @@ def test_damaged_metadata_is_named(copied: Path) -> None:
         file.write_text(file.read_text()[:40])
         with pytest.raises(AtlasDamaged, match=str(file.relative_to(copied)).split("/")[0]):
             read(copied)
+
+
+def test_a_missing_block_is_told_from_a_black_one(tmp_path: Path) -> None:
+    """Zeros are written like anything else: what has no file was lost."""
+    black = lambda units, radii: Rendered(np.zeros((len(units), 4), np.float32), np.zeros((len(units), 4, 4, 3), "u1"))  # noqa: E731
+    with begin(tmp_path / "atlas") as store:
+        survey.run(store, black)
+    assert not np.asarray(read(tmp_path / "atlas").thumbs[:]).any()
+    for name in ("features", "thumbs"):
+        lost = chunk(tmp_path / "atlas", name, 2)
+        whole = lost.read_bytes()
+        lost.unlink()
+        with pytest.raises(AtlasDamaged, match=rf"{name}.*(missing|read)"):
+            np.asarray(read(tmp_path / "atlas").thumbs[:])
+        lost.write_bytes(whole)
 
 
 def test_vertices_that_do_not_match_their_hash(copied: Path, tmp_path: Path) -> None:

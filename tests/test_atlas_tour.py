@@ -70,6 +70,15 @@ def straight(kind: str) -> np.ndarray:
     )
 
 
+def test_a_tours_film_lasts_a_lap_or_a_way_and_is_never_empty() -> None:
+    tour = planned("window", "seek", stops=3)
+    base = parse({"pacing": {"speed": 5.0, "floor": 0.01}})
+    assert tour.preset(base).film.seconds == pytest.approx(tour.length / 5.0)
+    assert tour.preset(base).pacing.kind == "latent"
+    fast = parse({"pacing": {"speed": 1e9, "ceiling": 1e9}, "film": {"fps": 20.0}})
+    assert tour.preset(fast).film.seconds == 1 / 20
+
+
 def test_what_is_closed_unless_told() -> None:
     points = PLANE.unit([0.2, 0.8, 0.5], [0.2, 0.3, 0.9])
     closed = {("visit", 2): False, ("visit", 3): True, ("shortest", 2): False, ("shortest", 3): False,

@@ -250,6 +250,7 @@ def test_a_profile_says_what_the_bytes_depend_on() -> None:
     others = [replace(profile, **change) for change in ({"steps": 4}, {"batch": 1}, {"engine": "openvino"})]
     assert len({one.hash for one in [profile, *others]}) == 4
     assert len(profile.hash) == 16
+    assert profile.threads == torch.get_num_threads()  # of the CPU: they divide sums, so bytes depend on them
 
 
 # --- variants, and a denoising watched ---------------------------------------------------------------------------

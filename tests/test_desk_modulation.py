@@ -130,6 +130,8 @@ def test_an_lfo_in_beats_is_locked_to_the_music() -> None:
     version = desk.version
     desk.lock(beat=17.1, at=ZERO + 2.1, tempo=90.03)
     assert desk.version == version, "the same tempo is no news"
+    desk.lock(beat=17.2, at=ZERO + 2.2, tempo=90.16)
+    assert desk.value("tempo") == 90.2, "told to a tenth"
 
 
 def test_the_sound_pushes_up_by_its_level_or_its_onsets() -> None:

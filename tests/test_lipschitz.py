@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from latentworld.errors import GeometryError
-from latentworld.lipschitz import along, noise_floor, on_grid
+from latentworld.lipschitz import Floor, along, noise_floor, on_grid
 
 RANDOM = np.random.default_rng(5)
 LINEAR = RANDOM.normal(size=(7, 3))
@@ -70,8 +70,9 @@ def test_a_trail_keeps_no_batch_alive_and_takes_tensors() -> None:
 
 
 def test_features_and_points_must_pair_up() -> None:
-    with pytest.raises(GeometryError, match="pair up"):
-        along(np.zeros((3, 2)), np.zeros((4, 3)))
+    for features, points in (((3, 2), (4, 3)), ((3,), (3, 3)), ((3, 2), (3, 2))):
+        with pytest.raises(GeometryError, match="pair up"):
+            along(np.zeros(features), np.zeros(points))
 
 
 @pytest.mark.parametrize("shape", [(2, 2), (5, 4), (9, 3)])
@@ -132,6 +133,31 @@ def test_floor_sees_slots_and_rounding() -> None:
     np.testing.assert_allclose(floor.rate([0.5, 2.0]), floor.jitter / np.array([0.5, 2.0]))
     with pytest.raises(GeometryError):
         noise_floor(rounded, np.array([1.0, 0, 0]), repeats=1)
+
+
+def test_the_jitter_is_the_larger_of_what_slots_and_rounding_do() -> None:
+    assert Floor(repeat=0.3, rounding=0.1).jitter == 0.3
+    assert Floor(repeat=0.1, rounding=0.3).jitter == 0.3
+
+
+def test_a_floor_is_measured_by_so_many_renderings_in_one_call() -> None:
+    """The place itself in every other slot, the rest on a circle about it, of a radius float32 cannot tell."""
+    calls: list[np.ndarray] = []
+
+    def looked(units: np.ndarray, radii: np.ndarray) -> np.ndarray:
+        calls.append(np.column_stack([units, radii]))
+        return units
+
+    place = np.array([0.6, 0.0, 0.8])
+    noise_floor(looked, 2 * place, 1.5, repeats=5)
+    (seen,) = calls
+    assert seen.shape == (11, 4)
+    assert (seen[:, 3] == 1.5).all()
+    np.testing.assert_allclose(seen[::2, :3], np.tile(place, (6, 1)), atol=1e-15)
+    around = seen[1::2, :3] - place
+    np.testing.assert_allclose(np.linalg.norm(around, axis=1), 2.0**-24, rtol=1e-6)
+    np.testing.assert_allclose(around.sum(axis=0), 0, atol=1e-14)  # evenly round it
+    assert (looked(place[None], np.ones(1)) == place).all()
 
 
 def test_a_trail_of_another_eye_tells_nothing() -> None:

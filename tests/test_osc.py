@@ -15,7 +15,7 @@ from osc_standins import PHONE, TABLE, TABLET, Port
 from installation.control.controls import Trigger
 from installation.ports.osc import addresses, codec
 from installation.ports.osc.feedback import source
-from installation.ports.osc.match import Directory
+from installation.ports.osc.match import MOST, Directory
 from installation.ports.osc.server import newest
 from latentworld.errors import ControlError
 
@@ -226,6 +226,13 @@ def test_patterns_match_as_the_shells_do(signs: list[str]) -> None:
 def test_hostile_patterns_are_refused(pattern: str) -> None:
     with pytest.raises(ControlError):
         Directory(addresses.book(TABLE)).match(pattern)
+
+
+def test_a_pattern_fits_so_many_addresses_and_no_more() -> None:
+    many = [f"/all/{number}" for number in range(MOST)]
+    assert len(Directory(many).match("/all/*")) == MOST
+    with pytest.raises(ControlError, match=f"fits {MOST + 1} addresses; at most {MOST}"):
+        Directory([*many, "/all/more"]).match("/all/*")
 
 
 def test_a_flood_is_thinned_by_sender_and_address() -> None:

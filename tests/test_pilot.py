@@ -271,6 +271,57 @@ def test_the_curve_of_pursuit_passes_through_its_target() -> None:
     assert curvature > 0  # left
 
 
+def test_crossing_looks_no_further_aside_than_its_cone() -> None:
+    angles = np.radians([-80, -40, -20, 0, 20, 40, 80])
+    for ray, found in ((4, 4.0), (2, 2.0), (5, np.nan), (1, np.nan)):
+        radial = np.ones((3, 7))
+        radial[1, ray] = 50.0
+        seen = Fan(angles, np.array([0.1, 0.2, 0.4]), np.ones((3, 6)), np.ones((3, 6)), radial)
+        np.testing.assert_equal(target("cross", seen), (0, found))
+
+
+@pytest.mark.parametrize(("speed", "ease"), [(4.0, EASE), (120.0, EASE), (4.0, 8.0), (4.0, 1e6)])
+def test_the_fan_stands_where_the_walk_can_follow(speed: float, ease: float) -> None:
+    """Rings at half, whole and twice the reach; or so that the near one lies a tick and sqrt(1.8 / ease) away."""
+    asked: list[np.ndarray] = []
+
+    def counting(units: np.ndarray, radii: np.ndarray) -> np.ndarray:
+        asked.append(units)
+        return np.ones((len(units), 3))
+
+    pace = PacingSpec(kind="latent", speed=speed, ceiling=1e3)
+    which = Pilot(PilotSpec(mode="seek", fan=5, spread=60.0, reach=6.0), pace, PLANE, counting, counting)  # type: ignore[arg-type]
+    walk = replace(start(2), ease=ease)
+    which(walk, None, None, 8)
+    arcs = globe.angle(asked[0][1:].reshape(3, 5, 3), walk.unit)
+    tick = 8 * speed / 24 / PLANE.target
+    reach = min(max(6.0 / PLANE.target, 2 * (tick + np.sqrt(1.8 / ease))), 0.5)
+    np.testing.assert_allclose(arcs, np.tile([[0.5], [1.0], [2.0]], 5) * reach, rtol=1e-9)
+    np.testing.assert_array_equal(asked[0][0], walk.unit)
+    for ring in asked[0][1:].reshape(3, 5, 3):
+        bearings = [globe.tangent(walk.unit, unit) for unit in ring]
+        left = globe.cross(walk.unit, walk.heading)
+        angles = [np.degrees(np.arctan2(b @ left, b @ walk.heading)) for b in bearings]
+        np.testing.assert_allclose(angles, [-60, -30, 0, 30, 60], atol=1e-6)
+
+
+def test_a_look_holds_for_a_quarter_of_the_near_ring_and_a_tick_at_least() -> None:
+    which, walk, looks = pilot("seek"), start(1), []
+    for _ in range(20):
+        before = which.probes
+        steering = which(walk, None, None, 1)
+        looks.append(which.probes > before)
+        walk = walk.advance(float(steering.strides[-1]), steering.curvature)
+    stride = 4.0 / 24
+    arcs = max(6.0 / PLANE.target, 2 * (stride / PLANE.target + np.sqrt(1.8 / EASE))) * PLANE.target
+    every = int(np.ceil(0.25 * 0.5 * arcs / stride))
+    assert looks == [k % every == 0 for k in range(20)]
+    assert 1 < every < 10
+    before = which.probes
+    which(walk, None, Asked(attraction=-0.5), 1)  # another wish is looked at anew
+    assert which.probes > before
+
+
 def test_targets() -> None:
     assert np.isnan(target("ride", fan(None, None))[1])
     assert target("ride", fan((0, 2), None)) == (0, 2.5)

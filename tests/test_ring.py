@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -93,6 +94,44 @@ def test_a_copy_that_was_overwritten_meanwhile_is_noticed(ring: Ring, monkeypatc
     assert reader.get(1) is None
     monkeypatch.undo()
     assert reader.get(5) is not None
+
+
+def test_a_slot_that_is_being_written_holds_no_picture(ring: Ring, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Neither the one that was there nor the one that comes, until it is whole."""
+    for value in range(1, 5):
+        put(ring, value)
+    writer, reader = Ring.attach(ring.name), Ring.attach(ring.name)
+    view, seen = writer._view, []
+
+    def watched(at: int, shape: tuple[int, ...]) -> Picture:
+        seen.append((reader.newest, reader.get(1), reader.get(5)))
+        return view(at, shape)
+
+    monkeypatch.setattr(writer, "_view", watched)
+    put(writer, 5)
+    assert seen == [(4, None, None)]
+    assert reader.get(5) is not None
+
+
+def test_a_closed_ring_is_closed_and_a_small_one_is_a_ring() -> None:
+    ring = Ring.create(2, (1, 1))
+    ring.put(np.full((1, 1, 3), 7, np.uint8), 1, 0.0, 0.1, 0.0)
+    shot = ring.get(1)
+    assert shot is not None
+    assert shot.picture.tolist() == [[[7, 7, 7]]]
+    ring.close()
+    with pytest.raises(ValueError, match="closed"):
+        _ = ring.newest
+    ring.unlink()
+    for slots, size in ((1, (8, 8)), (2, (0, 8)), (2, (8, 0))):
+        with pytest.raises(ValueError, match="at least 2 slots of at least a pixel"):
+            Ring.create(slots, size)
+
+
+def test_without_memory_that_looks_like_files_rings_lie_among_temporary_files(monkeypatch: pytest.MonkeyPatch) -> None:
+    with monkeypatch.context() as patch:
+        patch.setattr(os, "access", lambda path, mode: False)  # as in a container that forbids it
+        assert rings._folders() == [Path(tempfile.gettempdir())]
 
 
 def test_a_writer_that_dies_in_the_middle_leaves_a_picture_out_and_the_next_one_goes_on(

@@ -206,6 +206,12 @@ def test_nothing_is_left_to_defaults() -> None:
     line = " ".join(command(Recipe("h264", 24.0, SIZE, SIZE, 20, grain=True), File("x.mp4")))
     for part in ("-crf 20", "-tune grain", "-threads 1", "hybrid_fragmented", "range=limited", "colorspace=bt709"):
         assert part in line
+    for fps, group in ((24.0, "-g 24"), (29.97, "-g 30"), (0.2, "-g 1")):  # a place to seek to every second
+        assert group in " ".join(command(Recipe("h264", fps, SIZE, SIZE), File("x.mp4")))
+    plain = " ".join(command(Recipe("h264", 24.0, SIZE, SIZE), File("x.mp4")))
+    assert "grain" not in plain
+    assert "-crf 17 " in plain
+    assert "-preset medium " in plain
     line = " ".join(command(FFV1, File("x.mkv")))
     for part in ("-level 3", "-slicecrc 1", "-g 1"):
         assert part in line

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -157,6 +159,13 @@ def test_past_the_end_the_walk_stays_and_goes_on_counting() -> None:
     np.testing.assert_array_equal(made.at(arcs)[0], np.repeat(units[-1:], 3, axis=0))
     assert made.arcs(times[0] - 5).tolist() == [0.0]
     np.testing.assert_allclose(made.times(made.arcs(np.array([7.5]))), 7.5, atol=1e-8)
+
+
+@pytest.mark.parametrize("times", [[math.nan], [0.5, math.inf], [-math.inf, 1.0]])
+def test_a_clock_that_is_no_clock_is_refused(times: list[float]) -> None:
+    moments, units, _ = way(6)
+    with pytest.raises(GeometryError, match="check the clock"):
+        track(moments, units).arcs(times)
 
 
 def test_one_place_is_a_track() -> None:

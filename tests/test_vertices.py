@@ -85,11 +85,26 @@ def test_a_failed_write_leaves_the_old_file(tmp_path: Path, monkeypatch: pytest.
     assert len(list(tmp_path.iterdir())) == 1
 
 
+def test_seeds_of_64_bits_and_latents_of_one_number_can_be_drawn() -> None:
+    z = vertices.from_seeds((-(2**63), 0, 2**64 - 1), (1, 1, 1))
+    assert z.shape == (3, 1, 1, 1)
+    assert np.isfinite(z).all()
+
+
+def test_the_order_in_which_an_origin_is_told_makes_no_other_file(tmp_path: Path) -> None:
+    z = vertices.from_seeds(SEEDS, SHAPE)
+    vertices.save(tmp_path / "a", z, {"seeds": [0, 1, 2], "layout": "nhwc"})
+    vertices.save(tmp_path / "b", z, {"layout": "nhwc", "seeds": [0, 1, 2]})
+    assert (tmp_path / "a").read_bytes() == (tmp_path / "b").read_bytes()
+
+
 @pytest.mark.parametrize(
     "call",
     [
         lambda: vertices.from_seeds((0, 1), SHAPE),
-        lambda: vertices.from_seeds((0, 1, 2**70), SHAPE),
+        lambda: vertices.from_seeds((0, 1, 2**64), SHAPE),
+        lambda: vertices.from_seeds((0, 1, -(2**63) - 1), SHAPE),
+        lambda: vertices.from_seeds(SEEDS, (4, 8)),  # type: ignore[arg-type]
         lambda: vertices.from_seeds(SEEDS, (4, 0, 8)),
         lambda: vertices.from_seeds(SEEDS, SHAPE, layout="chw"),  # type: ignore[arg-type]
         lambda: vertices.from_seeds(SEEDS, SHAPE, device="toaster"),

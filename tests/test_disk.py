@@ -1,0 +1,58 @@
+"""Files are whole or not there, and refusals are one line that says what to do."""
+
+from __future__ import annotations
+
+import errno
+import os
+from pathlib import Path
+
+import pytest
+
+from latentworld import disk
+from latentworld.errors import AtlasError, DiskFull, OutputError
+
+
+def test_a_file_is_all_there_before_it_is_synced_and_synced_before_it_has_its_name(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    target, seen, real = tmp_path / "a.bin", list[tuple[int, bool]](), os.fsync
+
+    def synced(number: int) -> None:
+        seen.append((os.fstat(number).st_size, target.exists()))
+        real(number)
+
+    monkeypatch.setattr("latentworld.disk.os.fsync", synced)
+    disk.save(target, b"x" * 1000)  # less than a buffer
+    assert seen == [(1000, False)]
+    assert target.read_bytes() == b"x" * 1000
+    assert os.listdir(tmp_path) == ["a.bin"]
+
+
+def test_what_fails_leaves_the_old_file_and_no_other(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    target = tmp_path / "a.bin"
+    disk.save(target, b"old")
+    for number, fault, told in (
+        (errno.ENOSPC, DiskFull, "the disk of .* is full: free some space"),
+        (errno.EDQUOT, DiskFull, "the disk of .* is full"),
+        (errno.EIO, OutputError, "cannot write .* choose a folder you may write to"),
+    ):
+
+        def full(_: int, number: int = number) -> None:
+            raise OSError(number, os.strerror(number))
+
+        with monkeypatch.context() as patch:
+            patch.setattr("latentworld.disk.os.fsync", full)
+            with pytest.raises(fault, match=told):
+                disk.save(target, b"new")
+        assert target.read_bytes() == b"old"
+        assert os.listdir(tmp_path) == ["a.bin"]
+
+
+def test_a_folder_that_is_not_there_is_what_is_told(tmp_path: Path) -> None:
+    """Not the side file that could not be removed because it never was."""
+    with pytest.raises(OutputError, match="No such file or directory"):
+        disk.save(tmp_path / "nowhere" / "a.bin", b"x")
+    with pytest.raises(AtlasError, match="survey elsewhere"), disk.writing(tmp_path, "survey elsewhere", AtlasError):
+        raise OSError(errno.EACCES, "survey elsewhere")
+    with pytest.raises(DiskFull, match="one more"), disk.writing(tmp_path, "one more"):
+        raise OSError(errno.ENOSPC, "full")
