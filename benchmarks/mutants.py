@@ -65,7 +65,8 @@ def mutants(module: str, source: bytes) -> list[Mutant]:
     """Every mutant of a module, in the order of its lines; none does not compile."""
     finder = _Finder(module, source)
     finder.visit(ast.parse(source))
-    return [mutant for mutant in sorted(finder.found, key=lambda m: (m.start, m.text)) if _compiles(mutant, source)]
+    found = sorted(finder.found, key=lambda mutant: (mutant.start, mutant.text))
+    return [mutant for mutant in found if mutant.applied(source) != source and _compiles(mutant, source)]
 
 
 def functions(source: bytes) -> dict[int, str]:

@@ -87,6 +87,7 @@ def main() -> None:
         for name, mutant in chosen[module].items()
         if (known := results.of(name, sources[module])) is None or (options.again and known["how"] == "unnoticed")
     ]
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
     try:
         run(todo, sources, reach, results, options)
     except KeyboardInterrupt:

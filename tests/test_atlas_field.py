@@ -12,7 +12,7 @@ from latentworld import globe
 from latentworld.atlas import field, rifts
 from latentworld.atlas.mesh import mesh
 from latentworld.atlas.sampling import Adaptive, Globe, Window
-from latentworld.atlas.types import Atlas
+from latentworld.atlas.types import Atlas, Rendered
 from latentworld.decoding.analytic import analytic
 from latentworld.errors import AtlasError
 
@@ -207,6 +207,51 @@ def test_a_field_does_not_depend_on_how_it_is_cut(monkeypatch: pytest.MonkeyPatc
     monkeypatch.setattr(field, "CHUNK", 1000)
     for kind, before in zip(("window", "adaptive", "globe"), whole):
         np.testing.assert_array_equal(field.rates(sampled(kind)), before)
+
+
+def test_a_large_window_is_worked_on_in_strips(monkeypatch: pytest.MonkeyPatch) -> None:
+    """As many whole rows as hold CHUNK numbers, and one to spare on either side."""
+    atlas, heights = sampled("window"), []
+    rows, columns = atlas.grid  # type: ignore[misc]
+    real = field.on_grid
+
+    def watched(features: np.ndarray, points: np.ndarray) -> np.ndarray:
+        heights.append(len(features))
+        return real(features, points)
+
+    monkeypatch.setattr(field, "on_grid", watched)
+    monkeypatch.setattr(field, "CHUNK", 5 * columns * atlas.features.shape[1])
+    field.rates(atlas)
+    assert heights[0] == 6
+    assert set(heights[1:-1]) == {7}
+    assert sum(height - 2 for height in heights) + 2 == rows
+
+
+def test_what_has_no_field_says_so_and_two_places_have_one() -> None:
+    pair = part(sampled("window"), np.arange(2))
+    assert field.steepest(pair, mesh(pair))[0] == 0
+    alone = part(sampled("window"), np.arange(1))
+    with pytest.raises(AtlasError, match="survey two or more"):
+        field.steepest(alone, mesh(alone))
+    for nothing in (np.empty(0), np.full(2, np.nan)):
+        with pytest.raises(AtlasError, match="survey two or more"):
+            field.measure_floor(shown(lambda points: points), pair, nothing)
+    with pytest.raises(AtlasError, match="survey two or more"):
+        field.measure_floor(shown(lambda points: points), pair, np.full(2, np.nan))
+
+
+def test_the_floor_is_measured_where_the_field_is_steepest_at_the_atlas_radius() -> None:
+    asked: list[np.ndarray] = []
+
+    def looked_at(units: np.ndarray, radii: np.ndarray) -> Rendered:
+        asked.append(np.column_stack([units, radii]))
+        return shown(lambda points: points)(units, radii)
+
+    atlas = sampled("window")
+    rates = np.where(np.arange(len(atlas)) == 7, 3.0, np.nan)
+    field.measure_floor(looked_at, atlas, rates)
+    np.testing.assert_allclose(asked[0][::2], np.tile([*atlas.unit[7], atlas.radius], (9, 1)), atol=1e-12)
+    assert len(asked[0]) == 17  # eight of each, and one
 
 
 # The analytic world

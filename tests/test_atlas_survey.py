@@ -221,6 +221,13 @@ def test_the_radius_is_that_of_the_settings(tmp_path: Path) -> None:
     np.testing.assert_allclose(np.linalg.norm(atlas.features, axis=1), 1.5, rtol=1e-6)
 
 
+def test_a_survey_in_memory_is_on_the_shell_unless_told() -> None:
+    assert survey.in_memory(Window(rows=2, columns=2), PLANE, coloured).radius == 1.0
+    raised = survey.in_memory(Window(rows=2, columns=2), PLANE, coloured, radius=1.5)
+    np.testing.assert_allclose(np.linalg.norm(raised.features, axis=1), 1.5, rtol=1e-6)
+    assert raised.radius == 1.5
+
+
 # The preview
 
 

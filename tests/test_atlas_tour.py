@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import tomllib
+from dataclasses import replace
 from functools import cache
 from itertools import permutations
 from typing import Any
@@ -77,6 +78,19 @@ def test_a_tours_film_lasts_a_lap_or_a_way_and_is_never_empty() -> None:
     assert tour.preset(base).pacing.kind == "latent"
     fast = parse({"pacing": {"speed": 1e9, "ceiling": 1e9}, "film": {"fps": 20.0}})
     assert tour.preset(fast).film.seconds == 1 / 20
+
+
+def test_a_tour_has_two_stops_or_more() -> None:
+    assert len(planned("window", "seek", stops=2).unit) >= 2
+    with pytest.raises(AtlasError, match="give 2 or more"):
+        planned("window", "seek", stops=1)
+
+
+def test_a_tour_keeps_to_the_radius_of_its_atlas() -> None:
+    atlas, net, found = country("window")
+    raised = plan(replace(atlas, radius=1.5), net, found, "seek", stops=3)
+    assert raised.walk.radius == 1.5
+    assert raised.length == pytest.approx(1.5 * planned("window", "seek", stops=3).length, rel=1e-6)
 
 
 def test_what_is_closed_unless_told() -> None:

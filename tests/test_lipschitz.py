@@ -106,6 +106,25 @@ def test_field_with_parallel_axes_is_finite() -> None:
     assert np.isfinite(on_grid(points @ LINEAR.T, points)).all()
 
 
+@pytest.mark.parametrize("scale", [1e-5, 1e5])
+def test_a_field_has_a_unit_and_no_scale_of_its_own(scale: float) -> None:
+    """Finer latents, as much steeper: axes that count as one direction (the horizon's) among them."""
+    points = grid(4, 5)
+    points[2:] = points[:1] * np.linspace(1.0, 2.0, 5)[:, None] + np.arange(2)[:, None, None]  # parallel axes there
+    features = np.sin(points @ LINEAR.T)
+    np.testing.assert_allclose(on_grid(features, scale * points), on_grid(features, points) / scale, rtol=1e-9)
+
+
+def test_a_field_takes_single_features_and_two_places_and_works_in_doubles() -> None:
+    points = grid(4, 5)
+    one = points @ LINEAR.T[:, :1]
+    np.testing.assert_allclose(on_grid(one, points), tangent_gradient(LINEAR[:1], points), rtol=1e-10)
+    pair = on_grid(np.array([[[0.0], [3.0]]]), np.array([[[0.0, 0.0, 0.0], [0.0, 2.0, 0.0]]]))
+    np.testing.assert_allclose(pair, [[1.5, 1.5]])
+    rough = (1000 + points @ LINEAR.T).astype(np.float32)
+    np.testing.assert_array_equal(on_grid(rough, points), on_grid(rough.astype(np.float64), points))
+
+
 @pytest.mark.parametrize(("features", "points"), [((1, 1, 3), (1, 1, 3)), ((2, 2, 3), (2, 3, 3)), ((4, 3), (4, 3))])
 def test_a_field_needs_two_points(features: tuple[int, ...], points: tuple[int, ...]) -> None:
     with pytest.raises(GeometryError, match="two or more"):

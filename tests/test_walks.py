@@ -323,3 +323,23 @@ def test_an_arc_table_inverts_a_known_curve() -> None:
     t = np.linspace(0.0, 4.0, 101)
     s = 0.5 * (t * np.sqrt(1 + t * t) + np.arcsinh(t))
     np.testing.assert_allclose(table.at(s), t, rtol=0, atol=1e-9)
+
+
+def test_an_arc_table_is_as_fine_as_it_must_be_and_no_finer() -> None:
+    """128 cells from knot to knot, fewer where knots are many, 16 at least: hundreds of waypoints are measured fast."""
+    for knots, cells in ((3, 128), (101, 40), (501, 16)):
+        table = ArcTable.measure(lambda t: np.stack([t, 0 * t, 0 * t], axis=1), np.linspace(0.0, 1.0, knots))
+        assert len(table.nodes) == cells * (knots - 1)
+        assert table.length == pytest.approx(1.0)
+
+
+def test_a_curve_that_stands_still_anywhere_has_no_pace() -> None:
+    def halting(t: Array) -> Array:
+        return np.stack([np.maximum(t, 0.5), 0 * t, 0 * t], axis=1)
+
+    with pytest.raises(GeometryError, match="stands still"):
+        ArcTable.measure(halting, np.array([0.0, 1.0]))
+    for length in (0.0, -1.0, math.inf, math.nan):
+        with pytest.raises(GeometryError, match="zero length"):
+            ArcTable.linear(length, 1.0)
+    assert ArcTable.linear(4.0, 2.0).at(np.array([0.0, 1.0, 4.0])).tolist() == [0.0, 0.5, 2.0]
