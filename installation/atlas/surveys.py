@@ -363,6 +363,13 @@ def tour(
     return made
 
 
+def still_options(site: Site, radius: float) -> str:
+    """Where a rift lies, as options of `latentworld still`; radius: of the survey. See `Plane.place`."""
+    signed = radius if site.front else -radius
+    place = f"--alpha {site.alpha:.10g} --beta {site.beta:.10g}"
+    return place if signed == 1.0 else f"{place} --radius {signed:.10g}"
+
+
 def summary(found: Findings) -> dict[str, float]:
     """The figures that a survey is told by."""
     rates = found.rates[np.isfinite(found.rates)]

@@ -316,7 +316,7 @@ def _tell(found: Findings, count: int = 5) -> None:
         print(f"line {number:>2}  mean rate {line.strength:.4g}  {between}  {ends}")
     for number, site in enumerate(found.sites[:count], 1):
         sides = " | ".join(names[found.phases.label[side]] for side in site.sides)
-        place = f"--alpha {site.alpha:.10g} --beta {site.beta:.10g}" + ("" if site.front else " --radius -1")
+        place = surveys.still_options(site, atlas.radius)
         print(f"rift {number:>2}  rate {site.rate:.4g}, {site.contrast:.1f} times the median  {sides}  {place}")
 
 

@@ -42,7 +42,6 @@ TITLES = {
 WEAVE = 0.4  # cells, amplitude of the slalom over a rift
 KEEP = 0.25  # cells the curve may stray from the smoothed way
 SMOOTH, ROUND = 0.8, 1.5  # cells of the Gaussian that takes the staircase out: on rifts, and elsewhere
-FORWARD = 1e12  # alpha and beta of the horizon, where the chart has none
 
 
 @dataclass(frozen=True, eq=False)
@@ -67,8 +66,7 @@ class Tour:
     @cached_property
     def walk(self) -> walks.Waypoints:
         """As a preset has it; beyond the horizon with a negative radius."""
-        written = [self.plane.written(unit) for unit in self.unit]
-        places = [(*np.clip(place[:2], -FORWARD, FORWARD).tolist(), place[2]) for place in written]
+        places = [self.plane.written(unit) for unit in self.unit]
         points = [place if place[2] < 0 else place[:2] for place in places]
         return walks.Waypoints(points=tuple(points), closed=self.closed, radius=self.radius)
 
