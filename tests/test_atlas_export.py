@@ -42,7 +42,12 @@ def surveyed(path: Path, of: preset.Preset, scout: bool) -> tuple[surveys.Folder
 def exported(out: surveys.Folder, target: Path) -> tuple[np.ndarray, dict[str, Any]]:
     surveys.export(out, target, full=True)
     told = json.loads((target / "metadata.json").read_text())
-    return np.stack([np.asarray(Image.open(target / record["filename"])) for record in told["images"]]), told["config"]
+    return np.stack([opened(target / record["filename"]) for record in told["images"]]), told["config"]
+
+
+def opened(path: Path) -> np.ndarray:
+    with Image.open(path) as picture:
+        return np.asarray(picture)
 
 
 @pytest.mark.parametrize("scout", [True, False], ids=["scout", "faithful"])
@@ -76,6 +81,7 @@ def test_an_atlas_of_an_earlier_version_is_exported_and_gone_on_with(tmp_path: P
 
 def test_where_nothing_was_made_to_scout_the_decoder_in_few_steps_is_exported(tmp_path: Path) -> None:
     bare = {"world": {"name": str(tiny_world.folder("plain"))}, "eye": {"clip": str(tiny_world.folder("embedded"))}}
+    bare |= {"prompt": {"positive": "a cat", "negative": "fog"}}
     of = preset.parse(bare | {"decoder": {"engine": "eager", "device": "cpu", "steps": 12, "batch": 1}})
     out, pictures = surveyed(tmp_path / "atlas", of, scout=True)
     found, config = exported(out, tmp_path / "folder")
@@ -99,7 +105,7 @@ def test_thumbnails_are_exported_as_they_are(tmp_path: Path) -> None:
     surveys.export(out, tmp_path / "small", full=False)
     config = json.loads((tmp_path / "small" / "metadata.json").read_text())["config"]
     assert config["pictures"] == "thumbnails, as they were surveyed"
-    assert Image.open(tmp_path / "small" / "a000_b000.png").size == (8, 8) != pictures.shape[1:3]
+    assert opened(tmp_path / "small" / "a000_b000.png").shape == (8, 8, 3) != pictures.shape[1:]
 
 
 @pytest.mark.parametrize(
