@@ -162,7 +162,7 @@ def test_a_scout_with_a_lora_runs_on_the_lcm_schedule(tmp_path: Path) -> None:
     save_file(parts, tmp_path / "a.safetensors")
     plain = world("plain")
     decoder = scout_decoder(plain, lora=tmp_path / "a.safetensors", batch=2, steps=3)
-    assert isinstance(decoder.recipe.scheduler, LCMScheduler)
+    assert isinstance(decoder.scheduler, LCMScheduler)
     assert torch.equal(decoder(latents(2), PROMPT), scout_decoder(plain, batch=2, steps=3)(latents(2), PROMPT))
 
 
