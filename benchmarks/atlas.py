@@ -31,7 +31,8 @@ import torch
 from common import show
 
 from installation import rig
-from installation.atlas import surveys
+from installation.atlas import rendering, surveys
+from installation.studio import Studio
 from latentworld import globe, preset
 from latentworld.atlas import field, settings, store, survey
 from latentworld.atlas.mesh import mesh
@@ -103,7 +104,7 @@ def dense_survey(world: str, side: int, path: Path) -> Atlas:
             print(f"{done}/{total}  {(done - first[0]) / (time.monotonic() - began):.1f}/s", flush=True)
 
     with surveys.begin(studio, out, Window(rows=side, columns=side), thumb=16, block=64, scout=scout) as kept:
-        survey.run(kept, rig.renderer(studio, 16, scout), told)
+        survey.run(kept, rendering.renderer(studio, rendering.chosen(studio, scout), 16), told)
         return kept.atlas()
 
 
@@ -118,7 +119,7 @@ def looked_up(atlas: Atlas) -> Render:
     return render
 
 
-def analytic_world(modes: int = 12, sigma: float = 0.1) -> rig.Studio:
+def analytic_world(modes: int = 12, sigma: float = 0.1) -> Studio:
     """A studio of the analytic world with small pictures."""
     told = ["decoder.kind=analytic", *SMALL, f"analytic.modes={modes}", f"analytic.sigma={sigma}"]
     return rig.open_studio(preset.load("analytic", told))
@@ -134,7 +135,7 @@ def one_survey(options: argparse.Namespace) -> int:
             print(f"{done} {process.memory_info().rss}", flush=True)
 
     with store.resume_or_create(options.store, told, studio.plane, CREATED) as kept:
-        survey.run(kept, rig.renderer(studio, 32), memory)
+        survey.run(kept, rendering.renderer(studio, studio.decoder, 32), memory)
     return 0
 
 
@@ -193,9 +194,11 @@ def timed(options: argparse.Namespace) -> int:
         out = surveys.folder(Path(folder) / "study")
         sampling = Window(rows=options.side, columns=options.side)
         with surveys.begin(studio, out, sampling, scout=True) as kept:
-            survey.run(kept, rig.renderer(studio, 64, True))
+            survey.run(kept, rendering.renderer(studio, studio.scout, 64))
         surveyed = time.monotonic()
-        found = surveys.conclude(out, rig.renderer(studio, 64, True), surveys.labeller(studio, None, None))
+        found = surveys.conclude(
+            out, rendering.renderer(studio, studio.scout, 64), surveys.labeller(studio, None, None)
+        )
         surveys.draw(out, found, "study")
     drawn = time.monotonic()
     count = options.side**2

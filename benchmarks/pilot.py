@@ -78,10 +78,11 @@ def open_world(args: argparse.Namespace, exact: bool) -> tuple[Plane, Lookout, i
     """Plane, lookout, batch and rate: the analytic world, or the scout of any other."""
     if not exact:
         from installation import rig
+        from installation.studio import lookout
         from latentworld.preset import DecoderSpec, Preset, WorldSpec
 
         studio = rig.open_studio(Preset(world=WorldSpec(name=args.world), decoder=DecoderSpec(kind="scout")))
-        look = rig.lookout(studio.plane, studio.decoder, studio.eye, studio.prompt)
+        look = lookout(studio.plane, studio.decoder, studio.eye, studio.prompt)
         return studio.plane, look, studio.decoder.profile.batch, stencil_rate(look, studio.plane, args.step)
     plane = Plane(np.random.default_rng(args.seed).normal(size=(3, 4, 16, 16)))
     world = analytic(plane, lattice_modes(args.mixture, args.seed), args.sigma, args.seed, size=(8, 8), batch=64)

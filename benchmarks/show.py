@@ -304,7 +304,9 @@ def main() -> None:
         height, width = asked.size
         scene = performance.told["scene"]
         profile = scene.get("profile") or {}
-        made = ", ".join(f"{key} {profile[key]}" for key in ("decoder", "engine", "batch", "steps") if key in profile)
+        made = ", ".join(
+            f"{key} {profile[key]}" for key in ("kind", "variant", "engine", "batch", "steps") if key in profile
+        )
         title = f"{asked.preset}, {wall}, {height}x{width}, {window.seconds:.0f} s, load {os.getloadavg()[0]:.1f}"
         show(title, ("", "found", "aim"), figures(window), [made, *histogram(window), *flooded])
     if asked.gpu:

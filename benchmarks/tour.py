@@ -141,10 +141,11 @@ def analytic_runs(args: argparse.Namespace) -> bool:
 
 def model_run(args: argparse.Namespace) -> bool:
     from installation import rig
+    from installation.studio import lookout
     from latentworld.preset import DecoderSpec, Preset, WorldSpec
 
     studio = rig.open_studio(Preset(world=WorldSpec(name=args.world), decoder=DecoderSpec(kind="scout")))
-    look = rig.lookout(studio.plane, studio.decoder, studio.eye, studio.prompt)
+    look = lookout(studio.plane, studio.decoder, studio.eye, studio.prompt)
 
     def see(units: Array) -> NDArray[np.float32]:
         return np.asarray(look(units, np.ones(len(units))), np.float32)

@@ -26,6 +26,7 @@ from latentworld.arrays import (
     Mask,
     Radii,
     Reals,
+    Unit,
     Units,
     Vector,
     Vertices,
@@ -37,6 +38,9 @@ if TYPE_CHECKING:
 
 Norm = Literal["sphere", "global", "raw"]
 
+NEAREST, FARTHEST = 0.05, 3.0  # radius factors that a place may be written with, on either side
+
+_HORIZON = 1e-12  # of its largest vertex weight: a place whose weights sum to less counts as on the horizon
 _DEGENERATE = 1e-6  # sine of the angle below which a vertex counts as lying in the span of those before it
 
 
@@ -146,6 +150,26 @@ class Plane:
             alpha = np.where((total == 0) & (w1 == 0), 0.0, w1 / total)
             beta = np.where((total == 0) & (w2 == 0), 0.0, w2 / total)
         return alpha, beta, total > 0
+
+    def place(self, alpha: float, beta: float, radius: float = 1.0) -> tuple[Unit, float]:
+        """Unit [3] and radius factor of a place as people write it: on the far side, which the chart lacks, with a
+        negative radius. (alpha, beta, -1) is the antipode of (alpha, beta).
+
+        Raises GeometryError for a radius whose size is not within 0.05..3, or a coordinate that is not finite.
+        """
+        if not NEAREST <= abs(radius) <= FARTHEST:
+            span = f"{NEAREST:g} to {FARTHEST:g}"
+            raise GeometryError(f"A radius of {radius:g} is no place: give {span}, or -{FARTHEST:g} to -{NEAREST:g}.")
+        unit = self.unit(alpha, beta)
+        return (-unit if radius < 0 else unit), abs(radius)
+
+    def written(self, unit: npt.ArrayLike, radius: float = 1.0) -> tuple[float, float, float]:
+        """A place, unit [3], as people write it: alpha, beta and radius, negative on the far side. `place` reads it
+        back; the horizon, which no number reaches, is written as a place 1e-12 before it."""
+        w0, w1, w2 = (float(w) for w in self._weights(_checked(unit)))
+        total, least = w0 + w1 + w2, _HORIZON * max(abs(w0), abs(w1), abs(w2))
+        total = total if abs(total) > least else least
+        return w1 / total, w2 / total, radius if total > 0 else -radius
 
     def points(self, unit: npt.ArrayLike, radius: npt.ArrayLike = 1.0) -> Directions:
         """The same places in R3, [..., 3] in latent units: latent distances are Euclidean here.

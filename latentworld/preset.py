@@ -14,14 +14,15 @@ from typing import Annotated, Any, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, FiniteFloat, Strict, ValidationError, model_validator
 
+from latentworld.decoding.settings import DecoderSpec, Device
 from latentworld.errors import PresetError
 from latentworld.explain import explain, nearest
+from latentworld.frozen import changed
 from latentworld.pacing import PacingSpec
 from latentworld.pilot import PilotSpec
 from latentworld.walks import Rift, WalkSpec
 
 Even = Annotated[int, Field(ge=16, multiple_of=2)]
-Device = Annotated[str, Field(pattern=r"^(auto|cpu|mps|cuda(:\d+)?)$")]
 _UNION = ("walk",)  # sections whose keys depend on their `kind`
 _PATHS = (("plane", "vertices"), ("pilot", "atlas"))  # looked for beside the preset's own file first
 
@@ -55,23 +56,6 @@ class PromptSpec(Section):
 
     positive: str | None = None
     negative: str | None = None
-
-
-class DecoderSpec(Section):
-    """How latents become pictures; the world's card says what absent steps, guidance and sizes are."""
-
-    kind: Literal["faithful", "scout", "analytic"] = "faithful"
-    steps: Annotated[int, Field(ge=1, le=1000)] | None = None
-    guidance: Annotated[FiniteFloat, Field(ge=0.0)] | None = None
-    scout_steps: Annotated[int, Field(ge=1, le=1000)] | None = None
-    scout_lora: str | None = None
-    tiny_vae: str | None = None
-    batch: Annotated[int, Field(ge=1)] | Literal["auto"] = "auto"
-    device: Device = "auto"
-    dtype: Literal["auto", "float32", "float16", "bfloat16"] = "auto"
-    engine: Literal["auto", "eager", "openvino", "compile", "graphs"] = "auto"
-    height: Annotated[int, Field(ge=8, multiple_of=8)] | None = None
-    width: Annotated[int, Field(ge=8, multiple_of=8)] | None = None
 
 
 class AnalyticSpec(Section):
@@ -140,6 +124,21 @@ class Preset(Section):
     pacing: PacingSpec = PacingSpec()
     film: FilmSpec = FilmSpec()
     show: ShowSpec = ShowSpec()
+
+    def changed(self, **sections: object) -> Preset:
+        """The same journey with other sections, or with other values in them, all of it checked again.
+
+        A mapping changes these keys of a section (`changed(film={"seconds": 4.0})`), anything else takes its place.
+        Raises PresetError.
+        """
+        try:
+            return changed(self, **{name: self._section(name, value) for name, value in sections.items()})
+        except ValidationError as error:
+            raise PresetError(explain(error, Preset)) from None
+
+    def _section(self, name: str, value: object) -> object:
+        own = getattr(self, name, None)
+        return {**own.model_dump(), **value} if isinstance(own, BaseModel) and isinstance(value, Mapping) else value
 
 
 def folder() -> Path:

@@ -7,7 +7,7 @@ import warnings
 from collections import OrderedDict
 from dataclasses import dataclass, field
 from threading import Lock
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 from latentworld.arrays import Array
 from latentworld.errors import PresetError
@@ -53,9 +53,29 @@ class PromptTruncated(UserWarning):
     """A prompt has more words than the text encoder reads; the rest is ignored."""
 
 
+class Texts(Protocol):
+    """Texts to embeddings, each encoded once; any thread may ask. All decoders of a world share one."""
+
+    def __call__(self, prompt: Prompt, guided: bool) -> Tensor:
+        """Embeddings `[2, tokens, width]` (negative, positive) when guided, else `[1, tokens, width]`."""
+        ...
+
+    def text(self, text: str) -> Tensor:
+        """Embedding `[1, tokens, width]` of one text."""
+        ...
+
+    def pooled(self, text: str) -> Array:
+        """A text as one vector float64[width]."""
+        ...
+
+    def knows(self, text: str) -> bool:
+        """Whether a text is encoded, so that asking for it costs nothing."""
+        ...
+
+
 @dataclass
 class Encoder:
-    """Texts to embeddings, each text encoded once: the last `capacity` ones are kept. Any thread may ask.
+    """`Texts` through a world's text encoder: the last `capacity` ones are kept.
 
     A text is padded to the tokenizer's `model_max_length`; the embedding is the last hidden state of the text
     encoder, its final layer norm included, as the pipeline feeds it to the UNet.

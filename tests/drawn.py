@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, replace
 
 import numpy as np
 from surveys import PLANE, looked
@@ -33,7 +33,7 @@ class Study:
 def study(sampling: Window | Adaptive | Globe) -> Study:
     """The analytic world at a sampling: true rates, its basins as phases, one rift line and two sites."""
     atlas = in_memory(sampling, PLANE, looked(DECODER))
-    settings = {"profile": asdict(DECODER.profile), "prompt": {"positive": "a <b>house</b> & $5", "negative": ""}}
+    settings = {"profile": DECODER.profile.record(), "prompt": {"positive": "a <b>house</b> & $5", "negative": ""}}
     atlas = replace(atlas, settings=settings, floor=Floor(0.0, 5e-7))
     rates = DECODER.true_rate(atlas.unit)
     found, label = np.unique(DECODER.basin(atlas.unit), return_inverse=True)

@@ -22,7 +22,7 @@ import networkx
 ROOT = Path(__file__).parent.parent
 CORE: list[set[str]] = [
     {"errors"},
-    {"disk", "explain"},
+    {"disk", "explain", "frozen"},
     {"globe"},
     {"plane", "lipschitz"},
     {"vertices", "prompts", "worlds", "decoding", "vision", "device"},
@@ -36,7 +36,7 @@ SHOW: list[set[str]] = [
     {"ipc"},
     {"control"},
     {"backstage", "loop"},
-    {"rig", "health"},
+    {"studio", "rig", "health"},
     {"takes"},
     {"film"},
     {"render", "stage", "atlas", "doctor"},

@@ -6,7 +6,9 @@ import functools
 
 import tiny_world
 
-from installation.rig import Studio, open_studio, performed
+from installation.render.live_preset import performed
+from installation.rig import open_studio
+from installation.studio import Studio
 from latentworld import preset
 
 JOURNEY = preset.parse(

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from typing import NoReturn
 
 import cv2
 import numpy as np
@@ -16,7 +17,8 @@ from installation.film.sinks import Sink, Sinks
 from installation.frames import Frames
 from installation.loop import Scene, fixed, run
 from latentworld import walks
-from latentworld.decoding import Profile, Watch
+from latentworld.decoding import DecoderSettings, Profile, Watch
+from latentworld.errors import WorldMismatch
 from latentworld.lipschitz import Rates
 from latentworld.plane import Path, Plane
 from latentworld.prompts import Prompt
@@ -25,6 +27,7 @@ from latentworld.walks import Steering
 
 PLANE = Plane(from_seeds((0, 123, 200), (4, 2, 2)))
 SIZE = (16, 24)
+SETTINGS = DecoderSettings("faithful", 1, batch=4, size=SIZE)
 
 
 @dataclass
@@ -36,9 +39,20 @@ class Decoder:
     calls: int = 0
     shape: tuple[int, int, int] = (4, 2, 2)
     size: tuple[int, int] = SIZE
-    profile: Profile = field(
-        default_factory=lambda: Profile("stand-in", "none", "cpu", "float32", 4, 1, 1.0, "eager", torch.__version__)
-    )
+    settings: DecoderSettings = SETTINGS
+    warm: bool = True
+    texts: None = None
+
+    @property
+    def profile(self) -> Profile:
+        s = self.settings
+        return Profile(s.kind, "none", "cpu", "float32", s.batch, s.steps, s.guidance, s.engine, size=s.size)
+
+    def variant(self, settings: DecoderSettings) -> Decoder:
+        return replace(self, settings=settings)
+
+    def on(self, plane: Plane) -> Decoder:
+        return self
 
     def __call__(self, latents: Tensor, prompt: Prompt, watch: Watch | None = None) -> Tensor:
         self.calls += 1
@@ -53,6 +67,12 @@ class Eye:
     """The mean colour."""
 
     dimension = 3
+
+    def batched(self, batch: int) -> Eye:
+        return self
+
+    def labels(self, words: Sequence[str]) -> NoReturn:
+        raise WorldMismatch("it knows no words")
 
     def __call__(self, pictures: Tensor) -> Tensor:
         return pictures.mean(dim=(2, 3))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import asdict, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -140,20 +140,20 @@ def live(path: Path, journey: preset.Preset, frames: int, batch: int, fade: int 
     rig = build(journey)
     rng, clock = np.random.default_rng(5), Clock()
     times = 31.7 + np.cumsum(0.1 * (1 + 0.3 * rng.uniform(-1, 1, frames)))
-    told = {"profile": asdict(rig.decoder.profile), "world": rig.world, "seer": rig.seer, "size": rig.decoder.size}
+    studio, profile = rig.studio, rig.decoder.profile.record()
+    told = {"profile": profile, "world": studio.world, "seer": studio.seer, "size": rig.decoder.size}
     recorder = takes.Recorder(path, takes.header(ready(rig.preset, **told), {}, "2026-01-01T20:00:00"), clock)
-    heard, kind = Heard(recorder, clock), rig.preset.decoder.kind
-    profile = {"kind": kind, **{key: told["profile"][key] for key in ("steps", "guidance", "batch")}}  # type: ignore[index]
+    heard, decoder = Heard(recorder, clock), rig.decoder.settings.record()
     plane = rig.preset.plane.model_dump(mode="json") | {"digest": vertices.digest(rig.plane.vertices)}
     world = {"name": rig.preset.world.name}
 
     def direct(walk: walks.Walk, controls: Any, due: Tick) -> tuple[walks.Walk, Scene]:
         at = int(due.index[0]) // batch
         share = min(max(at - fade + 1, 0) / 4, 1.0) if fade else 0.0
-        mix = tuple(pair for pair in ((rig.prompt.positive, 1 - share), ("a red flower", share)) if pair[1] > 0)
+        mix = tuple(pair for pair in ((studio.prompt.positive, 1 - share), ("a red flower", share)) if pair[1] > 0)
         if at == 0 or share > 0:
             heard.scene = at + 1
-            recorder.scene(scene(at + 1, mix, plane=plane, decoder=profile, world=world))
+            recorder.scene(scene(at + 1, mix, plane=plane, decoder=decoder, world=world))
         prompt = prompt_of(mix, (("fog", 1.0),))
         return walk, replace(rig.scene, prompt=prompt)
 

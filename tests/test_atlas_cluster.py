@@ -6,7 +6,7 @@ import os
 import signal
 import sys
 from collections.abc import Callable, Iterator
-from dataclasses import asdict, replace
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
@@ -28,7 +28,7 @@ from latentworld.atlas.settings import settings_of
 from latentworld.atlas.store import Store, open_for_writing, read, resume_or_create
 from latentworld.atlas.types import Render, Rendered
 from latentworld.decoding.analytic import analytic
-from latentworld.decoding.decoder import Profile
+from latentworld.decoding.profile import Profile, Versions
 from latentworld.errors import AtlasError, AtlasMismatch, ClusterError, DecodeError
 
 WINDOW = Window(alpha=(-0.5, 1.5), beta=(-0.5, 1.5), rows=20, columns=20)
@@ -47,7 +47,7 @@ def profile() -> Profile:
 def world(threads: int = 1) -> Render:
     """A worker's factory: the analytic world, which vouches for its profile."""
     found = replace(decoder().profile, threads=torch.get_num_threads() if threads else 0)
-    return cluster.Vouched(looked(decoder()), {"profile": asdict(found)})
+    return cluster.Vouched(looked(decoder()), {"profile": found.record()})
 
 
 def mortal(deaths: Path, at: int) -> Render:
@@ -84,7 +84,9 @@ def worldless() -> Render:
 
 
 def other() -> Render:
-    return cluster.Vouched(looked(decoder()), {"profile": asdict(replace(profile(), torch="1.0")), "unheard": 1})
+    return cluster.Vouched(
+        looked(decoder()), {"profile": replace(profile(), versions=Versions("1.0")).record(), "unheard": 1}
+    )
 
 
 @pytest.fixture(scope="module")

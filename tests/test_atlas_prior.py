@@ -11,6 +11,7 @@ import surveys
 import torch
 
 from installation import rig
+from installation.studio import lookout as looking
 from latentworld import globe
 from latentworld.atlas import mesh, settings, store
 from latentworld.atlas.prior import Prior, blended, lookout
@@ -168,7 +169,7 @@ def kept(path: Path, preset: Preset, **other: object) -> None:
         sampling, studio.plane, studio.decoder.profile, 64, world=studio.world, eye=studio.seer,
         prompt={"positive": studio.prompt.positive, "negative": studio.prompt.negative},
     )  # fmt: skip
-    look = rig.lookout(studio.plane, studio.decoder, studio.eye, studio.prompt)
+    look = looking(studio.plane, studio.decoder, studio.eye, studio.prompt)
     with store.create(path, {**told, **other}, studio.plane, {}) as begun:
         places = begun.places(0)
         seen = np.asarray(look(places.unit, np.ones(64)), np.float32)

@@ -11,11 +11,11 @@ from surveys import PLANE
 from latentworld.atlas.provenance import Provenance, SurveyedPlane
 from latentworld.atlas.sampling import Window
 from latentworld.atlas.settings import settings_of
-from latentworld.decoding import Profile
+from latentworld.decoding.profile import Profile, Versions
 from latentworld.errors import AtlasDamaged
 from latentworld.prompts import Prompt
 
-PROFILE = Profile("faithful", "abc", "cpu", "float32", 4, 20, 3.0, "eager", "2.13.0", 2)
+PROFILE = Profile("faithful", "abc", "cpu", "float32", 4, 20, 3.0, "eager", threads=2, versions=Versions("2.13.0"))
 HERE = Provenance.of("world@1", "eye@2", Prompt("a cat", "fog"), PLANE, PROFILE)
 
 

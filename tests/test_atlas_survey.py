@@ -19,7 +19,8 @@ pytest.importorskip("healpix", reason="the extra `atlas` is not installed")
 from PIL import Image
 from surveys import PLANE, RAW
 
-from installation.rig import open_studio, renderer
+from installation.atlas.rendering import chosen, renderer
+from installation.rig import open_studio
 from latentworld import preset
 from latentworld.atlas import extras, places, survey
 from latentworld.atlas.progress import BARE, ProgressPicture
@@ -288,7 +289,7 @@ def test_a_thumbnail_is_the_mean_of_what_it_covers() -> None:
 def test_the_renderer_sees_a_place_alike_in_any_company(scout: bool) -> None:
     table = {"decoder": {"kind": "analytic", "steps": 10, "height": 32, "width": 48, "batch": 4}}
     studio = open_studio(preset.Preset.model_validate(table))
-    render = renderer(studio, thumb=12, scout=scout)
+    render = renderer(studio, chosen(studio, scout), thumb=12)
     units = studio.plane.unit(np.linspace(0, 1, 7), 0.3)
     together = render(units, np.ones(7))
     assert (together.features.dtype, together.thumbs.dtype, together.thumbs.shape) == (

@@ -5,11 +5,14 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
+import numpy as np
 import pytest
 from PIL import Image
 
 from installation.film import make
-from latentworld import worlds
+from installation.frames import develop
+from installation.rig import open_studio
+from latentworld import preset, walks, worlds
 from latentworld.preset import Preset
 
 SMALL = ["--set", "decoder.height=32", "--set", "decoder.width=32", "--set", "decoder.steps=5"]
@@ -43,7 +46,7 @@ BAD = {
     "pickled world": ["film", "first-light", "-o", "OUT", "--set", "world.name=model.ckpt"],
     "alpha": [*STILL, "--alpha", "nan", "--beta", "0", "-o", "OUT/a.png"],
     "beta": [*STILL, "--alpha", "0", "--beta", "inf", "-o", "OUT/a.png"],
-    "radius": [*STILL, "--alpha", "0", "--beta", "0", "--radius", "-1", "-o", "OUT/a.png"],
+    "radius": [*STILL, "--alpha", "0", "--beta", "0", "--radius", "-0.01", "-o", "OUT/a.png"],
     "steps": [*STILL, "--alpha", "0", "--beta", "0", "--steps", "0", "-o", "OUT/a.png"],
     "norm": [*STILL, "--alpha", "0", "--beta", "0", "--norm", "cube", "-o", "OUT/a.png"],
     "place": [*STILL, "--alpha", "0", "--beta", "0", "-o", "/proc/nowhere/a.png"],
@@ -118,6 +121,20 @@ def test_still(run, tmp_path: Path) -> None:  # type: ignore[no-untyped-def]
     assert out.strip() == str(where)
     with Image.open(where) as image:
         assert image.size == (32, 32)
+
+
+def test_a_still_of_the_far_side_is_what_a_walk_finds_there(run, tmp_path: Path) -> None:  # type: ignore[no-untyped-def]
+    """The antipode of a place that `atlas` prints, of the preset's waypoints, and of the command line are one."""
+    places = {"far": ["--alpha", "0.25", "--beta", "-2", "--radius", "-1"], "near": ["--alpha", "0.25", "--beta", "-2"]}
+    for name, place in places.items():
+        code, _, err = run(*STILL, *place, "-o", tmp_path / f"{name}.png")
+        assert code == 0, err
+    far, near = (np.asarray(Image.open(tmp_path / f"{name}.png")) for name in places)
+    studio = open_studio(preset.parse({"decoder": {"kind": "analytic", "height": 32, "width": 32}}))
+    walk = walks.build(walks.Waypoints(points=((0.25, -2.0, -1.0), "z0"), closed=False), studio.plane)
+    pictures = develop(studio.decoder(studio.plane.latents(*walk.ahead([0.0])), studio.prompt))
+    np.testing.assert_array_equal(far, pictures[0])
+    assert (far != near).any()
 
 
 def test_presets(run) -> None:  # type: ignore[no-untyped-def]

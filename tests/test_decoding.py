@@ -262,16 +262,16 @@ def test_a_variant_is_the_decoder_made_so_and_shares_what_it_can(engine: str) ->
         pytest.importorskip("openvino")
     base = faithful_decoder(world(), steps=3, guidance=5.0, batch=2, engine=engine)
     before = base(latents(2), PROMPT)
-    other = base.variant(steps=2, guidance=2.0)
+    other = base.variant(replace(base.settings, steps=2, guidance=2.0))
     assert other.warm  # nothing to build
     own = faithful_decoder(world(), steps=2, guidance=2.0, batch=2, engine=engine)
     assert other.profile == own.profile
     assert torch.equal(other(latents(2), PROMPT), own(latents(2), PROMPT))
     assert torch.equal(base(latents(2), PROMPT), before)  # which is none the worse
-    assert not base.variant(batch=1).warm
-    assert not base.variant(guidance=1.0).warm  # other shapes
+    assert not base.variant(replace(base.settings, batch=1)).warm
+    assert not base.variant(replace(base.settings, guidance=1.0)).warm  # other shapes
     with pytest.raises(PresetError, match="steps = 0"):
-        base.variant(steps=0)
+        replace(base.settings, steps=0)
 
 
 def test_a_variant_builds_what_its_settings_change_and_nothing_else() -> None:
@@ -306,7 +306,7 @@ def test_two_threads_may_share_an_engine() -> None:
 
     base = faithful_decoder(world(), steps=3, guidance=5.0, batch=1, engine="openvino")
     before = base(latents(1), PROMPT)
-    pair = (base, base.variant())
+    pair = (base, base.variant(base.settings))
     with ThreadPoolExecutor(2) as pool:
         both = [pool.submit(lambda d=d: [d(latents(1), PROMPT) for _ in range(6)]) for d in pair]
         pictures = [picture for job in both for picture in job.result()]
@@ -316,7 +316,7 @@ def test_two_threads_may_share_an_engine() -> None:
 def test_the_moments_of_a_denoising_end_in_the_picture() -> None:
     decoder = faithful_decoder(world(), steps=4, guidance=5.0, batch=1)
     moments = list(decoder.moments(latents(1), PROMPT))
-    assert [moment.time for moment in moments] == [int(time) for time in decoder.recipe.scheduler.timesteps]
+    assert [moment.time for moment in moments] == [int(time) for time in decoder.scheduler.timesteps]
     assert all(torch.equal(a.after, b.sample) for a, b in itertools.pairwise(moments))
     assert torch.equal(moments[0].sample, latents(1))
     assert torch.equal(decoder.paint(moments[-1].after), decoder(latents(1), PROMPT))

@@ -8,7 +8,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from latentworld.decoding import Cached, Profile
+from latentworld.decoding import Cached, DecoderSettings, Profile
 from latentworld.prompts import Prompt
 
 PROMPT = Prompt("a cat, 4k", "blurry, ugly")
@@ -18,10 +18,18 @@ class Counting:
     """A decoder that counts what it is asked for."""
 
     shape, size = (1, 1, 1), (1, 1)
-    profile = Profile("counting", "none", "cpu", "float32", 4, 1, 1.0, "eager", "0")
+    settings = DecoderSettings("faithful", 1, batch=4)
+    profile = Profile("counting", "none", "cpu", "float32", 4, 1, 1.0, "eager")
+    warm, texts = True, None
 
     def __init__(self) -> None:
         self.asked: list[list[float]] = []
+
+    def variant(self, settings: DecoderSettings) -> Counting:
+        return self
+
+    def on(self, plane: Any) -> Counting:
+        return self
 
     def __call__(self, latents: Tensor, prompt: Prompt, watch: Any = None) -> Tensor:
         self.asked.append(latents.flatten().tolist())

@@ -178,3 +178,44 @@ def test_vertices_cannot_change_under_a_plane() -> None:
 def test_importing_geometry_imports_no_torch() -> None:
     code = "import sys, latentworld.plane, latentworld.walks, latentworld.vertices; sys.exit('torch' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
+
+
+# --- places as people write them ---------------------------------------------------------------------------------
+
+
+@prove
+@given(chart, chart, st.floats(0.05, 3.0), st.booleans())
+def test_a_place_is_read_back_as_it_is_written(alpha: float, beta: float, radius: float, far: bool) -> None:
+    plane, signed = PLANES["sphere"], -radius if far else radius
+    unit, factor = plane.place(alpha, beta, signed)
+    assert factor == radius
+    again = plane.written(unit, factor)
+    assert again[2] == signed
+    assert globe.angle(plane.place(*again)[0], unit) < 1e-9
+
+
+def test_the_far_side_is_the_antipode() -> None:
+    plane = PLANES["sphere"]
+    near, far = plane.place(0.3, -2.0, 0.5), plane.place(0.3, -2.0, -0.5)
+    np.testing.assert_array_equal(far[0], -near[0])
+    assert (near[1], far[1]) == (0.5, 0.5)
+    np.testing.assert_array_equal(plane.latents(*far).numpy(), -plane.latents(*near).numpy())
+
+
+@prove
+@given(st.floats(0.0, 2.0 * math.pi))
+def test_the_horizon_is_written_as_a_place_beside_it(turn: float) -> None:
+    """There the vertex weights sum to 0: the chart has no numbers, or infinite ones."""
+    plane = PLANES["sphere"]
+    edges = plane.corners[1:] - plane.corners[0]
+    unit = globe.normalise(math.cos(turn) * edges[0] + math.sin(turn) * edges[1])
+    alpha, beta, radius = plane.written(unit)
+    assert math.isfinite(alpha)
+    assert math.isfinite(beta)
+    assert globe.angle(plane.place(alpha, beta, radius)[0], unit) < 1e-9
+
+
+@pytest.mark.parametrize("radius", [0.0, 0.049, -0.049, 3.01, -3.01, math.nan, math.inf])
+def test_a_radius_that_is_no_place_is_refused(radius: float) -> None:
+    with pytest.raises(GeometryError, match=r"give 0\.05 to 3, or -3 to -0\.05"):
+        PLANES["sphere"].place(0.0, 0.0, radius)

@@ -142,3 +142,31 @@ def test_presets_are_found_in_a_wheel(tmp_path: Path, monkeypatch: pytest.Monkey
     monkeypatch.setattr(preset, "__file__", str(package / "preset.py"))
     assert names() == ["only"]
     assert load("only").title == "Only"
+
+
+# --- other values ------------------------------------------------------------------------------------------------
+
+
+def test_a_preset_is_changed_section_by_section_and_checked_again() -> None:
+    one = preset.parse({"title": "a", "film": {"fps": 12.0}, "walk": {"kind": "orbit", "radius": 2.0}})
+    other = one.changed(title="b", film={"seconds": 3.0}, plane={"vertices": None}, walk={"radius": 1.5})
+    assert (other.title, other.film.seconds, other.film.fps, other.walk.radius) == ("b", 3.0, 12.0, 1.5)
+    assert other.changed(title="a", film=one.film, walk=one.walk) == one
+    assert preset.dump(one.changed(film={"fps": 12.0})) == preset.dump(one)
+
+
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        ({"film": {"second": 3.0}}, "unknown key 'film.second': did you mean 'seconds'?"),
+        ({"filme": {"seconds": 3.0}}, "unknown section or key 'filme': did you mean 'film'?"),
+        ({"film": {"seconds": -3.0}}, "film.seconds = -3.0"),
+        ({"decoder": {"kind": "quick"}}, "decoder.kind = "),
+        ({"title": 3}, "title = 3"),
+    ],
+    ids=str,
+)
+def test_values_that_no_file_could_have_are_refused(change: dict[str, object], words: str) -> None:
+    with pytest.raises(PresetError) as caught:
+        preset.Preset().changed(**change)
+    assert words in str(caught.value)

@@ -6,17 +6,18 @@ import base64
 import io
 import json
 import threading
+from dataclasses import replace
 from itertools import pairwise
 from typing import Any
 
 import numpy as np
 import pytest
 import torch
+from decoding_standins import world
 from PIL import Image
 from render_standins import studio
 
 from installation.render.questions import Moment, Questions, routed, seen
-from installation.rig import observed
 from latentworld.prompts import Prompt
 
 
@@ -69,9 +70,8 @@ def test_the_diffusion_of_the_present_frame_is_shown_step_by_step() -> None:
     assert [step["time"] for step in steps] == sorted((step["time"] for step in steps), reverse=True)
     assert all(a["kept"] < b["kept"] for a, b in pairwise(steps))
     assert all(step["noise"] == pytest.approx(1 - step["kept"]) for step in steps)
-    faithful = observed(studio())
-    assert faithful is not None
-    made = faithful.variant(steps=4)(studio().plane.latents(moment().unit[None], 1.0), Prompt("a cat", "fog"))
+    faithful = studio().decoder.variant(replace(studio().observed, steps=4))
+    made = faithful(studio().plane.latents(moment().unit[None], 1.0), Prompt("a cat", "fog"))
     wanted = (made[0] * 255).round().to(torch.uint8).permute(1, 2, 0).numpy()
     np.testing.assert_array_equal(picture(answer["picture"]), wanted)  # the last of the steps is the picture itself
     start = seen(studio().plane.latents(moment().unit[None], 1.0))
@@ -106,10 +106,9 @@ def test_words_are_laid_out_by_their_embeddings() -> None:
     assert answer["here"] == pytest.approx(answer["points"][0])  # the prompt is the first word
     assert answer["cosines"][0][3] == pytest.approx(1.0)
     assert len(answer["tensor"]) == 5
-    world = studio().bundle
-    assert world is not None
-    tokens = world.tokenizer("a cat", padding="max_length", max_length=16, truncation=True, return_tensors="pt")
-    pooled = world.text_encoder(tokens.input_ids).pooler_output[0].detach().numpy()
+    bundle = world()
+    tokens = bundle.tokenizer("a cat", padding="max_length", max_length=16, truncation=True, return_tensors="pt")
+    pooled = bundle.text_encoder(tokens.input_ids).pooler_output[0].detach().numpy()
     np.testing.assert_allclose(answer["tensor"], pooled[:5], rtol=1e-4, atol=1e-5)
 
 

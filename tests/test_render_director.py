@@ -19,11 +19,14 @@ from installation.loop import run
 from installation.render.builder import Builder, Built, Order, PromptEncoder
 from installation.render.director import DirectorState, opened
 from installation.render.live_pilot import LivePilot, LivePilotState
+from installation.render.live_preset import performed
 from installation.render.notices import Notices
 from installation.render.reporter import Reporter
 from installation.render.tick_state import TickState
-from installation.rig import Cast, cast_of, open_studio, performed, recast
+from installation.rig import open_studio
 from latentworld import globe, preset
+from latentworld.decoding import Decoder
+from latentworld.decoding.decoder import Around
 from latentworld.errors import DecodeError, OutOfMemory
 from latentworld.walks import Lifted
 
@@ -45,7 +48,7 @@ class Bench:
 
     def finish(self, fault: str = "") -> None:
         order = self.orders[-1]
-        self.done = Built(order, None if fault else recast(self._studio, order.cast), 0.01, fault)
+        self.done = Built(order, None if fault else self._studio.variant(order.settings), 0.01, fault)
 
     def finished(self) -> Built | None:
         done, self.done = self.done, None
@@ -214,14 +217,14 @@ def test_a_raw_plane_gives_way_to_the_sphere_at_its_end() -> None:
 def test_steps_are_changed_at_once() -> None:
     play = Play()
     play.ticks(2, {"model.steps": 5})
-    assert cast_of(play.director.model.studio).steps == 5
+    assert play.director.model.studio.settings.steps == 5
     assert play.bench.orders == []
 
 
 def test_what_cannot_be_built_leaves_the_show_as_it_was() -> None:
     play = Play()
     studio = play.director.model.studio
-    wanted = Order(studio.preset.world.name, Cast("analytic", 9, 1.0, 2))
+    wanted = Order(studio.preset.world.name, replace(studio.settings, steps=9, batch=2))
     play.director.model._order = wanted
     play.bench.orders, play.bench._studio = [wanted], studio
     play.bench.finish("no memory")
@@ -270,16 +273,18 @@ def test_bugs_do_not_get_past_the_director() -> None:
     assert play.faults == ["ZeroDivisionError: oh"] * 3
 
 
-class Flawed:
+class Flawed(Around):
     """A decoder with a picture that is none now and then, or one that has no memory for more than one."""
 
-    def __init__(self, inner: Any, bad: set[int] = frozenset()) -> None:  # type: ignore[assignment]
-        self.inner, self.bad, self.calls = inner, bad, -1
-        self.profile, self.shape, self.size = inner.profile, inner.shape, inner.size
+    def __init__(self, inner: Decoder, bad: set[int] = frozenset()) -> None:  # type: ignore[assignment]
+        self.decoder, self.bad, self.calls = inner, bad, -1
+
+    def around(self, decoder: Decoder) -> Flawed:
+        return Flawed(decoder, self.bad)
 
     def __call__(self, latents: Any, prompt: Any, watch: Any = None) -> Any:
         self.calls += 1
-        pictures = self.inner(latents, prompt, watch)
+        pictures = self.decoder(latents, prompt, watch)
         if self.calls in self.bad:
             pictures = pictures.clone()
             pictures[0, 0, 3, 3] = float("nan")
@@ -319,7 +324,7 @@ def test_prompts_cross_fade_in_show_time() -> None:
 def test_safe_hears_neither_model_nor_seeds() -> None:
     play = Play(safe=True)
     play.ticks(3, {"model.steps": 3, "seed.vertex.0": 4, "walk.speed": 9.0})
-    assert cast_of(play.director.model.studio).steps == 8
+    assert play.director.model.studio.settings.steps == 8
     assert play.told("scene")[-1]["plane"]["seeds"] == [0, 123, 200]
     assert play.tick_state.helm.state.speed == 9.0
 
@@ -336,13 +341,13 @@ def test_the_workshop_builds_what_was_ordered_last_and_says_what_failed() -> Non
         raise OutOfMemory("one picture does not fit: choose a smaller world")
 
     builder = Builder(performed(JOURNEY), lambda: 0.0, opened)
-    same = Order(JOURNEY.world.name, Cast("analytic", 3, 1.0, 2))
+    same = Order(JOURNEY.world.name, replace(STUDIO.settings, steps=3, batch=2))
     builder.order(same, STUDIO, STUDIO.prompt)
     built = awaited(builder)
     assert built.studio is not None
-    assert cast_of(built.studio) == same.cast
+    assert built.studio.settings == same.settings
     assert built.studio.plane is STUDIO.plane
-    builder.order(Order("elsewhere", same.cast), STUDIO, STUDIO.prompt)
+    builder.order(Order("elsewhere", same.settings), STUDIO, STUDIO.prompt)
     assert "does not fit" in awaited(builder).fault
     builder.close()
 
@@ -356,7 +361,7 @@ def test_the_workshop_refuses_a_world_of_noughts() -> None:
 
     builder = Builder(performed(JOURNEY), lambda: 0.0)
     with pytest.raises(DecodeError, match="not finite"):
-        builder.build(Order(JOURNEY.world.name, cast_of(STUDIO)), replace(STUDIO, eye=Blind()), STUDIO.prompt)
+        builder.build(Order(JOURNEY.world.name, STUDIO.settings), replace(STUDIO, eye=Blind()), STUDIO.prompt)
     builder.close()
 
 

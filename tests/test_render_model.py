@@ -1,4 +1,4 @@
-"""The parts of the renderer that need networks, on a tiny random world: casts, the builder, memory, texts."""
+"""The parts of the renderer that need networks, on a tiny random world: variants, the builder, memory, texts."""
 
 from __future__ import annotations
 
@@ -10,12 +10,16 @@ import numpy as np
 import pytest
 import torch
 from render_standins import JOURNEY, PATIENCE, studio
+from standins import Decoder
 from test_render_director import Play, places
 
-from installation.render.builder import LAG, Builder, Built, PromptEncoder, encoder_of, fitting, warm
+from installation.render.builder import LAG, Builder, Built, PromptEncoder, fitting, warm
 from installation.render.guard import Guard
-from installation.rig import Studio, cast_of, open_studio, performed, recast
+from installation.render.live_preset import performed
+from installation.rig import open_studio
+from installation.studio import Studio
 from latentworld import preset
+from latentworld.decoding import DecoderSettings
 from latentworld.errors import Cancelled, OutOfMemory
 from latentworld.prompts import Prompt
 
@@ -25,30 +29,32 @@ def start(n: int = 1) -> torch.Tensor:
     return plane.latents(plane.unit(np.linspace(0, 1, n), np.zeros(n)))
 
 
-# --- casts and the builder --------------------------------------------------------------------------------------
+# --- variants and the builder -----------------------------------------------------------------------------------
 
 
 def test_a_show_on_a_processor_begins_with_the_scout_one_picture_at_a_time() -> None:
-    cast = cast_of(studio())
-    assert (cast.kind, cast.batch, cast.guidance) == ("scout", 1, 1.0)
+    settings = studio().settings
+    assert (settings.kind, settings.batch, settings.guidance) == ("scout", 1, 1.0)
     assert performed(preset.load("analytic")).decoder.kind == "analytic"
     asked = preset.load("first-light", ["show.decoder=faithful", "show.batch=3"])
     assert (performed(asked).decoder.kind, performed(asked).decoder.batch) == ("faithful", 3)
 
 
-@pytest.mark.parametrize("cast", [("faithful", 3, 4.0, 1), ("faithful", 2, 1.0, 2), ("scout", 2, 1.0, 2)], ids=str)
-def test_a_cast_makes_the_pictures_a_studio_of_its_own_makes(cast: tuple[str, int, float, int]) -> None:
-    kind, steps, guidance, batch = cast
-    wanted = replace(cast_of(studio()), kind=kind, steps=steps, guidance=guidance, batch=batch)
-    made = recast(studio(), wanted)
-    assert cast_of(made) == wanted
+@pytest.mark.parametrize("asked", [("faithful", 3, 4.0, 1), ("faithful", 2, 1.0, 2), ("scout", 2, 1.0, 2)], ids=str)
+def test_a_variant_makes_the_pictures_a_studio_of_its_own_makes(asked: tuple[str, int, float, int]) -> None:
+    kind, steps, guidance, batch = asked
+    wanted = replace(studio().own[kind], steps=steps, guidance=guidance, batch=batch)  # type: ignore[index]
+    made = studio().variant(wanted)
+    assert made.settings == wanted
     key = "scout_steps" if kind == "scout" else "steps"
     settings = {"kind": kind, key: steps, "batch": batch} | ({"guidance": guidance} if kind == "faithful" else {})
-    own = open_studio(JOURNEY.model_copy(update={"decoder": JOURNEY.decoder.model_copy(update=settings)}))
+    own = open_studio(JOURNEY.changed(decoder=settings))
+    assert preset.dump(made.document) == preset.dump(own.document)
+    assert made.decoder.profile == own.decoder.profile
     prompt = Prompt("a dog", "ugly")
     assert torch.equal(made.decoder(start(2), prompt), own.decoder(start(2), prompt))
     assert torch.equal(made.eye(made.decoder(start(2), prompt)), own.eye(own.decoder(start(2), prompt)))
-    assert encoder_of(made) is encoder_of(studio())  # texts once encoded are known
+    assert made.decoder.texts is studio().decoder.texts  # texts once encoded are known
 
 
 def test_what_is_ordered_comes_warm_and_is_swapped_between_two_ticks() -> None:
@@ -59,22 +65,20 @@ def test_what_is_ordered_comes_warm_and_is_swapped_between_two_ticks() -> None:
     builder.build = lambda *order: (gate.wait(PATIENCE), true(*order))[1]  # type: ignore[method-assign, assignment]
     values = {"model.decoder": "faithful", "model.batch": 2}
     assert len(play.ticks(3, values)) == 3  # the show goes on meanwhile
-    assert cast_of(play.director.model.studio).kind == "scout"
+    assert play.director.model.studio.settings.kind == "scout"
     gate.set()
     for _ in range(600):
-        if cast_of(play.director.model.studio).kind == "faithful":
+        if play.director.model.studio.settings.kind == "faithful":
             break
         builder._thread.join(0.02)
         play.ticks(1, values)
     assert play.director.model.studio.decoder.warm  # type: ignore[attr-defined]
-    assert cast_of(play.director.model.studio) == replace(
-        cast_of(studio()), kind="faithful", steps=3, guidance=4.0, batch=2
-    )
+    assert play.director.model.studio.settings == replace(studio().own["faithful"], batch=2)
     assert [len(tick["index"]) for tick in play.ticks(2, values)] == [2, 2]
     index = [number for tick in play.told("tick") for number in tick["index"]]
     assert index == list(range(len(index)))  # not one was left out
     play.ticks(1, values | {"model.guidance": 9.0, "model.steps": 2})  # at once: the engines fit
-    assert (cast_of(play.director.model.studio).guidance, cast_of(play.director.model.studio).steps) == (9.0, 2)
+    assert (play.director.model.studio.settings.guidance, play.director.model.studio.settings.steps) == (9.0, 2)
     assert play.faults == []
     builder.close()
 
@@ -82,17 +86,17 @@ def test_what_is_ordered_comes_warm_and_is_swapped_between_two_ticks() -> None:
 def test_what_must_be_built_is_ordered_once_and_used_when_it_is_there() -> None:
     play = Play(journey=JOURNEY, studio=studio())
     play.ticks(3, {"model.decoder": "faithful"})
-    assert [order.cast.kind for order in play.bench.orders] == ["faithful"]
-    assert cast_of(play.director.model.studio).kind == "scout"
+    assert [order.settings.kind for order in play.bench.orders] == ["faithful"]
+    assert play.director.model.studio.settings.kind == "scout"
     values = {"model.decoder": "faithful", "model.steps": 2}
     play.ticks(1, values)
     first, second = play.bench.orders
-    play.bench.done = Built(first, recast(studio(), first.cast), 0.01)
+    play.bench.done = Built(first, studio().variant(first.settings), 0.01)
     play.ticks(1, values)  # something else was asked for while that was built: it is not used
-    assert cast_of(play.director.model.studio).kind == "scout"
+    assert play.director.model.studio.settings.kind == "scout"
     play.bench.finish()
     play.ticks(1, values)
-    assert cast_of(play.director.model.studio) == second.cast
+    assert play.director.model.studio.settings == second.settings
     assert len(play.bench.orders) == 2
     assert play.faults == []
 
@@ -100,9 +104,9 @@ def test_what_must_be_built_is_ordered_once_and_used_when_it_is_there() -> None:
 def test_a_preset_with_many_steps_is_no_order_for_the_scout() -> None:
     play = Play(journey=JOURNEY, studio=studio())
     play.ticks(1, {"model.steps": 50})
-    assert cast_of(play.director.model.studio) == cast_of(studio())
+    assert play.director.model.studio.settings == studio().settings
     play.ticks(1, {"model.steps": 2})
-    assert cast_of(play.director.model.studio).steps == 2
+    assert play.director.model.studio.settings.steps == 2
 
 
 def test_a_world_that_is_not_there_leaves_the_show_as_it_was(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -134,16 +138,16 @@ def test_the_batch_is_the_largest_that_latency_allows_and_that_pays() -> None:
             return self.costs[self.batch] * (self.calls % 2 == 0)
 
     def chosen(costs: dict[int, float], latency: float) -> int:
-        clock, real = Timed(costs), recast
+        clock, real = Timed(costs), Studio.variant
 
-        def followed(found: Studio, cast: Any) -> Studio:
-            clock.batch = cast.batch
-            return real(found, cast)
+        def followed(found: Studio, settings: DecoderSettings) -> Studio:
+            clock.batch = settings.batch
+            return real(found, settings)
 
         patch = pytest.MonkeyPatch()
-        patch.setattr("installation.render.builder.recast", followed)
+        patch.setattr(Studio, "variant", followed)
         try:
-            return cast_of(fitting(recast(studio(), cast_of(studio())), studio().prompt, latency, clock)[0]).batch
+            return fitting(studio().variant(studio().settings), studio().prompt, latency, clock)[0].settings.batch
         finally:
             patch.undo()
 
@@ -160,13 +164,16 @@ def test_another_world_takes_over_between_two_ticks_whatever_its_eye() -> None:
 
         dimension = 5
 
+        def batched(self, batch: int) -> Sharp:
+            return self
+
         def __call__(self, pictures: torch.Tensor) -> torch.Tensor:
             return pictures.flatten(1)[:, :5]
 
     def opened(journey: Any) -> Studio:
         assert journey.world.name == "elsewhere"
         assert journey.decoder.steps is None  # its card decides
-        return replace(studio(), preset=journey.model_copy(update={"decoder": studio().preset.decoder}), eye=Sharp())
+        return replace(studio(), preset=journey.changed(decoder=studio().preset.decoder), eye=Sharp())
 
     builder = Builder(performed(JOURNEY), lambda: 0.0, opened)
     play = Play(journey=JOURNEY, studio=studio())
@@ -189,7 +196,7 @@ def test_another_world_takes_over_between_two_ticks_whatever_its_eye() -> None:
 
 
 def test_out_of_memory_is_answered_by_a_smaller_batch(monkeypatch: pytest.MonkeyPatch) -> None:
-    four = warm(recast(studio(), replace(cast_of(studio()), batch=4)), studio().prompt, lambda: 0.0)[0]
+    four = warm(studio().variant(replace(studio().settings, batch=4)), studio().prompt, lambda: 0.0)[0]
     play = Play(journey=JOURNEY, studio=four)
     assert [len(tick["index"]) for tick in play.ticks(2)] == [4, 4]
     true = four.decoder._picture  # type: ignore[attr-defined]
@@ -209,7 +216,7 @@ def test_out_of_memory_is_answered_by_a_smaller_batch(monkeypatch: pytest.Monkey
 
 
 def test_not_even_one_picture_fits_so_the_scout_takes_over(monkeypatch: pytest.MonkeyPatch) -> None:
-    faithful = recast(studio(), replace(cast_of(studio()), kind="faithful", guidance=4.0, steps=3))
+    faithful = studio().variant(studio().own["faithful"])
     play = Play(journey=JOURNEY, studio=warm(faithful, studio().prompt, lambda: 0.0)[0])
     monkeypatch.setattr(
         play.director.model.studio.decoder, "_picture", lambda *rest: (_ for _ in ()).throw(MemoryError())
@@ -226,16 +233,14 @@ def test_the_guard_holds_the_last_good_picture_and_cancels() -> None:
     frames = [torch.full((2, 3, 4, 4), 0.25), torch.full((2, 3, 4, 4), 0.75)]
     frames[1][0, 0, 0, 0] = float("nan")
 
-    class Given:
-        profile = shape = size = None
-
+    class Given(Decoder):
         def __call__(self, latents: Any, prompt: Any, watch: Any = None) -> torch.Tensor:
             if not watch(1, 2):
                 raise Cancelled("as asked")
             return frames.pop(0)
 
     alive = [True]
-    guard = Guard(Given(), lambda: alive[0])  # type: ignore[arg-type]
+    guard = Guard(Given(), lambda: alive[0])
     assert guard(start(2), Prompt()).mean() == 0.25
     assert not guard.bad.any()
     second = guard(start(2), Prompt())
@@ -251,7 +256,7 @@ def test_the_guard_holds_the_last_good_picture_and_cancels() -> None:
 
 def test_texts_are_encoded_off_the_loop_and_faded_to() -> None:
     play = Play(journey=JOURNEY, studio=studio())
-    encoder, here = encoder_of(studio()), threading.get_ident()
+    encoder, here = studio().decoder.texts, threading.get_ident()
     play.ticks(1)  # the preset's own texts are encoded before
     text = "a high mountain"  # of this test alone: the studio is shared, and its encoder remembers
     true, made = encoder._encode, []

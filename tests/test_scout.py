@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import pytest
@@ -13,7 +14,7 @@ from safetensors.torch import save_file
 
 from latentworld.decoding import scout_decoder
 from latentworld.decoding.lora import fused
-from latentworld.decoding.scout import noise_of, renoised
+from latentworld.decoding.samplers import lcm, noise_of
 from latentworld.errors import WorldDamaged, WorldMismatch
 from latentworld.worlds.load import scheduler_from
 
@@ -22,7 +23,7 @@ pytestmark = pytest.mark.usefixtures("own_cache")
 
 def test_the_scout_is_the_student_with_the_tiny_vae() -> None:
     decoder = scout_decoder(world(), steps=2, batch=2)
-    assert decoder.profile.decoder == "scout/student/tiny"
+    assert (decoder.profile.kind, decoder.profile.variant, decoder.profile.sampler) == ("scout", "student/tiny", "ddim")
     assert decoder.profile.guidance == 1.0
     pipe = StableDiffusionPipeline(
         vae=world().tiny_vae, unet=world().student.unet, text_encoder=world().text_encoder,  # type: ignore[union-attr]
@@ -41,7 +42,7 @@ def test_one_step_is_the_lcm_schedulers() -> None:
     assert isinstance(scheduler, LCMScheduler)
     scheduler.set_timesteps(1)
     time, z, out = scheduler.timesteps[0], latents(2), latents(2, seed=9)
-    ours = renoised(scheduler, out, time, z, z)
+    ours = lcm(scheduler, out, time, z, z)
     scheduler.set_timesteps(1)
     assert torch.equal(ours, scheduler.step(out, time, z, return_dict=False)[0])
 
@@ -55,7 +56,7 @@ def test_more_steps_renoise_with_the_starts_own_noise() -> None:
     for number, time in enumerate(ours.timesteps):
         out = latents(2, seed=20 + number)
         clean = theirs.step(out, time, sample, return_dict=False)[1]
-        after = renoised(ours, out, time, sample, z)
+        after = lcm(ours, out, time, sample, z)
         if number == 3:
             assert torch.equal(after, clean)
             break
@@ -148,8 +149,8 @@ def test_a_scout_with_a_lora_leaves_the_world_as_it_was(tmp_path: Path) -> None:
     save_file(parts, tmp_path / "a.safetensors")
     before = {key: value.clone() for key, value in world().unet.state_dict().items()}
     decoder = scout_decoder(world(), lora=tmp_path / "a.safetensors", batch=1, steps=2)
-    assert decoder.profile.decoder == "scout/lora/tiny"
-    assert decoder.profile.world != world().digest
+    assert re.fullmatch(r"lora@[0-9a-f]{16}/tiny", decoder.profile.variant)
+    assert (decoder.profile.world, decoder.profile.sampler) == (world().digest, "lcm")
     assert decoder(latents(1), PROMPT).isfinite().all()
     assert all(torch.equal(value, before[key]) for key, value in world().unet.state_dict().items())
 
@@ -161,7 +162,7 @@ def test_a_scout_with_a_lora_runs_on_the_lcm_schedule(tmp_path: Path) -> None:
     save_file(parts, tmp_path / "a.safetensors")
     plain = world("plain")
     decoder = scout_decoder(plain, lora=tmp_path / "a.safetensors", batch=2, steps=3)
-    assert isinstance(decoder.recipe.scheduler, LCMScheduler)
+    assert isinstance(decoder.scheduler, LCMScheduler)
     assert torch.equal(decoder(latents(2), PROMPT), scout_decoder(plain, batch=2, steps=3)(latents(2), PROMPT))
 
 

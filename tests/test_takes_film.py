@@ -18,7 +18,8 @@ from installation.control.controls import Controls, Mailbox
 from installation.film import chart, make, sheet, telemetry
 from installation.film.sinks import Memory
 from installation.loop import Scene, run
-from installation.rig import Studio, build, open_studio
+from installation.rig import build, open_studio
+from installation.studio import Studio
 from installation.takes import film as filming
 from installation.takes.parts import frames_of
 from installation.takes.scenes import TakeScenes, drawn
@@ -85,7 +86,7 @@ def test_a_scout_and_a_fade_are_the_same_to_the_last_bit(faded: tuple[takes.Take
     np.testing.assert_array_equal(memory.pictures, heard.pictures)
     assert (check.same, check.other) == (14, 0)
     assert "14 of 14 pictures are the same" in check.told(film.summary.profile)
-    assert film.summary.profile["decoder"].startswith("scout")
+    assert (film.summary.profile.kind, film.summary.profile.variant) == ("scout", "student/tiny")
 
 
 def test_a_picture_that_differs_is_found(played: tuple[takes.Take, Heard], tmp_path: Path) -> None:
@@ -96,7 +97,7 @@ def test_a_picture_that_differs_is_found(played: tuple[takes.Take, Heard], tmp_p
     assert (check.same, check.other, check.none) == (20, 1, 1)
     assert check.failed(film.summary.profile)
     assert "20 of 21" in check.told(film.summary.profile)
-    slower = dict(film.summary.profile) | {"threads": 99}
+    slower = replace(film.summary.profile, threads=99)
     assert not check.failed(slower)
     assert "threads" in check.told(slower)
 
@@ -134,7 +135,7 @@ def test_a_live_take_is_filmed_through_the_faithful_decoder_at_another_size(
     faded: tuple[takes.Take, Heard], tmp_path: Path
 ) -> None:
     film, memory, _ = filmed(faded[0], tmp_path / "film", "decoder.height=128", "film.fps=12", "decoder.batch=4")
-    assert film.summary.profile["decoder"] == "faithful"
+    assert film.summary.profile.kind == "faithful"
     assert memory.pictures.shape == (frames_of(faded[0], 12.0), 128, 64, 3)
     assert film.complete
 

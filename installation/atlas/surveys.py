@@ -21,12 +21,12 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from installation import rig
+from installation.atlas import rendering
 from installation.film.output import write_text
-from installation.rig import Studio
-from latentworld.arrays import Array
+from installation.studio import Studio
+from latentworld.arrays import Array, Indices, Pictures
 from latentworld.atlas import field, mesh, page, phases, plots, rifts, settings, store, survey
 from latentworld.atlas import folder as folders
 from latentworld.atlas import tour as tours
@@ -34,6 +34,7 @@ from latentworld.atlas.places import sampling_from
 from latentworld.atlas.progress import ProgressPicture
 from latentworld.atlas.sampling import Adaptive, Globe, Window
 from latentworld.atlas.types import Atlas, Line, Mesh, Phases, Render, Site
+from latentworld.decoding import Decoder, Profile
 from latentworld.disk import writing
 from latentworld.errors import AtlasError, AtlasMismatch, OutputError
 from latentworld.plane import Plane
@@ -101,15 +102,15 @@ def begin(
     scout: bool = False,
 ) -> store.Store:
     """The store of a survey, begun or gone on with. Raises AtlasMismatch, AtlasBusy, AtlasDamaged."""
-    decoder = studio.scout if scout else studio.decoder
-    here = {key: value for key, value in rig.provenance(studio).items() if key != "plane"}  # told by settings_of
+    decoder = rendering.chosen(studio, scout)
+    here = studio.provenance(decoder).settings()
     told = settings.settings_of(
         sampling,
         studio.plane,
         decoder.profile,
-        block=decoder.profile.batch if block is None else block,
+        block=decoder.settings.batch if block is None else block,
         radius=radius,
-        **here,
+        **{key: here[key] for key in ("world", "eye", "prompt")},
         seeds=list(studio.preset.plane.seeds),
         layout=studio.preset.plane.layout,
         thumb=thumb,
@@ -173,10 +174,8 @@ def labeller(studio: Studio, words: Sequence[str] | None, count: int | None) -> 
     if words is None:
         return lambda atlas: phases.by_clusters(atlas, count)
     chosen = phases.checked(words)
-    labels = getattr(studio.eye, "labels", None)
-    if labels is None:
-        raise AtlasError("this world's eye knows no words: leave the words out, and phases are found by clusters")
-    return lambda atlas: phases.by_words(atlas, labels(chosen), chosen)
+    classify = studio.eye.labels(chosen)
+    return lambda atlas: phases.by_words(atlas, classify, chosen)
 
 
 def draw(
@@ -204,7 +203,8 @@ def draw(
 def run(studio: Studio, out: Folder, kept: store.Store, thumb: int, scout: bool, told: survey.OnBlock) -> None:
     """Survey in this process, with a preview on disk every few seconds."""
     preview = ProgressPicture(out.preview, time.monotonic)
-    survey.run(kept, rig.renderer(studio, thumb, scout), told, preview)
+    render = rendering.renderer(studio, rendering.chosen(studio, scout), thumb)
+    survey.run(kept, render, told, preview)
 
 
 def on_ray(
@@ -221,7 +221,7 @@ def on_ray(
     """The same on Ray workers, each with a decoder of its own; `say` is told which cluster it is."""
     from latentworld.atlas import cluster
 
-    factory = functools.partial(rig.remote_renderer, dump(studio.preset), thumb, scout)
+    factory = functools.partial(rendering.remote_renderer, dump(studio.preset), thumb, scout)
     preview = ProgressPicture(out.preview, time.monotonic)
     cluster.survey(kept, factory, address, workers, on_block=told, preview=preview, say=say)
 
@@ -238,24 +238,48 @@ def relabelled(out: Folder, found: Findings, words: Sequence[str] | None, count:
 
 
 def export(out: Folder, target: Path, full: bool) -> Path:
-    """The write-up's folder; pictures smaller than the decoder's are decoded again where `full`."""
+    """The write-up's folder; thumbnails smaller than the pictures are decoded again where `full`, by the very decoder
+    that was surveyed with. metadata.json says how. Raises AtlasMismatch where the preset has no such decoder."""
     atlas = store.read(out.store)
     folders.check(atlas, target)  # before a world is loaded
-    profile = atlas.settings.get("profile")  # none: imported, so that the pictures are elsewhere
-    if not (full and profile and out.preset.is_file()):
+    profile = settings.profile_of(atlas.settings)  # none: imported, so that the pictures are elsewhere
+    again = _decoded_again(out, atlas, profile) if full and profile and out.preset.is_file() else None
+    if again is None:
         folders.export(atlas, target)
-        return target
-    studio = rig.open_studio(preset_of(out))
-    if max(atlas.thumbs.shape[1:3]) >= max(studio.decoder.size):
-        folders.export(atlas, target)
-        return target
-    render = rig.renderer(studio, max(studio.decoder.size), profile.get("decoder") == "scout")
+    else:
+        folders.export(atlas, target, *again)
+    return target
 
-    def pictures(places: NDArray[np.int64]) -> NDArray[np.uint8]:
+
+def _decoded_again(
+    out: Folder, atlas: Atlas, profile: Profile
+) -> tuple[Callable[[Indices], Pictures], dict[str, Any]] | None:
+    """Full-size pictures of places, and what metadata.json says of them; None where the thumbnails are as large."""
+    longest = max(atlas.thumbs.shape[1:3])
+    if 0 < max(profile.size) <= longest:
+        return None
+    studio = rig.open_studio(preset_of(out))
+    decoder = _decoder_of(studio, profile, out)
+    if longest >= max(decoder.size):
+        return None
+    render = rendering.renderer(studio, decoder, max(decoder.size))
+
+    def pictures(places: Indices) -> Pictures:
         return render(atlas.unit[places], np.full(len(places), atlas.radius)).thumbs
 
-    folders.export(atlas, target, pictures)
-    return target
+    differences = profile.differences(decoder.profile)
+    if not differences:
+        return pictures, {"pictures": "decoded again, as they were surveyed"}
+    by = {"decoded_by": decoder.profile.record(), "differences": differences}
+    return pictures, {"pictures": "decoded again, otherwise", **by}
+
+
+def _decoder_of(studio: Studio, profile: Profile, out: Folder) -> Decoder:
+    """The decoder that a survey's profile tells of. Raises AtlasMismatch where the studio has none of its kind."""
+    own = next((own for kind, own in studio.own.items() if kind == profile.kind), None)
+    if own is None:
+        raise AtlasMismatch(f"{out.preset} has no {profile.kind} decoder, which made {out.store}: put its own there")
+    return studio.decoder.variant(profile.settings(own))
 
 
 def imported(
@@ -337,6 +361,13 @@ def tour(
         target.parent.mkdir(parents=True, exist_ok=True)
     write_text(target, dump(made.preset(base)))
     return made
+
+
+def still_options(site: Site, radius: float) -> str:
+    """Where a rift lies, as options of `latentworld still`; radius: of the survey. See `Plane.place`."""
+    signed = radius if site.front else -radius
+    place = f"--alpha {site.alpha:.10g} --beta {site.beta:.10g}"
+    return place if signed == 1.0 else f"{place} --radius {signed:.10g}"
 
 
 def summary(found: Findings) -> dict[str, float]:

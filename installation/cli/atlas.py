@@ -68,7 +68,7 @@ def survey(
     with ending(lambda: _stopped(output)):
         with console.status("loading the world"):
             from installation import rig
-            from installation.atlas import surveys
+            from installation.atlas import rendering, surveys
 
             studio = rig.open_studio(journey)
         out = surveys.folder(output)
@@ -80,7 +80,8 @@ def survey(
             else:
                 surveys.on_ray(studio, out, kept, thumb, scout, bar, ray, workers, console.print)
         with console.status("field, floor, phases"):
-            found = surveys.conclude(out, rig.renderer(studio, thumb, scout), label)
+            render = rendering.renderer(studio, rendering.chosen(studio, scout), thumb)
+            found = surveys.conclude(out, render, label)
         if plots:
             with console.status("drawing"):
                 surveys.draw(out, found, journey.title, dpi)
@@ -191,7 +192,7 @@ def zoom(
     with ending(lambda: f"interrupted, no zoom was kept: to begin anew, {again()}"):
         with console.status("loading the world"):
             from installation import rig
-            from installation.atlas import surveys, zooms
+            from installation.atlas import rendering, surveys, zooms
 
             where = None if atlas is None else surveys.folder(atlas)
             if preset is None and where is not None:
@@ -203,7 +204,7 @@ def zoom(
             studio = rig.open_studio(journey)
             if where is not None:
                 surveys.same_plane(where, studio.plane)
-        render = rig.renderer(studio, thumb, scout)
+        render = rendering.renderer(studio, rendering.chosen(studio, scout), thumb)
         with console.status("the first window") as status:
             found, whole = zooms.run(
                 render, studio.plane, start, factor, levels, radius, follow,
@@ -315,7 +316,7 @@ def _tell(found: Findings, count: int = 5) -> None:
         print(f"line {number:>2}  mean rate {line.strength:.4g}  {between}  {ends}")
     for number, site in enumerate(found.sites[:count], 1):
         sides = " | ".join(names[found.phases.label[side]] for side in site.sides)
-        place = f"--alpha {site.alpha:.10g} --beta {site.beta:.10g}" + ("" if site.front else " --radius -1")
+        place = surveys.still_options(site, atlas.radius)
         print(f"rift {number:>2}  rate {site.rate:.4g}, {site.contrast:.1f} times the median  {sides}  {place}")
 
 

@@ -19,7 +19,9 @@ def still(
     alpha: Annotated[float, Option(help="From z0 toward z1.")],
     beta: Annotated[float, Option(help="From z0 toward z2.")],
     output: Annotated[Path, Option("-o", "--output", help="The PNG file; replaces one that is there.")],
-    radius: Annotated[float, Option(help="Factor of the shell; above 1 is past the hypersphere.")] = 1.0,
+    radius: Annotated[
+        float, Option(help="Factor of the shell, 0.05 to 3; negative: of the place on the far side.")
+    ] = 1.0,
     world: Annotated[str | None, Option(help="`embedded`, a folder, a .safetensors file or a hub name.")] = None,
     seeds: Annotated[str | None, Option(help="Three seeds, as 0,123,200.")] = None,
     layout: Annotated[str | None, Option(help="nhwc (the write-up's) or nchw.")] = None,

@@ -12,7 +12,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from contextlib import suppress
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
@@ -86,15 +86,17 @@ def film(
 
 
 def still(preset: Preset, alpha: float, beta: float, radius: float, out: str | Path) -> Profile:
-    """Render one place into a PNG, the picture that a film has there; OutputError for another suffix than .png."""
+    """Render one place into a PNG, the picture that a film has there; a negative radius is the antipode's.
+
+    Raises OutputError for another suffix than .png, GeometryError for numbers that are no place.
+    """
     target = Path(out)
     if target.suffix.lower() != ".png":
         raise OutputError(f"a still is a PNG and nothing else: {out} should end in .png")
     with writing(target.parent):
         target.parent.mkdir(parents=True, exist_ok=True)
     studio = open_studio(preset)
-    unit = studio.plane.unit([alpha], [beta])
-    latents = studio.plane.latents(unit, [radius])
+    latents = studio.plane.latents(*studio.plane.place(alpha, beta, radius))
     picture = develop(studio.decoder(latents, studio.prompt))[0]
     save_png(target, picture)
     return studio.decoder.profile
@@ -130,9 +132,9 @@ def _record(rig: Rig, folder: Folder, tally: Tally, clock: Stopwatch) -> Summary
         **figures(record),  # type: ignore[arg-type]
         noise_floor=_floor(rig, record) if len(record) == spec.frames else None,
         repeated_frames=tally.repeated,
-        world=rig.world,
-        eye=rig.seer,
-        profile=asdict(profile),
+        world=rig.studio.world,
+        eye=rig.studio.seer,
+        profile=profile,
         profile_hash=profile.hash,
         vertices=vertices.digest(rig.plane.vertices),
         wall_seconds=wall,

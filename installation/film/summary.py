@@ -11,6 +11,7 @@ import numpy as np
 from installation.film.telemetry import Telemetry, rifts
 from installation.frames import Frames
 from latentworld.arrays import Array, Pictures
+from latentworld.decoding import Profile
 
 
 @dataclass(frozen=True)
@@ -37,7 +38,7 @@ class Summary:
     noise_floor: float | None
     world: str
     eye: str
-    profile: dict[str, object]
+    profile: Profile
     profile_hash: str
     vertices: str
     wall_seconds: float
@@ -46,7 +47,7 @@ class Summary:
 
     def json(self) -> str:
         """As film.json has it."""
-        return json.dumps(asdict(self), indent=2) + "\n"
+        return json.dumps(asdict(self) | {"profile": self.profile.record()}, indent=2) + "\n"
 
 
 def figures(telemetry: Telemetry) -> dict[str, float | int | None]:

@@ -12,15 +12,17 @@ import queue
 import threading
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
-from typing import Any
+from functools import partial
 
 import numpy as np
 
-from installation.rig import Cast, Studio, cast_of, open_studio, performed, recast
-from latentworld.decoding.decoder import Decoder
+from installation.render.live_preset import elsewhere
+from installation.rig import open_studio
+from installation.studio import Studio
+from latentworld.decoding import Decoder, DecoderSettings
 from latentworld.errors import DecodeError, LatentWorldError
 from latentworld.preset import Preset
-from latentworld.prompts import Prompt
+from latentworld.prompts import Prompt, Texts
 
 # ticks from a control to its picture at the worst: one under way, its own, one until it is on the wall, and what the
 # loop does besides decoding (measured: p99 is 3.5 times what a batch took when it was tried)
@@ -33,10 +35,11 @@ _log = logging.getLogger(__name__)
 
 @dataclass(frozen=True)
 class Order:
-    """What is wanted: a world by name, and its cast; cast.batch 0: as many at a time as latency allows."""
+    """What is wanted: a world by name, and how its pictures are made; fit: as many at a time as latency allows."""
 
     world: str
-    cast: Cast
+    settings: DecoderSettings
+    fit: bool = False
 
 
 @dataclass(frozen=True, eq=False)
@@ -113,23 +116,14 @@ class Builder:
 
     def build(self, order: Order, studio: Studio, prompt: Prompt) -> tuple[Studio, float]:
         """As ordered, and the seconds a picture takes. Raises LatentWorldError."""
-        cast, busy = order.cast, (studio.decoder, studio.scout)
+        settings, busy = order.settings, (studio.decoder, studio.scout)
         if order.world != studio.preset.world.name:
-            studio = self._open(self._elsewhere(order))
-            cast = replace(cast_of(studio), batch=cast.batch) if cast.kind == studio.preset.decoder.kind else cast
-        if cast.batch:
-            return warm(recast(studio, cast), prompt, self._now, busy)
-        return fitting(recast(studio, replace(cast, batch=1)), prompt, self.preset.show.latency, self._now)
-
-    def _elsewhere(self, order: Order) -> Preset:
-        """The preset of another world: its card decides what the first world's did."""
-        world = self.preset.world.model_copy(update={"name": order.world, "revision": None})
-        kept = self.preset.decoder
-        device = {key: getattr(kept, key) for key in ("device", "dtype", "engine")}
-        played = performed(self.preset.model_copy(update={"decoder": type(kept)(**device)})).decoder
-        decoder = played.model_copy(update={"kind": order.cast.kind, "batch": order.cast.batch or 1})
-        eye, plane = type(self.preset.eye)(), self.preset.plane.model_copy(update={"vertices": None})
-        return self.preset.model_copy(update={"world": world, "decoder": decoder, "eye": eye, "plane": plane})
+            studio = self._open(elsewhere(self.preset, order.world, settings))
+            settings = replace(studio.settings, batch=settings.batch)  # all else its own card decides
+        if order.fit:
+            one = studio.variant(replace(settings, batch=1))
+            return fitting(one, prompt, self.preset.show.latency, self._now)
+        return warm(studio.variant(settings), prompt, self._now, busy)
 
 
 class PromptEncoder:
@@ -137,57 +131,45 @@ class PromptEncoder:
 
     def __init__(self, fault: Callable[[str], None]) -> None:
         self._fault = fault
-        self._texts: queue.SimpleQueue[tuple[Any, str] | None] = queue.SimpleQueue()
+        self._jobs: queue.SimpleQueue[Callable[[], None] | None] = queue.SimpleQueue()
         self._asked: set[tuple[int, str]] = set()
         threading.Thread(target=self._work, name="prompt_encoder", daemon=True).start()
 
-    def knows(self, encoder: Any, text: str) -> bool:
+    def knows(self, encoder: Texts | None, text: str) -> bool:
         """Whether a text is encoded; a decoder without an encoder reads none."""
-        return encoder is None or bool(encoder.knows(text))
+        return encoder is None or encoder.knows(text)
 
-    def type(self, encoder: Any, texts: Sequence[str]) -> None:
+    def type(self, encoder: Texts | None, texts: Sequence[str]) -> None:
         """Encode these, each once."""
+        if encoder is None:
+            return
         for text in texts:
             if (id(encoder), text) not in self._asked:
                 self._asked.add((id(encoder), text))
-                self._texts.put((encoder, text))
+                self._jobs.put(partial(self._encode, encoder, text))
 
     def drain(self, patience: float) -> bool:
         """Wait until all that was asked for is encoded; False when it took longer."""
         done = threading.Event()
-        self._texts.put((_Mark(done), ""))
+        self._jobs.put(done.set)
         return done.wait(patience)
 
     def close(self) -> None:
         """Begin nothing new."""
-        self._texts.put(None)
+        self._jobs.put(None)
 
     def _work(self) -> None:
-        while (asked := self._texts.get()) is not None:
-            encoder, text = asked
-            try:
-                encoder.text(text)
-            except Exception as error:
-                _log.exception("a text could not be encoded")
-                self._fault(f"the text {text!r:.60} could not be encoded ({error}); use another")
-            else:
-                self._asked.discard((id(encoder), text))
+        while (job := self._jobs.get()) is not None:
+            job()
 
-
-@dataclass(frozen=True)
-class _Mark:
-    """An encoder that tells when it is its turn."""
-
-    done: threading.Event
-
-    def text(self, text: str) -> None:
-        """Tell."""
-        self.done.set()
-
-
-def encoder_of(studio: Studio) -> Any:
-    """Where a studio's texts are encoded; None in a world that reads none."""
-    return getattr(studio.decoder, "prompts", None)
+    def _encode(self, encoder: Texts, text: str) -> None:
+        try:
+            encoder.text(text)
+        except Exception as error:
+            _log.exception("a text could not be encoded")
+            self._fault(f"the text {text!r:.60} could not be encoded ({error}); use another")
+        else:
+            self._asked.discard((id(encoder), text))
 
 
 def warm(
@@ -200,7 +182,7 @@ def warm(
     """
     import torch
 
-    batch = studio.decoder.profile.batch
+    batch = studio.settings.batch
     start = np.tile(studio.plane.unit(0.0, 0.0), (batch, 1))
     latents = studio.plane.latents(start, 1.0)
     took = math.inf
@@ -214,18 +196,18 @@ def warm(
             raise DecodeError("its first picture is not finite: choose another dtype, decoder or world")
     if all(studio.scout is not other for other in (studio.decoder, *busy)):
         studio.eye(studio.scout(latents[:1], prompt))  # what the helm feels with
-    return studio, took / studio.decoder.profile.batch
+    return studio, took / studio.settings.batch
 
 
 def fitting(studio: Studio, prompt: Prompt, latency: float, now: Callable[[], float]) -> tuple[Studio, float]:
     """The studio (of batch 1) with the batch that makes most pictures a second within `latency` seconds from a control
     to its picture. A batch is tried where it may fit, and kept where it gains enough for what it delays."""
     best, seconds = warm(studio, prompt, now)
-    cast = cast_of(best)
-    while 2 * cast.batch <= LARGEST and LAG * 1.5 * seconds * cast.batch <= latency:
-        cast = replace(cast, batch=2 * cast.batch)
-        more, took = warm(recast(best, cast), prompt, now)
-        fits = LAG * took * cast.batch <= latency and cast_of(more).batch == cast.batch
+    batch = best.settings.batch
+    while 2 * batch <= LARGEST and LAG * 1.5 * seconds * batch <= latency:
+        batch *= 2
+        more, took = warm(best.variant(replace(best.settings, batch=batch)), prompt, now)
+        fits = LAG * took * batch <= latency and more.settings.batch == batch
         if not fits or took > WORTH * seconds:
             break
         best, seconds = more, took

@@ -11,7 +11,7 @@ from installation.render.builder import LAG
 from installation.render.live_pilot import RAYS, Course
 from installation.render.model_control import ModelControl
 from installation.render.walk_control import WalkControl, hand
-from installation.rig import Studio, lookout
+from installation.studio import Studio, lookout
 from latentworld.atlas.prior import Prior
 from latentworld.lipschitz import Lookout
 from latentworld.plane import Plane
@@ -60,9 +60,8 @@ class CoursePlotter:
     def _probe(self, plane: Plane, prompt: Prompt) -> tuple[Lookout | None, float]:
         """What may be looked through, and what a look costs in frames; nothing where latency leaves no room."""
         studio, batch, period = self._model.studio, self._clock.batch, self._clock.period
-        scout, decoder = studio.scout.profile, studio.decoder.profile
-        rows = [steps * (2 if guidance > 1 else 1) for steps, guidance in
-                ((scout.steps, scout.guidance), (decoder.steps, decoder.guidance))]  # fmt: skip
+        scout, decoder = studio.scout.settings, studio.settings
+        rows = [settings.steps * (2 if settings.is_guided else 1) for settings in (scout, decoder)]
         # a decoder is padded: one probe takes as long as a batch
         cost = math.ceil(RAYS / scout.batch) * scout.batch * min(rows[0] / rows[1], 1.0)
         if (LAG * batch + cost) * period > self._latency:

@@ -25,7 +25,7 @@ from installation.render.plane_control import PlaneControl
 from installation.render.prompt_control import PromptControl, PromptControlState
 from installation.render.replay_control import ReplayControl
 from installation.render.walk_control import WalkControl, WalkControlState
-from installation.rig import Studio
+from installation.studio import Studio
 from latentworld.atlas.prior import Prior
 from latentworld.errors import LatentWorldError
 from latentworld.preset import Preset
@@ -108,10 +108,7 @@ class Director:
     def description(self) -> dict[str, Any]:
         """The scene as the `scene` message has it, without its number."""
         studio, world = self.model.studio, self.model.studio.preset.world
-        profile, d = studio.decoder.profile, studio.preset.decoder
-        decoder = {"kind": d.kind, "steps": profile.steps, "guidance": profile.guidance, "batch": profile.batch,
-                   "engine": profile.engine, "dtype": profile.dtype, "device": d.device, "profile": profile.hash,
-                   "size": list(studio.decoder.size)}  # fmt: skip
+        decoder = studio.settings.record() | {"profile": studio.decoder.profile.hash}
         where = {"name": world.name, "revision": world.revision, "digest": studio.world, "seer": studio.seer}
         mode = "take" if self.replay.replay is not None else self.walk.state.mode
         return {"plane": self.planes.description(), "prompt": prompt_mix.description(self.prompt.prompt),

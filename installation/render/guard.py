@@ -3,15 +3,15 @@ life."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import TYPE_CHECKING
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING, Self
 
 import numpy as np
 from numpy.typing import NDArray
 
 from latentworld.decoding.decoder import Around, Decoder, Watch
 from latentworld.prompts import Prompt
-from latentworld.vision import Eye
+from latentworld.vision import Classifier, Eye
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -27,6 +27,10 @@ class Guard(Around):
         self.bad: NDArray[np.bool_] = np.zeros(0, np.bool_)
         self._alive = alive
         self._good: Tensor | None = None
+
+    def around(self, decoder: Decoder) -> Self:
+        """A guard that has seen no picture yet."""
+        return type(self)(decoder, self._alive)
 
     def __call__(self, latents: Tensor, prompt: Prompt, watch: Watch | None = None) -> Tensor:
         """As the wrapped decoder. Raises Cancelled when `alive` says so."""
@@ -56,6 +60,14 @@ class Attentive:
     def dimension(self) -> int:
         """The eye's."""
         return self.eye.dimension
+
+    def batched(self, batch: int) -> Self:
+        """About the eye for as many pictures at a time; it has seen nothing yet."""
+        return type(self)(self.eye.batched(batch))
+
+    def labels(self, words: Sequence[str]) -> Classifier:
+        """The eye's."""
+        return self.eye.labels(words)
 
     def __call__(self, pictures: Tensor) -> Tensor:
         """As the eye."""

@@ -21,6 +21,7 @@ from latentworld import globe
 from latentworld.arrays import Array
 from latentworld.atlas.prior import Prior
 from latentworld.errors import AtlasError
+from latentworld.frozen import changed
 from latentworld.lipschitz import Lookout, Rates, ratio
 from latentworld.pacing import PacingSpec
 from latentworld.pilot import SETTLED, Fan, Mode, Pilot, PilotSpec, PilotState, target
@@ -151,8 +152,8 @@ class LivePilot:
             looked=looked, attraction=state.attraction, curvature=state.wish, holds=state.holds,
             spacing=speed * period / course.lift,
         )  # fmt: skip
-        spec = self.spec if self.spec.mode != "off" else self.spec.model_copy(update={"mode": "seek"})
-        pace = self.pace.model_copy(update={"kind": "latent"})
+        spec = self.spec if self.spec.mode != "off" else changed(self.spec, mode="seek")
+        pace = changed(self.pace, kind="latent")
         pilot = Pilot(spec, pace, course.plane, course.map, course.map, 1.0 / period, state=seen)
         try:
             curvature = pilot(walk, None, _Asked(attraction, speed), n).curvature

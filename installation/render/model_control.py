@@ -15,7 +15,8 @@ from installation.control.parameters import Value
 from installation.render.builder import LARGEST, Builder, Order
 from installation.render.guard import Attentive, Guard
 from installation.render.notices import Notices
-from installation.rig import Cast, Studio, cast_of, moved, recast
+from installation.studio import Studio
+from latentworld.decoding import DecoderSettings
 from latentworld.plane import Plane
 from latentworld.preset import Preset
 from latentworld.prompts import Prompt
@@ -49,7 +50,7 @@ class ModelControl:
         self._order: Order | None = None
         self._refused: Order | None = None
         self.opened = self._base = self.studio = studio
-        self._batch, self._most = studio.decoder.profile.batch, LARGEST
+        self._batch, self._most = studio.settings.batch, LARGEST
         self.guard, self.eye = self._watched(studio)
         clock.batch = self._batch
 
@@ -58,7 +59,7 @@ class ModelControl:
         self.shrink()
         self.deliver()
         wanted = self._wanted(controls)
-        if wanted.cast == cast_of(self.studio) and wanted.world == self.studio.preset.world.name:
+        if wanted.settings == self.studio.settings and wanted.world == self.studio.preset.world.name:
             self._order = None
         else:
             self._obtain(wanted, prompt)
@@ -74,14 +75,12 @@ class ModelControl:
 
     def move(self, plane: Plane) -> None:
         """Make pictures of another plane of the same shape."""
-        self._use(moved(self.studio, plane))
+        self._use(self.studio.on(plane))
 
-    def demand(self, settings: Mapping[str, object], prompt: Prompt) -> None:
-        """Obtain the present world with these settings of a `Cast`, whatever controls say: a take's."""
-        here = cast_of(self.studio)
-        wanted = Order(self.studio.preset.world.name, replace(here, **settings))  # type: ignore[arg-type]
-        if wanted.cast != here:
-            self._obtain(wanted, prompt)
+    def demand(self, settings: DecoderSettings, prompt: Prompt) -> None:
+        """Obtain the present world with these settings, whatever controls say: a take's."""
+        if settings != self.studio.settings:
+            self._obtain(Order(self.studio.preset.world.name, settings), prompt)
 
     def deliver(self) -> None:
         """Take what the builder has finished, if it is still wanted."""
@@ -101,19 +100,19 @@ class ModelControl:
 
     def shrink(self) -> None:
         """Where memory ran out and the decoder halved its batch: the clock deals as many, and no more are tried."""
-        batch = self.studio.decoder.profile.batch
+        batch = self.studio.settings.batch
         if batch < self._clock.batch:
             self._notices.fault(f"memory ran out: {batch} pictures at a time from now on")
             self._batch = self._most = batch
-            self._use(recast(self.studio, cast_of(self.studio)))
+            self._use(self.studio.variant(self.studio.settings))
             self._notices.changed({"model.batch": batch})
 
     def lighten(self, controls: Controls) -> bool:
         """Not one picture fits: the scout instead of the faithful decoder. False where there is nothing lighter."""
         if self.studio.scout is self.studio.decoder:
             return False
-        cast = cast_of(replace(self.studio, decoder=self.studio.scout))
-        self._use(recast(self.studio, replace(cast, kind="scout")))
+        ahead = self.studio.scout.settings
+        self._use(self.studio.variant(replace(self.studio.own["scout"], batch=ahead.batch)))
         self._base = self.studio
         self._refused = self._wanted(controls)
         self._notices.fault("memory ran out: the scout makes the pictures from now on")
@@ -121,34 +120,30 @@ class ModelControl:
         return True
 
     def _wanted(self, controls: Controls) -> Order:
-        """World and cast that controls want; what they leave open is the world's and the preset's."""
+        """World and settings that controls want; what they leave open is the world's and the preset's."""
         values: Mapping[str, Value] = controls.values
-        base = cast_of(self._base)
-        kind = values.get("model.decoder", base.kind)
-        kind = base.kind if base.kind == "analytic" else str(kind)
-        d = self._base.preset.decoder
-        own = (d.scout_steps if kind == "scout" else d.steps) or base.steps
-        steps = values.get("model.steps", own)
-        steps = own if not isinstance(steps, int) or (kind == "scout" and steps > SCOUTING) else steps
+        base = self._base.settings
+        asked = values.get("model.decoder", base.kind)
+        own = base if asked == base.kind else self._base.own.get(asked, base)  # type: ignore[call-overload]
+        steps = values.get("model.steps", own.steps)
+        steps = own.steps if not isinstance(steps, int) or (own.kind == "scout" and steps > SCOUTING) else steps
         told = values.get("model.guidance")
-        guidance = base.guidance if kind == base.kind else d.guidance or 1.0
-        guidance = float(told) if isinstance(told, (int, float)) else guidance
-        guidance = guidance if kind == "faithful" else 1.0
+        guidance = float(told) if own.kind == "faithful" and isinstance(told, (int, float)) else own.guidance
         batch = values.get("model.batch")
         batch = batch if isinstance(batch, int) and not isinstance(batch, bool) else self._batch
         batch = min(batch, self._most)
         world = values.get("model.world", self._preset.world.name)
         world = self.studio.preset.world.name if base.kind == "analytic" else str(world)
-        return Order(world, Cast(kind, steps, guidance, batch))
+        return Order(world, replace(own, steps=steps, guidance=guidance, batch=batch))
 
     def _obtain(self, wanted: Order, prompt: Prompt) -> None:
         """Settings that need no other engine change now; everything else is built first, and ordered once."""
         if wanted in (self._order, self._refused):
             return
-        same = wanted.world == self.studio.preset.world.name and wanted.cast.kind == cast_of(self.studio).kind
-        if same:
-            tuned = recast(self.studio, wanted.cast)
-            if getattr(tuned.decoder, "warm", True) and tuned.eye is self.studio.eye:
+        same_world = wanted.world == self.studio.preset.world.name
+        if same_world and wanted.settings.kind == self.studio.settings.kind:
+            tuned = self.studio.variant(wanted.settings)
+            if tuned.decoder.warm and tuned.eye is self.studio.eye:
                 self._order = None
                 self._use(tuned)
                 return
@@ -158,7 +153,7 @@ class ModelControl:
     def _adopt(self, studio: Studio) -> None:
         """Another world: its card decides what controls leave open; the vertices are drawn in its shape."""
         self.opened = self._base = studio
-        self._batch, self._most = studio.decoder.profile.batch, LARGEST
+        self._batch, self._most = studio.settings.batch, LARGEST
         self._use(studio)
 
     def _use(self, studio: Studio) -> None:
@@ -166,7 +161,7 @@ class ModelControl:
         self.studio = studio
         self.guard, self.eye = self._watched(studio)
         self.eye.last = seen.last if seen.dimension == self.eye.dimension else None
-        self._clock.batch = studio.decoder.profile.batch
+        self._clock.batch = studio.settings.batch
 
     def _watched(self, studio: Studio) -> tuple[Guard, Attentive]:
         return Guard(studio.decoder, self._alive), Attentive(studio.eye)

@@ -12,7 +12,7 @@ from installation.render.model_control import ModelControl
 from installation.render.notices import Notices
 from installation.render.planes import Planes
 from installation.render.walk_control import WalkControl, stays
-from installation.rig import Studio
+from installation.studio import Studio
 from latentworld.errors import GeometryError
 from latentworld.plane import Plane
 from latentworld.preset import Preset

@@ -18,15 +18,17 @@ from installation.frames import Frames
 from installation.ipc.ring import Ring
 from installation.ipc.wire import Wire
 from installation.loop import Inbox, run
-from installation.render.builder import Builder, Order, PromptEncoder
+from installation.render.builder import LARGEST, Builder, Order, PromptEncoder
 from installation.render.director import Director, DirectorState, opened
 from installation.render.live_pilot import LivePilot, LivePilotState
+from installation.render.live_preset import performed
 from installation.render.message_reader import MessageReader, checked, parameters
 from installation.render.notices import Notices
 from installation.render.questions import Questions
 from installation.render.reporter import Reporter
 from installation.render.tick_state import TickState
-from installation.rig import Studio, cast_of, mapped, open_studio, performed
+from installation.rig import open_studio, prior_of
+from installation.studio import Studio
 from installation.takes import Take
 from latentworld import preset as presets
 from latentworld.errors import Cancelled, GeometryError, LatentWorldError, OutOfMemory
@@ -155,10 +157,11 @@ def first(preset: Preset, kept: Mapping[str, Any], builder: Builder) -> tuple[St
     studio = open_studio(preset)
     director = kept.get("director") or {}
     known = director.get("batch")
-    auto = preset.show.batch == "auto" and cast_of(studio).kind != "analytic"
-    batch = known if isinstance(known, int) and 1 <= known <= 16 else 0 if auto else cast_of(studio).batch
+    batch = known if isinstance(known, int) and 1 <= known <= LARGEST else None
+    settings = studio.settings if batch is None else replace(studio.settings, batch=batch)
+    fit = batch is None and preset.show.batch == "auto" and settings.kind != "analytic"
     world = str(director.get("world") or preset.world.name)
-    return builder.build(Order(world, replace(cast_of(studio), batch=batch)), studio, studio.prompt)
+    return builder.build(Order(world, settings, fit), studio, studio.prompt)
 
 
 class Renderer:
@@ -174,7 +177,7 @@ class Renderer:
         show = preset.show
         self._orders: list[Callable[[], None]] = []
         self.clock = LiveClock(
-            studio.decoder.profile.batch, show.rate, _period(kept, seconds), int(kept.get("index", -1)),
+            studio.settings.batch, show.rate, _period(kept, seconds), int(kept.get("index", -1)),
             float(kept.get("time", 0.0)), now,
         )  # fmt: skip
         before = None if asked.safe else kept.get("director")
@@ -194,13 +197,12 @@ class Renderer:
         """The `ready` message."""
         studio = self.director.model.studio
         profile = studio.decoder.profile
-        told = {name: getattr(profile, name) for name in profile.__dataclass_fields__}
         return {
             "scene": 1,  # what the first tick lies in
-            "profile": told | {"hash": profile.hash},
+            "profile": profile.record() | {"hash": profile.hash},
             "world": studio.world,
             "seer": studio.seer,
-            "preset": presets.dump(studio.preset),
+            "preset": presets.dump(studio.document),
             "size": list(studio.decoder.size),
         }
 
@@ -255,7 +257,7 @@ class Renderer:
 
     def _atlas(self, studio: Studio) -> Any:
         try:
-            return mapped(studio)
+            return prior_of(studio)
         except LatentWorldError as error:  # a show without its map is a show
             self._speaker.fault(f"{error}; the walk goes without it")
             return None

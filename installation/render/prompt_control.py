@@ -8,9 +8,9 @@ from typing import Any
 
 from installation.control.controls import Controls
 from installation.render import prompt_mix
-from installation.render.builder import PromptEncoder, encoder_of
+from installation.render.builder import PromptEncoder
 from installation.render.prompt_mix import Fade, Slots
-from installation.rig import Studio
+from installation.studio import Studio
 from latentworld.preset import PromptSpec
 from latentworld.prompts import Prompt
 
@@ -46,7 +46,7 @@ class PromptControl:
 
     def __call__(self, controls: Controls, studio: Studio, base: PromptSpec, elapsed: float) -> None:
         """Go on with fades, `elapsed` seconds after the last call; base: the texts where controls set none."""
-        encoder, seconds = encoder_of(studio), prompt_mix.fade_seconds(controls)
+        encoder, seconds = studio.decoder.texts, prompt_mix.fade_seconds(controls)
         slots = [prompt_mix.positive(controls, base.positive or ""), prompt_mix.negative(controls, base.negative or "")]
 
         def knows(text: str) -> bool:
@@ -61,7 +61,7 @@ class PromptControl:
 
     def cut(self, toward: Slots, away: Slots, studio: Studio) -> None:
         """Be at these mixtures at once, when all their texts are encoded; until then nothing changes."""
-        encoder = encoder_of(studio)
+        encoder = studio.decoder.texts
         missing = prompt_mix.unknown((toward, away), lambda text: self._encoder.knows(encoder, text))
         self._encoder.type(encoder, missing)
         if not missing:

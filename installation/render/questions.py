@@ -21,7 +21,7 @@ import logging
 import queue
 import threading
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -29,14 +29,15 @@ from numpy.typing import NDArray
 
 from installation.control.parameters import LONGEST
 from installation.frames import develop
-from installation.render.builder import encoder_of
-from installation.rig import Studio, observed
+from installation.studio import Studio
 from latentworld.arrays import Array
 from latentworld.errors import Cancelled, ControlError, LatentWorldError
 from latentworld.prompts import Mixture, Prompt
 
 if TYPE_CHECKING:
     from torch import Tensor
+
+    from latentworld.decoding.diffusion import Diffusion
 
 MOST_TEXTS, MOST_STEPS, WAITING = 32, 100, 8
 PATIENCE = 5.0  # seconds without a tick after which a question does not wait for one
@@ -71,7 +72,7 @@ class Questions:
         self._open: set[Any] = set()
         self._cancelled: set[Any] = set()
         self._closed = False
-        self._observer: tuple[Studio, Any] | None = None
+        self._observer: tuple[Diffusion, Diffusion] | None = None  # of which world, and the decoder that is watched
         threading.Thread(target=self._work, name="asks", daemon=True).start()
 
     def ask(self, message: Mapping[str, Any]) -> None:
@@ -135,7 +136,7 @@ class Questions:
     # ---- semantic vector routing
 
     def _words(self, message: Mapping[str, Any], moment: Moment) -> dict[str, Any]:
-        encoder = encoder_of(moment.studio)
+        encoder = moment.studio.decoder.texts
         if encoder is None:
             raise ControlError("the analytic world reads no words: choose another world")
         texts = message.get("texts")
@@ -156,10 +157,9 @@ class Questions:
     def _diffusion(self, message: Mapping[str, Any], moment: Moment) -> dict[str, Any]:
         import torch
 
-        decoder = self._observed(moment.studio)
         steps = message.get("steps")
-        if isinstance(steps, int) and not isinstance(steps, bool) and steps > 0:
-            decoder = decoder.variant(steps=min(steps, MOST_STEPS))
+        asked = steps if isinstance(steps, int) and not isinstance(steps, bool) and steps > 0 else None
+        decoder = self._observed(moment.studio, asked)
         size = message.get("size", 128)
         size = min(max(size, 16), 512) if isinstance(size, int) else 128
         start = moment.plane.latents(moment.unit[None], np.array([moment.radius]))
@@ -185,13 +185,15 @@ class Questions:
                 "latent0": png(seen(last), size), "picture": png(develop(decoder.paint(last))[0], size),
                 "texts": [list(part) for part in moment.prompt.toward]}  # fmt: skip
 
-    def _observed(self, studio: Studio) -> Any:
-        """The faithful decoder of the studio's world, kept while that is shown."""
-        if self._observer is None or self._observer[0].bundle is not studio.bundle:
-            decoder = observed(studio)
-            if decoder is None:
-                raise ControlError("the analytic world has no denoiser to watch: choose another world")
-            self._observer = (studio, decoder)
+    def _observed(self, studio: Studio, steps: int | None) -> Diffusion:
+        """The faithful decoder of the studio's world, kept while that is shown. Raises ControlError."""
+        if studio.networks is None:
+            raise ControlError("the analytic world has no denoiser to watch: choose another world")
+        wanted = studio.observed if steps is None else replace(studio.observed, steps=min(steps, MOST_STEPS))
+        if self._observer is None or self._observer[0] is not studio.networks:
+            self._observer = (studio.networks, studio.networks.variant(wanted))
+        root, before = self._observer
+        self._observer = (root, before.variant(wanted))
         return self._observer[1]
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from typing import Any
 
 from installation.clock import LiveClock, Tick
@@ -61,11 +61,6 @@ class Replay:
         due = slice(self._next, self._next + len(tick))
         self._next += len(tick)
         return Tick(self._follow.take.shots.index[due], tick.time)
-
-
-def cast_told(told: RecordedScene) -> Mapping[str, Any]:
-    """The decoder's settings of a scene, those that a cast has; what a take lacks is absent."""
-    return {key: told.decoder[key] for key in ("kind", "steps", "guidance", "batch") if key in told.decoder}
 
 
 def seeds_told(told: RecordedScene) -> dict[str, Any]:

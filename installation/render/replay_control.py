@@ -10,7 +10,7 @@ from installation.loop import Scene
 from installation.render.model_control import ModelControl
 from installation.render.plane_control import PlaneControl
 from installation.render.prompt_control import PromptControl
-from installation.render.replay import Replay, cast_told, seeds_told, slots_told
+from installation.render.replay import Replay, seeds_told, slots_told
 from installation.takes import RecordedScene, Take
 from latentworld import walks
 from latentworld.errors import GeometryError
@@ -61,6 +61,6 @@ class ReplayControl:
         """The take's scene, as far as it is ready: what must be built or encoded comes when it is."""
         self._planes.use(seeds_told(scene))
         self._model.deliver()
-        self._model.demand(cast_told(scene), self._prompt.prompt)
+        self._model.demand(self._model.studio.recorded(scene.decoder), self._prompt.prompt)
         self._prompt.cut(*slots_told(scene), self._model.studio)
         return Scene(self._planes.plane, self._model.guard, self._model.eye, self._prompt.prompt)

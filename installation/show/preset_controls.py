@@ -8,7 +8,8 @@ from pathlib import Path
 from typing import Any
 
 from installation.control.parameters import Parameter, Value
-from latentworld.errors import ControlError, PresetError, WorldError
+from latentworld.decoding import Profile
+from latentworld.errors import ControlError, DecodeError, PresetError, WorldError
 from latentworld.preset import Preset, parse
 
 SETUP = ("out.gamma", "out.black")  # of the wall, not of the art
@@ -88,8 +89,15 @@ def described(scene: Mapping[str, Any]) -> str:
     decoder, world, profile = (_table(scene.get(key)) for key in ("decoder", "world", "profile"))
     words = [f"{size(scene)} pixels", str(world.get("name", "")), str(decoder.get("kind", ""))]
     words += [f"{decoder[key]} {word}" for key, word in (("steps", "steps"), ("batch", "at a time")) if key in decoder]
-    words += [f"on {profile['device']}"] if "device" in profile else []
+    words += [f"on {_where(profile)}"] if profile else []
     return ", ".join(word for word in words if word)
+
+
+def _where(profile: Mapping[str, Any]) -> str:
+    try:
+        return Profile.read(profile).place
+    except DecodeError:
+        return str(profile.get("device", "an unknown device"))
 
 
 def size(told: Mapping[str, Any]) -> str:

@@ -33,7 +33,7 @@ class State:
 
 def identity(preset: Preset) -> str:
     """What must be the same for a walk to go on: everything that says where it goes and in which world."""
-    kept = preset.model_copy(update={"title": "", "description": "", "film": Preset().film, "show": Preset().show})
+    kept = preset.changed(title="", description="", film=Preset().film, show=Preset().show)
     return hashlib.sha256(dump(kept).encode()).hexdigest()[:16]
 
 

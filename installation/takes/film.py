@@ -4,14 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Self
+from typing import Self
 
 from installation.frames import Frames, digest
-from installation.rig import Rig, Studio
+from installation.rig import Rig
+from installation.studio import Studio
 from installation.takes.parts import Parts, counted, follow, frames_of, nearest_rate, recorded
 from installation.takes.scenes import OPEN, TakeScenes, preset_of
 from installation.takes.take import Take
-from latentworld.errors import TakeError
+from latentworld.decoding import Profile
+from latentworld.errors import DecodeError, TakeError
 from latentworld.preset import Preset, parse
 
 _OF_A_MACHINE = ("device", "dtype", "engine", "batch")  # what a show's machine decided of its decoder
@@ -30,7 +32,7 @@ class Journey:
     def parts(self, rig: Rig, open_studio: Callable[[Preset], Studio]) -> Parts:
         """The loop's parts, on a rig that was built from the preset."""
         way = follow(self.take, TakeScenes(rig, open_studio, self.held, self.exact), exact=self.exact)
-        batch, spec = rig.decoder.profile.batch, rig.preset.film
+        batch, spec = rig.decoder.settings.batch, rig.preset.film
         clock = recorded(self.take, batch) if self.exact else counted(way, spec.fps, batch, spec.frames)
         return Parts(clock, way.walk, way.direct, way.pilot)
 
@@ -67,7 +69,7 @@ def _lasting(preset: Preset, take: Take, asked: bool, exact: bool) -> Preset:
     spec = preset.film
     frames = len(take.shots) if exact else frames_of(take, spec.fps)
     frames = min(frames, spec.frames) if asked and not exact else frames
-    return preset.model_copy(update={"film": spec.model_copy(update={"seconds": frames / spec.fps})})
+    return preset.changed(film={"seconds": frames / spec.fps})
 
 
 @dataclass
@@ -100,7 +102,7 @@ class Check:
             else:
                 self.other += 1
 
-    def told(self, profile: Mapping[str, Any]) -> str:
+    def told(self, profile: Profile) -> str:
         """How many pictures are the same, and where there are others, what of the render profile differs."""
         words = f"as recorded: {self.same} of {self.same + self.other} pictures are the same to the last bit"
         words += f" ({self.none} without a digest)" if self.none else ""
@@ -108,12 +110,12 @@ class Check:
         why = f"; the profile is another: {', '.join(apart)}" if apart else "; the profile is the same"
         return words + (why if self.other else "")
 
-    def failed(self, profile: Mapping[str, Any]) -> bool:
+    def failed(self, profile: Profile) -> bool:
         """Whether pictures differ although nothing they depend on does."""
         return bool(self.other) and not self._apart(profile)
 
-    def _apart(self, profile: Mapping[str, Any]) -> list[str]:
-        then = self.take.header.profile
-        return [
-            f"{key} {value!r}, now {profile.get(key)!r}" for key, value in then.items() if profile.get(key) != value
-        ]
+    def _apart(self, profile: Profile) -> list[str]:
+        try:
+            return Profile.read(self.take.header.profile).differences(profile)
+        except DecodeError:
+            return ["the take does not say with which it was recorded"]

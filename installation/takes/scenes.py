@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 
 from installation.loop import Scene
-from installation.rig import Rig, Studio, Watched
+from installation.rig import Rig
+from installation.studio import Studio
 from installation.takes.take import RecordedScene
 from latentworld import vertices
-from latentworld.decoding import Decoder
+from latentworld.decoding import Decoder, DecoderSettings
 from latentworld.errors import TakeError
 from latentworld.plane import Plane
 from latentworld.preset import PlaneSpec, Preset, parse
@@ -33,27 +34,23 @@ class TakeScenes:
     def __init__(
         self, rig: Rig, open_studio: Callable[[Preset], Studio], held: frozenset[str] = frozenset(), exact: bool = False
     ) -> None:
-        self.rig, self.held, self.exact = rig, held, exact
-        self._open_studio = open_studio
-        self._opened: tuple[Any, Rig | Studio] = (self._key(rig.preset), rig)
+        self.held, self.exact = held, exact
+        self._own, self._open_studio = rig.studio, open_studio
+        self._opened: tuple[Any, Studio] = (_world(rig.preset), rig.studio)
         self._plane: tuple[Any, Plane] = ((*self._wish(rig.preset, None), rig.decoder.shape), rig.plane)
-        self._decoder: tuple[Any, Decoder] = ((self._key(rig.preset), {}), rig.decoder)
+        self._decoder = rig.decoder
 
     def __call__(self, told: RecordedScene) -> Scene:
         """The scene."""
-        preset = preset_of(told, self.rig.preset, self.held, self.exact)
-        key = self._key(preset)
-        if key != self._opened[0]:
-            self._opened = (key, self._open_studio(preset))
+        preset = preset_of(told, self._own.preset, self.held, self.exact)
+        world = _world(preset)
+        if world != self._opened[0]:
+            self._opened = (world, self._open_studio(preset))
+            self._decoder = self._opened[1].decoder
         studio = self._opened[1]
         plane = self._placed(preset, told, studio)
-        prompt = self.rig.prompt if "prompt" in self.held else told.prompt
-        return Scene(plane, self._made(key, told, studio), studio.eye, prompt)
-
-    def _key(self, preset: Preset) -> Any:
-        """What a studio is opened for; the analytic decoder is of one plane and has no variants."""
-        kind = preset.decoder.kind
-        return preset.world, kind, (preset.plane, preset.decoder) if kind == "analytic" else None
+        prompt = self._own.prompt if "prompt" in self.held else told.prompt
+        return Scene(plane, self._made(told, studio, plane), studio.eye, prompt)
 
     def _wish(self, preset: Preset, told: RecordedScene | None) -> tuple[PlaneSpec, Seeds]:
         """A plane's spec, and its seeds, None where the spec's file has the vertex."""
@@ -62,7 +59,7 @@ class TakeScenes:
             return spec, tuple(told.plane["seeds"])
         return spec, spec.seeds if spec.vertices is None else (None, None, None)
 
-    def _placed(self, preset: Preset, told: RecordedScene, studio: Rig | Studio) -> Plane:
+    def _placed(self, preset: Preset, told: RecordedScene, studio: Studio) -> Plane:
         wish = (*self._wish(preset, told), studio.decoder.shape)
         if wish != self._plane[0]:
             self._plane = (wish, drawn(*wish))
@@ -75,18 +72,28 @@ class TakeScenes:
             )
         return plane
 
-    def _made(self, key: Any, told: RecordedScene, studio: Rig | Studio) -> Decoder:
-        """The studio's decoder with the take's settings, where the film follows them."""
-        settings = {name: told.decoder[name] for name in self._followed(told) if told.decoder.get(name) is not None}
-        if (key, settings) != self._decoder[0]:
-            self._decoder = ((key, settings), varied(studio.decoder, settings))
-        return self._decoder[1]
+    def _made(self, told: RecordedScene, studio: Studio, plane: Plane) -> Decoder:
+        """The studio's decoder under the take's settings, where the film follows them."""
+        wanted = self._settings(told, studio)
+        if self._decoder.settings != wanted:
+            self._decoder = studio.decoder if studio.settings == wanted else studio.decoder.variant(wanted)
+        self._decoder = self._decoder.on(plane)
+        return self._decoder
 
-    def _followed(self, told: RecordedScene) -> tuple[str, ...]:
-        if "decoder" in self.held or told.decoder.get("kind") == "analytic":
-            return ()
-        both = self.rig.preset.decoder.kind == told.decoder.get("kind") == "faithful"
-        return _DECODER if self.exact else ("guidance",) if both else ()
+    def _settings(self, told: RecordedScene, studio: Studio) -> DecoderSettings:
+        """All that the take says of a decoder for the very frames; else how much the prompt is insisted on."""
+        if "decoder" in self.held:
+            return studio.settings
+        if self.exact:
+            return studio.recorded(told.decoder)
+        guided = studio.settings.kind == told.decoder.get("kind") == "faithful"
+        return studio.settings.recorded({"guidance": told.decoder.get("guidance")}) if guided else studio.settings
+
+
+def _world(preset: Preset) -> Any:
+    """What a studio is opened for."""
+    is_analytic = preset.decoder.kind == "analytic"
+    return preset.world, preset.analytic if is_analytic else None
 
 
 def preset_of(told: RecordedScene, preset: Preset, held: frozenset[str] = frozenset(), exact: bool = True) -> Preset:
@@ -130,15 +137,3 @@ def drawn(spec: PlaneSpec, seeds: Seeds, shape: tuple[int, int, int]) -> Plane:
             )
         values[filed] = own[filed]
     return Plane(values, spec.norm)
-
-
-def varied(decoder: Any, settings: Mapping[str, Any]) -> Decoder:
-    """The same decoder with other steps, guidance or batch, still watched where it was."""
-    profile = decoder.profile
-    different = {name: value for name, value in settings.items() if getattr(profile, name) != value}
-    if not different:
-        return decoder  # type: ignore[no-any-return]
-    if isinstance(decoder, Watched):
-        return Watched(varied(decoder.decoder, settings), decoder.watch)
-    inner = getattr(decoder, "decoder", None)  # a memo belongs to one profile
-    return varied(inner, settings) if inner is not None else decoder.variant(**different)  # type: ignore[no-any-return]

@@ -29,10 +29,11 @@ from latentworld.arrays import Array
 from latentworld.atlas import survey as alone
 from latentworld.atlas.extras import need
 from latentworld.atlas.progress import ProgressPicture
-from latentworld.atlas.settings import differences
+from latentworld.atlas.settings import differences, profile_of
 from latentworld.atlas.store import Store
 from latentworld.atlas.survey import OnBlock
 from latentworld.atlas.types import Render, Rendered
+from latentworld.decoding.profile import Profile
 from latentworld.errors import AtlasMismatch, ClusterError
 
 Factory = Callable[[], Render]
@@ -106,10 +107,10 @@ def survey(
     if store.complete:
         return
     ray = need("ray", "cluster")
-    profile = store.settings.get("profile") or {}
-    threads = int(profile.get("threads", 0))
-    cpus = float(max(1, threads)) if cpus is None else cpus
-    gpus = float(str(profile.get("device", "")).startswith("cuda")) if gpus is None else gpus
+    profile = profile_of(store.settings)
+    threads = profile.threads if profile else 0
+    usual = needs(profile)
+    cpus, gpus = usual["CPU"] if cpus is None else cpus, usual["GPU"] if gpus is None else gpus
     if cpus <= 0 or gpus < 0 or (workers is not None and workers < 1):
         raise ClusterError(f"{workers} workers with {cpus:g} CPUs and {gpus:g} GPUs: give 1 or more, and some CPU")
     say = say or (lambda line: None)
@@ -126,6 +127,14 @@ def survey(
             raise ClusterError(f"the cluster was lost ({_line(error)}): {_KEPT}") from error
         finally:
             crew.dismiss()
+
+
+def needs(profile: Profile | None) -> dict[str, float]:
+    """What a worker that makes pictures of a profile takes, as Ray counts it: a CPU for each of its threads, and a GPU
+    where one computes."""
+    if profile is None:
+        return {"CPU": 1.0, "GPU": 0.0}
+    return {"CPU": float(max(1, profile.threads)), "GPU": float(profile.device == "cuda")}
 
 
 _KEPT = "what arrived is kept; once that is mended, survey again and it goes on"

@@ -18,7 +18,7 @@ import numpy as np
 from latentworld.arrays import Integers, Pictures
 from latentworld.atlas.places import first, sampling_from
 from latentworld.atlas.sampling import Window
-from latentworld.atlas.settings import settings_of
+from latentworld.atlas.settings import profile_of, settings_of
 from latentworld.atlas.store import Store, resume_or_create
 from latentworld.atlas.thumbs import thumbnails
 from latentworld.atlas.types import Atlas, Rendered, Thumbs
@@ -84,7 +84,7 @@ def configuration(atlas: Atlas) -> dict[str, Any]:
     """What the write-up records of a whole grid, as far as the atlas's settings tell it."""
     window, settings, plane = atlas.sampling, atlas.settings, atlas.plane
     assert isinstance(window, Window)
-    profile, prompt = settings.get("profile") or {}, settings.get("prompt") or {}
+    profile, prompt = profile_of(settings), settings.get("prompt") or {}
     words = prompt if isinstance(prompt, Mapping) else {"positive": prompt}
     return {
         "grid_resolution": [window.rows, window.columns],
@@ -92,15 +92,16 @@ def configuration(atlas: Atlas) -> dict[str, Any]:
         "beta_interval": list(window.beta),
         "pos_prompt": words.get("positive", ""),
         "neg_prompt": words.get("negative", ""),
-        "inference_steps": profile.get("steps"),
-        "guidance": profile.get("guidance"),
-        "eta": 0.0,  # every decoder here is DDIM without noise
+        "inference_steps": profile.steps if profile else None,
+        "guidance": profile.guidance if profile else None,
+        "eta": 0.0,  # no sampler here draws noise
+        "pictures": "thumbnails, as they were surveyed",
         "seeds": settings.get("seeds"),
         "layout": settings.get("layout"),
         "norm": plane.norm,
         "target_norm": plane.target,
         "latent_shape": list(plane.shape),
-        "profile": dict(profile),
+        "profile": profile.record() if profile else {},
     }
 
 

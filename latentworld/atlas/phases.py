@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
-from typing import TYPE_CHECKING, Any
+from collections.abc import Iterator, Sequence
+from typing import Any
 
 import numpy as np
 
@@ -12,12 +12,7 @@ from latentworld.atlas.extras import need
 from latentworld.atlas.types import Atlas, Line, Mesh, Phases
 from latentworld.errors import AtlasError
 from latentworld.globe import angle, normalise
-
-if TYPE_CHECKING:
-    from torch import Tensor
-
-Classify = Callable[["Tensor"], "Tensor"]
-"""Features [n, F] to probabilities [n, k], one column a word: `ClipEye.labels(words)`."""
+from latentworld.vision import Classifier
 
 MOST = 12  # phases looked for when nobody says how many: as many as a legend can hold apart
 SAMPLE = 2000  # places on which numbers of clusters are compared: a silhouette costs the square of them
@@ -37,7 +32,7 @@ def checked(words: Sequence[str]) -> list[str]:
     return names
 
 
-def by_words(atlas: Atlas, classify: Classify, words: Sequence[str]) -> Phases:
+def by_words(atlas: Atlas, classify: Classifier, words: Sequence[str]) -> Phases:
     """Zero-shot phases: at each place the likeliest word.
 
     Confidence is the margin of its probability over the second likeliest word's (1 with one word): 0 on the rift.

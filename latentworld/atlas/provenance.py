@@ -11,8 +11,8 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from latentworld.atlas.settings import differences
-from latentworld.decoding.decoder import Profile
-from latentworld.errors import AtlasDamaged
+from latentworld.decoding.profile import Profile
+from latentworld.errors import AtlasDamaged, DecodeError
 from latentworld.plane import Plane
 from latentworld.prompts import Prompt
 from latentworld.vertices import digest
@@ -66,21 +66,22 @@ class Provenance:
                 _text(settings.get("world")),
                 _text(settings.get("eye")),
                 None if prompt is None else SurveyedPrompt(str(prompt["positive"]), str(prompt["negative"])),
-                None if profile is None else Profile(**profile),
+                None if profile is None else Profile.read(profile),
             )
-        except (KeyError, TypeError) as error:
+        except (KeyError, TypeError, DecodeError) as error:
             raise AtlasDamaged(f"the atlas does not say where it was surveyed ({error!r}): survey it anew") from None
 
     def settings(self) -> dict[str, Any]:
         """As a store's settings hold it: plain values, the keys that are not known left out."""
-        return {key: value for key, value in asdict(self).items() if value is not None}
+        told = asdict(self) | {"profile": None if self.profile is None else self.profile.record()}
+        return {key: value for key, value in told.items() if value is not None}
 
     def differences(self, other: Provenance, *parts: str) -> list[str]:
         """What differs in `other`, as `profile.batch was 16, now 8`; `parts` names fields, all of them where none is
         named."""
-        mine, theirs = asdict(self), asdict(other)
-        kept = parts or tuple(mine)
-        return differences({key: mine[key] for key in kept}, {key: theirs[key] for key in kept})
+        mine, theirs = self.settings(), other.settings()
+        kept = parts or tuple({**mine, **theirs})
+        return differences({key: mine.get(key) for key in kept}, {key: theirs.get(key) for key in kept})
 
 
 def _text(value: object) -> str | None:

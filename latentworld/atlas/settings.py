@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from dataclasses import asdict
 from importlib.metadata import PackageNotFoundError, version
 from typing import Any
 
 from latentworld.atlas.sampling import Adaptive, Globe, Window
-from latentworld.decoding.decoder import Profile
-from latentworld.errors import AtlasError
+from latentworld.decoding.profile import Profile
+from latentworld.errors import AtlasError, DecodeError
 from latentworld.plane import Plane
 from latentworld.vertices import digest
 
@@ -31,7 +30,7 @@ def settings_of(
     all_of_it = {
         "sampling": sampling.model_dump(mode="json"),
         "plane": told(plane),
-        "profile": None if profile is None else asdict(profile),
+        "profile": None if profile is None else profile.record(),
         "block": block,
         "radius": radius,
         **more,
@@ -52,6 +51,15 @@ def told(plane: Plane) -> dict[str, str]:
     return {"norm": plane.norm, "vertices": digest(plane.vertices)}
 
 
+def profile_of(settings: Mapping[str, Any]) -> Profile | None:
+    """The render profile of an atlas's settings; None where there is none (its pictures were imported) or it cannot be
+    read."""
+    try:
+        return Profile.read(settings.get("profile") or {})
+    except DecodeError:
+        return None
+
+
 def provenance(created: str) -> dict[str, str]:
     """Which versions make the atlas, and when, as the caller's clock has it."""
     found = {"created": created}
@@ -64,10 +72,17 @@ def provenance(created: str) -> dict[str, str]:
 
 
 def differences(old: Mapping[str, Any], new: Mapping[str, Any], above: str = "") -> list[str]:
-    """Settings that differ, as `profile.batch was 16, now 8`, in alphabetical order."""
+    """Settings that differ, as `profile.batch was 16, now 8`, in alphabetical order.
+
+    Profiles differ in what both of them say, so that an atlas begun by an earlier version goes on.
+    """
     told = []
+    profiles = profile_of(old), profile_of(new)
     for key in sorted({*old, *new}):
         before, after = old.get(key), new.get(key)
+        if key == "profile" and profiles[0] and profiles[1]:
+            told += [f"profile.{difference}" for difference in profiles[0].differences(profiles[1])]
+            continue
         if isinstance(before, Mapping) and isinstance(after, Mapping):
             told += differences(before, after, f"{above}{key}.")
         elif before != after:

@@ -42,7 +42,6 @@ TITLES = {
 WEAVE = 0.4  # cells, amplitude of the slalom over a rift
 KEEP = 0.25  # cells the curve may stray from the smoothed way
 SMOOTH, ROUND = 0.8, 1.5  # cells of the Gaussian that takes the staircase out: on rifts, and elsewhere
-FORWARD = 1e12  # alpha and beta of the horizon, where the chart has none
 
 
 @dataclass(frozen=True, eq=False)
@@ -67,9 +66,8 @@ class Tour:
     @cached_property
     def walk(self) -> walks.Waypoints:
         """As a preset has it; beyond the horizon with a negative radius."""
-        alpha, beta, front = self.plane.chart(self.unit)
-        alpha, beta = (np.clip(x, -FORWARD, FORWARD) for x in (alpha, beta))
-        points = [(float(a), float(b)) if f else (float(a), float(b), -1.0) for a, b, f in zip(alpha, beta, front)]
+        places = [self.plane.written(unit) for unit in self.unit]
+        points = [place if place[2] < 0 else place[:2] for place in places]
         return walks.Waypoints(points=tuple(points), closed=self.closed, radius=self.radius)
 
     @cached_property
@@ -90,10 +88,10 @@ class Tour:
             "title": f"{base.title}, {TITLES[self.mode]}" if base.title else TITLES[self.mode].capitalize(),
             "description": told,
             "walk": self.walk,
-            "pacing": base.pacing.model_copy(update={"kind": "latent"}),
-            "film": base.film.model_copy(update={"seconds": seconds}),
+            "pacing": {"kind": "latent"},
+            "film": {"seconds": seconds},
         }
-        return base.model_copy(update=parts)
+        return base.changed(**parts)
 
 
 def plan(

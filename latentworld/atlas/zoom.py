@@ -16,6 +16,7 @@ from latentworld.atlas.sampling import Window
 from latentworld.atlas.survey import in_memory
 from latentworld.atlas.types import Atlas, Mesh, Render
 from latentworld.errors import AtlasError
+from latentworld.frozen import changed
 from latentworld.lipschitz import Floor
 from latentworld.plane import Plane
 
@@ -191,7 +192,7 @@ def _inside(window: Window, centre: tuple[float, float], factor: float) -> Windo
         if 2 * half / (count - 1) < ULPS * np.spacing(max(abs(middle), 1.0)):  # units are of length 1: so are its ulps
             return None
     alpha, beta = ((middle - half, middle + half) for middle, half in zip(centre, halves))
-    return window.model_copy(update={"alpha": alpha, "beta": beta})
+    return changed(window, alpha=alpha, beta=beta)
 
 
 def _survey(render: Render, plane: Plane, window: Window, radius: float, index: int) -> Level:

@@ -12,19 +12,22 @@ which the same code reproduces in one dimension.
 from __future__ import annotations
 
 import hashlib
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from functools import cached_property
 from itertools import product
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NoReturn
 
 import numpy as np
 from numpy.typing import ArrayLike
 
 from latentworld.arrays import Array, Integers
 from latentworld.decoding.batches import check_latents
-from latentworld.decoding.decoder import Profile, Progress, Watch
+from latentworld.decoding.decoder import Progress, Watch
 from latentworld.decoding.figures import Figures
-from latentworld.errors import GeometryError, WorldMismatch
+from latentworld.decoding.profile import Profile, Versions
+from latentworld.decoding.settings import DecoderSettings
+from latentworld.errors import GeometryError, PresetError, WorldMismatch
 from latentworld.globe import normalise
 from latentworld.plane import Plane
 from latentworld.prompts import Prompt
@@ -186,7 +189,7 @@ class AnalyticDecoder:
         settings = f"{self.plane.norm} {self.mixture.sigma} {self.size} {self.seed}".encode()
         parts = (self.mixture.modes.tobytes(), self.plane.vertices.tobytes(), settings)
         return Profile(
-            decoder="analytic",
+            kind="analytic",
             world=hashlib.sha256(b"".join(parts)).hexdigest()[:16],
             device="cpu",
             dtype="float64",
@@ -194,8 +197,37 @@ class AnalyticDecoder:
             steps=self.mixture.steps,
             guidance=1.0,
             engine="numpy",
-            torch=torch.__version__,
+            family="analytic",
+            size=self.size,
+            versions=Versions(torch=torch.__version__),
         )
+
+    @property
+    def settings(self) -> DecoderSettings:
+        """What it is made from; the mixture and the plane are its world."""
+        return DecoderSettings("analytic", self.mixture.steps, batch=self.batch, size=self.size)
+
+    @property
+    def warm(self) -> bool:
+        """Always: nothing is built."""
+        return True
+
+    @property
+    def texts(self) -> None:
+        """None: it reads no texts."""
+        return
+
+    def variant(self, settings: DecoderSettings) -> AnalyticDecoder:
+        """The same mixture in other steps, batches or sizes. Raises PresetError for any other setting."""
+        size = settings.size
+        made = replace(self, mixture=replace(self.mixture, steps=settings.steps), batch=settings.batch, size=size)
+        if made.settings != settings:
+            raise PresetError("the analytic world has steps, batch and size, and no other settings: leave them out")
+        return made
+
+    def on(self, plane: Plane) -> AnalyticDecoder:
+        """The same mixture, laid over another plane."""
+        return self if plane is self.plane else replace(self, plane=plane)
 
     @cached_property
     def _basis(self) -> Array:
@@ -281,6 +313,14 @@ class AnalyticEye:
     def __call__(self, pictures: Tensor) -> Tensor:
         """Pictures [n, 3, h, w] of an `AnalyticDecoder` to features [n, 3]."""
         return (pictures[:, :, 0, 0] - 0.5) * RANGE
+
+    def batched(self, batch: int) -> AnalyticEye:
+        """Itself: every picture is read alone."""
+        return self
+
+    def labels(self, words: Sequence[str]) -> NoReturn:
+        """Raises WorldMismatch: it knows no words."""
+        raise WorldMismatch("this world's eye knows no words: leave the words out, and phases are found by clusters")
 
 
 def analytic(

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import hashlib
 from collections import OrderedDict
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Self
 
-from latentworld.decoding.decoder import Around, Decoder, Profile, Watch
+from latentworld.decoding.decoder import Around, Decoder, Watch
+from latentworld.decoding.profile import Profile
 from latentworld.prompts import Prompt
 
 if TYPE_CHECKING:
@@ -22,12 +23,16 @@ class Cached(Around):
 
     def __init__(self, decoder: Decoder, capacity: int = 256) -> None:
         if capacity < 1:
-            raise ValueError(f"capacity = {capacity}: a memo keeps at least 1 picture")
+            raise ValueError(f"capacity = {capacity}: a cache keeps at least 1 picture")
         self.decoder = decoder
         self.capacity = capacity
         self.made = 0
         self.found = 0
         self._kept: OrderedDict[bytes, Tensor] = OrderedDict()
+
+    def around(self, decoder: Decoder) -> Self:
+        """As large a cache, empty."""
+        return type(self)(decoder, self.capacity)
 
     def __call__(self, latents: Tensor, prompt: Prompt, watch: Watch | None = None) -> Tensor:
         """As the wrapped decoder; only latents without a remembered picture are decoded, each once."""

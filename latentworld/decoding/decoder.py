@@ -2,22 +2,31 @@
 
 ::
 
-    decoder.profile            what the bytes depend on, besides latents and prompt
-    decoder.shape              latent C, H, W
-    decoder.size               picture height, width
-    decoder(latents, prompt)   float32 [n, C, H, W] on the CPU -> float32 [n, 3, height, width] in 0..1 on the CPU
+    decoder.settings             what it is made from; `decoder.variant(replace(decoder.settings, steps=8))`
+    decoder.profile              what the bytes depend on, besides latents and prompt
+    decoder.shape                latent C, H, W
+    decoder.size                 picture height, width
+    decoder.warm                 whether the next call only computes
+    decoder.texts                where its world's texts are encoded; None where it reads none
+    decoder.variant(settings)    the same world under other settings; networks and texts are shared, nothing is loaded
+    decoder.on(plane)            the same on another plane, for worlds that lie on theirs
+    decoder(latents, prompt)     float32 [n, C, H, W] on the CPU -> float32 [n, 3, height, width] in 0..1 on the CPU
+
+`tests/test_decoder_contract.py` holds every decoder of the house to it.
 """
 
 from __future__ import annotations
 
-import hashlib
-import json
+from abc import ABC, abstractmethod
 from collections.abc import Callable
-from dataclasses import asdict, dataclass
-from typing import TYPE_CHECKING, Protocol
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Protocol, Self
 
-from latentworld.errors import Cancelled, PresetError
-from latentworld.prompts import Prompt
+from latentworld.decoding.profile import Profile
+from latentworld.decoding.settings import DecoderSettings
+from latentworld.errors import Cancelled
+from latentworld.plane import Plane
+from latentworld.prompts import Prompt, Texts
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -26,33 +35,16 @@ Watch = Callable[[int, int], bool]
 """Called with (done, total) after every UNet step of a call; returning False cancels the call (Cancelled)."""
 
 
-@dataclass(frozen=True)
-class Profile:
-    """Everything a picture's bytes depend on besides its latent and its prompt.
+class Decoder(Protocol):
+    """Latents to pictures, in padded batches of `settings.batch`: a picture never depends on its batch-mates.
 
-    `threads` is the number of CPU threads (0 on other devices): sums are split among them, so it is part of the bytes.
+    One decoder is called by one thread at a time; it and its variants may be called by several.
     """
 
-    decoder: str
-    world: str
-    device: str
-    dtype: str
-    batch: int
-    steps: int
-    guidance: float
-    engine: str
-    torch: str
-    threads: int = 0
-
     @property
-    def hash(self) -> str:
-        """16 hexadecimal digits, written with every frame."""
-        text = json.dumps(asdict(self), sort_keys=True)
-        return hashlib.sha256(text.encode()).hexdigest()[:16]
-
-
-class Decoder(Protocol):
-    """Latents to pictures, in padded batches of `profile.batch`: a picture never depends on its batch-mates."""
+    def settings(self) -> DecoderSettings:
+        """What it is made from. When memory runs out it halves its batch, and this and `profile` say so."""
+        ...
 
     @property
     def profile(self) -> Profile: ...
@@ -60,15 +52,49 @@ class Decoder(Protocol):
     def shape(self) -> tuple[int, int, int]: ...
     @property
     def size(self) -> tuple[int, int]: ...
+    @property
+    def warm(self) -> bool:
+        """Whether its engines are built for these settings, so that the next call only computes."""
+        ...
+
+    @property
+    def texts(self) -> Texts | None:
+        """Where texts are encoded, shared with all variants; None in a world that reads none."""
+        ...
+
+    def variant(self, settings: DecoderSettings) -> Decoder:
+        """A decoder of the same world under other settings: it makes what a decoder opened with them makes.
+
+        Networks are shared, and engines too where their shapes stay the same. Raises PresetError for what this world,
+        its device or its precision cannot do, WorldMismatch where the world lacks the networks.
+        """
+        ...
+
+    def on(self, plane: Plane) -> Decoder:
+        """The same decoder for latents of another plane of its shape; itself where planes do not matter to it."""
+        ...
+
     def __call__(self, latents: Tensor, prompt: Prompt, watch: Watch | None = None) -> Tensor:
-        """float32 `[n, C, H, W]` on the CPU, any n >= 0, to float32 `[n, 3, height, width]` in 0..1 on the CPU."""
+        """float32 `[n, C, H, W]` on the CPU, any n >= 0, to float32 `[n, 3, height, width]` in 0..1 on the CPU.
+
+        Raises DecodeError for latents of another shape, OutOfMemory, and Cancelled when `watch` answers False.
+        """
         ...
 
 
-class Around:
-    """What a decoder around another one shares with it; how it decodes is its own."""
+class Around(ABC):
+    """What a decoder around another one shares with it; how it decodes, and what of its own it passes on to a variant
+    (`around`), it says itself."""
 
     decoder: Decoder
+
+    @abstractmethod
+    def around(self, decoder: Decoder) -> Self:
+        """The same about another decoder."""
+
+    @property
+    def settings(self) -> DecoderSettings:
+        return self.decoder.settings
 
     @property
     def profile(self) -> Profile:
@@ -81,6 +107,38 @@ class Around:
     @property
     def size(self) -> tuple[int, int]:
         return self.decoder.size
+
+    @property
+    def warm(self) -> bool:
+        return self.decoder.warm
+
+    @property
+    def texts(self) -> Texts | None:
+        return self.decoder.texts
+
+    def variant(self, settings: DecoderSettings) -> Self:
+        """As the contract has it, about the inner decoder's variant."""
+        return self.around(self.decoder.variant(settings))
+
+    def on(self, plane: Plane) -> Self:
+        """As the contract has it; itself where the inner decoder stays the same."""
+        inner = self.decoder.on(plane)
+        return self if inner is self.decoder else self.around(inner)
+
+
+class Watched(Around):
+    """A decoder whose every call is watched, so that a film can be stopped between two denoising steps."""
+
+    def __init__(self, decoder: Decoder, watch: Watch) -> None:
+        self.decoder, self.watch = decoder, watch
+
+    def around(self, decoder: Decoder) -> Self:
+        """Watched by the same."""
+        return type(self)(decoder, self.watch)
+
+    def __call__(self, latents: Tensor, prompt: Prompt, watch: Watch | None = None) -> Tensor:
+        """As the wrapped decoder; a watcher given here goes before the usual one."""
+        return self.decoder(latents, prompt, watch or self.watch)
 
 
 @dataclass
@@ -96,13 +154,3 @@ class Progress:
         self.done += 1
         if self.watch is not None and not self.watch(self.done, self.total):
             raise Cancelled(f"cancelled after {self.done} of {self.total} denoising steps, as the watcher asked")
-
-
-def check_settings(steps: int, guidance: float, batch: int) -> None:
-    """Refuse settings that name no picture (PresetError)."""
-    if steps < 1:
-        raise PresetError(f"steps = {steps}: at least 1 denoising step is needed")
-    if batch < 1:
-        raise PresetError(f"batch = {batch}: at least 1 picture a batch is needed")
-    if not 0.0 <= guidance < float("inf"):
-        raise PresetError(f"guidance = {guidance}: a finite number of at least 0 is needed (1 means none)")

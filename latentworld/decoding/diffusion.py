@@ -2,38 +2,23 @@
 
 from __future__ import annotations
 
-import copy
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
-from typing import Any
 
 import torch
 from torch import Tensor, nn
 
 from latentworld.decoding import batches, engines
-from latentworld.decoding.decoder import Profile, Progress, Watch, check_settings
-from latentworld.decoding.modules import Denoiser, Painter
-from latentworld.errors import OutOfMemory, PresetError
-from latentworld.prompts import Encoder, Prompt
-from latentworld.worlds import World
+from latentworld.decoding.decoder import Progress, Watch
+from latentworld.decoding.networks import Networks
+from latentworld.decoding.profile import Profile, of_torch
+from latentworld.decoding.samplers import SAMPLERS
+from latentworld.decoding.settings import DecoderSettings
+from latentworld.errors import DecodeError, OutOfMemory, PresetError
+from latentworld.plane import Plane
+from latentworld.prompts import Prompt, Texts
 
 Build = Callable[[str, nn.Module, tuple[Tensor, ...], str], engines.Run]
-Step = Callable[[Any, Tensor, Tensor, Tensor, Tensor], Tensor]
-"""(scheduler, prediction, time, sample, start) -> the next sample; all `[b, C, H, W]` float32."""
-
-
-@dataclass(frozen=True, eq=False)
-class Recipe:
-    """What makes a decoder: networks, schedule and step. `name` and `key` go into the profile and the engine cache."""
-
-    name: str
-    unet: Denoiser
-    vae: Painter
-    scheduler: Any
-    step: Step
-    steps: int
-    guidance: float
-    key: str
 
 
 @dataclass(frozen=True, eq=False)
@@ -49,40 +34,28 @@ class Moment:
 
 
 class Diffusion:
-    """A Decoder (see contract.py): starts at the latents, walks the schedule, paints. Made by `faithful` and `scout`.
+    """A Decoder (see decoder.py) of a world with networks: starts at the latents, walks the schedule, paints.
 
-    When a batch does not fit into memory it is halved, the call starts again, and `profile.batch` says so from then on.
+    When a batch does not fit into memory it is halved, the call starts again, and `settings` and `profile` say so from
+    then on.
     """
 
-    def __init__(
-        self,
-        world: World,
-        recipe: Recipe,
-        batch: int,
-        engine: str,
-        size: tuple[int, int] | None = None,
-        build: Build = engines.build,
-    ) -> None:
-        check_settings(recipe.steps, recipe.guidance, batch)
-        self.recipe = recipe
-        self.size = _checked_size(size or (world.card.size, world.card.size), world)
-        self.shape = (world.shape[0], self.size[0] // world.factor, self.size[1] // world.factor)
-        on_cpu = world.device.type == "cpu"
-        self.profile = Profile(
-            decoder=recipe.name,
-            world=recipe.key,
-            device=str(world.device) if on_cpu else torch.cuda.get_device_name() if _is_cuda(world) else "mps",
-            dtype=str(world.dtype).removeprefix("torch."),
-            batch=batch,
-            steps=recipe.steps,
-            guidance=recipe.guidance,
-            engine=engine,
-            torch=torch.__version__,
-            threads=torch.get_num_threads() if on_cpu else 0,
+    def __init__(self, networks: Networks, settings: DecoderSettings, build: Build = engines.build) -> None:
+        """Raises PresetError and WorldMismatch for settings that the world cannot have."""
+        world = networks.world
+        if torch.device(settings.device) != world.device or settings.dtype != _name(world.dtype):
+            here, asked = f"{world.device} in {_name(world.dtype)}", f"{settings.device} in {settings.dtype}"
+            raise PresetError(f"the world {world.name!r} lies on {here}, not on {asked}: open it again for that")
+        self.settings, self.size, self.shape = settings, networks.size(settings), networks.shape(settings)
+        self.recipe = networks.recipe(settings)
+        name = settings.sampler or self.recipe.sampler
+        self._sampler = SAMPLERS[name]
+        self.scheduler = self._sampler.schedule(self.recipe.schedule)  # of its own: schedulers keep state
+        self.profile: Profile = of_torch(
+            settings, world.device, world=world.digest, variant=self.recipe.variant, sampler=name
         )
+        self._networks, self._build = networks, build
         self._device, self._dtype = world.device, world.dtype
-        self.prompts = Encoder(world.tokenizer, world.text_encoder)
-        self._build = build
         self._denoise: engines.Run | None = None
         self._paint: engines.Run | None = None
 
@@ -98,46 +71,47 @@ class Diffusion:
                 self._halve(error)
 
     def _decode(self, latents: Tensor, prompt: Prompt, watch: Watch | None) -> Tensor:
-        batch, steps = self.profile.batch, self.profile.steps
+        batch, steps = self.settings.batch, self.settings.steps
         progress = Progress(watch, -(-len(latents) // batch) * steps)
-        text = self.prompts(prompt, guided=self._is_guided)
+        text = self.texts(prompt, guided=self.settings.is_guided)
         made = batches.in_batches(latents, batch, lambda piece: self._picture(piece, text, progress))
         return torch.empty(0, 3, *self.size) if made is None else made
+
+    @property
+    def texts(self) -> Texts:
+        """Where the world's texts are encoded, one for all its decoders."""
+        return self._networks.texts
 
     @property
     def warm(self) -> bool:
         """Whether its engines are built: the next call only computes."""
         return self._denoise is not None and self._paint is not None
 
-    def variant(
-        self, steps: int | None = None, guidance: float | None = None, batch: int | None = None,
-        engine: str | None = None,
-    ) -> Diffusion:  # fmt: skip
-        """A decoder of the same networks with other settings; engines are shared where their shapes stay the same.
+    def variant(self, settings: DecoderSettings) -> Diffusion:
+        """A decoder of the same world under other settings, as the contract has it; of another kind too.
 
-        The two may be called by two threads at once; one decoder may not. Raises PresetError.
+        The two may be called by two threads at once; one decoder may not. Raises PresetError, WorldMismatch.
         """
-        recipe, profile = self.recipe, self.profile
-        asked = {"steps": steps, "guidance": guidance, "batch": batch, "engine": engine}
-        settings: dict[str, Any] = {key: value for key, value in asked.items() if value is not None}
-        other = copy.copy(self)
-        other.profile = replace(profile, **settings)
-        check_settings(other.profile.steps, other.profile.guidance, other.profile.batch)
-        scheduler = type(recipe.scheduler).from_config(recipe.scheduler.config)  # of its own: schedulers keep state
-        other.recipe = replace(recipe, steps=other.profile.steps, guidance=other.profile.guidance, scheduler=scheduler)
-        rebuilt = (other.profile.batch, other.profile.engine) != (profile.batch, profile.engine)
-        if rebuilt:
-            other._paint = None
-        if rebuilt or other._is_guided != self._is_guided:
-            other._denoise = None
+        other = Diffusion(self._networks, settings, self._build)
+        old = self.settings
+        is_alike = (settings.batch, settings.engine, settings.size) == (old.batch, old.engine, old.size)
+        if is_alike and other.recipe is self.recipe:
+            other._paint = self._paint
+            other._denoise = self._denoise if settings.is_guided == old.is_guided else None
         return other
 
+    def on(self, plane: Plane) -> Diffusion:
+        """Itself: networks do not know planes."""
+        return self
+
     def moments(self, latents: Tensor, prompt: Prompt) -> Iterator[Moment]:
-        """The denoising of `[b, C, H, W]` latents, b the profile's batch, one step at a time; for showing, so that what
-        is predicted at each step is told too. Deterministic schedules only (DDIM)."""
-        scheduler = self.recipe.scheduler
-        scheduler.set_timesteps(self.recipe.steps)
-        text = self.prompts(prompt, guided=self._is_guided)
+        """The denoising of `[b, C, H, W]` latents, b the settings' batch, one step at a time; for showing, so that what
+        is predicted at each step is told too. Raises DecodeError for a sampler that does not say it."""
+        if not self._sampler.moments:
+            raise DecodeError(f"the sampler {self.profile.sampler!r} does not say what it predicts: watch 'ddim'")
+        scheduler = self.scheduler
+        scheduler.set_timesteps(self.settings.steps)
+        text = self.texts(prompt, guided=self.settings.is_guided)
         sample: Tensor = latents.float().to(self._device) * scheduler.init_noise_sigma
         for time in scheduler.timesteps:
             stepped = scheduler.step(self._predict(sample, time, text), time, sample, eta=0.0)
@@ -146,63 +120,52 @@ class Diffusion:
             sample = stepped.prev_sample
 
     def paint(self, clean: Tensor) -> Tensor:
-        """Clean latents `[b, C, H, W]`, b the profile's batch, to pictures `[b, 3, height, width]` in 0..1, CPU."""
+        """Clean latents `[b, C, H, W]`, b the settings' batch, to pictures `[b, 3, height, width]` in 0..1, CPU."""
         sample = clean.to(self._device, self._dtype)
         if self._paint is None:
-            self._paint = self._build(
-                self.profile.engine, self.recipe.vae, (sample,), f"{self.profile.world}/{self.profile.decoder}/vae"
-            )
+            self._paint = self._build(self.settings.engine, self.recipe.vae, (sample,), f"{self.recipe.key}/vae")
         return self._paint(sample).float().cpu().contiguous()
-
-    @property
-    def _is_guided(self) -> bool:
-        return self.profile.guidance > 1
 
     def _picture(self, start: Tensor, text: Tensor, progress: Progress) -> Tensor:
         return self.paint(self._sample(start.to(self._device), text, progress))
 
     def _sample(self, start: Tensor, text: Tensor, progress: Progress) -> Tensor:
         """x_T to x_0, both `[b, C, H, W]` float32: cast for the UNet only, never between steps."""
-        scheduler, recipe = self.recipe.scheduler, self.recipe
-        scheduler.set_timesteps(recipe.steps)  # on the CPU: coefficients are looked up without waiting for the device
+        scheduler, step = self.scheduler, self._sampler.step
+        scheduler.set_timesteps(self.settings.steps)  # on the CPU: coefficients are found without waiting for a device
         sample: Tensor = start * scheduler.init_noise_sigma
         for time in scheduler.timesteps:
-            sample = recipe.step(scheduler, self._predict(sample, time, text), time, sample, start)
+            sample = step(scheduler, self._predict(sample, time, text), time, sample, start)
             progress.step()
         return sample
 
     def _predict(self, sample: Tensor, time: Tensor, text: Tensor) -> Tensor:
         """The UNet's word on a sample `[b, C, H, W]`, guidance included, float32."""
-        rows = self.recipe.scheduler.scale_model_input(sample, time).to(self._dtype)
+        rows = self.scheduler.scale_model_input(sample, time).to(self._dtype)
         prediction = self._unet(rows, time.reshape(1).to(self._device), text).float()
-        if not self._is_guided:
+        if not self.settings.is_guided:
             return prediction
         against, towards = prediction.chunk(2)
-        return against + self.recipe.guidance * (towards - against)
+        return against + self.settings.guidance * (towards - against)
 
     def _unet(self, sample: Tensor, time: Tensor, text: Tensor) -> Tensor:
         if self._denoise is None:
-            key = f"{self.profile.world}/{self.profile.decoder}"
-            self._denoise = self._build(self.profile.engine, self.recipe.unet, (sample, time, text), key)
+            example = (sample, time, text)
+            self._denoise = self._build(self.settings.engine, self.recipe.unet, example, self.recipe.key)
         return self._denoise(sample, time, text)
 
     def _halve(self, error: BaseException) -> None:
-        if self.profile.batch == 1:
+        batch = self.settings.batch
+        if batch == 1:
             raise OutOfMemory(
-                f"one picture of {self.size[1]}x{self.size[0]} does not fit into the memory of {self.profile.device}: "
+                f"one picture of {self.size[1]}x{self.size[0]} does not fit into the memory of {self.profile.place}: "
                 f"choose a smaller size, dtype float16, or a smaller world"
             ) from error
         self._denoise = self._paint = None
-        self.profile = replace(self.profile, batch=self.profile.batch // 2)
+        self.settings = replace(self.settings, batch=batch // 2)
+        self.profile = replace(self.profile, batch=batch // 2)
         batches.free_memory()
 
 
-def _is_cuda(world: World) -> bool:
-    return world.device.type == "cuda"
-
-
-def _checked_size(size: tuple[int, int], world: World) -> tuple[int, int]:
-    unit = world.factor * 2 ** int(world.unet.num_upsamplers)
-    if any(side < unit or side % unit for side in size):
-        raise PresetError(f"size = {size[1]}x{size[0]}: this world makes pictures in multiples of {unit} pixels")
-    return size
+def _name(dtype: torch.dtype) -> str:
+    return str(dtype).removeprefix("torch.")

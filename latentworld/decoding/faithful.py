@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
-from typing import Any
-
-from torch import Tensor
-
 from latentworld.decoding import engines
-from latentworld.decoding.diffusion import Build, Diffusion, Recipe
-from latentworld.decoding.modules import Denoiser, Painter
+from latentworld.decoding.diffusion import Build, Diffusion
+from latentworld.decoding.networks import Networks
+from latentworld.decoding.settings import DecoderSettings
 from latentworld.worlds import World
 
 
@@ -27,21 +24,16 @@ def faithful(
     `steps` and `guidance` default to the world's card; guidance up to 1 leaves the negative pass out, as the pipeline
     does. `lean=False` runs the library's own UNet forward, the slow twin. Raises PresetError.
     """
-    told = world.card.defaults
-    recipe = Recipe(
-        name="faithful" if lean else "faithful/plain",
-        unet=Denoiser(world.unet, lean=lean),
-        vae=Painter(world.vae),
-        scheduler=type(world.scheduler).from_config(world.scheduler.config),  # of our own: schedulers keep state
-        step=ddim,
-        steps=told.steps if steps is None else steps,
-        guidance=told.guidance if guidance is None else guidance,
-        key=world.digest,
+    own = world.card.defaults
+    settings = DecoderSettings(
+        kind="faithful",
+        steps=own.steps if steps is None else steps,
+        guidance=own.guidance if guidance is None else guidance,
+        batch=batch,
+        size=size or (world.card.size, world.card.size),
+        engine=engine,
+        device=str(world.device),
+        dtype=str(world.dtype).removeprefix("torch."),
+        variant="" if lean else "plain",
     )
-    return Diffusion(world, recipe, batch, engine, size, build)
-
-
-def ddim(scheduler: Any, prediction: Tensor, time: Tensor, sample: Tensor, start: Tensor) -> Tensor:
-    """One DDIM step with eta = 0 (Song et al. 2021, eq. 12): no noise, so nothing but the start matters."""
-    stepped: Tensor = scheduler.step(prediction, time, sample, eta=0.0, return_dict=False)[0]
-    return stepped
+    return Diffusion(Networks(world), settings, build)

@@ -9,25 +9,15 @@ classify = eye.labels(["a cat", "a mountain"])   # features -> probabilities
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any
+
+from latentworld.vision.eye import Classifier, Eye
 
 if TYPE_CHECKING:
-    from torch import Tensor
-
     from latentworld.vision.clip import ClipEye
     from latentworld.worlds import World
 
-__all__ = ["Eye", "clip_eye"]
-
-
-class Eye(Protocol):
-    """Pictures to features. Works in padded batches too: a feature is the same bytes alone or in any slot."""
-
-    @property
-    def dimension(self) -> int: ...
-    def __call__(self, pictures: Tensor) -> Tensor:
-        """float `[n, 3, h, w]` in 0..1, any n >= 0, to unit float32 `[n, dimension]` on the CPU."""
-        ...
+__all__ = ["Classifier", "Eye", "clip_eye"]
 
 
 def clip_eye(source: str | Path | None, world: World, **options: Any) -> ClipEye:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import copy
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -15,6 +15,7 @@ from torch.nn import functional
 
 from latentworld.decoding import batches, engines
 from latentworld.errors import DecodeError, WorldDamaged, WorldMismatch
+from latentworld.vision.eye import Classifier
 from latentworld.worlds import HubRef, fetch, files, locate
 from latentworld.worlds.load import quiet
 
@@ -117,7 +118,7 @@ class ClipEye:
         features = self._run(seen).float().cpu()
         return functional.normalize(features, dim=-1)  # again: half precision leaves lengths 1e-3 off
 
-    def labels(self, words: Sequence[str]) -> Callable[[Tensor], Tensor]:
+    def labels(self, words: Sequence[str]) -> Classifier:
         """A zero-shot classifier: features `[n, F]` -> probabilities `[n, len(words)]` over these texts."""
         from latentworld.worlds.load import tokenizer
 

@@ -17,19 +17,16 @@ NAMED = {"z0": (0.0, 0.0), "z1": (1.0, 0.0), "z2": (0.0, 1.0), "centre": (1 / 3,
 def place(plane: Plane, point: str | tuple[float, ...]) -> tuple[Unit, float]:
     """Unit [3] and radius of a point: a name (`-` before it: its antipode), (alpha, beta) or (alpha, beta, radius).
 
-    A negative radius is the antipode's: so the far side, which the chart lacks, has coordinates too. Raises
-    GeometryError for other names and shapes.
+    Numbers are as `Plane.place` has them. Raises GeometryError for other names and shapes.
     """
     if isinstance(point, str):
         name = point.removeprefix("-")
         if name not in NAMED:
             raise GeometryError(f"No point named {point!r}: use {', '.join(NAMED)}, or alpha and beta.")
-        unit = plane.unit(*NAMED[name])
-        return (-unit if point != name else unit), 1.0
+        return plane.place(*NAMED[name], 1.0 if point == name else -1.0)
     if len(point) not in (2, 3):
         raise GeometryError(f"A point has alpha and beta, and perhaps a radius: {point!r} has {len(point)} numbers.")
-    unit, radius = plane.unit(point[0], point[1]), point[2] if len(point) == 3 else 1.0
-    return (-unit if radius < 0 else unit), abs(radius)
+    return plane.place(*point)
 
 
 def heading(plane: Plane, unit: Unit, degrees: float) -> Unit:

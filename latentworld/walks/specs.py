@@ -11,14 +11,16 @@ from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, FiniteFloat, Strict
 
+from latentworld.plane import FARTHEST, NEAREST
+
 PointName = Annotated[str, Field(pattern=r"^-?(z0|z1|z2|centre|corner)$")]
-Radius = Annotated[FiniteFloat, Field(ge=0.05, le=3.0)]
+Radius = Annotated[FiniteFloat, Field(ge=NEAREST, le=FARTHEST)]
 Degrees = Annotated[FiniteFloat, Field(ge=-360.0, le=360.0)]
 Amplitude = Annotated[FiniteFloat, Field(gt=0.0, le=120.0)]
 Frequency = Annotated[int, Field(ge=1, le=50)]
 Pair = Annotated[tuple[FiniteFloat, FiniteFloat], Strict(False)]  # TOML writes tuples as lists
 Place = PointName | Pair
-Far = Annotated[FiniteFloat, Field(ge=-3.0, le=-0.05)]  # the antipode's radius
+Far = Annotated[FiniteFloat, Field(ge=-FARTHEST, le=-NEAREST)]  # the antipode's radius
 Point = Place | Annotated[tuple[FiniteFloat, FiniteFloat, Radius | Far], Strict(False)]
 
 

@@ -11,8 +11,8 @@ import numpy as np
 
 from latentworld.arrays import Array
 from latentworld.atlas.plots.cells import spacing
+from latentworld.atlas.settings import profile_of
 from latentworld.atlas.types import Atlas
-from latentworld.decoding.decoder import Profile
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -105,10 +105,8 @@ def caption(atlas: Atlas, most: int = 60) -> str:
 
 def profile(atlas: Atlas) -> str:
     """The render profile's hash; empty when the settings do not say."""
-    try:
-        return Profile(**atlas.settings["profile"]).hash
-    except (KeyError, TypeError):
-        return ""
+    found = profile_of(atlas.settings)
+    return "" if found is None else found.hash
 
 
 def prompt(atlas: Atlas) -> str:

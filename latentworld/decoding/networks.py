@@ -1,0 +1,44 @@
+"""Which of a world's networks a decoder runs: made ready once a world, and shared by all its decoders."""
+
+from __future__ import annotations
+
+from threading import Lock
+
+from latentworld.decoding.recipes import RECIPES, Recipe
+from latentworld.decoding.settings import DecoderSettings
+from latentworld.errors import PresetError
+from latentworld.prompts import Encoder
+from latentworld.worlds import World
+
+
+class Networks:
+    """A loaded world as decoders see it: its recipes, each made when it is first asked for, and its texts."""
+
+    def __init__(self, world: World) -> None:
+        self.world = world
+        self.texts = Encoder(world.tokenizer, world.text_encoder)
+        self._made: dict[tuple[str | None, ...], Recipe] = {}
+        self._lock = Lock()  # builders work beside the loop
+
+    def recipe(self, settings: DecoderSettings) -> Recipe:
+        """What decodes under these settings. Raises PresetError, WorldMismatch, and what reading a file raises."""
+        if settings.kind not in RECIPES:
+            raise PresetError(f"decoder = {settings.kind!r} of a world with networks: use one of {', '.join(RECIPES)}")
+        key = (settings.kind, settings.variant, settings.lora, settings.tiny_vae)
+        with self._lock:
+            if key not in self._made:
+                self._made[key] = RECIPES[settings.kind](self.world, settings)
+            return self._made[key]
+
+    def size(self, settings: DecoderSettings) -> tuple[int, int]:
+        """Height, width of the pictures. Raises PresetError for sides that this world's networks cannot make."""
+        unit = self.world.factor * 2 ** int(self.world.unet.num_upsamplers)
+        if any(side < unit or side % unit for side in settings.size):
+            told = f"{settings.size[1]}x{settings.size[0]}"
+            raise PresetError(f"size = {told}: this world makes pictures in multiples of {unit} pixels")
+        return settings.size
+
+    def shape(self, settings: DecoderSettings) -> tuple[int, int, int]:
+        """Latent C, H, W. Errors as `size`."""
+        height, width = self.size(settings)
+        return (self.world.shape[0], height // self.world.factor, width // self.world.factor)

@@ -1,0 +1,241 @@
+"""The render profile: everything that a picture's bytes depend on besides its latent and its prompt.
+
+It is written with every film, take and atlas, so that pictures can be made again, or it can be said why they cannot.
+`Profile.read` also reads what was written before it had its present form.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import functools
+import hashlib
+import json
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, fields, replace
+from typing import TYPE_CHECKING, Any
+
+from latentworld.decoding.settings import DecoderSettings
+from latentworld.errors import DecodeError
+
+if TYPE_CHECKING:
+    import torch as torch_library
+
+
+@dataclass(frozen=True)
+class Versions:
+    """What of the software a picture's bytes depend on; "" for what is not there, or was not recorded.
+
+    torch, cuda, cudnn, driver: their versions; attention: the ways of scaled dot product attention that torch may
+    choose from; runtime: engine and version, where it is not torch that computes.
+    """
+
+    torch: str = ""
+    cuda: str = ""
+    cudnn: str = ""
+    driver: str = ""
+    attention: str = ""
+    runtime: str = ""
+
+
+@dataclass(frozen=True)
+class Profile:
+    """Everything a picture's bytes depend on besides its latent and its prompt; "" and 0 where it was not recorded.
+
+    kind, sampler, steps, guidance, batch, size, engine: as in `DecoderSettings`; variant: which networks of the world
+    (`student/tiny`; with the digests of a LoRA and of a VAE that are not the world's: `lora@1f0e…/tiny@93ab…`); family:
+    of model; world: digest of its weights; device: `cpu`, `cuda` or `mps`; card: the name of the GPU, or the vector
+    instructions of the processor; dtype: of the networks; threads: of the processor (0 on other devices), since sums
+    are split among them; versions: of the software.
+    """
+
+    kind: str
+    world: str
+    device: str
+    dtype: str
+    batch: int
+    steps: int
+    guidance: float
+    engine: str
+    sampler: str = ""
+    variant: str = ""
+    family: str = ""
+    card: str = ""
+    threads: int = 0
+    size: tuple[int, int] = (0, 0)
+    versions: Versions = Versions()
+
+    @functools.cached_property
+    def hash(self) -> str:
+        """16 hexadecimal digits, written with every frame."""
+        return hashlib.sha256(json.dumps(self.record(), sort_keys=True).encode()).hexdigest()[:16]
+
+    def record(self) -> dict[str, Any]:
+        """As JSON takes it: one table, `versions` among the rest; what is "" is left out."""
+        told = asdict(self)
+        told |= {"size": list(self.size)} | told.pop("versions")
+        return {key: value for key, value in told.items() if value != ""}
+
+    @classmethod
+    def read(cls, record: Mapping[str, Any]) -> Profile:
+        """A profile from what was recorded, in this form or in the first one, which had `decoder` for kind and variant
+        (`scout/student/tiny`) and a card's name for a device. What is not known is passed over.
+
+        Raises DecodeError where it is no profile.
+        """
+        if not isinstance(record, Mapping):
+            raise DecodeError(f"a render profile is a table, not {record!r:.40}: take it from a copy")
+        told = _modern(record) if "decoder" in record else record
+
+        def text(key: str) -> str:
+            return str(told.get(key, ""))
+
+        try:
+            height, width = told.get("size") or (0, 0)
+            return cls(
+                kind=str(told["kind"]),
+                world=str(told["world"]),
+                device=str(told["device"]),
+                dtype=str(told["dtype"]),
+                batch=int(told["batch"]),
+                steps=int(told["steps"]),
+                guidance=float(told["guidance"]),
+                engine=str(told["engine"]),
+                sampler=text("sampler"),
+                variant=text("variant"),
+                family=text("family"),
+                card=text("card"),
+                threads=int(told.get("threads", 0)),
+                size=(int(height), int(width)),
+                versions=Versions(**{part.name: text(part.name) for part in fields(Versions)}),
+            )
+        except (KeyError, TypeError, ValueError) as error:
+            raise DecodeError(f"a render profile cannot be read ({error!r}): take it from a copy") from None
+
+    def differences(self, now: Profile) -> list[str]:
+        """What differs from another profile, as `batch was 16, now 8`, in alphabetical order.
+
+        A part that either has not recorded is passed over: a profile of the first form does not say which driver it
+        was.
+        """
+        one, other = self.record(), now.record()
+        both = sorted(key for key in one.keys() & other.keys() if [0, 0] not in (one[key], other[key]))
+        apart = [(key, json.dumps(one[key]), json.dumps(other[key])) for key in both if one[key] != other[key]]
+        return [f"{key} was {before}, now {after}" for key, before, after in apart]
+
+    def settings(self, own: DecoderSettings) -> DecoderSettings:
+        """The settings that make such pictures: `own`, of a decoder of this kind, with what is recorded here."""
+        networks = self.variant.partition("/")[0].partition("@")[0]
+        found = replace(
+            own, steps=self.steps, guidance=self.guidance, batch=self.batch, sampler=self.sampler, variant=networks
+        )
+        return found if self.size == (0, 0) else replace(found, size=self.size)
+
+    @property
+    def place(self) -> str:
+        """Where it is computed, for people: a card's name, or `cpu`."""
+        return self.card if self.device == "cuda" and self.card else self.device
+
+
+def _modern(record: Mapping[str, Any]) -> dict[str, Any]:
+    """A record of the first form in the present one."""
+    kind, _, variant = str(record["decoder"]).partition("/")
+    device = str(record.get("device", ""))
+    is_card = device not in ("", "cpu", "mps") and not device.startswith("cuda")
+    told = {key: value for key, value in record.items() if key not in ("decoder", "device")}
+    told |= {"device": "cuda" if is_card else device.partition(":")[0], "card": device if is_card else ""}
+    # each kind had one sampler, but for a student, which brings its own schedule
+    sampler = "ddim" if kind == "faithful" else "lcm" if variant.startswith(("lcm", "lora")) else ""
+    return told | {"kind": kind, "variant": variant, "sampler": sampler}
+
+
+def of_torch(
+    settings: DecoderSettings,
+    device: torch_library.device,
+    *,
+    world: str,
+    variant: str,
+    sampler: str,
+    family: str = "",
+) -> Profile:
+    """The profile of networks that run on a device under these settings."""
+    import torch
+
+    kind = device.type
+    return Profile(
+        kind=settings.kind,
+        world=world,
+        device=kind,
+        dtype=settings.dtype,
+        batch=settings.batch,
+        steps=settings.steps,
+        guidance=settings.guidance,
+        engine=settings.engine,
+        sampler=sampler,
+        variant=variant,
+        family=family,
+        card=card(device),
+        threads=torch.get_num_threads() if kind == "cpu" else 0,
+        size=settings.size,
+        versions=versions(kind, settings.engine),
+    )
+
+
+def card(device: torch_library.device) -> str:
+    """The name of a CUDA card; of a processor the vector instructions that torch uses, since its sums hang on them."""
+    import torch
+
+    if device.type == "cuda":
+        return torch.cuda.get_device_name(device)
+    return torch.backends.cpu.get_cpu_capability() if device.type == "cpu" else ""
+
+
+def versions(device: str, engine: str) -> Versions:
+    """The software that computes on a kind of device through an engine."""
+    import torch
+
+    is_cuda = device == "cuda"
+    cudnn = torch.backends.cudnn.version() if is_cuda else None  # type: ignore[no-untyped-call]
+    return Versions(
+        torch=torch.__version__,
+        cuda=(torch.version.cuda or f"rocm {torch.version.hip}") if is_cuda else "",
+        cudnn=str(cudnn or ""),
+        driver=_driver() if is_cuda else "",
+        attention="" if engine == "openvino" else _attention(is_cuda),
+        runtime=_openvino() if engine == "openvino" else "",
+    )
+
+
+def _attention(is_cuda: bool) -> str:
+    """The enabled ways of `scaled_dot_product_attention`: which of them it takes follows from shapes and card."""
+    from torch.backends import cuda
+
+    ways: dict[str, Any] = {"flash": cuda.flash_sdp_enabled, "math": cuda.math_sdp_enabled}
+    if is_cuda:
+        ways |= {"cudnn": cuda.cudnn_sdp_enabled, "efficient": cuda.mem_efficient_sdp_enabled}
+    return " ".join(sorted(name for name, is_enabled in ways.items() if is_enabled()))
+
+
+@functools.cache
+def _openvino() -> str:
+    from importlib.metadata import PackageNotFoundError, version
+
+    try:
+        return f"openvino {version('openvino')}"
+    except PackageNotFoundError:
+        return "openvino"
+
+
+@functools.cache
+def _driver() -> str:
+    """The NVIDIA driver's version, as the management library that comes with it has it; "" without one."""
+    for name in ("libnvidia-ml.so.1", "nvml.dll"):
+        try:
+            library = ctypes.CDLL(name)
+        except OSError:
+            continue
+        text = ctypes.create_string_buffer(96)
+        if library.nvmlInit_v2() == 0:
+            found = library.nvmlSystemGetDriverVersion(text, ctypes.c_uint(len(text))) == 0
+            library.nvmlShutdown()
+            return text.value.decode() if found else ""
+    return ""

@@ -1,0 +1,118 @@
+"""Which of a world's networks make which kind of decoder, and the sampling they were made for."""
+
+from __future__ import annotations
+
+import copy
+import hashlib
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from latentworld.decoding.lora import fused
+from latentworld.decoding.modules import Denoiser, Painter, guidance_embedding
+from latentworld.decoding.settings import DecoderSettings
+from latentworld.errors import PresetError, WorldMismatch
+from latentworld.worlds import World
+from latentworld.worlds.files import digest, weights
+from latentworld.worlds.load import load_tiny_vae
+
+LCM_WEIGHT = 7.5  # what LCM's authors use where the UNet is told a guidance weight (guidance_scale 8.5)
+
+
+@dataclass(frozen=True, eq=False)
+class Recipe:
+    """The networks of one kind of decoder, and the sampling they were made for.
+
+    variant: which they are, for the profile; schedule: the config of their scheduler; sampler: a name in `SAMPLERS`;
+    key: their weights and kind, in the cache of engines.
+    """
+
+    variant: str
+    unet: Denoiser
+    vae: Painter
+    schedule: Mapping[str, Any]
+    sampler: str
+    key: str
+
+
+def faithful(world: World, settings: DecoderSettings) -> Recipe:
+    """The world's own UNet and full autoencoder; variant `plain`: through the library's forward."""
+    if settings.variant not in ("", "plain"):
+        raise PresetError(f"variant = {settings.variant!r} of the faithful decoder: leave it out, or use 'plain'")
+    is_plain = settings.variant == "plain"
+    return Recipe(
+        variant=settings.variant,
+        unet=Denoiser(world.unet, lean=not is_plain),
+        vae=Painter(world.vae),
+        schedule=world.scheduler.config,
+        sampler="ddim",
+        key=f"{world.digest}/faithful" + ("/plain" if is_plain else ""),
+    )
+
+
+def scout(world: World, settings: DecoderSettings) -> Recipe:
+    """The networks of a scout; `variant` insists on `student`, `lcm` or `lora`. Raises as `scout`, and WorldMismatch
+    where the world has no such networks."""
+    found = _denoiser(world, settings)
+    vae, coder, key = _painter(world, settings.tiny_vae, found.key)
+    width = found.unet.config.get("time_cond_proj_dim")
+    weight = None if width is None else guidance_embedding(LCM_WEIGHT, width).to(world.device, world.dtype)
+    return Recipe(
+        variant=f"{found.name}{found.mark}/{coder}",
+        unet=Denoiser(found.unet, weight),
+        vae=Painter(vae),
+        schedule=found.schedule,
+        sampler=found.sampler,
+        key=f"{key}/scout/{found.name}/{coder.partition('@')[0]}",
+    )
+
+
+@dataclass(frozen=True, eq=False)
+class _Found:
+    """A scout's UNet and what it was made for; mark: the digest of what is not the world's own."""
+
+    name: str
+    unet: Any
+    schedule: Any
+    sampler: str
+    key: str
+    mark: str = ""
+
+
+def _denoiser(world: World, settings: DecoderSettings) -> _Found:
+    name = settings.variant or ("lora" if settings.lora else "student" if world.student is not None else "lcm")
+    if name == "lora":
+        if settings.lora is None:
+            raise WorldMismatch("a scout with a LoRA needs its file: give decoder.scout_lora")
+        lora = Path(settings.lora)
+        unet = fused(copy.deepcopy(world.unet), lora)
+        mark = f"@{digest([lora], lora.parent)}"
+        return _Found("lora", unet, world.scheduler.config, "lcm", _mixed(world.digest, lora), mark)
+    if name == "student":
+        if world.student is None:
+            raise WorldMismatch(f"world {world.name!r} has no student: leave decoder.variant out")
+        own = world.student.scheduler
+        sampler = "lcm" if type(own).__name__ == "LCMScheduler" else "ddim"
+        return _Found("student", world.student.unet, own.config, sampler, world.digest)
+    if name == "lcm":
+        return _Found("lcm", world.unet, world.scheduler.config, "lcm", world.digest)
+    raise PresetError(f"variant = {name!r} of the scout: use one of student, lcm, lora, or leave it out")
+
+
+def _painter(world: World, tiny_vae: str | None, key: str) -> tuple[Any, str, str]:
+    """The autoencoder, what it is called in a profile, and the engines' key with it."""
+    if tiny_vae is not None:
+        folder = Path(tiny_vae)
+        files = weights(folder)
+        vae = load_tiny_vae(folder, world.dtype).to(world.device).eval().requires_grad_(False)
+        return vae, f"tiny@{digest(files, folder)}", _mixed(key, *files)
+    return (world.vae, "full", key) if world.tiny_vae is None else (world.tiny_vae, "tiny", key)
+
+
+def _mixed(key: str, *files: Path) -> str:
+    inner = "".join(digest([file], file.parent) for file in files)
+    return hashlib.sha256(f"{key} {inner}".encode()).hexdigest()[:16]
+
+
+RECIPES: Mapping[str, Callable[[World, DecoderSettings], Recipe]] = {"faithful": faithful, "scout": scout}

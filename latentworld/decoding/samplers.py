@@ -1,0 +1,94 @@
+"""Samplers by name: how a schedule is made of a world's, and how one denoising step is taken along it.
+
+A sampler is one entry of `SAMPLERS`. Nothing else in the house knows their names: settings and presets are checked
+against this table, decoders look their step up in it, and a profile says which one made a picture.
+
+Every step here is a function of the starting latent alone, so that a picture depends on its place and on nothing drawn
+before it. Importing this module imports neither torch nor diffusers.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+Step = Callable[[Any, "Tensor", "Tensor", "Tensor", "Tensor"], "Tensor"]
+"""(scheduler, prediction, time, sample, start) -> the next sample; all `[b, C, H, W]` float32, time a number."""
+
+
+@dataclass(frozen=True)
+class Sampler:
+    """schedule: from the config of a world's scheduler to a new scheduler (they keep state: one a decoder); step: from
+    one sample to the next; moments: whether the scheduler's step also says which clean latent it predicts, so that a
+    denoising can be shown step by step."""
+
+    schedule: Callable[[Mapping[str, Any]], Any]
+    step: Step
+    moments: bool = False
+
+
+def ddim(scheduler: Any, prediction: Tensor, time: Tensor, sample: Tensor, start: Tensor) -> Tensor:
+    """One DDIM step with eta = 0 (Song et al. 2021, eq. 12): no noise, so nothing but the start matters."""
+    stepped: Tensor = scheduler.step(prediction, time, sample, eta=0.0, return_dict=False)[0]
+    return stepped
+
+
+def lcm(scheduler: Any, prediction: Tensor, time: Tensor, sample: Tensor, start: Tensor) -> Tensor:
+    """One latent consistency step (Luo et al. 2023): to the picture at once, then back to the next noise level.
+
+    LCMScheduler draws that noise from a generator, so a picture would depend on what was drawn before it. Here it is a
+    function of the starting latent.
+    """
+    import torch
+
+    unused = torch.Generator().manual_seed(0)  # the scheduler's own draw, thrown away, must not move the global one
+    denoised: Tensor = scheduler.step(prediction, time, sample, generator=unused, return_dict=False)[1]
+    index = scheduler.step_index  # already that of the next step
+    if index >= len(scheduler.timesteps):
+        return denoised
+    kept: Tensor = scheduler.alphas_cumprod[scheduler.timesteps[index]]
+    return kept.sqrt() * denoised + (1 - kept).sqrt() * noise_of(start, index)
+
+
+def noise_of(start: Tensor, index: int) -> Tensor:
+    """Noise `[b, C, H, W]` for step `index`: each start on the shell, its elements shuffled and their signs flipped.
+
+    An orthogonal map that is fixed for each step: white if the start is, uncorrelated with it, and continuous in it, so
+    that neighbours get neighbouring noise (a hash of the latent as a seed would tear the plane at every position).
+    """
+    import torch
+
+    width = start[0].numel()
+    generator = torch.Generator().manual_seed(1_000_003 + index)
+    order = torch.randperm(width, generator=generator)
+    signs = torch.randint(0, 2, (width,), generator=generator).mul_(2).sub_(1)
+    flat = start.flatten(1).float()
+    shell = flat * (math.sqrt(width) / flat.norm(dim=1, keepdim=True).clamp_min(1e-12))
+    noise: Tensor = shell[:, order.to(start.device)] * signs.to(start)
+    return noise.view_as(start)
+
+
+def _ddim_schedule(config: Mapping[str, Any]) -> Any:
+    from latentworld.worlds.load import scheduler_from
+
+    return scheduler_from(dict(config))
+
+
+def _lcm_schedule(config: Mapping[str, Any]) -> Any:
+    from latentworld.worlds.load import scheduler_from
+
+    return scheduler_from(dict(config), lcm=True)
+
+
+SAMPLERS: Mapping[str, Sampler] = MappingProxyType(
+    {
+        "ddim": Sampler(_ddim_schedule, ddim, moments=True),
+        "lcm": Sampler(_lcm_schedule, lcm),
+    }
+)

@@ -1,0 +1,148 @@
+"""How latents become pictures: as a preset writes it, and as the one value that is passed on once that is resolved.
+
+::
+
+    DecoderSpec          the [decoder] section of a preset: what it leaves open, the world's card and the machine decide
+    resolve(...)         spec, card and machine to DecoderSettings, in which nothing is open
+    DecoderSettings      what every decoder is made from and says of itself; `dataclasses.replace(settings, steps=8)`
+
+Importing this module imports no torch.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, replace
+from typing import TYPE_CHECKING, Annotated, Any, Literal, get_args
+
+from pydantic import BaseModel, ConfigDict, Field, FiniteFloat
+
+from latentworld.decoding.samplers import SAMPLERS
+from latentworld.errors import PresetError
+from latentworld.frozen import changed
+
+if TYPE_CHECKING:
+    from latentworld.device import Choice
+    from latentworld.worlds.card import Card
+
+Kind = Literal["faithful", "scout", "analytic"]
+Device = Annotated[str, Field(pattern=r"^(auto|cpu|mps|cuda(:\d+)?)$")]
+_RECORDED = {"steps": int, "guidance": float, "batch": int, "sampler": str, "variant": str}
+
+
+class DecoderSpec(BaseModel):
+    """How latents become pictures; the world's card says what absent steps, guidance and sizes are."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
+
+    kind: Kind = "faithful"
+    steps: Annotated[int, Field(ge=1, le=1000)] | None = None
+    guidance: Annotated[FiniteFloat, Field(ge=0.0)] | None = None
+    scout_steps: Annotated[int, Field(ge=1, le=1000)] | None = None
+    scout_lora: str | None = None
+    tiny_vae: str | None = None
+    batch: Annotated[int, Field(ge=1)] | Literal["auto"] = "auto"
+    device: Device = "auto"
+    dtype: Literal["auto", "float32", "float16", "bfloat16"] = "auto"
+    engine: Literal["auto", "eager", "openvino", "compile", "graphs"] = "auto"
+    height: Annotated[int, Field(ge=8, multiple_of=8)] | None = None
+    width: Annotated[int, Field(ge=8, multiple_of=8)] | None = None
+
+    def saying(self, settings: DecoderSettings) -> DecoderSpec:
+        """The section that resolves to these settings; what it says of decoders of another kind stays."""
+        height, width = settings.size
+        said: dict[str, object] = {"height": height, "width": width}
+        said |= {key: getattr(settings, key) for key in ("kind", "batch", "device", "dtype", "engine")}
+        said |= {"scout_steps" if settings.kind == "scout" else "steps": settings.steps}
+        said |= {"guidance": settings.guidance} if settings.kind == "faithful" else {}
+        return changed(self, **said)
+
+
+@dataclass(frozen=True)
+class DecoderSettings:
+    """What a decoder is made from, nothing left open. Raises PresetError for what names no picture.
+
+    kind: `faithful` (many guided steps), `scout` (few, rough and fast), `analytic` (the world without weights); steps:
+    of denoising, 1 or more; guidance: 0 or more, 1 and below mean none; batch: pictures that are decoded at once, which
+    their bytes depend on; size: height, width in pixels; engine, device, dtype: as in a preset, none of them `auto`;
+    sampler: a name in `samplers.SAMPLERS`, "" the one the networks were made for; variant: which of the world's
+    networks, "" the usual ones of that kind (`plain`: the library's own forward; of a scout `student`, `lcm`, `lora`);
+    lora, tiny_vae: files that a scout uses instead of the world's own.
+    """
+
+    kind: Kind
+    steps: int
+    guidance: float = 1.0
+    batch: int = 8
+    size: tuple[int, int] = (512, 512)
+    engine: str = "eager"
+    device: str = "cpu"
+    dtype: str = "float32"
+    sampler: str = ""
+    variant: str = ""
+    lora: str | None = None
+    tiny_vae: str | None = None
+
+    def __post_init__(self) -> None:
+        if self.kind not in get_args(Kind):
+            raise PresetError(f"decoder = {self.kind!r}: use one of {', '.join(get_args(Kind))}")
+        if self.steps < 1:
+            raise PresetError(f"steps = {self.steps}: at least 1 denoising step is needed")
+        if self.batch < 1:
+            raise PresetError(f"batch = {self.batch}: at least 1 picture a batch is needed")
+        if not 0.0 <= self.guidance < float("inf"):
+            raise PresetError(f"guidance = {self.guidance}: a finite number of at least 0 is needed (1 means none)")
+        if self.sampler and self.sampler not in SAMPLERS:
+            raise PresetError(f"sampler = {self.sampler!r}: use one of {', '.join(SAMPLERS)}")
+
+    @property
+    def is_guided(self) -> bool:
+        """Whether every step runs twice, with the prompt and with what it should not be."""
+        return self.guidance > 1
+
+    def record(self) -> dict[str, Any]:
+        """As JSON takes it, what is "" or None left out."""
+        return {**{k: v for k, v in asdict(self).items() if v not in ("", None)}, "size": list(self.size)}
+
+    def recorded(self, record: Mapping[str, Any]) -> DecoderSettings:
+        """These settings with the steps, guidance, batch, sampler and variant that a record has (a scene's, a take's).
+
+        What it lacks stays. Raises PresetError for values of another type or out of range.
+        """
+        found: dict[str, Any] = {}
+        for key, kind in _RECORDED.items():
+            value = record.get(key)
+            if value is None:
+                continue
+            if isinstance(value, bool) or not isinstance(value, (int, float) if kind is float else kind):
+                raise PresetError(f"decoder.{key} = {value!r:.40}: a {kind.__name__} is wanted")
+            found[key] = kind(value)
+        return replace(self, **found)
+
+
+def resolve(spec: DecoderSpec, card: Card, machine: Choice, kind: Kind | None = None) -> DecoderSettings:
+    """The settings of a world's decoder: what `spec` leaves open is as the world's card has it, or as `machine` can.
+
+    machine: what `device.choose` made of the spec's device, dtype, engine and batch. kind: another than the spec's.
+    """
+    kind, own = kind or spec.kind, card.defaults
+    is_scout = kind == "scout"
+    steps, usual = (spec.scout_steps, own.scout_steps) if is_scout else (spec.steps, own.steps)
+    return DecoderSettings(
+        kind=kind,
+        steps=usual if steps is None else steps,
+        guidance=1.0 if is_scout else own.guidance if spec.guidance is None else spec.guidance,
+        batch=machine.batch,
+        size=(spec.height or card.size, spec.width or card.size),
+        engine=machine.engine,
+        device=machine.device,
+        dtype=machine.dtype,
+        lora=spec.scout_lora if is_scout else None,
+        tiny_vae=spec.tiny_vae if is_scout else None,
+    )
+
+
+def resolve_analytic(spec: DecoderSpec) -> DecoderSettings:
+    """The settings of the analytic world, which has no card: 50 steps and 16 pictures of 128 pixels unless said."""
+    batch = 16 if isinstance(spec.batch, str) else spec.batch
+    return DecoderSettings("analytic", spec.steps or 50, batch=batch, size=(spec.height or 128, spec.width or 128))
