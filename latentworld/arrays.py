@@ -1,9 +1,9 @@
 """Shapes and number types of arrays, said once and checked at run time in tests.
 
 An alias says what an array holds and, in jaxtyping's words, which axes it has: `n` is one length throughout a signature
-(or the fields of one dataclass), a number is that length, `...` any axes. To a type checker an alias is the numpy array
-with its number type. Nothing is checked at run time but in tests, where an import hook wraps the core
-(`--jaxtyping-packages` in pyproject.toml): docs/decisions/0014-shapes-in-types.md.
+(or the fields of one dataclass), a number is that length, `_h` any length, `...` any axes. To a type checker an alias
+is the numpy array with its number type. Nothing is checked at run time but in tests, where an import hook wraps rooms
+of the core (`--jaxtyping-packages` in pyproject.toml): docs/decisions/0014-shapes-in-types.md.
 
 Angles are radians, units unit vectors in R3, radii factors of the shell, pictures RGB.
 """
@@ -62,14 +62,14 @@ Mask = Bool[_FlagsOrOne, "..."]
 
 Features = Float32[NDArray[np.float32], "n f"]
 """What an eye made of pictures, as an atlas keeps it."""
-Picture = UInt8[NDArray[np.uint8], "h w 3"]
+Picture = UInt8[NDArray[np.uint8], "_h _w 3"]
 """One picture, 0..255."""
-Pictures = UInt8[NDArray[np.uint8], "n h w 3"]
+Pictures = UInt8[NDArray[np.uint8], "n _h _w 3"]
 """Pictures of one size, 0..255."""
 
 LatentTensor = Float[Tensor, "n c h w"]
 """Latents in torch, channels first."""
-PictureTensor = Float[Tensor, "n 3 h w"]
+PictureTensor = Float[Tensor, "n 3 _h _w"]
 """Pictures in torch, channels first, 0..1."""
 FeatureTensor = Float[Tensor, "n f"]
 """Features in torch."""

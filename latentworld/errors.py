@@ -4,6 +4,7 @@
 
     LatentWorldError
     ├── GeometryError        numbers that name no place: not finite, collinear vertices, zero-length path
+    ├── PluginError          a part from another package that is not there or cannot be used
     ├── PresetError          a preset, key or value that cannot be used (the nearest valid name is offered)
     ├── WorldError           a world that cannot be used
     │   ├── WorldMissing     nothing there, or no network to fetch it
@@ -38,6 +39,10 @@ class LatentWorldError(Exception):
 
 class GeometryError(LatentWorldError):
     """Numbers that name no place."""
+
+
+class PluginError(LatentWorldError):
+    """A part from another package that is not there or cannot be used."""
 
 
 class PresetError(LatentWorldError):

@@ -10,18 +10,20 @@ import json
 import re
 from collections.abc import Iterable, Mapping
 from difflib import get_close_matches
-from typing import get_args
 
 from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails, PydanticUndefined
 
 
-def explain(error: ValidationError, model: type[BaseModel]) -> str:
+def explain(error: ValidationError, model: type[BaseModel], chosen: Mapping[str, type[BaseModel]] | None = None) -> str:
     """The error that tells most, in one line.
 
-    model: what was to be validated; its sections' keys and defaults are what the line proposes.
+    model: what was to be validated; its sections' keys and defaults are what the line proposes. chosen: the models of
+    sections whose keys depend on what was chosen there (a walk's, by its kind), by section.
     """
-    return _line(_foremost(error.errors()), model)
+    defaults = {name: type(field.default) for name, field in model.model_fields.items()}
+    sections = {name: kind for name, kind in defaults.items() if issubclass(kind, BaseModel)}
+    return _line(_foremost(error.errors()), model, {**sections, **(chosen or {})})
 
 
 def nearest(name: str, valid: Iterable[str]) -> str:
@@ -38,29 +40,22 @@ def _foremost(errors: list[ErrorDetails]) -> ErrorDetails:
     return next((error for error in errors if error["type"] == "finite_number"), (inside or errors)[0])
 
 
-def _line(error: ErrorDetails, model: type[BaseModel]) -> str:
-    kind, given, loc = error["type"], error["input"], error["loc"]
-    kinds = _kinds(model, str(loc[0])) if loc else {}
-    # in a tagged union pydantic writes the tag into the place; readers know no such level
-    tag = str(loc[1]) if len(loc) > 1 and loc[1] in kinds else None
-    place = [part for i, part in enumerate(loc) if not (tag and i == 1)]
-    words = [str(part) for part in place if not _is_branch(part)]
+def _line(error: ErrorDetails, model: type[BaseModel], sections: Mapping[str, type[BaseModel]]) -> str:
+    kind, given = error["type"], error["input"]
+    words = [str(part) for part in error["loc"] if not _is_branch(part)]
     where = ".".join(words[:2]) + "".join(f"[{part}]" for part in words[2:])
     if kind == "extra_forbidden" and len(words) == 1:
         return f"unknown section or key {where!r}: {nearest(where, model.model_fields)}"
     if kind == "extra_forbidden":
-        section = _section(model, words[0], tag)
+        section = sections.get(words[0])
         return f"unknown key {where!r}: {nearest(words[-1], section.model_fields if section else ())}"
-    if kind == "union_tag_invalid":
-        chosen = given.get("kind") if isinstance(given, Mapping) else given
-        return f"{where}.kind = {_shown(chosen)}: {nearest(str(chosen), kinds)}"
     message = re.sub("^(Input|String|Tuple) should", "must", error["msg"].removeprefix("Value error, "))
     if kind == "literal_error" and isinstance(given, str):
         valid = re.findall(r"'([^']+)'", error["ctx"]["expected"])
-        return f"{where} = {_shown(given)}: {nearest(given, valid)}"
+        return f"{where} = {shown(given)}: {nearest(given, valid)}"
     if kind in ("value_error", "model_type", "dict_type", "model_attributes_type") or isinstance(given, Mapping):
         return f"[{where}]: {message}; correct that section"
-    return f"{where} = {_shown(given)}: {message[0].lower()}{message[1:]}{_remedy(model, words, tag)}"
+    return f"{where} = {shown(given)}: {message[0].lower()}{message[1:]}{_remedy(sections, words)}"
 
 
 def _is_branch(part: int | str) -> bool:
@@ -68,33 +63,17 @@ def _is_branch(part: int | str) -> bool:
     return isinstance(part, str) and ("[" in part or part.removeprefix("constrained-") in {"int", "float", "str"})
 
 
-def _kinds(model: type[BaseModel], section: str) -> dict[str, type[BaseModel]]:
-    """The models of a section whose keys depend on its `kind`, by kind; empty for any other section."""
-    field = model.model_fields.get(section)
-    if field is None or field.discriminator is None:
-        return {}
-    members: tuple[type[BaseModel], ...] = get_args(field.annotation)
-    return {str(kind): member for member in members for kind in get_args(member.model_fields["kind"].annotation)}
-
-
-def _section(model: type[BaseModel], section: str, tag: str | None) -> type[BaseModel] | None:
-    field = model.model_fields.get(section)
-    if tag is not None:
-        return _kinds(model, section).get(tag)
-    return type(field.default) if field and isinstance(field.default, BaseModel) else None
-
-
-def _remedy(model: type[BaseModel], words: list[str], tag: str | None) -> str:
+def _remedy(sections: Mapping[str, type[BaseModel]], words: list[str]) -> str:
     """What to do about a value: the key's default where it has one."""
-    section = _section(model, words[0], tag) if len(words) > 1 else None
+    section = sections.get(words[0]) if len(words) > 1 else None
     field = section.model_fields.get(words[1]) if section else None
     default = field.default if field else None
     if default is None or default is PydanticUndefined or isinstance(default, BaseModel):
         return "; correct it or leave it out"
-    return f"; the default is {_shown(default)}"
+    return f"; the default is {shown(default)}"
 
 
-def _shown(value: object) -> str:
+def shown(value: object) -> str:
     """A value as it was written, at most 60 characters."""
     try:
         text = json.dumps(value)

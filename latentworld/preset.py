@@ -14,16 +14,16 @@ from typing import Annotated, Any, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, FiniteFloat, Strict, ValidationError, model_validator
 
+from latentworld import walks
 from latentworld.decoding.settings import DecoderSpec, Device
-from latentworld.errors import PresetError
-from latentworld.explain import explain, nearest
+from latentworld.errors import PluginError, PresetError
+from latentworld.explain import explain, nearest, shown
 from latentworld.frozen import changed
 from latentworld.pacing import PacingSpec
 from latentworld.pilot import PilotSpec
-from latentworld.walks import Rift, WalkSpec
 
 Even = Annotated[int, Field(ge=16, multiple_of=2)]
-_UNION = ("walk",)  # sections whose keys depend on their `kind`
+DEFAULT_WALK = walks.Rift()
 _PATHS = (("plane", "vertices"), ("pilot", "atlas"))  # looked for beside the preset's own file first
 
 
@@ -119,7 +119,7 @@ class Preset(Section):
     decoder: DecoderSpec = DecoderSpec()
     analytic: AnalyticSpec = AnalyticSpec()
     eye: EyeSpec = EyeSpec()
-    walk: WalkSpec = Rift()
+    walk: walks.WalkSpec = DEFAULT_WALK
     pilot: PilotSpec = PilotSpec()
     pacing: PacingSpec = PacingSpec()
     film: FilmSpec = FilmSpec()
@@ -172,14 +172,23 @@ def parse(table: Mapping[str, Any], overrides: Iterable[str] = ()) -> Preset:
     # a walk's kind first: it drops the keys of another kind, and must not drop those that stand beside it
     for section, key, value in sorted(map(_override, overrides), key=lambda part: part[1] != "kind"):
         _set(content, section, key, value)
-    for section in _UNION:
-        if isinstance(content.get(section), dict):
-            # a discriminator that is absent is no error worth explaining: it has a default as other keys have
-            content[section].setdefault("kind", Preset.model_fields[section].default.kind)
+    walk = _chosen_walk(content)
     try:
         return Preset.model_validate(content)
     except ValidationError as error:
-        raise PresetError(explain(error, Preset)) from None
+        raise PresetError(explain(error, Preset, {"walk": walk})) from None
+
+
+def _chosen_walk(content: dict[str, Any]) -> type[walks.Spec]:
+    """The model of the walk's kind, which decides its keys; PresetError for a kind that is not there, or is broken."""
+    table = content.get("walk")
+    kind = table.get("kind", DEFAULT_WALK.kind) if isinstance(table, dict) else DEFAULT_WALK.kind
+    if kind not in walks.kinds():
+        raise PresetError(f"walk.kind = {shown(kind)}: {nearest(str(kind), walks.kinds())}")
+    try:
+        return walks.spec_of(kind)
+    except PluginError as error:
+        raise PresetError(f"walk.kind = {shown(kind)}: {error}") from None
 
 
 def dump(preset: Preset) -> str:
@@ -225,7 +234,7 @@ def _set(content: dict[str, Any], section: str, key: str | None, value: Any) -> 
     table = content.setdefault(section, {})
     if not isinstance(table, dict):
         raise PresetError(f"{section} is no section: {nearest(section, _sections())}")
-    if section in _UNION and key == "kind" and table.get("kind") != value:
+    if section == "walk" and key == "kind" and table.get("kind") != value:
         table.clear()  # the keys of another kind of walk mean nothing to this one
     table[key] = value
 

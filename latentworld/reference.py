@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+from collections.abc import Mapping
 from types import NoneType, UnionType
 from typing import Annotated, Any, Literal, Union, get_args, get_origin
 
@@ -12,7 +13,7 @@ from pydantic.fields import FieldInfo
 from pydantic_core import PydanticUndefined
 
 from latentworld.preset import Preset
-from latentworld.walks import WalkSpec
+from latentworld.walks import Spec
 
 _SIGNS = {
     Ge: ("≥", "ge"),
@@ -29,15 +30,14 @@ from the models by `latentworld presets keys`.
 """
 
 
-def reference() -> str:
-    """The page."""
+def reference(walks: Mapping[str, type[Spec]]) -> str:
+    """The page, with the kinds of walk by name."""
     parts = [_HEAD]
     for name, field in Preset.model_fields.items():
         if isinstance(field.default, BaseModel) and name != "walk":
             parts.append(_section(f"[{name}]", type(field.default)))
         elif name == "walk":
-            kinds = get_args(get_args(WalkSpec)[0])
-            parts += [_section(f'[walk] kind = "{model.model_fields["kind"].default}"', model) for model in kinds]
+            parts += [_section(f'{model.label}: [walk] kind = "{kind}"', model) for kind, model in walks.items()]
     return "\n".join(parts)
 
 

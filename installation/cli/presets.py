@@ -45,6 +45,7 @@ def show(
 @app.command()
 def keys() -> None:
     """Print every key that a preset may hold, what it takes and its default, as Markdown."""
+    from latentworld import walks
     from latentworld.reference import reference
 
-    print(reference(), end="")
+    print(reference(walks.specs()), end="")

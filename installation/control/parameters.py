@@ -12,6 +12,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 
+from latentworld import walks
 from latentworld.errors import ControlError
 
 Value = float | int | bool | str | tuple[float, float]
@@ -21,7 +22,6 @@ Where = Literal["loop", "stage", "desk"]
 ROOT = "/lw"
 LONGEST = 500  # characters of a text
 WORDS, LFOS = 6, 4
-WALKS = ("rift", "wander", "orbit", "waypoints", "lissajous", "swath", "spiral")
 SHAPES = ("sine", "triangle", "saw", "square", "random")
 
 
@@ -123,7 +123,7 @@ def _walk() -> list[Parameter]:
           smooth=True),
         P("walk.direction", "choice", "which way along the walk", "forward",
           choices=("forward", "reverse", "ping-pong")),
-        P("walk.kind", "choice", "what kind of walk", None, choices=WALKS),
+        P("walk.kind", "choice", "what kind of walk", None, choices=walks.kinds()),
         P("walk.heading", "float", "steering by hand: left above 0, right below", 0.0, low=-1.0, smooth=True),
         P("walk.position", "point", "steer for alpha, beta; the autopilot is off until walk.auto", None,
           low=-100.0, high=100.0),

@@ -11,11 +11,10 @@ from installation.control.controls import Controls
 from installation.render.live_pilot import NIMBLE
 from latentworld import globe, walks
 from latentworld.arrays import Array
+from latentworld.errors import GeometryError, PluginError
 from latentworld.plane import Plane
 from latentworld.walks import Fixed, Free, Joined, Lifted, Walk, WalkSpec
 
-KINDS = (walks.Rift, walks.Wander, walks.Orbit, walks.Waypoints, walks.Lissajous, walks.Swath, walks.Spiral)
-SPECS: dict[str, type[Any]] = {kind.model_fields["kind"].default: kind for kind in KINDS}
 GLIDE = 0.25  # seconds in which a new radius is reached but for a third: a step of the shell is a cut
 DEAD = 0.02  # of the heading's way: a stick at rest
 FAR = 4.0  # shells: how long a latent of a raw plane may become
@@ -42,7 +41,7 @@ class WalkControlState:
         """From what `asdict` gave. Raises TypeError or ValueError for anything else."""
         position = saved["position"]
         state = WalkControlState(**{**saved, "position": None if position is None else (position[0], position[1])})
-        if state.kind not in SPECS or state.mode not in ("auto", "hand", "goal"):
+        if state.kind not in walks.kinds() or state.mode not in ("auto", "hand", "goal"):
             raise ValueError("no such kind or mode")
         return state
 
@@ -114,7 +113,7 @@ class WalkControl:
         self, state: WalkControlState, walk: Walk, controls: Controls, plane: Plane
     ) -> tuple[WalkControlState, Walk]:  # fmt: skip
         """The kind of walk that goes with who steers; a jump."""
-        roaming = state.kind in ("rift", "wander")
+        roaming = isinstance(self._spec(state.kind), walks.FreeSpec)
         changed = state.kind != self.state.kind
         jumps = any(press.name == "walk.jump" for press in controls.triggers)
         jumps = jumps and state.position is not None
@@ -194,7 +193,13 @@ class WalkControl:
         return walk if self.state.radius is None else Lifted(walk, self.state.radius)
 
     def _spec(self, kind: str) -> WalkSpec:
-        return self.preset if kind == self.preset.kind else SPECS[kind]()
+        """The preset's own, or one without further keys."""
+        if kind == self.preset.kind:
+            return self.preset
+        try:
+            return walks.spec_of(kind).plain()
+        except PluginError as error:
+            raise GeometryError(str(error)) from None
 
 
 def hand(controls: Controls) -> float:

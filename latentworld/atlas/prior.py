@@ -135,7 +135,7 @@ class _Chart:
         two = np.einsum("nij,nj->ni", frame[:, :2], lattice - frame[:, 2])
         weights = np.column_stack([two, 1.0 - two.sum(axis=1)])
         inside &= np.isfinite(weights).all(axis=1)  # a triangle without area has no coordinates
-        return self.net.simplices[simplex], _convex(weights, inside), inside
+        return self.net.simplices[simplex].astype(np.int64), _convex(weights, inside), inside
 
 
 class _Sphere:

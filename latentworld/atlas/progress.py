@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from latentworld import disk
-from latentworld.arrays import Pictures
+from latentworld.arrays import Picture, Pictures
 from latentworld.atlas.extras import need
 from latentworld.atlas.places import Places
 from latentworld.atlas.sampling import Adaptive, Globe, Window
@@ -116,7 +116,7 @@ class _Grid:
                 self._square(row + down, column + right, shown, picture)
             self._shown[row, column] = shown, picture
 
-    def _square(self, row: int, column: int, stride: int, picture: Pictures) -> None:
+    def _square(self, row: int, column: int, stride: int, picture: Picture) -> None:
         height = len(self.canvas)
         left, right = (int(self._scale[0] * edge) for edge in (row, row + stride))
         bottom, top = (int(self._scale[1] * edge) for edge in (column, column + stride))
@@ -155,7 +155,7 @@ class _Mollweide:
                 if half.any():
                     self._fill(rows[half], columns[half], picture)
 
-    def _fill(self, rows: NDArray[np.intp], columns: NDArray[np.intp], picture: Pictures) -> None:
+    def _fill(self, rows: NDArray[np.intp], columns: NDArray[np.intp], picture: Picture) -> None:
         down, right = rows - rows.min(), columns - columns.min()
         small = shrunk(picture, int(down.max()) + 1, int(right.max()) + 1)
         self.canvas[rows, columns] = small[down, right]

@@ -14,7 +14,7 @@ from latentworld import globe
 from latentworld.arrays import Array, Integers, Mask
 from latentworld.atlas.extras import need
 from latentworld.errors import AtlasError, GeometryError
-from latentworld.walks.build import through
+from latentworld.walks.waypoints import through
 
 PITCH = 0.2  # cells between the samples of a way
 COARSE, FINE = 8.0, 0.25  # cells between waypoints: halved from the first until the curve keeps to its way

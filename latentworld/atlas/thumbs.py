@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from latentworld.arrays import Pictures
+from latentworld.arrays import Picture, Pictures
 
 
 def thumbnails(pictures: Pictures, longest: int) -> Pictures:
@@ -15,7 +15,7 @@ def thumbnails(pictures: Pictures, longest: int) -> Pictures:
     return pictures if shrink == 1.0 or len(pictures) == 0 else np.stack([shrunk(p, *size) for p in pictures])
 
 
-def shrunk(picture: Pictures, height: int, width: int) -> Pictures:
+def shrunk(picture: Picture, height: int, width: int) -> Picture:
     """A picture uint8 [h, w, 3] at another size: each pixel the mean of the area it covers."""
     from PIL import Image
 

@@ -19,9 +19,9 @@ from itertools import product
 from typing import TYPE_CHECKING, NoReturn
 
 import numpy as np
-from numpy.typing import ArrayLike
+from numpy.typing import ArrayLike, NDArray
 
-from latentworld.arrays import Array, Integers
+from latentworld.arrays import Array, Integers, Units
 from latentworld.decoding.batches import check_latents
 from latentworld.decoding.decoder import Progress, Watch
 from latentworld.decoding.figures import Figures
@@ -239,7 +239,7 @@ class AnalyticDecoder:
     def _figures(self) -> Figures:
         return Figures.seeded(self.mixture.modes, self.mixture.sigma, self.size, self.seed)
 
-    def world_points(self, latents: Array) -> Array:
+    def world_points(self, latents: NDArray[np.floating]) -> Units:
         """Latents [n, C, H, W] in world units [n, 3], float64."""
         flat = latents.reshape(len(latents), -1).astype(np.float64)
         return np.stack([(flat * axis).sum(axis=1) for axis in self._basis], axis=1)

@@ -1,15 +1,14 @@
-"""The curves fixed walks follow: closed forms on the globe. A pace is laid on them afterwards (arclength)."""
+"""What a curve is, and the one that several walks are made of: arcs end to end. A pace is laid on it afterwards."""
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass
 from typing import Protocol
 
 import numpy as np
 
 from latentworld import globe
-from latentworld.arrays import Float64, Radii, Reals, Unit, Units, Vector
+from latentworld.arrays import Float64, Radii, Reals, Units, Vector
 from latentworld.errors import GeometryError
 
 
@@ -25,85 +24,6 @@ class Curve(Protocol):
 
     def radius(self, t: Vector) -> Radii:
         """Radius factors [n]."""
-
-
-@dataclass(frozen=True, eq=False)
-class Circle:
-    """Small circle at `latitude` (radians) about the great circle through centre along heading; t in 0..2 pi."""
-
-    centre: Unit
-    heading: Unit
-    latitude: float = 0.0
-    phase: float = 0.0
-    direction: int = 1
-
-    @property
-    def knots(self) -> Vector:
-        return np.linspace(0.0, 2.0 * math.pi, 5)
-
-    def unit(self, t: Vector) -> Units:
-        a = (self.direction * t + self.phase)[:, None]
-        ring = np.cos(a) * self.centre + np.sin(a) * self.heading
-        up = globe.cross(self.centre, self.heading)
-        return globe.normalise(math.cos(self.latitude) * ring + math.sin(self.latitude) * up)
-
-    def radius(self, t: Vector) -> Radii:
-        return np.ones(t.shape)
-
-
-@dataclass(frozen=True, eq=False)
-class Lissajous:
-    """x = a sin(m t + phase), y = b sin(n t), radians of arc from the centre (exponential map); t in 0..2 pi."""
-
-    centre: Unit
-    heading: Unit
-    amplitudes: tuple[float, float]
-    frequencies: tuple[int, int]
-    phase: float
-
-    @property
-    def knots(self) -> Vector:
-        return np.linspace(0.0, 2.0 * math.pi, 4 * max(self.frequencies) + 1)
-
-    def unit(self, t: Vector) -> Units:
-        x = self.amplitudes[0] * np.sin(self.frequencies[0] * t + self.phase)
-        y = self.amplitudes[1] * np.sin(self.frequencies[1] * t)
-        away = np.hypot(x, y)[:, None]
-        side = globe.cross(self.centre, self.heading)
-        sinc = np.sinc(away / np.pi)  # sin(away) / away
-        return globe.normalise(np.cos(away) * self.centre + sinc * (x[:, None] * self.heading + y[:, None] * side))
-
-    def radius(self, t: Vector) -> Radii:
-        return np.ones(t.shape)
-
-
-@dataclass(frozen=True, eq=False)
-class Spiral:
-    """Distance start * shrink^(t / 2 pi) radians from the centre, t the angle round it, in 0..2 pi turns."""
-
-    centre: Unit
-    heading: Unit
-    start: float
-    shrink: float
-    turns: float
-
-    @property
-    def knots(self) -> Vector:
-        return np.array([0.0, 2.0 * math.pi * self.turns])
-
-    @property
-    def speed(self) -> float:
-        """Radians of globe travel per radian of t, at the outer end."""
-        return math.hypot(math.sin(self.start), self.start * math.log(self.shrink) / (2.0 * math.pi))
-
-    def unit(self, t: Vector) -> Units:
-        away = (self.start * self.shrink ** (t / (2.0 * math.pi)))[:, None]
-        side = globe.cross(self.centre, self.heading)
-        out = np.cos(t)[:, None] * self.heading + np.sin(t)[:, None] * side
-        return globe.normalise(np.cos(away) * self.centre + np.sin(away) * out)
-
-    def radius(self, t: Vector) -> Radii:
-        return np.ones(t.shape)
 
 
 @dataclass(frozen=True, eq=False)

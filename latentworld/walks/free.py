@@ -1,8 +1,9 @@
-"""Free walks: a place and a heading, bent as they go. `rift` is steered; `wander` is blown by a seeded wind."""
+"""Free walks: a place and a heading, bent as they go by a steering, by a wind, or by both."""
 
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 
 import numpy as np
@@ -16,29 +17,9 @@ from latentworld.walks.breath import Breath
 from latentworld.walks.walk import checked_strides
 
 CELL = math.radians(0.05)  # globe travel over which the bend is constant; its grid is fixed, so ticks cut no cell
-_WAVES = 16
-
-
-@dataclass(frozen=True, eq=False)
-class Wind:
-    """A smooth seeded curvature over globe travel phi: sixteen cosines of incommensurate wavelengths round `scale`
-    (radians), of root mean square `strength`. Needs no state, so a walk can start anywhere in it."""
-
-    strength: float
-    scale: float
-    seed: int
-    waves: tuple[Vector, Vector] = field(init=False, repr=False)
-
-    def __post_init__(self) -> None:
-        draw = np.random.RandomState(self.seed)  # the one generator whose stream numpy promises never to change
-        frequencies = 2.0 * math.pi / self.scale * draw.uniform(0.2, 1.8, _WAVES)
-        object.__setattr__(self, "waves", (frequencies, draw.uniform(0.0, 2.0 * math.pi, _WAVES)))
-
-    def __call__(self, phi: Vector) -> Vector:
-        """Curvatures at phi [n]."""
-        frequencies, phases = self.waves
-        gusts: Vector = np.cos(phi[:, None] * frequencies + phases).sum(axis=1)
-        return self.strength * math.sqrt(2.0 / _WAVES) * gusts
+Wind = Callable[[Vector], Vector]
+"""Curvatures [n] at globe travel [n] (radians) that blow a walk about: a function of the travel alone, so that a walk
+can start anywhere in it."""
 
 
 @dataclass(frozen=True, eq=False)

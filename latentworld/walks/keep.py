@@ -13,11 +13,12 @@ from latentworld.arrays import Unit
 from latentworld.errors import GeometryError
 from latentworld.plane import Plane
 from latentworld.walks.breath import Breath
-from latentworld.walks.build import build
+from latentworld.walks.catalogue import WalkSpec
 from latentworld.walks.fixed import Fixed
 from latentworld.walks.free import Free
 from latentworld.walks.joined import Joined, onto_at
-from latentworld.walks.specs import Rift, WalkSpec, Wander
+from latentworld.walks.rift import Rift
+from latentworld.walks.spec import FreeSpec
 from latentworld.walks.walk import Walk
 
 
@@ -40,7 +41,7 @@ def restore(kept: Mapping[str, Any], spec: WalkSpec, plane: Plane) -> Free | Fix
     try:
         if "free" in kept:
             return _free(kept, roaming(spec, plane))
-        walk = build(spec, plane)
+        walk = spec.build(plane)
         if "joined" in kept and isinstance(walk, Fixed):
             unit, heading, radius = kept["joined"]
             way = onto_at((_unit(unit), _unit(heading), float(radius)), _fixed(kept["then"], walk), plane)
@@ -54,9 +55,7 @@ def restore(kept: Mapping[str, Any], spec: WalkSpec, plane: Plane) -> Free | Fix
 
 def roaming(spec: WalkSpec, plane: Plane) -> Free:
     """A free walk at its start: the spec's own, or what a fixed walk becomes when it is steered by hand."""
-    walk = build(spec if isinstance(spec, (Rift, Wander)) else Rift(radius=spec.radius), plane)
-    assert isinstance(walk, Free)
-    return walk
+    return (spec if isinstance(spec, FreeSpec) else Rift(radius=spec.radius)).build(plane)
 
 
 def _free(kept: Mapping[str, Any], like: Free) -> Free:

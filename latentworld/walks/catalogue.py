@@ -1,0 +1,90 @@
+"""The kinds of walk there are: those that come along, one file each, and those that other packages add.
+
+kinds()                        # their names, for presets and the control; imports no package but this one
+spec_of("orbit")               # the model of one; PluginError for none or a broken one
+build(spec, plane)             # a walk
+"""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Mapping
+from typing import Annotated, Any
+
+from pydantic import SerializeAsAny
+from pydantic.functional_validators import PlainValidator
+from pydantic_core import PydanticKnownError
+
+from latentworld.errors import PluginError
+from latentworld.plane import Plane
+from latentworld.registry import Registry
+from latentworld.walks.fixed import Fixed
+from latentworld.walks.free import Free
+from latentworld.walks.spec import FixedSpec, FreeSpec, Spec
+
+BUILT_IN = ("rift", "wander", "orbit", "waypoints", "lissajous", "swath", "spiral")
+"""Each is a file of this folder with a class of that name, its first letter large. OSC numbers them in this order."""
+DEFAULT = BUILT_IN[0]
+
+
+def checked(name: str, found: object) -> type[Spec]:
+    """A spec that can stand in a preset and on the control, where it has no keys. Raises TypeError or ValueError."""
+    if not (inspect.isclass(found) and issubclass(found, FixedSpec | FreeSpec)):
+        raise TypeError(f"{found!r:.80} is no subclass of walks.FixedSpec or walks.FreeSpec")
+    if inspect.isabstract(found):
+        raise TypeError(f"{found.__name__} has no method build(plane)")
+    kind = found.model_fields["kind"].default
+    if kind != name:
+        raise ValueError(f"its kind is {kind!r} and its entry point {name!r}: the two must be one")
+    if not isinstance(vars(found).get("label"), str):
+        raise TypeError(f"{found.__name__} has no label: give it one, label: ClassVar[str] = ...")
+    required = [key for key, field in found.model_fields.items() if field.is_required()]
+    if required:
+        raise ValueError(f"its keys {', '.join(required)} have no default, which the walk of the control needs")
+    return found
+
+
+REGISTRY: Registry[type[Spec]] = Registry(
+    "latentworld.walks",
+    "kind of walk",
+    {kind: f"latentworld.walks.{kind}:{kind.capitalize()}" for kind in BUILT_IN},
+    checked,
+)
+
+
+def kinds() -> tuple[str, ...]:
+    """The names of all kinds, those that come along first; other packages' are not imported."""
+    return REGISTRY.names()
+
+
+def spec_of(kind: str) -> type[Spec]:
+    """The model of a kind. Raises PluginError, one line, where there is none of that name or it is broken."""
+    return REGISTRY.get(kind)
+
+
+def specs() -> dict[str, type[Spec]]:
+    """The models of all kinds that can be used, by name."""
+    return REGISTRY.usable()
+
+
+def parsed(value: object) -> Spec:
+    """A walk as a preset has it, a table with a `kind` (without one, the default's). Raises pydantic's ValidationError,
+    or ValueError for a kind that is not there."""
+    if isinstance(value, Spec):
+        return value
+    if not isinstance(value, Mapping):
+        raise PydanticKnownError("dict_type")
+    table: dict[str, Any] = {"kind": DEFAULT, **value}
+    try:
+        return spec_of(str(table["kind"])).model_validate(table)
+    except PluginError as error:
+        raise ValueError(str(error)) from None
+
+
+WalkSpec = Annotated[SerializeAsAny[Spec], PlainValidator(parsed)]
+"""A walk of any kind, as a field of a model."""
+
+
+def build(spec: WalkSpec, plane: Plane) -> Fixed | Free:
+    """The walk of a spec on a plane, at its start. Raises GeometryError as `Spec.build`."""
+    return spec.build(plane)

@@ -1,0 +1,61 @@
+"""A circle about the globe: great, or small beside a great one."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import Annotated, ClassVar, Literal
+
+import numpy as np
+from pydantic import Field, FiniteFloat
+
+from latentworld import globe
+from latentworld.arrays import Radii, Unit, Units, Vector
+from latentworld.plane import Plane
+from latentworld.walks.compass import heading, place
+from latentworld.walks.fixed import Fixed, fixed
+from latentworld.walks.spec import Degrees, FixedSpec, Place
+
+
+class Orbit(FixedSpec):
+    """A circle, closed. Great at latitude 0, through a point at an inclination; phase in laps."""
+
+    label: ClassVar[str] = "Orbit"
+
+    kind: Literal["orbit"] = "orbit"
+    through: Place = "centre"
+    inclination: Degrees = 20.0
+    latitude: Annotated[FiniteFloat, Field(ge=-89.0, le=89.0)] = 0.0
+    phase: FiniteFloat = 0.0
+    direction: Literal[1, -1] = 1
+
+    def build(self, plane: Plane) -> Fixed:
+        """As `FixedSpec.build`."""
+        centre, _ = place(plane, self.through)
+        h = heading(plane, centre, self.inclination)
+        circle = Circle(centre, h, math.radians(self.latitude), 2.0 * math.pi * self.phase, self.direction)
+        return fixed(circle, plane, True, self.radius, self.breaths)
+
+
+@dataclass(frozen=True, eq=False)
+class Circle:
+    """Small circle at `latitude` (radians) about the great circle through centre along heading; t in 0..2 pi."""
+
+    centre: Unit
+    heading: Unit
+    latitude: float = 0.0
+    phase: float = 0.0
+    direction: int = 1
+
+    @property
+    def knots(self) -> Vector:
+        return np.linspace(0.0, 2.0 * math.pi, 5)
+
+    def unit(self, t: Vector) -> Units:
+        a = (self.direction * t + self.phase)[:, None]
+        ring = np.cos(a) * self.centre + np.sin(a) * self.heading
+        up = globe.cross(self.centre, self.heading)
+        return globe.normalise(math.cos(self.latitude) * ring + math.sin(self.latitude) * up)
+
+    def radius(self, t: Vector) -> Radii:
+        return np.ones(t.shape)
