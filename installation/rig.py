@@ -19,7 +19,7 @@ from latentworld.atlas import settings
 from latentworld.atlas.thumbs import thumbnails
 from latentworld.atlas.types import Render, Rendered
 from latentworld.decoding import Cached, Decoder, Watch, faithful_decoder, scout_decoder
-from latentworld.decoding.analytic import AnalyticDecoder, AnalyticEye, analytic
+from latentworld.decoding.analytic import SHAPE, AnalyticDecoder, AnalyticEye, analytic
 from latentworld.decoding.decoder import Around
 from latentworld.device import choose
 from latentworld.errors import WorldMismatch
@@ -38,7 +38,6 @@ if TYPE_CHECKING:
     from latentworld.decoding.diffusion import Diffusion
     from latentworld.worlds import World
 
-_ANALYTIC_SHAPE = (4, 16, 16)
 _BLIND_STEPS = 8  # of the faithful decoder, where a world has no student to look ahead with
 
 
@@ -340,7 +339,7 @@ def _analytic(preset: Preset) -> Studio:
     settings: dict[str, object] = {"steps": d.steps or 50, "height": d.height or 128, "width": d.width or 128}
     settings |= {"batch": 16 if d.batch == "auto" else d.batch, "device": "cpu", "engine": "eager", "dtype": "float32"}
     resolved = d.model_copy(update=settings)
-    plane = _plane(preset, _ANALYTIC_SHAPE)
+    plane = _plane(preset, SHAPE)
     size, batch = (resolved.height or 128, resolved.width or 128), int(resolved.batch)
     decoder = analytic(plane, a.modes, a.sigma, a.seed, resolved.steps or 50, size, batch)
     preset = preset.model_copy(update={"decoder": resolved})

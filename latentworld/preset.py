@@ -58,7 +58,9 @@ class PromptSpec(Section):
 
 
 class DecoderSpec(Section):
-    """How latents become pictures; the world's card says what absent steps, guidance and sizes are."""
+    """How latents become pictures; the world's card says what absent steps, guidance and sizes are. Pictures' sides are
+    multiples of what the world's family makes them of (64 pixels for Stable Diffusion), which is checked when it is
+    known."""
 
     kind: Literal["faithful", "scout", "analytic"] = "faithful"
     steps: Annotated[int, Field(ge=1, le=1000)] | None = None
@@ -70,8 +72,8 @@ class DecoderSpec(Section):
     device: Device = "auto"
     dtype: Literal["auto", "float32", "float16", "bfloat16"] = "auto"
     engine: Literal["auto", "eager", "openvino", "compile", "graphs"] = "auto"
-    height: Annotated[int, Field(ge=8, multiple_of=8)] | None = None
-    width: Annotated[int, Field(ge=8, multiple_of=8)] | None = None
+    height: Annotated[int, Field(ge=8, multiple_of=2)] | None = None
+    width: Annotated[int, Field(ge=8, multiple_of=2)] | None = None
 
 
 class AnalyticSpec(Section):

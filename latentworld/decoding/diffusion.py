@@ -12,14 +12,12 @@ from torch import Tensor, nn
 
 from latentworld.decoding import batches, engines
 from latentworld.decoding.decoder import Profile, Progress, Watch, check_settings
-from latentworld.decoding.modules import Denoiser, Painter
 from latentworld.errors import OutOfMemory, PresetError
-from latentworld.prompts import Encoder, Prompt
+from latentworld.prompts import Conditioning, Encoder, Prompt
 from latentworld.worlds import World
+from latentworld.worlds.families.family import Step
 
 Build = Callable[[str, nn.Module, tuple[Tensor, ...], str], engines.Run]
-Step = Callable[[Any, Tensor, Tensor, Tensor, Tensor], Tensor]
-"""(scheduler, prediction, time, sample, start) -> the next sample; all `[b, C, H, W]` float32."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -27,8 +25,8 @@ class Recipe:
     """What makes a decoder: networks, schedule and step. `name` and `key` go into the profile and the engine cache."""
 
     name: str
-    unet: Denoiser
-    vae: Painter
+    unet: nn.Module
+    vae: nn.Module
     scheduler: Any
     step: Step
     steps: int
@@ -66,7 +64,7 @@ class Diffusion:
         check_settings(recipe.steps, recipe.guidance, batch)
         self.recipe = recipe
         self.size = _checked_size(size or (world.card.size, world.card.size), world)
-        self.shape = (world.shape[0], self.size[0] // world.factor, self.size[1] // world.factor)
+        self.shape = world.latent.shape(*self.size)
         on_cpu = world.device.type == "cpu"
         self.profile = Profile(
             decoder=recipe.name,
@@ -80,8 +78,8 @@ class Diffusion:
             torch=torch.__version__,
             threads=torch.get_num_threads() if on_cpu else 0,
         )
-        self._device, self._dtype = world.device, world.dtype
-        self.prompts = Encoder(world.tokenizer, world.text_encoder)
+        self._device, self._dtype, self._family = world.device, world.dtype, world.family
+        self.prompts = Encoder(world.text)
         self._build = build
         self._denoise: engines.Run | None = None
         self._paint: engines.Run | None = None
@@ -100,8 +98,8 @@ class Diffusion:
     def _decode(self, latents: Tensor, prompt: Prompt, watch: Watch | None) -> Tensor:
         batch, steps = self.profile.batch, self.profile.steps
         progress = Progress(watch, -(-len(latents) // batch) * steps)
-        text = self.prompts(prompt, guided=self._is_guided)
-        made = batches.in_batches(latents, batch, lambda piece: self._picture(piece, text, progress))
+        conditioning = self._conditioning(prompt)
+        made = batches.in_batches(latents, batch, lambda piece: self._picture(piece, conditioning, progress))
         return torch.empty(0, 3, *self.size) if made is None else made
 
     @property
@@ -136,11 +134,11 @@ class Diffusion:
         """The denoising of `[b, C, H, W]` latents, b the profile's batch, one step at a time; for showing, so that what
         is predicted at each step is told too. Deterministic schedules only (DDIM)."""
         scheduler = self.recipe.scheduler
-        scheduler.set_timesteps(self.recipe.steps)
-        text = self.prompts(prompt, guided=self._is_guided)
+        self._family.begin(scheduler, self.recipe.steps, self.shape)
+        conditioning = self._conditioning(prompt)
         sample: Tensor = latents.float().to(self._device) * scheduler.init_noise_sigma
         for time in scheduler.timesteps:
-            stepped = scheduler.step(self._predict(sample, time, text), time, sample, eta=0.0)
+            stepped = scheduler.step(self._predict(sample, time, conditioning), time, sample, eta=0.0)
             kept = float(scheduler.alphas_cumprod[int(time)])
             yield Moment(int(time), kept, sample, stepped.pred_original_sample, stepped.prev_sample)
             sample = stepped.prev_sample
@@ -156,35 +154,44 @@ class Diffusion:
 
     @property
     def _is_guided(self) -> bool:
-        return self.profile.guidance > 1
+        return self._family.guides(self.profile.guidance)
 
-    def _picture(self, start: Tensor, text: Tensor, progress: Progress) -> Tensor:
-        return self.paint(self._sample(start.to(self._device), text, progress))
+    def _conditioning(self, prompt: Prompt) -> Conditioning:
+        """What the denoiser is given of a prompt, and of the guidance weight where its family is told it."""
+        read = self.prompts(prompt, guided=self._is_guided)
+        if self._family.guidance == "classifier-free":
+            return read
+        return *read, torch.tensor([self.profile.guidance], device=self._device, dtype=self._dtype)
 
-    def _sample(self, start: Tensor, text: Tensor, progress: Progress) -> Tensor:
+    def _picture(self, start: Tensor, conditioning: Conditioning, progress: Progress) -> Tensor:
+        return self.paint(self._sample(start.to(self._device), conditioning, progress))
+
+    def _sample(self, start: Tensor, conditioning: Conditioning, progress: Progress) -> Tensor:
         """x_T to x_0, both `[b, C, H, W]` float32: cast for the UNet only, never between steps."""
         scheduler, recipe = self.recipe.scheduler, self.recipe
-        scheduler.set_timesteps(recipe.steps)  # on the CPU: coefficients are looked up without waiting for the device
+        # times stay on the CPU: coefficients are looked up without waiting for the device
+        self._family.begin(scheduler, recipe.steps, self.shape)
         sample: Tensor = start * scheduler.init_noise_sigma
         for time in scheduler.timesteps:
-            sample = recipe.step(scheduler, self._predict(sample, time, text), time, sample, start)
+            sample = recipe.step(scheduler, self._predict(sample, time, conditioning), time, sample, start)
             progress.step()
         return sample
 
-    def _predict(self, sample: Tensor, time: Tensor, text: Tensor) -> Tensor:
-        """The UNet's word on a sample `[b, C, H, W]`, guidance included, float32."""
+    def _predict(self, sample: Tensor, time: Tensor, conditioning: Conditioning) -> Tensor:
+        """The denoiser's word on a sample `[b, C, H, W]`, guidance included, float32."""
         rows = self.recipe.scheduler.scale_model_input(sample, time).to(self._dtype)
-        prediction = self._unet(rows, time.reshape(1).to(self._device), text).float()
+        prediction = self._denoised(rows, time.reshape(1).to(self._device), *conditioning).float()
         if not self._is_guided:
             return prediction
         against, towards = prediction.chunk(2)
         return against + self.recipe.guidance * (towards - against)
 
-    def _unet(self, sample: Tensor, time: Tensor, text: Tensor) -> Tensor:
+    def _denoised(self, *inputs: Tensor) -> Tensor:
+        """Sample `[b, C, H, W]`, time `[1]` and conditioning to predictions `[rows x b, C, H, W]`."""
         if self._denoise is None:
             key = f"{self.profile.world}/{self.profile.decoder}"
-            self._denoise = self._build(self.profile.engine, self.recipe.unet, (sample, time, text), key)
-        return self._denoise(sample, time, text)
+            self._denoise = self._build(self.profile.engine, self.recipe.unet, inputs, key)
+        return self._denoise(*inputs)
 
     def _halve(self, error: BaseException) -> None:
         if self.profile.batch == 1:
@@ -202,7 +209,7 @@ def _is_cuda(world: World) -> bool:
 
 
 def _checked_size(size: tuple[int, int], world: World) -> tuple[int, int]:
-    unit = world.factor * 2 ** int(world.unet.num_upsamplers)
+    unit = world.latent.multiple
     if any(side < unit or side % unit for side in size):
         raise PresetError(f"size = {size[1]}x{size[0]}: this world makes pictures in multiples of {unit} pixels")
     return size

@@ -2,13 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Any
-
-from torch import Tensor
-
 from latentworld.decoding import engines
 from latentworld.decoding.diffusion import Build, Diffusion, Recipe
-from latentworld.decoding.modules import Denoiser, Painter
 from latentworld.worlds import World
 
 
@@ -30,18 +25,12 @@ def faithful(
     told = world.card.defaults
     recipe = Recipe(
         name="faithful" if lean else "faithful/plain",
-        unet=Denoiser(world.unet, lean=lean),
-        vae=Painter(world.vae),
+        unet=world.family.denoiser(world.denoiser, lean=lean),
+        vae=world.family.painter(world.vae, world.latent),
         scheduler=type(world.scheduler).from_config(world.scheduler.config),  # of our own: schedulers keep state
-        step=ddim,
+        step=world.family.step,
         steps=told.steps if steps is None else steps,
         guidance=told.guidance if guidance is None else guidance,
         key=world.digest,
     )
     return Diffusion(world, recipe, batch, engine, size, build)
-
-
-def ddim(scheduler: Any, prediction: Tensor, time: Tensor, sample: Tensor, start: Tensor) -> Tensor:
-    """One DDIM step with eta = 0 (Song et al. 2021, eq. 12): no noise, so nothing but the start matters."""
-    stepped: Tensor = scheduler.step(prediction, time, sample, eta=0.0, return_dict=False)[0]
-    return stepped

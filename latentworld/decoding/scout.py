@@ -12,13 +12,10 @@ import torch
 from torch import Tensor
 
 from latentworld.decoding import engines
-from latentworld.decoding.diffusion import Build, Diffusion, Recipe, Step
-from latentworld.decoding.faithful import ddim
+from latentworld.decoding.diffusion import Build, Diffusion, Recipe
 from latentworld.decoding.lora import fused
-from latentworld.decoding.modules import Denoiser, Painter, guidance_embedding
-from latentworld.worlds import World
+from latentworld.worlds import World, parts
 from latentworld.worlds.files import digest, weights
-from latentworld.worlds.load import load_tiny_vae, scheduler_from
 
 LCM_WEIGHT = 7.5  # what LCM's authors use where the UNet is told a guidance weight (guidance_scale 8.5)
 
@@ -40,15 +37,12 @@ def scout(
     """
     unet, scheduler, name, key = _denoiser(world, lora)
     vae, key = _painter(world, tiny_vae, key)
-    step: Step = renoised if type(scheduler).__name__ == "LCMScheduler" else ddim
-    width = unet.config.get("time_cond_proj_dim")
-    told = None if width is None else guidance_embedding(LCM_WEIGHT, width).to(world.device, world.dtype)
     recipe = Recipe(
         name=f"scout/{name}/{'tiny' if vae is not world.vae else 'full'}",
-        unet=Denoiser(unet, told),
-        vae=Painter(vae),
+        unet=world.family.denoiser(unet, told_guidance=LCM_WEIGHT),
+        vae=world.family.painter(vae, world.latent_of(vae)),
         scheduler=scheduler,
-        step=step,
+        step=renoised if type(scheduler).__name__ == "LCMScheduler" else world.family.step,
         steps=world.card.defaults.scout_steps if steps is None else steps,
         guidance=1.0,
         key=key,
@@ -58,17 +52,17 @@ def scout(
 
 def _denoiser(world: World, lora: Path | None) -> tuple[Any, Any, str, str]:
     if lora is not None:
-        unet = fused(copy.deepcopy(world.unet), lora)
-        return unet, scheduler_from(dict(world.scheduler.config), lcm=True), "lora", _mixed(world.digest, lora)
+        unet = fused(copy.deepcopy(world.denoiser), lora)
+        return unet, world.family.scheduler(world.scheduler.config, "lcm"), "lora", _mixed(world.digest, lora)
     if world.student is not None:
         own = type(world.student.scheduler).from_config(world.student.scheduler.config)
-        return world.student.unet, own, "student", world.digest
-    return world.unet, scheduler_from(dict(world.scheduler.config), lcm=True), "lcm", world.digest
+        return world.student.denoiser, own, "student", world.digest
+    return world.denoiser, world.family.scheduler(world.scheduler.config, "lcm"), "lcm", world.digest
 
 
 def _painter(world: World, tiny_vae: Path | None, key: str) -> tuple[Any, str]:
     if tiny_vae is not None:
-        vae = load_tiny_vae(tiny_vae, world.dtype).to(world.device).eval().requires_grad_(False)
+        vae = parts.tiny_vae(tiny_vae, world.dtype).to(world.device).eval().requires_grad_(False)
         return vae, _mixed(key, *weights(tiny_vae))
     return (world.vae if world.tiny_vae is None else world.tiny_vae), key
 
