@@ -5,8 +5,9 @@ Importing this package imports neither torch nor diffusers.
 
 from __future__ import annotations
 
-from latentworld.worlds.families import sd1, sd2, strangers
+from latentworld.worlds.families import sd1, sd2
 from latentworld.worlds.families.family import Facts, Family, LatentFormat, Part
+from latentworld.worlds.families.refusal import refusal
 from latentworld.worlds.layout import Checkpoint, Folder
 
 __all__ = ["BUILT_IN", "Facts", "Family", "LatentFormat", "Part", "facts", "known", "recognise"]
@@ -26,7 +27,7 @@ def recognise(seen: Folder | Checkpoint) -> Family:
         if _claims(family, seen):
             return family
     titles = " or ".join(family.title for family in known())
-    raise strangers.refusal(seen, titles)
+    raise refusal(seen, titles)
 
 
 def facts(family: Family, seen: Folder | Checkpoint) -> Facts:

@@ -9,15 +9,9 @@ Keys as diffusers knows them: loaders/single_file_utils.py, CHECKPOINT_KEY_NAMES
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
-
-from latentworld.errors import UnknownFamily, WorldDamaged, WorldError, WorldMissing
-from latentworld.worlds.card import read_json
-from latentworld.worlds.families import original
-from latentworld.worlds.layout import Checkpoint, Folder
 
 Settings = Mapping[str, Any]
 GIVE = "give a {titles} model"
@@ -32,14 +26,15 @@ class Stranger:
     """A kind of model that is refused. It is matched when any of its ways to be known matches.
 
     what: completes "this is ...". remedy: what can be done. pipelines: a pattern of pipeline classes. classes: one of
-    the class of the network that denoises, or of the one model that a folder holds. unet: a test of UNet settings.
-    keys: a pattern of keys of a single file, one of which is enough. files: one that a folder of this kind has.
+    the class of the network that denoises. alone: one of the class of the only model that a folder holds. unet: a test
+    of UNet settings. keys: a pattern of keys of a single file, one of which is enough. files: one that a folder has.
     """
 
     what: str
     remedy: str = GIVE
     pipelines: str = ""
     classes: str = ""
+    alone: str = ""
     unet: Callable[[Settings], bool] | None = None
     keys: str = ""
     files: tuple[str, ...] = ()
@@ -71,15 +66,15 @@ NO_MODELS = (
     Stranger(
         "a ControlNet, which steers a model by a picture",
         keys=r"^(control_model|controlnet_cond_embedding|controlnet_blocks|control_all_x_embedder|control_layers)\.",
-        classes=r"ControlNet",
+        alone=r"ControlNet",
     ),
-    Stranger("a T2I-Adapter, which steers a model by a picture", classes=r"T2IAdapter", keys=r"^adapter\.body\."),
+    Stranger("a T2I-Adapter, which steers a model by a picture", alone=r"T2IAdapter", keys=r"^adapter\.body\."),
     Stranger(
-        "a motion module of AnimateDiff, which makes video of a model",
+        "AnimateDiff, which makes video of a model",
         MOVES,
         pipelines=r"AnimateDiff|^PIA",
         keys=r"motion_modules\.",
-        classes=r"MotionAdapter",
+        alone=r"MotionAdapter",
     ),
 )
 VIDEO = (
@@ -267,107 +262,17 @@ PIECES = (
             unet.get(key) for key in ("addition_embed_type", "encoder_hid_dim", "encoder_hid_dim_type")
         ),
     ),
-    Stranger("a lone UNet, one part of a model", WHOLE, classes=r"^UNet2DCondition", keys=r"^down_blocks\.0\."),
+    Stranger("a lone UNet, one part of a model", WHOLE, alone=r"^UNet2DCondition", keys=r"^down_blocks\.0\."),
     Stranger(
         "a lone VAE, one part of a model",
         WHOLE,
         keys=r"^(encoder|decoder)\.conv_in\.",
-        classes=r"^(Autoencoder|AsymmetricAutoencoder|ConsistencyDecoder|VQModel)",
+        alone=r"^(Autoencoder|AsymmetricAutoencoder|ConsistencyDecoder|VQModel)",
     ),
     Stranger(
         "a model of text or of pictures' meaning, which denoises nothing",
         keys=r"^(text_model|vision_model|transformer\.resblocks|model\.layers\.0\.self_attn)\.",
-        classes=r"^(CLIP|T5|UMT5|Llama|Qwen|Gemma|Mistral|Bert|Roberta|Siglip)",
+        alone=r"^(CLIP|T5|UMT5|Llama|Qwen|Gemma|Mistral|Bert|Roberta|Siglip)",
     ),
 )
 ROWS = (*NO_MODELS, *VIDEO, *PICTURES, *PIECES)
-
-
-def refusal(seen: Folder | Checkpoint, titles: str) -> WorldError:
-    """One line that says what a model is which no family claims, and what can be done. titles: of the families."""
-    traits = _of_folder(seen) if isinstance(seen, Folder) else _of_checkpoint(seen)
-    row = next((row for row in ROWS if _matches(row, traits)), None)
-    if row is not None:
-        what = row.what.format_map({"pipeline": traits.pipeline} | dict(traits.unet))
-        return UnknownFamily(f"{seen.path}: this is {what}: {row.remedy.format(titles=titles)}")
-    give = GIVE.format(titles=titles)
-    return _folder(seen, traits, give) if isinstance(seen, Folder) else _checkpoint(seen, give)
-
-
-@dataclass(frozen=True)
-class Traits:
-    """What a model can be known by. unet: empty where it has none."""
-
-    pipeline: str = ""
-    network: str = ""
-    unet: Settings = field(default_factory=dict)
-    keys: tuple[str, ...] = ()
-    files: tuple[str, ...] = ()
-
-
-def _matches(row: Stranger, traits: Traits) -> bool:
-    return (
-        bool(row.pipelines and re.search(row.pipelines, traits.pipeline))
-        or bool(row.classes and re.search(row.classes, traits.network))
-        or bool(row.unet and traits.unet and row.unet(traits.unet))
-        or bool(row.keys and any(re.search(row.keys, key) for key in traits.keys))
-        or any(file in traits.files for file in row.files)
-    )
-
-
-def _of_folder(seen: Folder) -> Traits:
-    """A folder's traits; without an index, those of the one model that it may hold."""
-    unet = dict(seen.config("unet"))
-    settings = {"in_channels": 4, "out_channels": 4} | unet if unet else {}
-    listed = seen.components
-    network = listed.get("transformer") or listed.get("unet") or unet.get("_class_name")
-    network = network or seen.config("transformer").get("_class_name")
-    if not network and (seen.path / "config.json").is_file():
-        alone = read_json(seen.path / "config.json")
-        network = alone.get("_class_name") or next(iter(alone.get("architectures") or []), "")
-    files = tuple(sorted(file.name for file in seen.path.iterdir() if file.is_file()))
-    return Traits(seen.pipeline, str(network or ""), settings, files=files)
-
-
-def _of_checkpoint(seen: Checkpoint) -> Traits:
-    shapes = seen.shapes
-    if original.FIRST not in shapes:
-        return Traits(keys=tuple(shapes))
-    reads = (shape[-1] for key, shape in shapes.items() if key.endswith("attn2.to_k.weight"))
-    unet: dict[str, Any] = {
-        "in_channels": shapes[original.FIRST][1],
-        "out_channels": shapes.get(original.LAST, (4,))[0],
-        "cross_attention_dim": next(reads, None),
-    }
-    if any(key.startswith(original.LABELS) for key in shapes):
-        unet |= {"class_embed_type": "projection" if original.LABELS + "0.0.weight" in shapes else "labels"}
-    return Traits(unet=unet, keys=tuple(shapes))
-
-
-def _folder(seen: Folder, traits: Traits, give: str) -> WorldError:
-    """What to say of a folder that no row names."""
-    listed = seen.components
-    if traits.pipeline:
-        lacks = [name for name in ("text_encoder", "tokenizer", "vae", "scheduler") if name not in listed]
-        without = f" without {' and '.join(lacks)}" if lacks else ""
-        return UnknownFamily(f"{seen.path}: this is a {traits.pipeline}{without}, of no family known here: {give}")
-    inside = [name for name in traits.files if name.endswith(".safetensors")]
-    if inside:
-        return WorldMissing(f"{seen.path} is in no diffusers layout, but holds {inside[0]}: give that file's path")
-    return WorldMissing(
-        f"{seen.path} holds no model in the diffusers layout (no model_index.json, no unet): "
-        f"give such a folder, a .safetensors file or a hub name"
-    )
-
-
-def _checkpoint(seen: Checkpoint, give: str) -> WorldError:
-    """What to say of a file that no row names."""
-    shapes = seen.shapes
-    if original.FIRST in shapes:
-        lacks = [] if original.PAINTS in shapes else ["VAE"]
-        if not any(key.startswith((original.SD1.text, original.SD2.text)) for key in shapes):
-            lacks.append("text encoder that is known here")
-        return WorldDamaged(f"{seen.path} has no {' and no '.join(lacks)}: give a checkpoint that has all its parts")
-    says = seen.metadata.get("modelspec.architecture")
-    of_itself = f" (it says it is {says:.60})" if says else ""
-    return UnknownFamily(f"{seen.path} is no model that is known here{of_itself}: {give}")
