@@ -85,6 +85,18 @@ def test_what_was_fetched_once_is_used_offline(monkeypatch: pytest.MonkeyPatch, 
     seen = worlds.inspect("some-one/some-world")
     assert seen.source == f"some-one/some-world@{commit}"
     assert "some-one/some-world" in [summary.name for summary in worlds.listing()]
+    xl = tmp_path / "models--some-one--xl"
+    (xl / "snapshots" / commit).mkdir(parents=True)
+    (xl / "refs").mkdir()
+    (xl / "refs" / "main").write_text(commit)
+    index = {"_class_name": "StableDiffusionXLPipeline"}
+    (xl / "snapshots" / commit / "model_index.json").write_text(json.dumps(index))
+    usable, refused = worlds.survey()
+    assert "some-one/some-world" in [summary.name for summary in usable]
+    assert [other.name for other in refused] == ["some-one/xl"]
+    assert refused[0].why.startswith("this is SDXL (two text encoders): give a Stable Diffusion 1 or")
+    with pytest.raises(UnknownFamily, match="this is SDXL"):  # said of what is cached, without asking the network
+        worlds.load("some-one/xl")
     with pytest.raises(WorldMissing, match="@other is not on this machine"):
         worlds.inspect("some-one/some-world@other")
 

@@ -100,7 +100,7 @@ def survey() -> tuple[list[Summary], list[Refused]]:
             if folder is not None:
                 usable.append(summary(at(folder, name, f"{name}@{folder.name}")))
         except WorldError as error:
-            refused.append(Refused(name, str(error)))
+            refused.append(Refused(name, str(error).removeprefix(f"{folder}: ")))
     return usable, refused
 
 
