@@ -314,7 +314,7 @@ def test_a_family_is_asked_before_the_strangers(monkeypatch: pytest.MonkeyPatch,
 
     xl = replace(sd1.FAMILY, name="sdxl", title="SDXL", claims=lambda seen: "text_encoder_2" in seen.components)
     monkeypatch.setattr(families, "BUILT_IN", (*families.BUILT_IN, xl))
-    with pytest.raises(WorldDamaged, match="unet holds no .safetensors weights"):  # it is one, and not whole
+    with pytest.raises(WorldDamaged, match=r"unet holds no \.safetensors weights"):  # it is one, and not whole
         worlds.inspect(made)
 
 

@@ -48,7 +48,7 @@ def test_one_step_is_the_lcm_schedulers() -> None:
 
 def test_more_steps_renoise_with_the_starts_own_noise() -> None:
     """Between steps: sqrt(abar) x_0 + sqrt(1 - abar) noise, at the level of the next; the last one is x_0."""
-    ours, theirs = (scheduler_from(dict(world("plain").scheduler.config), lcm=True) for _ in range(2))
+    ours, theirs = (variance_preserving(world("plain").scheduler.config, "lcm") for _ in range(2))
     ours.set_timesteps(4)
     theirs.set_timesteps(4)
     z = sample = latents(2)

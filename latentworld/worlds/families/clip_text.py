@@ -4,12 +4,10 @@ from __future__ import annotations
 
 import warnings
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
+from latentworld.arrays import Array
 from latentworld.prompts import Conditioning, PromptTruncated
-
-if TYPE_CHECKING:
-    from latentworld.globe import Array
 
 
 @dataclass(frozen=True, eq=False)
