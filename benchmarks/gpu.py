@@ -22,7 +22,8 @@ from common import show
 from latentworld.decoding import faithful_decoder, scout_decoder
 from latentworld.prompts import Prompt
 from latentworld.worlds import Card, World
-from latentworld.worlds.load import scheduler_from
+from latentworld.worlds.families import sd1
+from latentworld.worlds.families.clip_text import ClipText
 
 TFLOP = {"faithful": 80.3 + 2.5, "scout": 3.36}  # a picture; performance.md
 SUSTAINED = {"H100": 790.0, "H200": 790.0, "A100": 250.0, "4090": 165.0}  # TFLOP/s in half precision
@@ -69,8 +70,9 @@ def world(dtype: torch.dtype) -> World:
         model.to(dtype).eval().requires_grad_(False)
     betas = {"beta_start": 0.00085, "beta_end": 0.012, "beta_schedule": "scaled_linear", "set_alpha_to_one": False}
     return World(
-        name="sd15-random", source="random", card=Card(name="sd15-random", size=512), unet=unet, vae=vae,
-        text_encoder=text, tokenizer=Words(), scheduler=scheduler_from(betas), student=None, tiny_vae=tiny, clip=None,
+        name="sd15-random", source="random", family=sd1.FAMILY, card=Card(name="sd15-random", size=512),
+        latent=sd1.LATENT, denoiser=unet, vae=vae, text=ClipText(Words(), text),
+        scheduler=sd1.FAMILY.scheduler(betas, "ddim"), student=None, tiny_vae=tiny, clip=None,
         digest="random", device=torch.device(DEVICE), dtype=dtype,
     )  # fmt: skip
 
@@ -98,7 +100,8 @@ def pipeline(ours: World) -> Any:
     from diffusers import DDIMScheduler, StableDiffusionPipeline
 
     pipe = StableDiffusionPipeline(
-        vae=ours.vae, text_encoder=None, tokenizer=None, unet=ours.unet, safety_checker=None, feature_extractor=None,
+        vae=ours.vae, text_encoder=None, tokenizer=None, unet=ours.denoiser,
+        safety_checker=None, feature_extractor=None,
         scheduler=DDIMScheduler.from_config(ours.scheduler.config), requires_safety_checker=False,
     )  # fmt: skip
     pipe.set_progress_bar_config(disable=True)

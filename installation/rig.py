@@ -14,7 +14,7 @@ from installation.studio import Studio, lookout
 from latentworld import vertices, walks, worlds
 from latentworld.atlas.provenance import Provenance
 from latentworld.decoding import Cached, Decoder, DecoderSettings, Watch, Watched, world_decoder
-from latentworld.decoding.analytic import AnalyticEye, analytic
+from latentworld.decoding.analytic import SHAPE, AnalyticEye, analytic
 from latentworld.decoding.settings import DecoderSpec, Kind, resolve, resolve_analytic
 from latentworld.device import Choice, choose
 from latentworld.errors import WorldMismatch
@@ -30,7 +30,6 @@ if TYPE_CHECKING:
     from latentworld.atlas.prior import Prior
     from latentworld.worlds import Card, World
 
-_ANALYTIC_SHAPE = (4, 16, 16)
 _BLIND_STEPS = 8  # of the faithful decoder, where a world has no student to look ahead with
 
 
@@ -168,7 +167,7 @@ def _resolved(preset: Preset, own: Mapping[Kind, DecoderSettings], card: Card) -
 def _analytic(preset: Preset) -> Studio:
     """The world without weights."""
     a, own = preset.analytic, resolve_analytic(preset.decoder)
-    plane = _plane(preset, _ANALYTIC_SHAPE)
+    plane = _plane(preset, SHAPE)
     decoder = analytic(plane, a.modes, a.sigma, a.seed, own.steps, own.size, own.batch)
     preset = preset.changed(decoder=preset.decoder.saying(own))
     world, eye, prompt = decoder.profile.world, AnalyticEye(), _prompt(preset)

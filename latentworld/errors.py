@@ -9,6 +9,7 @@
     ├── WorldError           a world that cannot be used
     │   ├── WorldMissing     nothing there, or no network to fetch it
     │   ├── WorldDamaged     a part missing or a weight file that cannot be read
+    │   ├── UnknownFamily    a model of a kind that is not known here; the message says which
     │   ├── UnsafeWeights    pickled weights: only safetensors are read
     │   └── WorldMismatch    parts that do not fit each other (CLIP and world, latent size and vertices)
     ├── DecodeError          the model could not make pictures
@@ -59,6 +60,10 @@ class WorldMissing(WorldError):
 
 class WorldDamaged(WorldError):
     """A part is missing or unreadable."""
+
+
+class UnknownFamily(WorldError):
+    """A model of a kind that is not known here."""
 
 
 class UnsafeWeights(WorldError):

@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 import math
-import warnings
 from collections import OrderedDict
 from dataclasses import dataclass, field
 from threading import Lock
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol, TypeAlias
 
 from latentworld.arrays import Array
 from latentworld.errors import PresetError
 
 if TYPE_CHECKING:
     from torch import Tensor
+
+Conditioning: TypeAlias = "tuple[Tensor, ...]"
+"""What a denoiser is given of texts, tensors of a row a text. How many there are, and which, is the family's:
+embeddings `[texts, tokens, width]` alone for Stable Diffusion 1 and 2; others have a pooled vector beside them."""
 
 Mixture = tuple[tuple[str, float], ...]
 """Texts and their weights, >= 0 and not all 0; only their ratios count."""
@@ -54,14 +57,15 @@ class PromptTruncated(UserWarning):
 
 
 class Texts(Protocol):
-    """Texts to embeddings, each encoded once; any thread may ask. All decoders of a world share one."""
+    """Texts to what a denoiser is given of them, each read once; any thread may ask. All decoders of a world share
+    one."""
 
-    def __call__(self, prompt: Prompt, guided: bool) -> Tensor:
-        """Embeddings `[2, tokens, width]` (negative, positive) when guided, else `[1, tokens, width]`."""
+    def __call__(self, prompt: Prompt, guided: bool) -> Conditioning:
+        """Tensors `[2, ...]` (negative, positive) when guided, else `[1, ...]`."""
         ...
 
-    def text(self, text: str) -> Tensor:
-        """Embedding `[1, tokens, width]` of one text."""
+    def text(self, text: str) -> Conditioning:
+        """What the denoiser is given of one text, tensors `[1, ...]`."""
         ...
 
     def pooled(self, text: str) -> Array:
@@ -69,73 +73,68 @@ class Texts(Protocol):
         ...
 
     def knows(self, text: str) -> bool:
-        """Whether a text is encoded, so that asking for it costs nothing."""
+        """Whether a text is read, so that asking for it costs nothing."""
+        ...
+
+
+class TextEncoder(Protocol):
+    """How a family's models read one text: tokenizers and text encoders behind one call."""
+
+    def __call__(self, text: str) -> Conditioning:
+        """What the denoiser is given of one text, each tensor `[1, ...]`. Warns PromptTruncated."""
+        ...
+
+    def pooled(self, text: str, conditioning: Conditioning) -> Array:
+        """One text as one vector float64[width], out of what the call made of it."""
         ...
 
 
 @dataclass
 class Encoder:
-    """`Texts` through a world's text encoder: the last `capacity` ones are kept.
+    """`Texts` through a world's text encoder: the last `capacity` ones are kept."""
 
-    A text is padded to the tokenizer's `model_max_length`; the embedding is the last hidden state of the text
-    encoder, its final layer norm included, as the pipeline feeds it to the UNet.
-    """
-
-    tokenizer: Any
-    text_encoder: Any
+    read: TextEncoder
     capacity: int = 32
-    _kept: OrderedDict[str, Tensor] = field(default_factory=OrderedDict, repr=False)
+    _kept: OrderedDict[str, Conditioning] = field(default_factory=OrderedDict, repr=False)
     _lock: Any = field(default_factory=Lock, repr=False)
 
-    def __call__(self, prompt: Prompt, guided: bool) -> Tensor:
-        """Embeddings `[2, tokens, width]` (negative, positive) when guided, else `[1, tokens, width]`."""
+    def __call__(self, prompt: Prompt, guided: bool) -> Conditioning:
+        """Tensors `[2, ...]` (negative, positive) when guided, else `[1, ...]`."""
         import torch
 
         mixtures = [prompt.away, prompt.toward] if guided else [prompt.toward]
-        return torch.cat([self.mixed(mixture) for mixture in mixtures])
+        return tuple(torch.cat(rows) for rows in zip(*map(self.mixed, mixtures), strict=True))
 
-    def mixed(self, mixture: Mixture) -> Tensor:
-        """Embedding `[1, tokens, width]` of a mixture; of one text alone its own, to the last bit."""
-        parts = [(text, weight) for text, weight in mixture if weight > 0]
-        return self.text(parts[0][0]) if len(parts) == 1 else blend([(self.text(text), w) for text, w in parts])
+    def mixed(self, mixture: Mixture) -> Conditioning:
+        """What the denoiser is given of a mixture, tensors `[1, ...]`; of one text alone its own, to the last bit."""
+        parts = [(self.text(text), weight) for text, weight in mixture if weight > 0]
+        weights = [weight for _, weight in parts]
+        if len(parts) == 1:
+            return parts[0][0]
+        columns = zip(*(tensors for tensors, _ in parts), strict=True)
+        return tuple(blend(list(zip(column, weights, strict=True))) for column in columns)
 
-    def text(self, text: str) -> Tensor:
-        """Embedding `[1, tokens, width]` of one text."""
+    def text(self, text: str) -> Conditioning:
+        """What the denoiser is given of one text, tensors `[1, ...]`."""
         with self._lock:
             if text in self._kept:
                 self._kept.move_to_end(text)
                 return self._kept[text]
-        embedding = self._encode(text)  # outside the lock: nobody waits for another's text
+        conditioning = self.read(text)  # outside the lock: nobody waits for another's text
         with self._lock:
-            self._kept[text] = embedding
+            self._kept[text] = conditioning
             while len(self._kept) > self.capacity:
                 self._kept.popitem(last=False)
-        return embedding
+        return conditioning
 
     def pooled(self, text: str) -> Array:
-        """A text as one vector float64[width]: its embedding at the token where the text ends, as CLIP pools it."""
-        import numpy as np
-
-        words = self.tokenizer(text, truncation=True, max_length=self.tokenizer.model_max_length, verbose=False)
-        return np.asarray(self.text(text)[0, len(words.input_ids) - 1].float().cpu(), np.float64)
+        """A text as one vector float64[width]."""
+        return self.read.pooled(text, self.text(text))
 
     def knows(self, text: str) -> bool:
         """Whether a text is kept, so that asking for it costs nothing."""
         with self._lock:
             return text in self._kept
-
-    def _encode(self, text: str) -> Tensor:
-        import torch
-
-        limit = self.tokenizer.model_max_length
-        words = self.tokenizer(text, padding="max_length", max_length=limit, truncation=True, return_tensors="pt")
-        _warn_if_truncated(self.tokenizer, text, limit)
-        encoder = self.text_encoder
-        masked = getattr(encoder.config, "use_attention_mask", False)
-        mask = words.attention_mask.to(encoder.device) if masked else None
-        with torch.no_grad():  # not inference mode: torch.compile and CUDA graphs take no inference tensors
-            hidden: Tensor = encoder(words.input_ids.to(encoder.device), attention_mask=mask)[0]
-        return hidden
 
 
 def blend(parts: list[tuple[Tensor, float]]) -> Tensor:
@@ -152,10 +151,3 @@ def blend(parts: list[tuple[Tensor, float]]) -> Tensor:
     length = sum((weight / total) * part.float().norm(dim=-1, keepdim=True) for part, weight in parts)
     blended: Tensor = mean * (length / mean.norm(dim=-1, keepdim=True).clamp_min(1e-12))
     return blended.to(parts[0][0].dtype)
-
-
-def _warn_if_truncated(tokenizer: Any, text: str, limit: int) -> None:
-    whole = tokenizer(text, truncation=False, verbose=False).input_ids
-    if len(whole) > limit:
-        lost = tokenizer.decode(whole[limit - 1 : -1])
-        warnings.warn(f"the prompt is longer than {limit} tokens: {lost!r} is ignored", PromptTruncated, stacklevel=4)

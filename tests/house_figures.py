@@ -21,7 +21,7 @@ import networkx
 
 ROOT = Path(__file__).parent.parent
 CORE: list[set[str]] = [
-    {"errors"},
+    {"errors", "arrays"},
     {"disk", "explain", "frozen"},
     {"globe"},
     {"plane", "lipschitz"},

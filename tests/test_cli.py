@@ -107,7 +107,7 @@ def test_a_fault_of_ours_keeps_its_traceback(run, monkeypatch: pytest.MonkeyPatc
     def broken() -> None:
         raise ZeroDivisionError
 
-    monkeypatch.setattr(worlds, "listing", broken)
+    monkeypatch.setattr(worlds, "survey", broken)
     with pytest.raises(ZeroDivisionError):
         run("worlds")
 

@@ -18,8 +18,8 @@ from diffusers import StableDiffusionPipeline
 from torch import Tensor, nn
 
 from latentworld.decoding import Cached, engines, faithful_decoder, scout_decoder
-from latentworld.decoding.modules import Denoiser, Painter, guidance_embedding
 from latentworld.errors import Cancelled, DecodeError, OutOfMemory, PresetError
+from latentworld.worlds.families.unet import Denoiser, guidance_embedding
 
 pytestmark = pytest.mark.usefixtures("own_cache")
 MAKERS: dict[str, Callable[..., Any]] = {
@@ -98,7 +98,7 @@ def test_slots_are_equal_with_several_threads(batch: int) -> None:
     before, z = torch.get_num_threads(), latents(batch)
     torch.set_num_threads(2)
     try:
-        paint = engines.build("eager", Painter(world().vae), (z,), "test")
+        paint = engines.build("eager", world().family.painter(world().vae, world().latent), (z,), "test")
         together = paint(z)
         for slot, one in enumerate(z):
             alone = paint(one.expand(batch, -1, -1, -1))
@@ -294,7 +294,7 @@ def test_a_variant_builds_what_its_settings_change_and_nothing_else() -> None:
         ({"engine": "compile"}, both),  # another engine makes other bytes
     ]:
         built.clear()
-        other = base.variant(**change)  # type: ignore[arg-type]
+        other = base.variant(replace(base.settings, **change))  # type: ignore[arg-type]
         other(latents(1), PROMPT)
         assert sorted(built) == sorted((other.profile.engine, part) for part in expected)
         assert base.warm

@@ -49,7 +49,7 @@ BAD = [
     ("decoder.steps=true", "decoder.steps = true: must be a valid integer"),
     ("decoder.guidance=nan", "decoder.guidance = NaN: must be a finite number"),
     ("decoder.batch=0", 'the default is "auto"'),
-    ("decoder.height=100", "multiple of 8"),
+    ("decoder.height=101", "multiple of 2"),
     ("decoder.device=gpu", "decoder.device"),
     ("decoder.stpes=3", "unknown key 'decoder.stpes': did you mean 'steps'?"),
     ("decodr.steps=3", "unknown section or key 'decodr': did you mean 'decoder'?"),

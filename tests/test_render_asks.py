@@ -74,7 +74,9 @@ def test_the_diffusion_of_the_present_frame_is_shown_step_by_step() -> None:
     made = faithful(studio().plane.latents(moment().unit[None], 1.0), Prompt("a cat", "fog"))
     wanted = (made[0] * 255).round().to(torch.uint8).permute(1, 2, 0).numpy()
     np.testing.assert_array_equal(picture(answer["picture"]), wanted)  # the last of the steps is the picture itself
-    start = seen(studio().plane.latents(moment().unit[None], 1.0))
+    networks = studio().networks
+    assert networks is not None
+    start = seen(studio().plane.latents(moment().unit[None], 1.0), networks.latent)
     np.testing.assert_array_equal(picture(steps[0]["latent"]), start)
     for step in steps:
         assert picture(step["clean"]).shape == (64, 64, 3)
@@ -107,8 +109,8 @@ def test_words_are_laid_out_by_their_embeddings() -> None:
     assert answer["cosines"][0][3] == pytest.approx(1.0)
     assert len(answer["tensor"]) == 5
     bundle = world()
-    tokens = bundle.tokenizer("a cat", padding="max_length", max_length=16, truncation=True, return_tensors="pt")
-    pooled = bundle.text_encoder(tokens.input_ids).pooler_output[0].detach().numpy()
+    tokens = bundle.text.tokenizer("a cat", padding="max_length", max_length=16, truncation=True, return_tensors="pt")
+    pooled = bundle.text.encoder(tokens.input_ids).pooler_output[0].detach().numpy()
     np.testing.assert_allclose(answer["tensor"], pooled[:5], rtol=1e-4, atol=1e-5)
 
 

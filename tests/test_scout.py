@@ -16,7 +16,7 @@ from latentworld.decoding import scout_decoder
 from latentworld.decoding.lora import fused
 from latentworld.decoding.samplers import lcm, noise_of
 from latentworld.errors import WorldDamaged, WorldMismatch
-from latentworld.worlds.load import scheduler_from
+from latentworld.worlds.families.schedules import variance_preserving
 
 pytestmark = pytest.mark.usefixtures("own_cache")
 
@@ -26,8 +26,8 @@ def test_the_scout_is_the_student_with_the_tiny_vae() -> None:
     assert (decoder.profile.kind, decoder.profile.variant, decoder.profile.sampler) == ("scout", "student/tiny", "ddim")
     assert decoder.profile.guidance == 1.0
     pipe = StableDiffusionPipeline(
-        vae=world().tiny_vae, unet=world().student.unet, text_encoder=world().text_encoder,  # type: ignore[union-attr]
-        tokenizer=world().tokenizer, scheduler=type(world().scheduler).from_config(world().scheduler.config),
+        vae=world().tiny_vae, unet=world().student.denoiser, text_encoder=world().text.encoder,  # type: ignore[union-attr]
+        tokenizer=world().text.tokenizer, scheduler=type(world().scheduler).from_config(world().scheduler.config),
         safety_checker=None, feature_extractor=None, requires_safety_checker=False,
     )  # fmt: skip
     pipe.set_progress_bar_config(disable=True)
@@ -38,7 +38,7 @@ def test_the_scout_is_the_student_with_the_tiny_vae() -> None:
 
 def test_one_step_is_the_lcm_schedulers() -> None:
     """With one step nothing is re-noised, so our step and the library's agree exactly."""
-    scheduler = scheduler_from(dict(world("plain").scheduler.config), lcm=True)
+    scheduler = variance_preserving(world("plain").scheduler.config, "lcm")
     assert isinstance(scheduler, LCMScheduler)
     scheduler.set_timesteps(1)
     time, z, out = scheduler.timesteps[0], latents(2), latents(2, seed=9)
@@ -49,7 +49,7 @@ def test_one_step_is_the_lcm_schedulers() -> None:
 
 def test_more_steps_renoise_with_the_starts_own_noise() -> None:
     """Between steps: sqrt(abar) x_0 + sqrt(1 - abar) noise, at the level of the next; the last one is x_0."""
-    ours, theirs = (scheduler_from(dict(world("plain").scheduler.config), lcm=True) for _ in range(2))
+    ours, theirs = (variance_preserving(world("plain").scheduler.config, "lcm") for _ in range(2))
     ours.set_timesteps(4)
     theirs.set_timesteps(4)
     z = sample = latents(2)
@@ -147,12 +147,12 @@ def test_a_scout_with_a_lora_leaves_the_world_as_it_was(tmp_path: Path) -> None:
     stem = "lora_unet_mid_block_attentions_0_transformer_blocks_0_attn1_to_q"
     parts = {f"{stem}.lora_down.weight": torch.randn(2, 64), f"{stem}.lora_up.weight": torch.randn(64, 2)}
     save_file(parts, tmp_path / "a.safetensors")
-    before = {key: value.clone() for key, value in world().unet.state_dict().items()}
+    before = {key: value.clone() for key, value in world().denoiser.state_dict().items()}
     decoder = scout_decoder(world(), lora=tmp_path / "a.safetensors", batch=1, steps=2)
     assert re.fullmatch(r"lora@[0-9a-f]{16}/tiny", decoder.profile.variant)
     assert (decoder.profile.world, decoder.profile.sampler) == (world().digest, "lcm")
     assert decoder(latents(1), PROMPT).isfinite().all()
-    assert all(torch.equal(value, before[key]) for key, value in world().unet.state_dict().items())
+    assert all(torch.equal(value, before[key]) for key, value in world().denoiser.state_dict().items())
 
 
 def test_a_scout_with_a_lora_runs_on_the_lcm_schedule(tmp_path: Path) -> None:

@@ -21,11 +21,11 @@ from torch import Tensor
 from latentworld import worlds
 from latentworld.decoding import faithful_decoder
 from latentworld.device import choose
-from latentworld.errors import PresetError, UnsafeWeights, WorldDamaged, WorldError, WorldMismatch, WorldMissing
+from latentworld.errors import PresetError, UnknownFamily, UnsafeWeights, WorldDamaged, WorldError, WorldMissing
 from latentworld.prompts import Prompt
 from latentworld.worlds import HubRef, locate
-from latentworld.worlds.load import scheduler_from
-from latentworld.worlds.locate import wanted_files
+from latentworld.worlds.families.schedules import variance_preserving
+from latentworld.worlds.hub import wanted_files
 
 ROOT = Path(__file__).parent.parent
 
@@ -85,6 +85,18 @@ def test_what_was_fetched_once_is_used_offline(monkeypatch: pytest.MonkeyPatch, 
     seen = worlds.inspect("some-one/some-world")
     assert seen.source == f"some-one/some-world@{commit}"
     assert "some-one/some-world" in [summary.name for summary in worlds.listing()]
+    xl = tmp_path / "models--some-one--xl"
+    (xl / "snapshots" / commit).mkdir(parents=True)
+    (xl / "refs").mkdir()
+    (xl / "refs" / "main").write_text(commit)
+    index = {"_class_name": "StableDiffusionXLPipeline"}
+    (xl / "snapshots" / commit / "model_index.json").write_text(json.dumps(index))
+    usable, refused = worlds.survey()
+    assert "some-one/some-world" in [summary.name for summary in usable]
+    assert [other.name for other in refused] == ["some-one/xl"]
+    assert refused[0].why.startswith("this is SDXL (two text encoders): give a Stable Diffusion 1 or")
+    with pytest.raises(UnknownFamily, match="this is SDXL"):  # said of what is cached, without asking the network
+        worlds.load("some-one/xl")
     with pytest.raises(WorldMissing, match="@other is not on this machine"):
         worlds.inspect("some-one/some-world@other")
 
@@ -110,14 +122,14 @@ def test_only_safetensors_and_one_set_of_weights_are_fetched() -> None:
 def test_a_world_is_whole() -> None:
     world = worlds.load(tiny_world.folder())
     assert world.shape == (4, 8, 8)
-    assert world.factor == 8
+    assert (world.family.name, world.latent.cell, world.latent.multiple) == ("sd1", 8, 16)
     assert world.card.name == "tiny"
     assert world.card.defaults.steps == 4
     assert world.card.defaults.prompt == "a cat"
     assert world.student is not None
     assert world.tiny_vae is not None
     assert world.clip == tiny_world.folder() / "clip"
-    for model in (world.unet, world.vae, world.text_encoder, world.tiny_vae, world.student.unet):
+    for model in (world.denoiser, world.vae, world.text.encoder, world.tiny_vae, world.student.denoiser):
         assert model.dtype == torch.float32
         assert not model.training
         assert not any(weight.requires_grad for weight in model.parameters())
@@ -145,7 +157,9 @@ def test_the_digest_is_of_what_pictures_depend_on(tmp_path: Path) -> None:
 
 def test_old_scheduler_configs_are_repaired_as_the_pipeline_does() -> None:
     """DreamShaper's is DEIS and says nothing of clip_sample: DDIM's own default would clip latents."""
-    made = scheduler_from({"_class_name": "DEISMultistepScheduler", "beta_start": 0.00085, "solver_order": 2})
+    made = variance_preserving(
+        {"_class_name": "DEISMultistepScheduler", "beta_start": 0.00085, "solver_order": 2}, "ddim"
+    )
     assert type(made).__name__ == "DDIMScheduler"
     assert (made.config.clip_sample, made.config.steps_offset, made.config.beta_start) == (False, 1, 0.00085)
 
@@ -176,7 +190,7 @@ def test_looking_loads_nothing() -> None:
 
 def test_parameters_are_counted() -> None:
     world, seen = worlds.load(tiny_world.folder()), worlds.inspect(tiny_world.folder())
-    assert seen.parameters["unet"] == sum(weight.numel() for weight in world.unet.parameters())
+    assert seen.parameters["unet"] == sum(weight.numel() for weight in world.denoiser.parameters())
 
 
 # --- damage ------------------------------------------------------------------------------------------------------
@@ -216,7 +230,12 @@ WEIGHTS = "diffusion_pytorch_model.safetensors"
         ("student/scheduler", shutil.rmtree, WorldDamaged, "student/scheduler is missing"),
         ("unet/config.json", halve, WorldDamaged, "unet/config.json cannot be read"),
         ("card.toml", lambda path: path.write_text("size = ["), WorldDamaged, "card.toml is no TOML"),
-        ("card.toml", lambda path: path.write_text("size = 65"), WorldDamaged, "card.toml: size: .*multiple of 8"),
+        (
+            "card.toml",
+            lambda path: path.write_text("size = 65"),
+            WorldDamaged,
+            "card.toml: size: Stable Diffusion 1 makes pictures in multiples of 16 pixels here, not 65",
+        ),
     ],
 )
 def test_damage_names_the_file(
@@ -284,9 +303,9 @@ def checkpoint(folder: Path) -> Path:
     world = worlds.load(tiny_world.folder("classic"))
     text = {
         f"cond_stage_model.transformer.text_model.{key.removeprefix('text_model.')}": value
-        for key, value in world.text_encoder.state_dict().items()
+        for key, value in world.text.encoder.state_dict().items()
     }
-    parts = ldm_unet(world.unet.state_dict()) | ldm_vae(world.vae.state_dict()) | text
+    parts = ldm_unet(world.denoiser.state_dict()) | ldm_vae(world.vae.state_dict()) | text
     save_file({key: value.contiguous() for key, value in parts.items()}, folder / "tiny.safetensors")
     shutil.copytree(tiny_world.folder("classic") / "tokenizer", folder / "tokenizer")
     (folder / "tiny.toml").write_text('title = "One file"\nsize = 64\n')
@@ -298,13 +317,17 @@ def test_a_single_file_is_the_same_world(tmp_path: Path) -> None:
     plain = worlds.load(tiny_world.folder("classic"))
     seen = worlds.inspect(path)
     assert (seen.size, seen.prediction, seen.card.title, seen.student) == (64, "epsilon", "One file", False)
-    assert seen.parameters["unet"] == sum(weight.numel() for weight in plain.unet.parameters())
+    assert seen.parameters["unet"] == sum(weight.numel() for weight in plain.denoiser.parameters())
     world = worlds.load(path)
     assert world.shape == plain.shape
-    assert world.unet.config.block_out_channels == [32, 64]
-    assert world.unet.config.down_block_types == ["DownBlock2D", "CrossAttnDownBlock2D"]
+    assert world.denoiser.config.block_out_channels == [32, 64]
+    assert world.denoiser.config.down_block_types == ["DownBlock2D", "CrossAttnDownBlock2D"]
     assert world.scheduler.config.prediction_type == "epsilon"
-    for one, other in ((world.unet, plain.unet), (world.vae, plain.vae), (world.text_encoder, plain.text_encoder)):
+    for one, other in (
+        (world.denoiser, plain.denoiser),
+        (world.vae, plain.vae),
+        (world.text.encoder, plain.text.encoder),
+    ):
         mine, theirs = one.state_dict(), other.state_dict()
         assert mine.keys() == theirs.keys()
         assert all(torch.equal(mine[key], theirs[key]) for key in mine)
@@ -327,10 +350,10 @@ def test_a_single_file_that_lacks_something(tmp_path: Path, monkeypatch: pytest.
         worlds.load(path)
     name = "model.diffusion_model.input_blocks.0.0.weight"
     save_file(whole | {name: torch.zeros(32, 9, 3, 3)}, path)
-    with pytest.raises(WorldMismatch, match="9 input channels"):
+    with pytest.raises(UnknownFamily, match="an inpainting model with 9 input channels"):
         worlds.inspect(path)
     save_file({"a": torch.zeros(1)}, path)
-    with pytest.raises(WorldDamaged, match="no whole Stable Diffusion"):
+    with pytest.raises(UnknownFamily, match="is no model that is known here: give a Stable Diffusion 1 or"):
         worlds.load(path)
 
 
@@ -388,6 +411,6 @@ def test_a_card_may_say_more_than_is_known(tmp_path: Path) -> None:
     told = '[defaults]\nnegative_prompt = "ugly"\n' + families + "[cast]\ndate = 2026-11-21\n[figures]\npsnr = 27.5\n"
     (world / "card.toml").write_text(told)
     card = worlds.inspect(world).card
-    assert (card.size, card.defaults.negative, card.families[0].prompt) == (64, "ugly", "a cat")
+    assert (card.size, card.defaults.negative, card.subjects[0].prompt) == (64, "ugly", "a cat")
     assert card.figures == {"psnr": 27.5}
     assert json.loads(card.model_dump_json())["name"] == "world"

@@ -14,21 +14,25 @@ Name = Annotated[str, typer.Argument(help="`embedded`, a folder, a .safetensors 
 
 @app.callback()
 def worlds(context: typer.Context) -> None:
-    """List the worlds on this machine."""
+    """List the worlds on this machine, and what of the hub's cache is none here and why."""
     if context.invoked_subcommand is not None:
         return
-    from latentworld.worlds import listing
+    from latentworld.worlds import survey
 
     table = Table(box=None, header_style="bold", pad_edge=False)
-    for column in ("world", "pixels", "parameters", "MB", "student", "CLIP", "title"):
+    for column in ("world", "family", "pixels", "parameters", "MB", "student", "CLIP", "title"):
         table.add_column(column, justify="right" if column in ("pixels", "parameters", "MB") else "left")
-    found = listing()
+    found, refused = survey()
     for world in found:
         millions = f"{sum(world.parameters.values()) / 1e6:.1f} M"
         marks = ("yes" if world.student else "-", "yes" if world.clip else "-")
-        table.add_row(world.name, str(world.size), millions, f"{world.disk_mb:.0f}", *marks, world.card.title)
+        row = (world.name, world.family.title, str(world.size), millions, f"{world.disk_mb:.0f}", *marks)
+        table.add_row(*row, world.card.title)
+    console = Console()
     nothing = "no world on this machine yet: name a folder, a .safetensors file or a hub repository"
-    Console().print(table if found else nothing)
+    console.print(table if found else nothing)
+    for other in refused:
+        console.print(f"{other.name}: {other.why}", style="dim", markup=False, highlight=False, soft_wrap=True)
 
 
 @app.command()
@@ -41,7 +45,9 @@ def show(world: Name) -> None:
     table = Table(box=None, show_header=False, pad_edge=False)
     told = seen.card.defaults
     rows = {
-        "name": seen.name, "source": seen.source, "folder": str(seen.path), "pictures": f"{seen.size} x {seen.size}",
+        "name": seen.name, "family": seen.family.title, "source": seen.source, "folder": str(seen.path),
+        "pictures": f"{seen.size} x {seen.size}, other sizes in multiples of {seen.latent.multiple}",
+        "latents": "{} x {} x {}".format(*seen.latent.shape(seen.size, seen.size)),
         "prediction": seen.prediction, "on disk": f"{seen.disk_mb:.1f} MB",
         "parameters": ", ".join(f"{part} {count / 1e6:.1f} M" for part, count in seen.parameters.items()),
         "student": "yes" if seen.student else "no", "tiny VAE": "yes" if seen.tiny_vae else "no",

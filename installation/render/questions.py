@@ -33,6 +33,7 @@ from installation.studio import Studio
 from latentworld.arrays import Array
 from latentworld.errors import Cancelled, ControlError, LatentWorldError
 from latentworld.prompts import Mixture, Prompt
+from latentworld.worlds import LatentFormat
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -160,6 +161,7 @@ class Questions:
         steps = message.get("steps")
         asked = steps if isinstance(steps, int) and not isinstance(steps, bool) and steps > 0 else None
         decoder = self._observed(moment.studio, asked)
+        latent = decoder.latent
         size = message.get("size", 128)
         size = min(max(size, 16), 512) if isinstance(size, int) else 128
         start = moment.plane.latents(moment.unit[None], np.array([moment.radius]))
@@ -177,12 +179,12 @@ class Questions:
             kept.append(found.kept)
             clean, last = png(develop(decoder.paint(found.clean))[0], size), found.after.cpu()
             made.append({"time": found.time, "kept": found.kept, "noise": 1.0 - found.kept,
-                         "latent": png(seen(found.sample.cpu()), size), "clean": clean})  # fmt: skip
+                         "latent": png(seen(found.sample.cpu(), latent), size), "clean": clean})  # fmt: skip
         for step, share in zip(made, kept, strict=True):
-            step["noised"] = png(seen(share**0.5 * last + (1.0 - share) ** 0.5 * noise), size)
+            step["noised"] = png(seen(share**0.5 * last + (1.0 - share) ** 0.5 * noise, latent), size)
         alpha, beta, _ = moment.plane.chart(moment.unit)
         return {"index": moment.index, "alpha": float(alpha), "beta": float(beta), "steps": made,
-                "latent0": png(seen(last), size), "picture": png(develop(decoder.paint(last))[0], size),
+                "latent0": png(seen(last, latent), size), "picture": png(develop(decoder.paint(last))[0], size),
                 "texts": [list(part) for part in moment.prompt.toward]}  # fmt: skip
 
     def _observed(self, studio: Studio, steps: int | None) -> Diffusion:
@@ -226,14 +228,10 @@ def routed(texts: Sequence[str], pooled: Mapping[str, Array], mixture: Mixture, 
     }
 
 
-def seen(latent: Tensor) -> NDArray[np.uint8]:
-    """A latent [1, C, H, W] as a picture uint8[h, w, 3]: three channels as colours, the fourth as their brightness, two
-    standard deviations either way; enlarged so that its elements are seen as what they are."""
-    values = latent[0].float().numpy()
-    colours = values[:3] if len(values) >= 3 else np.repeat(values[:1], 3, axis=0)
-    brightness = values[3] if len(values) > 3 else 0.0
-    levels = np.rint((0.5 + (colours + 0.3 * brightness) / 4.4) * 255).clip(0, 255).astype(np.uint8)
-    levels = levels.transpose(1, 2, 0)
+def seen(sample: Tensor, latent: LatentFormat) -> NDArray[np.uint8]:
+    """A latent [1, C, H, W] as a picture uint8[h, w, 3] in its family's colours, enlarged so that its elements are seen
+    as what they are."""
+    levels = np.rint(latent.glance(sample[0].float().numpy()) * 255).astype(np.uint8)
     return np.repeat(np.repeat(levels, PATCH, axis=0), PATCH, axis=1)
 
 

@@ -110,14 +110,14 @@ def _table(value: object) -> Mapping[str, Any]:
 
 
 def _card(world: str) -> dict[str, Value | None]:
-    from latentworld.worlds import card as cards
     from latentworld.worlds import locate
+    from latentworld.worlds.find import at
 
     try:
         path = locate(world)
-        if not isinstance(path, Path) or not path.is_dir():
+        if not isinstance(path, Path):
             return {}
-        told = cards.read(path, path.name, cards.facts(path)).defaults
+        told = at(path, world, str(path)).card.defaults
     except (WorldError, OSError):
         return {}
     return {

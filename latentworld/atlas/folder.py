@@ -25,6 +25,7 @@ from latentworld.atlas.types import Atlas, Rendered, Thumbs
 from latentworld.disk import writing
 from latentworld.errors import AtlasDamaged, AtlasError, AtlasMismatch, OutputExists
 from latentworld.plane import Plane
+from latentworld.worlds.families import LatentFormat, sd1
 
 if TYPE_CHECKING:
     from latentworld.vision import Eye
@@ -233,13 +234,13 @@ def _look_at_all(store: Store, imported: Imported, eye: Eye, thumb: int) -> None
     store.finish()
 
 
-def stand_in(size: tuple[int, int], norm: Any = "sphere") -> Plane:
-    """A plane for pictures whose latents are not known: orthogonal vertices of the typical norm sqrt(d).
+def stand_in(size: tuple[int, int], norm: Any = "sphere", latent: LatentFormat = sd1.LATENT) -> Plane:
+    """A plane for pictures of size (height, width) whose latents are not known: orthogonal vertices of the typical norm
+    sqrt(d).
 
-    Random latents are nearly that; only distances are to be taken from it. Latents have 4 channels of an eighth of the
-    picture's size (height, width).
+    Random latents are nearly that; only distances are to be taken from it. Latents are those of the write-up's model.
     """
-    shape = (4, max(1, size[0] // 8), max(1, size[1] // 8))
+    shape = latent.shape(max(latent.cell, size[0]), max(latent.cell, size[1]))
     vertices = np.zeros((3, math.prod(shape)))
     vertices[range(3), range(3)] = math.sqrt(math.prod(shape))
     return Plane(vertices.reshape(3, *shape), norm if norm in ("sphere", "global", "raw") else "sphere")

@@ -36,6 +36,7 @@ if TYPE_CHECKING:
     from torch import Tensor
 
 
+SHAPE = (4, 16, 16)  # of the latents that span its plane: any would do, for only their span is looked at
 SHELL = np.sqrt(3.0)  # world units: the typical norm of a sample of N(0, I_3)
 RANGE = 16.0  # x_0 is written into a pixel as 1/2 + x_0 / RANGE; |x_0| <= 4 at three times the shell and sigma = .5
 

@@ -16,7 +16,8 @@ from latentworld.decoding.samplers import SAMPLERS
 from latentworld.decoding.settings import DecoderSettings
 from latentworld.errors import DecodeError, OutOfMemory, PresetError
 from latentworld.plane import Plane
-from latentworld.prompts import Prompt, Texts
+from latentworld.prompts import Conditioning, Prompt, Texts
+from latentworld.worlds.families.family import LatentFormat
 
 Build = Callable[[str, nn.Module, tuple[Tensor, ...], str], engines.Run]
 
@@ -50,9 +51,16 @@ class Diffusion:
         self.recipe = networks.recipe(settings)
         name = settings.sampler or self.recipe.sampler
         self._sampler = SAMPLERS[name]
-        self.scheduler = self._sampler.schedule(self.recipe.schedule)  # of its own: schedulers keep state
+        self._family = world.family
+        # of its own: schedulers keep state
+        self.scheduler = world.family.scheduler(self.recipe.schedule, name)
         self.profile: Profile = of_torch(
-            settings, world.device, world=world.digest, variant=self.recipe.variant, sampler=name
+            settings,
+            world.device,
+            world=world.digest,
+            variant=self.recipe.variant,
+            sampler=name,
+            family=world.family.name,
         )
         self._networks, self._build = networks, build
         self._device, self._dtype = world.device, world.dtype
@@ -73,14 +81,19 @@ class Diffusion:
     def _decode(self, latents: Tensor, prompt: Prompt, watch: Watch | None) -> Tensor:
         batch, steps = self.settings.batch, self.settings.steps
         progress = Progress(watch, -(-len(latents) // batch) * steps)
-        text = self.texts(prompt, guided=self.settings.is_guided)
-        made = batches.in_batches(latents, batch, lambda piece: self._picture(piece, text, progress))
+        conditioning = self._conditioning(prompt)
+        made = batches.in_batches(latents, batch, lambda piece: self._picture(piece, conditioning, progress))
         return torch.empty(0, 3, *self.size) if made is None else made
 
     @property
     def texts(self) -> Texts:
         """Where the world's texts are encoded, one for all its decoders."""
         return self._networks.texts
+
+    @property
+    def latent(self) -> LatentFormat:
+        """What its latents are."""
+        return self._networks.world.latent
 
     @property
     def warm(self) -> bool:
@@ -110,11 +123,11 @@ class Diffusion:
         if not self._sampler.moments:
             raise DecodeError(f"the sampler {self.profile.sampler!r} does not say what it predicts: watch 'ddim'")
         scheduler = self.scheduler
-        scheduler.set_timesteps(self.settings.steps)
-        text = self.texts(prompt, guided=self.settings.is_guided)
+        self._family.begin(scheduler, self.settings.steps, self.shape)
+        conditioning = self._conditioning(prompt)
         sample: Tensor = latents.float().to(self._device) * scheduler.init_noise_sigma
         for time in scheduler.timesteps:
-            stepped = scheduler.step(self._predict(sample, time, text), time, sample, eta=0.0)
+            stepped = scheduler.step(self._predict(sample, time, conditioning), time, sample, eta=0.0)
             kept = float(scheduler.alphas_cumprod[int(time)])
             yield Moment(int(time), kept, sample, stepped.pred_original_sample, stepped.prev_sample)
             sample = stepped.prev_sample
@@ -126,33 +139,45 @@ class Diffusion:
             self._paint = self._build(self.settings.engine, self.recipe.vae, (sample,), f"{self.recipe.key}/vae")
         return self._paint(sample).float().cpu().contiguous()
 
-    def _picture(self, start: Tensor, text: Tensor, progress: Progress) -> Tensor:
-        return self.paint(self._sample(start.to(self._device), text, progress))
+    def _conditioning(self, prompt: Prompt) -> Conditioning:
+        """What the denoiser is given of a prompt, and of the guidance weight where its family is told it."""
+        read = self.texts(prompt, guided=self._is_guided)
+        if self._family.guidance == "classifier-free":
+            return read
+        return *read, torch.tensor([self.settings.guidance], device=self._device, dtype=self._dtype)
 
-    def _sample(self, start: Tensor, text: Tensor, progress: Progress) -> Tensor:
+    @property
+    def _is_guided(self) -> bool:
+        return self._family.guides(self.settings.guidance)
+
+    def _picture(self, start: Tensor, conditioning: Conditioning, progress: Progress) -> Tensor:
+        return self.paint(self._sample(start.to(self._device), conditioning, progress))
+
+    def _sample(self, start: Tensor, conditioning: Conditioning, progress: Progress) -> Tensor:
         """x_T to x_0, both `[b, C, H, W]` float32: cast for the UNet only, never between steps."""
         scheduler, step = self.scheduler, self._sampler.step
-        scheduler.set_timesteps(self.settings.steps)  # on the CPU: coefficients are found without waiting for a device
+        # times stay on the CPU: coefficients are looked up without waiting for the device
+        self._family.begin(scheduler, self.settings.steps, self.shape)
         sample: Tensor = start * scheduler.init_noise_sigma
         for time in scheduler.timesteps:
-            sample = step(scheduler, self._predict(sample, time, text), time, sample, start)
+            sample = step(scheduler, self._predict(sample, time, conditioning), time, sample, start)
             progress.step()
         return sample
 
-    def _predict(self, sample: Tensor, time: Tensor, text: Tensor) -> Tensor:
-        """The UNet's word on a sample `[b, C, H, W]`, guidance included, float32."""
+    def _predict(self, sample: Tensor, time: Tensor, conditioning: Conditioning) -> Tensor:
+        """The denoiser's word on a sample `[b, C, H, W]`, guidance included, float32."""
         rows = self.scheduler.scale_model_input(sample, time).to(self._dtype)
-        prediction = self._unet(rows, time.reshape(1).to(self._device), text).float()
-        if not self.settings.is_guided:
+        prediction = self._denoised(rows, time.reshape(1).to(self._device), *conditioning).float()
+        if not self._is_guided:
             return prediction
         against, towards = prediction.chunk(2)
         return against + self.settings.guidance * (towards - against)
 
-    def _unet(self, sample: Tensor, time: Tensor, text: Tensor) -> Tensor:
+    def _denoised(self, *inputs: Tensor) -> Tensor:
+        """Sample `[b, C, H, W]`, time `[1]` and conditioning to predictions `[rows x b, C, H, W]`."""
         if self._denoise is None:
-            example = (sample, time, text)
-            self._denoise = self._build(self.settings.engine, self.recipe.unet, example, self.recipe.key)
-        return self._denoise(sample, time, text)
+            self._denoise = self._build(self.settings.engine, self.recipe.unet, inputs, self.recipe.key)
+        return self._denoise(*inputs)
 
     def _halve(self, error: BaseException) -> None:
         batch = self.settings.batch

@@ -16,7 +16,7 @@ class Networks:
 
     def __init__(self, world: World) -> None:
         self.world = world
-        self.texts = Encoder(world.tokenizer, world.text_encoder)
+        self.texts = Encoder(world.text)
         self._made: dict[tuple[str | None, ...], Recipe] = {}
         self._lock = Lock()  # builders work beside the loop
 
@@ -32,7 +32,7 @@ class Networks:
 
     def size(self, settings: DecoderSettings) -> tuple[int, int]:
         """Height, width of the pictures. Raises PresetError for sides that this world's networks cannot make."""
-        unit = self.world.factor * 2 ** int(self.world.unet.num_upsamplers)
+        unit = self.world.latent.multiple
         if any(side < unit or side % unit for side in settings.size):
             told = f"{settings.size[1]}x{settings.size[0]}"
             raise PresetError(f"size = {told}: this world makes pictures in multiples of {unit} pixels")
@@ -40,5 +40,4 @@ class Networks:
 
     def shape(self, settings: DecoderSettings) -> tuple[int, int, int]:
         """Latent C, H, W. Errors as `size`."""
-        height, width = self.size(settings)
-        return (self.world.shape[0], height // self.world.factor, width // self.world.factor)
+        return self.world.latent.shape(*self.size(settings))

@@ -7,15 +7,16 @@ import hashlib
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from latentworld.decoding.lora import fused
-from latentworld.decoding.modules import Denoiser, Painter, guidance_embedding
 from latentworld.decoding.settings import DecoderSettings
 from latentworld.errors import PresetError, WorldMismatch
-from latentworld.worlds import World
+from latentworld.worlds import World, parts
 from latentworld.worlds.files import digest, weights
-from latentworld.worlds.load import load_tiny_vae
+
+if TYPE_CHECKING:
+    from torch import nn
 
 LCM_WEIGHT = 7.5  # what LCM's authors use where the UNet is told a guidance weight (guidance_scale 8.5)
 
@@ -29,8 +30,8 @@ class Recipe:
     """
 
     variant: str
-    unet: Denoiser
-    vae: Painter
+    unet: nn.Module
+    vae: nn.Module
     schedule: Mapping[str, Any]
     sampler: str
     key: str
@@ -43,10 +44,10 @@ def faithful(world: World, settings: DecoderSettings) -> Recipe:
     is_plain = settings.variant == "plain"
     return Recipe(
         variant=settings.variant,
-        unet=Denoiser(world.unet, lean=not is_plain),
-        vae=Painter(world.vae),
+        unet=world.family.denoiser(world.denoiser, lean=not is_plain),
+        vae=world.family.painter(world.vae, world.latent),
         schedule=world.scheduler.config,
-        sampler="ddim",
+        sampler=world.family.sampler,
         key=f"{world.digest}/faithful" + ("/plain" if is_plain else ""),
     )
 
@@ -56,12 +57,10 @@ def scout(world: World, settings: DecoderSettings) -> Recipe:
     where the world has no such networks."""
     found = _denoiser(world, settings)
     vae, coder, key = _painter(world, settings.tiny_vae, found.key)
-    width = found.unet.config.get("time_cond_proj_dim")
-    weight = None if width is None else guidance_embedding(LCM_WEIGHT, width).to(world.device, world.dtype)
     return Recipe(
         variant=f"{found.name}{found.mark}/{coder}",
-        unet=Denoiser(found.unet, weight),
-        vae=Painter(vae),
+        unet=world.family.denoiser(found.network, told_guidance=LCM_WEIGHT),
+        vae=world.family.painter(vae, world.latent_of(vae)),
         schedule=found.schedule,
         sampler=found.sampler,
         key=f"{key}/scout/{found.name}/{coder.partition('@')[0]}",
@@ -70,10 +69,10 @@ def scout(world: World, settings: DecoderSettings) -> Recipe:
 
 @dataclass(frozen=True, eq=False)
 class _Found:
-    """A scout's UNet and what it was made for; mark: the digest of what is not the world's own."""
+    """A scout's network and what it was made for; mark: the digest of what is not the world's own."""
 
     name: str
-    unet: Any
+    network: Any
     schedule: Any
     sampler: str
     key: str
@@ -86,17 +85,17 @@ def _denoiser(world: World, settings: DecoderSettings) -> _Found:
         if settings.lora is None:
             raise WorldMismatch("a scout with a LoRA needs its file: give decoder.scout_lora")
         lora = Path(settings.lora)
-        unet = fused(copy.deepcopy(world.unet), lora)
+        network = fused(copy.deepcopy(world.denoiser), lora)
         mark = f"@{digest([lora], lora.parent)}"
-        return _Found("lora", unet, world.scheduler.config, "lcm", _mixed(world.digest, lora), mark)
+        return _Found("lora", network, world.scheduler.config, "lcm", _mixed(world.digest, lora), mark)
     if name == "student":
         if world.student is None:
             raise WorldMismatch(f"world {world.name!r} has no student: leave decoder.variant out")
         own = world.student.scheduler
-        sampler = "lcm" if type(own).__name__ == "LCMScheduler" else "ddim"
-        return _Found("student", world.student.unet, own.config, sampler, world.digest)
+        sampler = "lcm" if type(own).__name__ == "LCMScheduler" else world.family.sampler
+        return _Found("student", world.student.denoiser, own.config, sampler, world.digest)
     if name == "lcm":
-        return _Found("lcm", world.unet, world.scheduler.config, "lcm", world.digest)
+        return _Found("lcm", world.denoiser, world.scheduler.config, "lcm", world.digest)
     raise PresetError(f"variant = {name!r} of the scout: use one of student, lcm, lora, or leave it out")
 
 
@@ -105,7 +104,7 @@ def _painter(world: World, tiny_vae: str | None, key: str) -> tuple[Any, str, st
     if tiny_vae is not None:
         folder = Path(tiny_vae)
         files = weights(folder)
-        vae = load_tiny_vae(folder, world.dtype).to(world.device).eval().requires_grad_(False)
+        vae = parts.tiny_vae(folder, world.dtype).to(world.device).eval().requires_grad_(False)
         return vae, f"tiny@{digest(files, folder)}", _mixed(key, *files)
     return (world.vae, "full", key) if world.tiny_vae is None else (world.tiny_vae, "tiny", key)
 

@@ -1,4 +1,4 @@
-"""Samplers by name: how a schedule is made of a world's, and how one denoising step is taken along it.
+"""Samplers by name: how one denoising step is taken along a schedule that the world's family made.
 
 A sampler is one entry of `SAMPLERS`. Nothing else in the house knows their names: settings and presets are checked
 against this table, decoders look their step up in it, and a profile says which one made a picture.
@@ -24,11 +24,9 @@ Step = Callable[[Any, "Tensor", "Tensor", "Tensor", "Tensor"], "Tensor"]
 
 @dataclass(frozen=True)
 class Sampler:
-    """schedule: from the config of a world's scheduler to a new scheduler (they keep state: one a decoder); step: from
-    one sample to the next; moments: whether the scheduler's step also says which clean latent it predicts, so that a
-    denoising can be shown step by step."""
+    """step: from one sample to the next; moments: whether the scheduler's step also says which clean latent it
+    predicts, so that a denoising can be shown step by step. Its scheduler is made by the world's family."""
 
-    schedule: Callable[[Mapping[str, Any]], Any]
     step: Step
     moments: bool = False
 
@@ -74,21 +72,9 @@ def noise_of(start: Tensor, index: int) -> Tensor:
     return noise.view_as(start)
 
 
-def _ddim_schedule(config: Mapping[str, Any]) -> Any:
-    from latentworld.worlds.load import scheduler_from
-
-    return scheduler_from(dict(config))
-
-
-def _lcm_schedule(config: Mapping[str, Any]) -> Any:
-    from latentworld.worlds.load import scheduler_from
-
-    return scheduler_from(dict(config), lcm=True)
-
-
 SAMPLERS: Mapping[str, Sampler] = MappingProxyType(
     {
-        "ddim": Sampler(_ddim_schedule, ddim, moments=True),
-        "lcm": Sampler(_lcm_schedule, lcm),
+        "ddim": Sampler(ddim, moments=True),
+        "lcm": Sampler(lcm),
     }
 )

@@ -31,7 +31,9 @@ _RECORDED = {"steps": int, "guidance": float, "batch": int, "sampler": str, "var
 
 
 class DecoderSpec(BaseModel):
-    """How latents become pictures; the world's card says what absent steps, guidance and sizes are."""
+    """How latents become pictures; the world's card says what absent steps, guidance and sizes are. Pictures' sides are
+    multiples of what the world's family makes them of (64 pixels for Stable Diffusion), which is checked when it is
+    known."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
 
@@ -45,8 +47,8 @@ class DecoderSpec(BaseModel):
     device: Device = "auto"
     dtype: Literal["auto", "float32", "float16", "bfloat16"] = "auto"
     engine: Literal["auto", "eager", "openvino", "compile", "graphs"] = "auto"
-    height: Annotated[int, Field(ge=8, multiple_of=8)] | None = None
-    width: Annotated[int, Field(ge=8, multiple_of=8)] | None = None
+    height: Annotated[int, Field(ge=8, multiple_of=2)] | None = None
+    width: Annotated[int, Field(ge=8, multiple_of=2)] | None = None
 
     def saying(self, settings: DecoderSettings) -> DecoderSpec:
         """The section that resolves to these settings; what it says of decoders of another kind stays."""

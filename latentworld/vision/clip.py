@@ -17,7 +17,7 @@ from latentworld.decoding import batches, engines
 from latentworld.errors import DecodeError, WorldDamaged, WorldMismatch
 from latentworld.vision.eye import Classifier
 from latentworld.worlds import HubRef, fetch, files, locate
-from latentworld.worlds.load import quiet
+from latentworld.worlds.parts import quiet, tokenizer
 
 OPENAI_MEAN = (0.48145466, 0.4578275, 0.40821073)  # the processor's own defaults
 OPENAI_STD = (0.26862954, 0.26130258, 0.27577711)
@@ -120,8 +120,6 @@ class ClipEye:
 
     def labels(self, words: Sequence[str]) -> Classifier:
         """A zero-shot classifier: features `[n, F]` -> probabilities `[n, len(words)]` over these texts."""
-        from latentworld.worlds.load import tokenizer
-
         read = tokenizer(self._folder)
         limit = self._clip.config.text_config.max_position_embeddings
         tokens = read(list(words), padding="max_length", max_length=limit, truncation=True, return_tensors="pt")

@@ -7,15 +7,22 @@ world = worlds.load("embedded")
 """
 
 from latentworld.worlds.card import Card, Defaults
-from latentworld.worlds.load import Student, World, load
-from latentworld.worlds.locate import EMBEDDED, HubRef, fetch, locate, resolve
-from latentworld.worlds.look import Summary, inspect, listing
+from latentworld.worlds.families import Family, LatentFormat
+from latentworld.worlds.find import resolve
+from latentworld.worlds.hub import fetch
+from latentworld.worlds.load import load
+from latentworld.worlds.locate import EMBEDDED, HubRef, locate
+from latentworld.worlds.look import Refused, Summary, inspect, listing, survey
+from latentworld.worlds.world import Student, World
 
 __all__ = [
     "EMBEDDED",
     "Card",
     "Defaults",
+    "Family",
     "HubRef",
+    "LatentFormat",
+    "Refused",
     "Student",
     "Summary",
     "World",
@@ -25,4 +32,5 @@ __all__ = [
     "load",
     "locate",
     "resolve",
+    "survey",
 ]

@@ -4,18 +4,16 @@ from __future__ import annotations
 
 import json
 import tomllib
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
-from pydantic import AliasChoices, BaseModel, ConfigDict, Field, ValidationError
+from pydantic import AliasChoices, BaseModel, ConfigDict, Field, FiniteFloat, ValidationError
 
 from latentworld.errors import WorldDamaged
 
-Prediction = Literal["epsilon", "v_prediction", "sample"]
 NEUTRAL = "High quality picture, 4k, detailed"
 NEUTRAL_NEGATIVE = "blurry, ugly, stock photo"
-
-
 NEGATIVE = AliasChoices("negative", "negative_prompt")
 
 
@@ -30,12 +28,23 @@ class Defaults(BaseModel):
     scout_steps: int = Field(default=4, ge=1)
 
 
-class Family(BaseModel):
+DEFAULTS = Defaults()
+
+
+class Subject(BaseModel):
     """A kind of picture the world knows, and words that call for it."""
 
     model_config = ConfigDict(frozen=True)
     name: str
     prompt: str
+
+
+class Colours(BaseModel):
+    """How this world's latents look at a glance, where its VAE is not its family's: see `LatentFormat`."""
+
+    model_config = ConfigDict(frozen=True)
+    factors: tuple[tuple[FiniteFloat, FiniteFloat, FiniteFloat], ...]
+    bias: tuple[FiniteFloat, FiniteFloat, FiniteFloat] = (0.0, 0.0, 0.0)
 
 
 class Card(BaseModel):
@@ -45,48 +54,50 @@ class Card(BaseModel):
     name: str
     title: str = ""
     description: str = ""
-    size: int = Field(ge=8, multiple_of=8, description="picture height and width in pixels")
-    prediction: Prediction = "epsilon"
+    size: int = Field(ge=1, description="picture height and width in pixels")
+    prediction: str = "epsilon"
     clip: str | None = Field(default=None, description="CLIP folder or hub name; the world's own clip/ when absent")
     defaults: Defaults = Field(default_factory=Defaults)
-    families: tuple[Family, ...] = ()
+    subjects: tuple[Subject, ...] = Field(default=(), validation_alias=AliasChoices("subjects", "families"))
+    colours: Colours | None = None
     figures: dict[str, Any] = Field(default={}, description="what the judging command measured")
 
 
-def read(folder: Path, name: str, facts: dict[str, Any]) -> Card:
-    """The card in `folder`, its gaps filled with `facts` from the configs; WorldDamaged when it cannot be read."""
-    path = folder / "card.toml" if folder.is_dir() else folder.with_suffix(".toml")
-    told: dict[str, Any] = {}
-    if path.is_file():
+def beside(path: Path) -> Path:
+    """Where the card of a world lies: in its folder, or beside its file under the same name."""
+    return path / "card.toml" if path.is_dir() else path.with_suffix(".toml")
+
+
+def read(path: Path, given: Mapping[str, Any]) -> Card:
+    """The card of the world at `path`, over what is `given` by the model itself. Raises WorldDamaged."""
+    file = beside(path)
+    content: dict[str, Any] = {}
+    if file.is_file():
         try:
-            told = tomllib.loads(path.read_text(encoding="utf-8"))
+            content = tomllib.loads(file.read_text(encoding="utf-8"))
         except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-            raise WorldDamaged(f"{path} is no TOML ({error}): mend it, or remove it to use plain defaults") from error
+            raise WorldDamaged(f"{file} is no TOML ({error}): mend it, or remove it to use plain defaults") from error
+    merged = dict(given) | content
+    if isinstance(content.get("defaults"), dict):
+        mine = content["defaults"]
+        named = {"negative" if key in ("negative", "negative_prompt") else key: value for key, value in mine.items()}
+        merged["defaults"] = dict(given.get("defaults", {})) | named
     try:
-        return Card(**({"name": name} | facts | told))
+        return Card(**merged)
     except ValidationError as error:
         first = error.errors()[0]
         where = ".".join(map(str, first["loc"]))
-        raise WorldDamaged(f"{path}: {where}: {first['msg']}; mend that entry of the card") from error
-
-
-def facts(folder: Path) -> dict[str, Any]:
-    """What the configs of a diffusers folder say: picture size in pixels and prediction type."""
-    unet = read_json(folder / "unet" / "config.json")
-    vae = read_json(folder / "vae" / "config.json")
-    scheduler = read_json(folder / "scheduler" / "scheduler_config.json")
-    side = unet.get("sample_size") or 64
-    side = side if isinstance(side, int) else side[0]
-    factor = 2 ** (len(vae.get("block_out_channels") or [1] * 4) - 1)
-    return {"size": side * factor, "prediction": scheduler.get("prediction_type", "epsilon")}
+        raise WorldDamaged(f"{file}: {where}: {first['msg']}; mend that entry of the card") from error
 
 
 def read_json(path: Path) -> dict[str, Any]:
     """A JSON file of a world; WorldDamaged names it when it is missing or broken."""
     try:
-        content: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+        content = json.loads(path.read_text(encoding="utf-8"))
     except FileNotFoundError as error:
         raise WorldDamaged(f"{path} is missing: copy or download the world again") from error
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, RecursionError) as error:
         raise WorldDamaged(f"{path} cannot be read ({error}): copy or download the world again") from error
+    if not isinstance(content, dict):
+        raise WorldDamaged(f"{path} is no JSON object: copy or download the world again")
     return content

@@ -5,14 +5,14 @@ from __future__ import annotations
 import hashlib
 import json
 import math
-from collections.abc import Iterator
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
 from latentworld.errors import UnsafeWeights, WorldDamaged
-from latentworld.worlds.locate import PARTS, PICKLED
+from latentworld.worlds.locate import PICKLED
 
-OPTIONAL = ("student/unet", "student/scheduler", "tiny_vae")
+TEXTS = (".json", ".txt")  # suffixes of a part's small files that pictures depend on
 
 
 def weights(part: Path) -> list[Path]:
@@ -40,6 +40,11 @@ def variant(files: list[Path]) -> str | None:
 
 def header(path: Path) -> dict[str, Any]:
     """Names, types and shapes in a safetensors file; WorldDamaged when it is missing, cut short or something else."""
+    return header_and_metadata(path)[0]
+
+
+def header_and_metadata(path: Path) -> tuple[dict[str, Any], dict[str, str]]:
+    """A safetensors file's header, and what it says of itself beside. Raises WorldDamaged."""
     remedy = "copy or download the world again"
     try:
         size = path.stat().st_size
@@ -48,15 +53,16 @@ def header(path: Path) -> dict[str, Any]:
             if not 2 <= length <= min(size - 8, 100_000_000):
                 raise ValueError("no safetensors header")
             content: dict[str, Any] = json.loads(file.read(length))
-        content.pop("__metadata__", None)
+        metadata = {str(key): str(value) for key, value in (content.pop("__metadata__", None) or {}).items()}
         end = max((entry["data_offsets"][1] for entry in content.values()), default=0)
+        whole = size == 8 + length + end and all(isinstance(entry["shape"], list) for entry in content.values())
     except OSError as error:
         raise WorldDamaged(f"{path} cannot be read ({error.strerror}): {remedy}") from error
-    except (ValueError, KeyError, TypeError, AttributeError) as error:
+    except (ValueError, KeyError, IndexError, TypeError, AttributeError, RecursionError) as error:
         raise WorldDamaged(f"{path} is damaged ({error}): {remedy}") from error
-    if size != 8 + length + end:
+    if not whole:
         raise WorldDamaged(f"{path} is damaged ({size} bytes instead of {8 + length + end}): {remedy}")
-    return content
+    return content, metadata
 
 
 def parameters(part: Path) -> int:
@@ -64,23 +70,19 @@ def parameters(part: Path) -> int:
     return sum(math.prod(entry["shape"]) for file in weights(part) for entry in header(file).values())
 
 
-def parts(folder: Path) -> Iterator[Path]:
-    """The parts of a diffusers folder that pictures depend on; WorldDamaged when a required one is missing."""
-    for name in PARTS:
+def used(folder: Path, parts: Iterable[tuple[str, bool]]) -> list[Path]:
+    """Every file of these parts (name, whether it holds weights) that pictures depend on, in a fixed order.
+
+    Raises WorldDamaged where a part is missing or has no weights, UnsafeWeights where they are pickled.
+    """
+    named, found = list(parts), []
+    for name, weighted in named:
         part = folder / name
         if not part.is_dir():
-            raise WorldDamaged(f"{part} is missing: a world needs {', '.join(PARTS)}; copy or download it again")
-        yield part
-    yield from (folder / name for name in OPTIONAL if (folder / name).is_dir())
-
-
-def used(folder: Path) -> list[Path]:
-    """Every file that pictures depend on, in a fixed order."""
-    texts = (".json", ".txt")
-    found = []
-    for part in parts(folder):
-        found += [file for file in sorted(part.iterdir()) if file.suffix in texts]
-        if part.name not in ("tokenizer", "scheduler"):
+            wanted = ", ".join(other for other, _ in named if "/" not in other)
+            raise WorldDamaged(f"{part} is missing: a world needs {wanted}; copy or download it again")
+        found += [file for file in sorted(part.iterdir()) if file.suffix in TEXTS]
+        if weighted:
             found += weights(part)
     return found
 

@@ -1,218 +1,98 @@
-"""Loading a world: its parts with their own classes, not through the pipeline, which would import far more."""
+"""Loading a world: the parts that its family names, on one device, at rest."""
 
 from __future__ import annotations
 
-import contextlib
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass, replace
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from latentworld.errors import LatentWorldError, WorldDamaged
-from latentworld.worlds import card as cards
-from latentworld.worlds import files
-from latentworld.worlds.card import Card
-from latentworld.worlds.locate import resolve
+from latentworld.errors import WorldDamaged
+from latentworld.worlds import files, parts
+from latentworld.worlds.find import Found, find
+from latentworld.worlds.layout import Checkpoint
+from latentworld.worlds.look import used
+from latentworld.worlds.world import Student, World
 
 if TYPE_CHECKING:
     import torch
 
 
-@dataclass(frozen=True, eq=False)
-class Student:
-    """A few-step UNet distilled from the world's own, with the scheduler it was made for; it needs no guidance."""
-
-    unet: Any
-    scheduler: Any
-
-
-@dataclass(frozen=True, eq=False)
-class World:
-    """A loaded model bundle. `digest` hashes every file that pictures depend on; `source` says where it came from."""
-
-    name: str
-    source: str
-    card: Card
-    unet: Any
-    vae: Any
-    text_encoder: Any
-    tokenizer: Any
-    scheduler: Any
-    student: Student | None
-    tiny_vae: Any | None
-    clip: Path | str | None
-    digest: str
-    device: torch.device
-    dtype: torch.dtype
-
-    @property
-    def shape(self) -> tuple[int, int, int]:
-        """Latent channels, height, width at the card's size."""
-        side = self.card.size // self.factor
-        return (int(self.unet.config.in_channels), side, side)
-
-    @property
-    def factor(self) -> int:
-        """Pixels per latent element along one side."""
-        return int(2 ** (len(self.vae.config.block_out_channels) - 1))
-
-
 def load(name: str | Path = "embedded", device: str = "cpu", dtype: str = "float32") -> World:
     """Load a world by name, folder, file or hub name (see `locate`).
 
-    Raises WorldMissing, WorldDamaged (naming the file) or UnsafeWeights.
+    Raises WorldMissing, WorldDamaged (naming the file), UnsafeWeights; UnknownFamily, which says what the model is
+    instead; WorldMismatch where its parts do not fit each other.
     """
     import torch
 
-    kind = getattr(torch, dtype)
-    path, source = resolve(name)
-    with quiet():
-        if path.is_file():
-            from latentworld.worlds import single_file
-
-            world = single_file.load(path, source, kind)
-        else:
-            world = _load_folder(str(name), path, source, kind)
-    place = torch.device(device)
-    student = None if world.student is None else world.student.unet
-    for model in (world.unet, world.vae, world.text_encoder, world.tiny_vae, student):
-        if model is not None:
-            model.to(place).eval().requires_grad_(False)
-    return replace(world, device=place)
+    found, kind, place = find(name), getattr(torch, dtype), torch.device(device)
+    with parts.quiet():
+        if isinstance(found.layout, Checkpoint):
+            return _load_checkpoint(found, found.layout, kind, place)
+        return _load_folder(found, kind, place)
 
 
-def _load_folder(name: str, path: Path, source: str, dtype: torch.dtype) -> World:
-    import torch
-    from diffusers.models.unets.unet_2d_condition import UNet2DConditionModel
+def _load_checkpoint(found: Found, seen: Checkpoint, dtype: torch.dtype, device: torch.device) -> World:
+    reader = found.family.checkpoint
+    assert reader is not None  # it claimed the file
+    loaded = reader.load(seen, found.facts, dtype)
+    digest = f"{files.digest([found.path], found.path.parent)}-{found.card.prediction}-{found.card.size}"
+    return _assembled(found, found.path.stem, _at_rest(loaded, device), None, None, digest, dtype, device)
 
-    used = files.used(path)
-    card = cards.read(path, path.name, cards.facts(path))
+
+def _load_folder(found: Found, dtype: torch.dtype, device: torch.device) -> World:
+    family, path = found.family, found.path
+    hashed = used(found)
+    loaded = {part.name: part.load(path / part.name, dtype) for part in family.parts}
+    digest = files.digest(hashed, path)
+    student, tiny = path / "student", path / "tiny_vae"
+    more: dict[str, Any] = {"tiny": parts.tiny_vae(tiny, dtype)} if tiny.is_dir() else {}
+    if student.is_dir():
+        for part in (student / family.network, student / "scheduler"):
+            if not part.is_dir():
+                raise WorldDamaged(
+                    f"{part} is missing: remove {student} to do without a student, or copy the world again"
+                )
+        loader = next(part.load for part in family.parts if part.name == family.network)
+        more["student"] = loader(student / family.network, dtype)
+    more = _at_rest(more, device)
+    pupil = None
+    if "student" in more:
+        config = parts.scheduler_config(student / "scheduler")
+        sampler = "lcm" if config.get("_class_name") == "LCMScheduler" else family.sampler
+        pupil = Student(more["student"], family.scheduler(config, sampler))
+    return _assembled(found, found.name, _at_rest(loaded, device), pupil, more.get("tiny"), digest, dtype, device)
+
+
+def _at_rest(loaded: Mapping[str, Any], device: torch.device) -> dict[str, Any]:
+    """The parts, their networks on the device, not to be trained."""
+    from torch import nn
+
+    for part in loaded.values():
+        if isinstance(part, nn.Module):
+            part.to(device).eval().requires_grad_(False)
+    return dict(loaded)
+
+
+def _assembled(
+    found: Found, name: str, loaded: Mapping[str, Any], student: Student | None, tiny_vae: Any | None, digest: str,
+    dtype: torch.dtype, device: torch.device,
+) -> World:  # fmt: skip
+    family, clip = found.family, found.path / "clip"
     return World(
         name=name,
-        source=source,
-        card=card,
-        unet=module(UNet2DConditionModel, path / "unet", dtype),
-        vae=module(_autoencoder(path / "vae"), path / "vae", dtype),
-        text_encoder=text_encoder(path / "text_encoder", dtype),
-        tokenizer=tokenizer(path / "tokenizer"),
-        scheduler=scheduler(path / "scheduler", lcm=False),
-        student=_student(path / "student", UNet2DConditionModel, dtype),
-        tiny_vae=load_tiny_vae(path / "tiny_vae", dtype) if (path / "tiny_vae").is_dir() else None,
-        clip=path / "clip" if (path / "clip").is_dir() else card.clip,
-        digest=files.digest(used, path),
-        device=torch.device("cpu"),
+        source=found.source,
+        family=family,
+        card=found.card,
+        latent=found.facts.latent,
+        denoiser=loaded[family.network],
+        vae=loaded["vae"],
+        text=family.text(loaded),
+        scheduler=family.scheduler(loaded["scheduler"], family.sampler),
+        student=student,
+        tiny_vae=tiny_vae,
+        clip=clip if clip.is_dir() else found.card.clip,
+        digest=digest,
+        device=device,
         dtype=dtype,
     )
-
-
-def _student(folder: Path, unet: Any, dtype: torch.dtype) -> Student | None:
-    if not folder.is_dir():
-        return None
-    for part in (folder / "unet", folder / "scheduler"):
-        if not part.is_dir():
-            raise WorldDamaged(f"{part} is missing: remove {folder} to do without a student, or copy the world again")
-    return Student(module(unet, folder / "unet", dtype), scheduler(folder / "scheduler"))
-
-
-def load_tiny_vae(folder: Path, dtype: torch.dtype) -> Any:
-    """An AutoencoderTiny (TAESD and its kin) from its folder."""
-    from diffusers.models.autoencoders.autoencoder_tiny import AutoencoderTiny
-
-    return module(AutoencoderTiny, folder, dtype)
-
-
-def _autoencoder(folder: Path) -> Any:
-    if cards.read_json(folder / "config.json").get("_class_name") == "AutoencoderTiny":
-        from diffusers.models.autoencoders.autoencoder_tiny import AutoencoderTiny
-
-        return AutoencoderTiny
-    from diffusers.models.autoencoders.autoencoder_kl import AutoencoderKL
-
-    return AutoencoderKL
-
-
-def module(kind: Any, folder: Path, dtype: torch.dtype) -> Any:
-    """A diffusers model with every weight from its files; WorldDamaged names the folder otherwise."""
-    cards.read_json(folder / "config.json")
-    form = files.variant(files.weights(folder))
-    options = {"dtype": dtype, "use_safetensors": True, "local_files_only": True, "variant": form}
-    return _whole(folder, lambda: kind.from_pretrained(folder, output_loading_info=True, **options))
-
-
-def text_encoder(folder: Path, dtype: torch.dtype) -> Any:
-    """The CLIP text tower of a diffusers folder."""
-    from transformers.models.clip.modeling_clip import CLIPTextModel
-
-    cards.read_json(folder / "config.json")
-    options = {"variant": files.variant(files.weights(folder)), "local_files_only": True, "use_safetensors": True}
-    return _whole(
-        folder, lambda: CLIPTextModel.from_pretrained(folder, dtype=dtype, output_loading_info=True, **options)
-    )
-
-
-def _whole(folder: Path, make: Callable[[], tuple[Any, dict[str, Any]]]) -> Any:
-    try:
-        model, info = make()
-    except (OSError, RuntimeError, ValueError, KeyError, TypeError) as error:
-        why = (str(error).strip().splitlines() or [type(error).__name__])[0]
-        raise WorldDamaged(f"{folder} cannot be loaded ({why}): copy or download the world again") from error
-    lacking = sorted(key for key in info["missing_keys"] if not key.endswith("position_ids"))
-    if lacking:
-        raise WorldDamaged(f"{folder} lacks {len(lacking)} weights ({lacking[0]}): copy or download the world again")
-    return model
-
-
-def tokenizer(folder: Path) -> Any:
-    """The tokenizer of a diffusers folder, from vocab.json and merges.txt or tokenizer.json."""
-    from transformers.models.clip.tokenization_clip import CLIPTokenizer
-
-    if not (folder / "tokenizer.json").is_file():
-        for name in ("vocab.json", "merges.txt"):
-            if not (folder / name).is_file():
-                raise WorldDamaged(f"{folder / name} is missing: copy or download the world again")
-    try:
-        return CLIPTokenizer.from_pretrained(folder, local_files_only=True)
-    except LatentWorldError:
-        raise
-    except Exception as error:  # the tokenizers library raises bare Exceptions
-        raise WorldDamaged(f"{folder} cannot be read ({error}): copy or download the world again") from error
-
-
-def scheduler(folder: Path, lcm: bool | None = None) -> Any:
-    """The scheduler of a folder: DDIM from its config, or LCM (`lcm` None asks the config)."""
-    config = cards.read_json(folder / "scheduler_config.json")
-    return scheduler_from(config, config.get("_class_name") == "LCMScheduler" if lcm is None else lcm)
-
-
-def scheduler_from(config: dict[str, Any], lcm: bool = False) -> Any:
-    """DDIM (or LCM) from any scheduler's config, with the repairs that StableDiffusionPipeline makes on loading.
-
-    The pipeline sets `steps_offset` to 1 and `clip_sample` to False; DDIMScheduler's own default for a config without
-    `clip_sample` is True, which would clip latents as if they were pixels.
-    """
-    if lcm:
-        from diffusers.schedulers.scheduling_lcm import LCMScheduler as Scheduler
-    else:
-        from diffusers.schedulers.scheduling_ddim import DDIMScheduler as Scheduler
-    return Scheduler.from_config(dict(config) | {"clip_sample": False, "steps_offset": 1})
-
-
-@contextlib.contextmanager
-def quiet() -> Iterator[None]:
-    """No progress bars and no advice from the libraries while a world is loaded; everything as it was afterwards."""
-    from diffusers.utils import logging as diffusers_logging
-    from transformers.utils import logging as transformers_logging
-
-    speakers = (diffusers_logging, transformers_logging)
-    levels = [speaker.get_verbosity() for speaker in speakers]
-    bars = transformers_logging.is_progress_bar_enabled()
-    for speaker in speakers:
-        speaker.set_verbosity_error()
-    transformers_logging.disable_progress_bar()
-    try:
-        yield
-    finally:
-        for speaker, level in zip(speakers, levels, strict=True):
-            speaker.set_verbosity(level)
-        if bars:
-            transformers_logging.enable_progress_bar()

@@ -7,10 +7,13 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from latentworld.errors import WorldError
-from latentworld.worlds import card as cards
 from latentworld.worlds import files
 from latentworld.worlds.card import Card
-from latentworld.worlds.locate import EMBEDDED, PARTS, resolve
+from latentworld.worlds.families import Family, LatentFormat
+from latentworld.worlds.find import Found, at, find
+from latentworld.worlds.hub import cached
+from latentworld.worlds.layout import Checkpoint
+from latentworld.worlds.locate import EMBEDDED, HubRef
 
 
 @dataclass(frozen=True)
@@ -20,6 +23,8 @@ class Summary:
     name: str
     source: str
     path: Path
+    family: Family
+    latent: LatentFormat
     card: Card
     size: int
     prediction: str
@@ -30,58 +35,81 @@ class Summary:
     clip: bool
 
 
+@dataclass(frozen=True)
+class Refused:
+    """A repository in the hub's cache that is no world here, and why, in one line."""
+
+    name: str
+    why: str
+
+
 def inspect(name: str | Path) -> Summary:
     """Look into one world; a hub name that is not on this machine yet is fetched. Raises as `load` does."""
-    path, source = resolve(name)
-    if path.is_file():
-        return _single(str(name), source, path)
-    list(files.parts(path))
-    weighted = [part for part in (*PARTS, "student/unet", "tiny_vae", "clip") if part not in ("tokenizer", "scheduler")]
-    card = cards.read(path, path.name, cards.facts(path))
+    return summary(find(name))
+
+
+def summary(found: Found) -> Summary:
+    """A world at a glance. Raises WorldDamaged or UnsafeWeights where a part is missing or not whole."""
+    path, seen = found.path, found.layout
+    if isinstance(seen, Checkpoint):
+        assert found.family.checkpoint is not None  # it claimed the file
+        counted, disk = found.family.checkpoint.sizes(seen), path.stat().st_size
+    else:
+        used(found)
+        weighted = (*(part.name for part in found.family.parts if part.weights), *_extras(found), "clip")
+        counted = {part: files.parameters(path / part) for part in weighted if (path / part).is_dir()}
+        disk = sum(file.stat().st_size for file in path.rglob("*") if file.is_file())
     return Summary(
-        name=str(name),
-        source=source,
+        name=found.name,
+        source=found.source,
         path=path,
-        card=card,
-        size=card.size,
-        prediction=card.prediction,
-        parameters={part: files.parameters(path / part) for part in weighted if (path / part).is_dir()},
-        disk_mb=sum(file.stat().st_size for file in path.rglob("*") if file.is_file()) / 1e6,
+        family=found.family,
+        latent=found.facts.latent,
+        card=found.card,
+        size=found.card.size,
+        prediction=found.card.prediction,
+        parameters=counted,
+        disk_mb=disk / 1e6,
         student=(path / "student").is_dir(),
         tiny_vae=(path / "tiny_vae").is_dir(),
-        clip=(path / "clip").is_dir() or card.clip is not None,
+        clip=(path / "clip").is_dir() or found.card.clip is not None,
     )
 
 
-def _single(name: str, source: str, path: Path) -> Summary:
-    from latentworld.worlds import single_file
+def used(found: Found) -> list[Path]:
+    """Every file of a world's folder that pictures depend on, in the order in which they are hashed.
 
-    shapes = {key: tuple(entry["shape"]) for key, entry in files.header(path).items()}
-    card = cards.read(path, path.stem, single_file.facts(shapes))
-    return Summary(
-        name=name,
-        source=source,
-        path=path,
-        card=card,
-        size=card.size,
-        prediction=card.prediction,
-        parameters=single_file.parameters(shapes),
-        disk_mb=path.stat().st_size / 1e6,
-        student=False,
-        tiny_vae=False,
-        clip=card.clip is not None,
-    )
+    Raises WorldDamaged where a part is missing or has no weights, UnsafeWeights where they are pickled.
+    """
+    parts = [(part.name, part.weights) for part in found.family.parts]
+    parts += [(name, not name.endswith("scheduler")) for name in _optional(found) if (found.path / name).is_dir()]
+    return files.used(found.path, parts)
 
 
 def listing() -> list[Summary]:
     """The worlds on this machine: the embedded one and pipelines in the hub's cache. Unusable ones are left out."""
-    found = []
-    for name in (["embedded"] if EMBEDDED.is_dir() else []) + sorted(_cached_repositories()):
+    return survey()[0]
+
+
+def survey() -> tuple[list[Summary], list[Refused]]:
+    """The worlds on this machine, and what of the hub's cache is none here. Nothing is fetched."""
+    usable, refused = [inspect("embedded")] if (EMBEDDED / "model_index.json").is_file() else [], []
+    for name in sorted(_cached_repositories()):
+        folder = cached(HubRef(name))
         try:
-            found.append(inspect(name))
-        except WorldError:
-            continue
-    return found
+            if folder is not None:
+                usable.append(summary(at(folder, name, f"{name}@{folder.name}")))
+        except WorldError as error:
+            refused.append(Refused(name, str(error).removeprefix(f"{folder}: ")))
+    return usable, refused
+
+
+def _optional(found: Found) -> tuple[str, ...]:
+    return f"student/{found.family.network}", "student/scheduler", "tiny_vae"
+
+
+def _extras(found: Found) -> tuple[str, ...]:
+    return tuple(name for name in _optional(found) if not name.endswith("scheduler"))
 
 
 def _cached_repositories() -> set[str]:

@@ -1,4 +1,4 @@
-"""The two networks of a decoder, as modules of plain tensors that any engine can run, trace or compile.
+"""A diffusers UNet as a module of plain tensors that any engine can run, trace or compile.
 
 The denoiser computes exactly what the diffusers UNet computes on a guided batch, but nothing twice. Under guidance the
 pipeline runs every latent with the negative and with the positive prompt; until the first block that attends to the
@@ -126,19 +126,6 @@ def _processors(unet: Any) -> list[Any]:
 def _is_plain_attention(layer: Any) -> bool:
     odd = (layer.spatial_norm, layer.group_norm, layer.norm_cross, layer.norm_q, layer.norm_k)
     return not any(odd) and not layer.residual_connection and layer.rescale_output_factor == 1
-
-
-class Painter(nn.Module):
-    """A VAE's decoder: latents to pictures."""
-
-    def __init__(self, vae: Any) -> None:
-        super().__init__()
-        self.vae = vae
-
-    def forward(self, latents: Tensor) -> Tensor:
-        """Latents `[b, C, H, W]` -> pictures `[b, 3, height, width]` in 0..1."""
-        decoded: Tensor = self.vae.decode(latents / self.vae.config.scaling_factor, return_dict=False)[0]
-        return (decoded * 0.5 + 0.5).clamp(0, 1)
 
 
 def guidance_embedding(weight: float, width: int) -> Tensor:

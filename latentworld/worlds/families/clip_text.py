@@ -1,0 +1,58 @@
+"""Prompts as Stable Diffusion 1 and 2 read them: one CLIP text encoder, its last hidden state."""
+
+from __future__ import annotations
+
+import warnings
+from dataclasses import dataclass
+from typing import Any
+
+from latentworld.arrays import Array
+from latentworld.prompts import Conditioning, PromptTruncated
+
+
+@dataclass(frozen=True, eq=False)
+class ClipText:
+    """A tokenizer and a CLIP text encoder.
+
+    A text is padded to `limit`; the embedding is the last hidden state of the text encoder, its final layer norm
+    included, as the pipeline feeds it to the UNet.
+    """
+
+    tokenizer: Any
+    encoder: Any
+
+    @property
+    def limit(self) -> int:
+        """Tokens a text is padded or cut to: the tokenizer's `model_max_length` where the encoder has so many places.
+
+        A tokenizer that says nothing claims 10^30 of them.
+        """
+        places, said = int(self.encoder.config.max_position_embeddings), self.tokenizer.model_max_length
+        return int(said) if 2 <= said <= places else places
+
+    def __call__(self, text: str) -> Conditioning:
+        """Embeddings `[1, tokens, width]`, alone."""
+        import torch
+
+        limit = self.limit
+        words = self.tokenizer(text, padding="max_length", max_length=limit, truncation=True, return_tensors="pt")
+        self._warn_if_truncated(text, limit)
+        masked = getattr(self.encoder.config, "use_attention_mask", False)
+        mask = words.attention_mask.to(self.encoder.device) if masked else None
+        with torch.no_grad():  # not inference mode: torch.compile and CUDA graphs take no inference tensors
+            return (self.encoder(words.input_ids.to(self.encoder.device), attention_mask=mask)[0],)
+
+    def pooled(self, text: str, conditioning: Conditioning) -> Array:
+        """The embedding at the token where the text ends, float64[width], as CLIP pools it."""
+        import numpy as np
+
+        words = self.tokenizer(text, truncation=True, max_length=self.limit, verbose=False)
+        return np.asarray(conditioning[0][0, len(words.input_ids) - 1].float().cpu(), np.float64)
+
+    def _warn_if_truncated(self, text: str, limit: int) -> None:
+        whole = self.tokenizer(text, truncation=False, verbose=False).input_ids
+        if len(whole) > limit:
+            lost = self.tokenizer.decode(whole[limit - 1 : -1])
+            warnings.warn(
+                f"the prompt is longer than {limit} tokens: {lost!r} is ignored", PromptTruncated, stacklevel=4
+            )

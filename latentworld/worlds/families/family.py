@@ -1,0 +1,149 @@
+"""What a family of models is: everything that differs between kinds of model, said once, as data and a few functions.
+
+A family is a frozen value. The rest of the program asks it and knows nothing of channels, parts or classes: `worlds`
+finds, names and loads its members, `decoding` calls its denoiser and its VAE. See docs/worlds.md for how to add one.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal, Protocol, TypeAlias
+
+import numpy as np
+from numpy.typing import NDArray
+
+from latentworld.worlds.card import DEFAULTS, Defaults
+from latentworld.worlds.layout import Checkpoint, Folder
+
+if TYPE_CHECKING:
+    import torch
+    from torch import nn
+
+    from latentworld.prompts import TextEncoder
+
+Config: TypeAlias = Mapping[str, Any]
+"""A part's config.json, or the `.config` of the module made from it."""
+Colour: TypeAlias = tuple[float, float, float]
+
+
+@dataclass(frozen=True)
+class LatentFormat:
+    """What a model's latents are, in the space in which a walk moves and the denoiser works (typically of norm
+    sqrt(d) at the start).
+
+    cell: pixels per latent element along one side. multiple: pixels, what a picture's sides are multiples of. A VAE is
+    given `latent / scale + shift`. colours: one row (red, green, blue) a channel, and bias: a picture in -1..1 for a
+    quick look is `colours^T latent + bias`; without rows the first three channels are the colours.
+    """
+
+    channels: int
+    cell: int
+    multiple: int
+    scale: float = 1.0
+    shift: float = 0.0
+    colours: tuple[Colour, ...] = ()
+    bias: Colour = (0.0, 0.0, 0.0)
+
+    def shape(self, height: int, width: int) -> tuple[int, int, int]:
+        """Latent channels, height, width of a picture of height x width pixels."""
+        return self.channels, height // self.cell, width // self.cell
+
+    def glance(self, latent: NDArray[np.float32]) -> NDArray[np.float32]:
+        """A latent [C, h, w] as colours [h, w, 3] in 0..1, one pixel a cell: a linear guess at its picture."""
+        factors = np.asarray(self.colours) if self.colours else 0.4 * np.eye(len(latent), 3)
+        mixed = np.einsum("chw,ck->hwk", latent, factors) + np.asarray(self.bias)
+        return np.asarray((mixed / 2 + 0.5).clip(0, 1), dtype=np.float32)
+
+
+@dataclass(frozen=True)
+class Part:
+    """A folder of a model in the diffusers layout. weights: whether it holds safetensors (a tokenizer does not).
+
+    load: (folder, dtype) -> the part, of its library's class; raises WorldDamaged. A scheduler's part loads as its
+    config.
+    """
+
+    name: str
+    load: Callable[[Path, torch.dtype], Any]
+    weights: bool = True
+
+
+@dataclass(frozen=True)
+class Facts:
+    """What is known of one model before any weight is read: picture side in pixels, prediction type, latents."""
+
+    size: int
+    prediction: str
+    latent: LatentFormat
+
+
+@dataclass(frozen=True)
+class CheckpointFormat:
+    """How a family's models look as one .safetensors file.
+
+    claims: whether a header is of this family. facts: what it says; raises WorldMismatch for what does not fit. load:
+    the same parts as a folder has, by name, out of a file; (checkpoint, facts, dtype). sizes: parameters by part.
+    """
+
+    claims: Callable[[Checkpoint], bool]
+    facts: Callable[[Checkpoint], Facts]
+    load: Callable[[Checkpoint, Facts, torch.dtype], Mapping[str, Any]]
+    sizes: Callable[[Checkpoint], dict[str, int]]
+
+
+class DenoiserOf(Protocol):
+    """Makes the module that an engine runs out of a world's network."""
+
+    def __call__(self, network: Any, *, lean: bool = True, told_guidance: float | None = None) -> nn.Module:
+        """A module: sample `[b, C, H, W]`, time `[1]`, conditioning of r rows -> predictions `[r x b, C, H, W]`.
+
+        Whatever the network wants otherwise (tokens in place of a picture, ids of places, sizes) is made in there, of
+        the sample's shape. lean: leave out what would be computed twice; False calls the library's own forward.
+        told_guidance: the weight that is told to a network that was distilled to be told (LCM), where it is one.
+        """
+        ...
+
+
+@dataclass(frozen=True)
+class Family:
+    """A kind of model. Its functions import torch and model libraries only when they are called.
+
+    name: short, for profiles and records (`sd1`). title: for people.
+    claims: whether a folder is of this family, by its index and configs; a damaged or incomplete member is claimed too.
+    facts: what a folder's configs say; raises WorldMismatch, one line, where its parts do not fit each other.
+    latent: (the denoiser's config, a VAE's config) -> the latents.
+    text: the loaded parts by name -> how prompts are read.
+    denoiser, painter: the modules that engines run; the painter is (vae, latents of that VAE) -> a module from latents
+    `[b, C, H, W]` to pictures `[b, 3, height, width]` in 0..1.
+    scheduler: (a scheduler's config, sampler) -> a scheduler with the repairs its pipeline makes; `sampler` names
+    the deterministic one of the faithful decoder, in `decoding.samplers`.
+    begin: (scheduler, steps, latent shape): sets the times.
+    parts: in the order in which they are hashed. network: the name of the part that denoises.
+    guidance: `classifier-free` (two rows, negative and positive, above a weight of 1), or `told`: the weight goes into
+    the network as the last tensor of the conditioning, `[1]`.
+    predictions: those that its scheduler takes. defaults: what a world without a card does.
+    """
+
+    name: str
+    title: str
+    parts: tuple[Part, ...]
+    claims: Callable[[Folder], bool]
+    facts: Callable[[Folder], Facts]
+    latent: Callable[[Config, Config], LatentFormat]
+    text: Callable[[Mapping[str, Any]], TextEncoder]
+    denoiser: DenoiserOf
+    painter: Callable[[Any, LatentFormat], nn.Module]
+    scheduler: Callable[[Config, str], Any]
+    begin: Callable[[Any, int, tuple[int, int, int]], None]
+    network: str = "unet"
+    sampler: str = "ddim"
+    guidance: Literal["classifier-free", "told"] = "classifier-free"
+    predictions: tuple[str, ...] = ("epsilon", "v_prediction", "sample")
+    defaults: Defaults = DEFAULTS
+    checkpoint: CheckpointFormat | None = None
+
+    def guides(self, weight: float) -> bool:
+        """Whether a guidance weight asks for a negative row beside the positive one."""
+        return self.guidance == "classifier-free" and weight > 1

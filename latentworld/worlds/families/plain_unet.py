@@ -1,0 +1,148 @@
+"""What Stable Diffusion 1 and 2 have in common: one CLIP text encoder, a UNet that is given noise alone, a VAE.
+
+`family` makes a family of that kind; what differs is said in sd1.py and sd2.py.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING, Any
+
+from latentworld.errors import WorldMismatch
+from latentworld.worlds.card import DEFAULTS, Defaults
+from latentworld.worlds.families import original, schedules
+from latentworld.worlds.families.clip_text import ClipText
+from latentworld.worlds.families.family import (
+    Colour,
+    Config,
+    Facts,
+    Family,
+    LatentFormat,
+    Part,
+)
+from latentworld.worlds.layout import Folder
+from latentworld.worlds.parts import autoencoder, pretrained, scheduler_config, tokenizer
+
+if TYPE_CHECKING:
+    from torch import nn
+
+    from latentworld.prompts import TextEncoder
+
+PARTS = (
+    Part("unet", pretrained("diffusers.models.unets.unet_2d_condition", "UNet2DConditionModel")),
+    Part("vae", autoencoder),
+    Part("text_encoder", pretrained("transformers.models.clip.modeling_clip", "CLIPTextModel")),
+    Part("tokenizer", tokenizer, weights=False),
+    Part("scheduler", scheduler_config, weights=False),
+)
+# what a pipeline's folder may list beside: a filter of pictures that is never asked, and its helpers
+BESIDE = {"safety_checker", "feature_extractor", "image_encoder"}
+PREDICTIONS = ("epsilon", "v_prediction", "sample")
+# the UNet's settings that make it something else than a function of noise, time and text
+CONDITIONS = ("class_embed_type", "num_class_embeds", "addition_embed_type", "encoder_hid_dim", "encoder_hid_dim_type")
+
+
+def family(
+    name: str,
+    title: str,
+    claims: Callable[[Config], bool],
+    channels: int,
+    colours: tuple[Colour, ...],
+    bias: Colour = (0.0, 0.0, 0.0),
+    defaults: Defaults = DEFAULTS,
+    single: original.Kind | None = None,
+) -> Family:
+    """A family of models of this kind.
+
+    claims: whether a UNet's config is of it. channels, colours, bias: of a latent. single: how its single files are
+    laid out, None where there are none.
+    """
+
+    def latent(unet: Config, vae: Config) -> LatentFormat:
+        """Scale as the VAE's config has it, and no shift: the pipeline reads none."""
+        cell = 2 ** (len(vae.get("block_out_channels") or [1] * 4) - 1)
+        halvings = len(unet.get("block_out_channels") or [1] * 4) - 1
+        scale = float(vae.get("scaling_factor", 0.18215))
+        return LatentFormat(channels, cell, cell * 2**halvings, scale, colours=colours, bias=bias)
+
+    def facts(folder: Folder) -> Facts:
+        return _facts(folder, latent(folder.config("unet"), folder.config("vae")))
+
+    return Family(
+        name=name,
+        title=title,
+        parts=PARTS,
+        claims=lambda folder: _is_plain(folder, channels) and claims(folder.config("unet")),
+        facts=facts,
+        latent=latent,
+        text=text,
+        denoiser=denoiser,
+        painter=painter,
+        scheduler=schedules.variance_preserving,
+        begin=schedules.evenly,
+        predictions=PREDICTIONS,
+        defaults=defaults,
+        checkpoint=None if single is None else original.reader(single, latent, channels),
+    )
+
+
+def text(parts: Mapping[str, Any]) -> TextEncoder:
+    """One CLIP text encoder's last hidden state."""
+    return ClipText(parts["tokenizer"], parts["text_encoder"])
+
+
+def denoiser(network: Any, *, lean: bool = True, told_guidance: float | None = None) -> nn.Module:
+    """The UNet as a module of plain tensors (see unet.py)."""
+    from latentworld.worlds.families.unet import Denoiser, guidance_embedding
+
+    width = network.config.get("time_cond_proj_dim")
+    if width is None or told_guidance is None:
+        return Denoiser(network, lean=lean)
+    return Denoiser(network, guidance_embedding(told_guidance, width).to(network.device, network.dtype), lean)
+
+
+def painter(vae: Any, latent: LatentFormat) -> nn.Module:
+    """The VAE's decoder as a module of plain tensors."""
+    from latentworld.worlds.families.vae import Painter
+
+    return Painter(vae, latent.scale, latent.shift)
+
+
+def _is_plain(folder: Folder, channels: int) -> bool:
+    """Whether a folder holds these parts, no others, and a UNet that is given noise, time and text alone."""
+    listed = folder.components
+    names = {part.name for part in PARTS}
+    if listed and (not names <= listed.keys() or listed.keys() - names - BESIDE):
+        return False
+    if not listed and not (folder.path / "unet").is_dir():
+        return False
+    if listed.get("unet", "UNet2DConditionModel") != "UNet2DConditionModel":
+        return False
+    if not listed.get("text_encoder", "CLIPTextModel").startswith("CLIPTextModel"):
+        return False
+    return is_plain_unet(folder.config("unet"), channels)
+
+
+def is_plain_unet(unet: Config, channels: int) -> bool:
+    """Whether a UNet of this config maps latents of so many channels, a time and a text to latents, nothing else."""
+    ends = unet.get("in_channels", 4), unet.get("out_channels", 4)
+    return ends == (channels, channels) and not any(unet.get(key) for key in CONDITIONS)
+
+
+def _facts(folder: Folder, latent: LatentFormat) -> Facts:
+    unet, vae, words = (folder.config(part) for part in ("unet", "vae", "text_encoder"))
+    scheduler = folder.config("scheduler")
+    if (mine := vae.get("latent_channels", 4)) != latent.channels:
+        raise WorldMismatch(
+            f"{folder.path}: its VAE has {mine} latent channels and its UNet {latent.channels}: "
+            f"these are parts of two models; copy or download one whole"
+        )
+    reads, gives = unet.get("cross_attention_dim", 1280), words.get("hidden_size", 512)
+    if unet and words and isinstance(reads, int) and reads != gives:
+        raise WorldMismatch(
+            f"{folder.path}: its UNet reads text of width {reads} and its text encoder gives {gives}: "
+            f"these are parts of two models; copy or download one whole"
+        )
+    side = unet.get("sample_size") or 64
+    side = side if isinstance(side, int) else side[0]
+    return Facts(side * latent.cell, scheduler.get("prediction_type", "epsilon"), latent)

@@ -1,0 +1,31 @@
+"""Schedules that families share: how noise is taken out, and at which times."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from latentworld.errors import PresetError
+from latentworld.worlds.parts import quiet
+
+
+def variance_preserving(config: Mapping[str, Any], sampler: str) -> Any:
+    """DDIM or LCM (`ddim`, `lcm`) from any scheduler's config, with the repairs that StableDiffusionPipeline makes on
+    loading. Raises PresetError for another sampler.
+
+    The pipeline sets `steps_offset` to 1 and `clip_sample` to False; DDIMScheduler's own default for a config without
+    `clip_sample` is True, which would clip latents as if they were pixels.
+    """
+    if sampler == "lcm":
+        from diffusers.schedulers.scheduling_lcm import LCMScheduler as Scheduler
+    elif sampler == "ddim":
+        from diffusers.schedulers.scheduling_ddim import DDIMScheduler as Scheduler
+    else:
+        raise PresetError(f"sampler = {sampler!r}: this world takes ddim or lcm")
+    with quiet():  # else it names every entry of another scheduler's config that this one leaves alone
+        return Scheduler.from_config(dict(config) | {"clip_sample": False, "steps_offset": 1})
+
+
+def evenly(scheduler: Any, steps: int, shape: tuple[int, int, int]) -> None:
+    """Set the times of `steps` steps as the scheduler spaces them, whatever the latents' shape."""
+    scheduler.set_timesteps(steps)

@@ -1,0 +1,23 @@
+"""A VAE's decoder as a module of plain tensors that any engine can run."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from torch import Tensor, nn
+
+
+class Painter(nn.Module):
+    """Latents to pictures. scale, shift: as in `LatentFormat`."""
+
+    def __init__(self, vae: Any, scale: float, shift: float = 0.0) -> None:
+        super().__init__()
+        self.vae, self.scale, self.shift = vae, scale, shift
+
+    def forward(self, latents: Tensor) -> Tensor:
+        """Latents `[b, C, H, W]` -> pictures `[b, 3, height, width]` in 0..1."""
+        own = latents / self.scale
+        if self.shift != 0.0:
+            own = own + self.shift
+        decoded: Tensor = self.vae.decode(own, return_dict=False)[0]
+        return (decoded * 0.5 + 0.5).clamp(0, 1)

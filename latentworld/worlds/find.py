@@ -1,0 +1,85 @@
+"""From a name to a model that is known: where it lies, of which family it is, what it says of itself. No weight is
+read."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from latentworld.errors import WorldDamaged
+from latentworld.worlds import card as cards
+from latentworld.worlds import families, layout
+from latentworld.worlds.card import Card
+from latentworld.worlds.families import Facts, Family
+from latentworld.worlds.hub import fetch_world
+from latentworld.worlds.layout import Checkpoint, Folder
+from latentworld.worlds.locate import EMBEDDED, locate
+
+
+@dataclass(frozen=True)
+class Found:
+    """A model before it is loaded. `facts` are the family's, as the card has them where it says otherwise."""
+
+    name: str
+    source: str
+    path: Path
+    layout: Folder | Checkpoint
+    family: Family
+    facts: Facts
+    card: Card
+
+
+def find(name: str | Path) -> Found:
+    """The model behind a name; one on the hub is fetched, if it is of a family that is known.
+
+    Raises WorldMissing, WorldDamaged, UnsafeWeights; UnknownFamily, which says what the model is instead; WorldMismatch
+    where its parts do not fit each other.
+    """
+    path, source = resolve(name)
+    return at(path, str(name), source)
+
+
+def at(path: Path, name: str, source: str) -> Found:
+    """The model in a folder or file. Raises as `find`."""
+    seen = layout.read(path)
+    family = families.recognise(seen)
+    facts = families.facts(family, seen)
+    given = {"name": path.name if path.is_dir() else path.stem, "size": facts.size, "prediction": facts.prediction}
+    card = cards.read(path, given | {"defaults": family.defaults.model_dump()})
+    return Found(name, source, path, seen, family, _agreed(path, family, facts, card), card)
+
+
+def resolve(name: str | Path) -> tuple[Path, str]:
+    """Local path of a world, fetched from the hub if need be, and its source for the record (`owner/name@commit`).
+
+    Raises as `find`; of a model of no known family nothing but its configs is fetched.
+    """
+    found = locate(name)
+    if isinstance(found, Path):
+        return found, "embedded" if found == EMBEDDED else str(found)
+    folder = fetch_world(found, _parts)
+    return folder, f"{found.repo}@{folder.name}"
+
+
+def _parts(folder: Path) -> list[tuple[str, bool]]:
+    return [(part.name, part.weights) for part in families.recognise(layout.read(folder)).parts]
+
+
+def _agreed(path: Path, family: Family, facts: Facts, card: Card) -> Facts:
+    """The facts with what the card says, which must be something the family can do."""
+    latent, file = facts.latent, cards.beside(path)
+    if card.size < latent.multiple or card.size % latent.multiple:
+        raise WorldDamaged(
+            f"{file}: size: {family.title} makes pictures in multiples of {latent.multiple} pixels here, "
+            f"not {card.size}; mend that entry of the card"
+        )
+    if card.prediction not in family.predictions:
+        raise WorldDamaged(
+            f"{file}: prediction: {card.prediction!r} is none of {', '.join(family.predictions)}; "
+            f"mend that entry of the card, or the model's scheduler_config.json"
+        )
+    if card.colours is not None:
+        if len(card.colours.factors) != latent.channels:
+            raise WorldDamaged(f"{file}: colours.factors: give {latent.channels} rows, one a latent channel")
+        latent = replace(latent, colours=card.colours.factors, bias=card.colours.bias)
+    return replace(facts, size=card.size, prediction=card.prediction, latent=latent)

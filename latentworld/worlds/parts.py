@@ -1,0 +1,108 @@
+"""Loading parts of a world with their own classes, not through a pipeline, which would import far more."""
+
+from __future__ import annotations
+
+import contextlib
+import importlib
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from latentworld.errors import WorldDamaged, WorldMismatch
+from latentworld.worlds import files
+from latentworld.worlds.card import read_json
+
+if TYPE_CHECKING:
+    import torch
+
+AUTOENCODERS = {
+    "AutoencoderKL": "diffusers.models.autoencoders.autoencoder_kl",
+    "AutoencoderTiny": "diffusers.models.autoencoders.autoencoder_tiny",
+}
+
+
+def pretrained(module: str, name: str) -> Callable[[Path, torch.dtype], Any]:
+    """A loader of a diffusers or transformers model, by the module and the name of its class."""
+
+    def load(folder: Path, dtype: torch.dtype) -> Any:
+        read_json(folder / "config.json")
+        return _whole(folder, lambda: _class(module, name).from_pretrained(folder, **_options(folder, dtype)))
+
+    return load
+
+
+def autoencoder(folder: Path, dtype: torch.dtype) -> Any:
+    """A VAE of the class that its config names (AutoencoderKL where it names none). Raises WorldMismatch."""
+    name = read_json(folder / "config.json").get("_class_name", "AutoencoderKL")
+    if name not in AUTOENCODERS:
+        raise WorldMismatch(f"{folder} is of class {name}: give a world whose VAE is one of {', '.join(AUTOENCODERS)}")
+    return pretrained(AUTOENCODERS[name], name)(folder, dtype)
+
+
+def tiny_vae(folder: Path, dtype: torch.dtype) -> Any:
+    """An AutoencoderTiny (TAESD and its kin) from its folder."""
+    return pretrained(AUTOENCODERS["AutoencoderTiny"], "AutoencoderTiny")(folder, dtype)
+
+
+def tokenizer(folder: Path, dtype: torch.dtype | None = None) -> Any:
+    """CLIP's tokenizer from a diffusers folder: vocab.json and merges.txt, or tokenizer.json."""
+    from transformers.models.clip.tokenization_clip import CLIPTokenizer
+
+    if not (folder / "tokenizer.json").is_file():
+        for name in ("vocab.json", "merges.txt"):
+            if not (folder / name).is_file():
+                raise WorldDamaged(f"{folder / name} is missing: copy or download the world again")
+    try:
+        return CLIPTokenizer.from_pretrained(folder, local_files_only=True)
+    except Exception as error:  # the tokenizers library raises bare Exceptions
+        raise WorldDamaged(f"{folder} cannot be read ({error}): copy or download the world again") from error
+
+
+def scheduler_config(folder: Path, dtype: torch.dtype | None = None) -> dict[str, Any]:
+    """A scheduler's config, which a family makes its scheduler of."""
+    return read_json(folder / "scheduler_config.json")
+
+
+def _class(module: str, name: str) -> Any:
+    return getattr(importlib.import_module(module), name)
+
+
+def _options(folder: Path, dtype: torch.dtype) -> dict[str, Any]:
+    form = files.variant(files.weights(folder))
+    return {
+        "dtype": dtype, "use_safetensors": True, "local_files_only": True, "variant": form, "output_loading_info": True,
+    }  # fmt: skip
+
+
+def _whole(folder: Path, make: Callable[[], tuple[Any, dict[str, Any]]]) -> Any:
+    """A model with every weight from its files; WorldDamaged names the folder otherwise."""
+    try:
+        model, info = make()
+    except (OSError, RuntimeError, ValueError, KeyError, TypeError) as error:
+        why = (str(error).strip().splitlines() or [type(error).__name__])[0]
+        raise WorldDamaged(f"{folder} cannot be loaded ({why}): copy or download the world again") from error
+    lacking = sorted(key for key in info["missing_keys"] if not key.endswith("position_ids"))
+    if lacking:
+        raise WorldDamaged(f"{folder} lacks {len(lacking)} weights ({lacking[0]}): copy or download the world again")
+    return model
+
+
+@contextlib.contextmanager
+def quiet() -> Iterator[None]:
+    """No progress bars and no advice from the libraries while a world is loaded; everything as it was afterwards."""
+    from diffusers.utils import logging as diffusers_logging
+    from transformers.utils import logging as transformers_logging
+
+    speakers = (diffusers_logging, transformers_logging)
+    levels = [speaker.get_verbosity() for speaker in speakers]
+    bars = transformers_logging.is_progress_bar_enabled()
+    for speaker in speakers:
+        speaker.set_verbosity_error()
+    transformers_logging.disable_progress_bar()
+    try:
+        yield
+    finally:
+        for speaker, level in zip(speakers, levels, strict=True):
+            speaker.set_verbosity(level)
+        if bars:
+            transformers_logging.enable_progress_bar()

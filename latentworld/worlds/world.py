@@ -1,0 +1,58 @@
+"""A loaded world: one family's model, whole, on one device."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from latentworld.worlds.card import Card
+from latentworld.worlds.families.family import Family, LatentFormat
+
+if TYPE_CHECKING:
+    import torch
+
+    from latentworld.prompts import TextEncoder
+
+
+@dataclass(frozen=True, eq=False)
+class Student:
+    """A few-step denoiser distilled from the world's own, with the scheduler it was made for; it needs no guidance."""
+
+    denoiser: Any
+    scheduler: Any
+
+
+@dataclass(frozen=True, eq=False)
+class World:
+    """A loaded model bundle.
+
+    family: what its networks are and how they are called. latent: what its latents are. denoiser: the network itself
+    (a UNet, later a transformer), as its library loads it. text: how it reads a prompt. digest: a hash of every file
+    that pictures depend on. source: where it came from, for the record.
+    """
+
+    name: str
+    source: str
+    family: Family
+    card: Card
+    latent: LatentFormat
+    denoiser: Any
+    vae: Any
+    text: TextEncoder
+    scheduler: Any
+    student: Student | None
+    tiny_vae: Any | None
+    clip: Path | str | None
+    digest: str
+    device: torch.device
+    dtype: torch.dtype
+
+    @property
+    def shape(self) -> tuple[int, int, int]:
+        """Latent channels, height, width at the card's size."""
+        return self.latent.shape(self.card.size, self.card.size)
+
+    def latent_of(self, vae: Any) -> LatentFormat:
+        """The latents as another VAE of this family takes them: scale and shift are a VAE's own."""
+        return self.family.latent(self.denoiser.config, vae.config)
