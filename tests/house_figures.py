@@ -22,7 +22,7 @@ import networkx
 ROOT = Path(__file__).parent.parent
 CORE: list[set[str]] = [
     {"errors", "arrays"},
-    {"disk", "explain", "frozen"},
+    {"disk", "explain", "registry", "frozen"},
     {"globe"},
     {"plane", "lipschitz"},
     {"vertices", "prompts", "worlds", "decoding", "vision", "device"},
