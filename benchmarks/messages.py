@@ -30,14 +30,15 @@ ROUNDS, REPEATS = 2000, 5
 TICK: dict[str, Any] = {
     "kind": "tick", "index": [240, 241, 242, 243], "time": [24.0 + 0.1 * i for i in range(4)],
     "place": [[math.cos(0.01 * i), math.sin(0.01 * i), 0.0, 1.0] for i in range(4)],
-    "alpha": [0.123456789 * i for i in range(4)], "beta": [0.987654321 / (i + 1) for i in range(4)], "front": [True] * 4,
+    "alpha": [0.123456789 * i for i in range(4)], "beta": [0.987654321 / (i + 1) for i in range(4)],
+    "front": [True] * 4,
     "rate": [None, 0.5234, 0.6123, 0.7345], "step": [None, 0.01, 0.02, 0.03], "sum": ["0123456789abcdef"] * 4,
     "scene": 3, "stamp": 1234.5678, "period": 0.0912345, "seconds": 0.3456,
     "resume": {
         "index": 243, "time": 24.3, "period": 0.0912345,
         "walk": {"free": [0.1, 0.2, 0.97], "heading": [0.3, 0.4, 0.5], "arc": 12.5, "bend": 0.1, "radius": 1.0},
         "pilot": {"rate": 0.5, "speed": 2.0, "frames": 3, "attraction": 0.5, "wish": 0.1},
-        "controls": {f"word.{i}.weight": 0.1 * i for i in range(6)} | {"prompt.a": "a ringed planet", "walk.auto": True},
+        "controls": {f"word.{i}.weight": 0.1 * i for i in range(6)} | {"prompt.a": "a planet", "walk.auto": True},
     },
 }  # fmt: skip
 CONTROLS = {"kind": "controls", "values": {"walk.speed": 2.5, "walk.position": [0.25, 0.5], "prompt.a": "a cat"},
@@ -127,7 +128,9 @@ def _read(value: Any, wanted: Any) -> Any:
 def _data_read(line: bytes) -> Any:
     table = json.loads(line)
     kind = DATA[table["kind"]]
-    return kind(**{name: _read(table[name], wanted) for name, wanted in FIELDS[table["kind"]].items() if name != "kind"})
+    return kind(
+        **{name: _read(table[name], wanted) for name, wanted in FIELDS[table["kind"]].items() if name != "kind"}
+    )
 
 
 def _data_write(message: Any) -> bytes:

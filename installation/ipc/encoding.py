@@ -7,10 +7,11 @@ import operator
 
 import msgspec
 
+from installation.ipc.jsonable import builtin
 from installation.ipc.messages import ALL, Message
 from latentworld.errors import LatentWorldError
 
-_ENCODER = msgspec.json.Encoder()
+_ENCODER = msgspec.json.Encoder(enc_hook=builtin)
 _DECODER: msgspec.json.Decoder[Message] = msgspec.json.Decoder(functools.reduce(operator.or_, ALL))
 
 

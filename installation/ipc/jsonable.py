@@ -18,7 +18,7 @@ def jsonable(value: object, digits: int | None = None) -> Json:
 
     digits: significant ones kept of a float; None keeps every bit. Raises TypeError for what has no place in JSON.
     """
-    return _finite(msgspec.to_builtins(value, str_keys=True, enc_hook=_mapping), digits)
+    return _finite(msgspec.to_builtins(value, str_keys=True, enc_hook=builtin), digits)
 
 
 def table(value: object, digits: int | None = None) -> dict[str, Json]:
@@ -35,9 +35,12 @@ def line(value: object, digits: int | None = None, compact: bool = False) -> str
     return json.dumps(jsonable(value, digits), allow_nan=False, ensure_ascii=False, separators=separators)
 
 
-def _mapping(value: Any) -> dict[Any, Any]:
-    if isinstance(value, Mapping):  # a proxy of one
+def builtin(value: Any) -> dict[Any, Any] | str:
+    """What msgspec does not take for what it is: a read-only mapping, a text of another class (torch's version)."""
+    if isinstance(value, Mapping):
         return dict(value)
+    if isinstance(value, str):
+        return str.__str__(value)
     raise TypeError(f"a {type(value).__name__} has no place in JSON")
 
 

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import datetime
-import re
 import shutil
 from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from installation.control.desk import Desk
+from installation.control.desk.snapshots import NAME
 from installation.ipc.messages import Ready, SceneChange, Tick
 from installation.show.children import Child
 from latentworld.errors import LatentWorldError, TakeError
@@ -17,7 +17,6 @@ from latentworld.errors import LatentWorldError, TakeError
 if TYPE_CHECKING:
     from installation.takes import Recorder
 
-NAMES = re.compile(r"[A-Za-z0-9][A-Za-z0-9 _-]{0,63}")
 SOURCE = "show"
 PATIENCE = 20.0  # seconds in which an encoder writes what it still holds
 
@@ -85,7 +84,7 @@ class Recordings:
     def names(self) -> list[str]:
         """Of recorded takes, newest first."""
         try:
-            found = [path for path in (self._folder / "takes").glob("*.take") if NAMES.fullmatch(path.stem)]
+            found = [path for path in (self._folder / "takes").glob("*.take") if NAME.fullmatch(path.stem)]
             return [path.stem for path in sorted(found, key=lambda path: path.stat().st_mtime, reverse=True)]
         except OSError:
             return []
