@@ -26,7 +26,7 @@ from typing import Any
 import numpy as np
 import psutil  # type: ignore[import-untyped]
 
-from installation.ipc.wire import Message
+from installation.ipc.messages import Message, Place, StageReport, Tick
 from installation.show.children import Programs
 from installation.show.supervisor import OURS, Show
 from installation.venue import Doors, Venue, Wall
@@ -40,8 +40,8 @@ class Watched(Show):
     """A show that keeps what its stage and renderer report, with the moment."""
 
     def __init__(self, options: argparse.Namespace, folder: Path) -> None:
-        self.reports: list[tuple[float, Message]] = []
-        self.ticks: list[tuple[float, Message]] = []
+        self.reports: list[tuple[float, StageReport]] = []
+        self.ticks: list[tuple[float, Tick]] = []
         self.said: list[tuple[float, str]] = []
         self.arrived = threading.Condition()
         venue = Venue(folder=str(folder), wall=Wall(kind="headless"), doors=Doors(osc=None, deck=None), midi=False)
@@ -58,12 +58,12 @@ class Watched(Show):
 
     def _hear_stage(self, message: Message) -> None:
         super()._hear_stage(message)
-        if message["kind"] == "stage":
+        if isinstance(message, StageReport):
             self._keep(self.reports, message)
 
     def _hear_renderer(self, message: Message) -> None:
         super()._hear_renderer(message)
-        if message["kind"] == "tick":
+        if isinstance(message, Tick):
             self._keep(self.ticks, message)
 
     def await_(self, what: Callable[[], Any]) -> Any:
@@ -97,7 +97,7 @@ def kills(options: argparse.Namespace) -> None:
         show.start()
         try:
             loading = show.await_(lambda: show.ticks)[0][0] - began
-            show.await_(lambda: [1 for _, report in show.reports if report.get("sequence")])
+            show.await_(lambda: [1 for _, report in show.reports if report.sequence])
             for number in range(options.kills):
                 time.sleep(options.between)
                 rows.append(_hurt(show, f"kill -9, {number + 1}", signal.SIGKILL))
@@ -120,18 +120,18 @@ def _hurt(show: Watched, name: str, how: signal.Signals) -> dict[str, Any]:
     noticed = show.await_(lambda: [when for when, line in show.said[said:] if "the renderer" in line])[0]
     after = show.await_(lambda: [tick for when, tick in show.ticks if when > noticed])[0]
     # what was in the ring when it was hurt is shown first; a picture of the next renderer is beyond it
-    moving = show.await_(
-        lambda: [when for when, report in show.reports[reported:] if report.get("sequence", 0) > sequence + 1]
-    )[0]
-    lights = [report["light"] for _, report in show.reports[reported:] if report.get("sequence")]
+    moving = show.await_(lambda: [when for when, report in show.reports[reported:] if report.sequence > sequence + 1])[
+        0
+    ]
+    lights = [report.light for _, report in show.reports[reported:] if report.sequence]
     return {
         "name": name, "noticed": noticed - hurt, "moving": max(moving, noticed) - hurt, "light": min(lights),
-        "skipped": after["index"][0] - last["index"][-1] - 1, "gap": _angle(last["place"][-1], after["place"][0]),
+        "skipped": after.index[0] - last.index[-1] - 1, "gap": _angle(last.place[-1], after.place[0]),
         "stride": _stride(show),
     }  # fmt: skip
 
 
-def _angle(one: list[float], other: list[float]) -> float:
+def _angle(one: Place, other: Place) -> float:
     """Degrees on the globe."""
     u, v = np.array(one[:3]), np.array(other[:3])
     return float(np.degrees(np.arctan2(np.linalg.norm(np.cross(u, v)), u @ v)))
@@ -139,7 +139,7 @@ def _angle(one: list[float], other: list[float]) -> float:
 
 def _stride(show: Watched) -> float:
     """Median degrees between neighbouring pictures, lately."""
-    places = [place for _, tick in show.ticks[-40:] for place in tick["place"]]
+    places = [place for _, tick in show.ticks[-40:] for place in tick.place]
     return float(np.median([_angle(a, b) for a, b in pairwise(places)]))
 
 

@@ -79,6 +79,7 @@ def parts(asked: argparse.Namespace) -> None:
 
 def live(asked: argparse.Namespace) -> None:
     """The process itself, a fader moved ten times a second: pictures a second, and control to ring."""
+    from installation.ipc.messages import Stop
     from installation.ipc.ring import Ring
     from installation.ipc.wire import Wire
     from latentworld import preset
@@ -94,7 +95,7 @@ def live(asked: argparse.Namespace) -> None:
         assert process.stdout is not None
         wire = Wire(process.stdout, process.stdin)
         rows = _watched(wire, asked.live, began)
-        wire.send("stop")
+        wire.send(Stop())
         wire.close()
         process.wait(20)
     ring.close()
@@ -103,24 +104,26 @@ def live(asked: argparse.Namespace) -> None:
 
 
 def _watched(wire: Any, seconds: float, began: float) -> list[tuple[str, str]]:
+    from installation.ipc.messages import ControlChanges, Ready, Tick
+
     ready, first, last, sent = None, None, None, 0.0
     lags: dict[float, float] = {}
     gaps, work, batch = [], [], 1
     for message in wire.read():
         now = time.monotonic()
-        if message["kind"] == "ready":
-            ready, batch = now - began, message["profile"]["batch"]
-        if message["kind"] != "tick":
+        if isinstance(message, Ready) and message.profile is not None:
+            ready, batch = now - began, message.profile.batch
+        if not isinstance(message, Tick):
             continue
         first = first or now
-        if message["stamp"]:
-            lags.setdefault(message["stamp"], now - message["stamp"])
+        if message.stamp:
+            lags.setdefault(message.stamp, now - message.stamp)
         gaps += [] if last is None else [now - last]
-        work.append(message["seconds"] / len(message["index"]))
+        work.append(message.seconds / len(message.index))
         last = now
         if now - sent > 0.1:  # in this thread, at once after a tick: the worst moment, it has just missed one
             sent = now
-            wire.send("controls", values={"walk.speed": 4 + math.sin(now)}, triggers=[], stamp=now)
+            wire.send(ControlChanges({"walk.speed": 4 + math.sin(now)}, (), now))
         if now - first > seconds:
             break
     assert ready is not None

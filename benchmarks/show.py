@@ -31,6 +31,9 @@ from typing import Any
 import numpy as np
 import psutil
 
+from installation.ipc.jsonable import table
+from installation.ipc.messages import StageReport, Tick
+
 EVERY = 0.4  # seconds between two changes
 WARM = 10.0  # seconds of pictures before anything is counted
 
@@ -61,8 +64,8 @@ class Watch:
     def __init__(self, show: Any) -> None:
         self._show, self._lock = show, threading.Lock()
         self._ticks: list[tuple[float, int]] = []
-        self._reports: list[dict[str, Any]] = []
-        self._first: dict[str, Any] = {}
+        self._reports: list[StageReport] = []
+        self._first: StageReport | None = None
         self._begun, self._cpu = time.monotonic(), self._times()
         show.watch(self._tick)
         heard = show._status_collector.stage
@@ -90,23 +93,24 @@ class Watch:
         self._begun, self._cpu = now, cpu
         return window
 
-    def _count(self, window: Window, reports: list[dict[str, Any]]) -> None:
+    def _count(self, window: Window, reports: list[StageReport]) -> None:
         last, before = reports[-1], self._first or reports[0]
-        window.presented = last["presented"] - before["presented"]
-        window.missed = last["missed"] - before["missed"]
-        counts = np.array(last["intervals"]["counts"]) - np.array(before["intervals"]["counts"])
-        window.counts, window.edges = counts.tolist(), last["intervals"]["edges"]
-        window.latency = [sample for report in reports for sample in report["latency"]]
-        window.dark = min(report["light"] for report in reports)
+        assert last.intervals is not None
+        assert before.intervals is not None
+        window.presented, window.missed = last.presented - before.presented, last.missed - before.missed
+        counts = np.array(last.intervals.counts) - np.array(before.intervals.counts)
+        window.counts, window.edges = counts.tolist(), list(last.intervals.edges)
+        window.latency = [sample for report in reports for sample in report.latency]
+        window.dark = min(report.light for report in reports)
         self._first = last
 
-    def _tick(self, message: Any) -> None:
+    def _tick(self, tick: Tick) -> None:
         with self._lock:
-            self._ticks.append((time.monotonic(), len(message["index"])))
+            self._ticks.append((time.monotonic(), len(tick.index)))
 
-    def _report(self, message: dict[str, Any]) -> None:
+    def _report(self, report: StageReport) -> None:
         with self._lock:
-            self._reports.append(message)
+            self._reports.append(report)
 
     def _processes(self) -> dict[str, psutil.Process]:
         return {
@@ -136,7 +140,7 @@ def inside(asked: dict[str, Any]) -> None:
                 raise SystemExit(f"error: {show._refused}")
             time.sleep(0.1)
         port = show._ports.get("osc").port.port
-        print(json.dumps({"osc": port, "scene": show.status().scene}, default=str), flush=True)
+        print(json.dumps({"osc": port, "scene": table(show.status().scene)}), flush=True)
         for _ in sys.stdin:
             print(json.dumps(asdict(watch.cut())), flush=True)
     finally:

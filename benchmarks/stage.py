@@ -27,6 +27,8 @@ from typing import Any
 import numpy as np
 import psutil
 
+from installation.ipc.encoding import decoded
+from installation.ipc.messages import StageReport
 from installation.ipc.ring import Ring
 
 WARM = 4.0  # seconds that are not counted
@@ -52,15 +54,22 @@ class Seen:
     """What a stage said of the counted seconds."""
 
     seconds: float
-    first: dict[str, Any]
-    last: dict[str, Any]
+    first: StageReport
+    last: StageReport
     latency: list[float] = field(default_factory=list)
     light: float = 1.0
     cpu: dict[str, float] = field(default_factory=dict)  # of a core
 
     @property
     def counts(self) -> list[int]:
-        return [b - a for a, b in zip(self.first["intervals"]["counts"], self.last["intervals"]["counts"], strict=True)]
+        assert self.first.intervals is not None
+        assert self.last.intervals is not None
+        return [b - a for a, b in zip(self.first.intervals.counts, self.last.intervals.counts, strict=True)]
+
+    @property
+    def edges(self) -> list[float]:
+        assert self.last.intervals is not None
+        return list(self.last.intervals.edges)
 
 
 def watch(wall: dict[str, Any], options: argparse.Namespace, rate: float, batch: int, display: str | None) -> Seen:
@@ -90,8 +99,8 @@ def _listen(stage: subprocess.Popen[bytes], seconds: float) -> Seen:
     process, seen, began, spent = psutil.Process(stage.pid), None, 0.0, 0.0
     start: float | None = None
     for line in stage.stdout:
-        message, now = json.loads(line), time.monotonic()
-        if message["kind"] != "stage":
+        message, now = decoded(line), time.monotonic()
+        if not isinstance(message, StageReport):
             print(f"  {message}")
             continue
         start = start or now
@@ -101,8 +110,8 @@ def _listen(stage: subprocess.Popen[bytes], seconds: float) -> Seen:
             seen, began, spent = Seen(0.0, message, message), now, _cpu(process)
             continue
         seen.last, seen.seconds = message, now - began
-        seen.latency += message["latency"]
-        seen.light = min(seen.light, message["light"])
+        seen.latency += message.latency
+        seen.light = min(seen.light, message.light)
         seen.cpu = {"stage": (_cpu(process) - spent) / seen.seconds}
         if seen.seconds >= seconds:
             break
@@ -118,15 +127,15 @@ def _cpu(process: psutil.Process) -> float:
 
 def tell(name: str, seen: Seen) -> None:
     """Print it."""
-    shown, missed = (seen.last[key] - seen.first[key] for key in ("presented", "missed"))
+    shown, missed = seen.last.presented - seen.first.presented, seen.last.missed - seen.first.missed
     p50, p99 = np.percentile(seen.latency, [50, 99]) * 1000 if seen.latency else (np.nan, np.nan)
     print(
-        f"{name}: {shown / seen.seconds:.1f} presentations/s of {seen.last['rate']:.1f}, {missed} missed of {shown};"
-        f" vsync {'kept' if seen.last['vsync'] else 'none'}; stamp to wall p50 {p50:.0f} ms, p99 {p99:.0f} ms;"
+        f"{name}: {shown / seen.seconds:.1f} presentations/s of {seen.last.rate:.1f}, {missed} missed of {shown};"
+        f" vsync {'kept' if seen.last.vsync else 'none'}; stamp to wall p50 {p50:.0f} ms, p99 {p99:.0f} ms;"
         f" {seen.cpu['stage'] * 100:.0f}% of a core; lowest mean light {seen.light:.2f}"
-        + (f"; drawn by {seen.last['drawn']}" if "drawn" in seen.last else "")
+        + (f"; drawn by {seen.last.drawn}" if seen.last.drawn else "")
     )
-    edges = [0, *seen.last["intervals"]["edges"], np.inf]
+    edges = [0, *seen.edges, np.inf]
     for low, high, count in zip(edges, edges[1:], seen.counts):
         if count:
             print(f"    {low:>5g} .. {high:<5g} ms {count:>5}  {'#' * max(round(60 * count / sum(seen.counts)), 1)}")

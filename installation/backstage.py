@@ -5,9 +5,38 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from concurrent.futures import Future
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any, Literal, Protocol, get_args
 
 from installation.control.desk import Desk
+from installation.control.desk.snapshots import Snapshots
+from installation.ipc.messages import Tick
+from installation.ipc.questions import DiffusionAnswer, DiffusionQuestion, WordsAnswer, WordsQuestion
+from installation.ipc.scene import DecoderScene, PlaneScene, WalkScene, WorldScene
+from latentworld.decoding.profile import Profile
+from latentworld.prompts import Prompt
+
+RendererState = Literal["loading", "running", "hung", "restarting", "safe", "loop"]
+RENDERER_STATES: tuple[RendererState, ...] = get_args(RendererState)
+Question = WordsQuestion | DiffusionQuestion
+AnswerContent = WordsAnswer | DiffusionAnswer
+
+
+@dataclass(frozen=True)
+class ShownScene:
+    """What the renderer last said of what it shows; None: it has not said so yet.
+
+    number: of the scene; size: height, width of its pictures; seer: digest of the eye's weights.
+    """
+
+    number: int = 0
+    size: tuple[int, int] | None = None
+    profile: Profile | None = None
+    seer: str = ""
+    plane: PlaneScene | None = None
+    prompt: Prompt | None = None
+    decoder: DecoderScene | None = None
+    world: WorldScene | None = None
+    walk: WalkScene | None = None
 
 
 @dataclass(frozen=True)
@@ -19,7 +48,7 @@ class Status:
     """
 
     uptime: float
-    renderer: str
+    renderer: RendererState
     restarts: int
     frame: int  # number of the newest frame that was made; -1 before the first
     rate: float  # new pictures per second
@@ -38,7 +67,7 @@ class Status:
     fresh: float  # seconds since a new, finite, non-constant frame was presented; infinite before the first is made
     memory: Mapping[str, int]  # resident bytes of each process
     temperature: float | None  # degrees Celsius, where a sensor tells
-    scene: Mapping[str, Any]  # what the renderer last said of world, prompt, decoder, walk
+    scene: ShownScene
     faults: tuple[str, ...]  # the last few, newest last
 
 
@@ -49,11 +78,15 @@ class Backstage(Protocol):
     def desk(self) -> Desk:
         """Where controls are set and presses made."""
 
+    @property
+    def snapshots(self) -> Snapshots:
+        """How the desk stood, by name."""
+
     def status(self) -> Status:
         """The show as it is now."""
 
-    def ask(self, what: str, **details: Any) -> Future[dict[str, Any]]:
-        """A question to the renderer: `words` or `diffusion` (see installation/render/asks.py).
+    def ask(self, question: Question) -> Future[AnswerContent]:
+        """A question to the renderer (see installation/ipc/questions.py).
 
         The future fails with ShowError when the renderer dies or does not answer in time.
         """
@@ -61,9 +94,9 @@ class Backstage(Protocol):
     def picture(self) -> tuple[int, bytes] | None:
         """The newest frame's number and its JPEG; None before the first."""
 
-    def watch(self, listener: Callable[[Mapping[str, Any]], None]) -> Callable[[], None]:
-        """Be told of every tick the renderer made (a `tick` message); returns what ends it. Called on a thread of the
-        show: return at once."""
+    def watch(self, listener: Callable[[Tick], None]) -> Callable[[], None]:
+        """Be told of every tick the renderer made; returns what ends it. Called on a thread of the show: return at
+        once."""
 
     def atlas(self) -> Mapping[str, Any] | None:
         """The atlas underneath, as plain values for the deck: places, rates, labels; None without one."""

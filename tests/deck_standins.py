@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import io
 import threading
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from concurrent.futures import Future
 from contextlib import contextmanager
 from dataclasses import replace
@@ -17,21 +17,26 @@ import numpy as np
 from osc_standins import STATUS
 from PIL import Image
 
-from installation.backstage import Status
+from installation.backstage import AnswerContent, Question, ShownScene, Status
 from installation.control import parameters
 from installation.control.controls import Trigger
 from installation.control.desk import Desk
 from installation.control.desk.snapshots import Snapshots
+from installation.ipc.messages import Tick
+from installation.ipc.questions import DenoisingStep, DiffusionAnswer, WordsAnswer, WordsQuestion
+from installation.ipc.scene import PlaneScene
 from installation.ports.deck import Server
 from installation.render.questions import png, routed
 from installation.venue import Doors
 from latentworld.errors import ShowError
 from latentworld.plane import Plane
+from latentworld.prompts import Prompt
 
 PLANE = Plane(np.random.default_rng(7).normal(size=(3, 4, 4, 4)))
+CORNERS = tuple((float(x), float(y), float(z)) for x, y, z in PLANE.corners)
 STEPS = 8
 SHUT = Doors(deck=0)
-RecordedScene = Mapping[str, Any]
+Chart = dict[str, Any]
 
 
 def jpeg(number: int, side: int = 128) -> bytes:
@@ -63,26 +68,26 @@ class Stagehand:
             self.desk.tell_base(name, value)
         self.snapshots = Snapshots(folder / "snapshots", self.desk)
         self.presses: list[Trigger] = []
-        self.listeners: list[Callable[[RecordedScene], None]] = []
-        self.asked: list[tuple[str, dict[str, Any]]] = []
-        self.cancelled: list[Future[dict[str, Any]]] = []
+        self.listeners: list[Callable[[Tick], None]] = []
+        self.asked: list[Question] = []
+        self.cancelled: list[Future[AnswerContent]] = []
         self.number, self.angle = 0, 0.0
-        self.chart: dict[str, Any] | None = None
+        self.chart: Chart | None = None
         self.status_now = replace(
-            STATUS, scene={"plane": {"corners": PLANE.corners.tolist()}, "prompt": {"positive": "a ringed planet"}}
+            STATUS, scene=ShownScene(plane=PlaneScene(corners=CORNERS), prompt=Prompt("a ringed planet"))
         )
         self.deaf = False  # answers no question
 
     def status(self) -> Status:
         return replace(self.status_now, frame=self.number)
 
-    def ask(self, what: str, **details: Any) -> Future[dict[str, Any]]:
-        self.asked.append((what, details))
-        future: Future[dict[str, Any]] = Future()
+    def ask(self, question: Question) -> Future[AnswerContent]:
+        self.asked.append(question)
+        future: Future[AnswerContent] = Future()
         if self.deaf:
             future.add_done_callback(lambda done: self.cancelled.append(done) if done.cancelled() else None)
-        elif what == "words":
-            future.set_result(self._words(details["texts"], details.get("numbers", 16)))
+        elif isinstance(question, WordsQuestion):
+            future.set_result(self._words(question.texts, question.numbers))
         elif self.number == 0:
             future.set_exception(ShowError("there is no frame yet: ask again"))
         else:
@@ -92,11 +97,11 @@ class Stagehand:
     def picture(self) -> tuple[int, bytes] | None:
         return (self.number, jpeg(self.number)) if self.number else None
 
-    def watch(self, listener: Callable[[RecordedScene], None]) -> Callable[[], None]:
+    def watch(self, listener: Callable[[Tick], None]) -> Callable[[], None]:
         self.listeners.append(listener)
         return lambda: self.listeners.remove(listener)
 
-    def atlas(self) -> RecordedScene | None:
+    def atlas(self) -> Chart | None:
         return self.chart
 
     def takes(self) -> list[str]:
@@ -110,13 +115,14 @@ class Stagehand:
         self.angle = float(angles[-1])
         alpha, beta = 0.35 + 0.3 * np.cos(angles), 0.35 + 0.25 * np.sin(angles)
         unit = PLANE.unit(alpha, beta)
-        index = [self.number + 1, self.number + 2]
+        index = (self.number + 1, self.number + 2)
         self.number += 2
         rates = (0.3 + np.abs(np.sin(3 * angles)) ** 6 * 2).tolist()
-        tick = {
-            "kind": "tick", "index": index, "alpha": alpha.tolist(), "beta": beta.tolist(), "front": [True, True],
-            "place": [[*row, 1.0] for row in unit.tolist()], "rate": rates, "step": [0.01, 0.01],
-        }  # fmt: skip
+        tick = Tick(
+            index=index, time=(0.1 * index[0], 0.1 * index[1]), alpha=tuple(alpha.tolist()), beta=tuple(beta.tolist()),
+            front=(True, True), place=tuple((x, y, z, 1.0) for x, y, z in unit.tolist()), rate=tuple(rates),
+            step=(0.01, 0.01), digest=("", ""),
+        )  # fmt: skip
         for listener in tuple(self.listeners):
             listener(tick)
 
@@ -128,9 +134,9 @@ class Stagehand:
                 self.snapshots.act(press)
         self.presses += self.desk.collect("loop")
 
-    # ---- answers, as installation/render/asks.py gives them
+    # ---- answers, as installation/render/questions.py gives them
 
-    def _words(self, texts: list[str], numbers: int) -> dict[str, Any]:
+    def _words(self, texts: tuple[str, ...], numbers: int) -> WordsAnswer:
         weights = {str(self.desk.shown("prompt.a") or ""): 1.0}
         for k in range(1, 7):
             if text := self.desk.value(f"word.{k}.text"):
@@ -138,7 +144,7 @@ class Stagehand:
         known = {text: pooled(text) for text in (*texts, *weights)}
         return routed(texts, known, tuple(weights.items()), numbers)
 
-    def _diffusion(self) -> dict[str, Any]:
+    def _diffusion(self) -> DiffusionAnswer:
         rng = np.random.default_rng(3)
         clean, noise = np.asarray(Image.open(io.BytesIO(jpeg(self.number, 64)))), rng.integers(0, 255, (64, 64, 3))
         kept = np.linspace(0.01, 0.95, STEPS)
@@ -146,13 +152,13 @@ class Stagehand:
         def blend(share: float) -> str:
             return png((share * clean + (1 - share) * noise).astype(np.uint8), 64)
 
-        steps = [
-            {"time": 999 - 120 * k, "kept": share, "noise": 1 - share, "latent": blend(share),
-             "clean": blend(min(1.0, share + 0.3)), "noised": blend(share * 0.9)}
+        steps = tuple(
+            DenoisingStep(
+                999 - 120 * k, share, 1 - share, blend(share), blend(min(1.0, share + 0.3)), blend(share * 0.9)
+            )
             for k, share in enumerate(kept.tolist())
-        ]  # fmt: skip
-        return {"index": self.number, "alpha": 0.25, "beta": 0.5, "steps": steps, "latent0": blend(1.0),
-                "picture": blend(1.0), "texts": [["a ringed planet", 1.0]]}  # fmt: skip
+        )
+        return DiffusionAnswer(self.number, 0.25, 0.5, steps, blend(1.0), blend(1.0), (("a ringed planet", 1.0),))
 
 
 def window_atlas(rows: int = 12, columns: int = 10) -> dict[str, Any]:

@@ -7,13 +7,16 @@ import struct
 from collections.abc import Callable, Mapping
 from concurrent.futures import Future
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 from pythonosc.osc_message import OscMessage
 
-from installation.backstage import Status
+from installation.backstage import AnswerContent, Question, ShownScene, Status
 from installation.control import parameters
 from installation.control.desk import Desk
+from installation.control.desk.snapshots import Snapshots
+from installation.ipc.messages import Tick
 from installation.ports.osc import addresses, codec
 from installation.ports.osc.feedback import PERIOD, Feedback
 from installation.ports.osc.handler import Handler
@@ -23,16 +26,17 @@ TABLE = parameters.table()
 STATUS = Status(
     uptime=12.5, renderer="running", restarts=0, frame=240, rate=11.5, period=0.087, alpha=0.25, beta=0.5, front=True,
     unit=(1.0, 0.0, 0.0), radius=1.0, lipschitz=0.75, step=0.01, presented=30.0, presentations=375, missed=0,
-    latency=(0.12, math.nan), fresh=0.1, memory={}, temperature=None, scene={}, faults=(),
+    latency=(0.12, math.nan), fresh=0.1, memory={}, temperature=None, scene=ShownScene(), faults=(),
 )  # fmt: skip
 
 
-def tick(index: int = 240, rate: float | None = 0.75) -> dict[str, Any]:
-    """A `tick` message of two frames, as it comes over the wire."""
-    return {
-        "kind": "tick", "index": [index - 1, index], "rate": [None, rate], "alpha": [0.1, 0.25], "beta": [0.4, 0.5],
-        "front": [True, False], "place": [[1.0, 0.0, 0.0, 1.0], [0.0, 1.0, 0.0, 1.25]],
-    }  # fmt: skip
+def tick(index: int = 240, rate: float | None = 0.75) -> Tick:
+    """A tick of two frames, as it comes over the wire."""
+    return Tick(
+        index=(index - 1, index), time=(24.0, 24.1), rate=(None, rate), alpha=(0.1, 0.25), beta=(0.4, 0.5),
+        front=(True, False), place=((1.0, 0.0, 0.0, 1.0), (0.0, 1.0, 0.0, 1.25)), step=(None, 0.01),
+        digest=("", ""),
+    )  # fmt: skip
 
 
 @dataclass
@@ -54,24 +58,25 @@ class Stagehand:
 
     def __post_init__(self) -> None:
         self.desk = Desk(parameters.table(self.worlds), self.clock)
-        self.listeners: list[Callable[[Mapping[str, Any]], None]] = []
+        self.snapshots = Snapshots(Path("nowhere"), self.desk)
+        self.listeners: list[Callable[[Tick], None]] = []
 
     def status(self) -> Status:
         return STATUS
 
-    def ask(self, what: str, **details: Any) -> Future[dict[str, Any]]:
+    def ask(self, question: Question) -> Future[AnswerContent]:
         raise NotImplementedError
 
     def picture(self) -> tuple[int, bytes] | None:
         return None
 
-    def watch(self, listener: Callable[[Mapping[str, Any]], None]) -> Callable[[], None]:
+    def watch(self, listener: Callable[[Tick], None]) -> Callable[[], None]:
         self.listeners.append(listener)
         return lambda: self.listeners.remove(listener)
 
-    def tick(self, message: Mapping[str, Any]) -> None:
+    def tick(self, tick: Tick) -> None:
         for listener in self.listeners:
-            listener(message)
+            listener(tick)
 
     def atlas(self) -> Mapping[str, Any] | None:
         return None

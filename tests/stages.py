@@ -20,6 +20,8 @@ import pytest
 from numpy.typing import NDArray
 from PIL import Image
 
+from installation.ipc.encoding import decoded, encoded
+from installation.ipc.messages import Fault, Message, SaveScreenshot, StageReport
 from installation.ipc.ring import Ring
 
 Picture = NDArray[np.uint8]
@@ -31,7 +33,7 @@ class Stage:
 
     def __init__(self, wall: dict[str, Any], ring: str | None = None, **environment: str) -> None:
         self.ring = Ring.create(8, (256, 256))
-        self.messages: list[dict[str, Any]] = []
+        self.messages: list[Message] = []
         command = [sys.executable, "-m", "installation.stage", "--ring", ring or self.ring.name]
         self.process = subprocess.Popen(
             [*command, "--wall", json.dumps(wall)],
@@ -59,16 +61,20 @@ class Stage:
         return self._errors.getvalue().decode()
 
     @property
-    def reports(self) -> list[dict[str, Any]]:
-        return [message for message in list(self.messages) if message["kind"] == "stage"]
+    def reports(self) -> list[StageReport]:
+        return [message for message in list(self.messages) if isinstance(message, StageReport)]
 
     @property
     def faults(self) -> list[str]:
-        return [str(message["text"]) for message in list(self.messages) if message["kind"] == "fault"]
+        return [message.text for message in list(self.messages) if isinstance(message, Fault)]
 
-    def say(self, kind: str, **content: Any) -> None:
+    def say(self, message: Message) -> None:
+        self.write(encoded(message))
+
+    def write(self, line: bytes) -> None:
+        """A line, whatever it is."""
         assert self.process.stdin is not None
-        self.process.stdin.write(json.dumps({"kind": kind, **content}).encode() + b"\n")
+        self.process.stdin.write(line)
         self.process.stdin.flush()
 
     def put(self, picture: Picture) -> None:
@@ -94,7 +100,7 @@ class Stage:
     def shot(self, folder: Path) -> Picture:
         """What is on the wall now."""
         file = folder / f"{len(list(folder.iterdir()))}.png"
-        self.say("shot", file=str(file))
+        self.say(SaveScreenshot(str(file)))
         self.wait(file.is_file)
         return np.asarray(Image.open(file))
 
@@ -120,7 +126,7 @@ class Stage:
     def _listen(self) -> None:
         assert self.process.stdout is not None
         for line in self.process.stdout:
-            self.messages.append(json.loads(line))
+            self.messages.append(decoded(line))
 
     def _drain(self) -> None:
         assert self.process.stderr is not None

@@ -7,6 +7,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import numpy as np
 
 from installation import takes
@@ -14,13 +15,16 @@ from installation.clock import Tick
 from installation.control.controls import Mailbox, Trigger
 from installation.control.desk import Change
 from installation.frames import Frames, digest
+from installation.ipc import messages
+from installation.ipc.messages import Ready, SceneChange
+from installation.ipc.scene import DecoderScene, PlaneScene, SceneDescription, WalkScene, WorldScene
 from installation.loop import Scene, run
 from installation.rig import build
 from installation.takes.take import prompt_of
 from latentworld import globe, preset, vertices, walks
 
 SMALL = ["decoder.height=32", "decoder.width=32", "decoder.steps=10", "decoder.batch=4"]
-PLANE_TOLD = {"seeds": [0, 123, 200], "layout": "nhwc", "norm": "sphere", "device": "cpu", "dtype": "float32"}
+PLANE_TOLD = PlaneScene((0, 123, 200), "sphere", "nhwc", "cpu", "float32")
 
 
 class Clock:
@@ -33,28 +37,29 @@ class Clock:
         return self.now
 
 
-def ready(journey: preset.Preset | None = None, **other: Any) -> dict[str, Any]:
+def ready(journey: preset.Preset | None = None, **other: Any) -> Ready:
     """What a renderer says when it begins."""
     journey = journey or preset.load("analytic", SMALL)
-    told = {"kind": "ready", "scene": 1, "profile": {}, "world": "w", "seer": "s", "size": [32, 32]}
-    return told | {"preset": preset.dump(journey)} | other
+    return msgspec.structs.replace(Ready(None, "w", "s", preset.dump(journey), (32, 32)), **other)
 
 
-def scene(number: int = 1, mix: Iterable[tuple[str, float]] = (("dusk", 1.0),), **other: Any) -> dict[str, Any]:
-    """A scene's message."""
-    told = {"kind": "scene", "scene": number, "plane": PLANE_TOLD, "world": {"name": "embedded"}, "walk": {}}
-    prompt = {"mix": [list(pair) for pair in mix], "positive": "", "negative": "fog"}
-    return told | {"decoder": {"kind": "analytic"}, "prompt": prompt} | other
+def scene(number: int = 1, mix: Iterable[tuple[str, float]] = (("dusk", 1.0),), **other: Any) -> SceneChange:
+    """A scene, as a renderer tells it."""
+    prompt = prompt_of(tuple(mix), (("fog", 1.0),))
+    told = SceneDescription(PLANE_TOLD, prompt, DecoderScene("analytic"), WorldScene("embedded"), WalkScene("auto", {}))
+    return SceneChange(number, msgspec.structs.replace(told, **other))
 
 
 def tick(
     index: np.ndarray, time: np.ndarray, unit: np.ndarray, radius: np.ndarray, scene: int = 1, sums: Any = None
-) -> dict[str, Any]:
-    """A tick's message."""
+) -> messages.Tick:
+    """A tick, as a renderer tells it."""
     n = len(index)
-    place = np.column_stack([unit, radius]).tolist()
-    told = {"kind": "tick", "index": index.tolist(), "time": time.tolist(), "place": place, "scene": scene}
-    return told | {"rate": [None] * n, "step": [0.1] * n, "sum": sums or ["ab"] * n}
+    places = tuple((x, y, z, r) for (x, y, z), r in zip(unit.tolist(), radius.tolist(), strict=True))
+    return messages.Tick(
+        tuple(index.tolist()), tuple(time.tolist()), places, (0.0,) * n, (0.0,) * n, (True,) * n, (None,) * n,
+        (0.1,) * n, tuple(sums or ["ab"] * n), scene,
+    )  # fmt: skip
 
 
 def performed(
@@ -63,8 +68,8 @@ def performed(
     times: np.ndarray,
     radii: np.ndarray | None = None,
     batch: int = 2,
-    scenes: Mapping[int, Mapping[str, Any]] | None = None,
-    first: Mapping[str, Any] | None = None,
+    scenes: Mapping[int, SceneChange] | None = None,
+    first: Ready | None = None,
     index: int = 40,
     end: bool = True,
 ) -> Path:
@@ -76,7 +81,7 @@ def performed(
         part = slice(begin, begin + batch)
         if at in told:
             recorder.scene(told[at])
-            number = told[at]["scene"]
+            number = told[at].number
         clock.now = 100.0 + float(times[part][0])
         numbers = np.arange(len(units))[part] + index
         recorder.tick(tick(numbers, times[part], units[part], radii[part], number))
@@ -140,12 +145,15 @@ def live(path: Path, journey: preset.Preset, frames: int, batch: int, fade: int 
     rig = build(journey)
     rng, clock = np.random.default_rng(5), Clock()
     times = 31.7 + np.cumsum(0.1 * (1 + 0.3 * rng.uniform(-1, 1, frames)))
-    studio, profile = rig.studio, rig.decoder.profile.record()
-    told = {"profile": profile, "world": studio.world, "seer": studio.seer, "size": rig.decoder.size}
-    recorder = takes.Recorder(path, takes.header(ready(rig.preset, **told), {}, "2026-01-01T20:00:00"), clock)
-    heard, decoder = Heard(recorder, clock), rig.decoder.settings.record()
-    plane = rig.preset.plane.model_dump(mode="json") | {"digest": vertices.digest(rig.plane.vertices)}
-    world = {"name": rig.preset.world.name}
+    studio, profile, spec = rig.studio, rig.decoder.profile, rig.preset.plane
+    begun = ready(rig.preset, profile=profile, world=studio.world, seer=studio.seer, size=rig.decoder.size)
+    recorder = takes.Recorder(path, takes.header(begun, {}, "2026-01-01T20:00:00"), clock)
+    heard = Heard(recorder, clock)
+    settings = rig.decoder.settings
+    decoder = DecoderScene(settings.kind, settings.steps, settings.guidance, settings.batch)
+    plane = PlaneScene(spec.seeds, spec.norm, spec.layout, spec.device, spec.dtype, spec.vertices,
+                       digest=vertices.digest(rig.plane.vertices))  # fmt: skip
+    world = WorldScene(rig.preset.world.name)
 
     def direct(walk: walks.Walk, controls: Any, due: Tick) -> tuple[walks.Walk, Scene]:
         at = int(due.index[0]) // batch

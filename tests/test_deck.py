@@ -14,9 +14,12 @@ from patience import until
 from websockets.exceptions import ConnectionClosed
 from websockets.sync.client import ClientConnection, connect
 
-from installation.ipc.jsonable import plain
+from installation.ipc.jsonable import jsonable
+from installation.ipc.messages import Tick
+from installation.ipc.questions import DiffusionQuestion, WordsQuestion
 from installation.ports.deck import Server, commands, pictures
 from installation.ports.deck.hub import Hub
+from installation.ports.deck.letters import TrackRow
 from installation.venue import Doors
 from latentworld.errors import ControlError, PortError
 
@@ -81,7 +84,7 @@ def test_what_one_deck_sets_the_other_is_told_with_its_source(hand: Stagehand, s
         two.say("fade", name="rift.attraction", x=0.25)
         assert one.news("changes") == [["rift.attraction", -0.5, "deck:2"]]
         one.say("release", name="walk.speed")
-        assert two.news("changes")[-1] == ["walk.speed", None, "deck:1"]
+        until(lambda: two.news("changes")[-1] == ["walk.speed", None, "deck:1"])
         assert hand.desk.value("walk.speed") is None
 
 
@@ -169,7 +172,7 @@ def test_questions_are_answered_under_their_number(hand: Stagehand, server: Serv
         assert answer["id"] == 8
         assert len(answer["answer"]["points"]) == 2
         assert len(answer["answer"]["tensor"]) == 4
-    assert hand.asked == [("diffusion", {}), ("words", {"texts": ["a cat", "flowers"], "numbers": 4})]
+    assert hand.asked == [DiffusionQuestion(), WordsQuestion(("a cat", "flowers"), 4)]
 
 
 def test_questions_are_few_and_taken_back_when_the_deck_leaves(hand: Stagehand, server: Server) -> None:
@@ -209,17 +212,13 @@ def test_the_track_follows_and_the_newest_is_told_first(hand: Stagehand, server:
                 break
 
 
-def test_ticks_of_another_shape_are_passed_over(hand: Stagehand) -> None:
+def test_frames_that_are_nowhere_are_on_no_track(hand: Stagehand) -> None:
     hub = Hub(hand)
-    for tick in (
-        {},
-        {"index": [1]},
-        {"index": [1], "place": [[1.0]]},
-        {"index": [1, 2], "place": [[0.0, 0.0, 1.0, 1.0]]},
-    ):
+    placed = Tick((3,), (0.3,), ((0.0, 0.0, 1.0, 1.0),), (None,), (None,), (True,), (None,), (None,), ("ab",))
+    for tick in (Tick((), ()), Tick((1, 2), (0.1, 0.2)), placed):
         for listener in hand.listeners:
             listener(tick)
-    assert hub.since(0) == (1, [[1, None, None, None, 0.0, 0.0, 1.0, 1.0, None, None]])
+    assert hub.since(0) == (1, (TrackRow(3, None, None, True, 0.0, 0.0, 1.0, 1.0, None, None),))
     hub.close()
     assert hand.listeners == []
 
@@ -336,5 +335,5 @@ def test_a_show_that_goes_on_feeds_many_decks(hand: Stagehand, server: Server) -
 
 
 def test_plain_values_hold_no_infinity() -> None:
-    told = plain({"a": (1.0, float("nan")), 3: [float("inf"), True, None, "x", 7]})
+    told = jsonable({"a": (1.0, float("nan")), 3: [float("inf"), True, None, "x", 7]})
     assert told == {"a": [1.0, None], "3": [None, True, None, "x", 7]}

@@ -13,19 +13,23 @@ from pathlib import Path
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
-from installation.backstage import Status
+from installation.backstage import ShownScene, Status
 from installation.health import metrics
 from installation.health.log import close_log, open_log
 from installation.health.notify import Notifier
 from installation.health.watchdog import Watchdog
+from installation.ipc.messages import Ready, SceneChange, StageReport, Tick
+from installation.ipc.scene import DecoderScene, PlaneScene, SceneDescription, WalkScene, WorldScene
 from installation.show.status import StatusCollector
+from latentworld.decoding import Profile
+from latentworld.prompts import Prompt
 
 NAN = math.nan
 STATUS = Status(
     uptime=10.0, renderer="running", restarts=2, frame=99, rate=12.5, period=0.08, alpha=0.1, beta=0.2, front=True,
     unit=(1.0, 0.0, 0.0), radius=1.0, lipschitz=0.5, step=0.03, presented=60.0, presentations=600, missed=4,
     latency=(0.1, 0.2), fresh=0.1, memory={"show": 5, "renderer": 7}, temperature=None,
-    scene={"world": "embedded", "x": NAN}, faults=("a",),
+    scene=ShownScene(number=3, decoder=DecoderScene(guidance=NAN), world=WorldScene("embedded")), faults=("a",),
 )  # fmt: skip
 
 
@@ -108,16 +112,16 @@ def test_health(change: dict[str, object], held: bool, well: bool) -> None:
     ok, told = metrics.health(replace(STATUS, **change), held)  # type: ignore[arg-type]
     assert ok is well
     assert told["ok"] is well
-    assert json.loads(json.dumps(told, allow_nan=False))["scene"] == {"world": "embedded", "x": None}
+    scene = json.loads(json.dumps(told, allow_nan=False))["scene"]
+    assert (scene["number"], scene["world"]["name"], scene["decoder"]["guidance"]) == (3, "embedded", None)
 
 
 # ---- status_collector
 
 
-def tick(first: int, n: int = 2) -> dict[str, object]:
-    return {"kind": "tick", "index": list(range(first, first + n)), "period": 0.1, "place": [[1, 0, 0, 1]] * n,
-            "alpha": [0.5] * n, "beta": [0.25] * n, "front": [False] * n, "rate": [None] * n, "step": [0.1] * n,
-            "resume": {"at": first}}  # fmt: skip
+def tick(first: int, n: int = 2) -> Tick:
+    return Tick(tuple(range(first, first + n)), (0.1,) * n, ((1.0, 0.0, 0.0, 1.0),) * n, (0.5,) * n, (0.25,) * n,
+                (False,) * n, (None,) * n, (0.1,) * n, ("",) * n, period=0.1)  # fmt: skip
 
 
 def test_gauges_gather_what_children_report() -> None:
@@ -127,8 +131,7 @@ def test_gauges_gather_what_children_report() -> None:
     assert all(math.isnan(part) for part in before.latency)
     for i in range(100):
         status_collector.tick(100 + i / 10, tick(2 * i))
-        report = {"kind": "stage", "presented": 6 * i, "missed": i // 50, "latency": [i / 100], "fresh": 0.5}
-        status_collector.stage(100 + i / 10, report)
+        status_collector.stage(100 + i / 10, StageReport(6 * i, i // 50, (i / 100,), 0.5))
     status = status_collector.status(110.0, "running", 1)
     assert (status.frame, status.alpha, status.front, status.uptime) == (199, 0.5, False, 10.0)
     assert math.isnan(status.lipschitz)
@@ -136,8 +139,7 @@ def test_gauges_gather_what_children_report() -> None:
     assert status.presented == pytest.approx(60.0)
     assert status.latency == pytest.approx((0.495, 0.98), abs=0.02)
     assert status.fresh == pytest.approx(0.6)
-    assert status_collector.resume == {"at": 198}
-    status_collector.stage(111.0, {"kind": "stage", "presented": 1, "missed": 3, "fresh": None})  # another stage
+    status_collector.stage(111.0, StageReport(1, 3))  # another stage
     status = status_collector.status(111.0, "running", 1)
     assert (status.missed, status.presentations) == (1 + 3, 594 + 1)
     assert status.fresh == pytest.approx(1.6)  # the wall has shown nothing new since
@@ -145,12 +147,27 @@ def test_gauges_gather_what_children_report() -> None:
 
 def test_a_picture_that_is_made_has_some_time_to_reach_the_wall() -> None:
     status_collector = StatusCollector(start=100.0)
-    status_collector.stage(100.5, {"kind": "stage", "presented": 9, "fresh": None})
+    status_collector.stage(100.5, StageReport(9, 0))
     assert status_collector.status(101.0, "loading", 0).fresh == math.inf
     status_collector.tick(101.0, tick(0))
     assert status_collector.status(101.5, "running", 0).fresh == 0.5
-    status_collector.stage(102.0, {"kind": "stage", "presented": 99, "fresh": 0.25})
+    status_collector.stage(102.0, StageReport(99, 0, fresh=0.25))
     assert status_collector.status(102.0, "running", 0).fresh == 0.25
+
+
+def test_another_renderer_is_told_of_anew() -> None:
+    status_collector = StatusCollector(0.0)
+    profile = Profile("scout", "w", "cpu", "float32", 1, 4, 1.0, "eager")
+    scene = SceneDescription(
+        PlaneScene(), Prompt("a cat"), DecoderScene("scout"), WorldScene("w"), WalkScene("auto", {})
+    )
+    status_collector.ready(Ready(profile, "digest", "seer", "", (64, 96)))
+    status_collector.changed(SceneChange(7, scene))
+    shown = status_collector.status(1.0, "running", 0).scene
+    assert (shown.number, shown.size, shown.profile, shown.prompt) == (7, (64, 96), profile, Prompt("a cat"))
+    status_collector.ready(Ready(None, "", "", "", (128, 128), film="loop.mp4"))
+    shown = status_collector.status(2.0, "loop", 1).scene
+    assert shown == ShownScene(size=(128, 128), decoder=DecoderScene("film"), world=WorldScene("loop.mp4"))
 
 
 def test_the_same_fault_again_is_no_news_and_only_the_last_are_kept() -> None:

@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from itertools import groupby, pairwise
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 import psutil
@@ -19,12 +19,15 @@ import pytest
 from numpy.typing import NDArray
 from patience import until
 
+from installation.ipc.messages import Answer, Ask, ControlChanges, Fault, Message, OutputReport, Ready, Stop, Tick
+from installation.ipc.questions import WordsQuestion
 from installation.ipc.ring import Ring
-from installation.ipc.wire import Message, Wire
+from installation.ipc.wire import Wire
 from installation.stage import fallback_film
 from installation.venue import Wall
 
 Picture = NDArray[np.uint8]
+Told = TypeVar("Told", bound=Message)
 RATE = 20.0
 WALL = Wall(size=(48, 64), rate=RATE, fit="cover")
 
@@ -48,12 +51,12 @@ class Process:
         for message in self.wire.read():
             self.said.append(message)
 
-    def of(self, kind: str) -> list[Message]:
-        return [message for message in self.said if message["kind"] == kind]
+    def of(self, kind: type[Told]) -> list[Told]:
+        return [message for message in self.said if isinstance(message, kind)]
 
     def presented(self, more: int) -> int:
         """Wait until so many more pictures were presented than were told of by now."""
-        count = lambda: self.of("stage")[-1]["presented"] if self.of("stage") else 0  # noqa: E731
+        count = lambda: self.of(OutputReport)[-1].presented if self.of(OutputReport) else 0  # noqa: E731
         before = count()
         return int(until(lambda: count() >= before + more and count()))
 
@@ -102,23 +105,23 @@ def test_a_recording_shows_what_the_wall_shows_and_plays_after_stop(ring: Ring, 
     path = tmp_path / "video" / "a.mp4"
     with output(ring, f"video:{path}") as process:
         process.presented(30)
-        process.wire.send("values", values={"out.fade": 0.0, "out.blackout": True, "out.gamma": 2.5})
+        process.wire.send(ControlChanges({"out.fade": 0.0, "out.blackout": True, "out.gamma": 2.5}))
         process.presented(20)
-        process.wire.send("values", values={"out.blackout": False, "out.master": 0.5})
+        process.wire.send(ControlChanges({"out.blackout": False, "out.master": 0.5}))
         process.presented(20)
-        process.wire.send("values", values={"out.freeze": True, "out.master": 1.0, "no.such": 1, "out.fade": "x"})
+        process.wire.send(ControlChanges({"out.freeze": True, "out.master": 1.0, "no.such": 1, "out.fade": "x"}))
         process.presented(20)
         ring.put(np.ascontiguousarray(red(200)[..., ::-1]), 1, 0.0, 0.1, 0.0)  # blue, while it is frozen
         process.presented(20)
-        process.wire.send("values", values={"out.freeze": False})
+        process.wire.send(ControlChanges({"out.freeze": False}))
         process.presented(30)
-        told = process.of("stage")
-        process.wire.send("stop")
+        told = process.of(OutputReport)
+        process.wire.send(Stop())
         assert process.ended() == (0, "")
-    assert {(tuple(t["size"]), t["rate"], t["to"]) for t in told} == {((48, 64), RATE, f"video:{path}")}
-    assert [fault["text"] for fault in process.of("fault")] == ["out.fade takes a finite number, not 'x'"]
+    assert {(t.size, t.rate, t.to) for t in told} == {((48, 64), RATE, f"video:{path}")}
+    assert [fault.text for fault in process.of(Fault)] == ["out.fade takes a finite number, not 'x'"]
     means = film_of(path)
-    assert len(means) >= told[-1]["presented"] + told[-1]["missed"]
+    assert len(means) >= told[-1].presented + told[-1].missed
     seen = ["red" if r > 150 else "half" if r > 60 else "blue" if b > 150 else "dark" for r, _, b in means]
     changes = [colour for colour, _ in groupby(seen)]
     assert changes[changes.index("red") :][:4] == ["red", "dark", "half", "red"]
@@ -185,18 +188,18 @@ def test_a_disk_that_is_full_ends_the_recording_and_says_so(ring: Ring, tmp_path
 def test_the_loop_speaks_as_a_renderer_and_goes_on_in_its_ring(ring: Ring) -> None:
     ring.put(red(10), 41, 0.0, 0.1, 0.0)
     with started("installation.stage.fallback_film", "--ring", ring.name) as process:
-        until(lambda: len(process.of("tick")) >= 5)
-        process.wire.send("ask", id=7, what="words")
-        process.wire.send("controls", values={"walk.speed": 1.0}, triggers=[], stamp=1.0)
-        answer = until(lambda: process.of("answer"))[0]
-        process.wire.send("stop")
+        until(lambda: len(process.of(Tick)) >= 5)
+        process.wire.send(Ask(7, WordsQuestion(("a",))))
+        process.wire.send(ControlChanges({"walk.speed": 1.0}, (), 1.0))
+        answer = until(lambda: process.of(Answer))[0]
+        process.wire.send(Stop())
         assert process.ended() == (0, "")
-    assert process.said[0]["kind"] == "ready"
-    assert process.of("ready")[0]["size"] == [128, 128]
-    assert (answer["id"], "no model" in answer["fault"]) == (7, True)
-    ticks = process.of("tick")
-    assert [tick["index"] for tick in ticks[:3]] == [[42], [43], [44]]
-    assert all(tick["place"] == tick["rate"] == tick["alpha"] == tick["sum"] == [] for tick in ticks)
+    assert isinstance(process.said[0], Ready)
+    assert process.of(Ready)[0].size == (128, 128)
+    assert (answer.id, "no model" in answer.fault) == (7, True)
+    ticks = process.of(Tick)
+    assert [tick.index for tick in ticks[:3]] == [(42,), (43,), (44,)]
+    assert all(tick.place == tick.rate == tick.alpha == tick.digest == () for tick in ticks)
     shot = ring.get(ring.newest)
     assert shot is not None
     assert (shot.frame, shot.period, shot.stamp) == (ring.newest + 40, pytest.approx(1 / 12), 0.0)
@@ -208,13 +211,13 @@ def test_a_loop_that_cannot_be_played_is_told_and_ours_is_played(ring: Ring, tmp
     with started(
         "installation.stage.fallback_film", "--ring", ring.name, "--file", str(tmp_path / "broken.mp4")
     ) as process:
-        until(lambda: process.of("tick"))
+        until(lambda: process.of(Tick))
         assert process.child.stdin
         process.child.stdin.close()
         code, _ = process.ended()
     assert code == 0
-    assert "cannot be played" in process.of("fault")[0]["text"]
-    assert process.of("ready")[0]["world"] == {"name": "loop.mp4"}
+    assert "cannot be played" in process.of(Fault)[0].text
+    assert process.of(Ready)[0].film == "loop.mp4"
 
 
 # ---- the loop's film, pure

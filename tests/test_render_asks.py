@@ -4,11 +4,9 @@ from __future__ import annotations
 
 import base64
 import io
-import json
 import threading
 from dataclasses import replace
 from itertools import pairwise
-from typing import Any
 
 import numpy as np
 import pytest
@@ -17,6 +15,9 @@ from decoding_standins import world
 from PIL import Image
 from render_standins import studio
 
+from installation.ipc.encoding import decoded, encoded
+from installation.ipc.messages import Answer
+from installation.ipc.questions import DiffusionAnswer, DiffusionQuestion, WordsAnswer, WordsQuestion
 from installation.render.questions import Moment, Questions, routed, seen
 from latentworld.prompts import Prompt
 
@@ -29,15 +30,17 @@ class Answers:
     """What is sent, and a wait for it."""
 
     def __init__(self) -> None:
-        self.got: list[dict[str, Any]] = []
+        self.got: list[Answer] = []
         self._ready = threading.Condition()
 
-    def __call__(self, kind: str, **content: Any) -> None:
+    def __call__(self, message: Answer) -> None:
         with self._ready:
-            self.got.append(json.loads(json.dumps(content)))
+            answer = decoded(encoded(message))
+            assert isinstance(answer, Answer)
+            self.got.append(answer)
             self._ready.notify()
 
-    def wait(self, count: int = 1, asks: Questions | None = None) -> list[dict[str, Any]]:
+    def wait(self, count: int = 1, asks: Questions | None = None) -> list[Answer]:
         with self._ready:
             for _ in range(3000):
                 if len(self.got) >= count:
@@ -48,12 +51,13 @@ class Answers:
         return self.got
 
 
-def asked(**message: Any) -> dict[str, Any]:
+def asked(question: WordsQuestion | DiffusionQuestion) -> Answer:
     answers = Answers()
     asks = Questions(moment, answers)
-    asks.ask({"id": 5, **message})
+    asks.ask(5, question)
     answer = answers.wait(asks=asks)[0]
     asks.close()
+    assert answer.id == 5
     return answer
 
 
@@ -62,75 +66,77 @@ def picture(text: str) -> np.ndarray:
 
 
 def test_the_diffusion_of_the_present_frame_is_shown_step_by_step() -> None:
-    answer = asked(what="diffusion", steps=4, size=64)
-    assert (answer["id"], answer["index"]) == (5, 12)
-    assert (answer["alpha"], answer["beta"]) == pytest.approx((0.2, 0.3))
-    steps = answer["steps"]
+    answer = asked(DiffusionQuestion(steps=4, size=64)).content
+    assert isinstance(answer, DiffusionAnswer)
+    assert answer.index == 12
+    assert (answer.alpha, answer.beta) == pytest.approx((0.2, 0.3))
+    steps = answer.steps
     assert len(steps) == 4
-    assert [step["time"] for step in steps] == sorted((step["time"] for step in steps), reverse=True)
-    assert all(a["kept"] < b["kept"] for a, b in pairwise(steps))
-    assert all(step["noise"] == pytest.approx(1 - step["kept"]) for step in steps)
+    assert [step.time for step in steps] == sorted((step.time for step in steps), reverse=True)
+    assert all(a.kept < b.kept for a, b in pairwise(steps))
+    assert all(step.noise == pytest.approx(1 - step.kept) for step in steps)
     faithful = studio().decoder.variant(replace(studio().observed, steps=4))
     made = faithful(studio().plane.latents(moment().unit[None], 1.0), Prompt("a cat", "fog"))
     wanted = (made[0] * 255).round().to(torch.uint8).permute(1, 2, 0).numpy()
-    np.testing.assert_array_equal(picture(answer["picture"]), wanted)  # the last of the steps is the picture itself
+    np.testing.assert_array_equal(picture(answer.picture), wanted)  # the last of the steps is the picture itself
     networks = studio().networks
     assert networks is not None
     start = seen(studio().plane.latents(moment().unit[None], 1.0), networks.latent)
-    np.testing.assert_array_equal(picture(steps[0]["latent"]), start)
+    np.testing.assert_array_equal(picture(steps[0].latent), start)
     for step in steps:
-        assert picture(step["clean"]).shape == (64, 64, 3)
-    end = picture(answer["latent0"]).astype(int)
-    far, near = (np.abs(picture(step["noised"]) - end).mean() for step in (steps[0], steps[-1]))
+        assert picture(step.clean).shape == (64, 64, 3)
+    end = picture(answer.latent0).astype(int)
+    far, near = (np.abs(picture(step.noised) - end).mean() for step in (steps[0], steps[-1]))
     assert far > 2 * near  # the more noise is put back on, the less is left
 
 
 def test_a_question_goes_on_by_a_step_a_tick_and_can_be_taken_back() -> None:
     answers = Answers()
     asks = Questions(moment, answers)
-    asks.ask({"id": 1, "what": "diffusion", "steps": 100})
-    asks.cancel({"id": 1})
-    asks.ask({"id": 2, "what": "nonsense"})
+    asks.ask(1, DiffusionQuestion(steps=100))
+    asks.cancel(1)
+    asks.ask(2, WordsQuestion(()))
     got = answers.wait()
-    assert [answer["id"] for answer in got] == [2]
-    assert "ask words or diffusion" in got[0]["fault"]
+    assert [answer.id for answer in got] == [2]
+    assert "words wants 1 to 32 texts" in got[0].fault
     asks.close()
 
 
-@pytest.mark.parametrize("texts", [None, [], ["x"] * 33, [3], ["\n"], ["x" * 501]], ids=str)
-def test_words_that_cannot_be_are_refused(texts: Any) -> None:
-    assert "words wants 1 to 32 texts" in asked(what="words", texts=texts)["fault"]
+@pytest.mark.parametrize("texts", [(), ("x",) * 33, ("\n",), ("x" * 501,)], ids=str)
+def test_words_that_cannot_be_are_refused(texts: tuple[str, ...]) -> None:
+    assert "words wants 1 to 32 texts" in asked(WordsQuestion(texts)).fault
 
 
 def test_words_are_laid_out_by_their_embeddings() -> None:
-    answer = asked(what="words", texts=["a cat", "a mountain", "sea"], numbers=5)
-    assert len(answer["points"]) == 3
-    assert answer["here"] == pytest.approx(answer["points"][0])  # the prompt is the first word
-    assert answer["cosines"][0][3] == pytest.approx(1.0)
-    assert len(answer["tensor"]) == 5
+    answer = asked(WordsQuestion(("a cat", "a mountain", "sea"), 5)).content
+    assert isinstance(answer, WordsAnswer)
+    assert len(answer.points) == 3
+    assert answer.here == pytest.approx(answer.points[0])  # the prompt is the first word
+    assert answer.cosines[0][3] == pytest.approx(1.0)
+    assert len(answer.tensor) == 5
     bundle = world()
     tokens = bundle.text.tokenizer("a cat", padding="max_length", max_length=16, truncation=True, return_tensors="pt")
     pooled = bundle.text.encoder(tokens.input_ids).pooler_output[0].detach().numpy()
-    np.testing.assert_allclose(answer["tensor"], pooled[:5], rtol=1e-4, atol=1e-5)
+    np.testing.assert_allclose(answer.tensor, pooled[:5], rtol=1e-4, atol=1e-5)
 
 
 def test_the_mixture_lies_between_its_words_and_the_layout_does_not_flip() -> None:
     random = np.random.default_rng(0)
     pooled = {text: random.normal(size=12) for text in "abcd"}
     told = routed("abcd", pooled, (("a", 1.0), ("b", 3.0)), 3)
-    points = np.array(told["points"])
-    np.testing.assert_allclose(told["here"], 0.25 * points[0] + 0.75 * points[1], atol=1e-9)
-    assert sum(told["spread"]) <= 1.0 + 1e-9
-    again = np.array(routed("abcd", {t: v.copy() for t, v in pooled.items()}, (("a", 1.0), ("b", 3.1)), 3)["points"])
+    points = np.array(told.points)
+    np.testing.assert_allclose(told.here, 0.25 * points[0] + 0.75 * points[1], atol=1e-9)
+    assert sum(told.spread) <= 1.0 + 1e-9
+    again = np.array(routed("abcd", {t: v.copy() for t, v in pooled.items()}, (("a", 1.0), ("b", 3.1)), 3).points)
     assert np.abs(again - points).max() < 0.2
     assert np.abs(points).max(axis=0) == pytest.approx(points[np.abs(points).argmax(axis=0), [0, 1]])
     one = routed("a", pooled, (("a", 1.0),), 3)
-    assert np.isfinite(one["points"]).all()
+    assert np.isfinite(one.points).all()
 
 
 def test_questions_before_the_first_frame_and_too_many_are_refused() -> None:
     answers = Answers()
     asks = Questions(lambda: None, answers)
-    asks.ask({"id": 1, "what": "words", "texts": ["a"]})
-    assert "no frame yet" in answers.wait()[0]["fault"]
+    asks.ask(1, WordsQuestion(("a",)))
+    assert "no frame yet" in answers.wait()[0].fault
     asks.close()

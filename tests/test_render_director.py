@@ -6,8 +6,9 @@ import itertools
 import json
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, TypeVar
 
+import msgspec
 import numpy as np
 import pytest
 
@@ -15,6 +16,10 @@ from installation.clock import Tick
 from installation.control.controls import Controls, Trigger
 from installation.control.parameters import table
 from installation.frames import digest
+from installation.ipc import messages
+from installation.ipc.encoding import decoded, encoded
+from installation.ipc.messages import Message, SceneChange
+from installation.ipc.scene import SceneDescription
 from installation.loop import run
 from installation.render.builder import Builder, Built, Order, PromptEncoder
 from installation.render.director import DirectorState, opened
@@ -28,8 +33,10 @@ from latentworld import globe, preset
 from latentworld.decoding import Decoder
 from latentworld.decoding.decoder import Around
 from latentworld.errors import DecodeError, OutOfMemory
+from latentworld.prompts import Prompt
 from latentworld.walks import Lifted
 
+Told = TypeVar("Told", bound=Message)
 JOURNEY = preset.load("analytic", ["decoder.height=16", "decoder.width=16", "decoder.steps=8", "pilot.mode=off"])
 STUDIO = open_studio(performed(JOURNEY))
 
@@ -88,15 +95,13 @@ class Metronome:
 class Play:
     """A renderer without its process: `ticks` runs so many, under controls."""
 
-    def __init__(
-        self, resume: Mapping[str, Any] | None = None, journey: Any = JOURNEY, studio: Any = STUDIO, **more: Any
-    ) -> None:
-        kept = resume or {}
+    def __init__(self, resume: str | None = None, journey: Any = JOURNEY, studio: Any = STUDIO, **more: Any) -> None:
+        kept = json.loads(resume or "{}")
         self.now = 0.0
         self.clock = Metronome(kept.get("index", -1), kept.get("time", 0.0))
         self.faults: list[str] = []
         self.values: dict[str, Any] = {}
-        self.messages: list[tuple[str, dict[str, Any]]] = []
+        self.messages: list[Message] = []
         self.bench, self.shelf = Bench(), Shelf()
         prompt_encoder = PromptEncoder(self.faults.append)
         self.director = opened(
@@ -113,12 +118,12 @@ class Play:
         )
         self.walk = self.director.begin(Controls(kept.get("controls", {})), kept.get("walk"))
 
-    def _send(self, kind: str, droppable: bool = False, **content: Any) -> None:
-        self.messages.append((kind, json.loads(json.dumps(content))))
+    def _send(self, message: Message, droppable: bool = False) -> None:
+        self.messages.append(decoded(encoded(message)))
 
-    def ticks(self, count: int, values: Mapping[str, Any] | None = None, *presses: str) -> list[dict[str, Any]]:
-        """The `tick` messages of so many more ticks."""
-        before, left = len(self.told("tick")), [tuple(map(Trigger, presses))]
+    def ticks(self, count: int, values: Mapping[str, Any] | None = None, *presses: str) -> list[messages.Tick]:
+        """What is told of so many more ticks."""
+        before, left = len(self.told(messages.Tick)), [tuple(map(Trigger, presses))]
 
         class Inbox:
             def latest(self) -> Controls:
@@ -126,14 +131,17 @@ class Play:
 
         inbox, clock = self.tick_state.inbox(Inbox()), itertools.islice(self.clock, count)
         self.walk = run(clock, inbox, self.walk, self.tick_state.direct, self.tick_state.pilot, self.reporter)
-        return self.told("tick")[before:]
+        return self.told(messages.Tick)[before:]
 
-    def told(self, kind: str) -> list[dict[str, Any]]:
-        return [content for told, content in self.messages if told == kind]
+    def told(self, kind: type[Told]) -> list[Told]:
+        return [message for message in self.messages if isinstance(message, kind)]
+
+    def scenes(self) -> list[SceneDescription]:
+        return [change.scene for change in self.told(SceneChange)]
 
 
-def places(ticks: list[dict[str, Any]]) -> np.ndarray:
-    return np.array([place for tick in ticks for place in tick["place"]])
+def places(ticks: list[messages.Tick]) -> np.ndarray:
+    return np.array([place for tick in ticks for place in tick.place])
 
 
 @pytest.mark.parametrize("values", [{}, {"walk.kind": "orbit"}, {"walk.kind": "swath", "walk.radius": 1.3},
@@ -143,17 +151,17 @@ def test_another_renderer_goes_on_to_the_last_bit(values: dict[str, Any]) -> Non
     one = Play()
     one.ticks(3)
     told = one.ticks(34, values)
-    a, b = told[9:], Play(told[8]["resume"]).ticks(25, values)
+    a, b = told[9:], Play(told[8].resume).ticks(25, values)
     np.testing.assert_array_equal(places(b), places(a))
-    assert [tick["index"] for tick in b] == [tick["index"] for tick in a]
-    assert [tick["sum"] for tick in b] == [tick["sum"] for tick in a]  # and the pictures
+    assert [tick.index for tick in b] == [tick.index for tick in a]
+    assert [tick.digest for tick in b] == [tick.digest for tick in a]  # and the pictures
 
 
 def test_another_renderer_paces_on_but_for_the_one_step_nobody_measured() -> None:
     """The step over the seam has no rate: nobody has seen both its ends. All else is kept."""
     told = Play().ticks(34, {"rift.step": 0.3})
-    resumed = Play(told[8]["resume"]).ticks(25, {"rift.step": 0.3})
-    speeds = [[tick["resume"]["helm"]["speed"] for tick in ticks] for ticks in (told[9:], resumed)]
+    resumed = Play(told[8].resume).ticks(25, {"rift.step": 0.3})
+    speeds = [[json.loads(tick.resume or "")["helm"]["speed"] for tick in ticks] for ticks in (told[9:], resumed)]
     assert speeds[0][0] == speeds[1][0]
     np.testing.assert_allclose(speeds[1][3:], speeds[0][3:], rtol=0.05)
 
@@ -161,27 +169,27 @@ def test_another_renderer_paces_on_but_for_the_one_step_nobody_measured() -> Non
 def test_a_tick_says_what_was_made() -> None:
     play = Play()
     ticks = play.ticks(4)
-    assert play.told("scene")[0]["scene"] == ticks[0]["scene"] == 1
-    assert [tick["index"] for tick in ticks] == [[0], [1], [2], [3]]
+    assert play.told(SceneChange)[0].number == ticks[0].scene == 1
+    assert [tick.index for tick in ticks] == [(0,), (1,), (2,), (3,)]
     assert [frame for _, frame, _ in play.shelf.shots] == [0, 1, 2, 3]
-    assert [digest(picture) for picture, _, _ in play.shelf.shots] == [tick["sum"][0] for tick in ticks]
+    assert [digest(picture) for picture, _, _ in play.shelf.shots] == [tick.digest[0] for tick in ticks]
     assert {stamp for _, _, stamp in play.shelf.shots} == {7.0}
-    x, y, z, _ = ticks[2]["place"][0]
+    x, y, z, _ = ticks[2].place[0]
     alpha, beta, front = STUDIO.plane.chart([x, y, z])
-    assert (ticks[2]["alpha"], ticks[2]["beta"], ticks[2]["front"]) == ([float(alpha)], [float(beta)], [bool(front)])
-    assert ticks[2]["rate"][0] == pytest.approx(ticks[2]["step"][0] / (4.0 * ticks[1]["period"]), rel=0.2)
+    assert (ticks[2].alpha, ticks[2].beta, ticks[2].front) == ((float(alpha),), (float(beta),), (bool(front),))
+    assert ticks[2].rate[0] == pytest.approx(ticks[2].step[0] / (4.0 * ticks[1].period), rel=0.2)
 
 
 def test_a_scene_is_told_before_its_first_tick_and_only_then() -> None:
     play = Play()
     play.ticks(3)
     play.ticks(3, {"seed.vertex.2": 9})
-    kinds = [(kind, content["scene"]) for kind, content in play.messages]
+    kinds = [("scene", m.number) if isinstance(m, SceneChange) else ("tick", m.scene) for m in play.messages]
     assert kinds == [("scene", 1), *[("tick", 1)] * 3, ("scene", 2), *[("tick", 2)] * 3]
-    one, two = play.told("scene")
-    assert two["plane"]["seeds"] == [0, 123, 9]
-    assert one["plane"]["digest"] != two["plane"]["digest"]
-    assert one["decoder"] == two["decoder"] | {"profile": one["decoder"]["profile"]}
+    one, two = play.scenes()
+    assert two.plane.seeds == (0, 123, 9)
+    assert one.plane.digest != two.plane.digest
+    assert one.decoder == msgspec.structs.replace(two.decoder, profile=one.decoder.profile)
 
 
 def test_another_vertex_keeps_the_walks_unit() -> None:
@@ -198,7 +206,7 @@ def test_vertices_that_span_no_plane_are_refused_once() -> None:
     assert len(ticks) == 6
     assert len(play.faults) == 1
     assert "The plane stays as it was" in play.faults[0]
-    assert play.told("scene")[-1]["plane"]["seeds"] == [0, 123, 200]
+    assert play.scenes()[-1].plane.seeds == (0, 123, 200)
 
 
 def test_a_raw_plane_gives_way_to_the_sphere_at_its_end() -> None:
@@ -207,7 +215,7 @@ def test_a_raw_plane_gives_way_to_the_sphere_at_its_end() -> None:
     assert len(ticks) == 150
     assert play.values == {"walk.norm": "sphere"}
     assert any("norm is sphere again" in fault for fault in play.faults)
-    norms = [scene["plane"]["norm"] for scene in play.told("scene")]
+    norms = [scene.plane.norm for scene in play.scenes()]
     assert norms[0] == "raw"
     assert norms[-1] == "sphere"
     assert play.ticks(1, {"walk.norm": "sphere"})
@@ -257,8 +265,8 @@ def test_nothing_that_people_do_ends_the_show(seed: int) -> None:
             values.pop(row.name)
         assert len(play.ticks(5, values, *presses)) == 5
     assert not [fault for fault in play.faults if "Error" in fault]  # refusals, no bugs
-    assert np.isfinite(places(play.told("tick"))).all()
-    assert (np.diff([tick["time"][0] for tick in play.told("tick")]) > 0).all()
+    assert np.isfinite(places(play.told(messages.Tick))).all()
+    assert (np.diff([tick.time[0] for tick in play.told(messages.Tick)]) > 0).all()
 
 
 def test_bugs_do_not_get_past_the_director() -> None:
@@ -296,16 +304,16 @@ def test_a_picture_that_is_none_is_not_shown() -> None:
     play.director.model.guard.decoder = Flawed(STUDIO.decoder, {2, 3})
     play.ticks(6)
     assert [frame for _, frame, _ in play.shelf.shots] == [0, 1, 4, 5]
-    assert [tick["index"] for tick in play.told("tick")] == [[0], [1], [4], [5]]
+    assert [tick.index for tick in play.told(messages.Tick)] == [(0,), (1,), (4,), (5,)]
     assert len([fault for fault in play.faults if "is not finite and was not shown" in fault]) == 2
-    assert all(np.isfinite(tick["rate"]).all() for tick in play.told("tick")[1:])
+    assert all(np.isfinite(tick.rate).all() for tick in play.told(messages.Tick)[1:])
 
 
 def test_a_walk_lifted_by_hand_reaches_its_radius() -> None:
     play = Play()
     ticks = play.ticks(40, {"walk.radius": 1.5})
-    assert ticks[-1]["place"][0][3] == pytest.approx(1.5, abs=1e-3)
-    steps = [tick["step"][0] / tick["rate"][0] for tick in ticks[-3:]]
+    assert ticks[-1].place[0][3] == pytest.approx(1.5, abs=1e-3)
+    steps = [tick.step[0] / tick.rate[0] for tick in ticks[-3:]]
     assert steps == pytest.approx([4.0 * play.clock.period] * 3, rel=0.02)  # latents, whatever the radius
     assert isinstance(play.walk, Lifted)
 
@@ -313,11 +321,11 @@ def test_a_walk_lifted_by_hand_reaches_its_radius() -> None:
 def test_prompts_cross_fade_in_show_time() -> None:
     play = Play()
     play.ticks(2, {"prompt.a": "moon"})
-    mixes = [scene["prompt"]["mix"] for scene in play.told("scene")]
+    mixes = [scene.prompt.toward for scene in play.scenes()]
     play.ticks(30, {"prompt.a": "moon"})
-    assert mixes[0] == [["", 1.0]]
-    assert play.told("scene")[-1]["prompt"] == {"mix": [["moon", 1.0]], "positive": "moon", "negative": ""}
-    times = [tick["time"][0] for tick in play.told("tick") if tick["scene"] == play.told("scene")[-1]["scene"]]
+    assert mixes[0] == (("", 1.0),)
+    assert play.scenes()[-1].prompt == Prompt("moon")
+    times = [tick.time[0] for tick in play.told(messages.Tick) if tick.scene == play.told(SceneChange)[-1].number]
     assert times[0] == pytest.approx(2.0, abs=0.4)
 
 
@@ -325,7 +333,7 @@ def test_safe_hears_neither_model_nor_seeds() -> None:
     play = Play(safe=True)
     play.ticks(3, {"model.steps": 3, "seed.vertex.0": 4, "walk.speed": 9.0})
     assert play.director.model.studio.settings.steps == 8
-    assert play.told("scene")[-1]["plane"]["seeds"] == [0, 123, 200]
+    assert play.scenes()[-1].plane.seeds == (0, 123, 200)
     assert play.tick_state.helm.state.speed == 9.0
 
 

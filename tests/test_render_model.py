@@ -13,6 +13,7 @@ from render_standins import JOURNEY, PATIENCE, studio
 from standins import Decoder
 from test_render_director import Play, places
 
+from installation.ipc.messages import Tick
 from installation.render.builder import LAG, Builder, Built, PromptEncoder, fitting, warm
 from installation.render.guard import Guard
 from installation.render.live_preset import performed
@@ -74,8 +75,8 @@ def test_what_is_ordered_comes_warm_and_is_swapped_between_two_ticks() -> None:
         play.ticks(1, values)
     assert play.director.model.studio.decoder.warm  # type: ignore[attr-defined]
     assert play.director.model.studio.settings == replace(studio().own["faithful"], batch=2)
-    assert [len(tick["index"]) for tick in play.ticks(2, values)] == [2, 2]
-    index = [number for tick in play.told("tick") for number in tick["index"]]
+    assert [len(tick.index) for tick in play.ticks(2, values)] == [2, 2]
+    index = [number for tick in play.told(Tick) for number in tick.index]
     assert index == list(range(len(index)))  # not one was left out
     play.ticks(1, values | {"model.guidance": 9.0, "model.steps": 2})  # at once: the engines fit
     assert (play.director.model.studio.settings.guidance, play.director.model.studio.settings.steps) == (9.0, 2)
@@ -180,14 +181,14 @@ def test_another_world_takes_over_between_two_ticks_whatever_its_eye() -> None:
     play.director.model._builder = builder
     play.ticks(3)
     ticks = [play.ticks(1, {"model.world": "elsewhere"})[0]]
-    while play.told("scene")[-1]["world"]["name"] != "elsewhere":
+    while play.scenes()[-1].world.name != "elsewhere":
         builder._thread.join(0.02)
         assert len(ticks) < 600
         ticks += play.ticks(2, {"model.world": "elsewhere"})
     assert play.faults == []
     assert play.director.model.eye.last is not None
     assert len(play.director.model.eye.last) == 5
-    gaps = np.linalg.norm(np.diff(places(play.told("tick"))[:, :3], axis=0), axis=1)
+    gaps = np.linalg.norm(np.diff(places(play.told(Tick))[:, :3], axis=0), axis=1)
     np.testing.assert_allclose(gaps, gaps[0], rtol=1e-6)  # the walk goes on
     builder.close()
 
@@ -198,7 +199,7 @@ def test_another_world_takes_over_between_two_ticks_whatever_its_eye() -> None:
 def test_out_of_memory_is_answered_by_a_smaller_batch(monkeypatch: pytest.MonkeyPatch) -> None:
     four = warm(studio().variant(replace(studio().settings, batch=4)), studio().prompt, lambda: 0.0)[0]
     play = Play(journey=JOURNEY, studio=four)
-    assert [len(tick["index"]) for tick in play.ticks(2)] == [4, 4]
+    assert [len(tick.index) for tick in play.ticks(2)] == [4, 4]
     true = four.decoder._picture  # type: ignore[attr-defined]
 
     def full(latents: torch.Tensor, *rest: Any) -> Any:
@@ -207,12 +208,12 @@ def test_out_of_memory_is_answered_by_a_smaller_batch(monkeypatch: pytest.Monkey
         return true(latents, *rest)
 
     monkeypatch.setattr(four.decoder, "_picture", full)
-    assert [len(tick["index"]) for tick in play.ticks(3)] == [4, 4, 2]  # the second was dealt already
+    assert [len(tick.index) for tick in play.ticks(3)] == [4, 4, 2]  # the second was dealt already
     assert play.values == {"model.batch": 2}
     assert play.faults == ["memory ran out: 2 pictures at a time from now on"]
-    index = [number for tick in play.told("tick") for number in tick["index"]]
+    index = [number for tick in play.told(Tick) for number in tick.index]
     assert index == list(range(18))
-    assert [len(tick["index"]) for tick in play.ticks(1, {"model.batch": 8})] == [2]  # not tried again
+    assert [len(tick.index) for tick in play.ticks(1, {"model.batch": 8})] == [2]  # not tried again
 
 
 def test_not_even_one_picture_fits_so_the_scout_takes_over(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -259,23 +260,23 @@ def test_texts_are_encoded_off_the_loop_and_faded_to() -> None:
     encoder, here = studio().decoder.texts, threading.get_ident()
     play.ticks(1)  # the preset's own texts are encoded before
     text = "a high mountain"  # of this test alone: the studio is shared, and its encoder remembers
-    true, made = encoder._encode, []
+    true, made = encoder.read, []
 
     def told(new: str) -> Any:
         made.append((new, threading.get_ident()))
         return true(new)
 
-    encoder._encode = told
+    encoder.read = told
     try:
         for _ in range(20):
             play.ticks(1, {"prompt.a": text, "prompt.fade": 0.5})
             assert play.director.prompt._encoder.drain(PATIENCE)
     finally:
-        del encoder._encode
+        encoder.read = true
     assert [new for new, _ in made] == [text]
     assert made[0][1] != here
-    assert play.told("scene")[-1]["prompt"]["mix"] == [[text, 1.0]]
-    shares = [dict(map(tuple, scene["prompt"]["mix"])).get(text, 0.0) for scene in play.told("scene")]
+    assert play.scenes()[-1].prompt.toward == ((text, 1.0),)
+    shares = [dict(scene.prompt.toward).get(text, 0.0) for scene in play.scenes()]
     assert shares == sorted(shares)
     assert len(shares) > 3
 

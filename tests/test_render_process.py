@@ -8,23 +8,42 @@ import signal
 import subprocess
 import sys
 import threading
+import tomllib
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 import pytest
 
 from installation.clock import LiveClock
 from installation.control.controls import Mailbox
+from installation.ipc.messages import (
+    Answer,
+    Ask,
+    Beat,
+    Cancel,
+    ControlChanges,
+    Fault,
+    Follow,
+    Message,
+    Ready,
+    SceneChange,
+    Stop,
+    Tick,
+    Unfollow,
+)
+from installation.ipc.questions import WordsQuestion
 from installation.ipc.ring import Ring
 from installation.ipc.wire import Wire
 from installation.render.message_reader import MessageReader, parameters
 from installation.render.process import Speaker
 from latentworld import globe, preset
+from latentworld.errors import TakeError
 
 JOURNEY = ["decoder.height=32", "decoder.width=32", "decoder.steps=6", "show.rate=60", "pilot.mode=off"]
 PATIENCE = 60.0
+Told = TypeVar("Told", bound=Message)
 
 
 class Renderer:
@@ -36,7 +55,7 @@ class Renderer:
         pipe = subprocess.PIPE
         self.process = subprocess.Popen(command, stdin=pipe, stdout=pipe, stderr=pipe, env=environment)
         self.wire = Wire(self.process.stdout, self.process.stdin)  # type: ignore[arg-type]
-        self.said: list[dict[str, Any]] = []
+        self.said: list[Message] = []
         self._ready = threading.Condition()
         self._ended = False
         threading.Thread(target=self._listen, daemon=True).start()
@@ -50,12 +69,12 @@ class Renderer:
             self._ended = True
             self._ready.notify_all()
 
-    def wait(self, which: Callable[[dict[str, Any]], bool], after: int = 0) -> dict[str, Any]:
-        """The first message of which that is true."""
-        found: list[dict[str, Any]] = []
+    def wait(self, kind: type[Told], which: Callable[[Told], bool] = lambda message: True, after: int = 0) -> Told:
+        """The first message of a kind of which that is true."""
+        found: list[Told] = []
 
         def there() -> bool:
-            found[:] = [message for message in self.said[after:] if which(message)]
+            found[:] = [message for message in self.said[after:] if isinstance(message, kind) and which(message)]
             return bool(found) or self._ended
 
         with self._ready:
@@ -63,13 +82,9 @@ class Renderer:
         assert found, (self.said[-3:], self.process.wait(5), self.process.stderr.read().decode()[-2000:])  # type: ignore[union-attr]
         return found[0]
 
-    def tick(self, after: int = 0) -> dict[str, Any]:
-        """A tick that was made from now on."""
-        return self.wait(lambda message: message["kind"] == "tick", after)
-
     def end(self) -> int:
         """Its exit status, when it was asked to stop."""
-        self.wire.send("stop")
+        self.wire.send(Stop())
         self.wire.close()
         code = self.process.wait(PATIENCE)
         self.close()
@@ -96,33 +111,31 @@ def path(tmp_path: Path) -> Path:
 
 def test_it_shows_hears_and_goes_on_where_it_was_killed(ring: Ring, path: Path) -> None:
     first = Renderer(ring, path)
-    ready = first.wait(lambda message: message["kind"] == "ready")
-    assert ready["size"] == [32, 32]
-    assert preset.parse(__import__("tomllib").loads(ready["preset"])).decoder.steps == 6
-    assert first.said[0]["kind"] == "beat"  # alive while it loads
-    first.tick()
-    first.wire.send(
-        "controls", values={"walk.speed": 1.5, "walk.kind": "orbit", "prompt.a": 3}, triggers=[], stamp=42.0
-    )
-    heard = first.wait(lambda message: message.get("stamp") == 42.0)
-    first.wait(lambda message: message["kind"] == "fault" and "prompt.a takes a text" in message["text"])
+    ready = first.wait(Ready)
+    assert ready.size == (32, 32)
+    assert preset.parse(tomllib.loads(ready.preset)).decoder.steps == 6
+    assert first.said[0] == Beat()  # alive while it loads
+    first.wait(Tick)
+    first.wire.send(ControlChanges({"walk.speed": 1.5, "walk.kind": "orbit", "prompt.a": 3}, (), 42.0))
+    heard = first.wait(Tick, lambda tick: tick.stamp == 42.0)
+    first.wait(Fault, lambda fault: "prompt.a takes a text" in fault.text)
     shot = ring.get(ring.newest)
     assert shot is not None
     assert shot.picture.shape == (32, 32, 3)
-    assert heard["index"][0] > 0
+    assert heard.index[0] > 0
     os.kill(first.process.pid, signal.SIGKILL)
     first.process.wait(PATIENCE)
     first.close()
-    last = [message for message in first.said if message["kind"] == "tick"][-1]
+    last = [message for message in first.said if isinstance(message, Tick)][-1]
     newest = ring.newest
 
-    second = Renderer(ring, path, "--resume", json.dumps(last["resume"]))
-    tick = second.tick()
-    assert tick["index"][0] == last["index"][-1] + 1
-    assert tick["time"][0] > last["time"][-1]
-    scene = second.wait(lambda message: message["kind"] == "scene")
-    assert scene["walk"]["kind"] == "orbit"
-    there, here = np.array(last["place"][-1][:3]), np.array(tick["place"][0][:3])
+    second = Renderer(ring, path, "--resume", last.resume or "")
+    tick = second.wait(Tick)
+    assert tick.index[0] == last.index[-1] + 1
+    assert tick.time[0] > last.time[-1]
+    scene = second.wait(SceneChange).scene
+    assert scene.walk.spec["kind"] == "orbit"
+    there, here = np.array(last.place[-1][:3]), np.array(tick.place[0][:3])
     assert 0 < float(globe.angle(there, here)) < 0.1  # one stride on, and not at the start again
     assert ring.newest > newest
     assert second.end() == 0
@@ -130,7 +143,7 @@ def test_it_shows_hears_and_goes_on_where_it_was_killed(ring: Ring, path: Path) 
 
 def test_a_show_that_is_gone_ends_it(ring: Ring, path: Path) -> None:
     renderer = Renderer(ring, path)
-    renderer.tick()
+    renderer.wait(Tick)
     renderer.process.stdin.close()  # type: ignore[union-attr]
     assert renderer.process.wait(PATIENCE) == 0
     renderer.close()
@@ -158,8 +171,8 @@ def test_what_cannot_be_survived_is_one_line_and_a_status(ring: Ring, tmp_path: 
 def test_a_resume_that_means_nothing_is_told_and_the_show_begins(ring: Ring, path: Path) -> None:
     kept = {"index": 7, "time": 3.0, "period": 0.1, "walk": {"free": "nonsense"}, "controls": {}}
     renderer = Renderer(ring, path, "--resume", json.dumps(kept))
-    assert renderer.tick()["index"] == [8]
-    renderer.wait(lambda message: message["kind"] == "fault" and "begins anew" in message["text"])
+    assert renderer.wait(Tick).index == (8,)
+    renderer.wait(Fault, lambda fault: "begins anew" in fault.text)
     assert renderer.end() == 0
 
 
@@ -169,17 +182,18 @@ def test_a_resume_that_means_nothing_is_told_and_the_show_begins(ring: Ring, pat
 class Deaf:
     """A wire that says what it is told to, and keeps what is sent."""
 
-    def __init__(self, *messages: dict[str, Any]) -> None:
-        self._messages, self.sent = messages, []  # type: ignore[var-annotated]
+    def __init__(self, *messages: Message) -> None:
+        self._messages = messages
+        self.sent: list[Message] = []
 
-    def read(self) -> Iterator[dict[str, Any]]:
+    def read(self) -> Iterator[Message]:
         yield from self._messages
 
-    def send(self, kind: str, droppable: bool = False, **content: Any) -> None:
-        self.sent.append((kind, content))
+    def send(self, message: Message, droppable: bool = False) -> None:
+        self.sent.append(message)
 
 
-def heard(*messages: dict[str, Any]) -> tuple[Mailbox, list[str], Deaf, list[Any]]:
+def heard(*messages: Message) -> tuple[Mailbox, list[str], Deaf, list[Any]]:
     mailbox, faults, done, wire = Mailbox(), list[str](), threading.Event(), Deaf(*messages)
     followed: list[Any] = []
     MessageReader(wire, mailbox, faults.append, done.set, followed.append, lambda: followed.append(None))  # type: ignore[arg-type]
@@ -188,41 +202,48 @@ def heard(*messages: dict[str, Any]) -> tuple[Mailbox, list[str], Deaf, list[Any
 
 
 def test_controls_are_checked_again_and_the_rest_is_taken() -> None:
-    values = {"walk.speed": 1e9, "walk.radius": "wide", "no.such": 1, "walk.position": [1, 2], "out.freeze": True,
-              "model.world": "another", "rift.value": 3, "walk.kind": None}  # fmt: skip
-    triggers = [["walk.jump", None], "walk.jump", ["panic"]]
-    mailbox, faults, _, _ = heard({"kind": "controls", "values": values, "triggers": triggers, "stamp": 9.0})
+    values = {"walk.speed": 1e9, "walk.radius": "wide", "no.such": 1, "walk.position": (1, 2), "out.freeze": True,
+              "model.world": "another", "rift.value": 3, "walk.kind": "orbit"}  # fmt: skip
+    triggers = (("walk.jump", None), ("walk.jump", 1.0), ("panic", None))
+    mailbox, faults, _, _ = heard(ControlChanges(values, triggers, 9.0), ControlChanges({"walk.kind": None}, (), 8.0))
     latest = mailbox.latest()
     assert dict(latest.values) == {"walk.speed": 24.0, "walk.position": (1.0, 2.0), "model.world": "another",
-                                   "walk.kind": None, "walk.auto": False}  # fmt: skip
+                                   "walk.auto": False}  # fmt: skip
     assert [press.name for press in latest.triggers] == ["walk.jump", "walk.jump"]
     assert latest.stamp == 9.0
     assert faults == ["walk.radius takes a finite number, not 'wide'"]
 
 
 def test_a_position_turns_the_autopilot_off_until_it_is_asked_for() -> None:
-    position, auto = {"walk.position": [0.5, 0.5]}, {"walk.auto": True}
+    position, auto = {"walk.position": (0.5, 0.5)}, {"walk.auto": True}
     for told, wanted in (
         ([position], False),
         ([position, auto], True),
         ([auto, position], False),
         ([position | auto], True),
     ):
-        mailbox, _, _, _ = heard(*({"kind": "controls", "values": values} for values in told))
+        mailbox, _, _, _ = heard(*(ControlChanges(values) for values in told))
         assert mailbox.latest().values["walk.auto"] is wanted
 
 
-def test_messages_that_mean_nothing_do_not_end_the_thread() -> None:
-    mailbox, faults, wire, followed = heard(
-        {"kind": "controls", "values": 7}, {"kind": "controls", "triggers": [[]]}, {"kind": "???"},
-        {"kind": "ask", "id": 3}, {"kind": "follow", "file": "x.take"}, {"kind": "unfollow"}, {"kind": "cancel"},
-        {"kind": "controls", "values": {"walk.speed": 2.0}}, {"kind": "stop"},
-        {"kind": "controls", "values": {"walk.speed": 3.0}},
+def test_a_message_that_fails_does_not_end_the_thread() -> None:
+    mailbox, faults, done, wire = Mailbox(), list[str](), threading.Event(), Deaf(
+        Follow("missing.take"), Follow("broken"), Ask(3, WordsQuestion(("a",))), Unfollow(), Cancel(7), Beat(),
+        ControlChanges({"walk.speed": 2.0}), Stop(), ControlChanges({"walk.speed": 3.0}),
     )  # fmt: skip
+
+    def follow(file: str) -> None:
+        raise TakeError("there is no take: record one") if file == "missing.take" else ZeroDivisionError("oh")
+
+    left: list[None] = []
+    MessageReader(wire, mailbox, faults.append, done.set, follow, lambda: left.append(None))  # type: ignore[arg-type]
+    assert done.wait(PATIENCE)
     assert mailbox.latest().values == {"walk.speed": 2.0}
-    assert len(faults) == 2
-    assert wire.sent == [("answer", {"id": 3, "fault": "the world is still loading: ask again"})]
-    assert followed == ["x.take", None]
+    assert faults == [
+        "there is no take: record one", "a Follow message could not be obeyed: ZeroDivisionError: oh",
+    ]  # fmt: skip
+    assert wire.sent == [Answer(3, fault="the world is still loading: ask again")]
+    assert left == [None]
 
 
 def test_the_renderers_table_is_the_loops() -> None:
@@ -239,8 +260,8 @@ def test_the_same_fault_is_not_told_over_and_over() -> None:
         now[0] = at
         speaker.fault(text)
         speaker.beat()
-    assert [content["text"] for kind, content in wire.sent if kind == "fault"] == ["a", "b", "a"]
-    assert sum(kind == "beat" for kind, _ in wire.sent) == 2
+    assert [message.text for message in wire.sent if isinstance(message, Fault)] == ["a", "b", "a"]
+    assert sum(message == Beat() for message in wire.sent) == 2
 
 
 # --- the live clock ----------------------------------------------------------------------------------------------

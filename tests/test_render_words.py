@@ -90,17 +90,12 @@ def test_a_text_waits_until_it_is_encoded() -> None:
     assert prompt_mix.known(before, wanted, lambda text: True) == wanted
 
 
-def test_a_prompt_is_told_as_a_take_reads_it() -> None:
+def test_the_heaviest_text_of_a_mixture_speaks_for_it() -> None:
     fade = Fade(slots(prompt__b="sea", prompt__mix=0.75))
     prompt = prompt_mix.prompt(fade, Fade((("fog", 1.0),)))
     assert prompt == Prompt("sea", "fog", ((BASE, 0.25), ("sea", 0.75)))
-    assert prompt_mix.description(prompt) == {
-        "mix": [[BASE, 0.25], ["sea", 0.75]],
-        "positive": "sea",
-        "negative": "fog",
-    }
     away = Fade((("fog", 1.0),)).after((("rain", 1.0),), 1.0, 0.1).after((("rain", 1.0),), 1.0, 0.5)
-    assert prompt_mix.description(prompt_mix.prompt(fade, away))["against"] == [["fog", 0.5], ["rain", 0.5]]
+    assert prompt_mix.prompt(fade, away).away == (("fog", 0.5), ("rain", 0.5))
 
 
 def test_a_fade_goes_on_where_it_was_kept() -> None:

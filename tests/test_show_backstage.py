@@ -6,19 +6,20 @@ import io
 import os
 import signal
 import socket
-from concurrent.futures import Future
 from pathlib import Path
 
 import pytest
 from patience import until
 from PIL import Image
+from show import heard_by, put_on, venue
 from show import preset as standin_preset
-from show import put_on, venue
 from stores import surveyed
 
 from installation.atlas import chart
 from installation.control.desk import Desk
 from installation.control.parameters import table
+from installation.ipc.messages import Answer, Ask, Cancel, ControlChanges, Message
+from installation.ipc.questions import WordsAnswer, WordsQuestion
 from installation.show.control_feed import ControlFeed
 from installation.show.requests import MOST, Requests
 from installation.venue import Doors
@@ -52,7 +53,7 @@ def test_ticks_are_heard_until_one_lets_go_and_a_listener_that_fails_hurts_nobod
         raise ZeroDivisionError
 
     show.watch(failing)
-    end = show.watch(lambda message: heard.extend(message["index"]))
+    end = show.watch(lambda tick: heard.extend(tick.index))
     until(lambda: len(heard) > 10)
     end()
     assert len(show._callbacks) == 0
@@ -64,14 +65,14 @@ def test_ticks_are_heard_until_one_lets_go_and_a_listener_that_fails_hurts_nobod
 def test_what_is_played_reaches_the_renderer_with_its_stamp(performed) -> None:  # type: ignore[no-untyped-def]
     show, _, _ = performed
     show.desk.set("walk.speed", 5.0, "test")
-    until(lambda: show.ask("values").result(30)["values"].get("walk.speed") == 5.0)
+    until(lambda: heard_by(show)["values"].get("walk.speed") == 5.0)
     until(lambda: show.status().latency[0] > 0)
     assert show.desk.value("rift.value") == 1.0  # told by ticks
 
 
 def test_a_question_that_means_nothing_fails_in_words(performed) -> None:  # type: ignore[no-untyped-def]
     with pytest.raises(ShowError, match="means nothing"):
-        performed[0].ask("nonsense").result(30)
+        performed[0].ask(WordsQuestion(("nonsense",))).result(30)
 
 
 def test_panic_brings_everything_back_and_stops_what_moves(performed) -> None:  # type: ignore[no-untyped-def]
@@ -84,7 +85,7 @@ def test_panic_brings_everything_back_and_stops_what_moves(performed) -> None:  
     assert desk.value("prompt.a") == show.safe.prompt.positive
     assert (desk.value("prompt.mix"), desk.value("out.blackout"), desk.value("lfo.1.depth")) == (0.0, False, 0.0)
     assert desk.value("out.gamma") == 2.0  # the wall's
-    until(lambda: show.ask("values").result(30)["values"].get("walk.kind") == "orbit")
+    until(lambda: heard_by(show)["values"].get("walk.kind") == "orbit")
 
 
 def test_a_snapshot_that_is_not_there_is_a_line(performed) -> None:  # type: ignore[no-untyped-def]
@@ -216,75 +217,82 @@ class Line:
     """A wire that keeps what is sent."""
 
     def __init__(self) -> None:
-        self.sent, self.dropped = [], 0
+        self.sent: list[tuple[Message, bool]] = []
+        self.dropped = 0
 
-    def send(self, kind: str, droppable: bool = False, **content: object) -> None:
-        self.sent.append((kind, droppable, content))
+    def send(self, message: Message, droppable: bool = False) -> None:
+        self.sent.append((message, droppable))
+
+    @property
+    def changes(self) -> list[ControlChanges]:
+        return [message for message, _ in self.sent if isinstance(message, ControlChanges)]
 
 
 def test_questions_time_out_are_lost_cancelled_and_never_too_many() -> None:
     now = [0.0]
     asks, line = Requests(lambda: now[0], patience=10.0), Line()
-    futures = [asks.ask(line, "words", {"id": 999, "x": i}) for i in range(MOST)]  # type: ignore[arg-type]
-    assert [content["id"] for _, _, content in line.sent] == list(range(1, MOST + 1))
+    questions = [WordsQuestion((str(i),)) for i in range(MOST)]
+    futures = [asks.ask(line, question) for question in questions]  # type: ignore[arg-type]
+    assert [message for message, _ in line.sent] == [Ask(i + 1, question) for i, question in enumerate(questions)]
     with pytest.raises(ShowError, match="wait for their answers"):
-        asks.ask(line, "words", {}).result(0)  # type: ignore[arg-type]
-    asks.answered({"kind": "answer", "id": 1, "y": 2})
-    asks.answered({"kind": "answer", "id": 1, "y": 3})
-    assert futures[0].result(0) == {"y": 2}
+        asks.ask(line, questions[0]).result(0)  # type: ignore[arg-type]
+    one, other = (WordsAnswer((text,), (), (0.0, 0.0), (), (), (), 0, (0.0, 0.0)) for text in "ab")
+    asks.answered(Answer(1, one))
+    asks.answered(Answer(1, other))
+    assert futures[0].result(0) == one
     assert futures[1].cancel()
-    assert line.sent[-1] == ("cancel", False, {"id": 2})
-    asks.answered({"kind": "answer", "id": 2})
+    assert line.sent[-1] == (Cancel(2), False)
+    asks.answered(Answer(2, one))
+    asks.answered(Answer(4, fault="no world"))
+    with pytest.raises(ShowError, match="no world"):
+        futures[3].result(0)
     now[0] = 10.0
     asks.expire()
     with pytest.raises(ShowError, match="no answer within 10 s"):
         futures[2].result(0)
-    last = asks.ask(line, "words", {})  # type: ignore[arg-type]
+    last = asks.ask(line, questions[0])  # type: ignore[arg-type]
     asks.lost()
     with pytest.raises(ShowError, match="lost"):
         last.result(0)
-    nobody: Future[dict[str, object]] = asks.ask(None, "words", {})
     with pytest.raises(ShowError, match="not there"):
-        nobody.result(0)
+        asks.ask(None, questions[0]).result(0)
 
 
 def test_only_what_changed_is_sent_and_all_of_it_to_a_new_child_or_after_a_loss() -> None:
     desk, line = Desk(table(), lambda: 0.0), Line()
-    feed = ControlFeed(desk, "loop", "controls")
+    feed = ControlFeed(desk, "loop")
     feed.pass_on(line, 0.0)  # type: ignore[arg-type]
-    everything = line.sent[0][2]["values"]
+    everything = line.changes[0].values
     assert everything == desk.effective("loop", 0.0)
     feed.pass_on(line, 1.0)  # type: ignore[arg-type]
     assert len(line.sent) == 1
+    assert line.sent[0][1]  # without a press it may be dropped
     desk.set("walk.speed", 2.0)
     desk.press("walk.jump", None)
     feed.pass_on(line, 2.0)  # type: ignore[arg-type]
-    kind, droppable, content = line.sent[1]
-    assert (kind, droppable, content["values"], content["triggers"]) == (
-        "controls", False, {"walk.speed": 2.0}, [["walk.jump", None]]
-    )  # fmt: skip
+    assert line.sent[1] == (ControlChanges({"walk.speed": 2.0}, (("walk.jump", None),), desk.stamp), False)
     line.dropped = 1
     feed.pass_on(line, 3.0)  # type: ignore[arg-type]
-    assert line.sent[2][2]["values"] == everything | {"walk.speed": 2.0}
+    assert line.changes[2].values == {**everything, "walk.speed": 2.0}
     other = Line()
     feed.withhold(other, 4.0)  # type: ignore[arg-type]
     feed.pass_on(other, 4.0)  # type: ignore[arg-type]
     assert other.sent == []
     desk.set("prompt.mix", 0.5)
     feed.pass_on(other, 5.0)  # type: ignore[arg-type]
-    assert other.sent[0][2]["values"] == {"prompt.mix": 0.5}
+    assert other.changes[0].values == {"prompt.mix": 0.5}
 
 
 def test_a_place_to_steer_for_does_not_take_over_in_a_new_renderer() -> None:
     desk, line = Desk(table(), lambda: 0.0), Line()
     desk.set("walk.position", (0.5, 0.5))
-    feed = ControlFeed(desk, "loop", "controls")
+    feed = ControlFeed(desk, "loop")
     feed.pass_on(line, 0.0)  # type: ignore[arg-type]
-    assert "walk.position" not in line.sent[0][2]["values"]
+    assert "walk.position" not in line.changes[0].values
     desk.set("walk.position", (0.6, 0.5))
     feed.pass_on(line, 1.0)  # type: ignore[arg-type]
-    assert line.sent[1][2]["values"] == {"walk.position": (0.6, 0.5)}
+    assert line.changes[1].values == {"walk.position": (0.6, 0.5)}
     desk.set("walk.auto", False)
     anew = Line()
     feed.pass_on(anew, 2.0)  # type: ignore[arg-type]
-    assert anew.sent[0][2]["values"]["walk.position"] == (0.6, 0.5)
+    assert anew.changes[0].values["walk.position"] == (0.6, 0.5)

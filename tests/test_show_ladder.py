@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import pytest
 
+from installation.ipc.messages import Answer, Beat, Fault, Message, Ready, Tick
 from installation.show.fallback import Fallbacks, Patience
 from installation.show.supervised import SupervisedChild
 from latentworld.errors import ShowError
 
+READY, TICK = Ready(None, "w", "s", "", (64, 64)), Tick((1,), (0.1,))
 P = Patience(silence=5, still=60, loading=600, settle=5, longest=60, retry=180, tries=3)
 
 
@@ -105,10 +107,10 @@ class Stage:
         self.children.append(Child())
         return self.children[-1]
 
-    def at(self, now: float, *kinds: str) -> SupervisedChild:
+    def at(self, now: float, *messages: Message) -> SupervisedChild:
         self.now = now
-        for kind in kinds:
-            self.keeper.heard(self.children[-1], {"kind": kind})
+        for message in messages:
+            self.keeper.heard(self.children[-1], message)
         self.keeper.tend(now)
         return self.keeper
 
@@ -116,7 +118,7 @@ class Stage:
 def test_a_renderer_that_falls_silent_is_killed_and_replaced() -> None:
     scene = Stage()
     assert scene.at(0).state == "loading"
-    assert scene.at(1, "ready", "tick").state == "running"
+    assert scene.at(1, READY, TICK).state == "running"
     assert scene.at(5.9).state == "hung"
     assert len(scene.children) == 1
     scene.at(6.1)
@@ -131,7 +133,7 @@ def test_on_a_crowded_machine_slow_is_not_hung(crowd: float, borne: float) -> No
     scene = Stage()
     scene.crowd = crowd
     scene.at(0)
-    scene.at(1, "tick")
+    scene.at(1, TICK)
     scene.at(1 + borne - 0.1)
     assert not scene.children[0].killed
     scene.at(1 + borne + 0.1)
@@ -141,11 +143,11 @@ def test_on_a_crowded_machine_slow_is_not_hung(crowd: float, borne: float) -> No
 def test_loading_may_be_silent_for_longer_and_beats_keep_it_alive_but_not_for_ever() -> None:
     scene = Stage()
     scene.at(0)
-    scene.at(59, "beat")
+    scene.at(59, Beat())
     for now in range(60, 590, 10):
-        scene.at(now, "beat")
+        scene.at(now, Beat())
     assert len(scene.children) == 1
-    scene.at(601, "beat")
+    scene.at(601, Beat())
     assert scene.children[0].killed
     silent = Stage()
     silent.at(0)
@@ -156,12 +158,12 @@ def test_loading_may_be_silent_for_longer_and_beats_keep_it_alive_but_not_for_ev
 def test_a_loop_that_beats_without_making_pictures_is_hung_in_the_end() -> None:
     scene = Stage()
     scene.at(0)
-    scene.at(1, "tick")
+    scene.at(1, TICK)
     for now in range(2, 600, 4):
-        scene.at(now, "beat")
+        scene.at(now, Beat())
     assert not scene.children[0].killed
     for now in range(600, 610, 4):
-        scene.at(now, "beat")
+        scene.at(now, Beat())
     assert scene.children[0].killed
 
 
@@ -169,20 +171,20 @@ def test_answers_are_no_sign_that_the_loop_runs() -> None:
     scene = Stage()
     scene.at(0)
     for now in range(1, 5):
-        scene.at(now, "tick")
+        scene.at(now, TICK)
     for now in range(5, 11):
-        scene.at(now, "answer")
+        scene.at(now, Answer(1))
     assert scene.children[0].killed
 
 
 def test_what_a_replaced_child_still_says_is_not_heard() -> None:
     scene = Stage()
     scene.at(0)
-    scene.at(1, "tick")
+    scene.at(1, TICK)
     scene.children[0].alive = False
     scene.at(2)
     scene.at(3)
-    scene.keeper.heard(scene.children[0], {"kind": "tick"})
+    scene.keeper.heard(scene.children[0], TICK)
     assert len(scene.heard) == 1
     assert scene.keeper.state == "restarting"
 
@@ -198,7 +200,7 @@ def test_crashes_without_progress_climb_down_and_the_trial_goes_up_again() -> No
     scene.at(now + 1)
     assert scene.rungs == ["preset"] * 3 + ["safe"]
     for step in range(1, 200):
-        scene.at(now + step, "tick")
+        scene.at(now + step, TICK)
     assert scene.rungs == ["preset"] * 3 + ["safe", "preset"]
     assert scene.children[3].killed
     assert scene.keeper.state == "running"
@@ -209,8 +211,8 @@ def test_only_the_very_first_child_may_refuse() -> None:
         scene = Stage()
         scene.at(0)
         if not first:
-            scene.at(1, "tick")
-        scene.keeper.heard(scene.children[0], {"kind": "fault", "text": "no world"})
+            scene.at(1, TICK)
+        scene.keeper.heard(scene.children[0], Fault("no world"))
         scene.children[0].alive, scene.children[0].code = False, 1
         assert scene.at(2).refusal == ("no world" if first else None)
         scene.at(100)

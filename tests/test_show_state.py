@@ -13,7 +13,7 @@ from installation.show import preset_controls, state
 from latentworld.errors import ShowError
 from latentworld.preset import Preset, load, parse
 
-RESUME = {"unit": [0.1 + 0.2, 1 / 3, -0.0], "index": 12345678901, "arc": 1e-300}
+RESUME = json.dumps({"unit": [0.1 + 0.2, 1 / 3, -0.0], "index": 12345678901, "arc": 1e-300}, separators=(",", ":"))
 
 
 def test_a_state_comes_back_to_the_last_bit(tmp_path: Path) -> None:

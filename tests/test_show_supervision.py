@@ -17,9 +17,10 @@ from typing import Any
 import psutil
 import pytest
 from patience import until
-from show import HASTY, HERE, STANDINS, put_on, venue
+from show import HASTY, HERE, STANDINS, heard_by, put_on, venue
 from show import preset as standin_preset
 
+from installation.ipc.messages import Cancel, Message, StageReport
 from installation.show.children import Child
 from installation.show.supervisor import Show
 from installation.venue import Doors, Wall
@@ -35,16 +36,16 @@ def pid_of(show: Show, who: str) -> int:
     return int(until(lambda: keeper.child).pid)
 
 
-def light_stays(show: Show, reports: list[dict[str, Any]]) -> None:
+def light_stays(show: Show, reports: list[StageReport]) -> None:
     """After its first picture the stage never showed darkness."""
-    shown = [report["light"] for report in reports if report["sequence"]]
+    shown = [report.light for report in reports if report.sequence]
     assert shown
     assert min(shown) > 0.2
 
 
-def reports_of(show: Show) -> list[dict[str, Any]]:
+def reports_of(show: Show) -> list[StageReport]:
     """What the stage will have reported."""
-    found: list[dict[str, Any]] = []
+    found: list[StageReport] = []
     heard = show._status_collector.stage
     show._status_collector.stage = lambda now, message: (found.append(message), heard(now, message))[1]  # type: ignore[method-assign]
     return found
@@ -61,7 +62,7 @@ def test_kill_9_of_the_renderer_is_a_pause_and_no_more(tmp_path: Path) -> None:
     show.start()
     try:
         reports, indices = reports_of(show), []
-        show.watch(lambda message: indices.extend(message["index"]))
+        show.watch(lambda tick: indices.extend(tick.index))
         for kill in range(3):
             frame = until(lambda kill=kill: indices[-1] if len(indices) > 60 * (kill + 1) else 0)
             os.kill(pid_of(show, "renderer"), signal.SIGKILL)
@@ -150,10 +151,10 @@ def test_failures_lead_to_safe_then_to_the_loop_and_back(tmp_path: Path) -> None
         until(lambda: show.status().renderer == "loop")
         assert said.of("next is the safe")
         assert said.of("next is the loop")
-        assert show.ask("values").result(30)["title"] == "the loop"
+        assert heard_by(show)["title"] == "the loop"
         mood.write_text("well")
         running(show)
-        assert show.ask("values").result(30)["title"] == "the real thing"
+        assert heard_by(show)["title"] == "the real thing"
         assert said.of("tried with the preset again")
     finally:
         show.stop()
@@ -168,9 +169,9 @@ def test_what_broke_the_preset_is_kept_from_the_safe_one(tmp_path: Path) -> None
     try:
         show.desk.set("model.batch", 16, "test")
         running(show, "safe")
-        assert "model.batch" not in show.ask("values").result(30)["values"]
+        assert "model.batch" not in heard_by(show)["values"]
         show.desk.set("walk.speed", 2.0, "test")
-        until(lambda: show.ask("values").result(30)["values"] == {"walk.speed": 2.0})
+        until(lambda: heard_by(show)["values"] == {"walk.speed": 2.0})
     finally:
         show.stop()
 
@@ -205,8 +206,9 @@ def test_a_show_that_ran_here_before_goes_on_with_the_safe_preset_instead(tmp_pa
 def test_a_stage_that_refuses_ends_the_start(tmp_path: Path) -> None:
     stage = tmp_path / "stage.py"
     stage.write_text(
-        "import sys\nfrom installation.ipc.wire import Wire\nwire = Wire(sys.stdin.buffer, sys.stdout.buffer)\n"
-        "wire.send('fault', text='no display: use --headless')\nwire.close()\nsys.exit(1)\n"
+        "import sys\nfrom installation.ipc.messages import Fault\nfrom installation.ipc.wire import Wire\n"
+        "wire = Wire(sys.stdin.buffer, sys.stdout.buffer)\n"
+        "wire.send(Fault('no display: use --headless'))\nwire.close()\nsys.exit(1)\n"
     )
     show, _ = put_on(tmp_path / "show", programs=replace(STANDINS, stage=str(stage)))
     with pytest.raises(ShowError, match="no display: use --headless"):
@@ -228,7 +230,7 @@ def test_the_show_resumes_where_it_was_and_fresh_forgets(tmp_path: Path) -> None
     try:
         running(show)
         assert show.status().frame >= kept["resume"]["index"]
-        assert show.ask("values").result(30)["values"]["walk.speed"] == 3.0
+        assert heard_by(show)["values"]["walk.speed"] == 3.0
         assert said.of("going on where the show of")
     finally:
         show.stop()
@@ -300,15 +302,17 @@ def test_two_shows_do_not_share_a_folder(tmp_path: Path) -> None:
 def test_what_a_child_leaves_behind_is_swept(how: str, tmp_path: Path) -> None:
     script = tmp_path / "forking.py"
     script.write_text(
-        "import os, sys, time\nfrom installation.ipc.wire import Wire\n"
+        "import os, sys, time\nfrom installation.ipc.messages import Cancel\nfrom installation.ipc.wire import Wire\n"
         "wire = Wire(sys.stdin.buffer, sys.stdout.buffer)\n"
-        "pid = os.fork()\nif pid == 0:\n    time.sleep(3600)\nwire.send('forked', pid=pid)\n"
+        "pid = os.fork()\nif pid == 0:\n    time.sleep(3600)\nwire.send(Cancel(pid))\n"
         f"if {how == 'ends'}:\n    wire.close()\n    os._exit(0)\ntime.sleep(3600)\n"
     )
     log = logging.getLogger("test.children")
-    left: list[int] = []
-    child = Child("forking", [str(script)], lambda _, message: left.append(message["pid"]), log)
-    (pid,) = until(lambda: left)
+    left: list[Message] = []
+    child = Child("forking", [str(script)], lambda _, message: left.append(message), log)
+    (message,) = until(lambda: left)
+    assert isinstance(message, Cancel)  # it has a number in it
+    pid = message.id
     if how == "ends":
         assert child.wait(60)
     else:

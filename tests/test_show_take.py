@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pytest
@@ -15,6 +13,7 @@ from show import STAGE, put_on
 from installation import takes
 from installation.film import chart, make, sheet, telemetry
 from installation.film.sinks import Memory
+from installation.ipc.messages import Place, Tick
 from installation.show.children import Programs
 from installation.show.fallback import Patience
 from installation.takes import film as filming
@@ -37,11 +36,11 @@ def plain(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_what_was_played_is_filmed_to_the_last_bit(tmp_path: Path) -> None:
     journey = preset.load("first-light", [f"world.name={tiny_world.folder()}", *LIVE])
     performed, _ = put_on(tmp_path, preset=journey, programs=Programs(stage=STAGE, outputs=STAGE), patience=Patience())
-    places: dict[int, list[float]] = {}
+    places: dict[int, Place] = {}
     pictures: dict[int, np.ndarray] = {}
 
-    def heard(message: Mapping[str, Any]) -> None:
-        places.update(zip(message["index"], message["place"], strict=True))
+    def heard(tick: Tick) -> None:
+        places.update(zip(tick.index, tick.place, strict=True))
         for sequence in range(max(performed.ring.newest - 7, 1), performed.ring.newest + 1):
             if (shot := performed.ring.get(sequence)) is not None:
                 pictures[shot.frame] = shot.picture.copy()

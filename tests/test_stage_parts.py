@@ -15,9 +15,11 @@ from installation.stage.look import Look
 from installation.stage.monitors import Monitor
 from installation.stage.pacer import BINS, Pacer
 from installation.stage.reel import Cue
-from installation.stage.tally import Tally
+from installation.stage.tally import Display, Tally
 
 PLAIN = Look()
+
+HERE = Display("headless", (36, 64))
 
 
 def shot(picture: Picture, sequence: int = 1, stamp: float = 0.0) -> Shot:
@@ -103,30 +105,26 @@ def test_a_report_tells_latency_once_for_each_change_when_the_picture_weighs_a_h
     tally.shown(10.4, Cue(a, b, 0.6, Look()))  # the same stamp
     tally.shown(11.6, Cue(b, c, 0.4, Look()))
     tally.shown(11.7, Cue(b, c, 0.5, Look()))
-    report = tally.report(12.0, lambda: 0.25, monitor="HDMI-1")
-    assert report is not None
-    assert report["latency"] == pytest.approx([0.3, 0.2])
-    assert (report["sequence"], report["black"], report["monitor"]) == (3, 0.25, "HDMI-1")
-    assert tally.report(12.4, lambda: 0.0) is None
-    again = tally.report(12.5, lambda: 0.0)
-    assert again is not None
-    assert again["latency"] == []
+    report = tally.report(12.0, 0.25, Display("HDMI-1", (1080, 1920)))
+    assert report.latency == pytest.approx([0.3, 0.2])
+    assert (report.sequence, report.black, report.monitor) == (3, 0.25, "HDMI-1")
+    assert (tally.due(12.4), tally.due(12.5)) == (False, True)
+    again = tally.report(12.5, 0.0, HERE)
+    assert again.latency == ()
 
 
 def test_fresh_is_of_new_pictures_that_show_something() -> None:
     time = Time()
     tally = Tally(Pacer(30.0, time, time.sleep))
-    report = tally.report(0.0, lambda: 1.0)
-    assert report is not None
-    assert report["fresh"] is None
+    report = tally.report(0.0, 1.0, HERE)
+    assert report.fresh is None
     tally.shown(5.0, still(moving(1)))
     for now in (6.0, 7.0, 8.0):  # the same, again and again
         tally.shown(now, still(moving(1)))
     grey = shot(np.full((64, 64, 3), 128, np.uint8), 2)
     tally.shown(8.5, Cue(grey, grey, 1.0, Look()))
-    report = tally.report(9.0, lambda: 1.0)
-    assert report is not None
-    assert (report["fresh"], report["sequence"]) == (4.0, 2)
+    report = tally.report(9.0, 1.0, HERE)
+    assert (report.fresh, report.sequence) == (4.0, 2)
 
 
 def test_the_lowest_light_between_reports_is_told_though_it_lasts_one_presentation() -> None:
@@ -135,13 +133,11 @@ def test_the_lowest_light_between_reports_is_told_though_it_lasts_one_presentati
     white, black = shot(np.full((64, 64, 3), 255, np.uint8), 1), shot(np.zeros((64, 64, 3), np.uint8), 2)
     for now, weight in enumerate([0.0, 0.25, 0.0]):
         tally.shown(now / 30, Cue(white, black, weight, Look()))
-    report = tally.report(1.0, lambda: 0.0)
-    assert report is not None
-    assert report["light"] == pytest.approx(0.75, abs=0.01)
+    report = tally.report(1.0, 0.0, HERE)
+    assert report.light == pytest.approx(0.75, abs=0.01)
     tally.shown(1.1, still(white.picture, Look(light=0.0)))
-    report = tally.report(2.0, lambda: 0.0)
-    assert report is not None
-    assert report["light"] == 0.0
+    report = tally.report(2.0, 0.0, HERE)
+    assert report.light == 0.0
 
 
 # ---- monitors

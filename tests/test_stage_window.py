@@ -15,6 +15,7 @@ import numpy as np
 import pytest
 from stages import Picture, Stage, display, moving, needs, quarters
 
+from installation.ipc.messages import Card, ControlChanges, Stop, WindowClosed
 from installation.ipc.ring import Shot
 from installation.stage.card import Facts, draw
 from installation.stage.compose import Easel
@@ -167,25 +168,25 @@ def test_without_a_graphics_card_the_processor_composes(context: Any) -> None:
 
 def test_a_headless_stage_shows_reports_and_holds_its_picture(tmp_path: Path) -> None:
     with Stage({"kind": "headless", "size": [90, 160], "rate": 30}) as stage:
-        stage.feed(lambda: len(stage.reports) >= 5 and stage.reports[-1]["light"] > 0.05, moving)
+        stage.feed(lambda: len(stage.reports) >= 5 and stage.reports[-1].light > 0.05, moving)
         report = stage.reports[-1]
-        assert report["presented"] > 20
-        assert report["monitor"] == "headless"
-        assert report["size"] == [90, 160]
-        assert len(report["intervals"]["counts"]) == len(report["intervals"]["edges"]) + 1
-        assert 0.3 < report["black"] < 0.5  # beside a square on 16:9
-        assert sum(len(each["latency"]) for each in stage.reports) > 5
-        assert report["fresh"] < 5
+        assert report.presented > 20
+        assert report.monitor == "headless"
+        assert report.size == (90, 160)
+        assert len(report.intervals.counts) == len(report.intervals.edges) + 1
+        assert 0.3 < report.black < 0.5  # beside a square on 16:9
+        assert sum(len(each.latency) for each in stage.reports) > 5
+        assert report.fresh < 5
         stage.settle(4)  # the renderer is silent
-        held, sequence = stage.shot(tmp_path), stage.reports[-1]["sequence"]
+        held, sequence = stage.shot(tmp_path), stage.reports[-1].sequence
         assert sequence == stage.ring.newest
         newest = stage.ring.get(sequence)
         assert newest is not None
         np.testing.assert_array_equal(held, Easel(Wall(), (90, 160)).draw(Cue(None, newest, 1.0, Look())))
         stage.settle(2)
         late = stage.reports[-1]
-        assert (late["light"], late["sequence"]) == (pytest.approx(stage.reports[-2]["light"]), sequence)
-        assert late["fresh"] > 1
+        assert (late.light, late.sequence) == (pytest.approx(stage.reports[-2].light), sequence)
+        assert late.fresh > 1
         assert stage.end() == 0
         assert stage.errors == ""
 
@@ -193,21 +194,21 @@ def test_a_headless_stage_shows_reports_and_holds_its_picture(tmp_path: Path) ->
 def test_values_and_nonsense_are_heard(tmp_path: Path) -> None:
     with Stage({"kind": "headless", "size": [90, 160]}) as stage:
         stage.feed(lambda: len(stage.reports) >= 3, moving)
-        stage.say("values", values={"out.blackout": True, "out.fade": 0.0})
+        stage.say(ControlChanges({"out.blackout": True, "out.fade": 0.0}))
         stage.settle()
-        assert (stage.reports[-1]["light"], stage.reports[-1]["black"]) == (0.0, 1.0)
-        stage.say("card", deck="http://10.0.0.7:8080", token="s3cret")
-        stage.say("values", values={"out.blackout": False, "out.testcard": True, "out.gamma": "loud"})
-        stage.say("values", values=[1, 2])
-        stage.say("values")
-        stage.say("dance")
+        assert (stage.reports[-1].light, stage.reports[-1].black) == (0.0, 1.0)
+        stage.say(Card("http://10.0.0.7:8080", "s3cret"))
+        stage.say(ControlChanges({"out.blackout": False, "out.testcard": True, "out.gamma": "loud"}))
+        for line in (b'{"kind": "controls", "values": [1, 2]}', b'{"kind": "dance"}', b"[]", b"\xff"):
+            stage.write(line + b"\n")
         stage.settle()
         expected = draw((90, 160), Facts("headless", 30.0, 0, "http://10.0.0.7:8080/?token=s3cret"))
         np.testing.assert_array_equal(stage.shot(tmp_path), expected)
-        assert any("out.gamma" in fault for fault in stage.faults)
-        assert any("means nothing to the stage" in fault for fault in stage.faults)
-        assert len(stage.faults) == 3
-        stage.say("stop")
+        assert len(stage.faults) == 1
+        assert "out.gamma" in stage.faults[0]
+        stage.wait(lambda: stage.errors.count("a message of the show could not be read") == 4)
+        assert stage.errors.count("\n") == 4  # a line each
+        stage.say(Stop())
         assert stage.process.wait(60) == 0
 
 
@@ -223,11 +224,11 @@ def test_sigterm_ends_it_in_good_order() -> None:
 def test_a_window_shows_what_is_composed(screen: str, tmp_path: Path) -> None:
     wall = {"kind": "window", "size": [180, 320], "rotation": 90, "corners": KEYSTONE, "blend": [0.1, 0, 0, 0]}
     with Stage(wall, DISPLAY=screen) as stage:
-        stage.feed(lambda: len(stage.reports) >= 4 and stage.reports[-1]["light"] > 0.05, lambda number: quarters())
+        stage.feed(lambda: len(stage.reports) >= 4 and stage.reports[-1].light > 0.05, lambda number: quarters())
         report = stage.reports[-1]
-        assert (report["monitor"], report["size"]) == ("screen", [180, 320])
-        assert not report["vsync"]  # Xvfb has none, and says nothing of it
-        assert report["presented"] > 10
+        assert (report.monitor, report.size) == ("screen", (180, 320))
+        assert not report.vsync  # Xvfb has none, and says nothing of it
+        assert report.presented > 10
         expected = Easel(Wall.model_validate_json(json.dumps(wall)), (180, 320)).draw(
             Cue(None, shot(quarters(), 1), 1.0, Look())
         )
@@ -245,13 +246,13 @@ def test_escape_closes_a_window_and_no_full_screen(kind: str, ends: bool) -> Non
         there = ["xdotool", "search", "--name", "^latentworld$", "windowfocus", "--sync", "key", "Escape"]
         subprocess.run(there, env=os.environ | {"DISPLAY": screen}, check=True, timeout=60, capture_output=True)
         if ends:
-            stage.wait(lambda: stage.messages[-1]["kind"] == "closed")
+            stage.wait(lambda: stage.messages[-1] == WindowClosed())
         else:
             stage.settle(3)
         assert stage.process.poll() is None  # it is the show that ends it
-        stage.say("stop")
+        stage.say(Stop())
         assert stage.process.wait(60) == 0
-        assert ("closed" in {message["kind"] for message in stage.messages}) == ends
+        assert (WindowClosed() in stage.messages) == ends
 
 
 def test_a_monitor_that_is_unplugged_and_plugged_in_again_is_found_again() -> None:
@@ -259,21 +260,21 @@ def test_a_monitor_that_is_unplugged_and_plugged_in_again_is_found_again() -> No
     with display() as screen, Stage({"kind": "fullscreen", "monitor": "screen"}, DISPLAY=screen) as stage:
 
         def here() -> bool:
-            return bool(stage.reports) and stage.reports[-1]["monitor"] == "screen"
+            return bool(stage.reports) and stage.reports[-1].monitor == "screen"
 
         def xrandr(how: str) -> None:
             subprocess.run(["xrandr", "--display", screen, "--output", "screen", how], capture_output=True, timeout=60)
 
-        stage.feed(lambda: here() and stage.reports[-1]["light"] > 0.05, moving)
+        stage.feed(lambda: here() and stage.reports[-1].light > 0.05, moving)
         lit = len(stage.reports) - 1
         xrandr("--off")
-        stage.feed(lambda: stage.reports[-1]["monitor"] == "no monitor", moving)
+        stage.feed(lambda: stage.reports[-1].monitor == "no monitor", moving)
         assert "no monitor is connected" in stage.faults[-1]
-        assert min(report["light"] for report in stage.reports[lit:]) > 0.05
+        assert min(report.light for report in stage.reports[lit:]) > 0.05
         xrandr("--auto")
         stage.feed(here, moving)
-        before = stage.reports[-1]["sequence"]
-        stage.feed(lambda: stage.reports[-1]["sequence"] > before + 5, moving)
+        before = stage.reports[-1].sequence
+        stage.feed(lambda: stage.reports[-1].sequence > before + 5, moving)
         tree = subprocess.run(["xwininfo", "-display", screen, "-root", "-tree"], capture_output=True, text=True).stdout
         assert "640x360+0+0" in next(line for line in tree.splitlines() if '"latentworld":' in line)
         assert stage.end() == 0
@@ -283,7 +284,7 @@ def test_a_monitor_that_is_not_there_is_told_and_another_is_used(screen: str) ->
     with Stage({"kind": "fullscreen", "monitor": "BEAMER-7"}, DISPLAY=screen) as stage:
         stage.feed(lambda: len(stage.reports) >= 2, moving)
         assert stage.faults[0].startswith("no monitor 'BEAMER-7': there is 0 screen 640x360; plug it in")
-        assert stage.reports[-1]["monitor"] == "screen"
+        assert stage.reports[-1].monitor == "screen"
         assert stage.end() == 0
 
 

@@ -20,12 +20,15 @@ from taken import SMALL, Clock, changed, evening, performed, pressed, ready, sce
 from installation import takes
 from installation.control.desk import Desk
 from installation.control.parameters import table
+from installation.ipc.scene import DecoderScene, WalkScene
 from installation.takes import recorder as recording
 from latentworld import preset
+from latentworld.decoding import Profile
 from latentworld.errors import TakeError
 from latentworld.prompts import Prompt
 
 TIMES, UNITS, _ = way(12)
+PROFILE = Profile("scout", "abc", "cpu", "float32", 4, 1, 1.0, "eager", threads=2)
 NUMBER = st.floats(allow_nan=False, allow_infinity=False)
 
 
@@ -87,7 +90,7 @@ def test_what_was_recorded_is_read_back(
 
 def test_the_header_says_how_the_show_was(path: Path) -> None:
     values = {"walk.speed": 3.0, "prompt.b": None}
-    told = ready(world="abc", seer="eye@1", profile={"batch": 4}, size=[64, 96])
+    told = ready(world="abc", seer="eye@1", profile=PROFILE, size=(64, 96))
     recorder = takes.Recorder(path, takes.header(told, values, "2026-01-01T20:00:00", 0.08), Clock())
     recorder.scene(scene())
     recorder.tick(tick(np.arange(1), TIMES[:1], UNITS[:1], np.ones(1)))
@@ -95,7 +98,8 @@ def test_the_header_says_how_the_show_was(path: Path) -> None:
     head = takes.read(path).header
     assert (head.world, head.seer, head.size, head.period) == ("abc", "eye@1", (64, 96), 0.08)
     assert head.values == {"walk.speed": 3.0}
-    assert head.profile == {"batch": 4}
+    assert Profile.read(head.profile) == PROFILE
+    assert head.profile["hash"] == PROFILE.hash
     assert json.loads(path.read_text().splitlines()[0])["preset"]["decoder"]["kind"] == "analytic"  # a table, no text
 
 
@@ -132,8 +136,8 @@ def test_of_a_flood_the_last_is_kept_and_every_press(path: Path, monkeypatch: py
 
 
 def test_a_negative_that_fades_is_kept(path: Path) -> None:
-    prompt = {"mix": [["dusk", 1.0]], "positive": "dusk", "negative": "fog", "against": [["fog", 0.25], ["rain", 0.75]]}
-    told = {0: scene(1), 3: scene(2) | {"prompt": prompt}}
+    prompt = Prompt("dusk", "fog", against=(("fog", 0.25), ("rain", 0.75)))
+    told = {0: scene(1), 3: scene(2, prompt=prompt)}
     take = takes.read(performed(path, UNITS, TIMES, scenes=told))
     assert take.scenes[1].prompt == Prompt("dusk", "", against=(("fog", 0.25), ("rain", 0.75)))
 
@@ -240,10 +244,51 @@ def test_a_disk_that_hangs_holds_nobody_up(path: Path, monkeypatch: pytest.Monke
     let_go.set()
 
 
-def test_a_message_of_another_kind_ends_the_take_not_the_show(path: Path) -> None:
-    recorder = begin(path)
-    recorder.tick({"kind": "tick", "index": [0]})
-    assert "fits no take" in str(recorder.fault)
+def test_a_new_take_is_written_as_docs_say(path: Path) -> None:
+    clock = Clock()
+    recorder = begin(path, clock)
+    walk = WalkScene("hand", {"kind": "rift", "radius": 1.0})
+    decoder = DecoderScene("scout", 4, 1.0, 2, "eager", "float32", "cpu", "abc", (32, 32))
+    recorder.scene(scene(7, [("dusk", 0.5), ("dawn", 0.5)], walk=walk, decoder=decoder))
+    clock.now += 0.25
+    recorder.change(changed("walk.position", (0.5, 0.25), clock.now, "deck:1"))
+    recorder.press(pressed("snapshot.recall", "dusk|8"), "deck:1")
+    recorder.tick(tick(np.array([40]), np.array([7.5]), UNITS[:1], np.ones(1), 7))
+    recorder.close()
+    x, y, z = UNITS[0].tolist()
+    assert path.read_text().splitlines()[1:] == [
+        '{"at": 0.0, "text": 1, "is": "dusk"}',
+        '{"at": 0.0, "text": 2, "is": "dawn"}',
+        '{"at": 0.0, "text": 3, "is": "fog"}',
+        '{"at": 0.0, "scene": 7, "prompt": {"mix": [[1, 0.5], [2, 0.5]], "not": [[3, 1.0]]}, "plane": {"seeds": '
+        '[0, 123, 200], "norm": "sphere", "layout": "nhwc", "device": "cpu", "dtype": "float32", "vertices": null, '
+        '"shape": null, "digest": null, "corners": null}, "decoder": {"kind": "scout", "steps": 4, "guidance": 1.0, '
+        '"batch": 2, "engine": "eager", "dtype": "float32", "device": "cpu", "profile": "abc", "size": [32, 32], '
+        '"sampler": null, "variant": null}, '
+        '"world": {"name": "embedded", "revision": null, "digest": null, "seer": null}, '
+        '"walk": {"kind": "rift", "radius": 1.0, "mode": "hand"}}',
+        '{"at": 0.25, "set": "walk.position", "to": [0.5, 0.25], "by": "deck:1"}',
+        '{"at": 0.25, "press": "snapshot.recall", "value": "dusk|8", "by": "deck:1"}',
+        f'{{"at": 0.25, "index": 40, "time": 7.5, "place": [{x!r}, {y!r}, {z!r}, 1.0], "rate": null, "step": 0.1, '
+        '"sum": "ab", "scene": 7}',
+        '{"at": 0.25, "end": "closed"}',
+    ]
+    first = json.loads(path.read_text().splitlines()[0])
+    assert list(first) == [
+        "take",
+        "latentworld",
+        "started",
+        "world",
+        "seer",
+        "profile",
+        "size",
+        "period",
+        "values",
+        "preset",
+    ]
+    take = takes.read(path)
+    assert take.scenes[0].walk == walk
+    assert take.scenes[0].decoder == decoder
 
 
 def test_frames_of_a_scene_that_nobody_told_would_be_damage(path: Path) -> None:

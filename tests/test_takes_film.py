@@ -6,6 +6,7 @@ import json
 from dataclasses import replace
 from pathlib import Path
 
+import msgspec
 import numpy as np
 import pytest
 import tiny_world
@@ -17,6 +18,7 @@ from installation.clock import Tick
 from installation.control.controls import Controls, Mailbox
 from installation.film import chart, make, sheet, telemetry
 from installation.film.sinks import Memory
+from installation.ipc.scene import PlaneScene
 from installation.loop import Scene, run
 from installation.rig import build, open_studio
 from installation.studio import Studio
@@ -254,8 +256,8 @@ def test_vertices_of_a_file_and_of_seeds_may_be_mixed(tmp_path: Path) -> None:
     with pytest.raises(TakeError, match="lack a number"):
         drawn(preset.PlaneSpec(), (None, 8, 9), shape)
     take, _ = live(tmp_path / "mixed.take", ANALYTIC, 6, 2)
-    plane = {"seeds": [None, 8, None], "vertices": str(file), "norm": "sphere", "layout": "nhwc"}
-    told = replace(take.scenes[0], plane=plane)
+    plane = PlaneScene((None, 8, None), "sphere", "nhwc", vertices=str(file))
+    told = msgspec.structs.replace(take.scenes[0], plane=plane)
     played = filming.journey(replace(take, scenes=(told,)))
     scene = TakeScenes(build(played.preset), open_studio)(told)
     np.testing.assert_array_equal(scene.plane.vertices, made.vertices)

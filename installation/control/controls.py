@@ -63,10 +63,15 @@ class Mailbox:
         self._capacity = capacity
         self._dropped = 0
 
-    def set(self, values: Mapping[str, Value], stamp: float = 0.0) -> None:
-        """Set controls by name; what was not yet collected under the same names is forgotten."""
+    def set(self, values: Mapping[str, Value | None], stamp: float = 0.0) -> None:
+        """Set controls by name, None gives one back to the preset; what was not yet collected under the same names is
+        forgotten."""
         with self._lock:
-            self._values |= values
+            for name, value in values.items():
+                if value is None:
+                    self._values.pop(name, None)
+                else:
+                    self._values[name] = value
             self._stamp = max(self._stamp, stamp)
 
     def press(self, name: str, value: Value | None = None) -> bool:

@@ -4,15 +4,13 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator
-from dataclasses import fields
 from typing import Any
 
-from installation.backstage import Status
+from installation.backstage import RENDERER_STATES, Status
 from installation.extras import need
-from installation.ipc.jsonable import plain
+from installation.ipc.jsonable import Json, table
 
 STALE = 30.0  # seconds without a new picture on the wall from which the show is not well
-STATES = ("loading", "running", "hung", "restarting", "safe", "loop")
 CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
 
 
@@ -30,7 +28,7 @@ def text(status: Status) -> bytes:
     return made
 
 
-def health(status: Status, held: bool = False) -> tuple[bool, dict[str, Any]]:
+def health(status: Status, held: bool = False) -> tuple[bool, dict[str, Json]]:
     """Whether new pictures reach the wall, and the figures as plain JSON values (not finite: None).
 
     Well: the renderer makes pictures (its own, the safe preset's or the loop's) and the wall showed a new one within
@@ -38,8 +36,7 @@ def health(status: Status, held: bool = False) -> tuple[bool, dict[str, Any]]:
     """
     moving = status.renderer in ("running", "safe", "loop") and status.fresh <= STALE
     ok = held or moving or status.renderer == "loading"
-    told = {part.name: plain(getattr(status, part.name)) for part in fields(status)}
-    return ok, {"ok": ok, "held": held, **told}
+    return ok, {"ok": ok, "held": held, **table(status)}
 
 
 def _families(status: Status) -> Iterator[Any]:
@@ -49,7 +46,7 @@ def _families(status: Status) -> Iterator[Any]:
     for name, about, value in _counters(status):
         yield core.CounterMetricFamily(f"latentworld_{name}", about, value=value)
     state = core.GaugeMetricFamily("latentworld_renderer_state", "1 for the state it is in.", labels=["state"])
-    for word in STATES:
+    for word in RENDERER_STATES:
         state.add_metric([word], float(word == status.renderer))
     yield state
     memory = core.GaugeMetricFamily("latentworld_memory_bytes", "Resident memory.", labels=["process"])

@@ -7,34 +7,40 @@ was marked `droppable` goes first; if only others are left, the wire counts as b
 from __future__ import annotations
 
 import contextlib
-import json
+import logging
 import threading
 from collections import deque
 from collections.abc import Iterator
-from typing import IO, Any
+from typing import IO
 
-from installation.ipc.jsonable import plain
+from installation.ipc.encoding import decoded, encoded
+from installation.ipc.messages import Message
 
-Message = dict[str, Any]
 LONGEST = 64 * 1024 * 1024  # bytes of a line: a denoising figure holds a few dozen small pictures
+UNREAD = 32  # lines in the log about messages that could not be read; the same fault comes with every tick
+
+_log = logging.getLogger(__name__)
 
 
 class Wire:
-    """One direction in, one out. `read` ends when the peer closes; `send` after that is silently nothing."""
+    """One direction in, one out. `read` ends when the peer closes; `send` after that is silently nothing.
 
-    def __init__(self, incoming: IO[bytes], outgoing: IO[bytes], capacity: int = 256) -> None:
-        self._incoming, self._outgoing = incoming, outgoing
+    peer: what the other end is called in the log.
+    """
+
+    def __init__(self, incoming: IO[bytes], outgoing: IO[bytes], capacity: int = 256, peer: str = "the show") -> None:
+        self._incoming, self._outgoing, self._peer = incoming, outgoing, peer
         self._queue: deque[tuple[bool, bytes]] = deque()
         self._capacity = capacity
         self._ready = threading.Condition()
         self._closed = False
-        self.dropped = 0
+        self.dropped = self.unread = 0
         self._writer = threading.Thread(target=self._write, name="wire", daemon=True)
         self._writer.start()
 
-    def send(self, kind: str, droppable: bool = False, **content: Any) -> None:
-        """Queue a message; NaN and infinity are sent as null. Raises ValueError for what JSON cannot hold."""
-        line = json.dumps({"kind": kind, **plain(content)}, allow_nan=False, separators=(",", ":")).encode() + b"\n"
+    def send(self, message: Message, droppable: bool = False) -> None:
+        """Queue a message."""
+        line = encoded(message)
         with self._ready:
             if self._closed:
                 return
@@ -44,11 +50,14 @@ class Wire:
             self._ready.notify()
 
     def read(self) -> Iterator[Message]:
-        """Messages as they come, until the peer closes. What is no JSON object is skipped."""
+        """Messages as they come, until the peer closes. One that is unknown or malformed is logged and passed over."""
         while line := self._line():
-            with contextlib.suppress(ValueError, RecursionError):
-                message = json.loads(line)
-                if isinstance(message, dict) and isinstance(message.get("kind"), str):
+            if not line.isspace():
+                try:
+                    message = decoded(line)
+                except ValueError as error:
+                    self._pass_over(error)
+                else:
                     yield message
 
     def close(self, patience: float = 1.0) -> None:
@@ -63,6 +72,12 @@ class Wire:
     def open(self) -> bool:
         """Whether the peer, as far as is known, still listens."""
         return not self._closed
+
+    def _pass_over(self, error: ValueError) -> None:
+        self.unread += 1
+        if self.unread <= UNREAD:
+            last = "; further ones are only counted" if self.unread == UNREAD else ""
+            _log.warning("a message of %s could not be read: %s%s", self._peer, error, last)
 
     def _line(self) -> bytes:
         try:

@@ -14,8 +14,8 @@ from typing import Any, TypeVar
 
 from installation.clock import LiveClock, Tick
 from installation.control.controls import Controls
+from installation.ipc.scene import DecoderScene, SceneDescription, WalkScene, WorldScene
 from installation.loop import Scene
-from installation.render import prompt_mix
 from installation.render.builder import Builder, PromptEncoder
 from installation.render.course import CoursePlotter, SurveyedLand
 from installation.render.live_pilot import Course
@@ -105,15 +105,18 @@ class Director:
         return {"wheel": asdict(self.walk.save()), "toward": prompt.toward.plain(), "away": prompt.away.plain(),
                 **asdict(self.model.save())}  # fmt: skip
 
-    def description(self) -> dict[str, Any]:
-        """The scene as the `scene` message has it, without its number."""
+    def description(self) -> SceneDescription:
+        """The scene in words and numbers, as the show is told of it and takes keep it."""
         studio, world = self.model.studio, self.model.studio.preset.world
-        decoder = studio.settings.record() | {"profile": studio.decoder.profile.hash}
-        where = {"name": world.name, "revision": world.revision, "digest": studio.world, "seer": studio.seer}
+        settings, profile = studio.settings, studio.decoder.profile
+        decoder = DecoderScene(
+            settings.kind, settings.steps, settings.guidance, settings.batch, settings.engine, settings.dtype,
+            settings.device, profile.hash, settings.size, settings.sampler or None, settings.variant or None,
+        )  # fmt: skip
+        where = WorldScene(world.name, world.revision, studio.world, studio.seer)
         mode = "take" if self.replay.replay is not None else self.walk.state.mode
-        return {"plane": self.planes.description(), "prompt": prompt_mix.description(self.prompt.prompt),
-                "decoder": decoder, "world": where,
-                "walk": self.walk.spec.model_dump(mode="json") | {"mode": mode}}  # fmt: skip
+        walk = WalkScene(mode, self.walk.spec.model_dump(mode="json"))
+        return SceneDescription(self.planes.description(), self.prompt.prompt, decoder, where, walk)
 
     def _heard(self, controls: Controls) -> Controls:
         if not self._safe:

@@ -200,7 +200,7 @@ class LivePilot:
         radial = ratio(np.linalg.norm(features - course.here, axis=1), np.linalg.norm(points[1:] - points[0], axis=1))
         if not (np.isfinite(lateral).all() and np.isfinite(radial).all()):
             return 0.0
-        fan = Fan(angles, np.array([arc, arc]), lateral[None], steps[None], radial[None])
+        fan = Fan(angles, np.array([arc]), lateral[None], steps[None], radial[None])
         mode: Mode = "avoid" if attraction < 0 else "seek" if self.spec.mode == "off" else self.spec.mode
         _, ray = target(mode, fan)
         if math.isnan(ray):

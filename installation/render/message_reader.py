@@ -5,11 +5,11 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable, Mapping
 from dataclasses import replace
-from typing import Any
 
 from installation.control.controls import Mailbox
 from installation.control.parameters import Parameter, Value, table
-from installation.ipc.wire import Message, Wire
+from installation.ipc.messages import Answer, Ask, Cancel, ControlChanges, Follow, Message, Stop, Unfollow
+from installation.ipc.wire import Wire
 from installation.render.questions import Questions
 from latentworld.errors import ControlError, LatentWorldError
 
@@ -17,7 +17,7 @@ from latentworld.errors import ControlError, LatentWorldError
 class MessageReader:
     """Reads a wire until the show closes it or says `stop`; then calls `ended`.
 
-    follow, unfollow: called with a take's file, and without. asks: set once the model is there; before, questions are
+    follow, unfollow: called with a take's file, and without. questions: set once the model is there; before, they are
     refused. Whatever a message holds, the thread lives on.
     """
 
@@ -28,48 +28,48 @@ class MessageReader:
         self._wire, self._mailbox, self._fault, self._ended = wire, mailbox, fault, ended
         self._follow, self._unfollow = follow, unfollow
         self._rows = parameters()
-        self.asks: Questions | None = None
-        threading.Thread(target=self._read, name="post", daemon=True).start()
+        self.questions: Questions | None = None
+        threading.Thread(target=self._read, name="message_reader", daemon=True).start()
 
     def _read(self) -> None:
         for message in self._wire.read():
-            if message["kind"] == "stop":
+            if isinstance(message, Stop):
                 break
             try:
-                self._take(message)
+                self._obey(message)
             except LatentWorldError as error:
                 self._fault(str(error))
             except Exception as error:
-                self._fault(f"a {message['kind']!r:.40} message means nothing: {error}".splitlines()[0][:300])
+                why = f"a {type(message).__name__} message could not be obeyed: {type(error).__name__}: {error}"
+                self._fault(why.splitlines()[0][:300])
         self._ended()
 
-    def _take(self, message: Message) -> None:
-        match message["kind"]:
-            case "controls":
+    def _obey(self, message: Message) -> None:
+        match message:
+            case ControlChanges():
                 self.controls(message)
-            case "ask" if self.asks is not None:
-                self.asks.ask(message)
-            case "ask":
-                self._wire.send("answer", id=message.get("id"), fault="the world is still loading: ask again")
-            case "cancel" if self.asks is not None:
-                self.asks.cancel(message)
-            case "follow":
-                self._follow(str(message.get("file") or message.get("path") or message.get("take") or ""))
-            case "unfollow":
+            case Ask(id=number, question=question):
+                if self.questions is None:
+                    self._wire.send(Answer(number, fault="the world is still loading: ask again"))
+                else:
+                    self.questions.ask(number, question)
+            case Cancel(id=number) if self.questions is not None:
+                self.questions.cancel(number)
+            case Follow(file=file):
+                self._follow(file)
+            case Unfollow():
                 self._unfollow()
 
-    def controls(self, message: Mapping[str, Any]) -> None:
+    def controls(self, changes: ControlChanges) -> None:
         """Set values and press triggers; what means nothing is told and left out, the rest is taken."""
-        values = checked(self._rows, dict(message.get("values") or {}), self._fault)
-        if "walk.position" in values and values["walk.position"] is not None:
+        values = checked(self._rows, changes.values, self._fault)
+        if values.get("walk.position") is not None:
             values.setdefault("walk.auto", False)  # taken over; a later walk.auto gives back
-        stamp = message.get("stamp")
-        self._mailbox.set(values, float(stamp) if isinstance(stamp, (int, float)) else 0.0)
-        for pressed in list(message.get("triggers") or []):
-            name, argument = (pressed, None) if isinstance(pressed, str) else (pressed[0], (*pressed, None)[1])
-            row = self._rows.get(str(name))
+        self._mailbox.set(values, changes.stamp)
+        for name, argument in changes.triggers:
+            row = self._rows.get(name)
             if row is not None and row.kind == "trigger":
-                self._mailbox.press(row.name, _argument(argument))
+                self._mailbox.press(row.name, argument)
 
 
 def parameters() -> dict[str, Parameter]:
@@ -79,12 +79,21 @@ def parameters() -> dict[str, Parameter]:
     return rows
 
 
-def checked(rows: Mapping[str, Parameter], values: Mapping[str, Any], fault: Callable[[str], None]) -> dict[str, Any]:
+def standing(
+    rows: Mapping[str, Parameter], values: Mapping[str, object], fault: Callable[[str], None]
+) -> dict[str, Value]:
+    """`checked`, without those that are given back to the preset."""
+    return {name: value for name, value in checked(rows, values, fault).items() if value is not None}
+
+
+def checked(
+    rows: Mapping[str, Parameter], values: Mapping[str, object], fault: Callable[[str], None]
+) -> dict[str, Value | None]:
     """Those of the values that their parameters take, as they keep them; None gives one back to the preset.
 
     What is of another version or not for the loop is passed over, what means nothing is told.
     """
-    found: dict[str, Any] = {}
+    found: dict[str, Value | None] = {}
     for name, value in values.items():
         row = rows.get(name)
         if row is None or row.kind == "trigger" or row.access == "r":
@@ -94,9 +103,3 @@ def checked(rows: Mapping[str, Parameter], values: Mapping[str, Any], fault: Cal
         except ControlError as error:
             fault(str(error))
     return found
-
-
-def _argument(value: object) -> Value | None:
-    if isinstance(value, list) and len(value) == 2:
-        return (float(value[0]), float(value[1]))
-    return value if isinstance(value, (int, float, str)) else None

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
 
 from installation.clock import LiveClock
 from installation.control.controls import Controls
 from installation.control.parameters import Value
+from installation.ipc.scene import PlaneScene
 from installation.render.model_control import ModelControl
 from installation.render.notices import Notices
 from installation.render.planes import Planes
@@ -65,8 +65,8 @@ class PlaneControl:
             self.plane = plane
             self._model.move(plane)
 
-    def description(self) -> dict[str, Any]:
-        """The plane as the `scene` message has it."""
+    def description(self) -> PlaneScene:
+        """The plane as a scene has it."""
         return self.cache.description(self.plane)
 
     def _enter(self, opened: Studio) -> None:

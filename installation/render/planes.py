@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from installation.ipc.scene import PlaneScene
 from latentworld import vertices
 from latentworld.errors import GeometryError
 from latentworld.plane import Plane
@@ -77,16 +78,15 @@ class Planes:
             self._made.pop(next(iter(self._made)))
         return plane
 
-    def description(self, plane: Plane) -> dict[str, Any]:
-        """A plane as the `scene` message has it: `seeds`, None where `vertices`, a file, has the vertex; `corners`, the
-        vertices in R3 (see `Plane.corners`), from which a map knows what lies where."""
+    def description(self, plane: Plane) -> PlaneScene:
+        """A plane as a scene has it."""
         wish = next((wish for wish, made in self._made.items() if made is plane), self._good)
         if self._digest[0] is not plane:
             self._digest = (plane, vertices.digest(plane.vertices))
         spec = self._spec
-        return {"seeds": list(wish.seeds), "norm": wish.norm, "layout": spec.layout, "device": spec.device,
-                "dtype": spec.dtype, "vertices": spec.vertices, "shape": list(plane.shape),
-                "digest": self._digest[1], "corners": plane.corners.tolist()}  # fmt: skip
+        a, b, c = ((float(x), float(y), float(z)) for x, y, z in plane.corners)
+        return PlaneScene(wish.seeds, wish.norm, spec.layout, spec.device, spec.dtype, spec.vertices, plane.shape,
+                          self._digest[1], (a, b, c))  # fmt: skip
 
     def _draw(self, wish: PlaneWish) -> Plane:
         spec, shape = self._spec, self._first.shape

@@ -15,6 +15,7 @@ from installation.clock import LiveClock
 from installation.control.controls import Controls, Mailbox
 from installation.control.parameters import Value
 from installation.frames import Frames
+from installation.ipc.messages import Beat, Fault, LoopValues, Ready
 from installation.ipc.ring import Ring
 from installation.ipc.wire import Wire
 from installation.loop import Inbox, run
@@ -22,7 +23,7 @@ from installation.render.builder import LARGEST, Builder, Order, PromptEncoder
 from installation.render.director import Director, DirectorState, opened
 from installation.render.live_pilot import LivePilot, LivePilotState
 from installation.render.live_preset import performed
-from installation.render.message_reader import MessageReader, checked, parameters
+from installation.render.message_reader import MessageReader, parameters, standing
 from installation.render.notices import Notices
 from installation.render.questions import Questions
 from installation.render.reporter import Reporter
@@ -69,17 +70,17 @@ class Speaker:
                 return
             self._said = {told: at for told, at in self._said.items() if now - at < self._often} | {text: now}
         _log.warning(text)
-        self._wire.send("fault", text=text)
+        self._wire.send(Fault(text))
 
     def beat(self) -> None:
         """A sign of life, as often as it is worth one."""
         if self._now() - self._beat >= BEAT:
             self._beat = self._now()
-            self._wire.send("beat", droppable=True)
+            self._wire.send(Beat(), droppable=True)
 
     def values(self, values: Mapping[str, Value]) -> None:
         """Values that the loop changed."""
-        self._wire.send("values", values=dict(values))
+        self._wire.send(LoopValues(dict(values)))
 
 
 class Beating:
@@ -104,7 +105,7 @@ def serve(asked: Asked, wire: Wire, now: Callable[[], float] = time.monotonic) -
     """Be a show's renderer until it stops or is gone. Raises LatentWorldError for what cannot be survived."""
     speaker = Speaker(wire, now)
     kept = (asked.resume or {}).get("controls")
-    mailbox = Mailbox(Controls(checked(parameters(), kept if isinstance(kept, dict) else {}, speaker.fault)))
+    mailbox = Mailbox(Controls(standing(parameters(), kept if isinstance(kept, dict) else {}, speaker.fault)))
     ending = threading.Event()
     stage: list[Renderer] = []
 
@@ -125,14 +126,14 @@ def serve(asked: Asked, wire: Wire, now: Callable[[], float] = time.monotonic) -
         for renderer in stage:
             renderer.follow(None)
 
-    post = MessageReader(wire, mailbox, speaker.fault, end, follow, unfollow)
+    reader = MessageReader(wire, mailbox, speaker.fault, end, follow, unfollow)
     ring = Ring.attach(asked.ring)
     try:
         with Beating(speaker):
             renderer = open_renderer(asked, ring, wire, speaker, now)
         stage.append(renderer)
-        post.asks = renderer.asks
-        wire.send("ready", **renderer.ready())
+        reader.questions = renderer.questions
+        wire.send(renderer.ready())
         if not ending.is_set():
             renderer.run(mailbox)
     finally:
@@ -189,22 +190,15 @@ class Renderer:
         state = LivePilotState(**kept["helm"]) if "helm" in kept else LivePilotState()
         helm = LivePilot(preset.pilot, preset.pacing, show.step, self.director.course, lambda: self.clock.period, state)
         self.tick_state = TickState(self.director, helm, self.clock)
-        self.asks = Questions(self.tick_state.moment, wire.send)
+        self.questions = Questions(self.tick_state.moment, wire.send)
         self.reporter = Reporter(ring, wire.send, self.clock, now, self.tick_state, speaker.fault)
         self.walk = self._begun(self.director, kept)
 
-    def ready(self) -> dict[str, Any]:
-        """The `ready` message."""
+    def ready(self) -> Ready:
+        """What the show is told before the first tick."""
         studio = self.director.model.studio
-        profile = studio.decoder.profile
-        return {
-            "scene": 1,  # what the first tick lies in
-            "profile": profile.record() | {"hash": profile.hash},
-            "world": studio.world,
-            "seer": studio.seer,
-            "preset": presets.dump(studio.document),
-            "size": list(studio.decoder.size),
-        }
+        decoder = studio.decoder
+        return Ready(decoder.profile, studio.world, studio.seer, presets.dump(studio.document), decoder.size)
 
     def run(self, inbox: Inbox) -> None:
         """Run the loop until the clock is stopped; what can be survived is told, and it goes on from the last place.
@@ -238,11 +232,11 @@ class Renderer:
     def send(self, frames: Frames) -> None:
         """The loop's outlet."""
         self.reporter.send(frames)
-        self.asks.tick()
+        self.questions.tick()
 
     def close(self) -> None:
         """End the helpers."""
-        self.asks.close()
+        self.questions.close()
         self._builder.close()
         self._prompt_encoder.close()
 
@@ -264,7 +258,7 @@ class Renderer:
 
     def _begun(self, director: Director, kept: Mapping[str, Any]) -> Walk:
         try:
-            controls = Controls(checked(parameters(), kept.get("controls") or {}, self._speaker.fault))
+            controls = Controls(standing(parameters(), kept.get("controls") or {}, self._speaker.fault))
             return director.begin(controls, kept.get("walk"))
         except (GeometryError, KeyError, TypeError, ValueError) as error:
             if not kept:

@@ -126,13 +126,6 @@ def prompt(toward: Fade, away: Fade) -> Prompt:
     return Prompt(heaviest, against, one if len(one) > 1 else (), other if len(other) > 1 else ())
 
 
-def description(prompt: Prompt) -> dict[str, Any]:
-    """A prompt as messages have it: `mix` [[text, weight], ...], the heaviest texts as `positive` and `negative`, and
-    `against`, while a negative fades, as `mix`."""
-    plain = {"mix": [list(part) for part in prompt.toward], "positive": prompt.positive, "negative": prompt.negative}
-    return plain | ({"against": [list(part) for part in prompt.against]} if prompt.against else {})
-
-
 def fade_seconds(controls: Controls) -> float:
     """How long a cross-fade takes."""
     value = controls.values.get("prompt.fade")

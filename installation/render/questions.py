@@ -1,14 +1,9 @@
-"""Questions about the running model, answered beside the loop: `words` and `diffusion`.
+"""Questions about the running model, answered beside the loop: `WordsQuestion` and `DiffusionQuestion`.
 
-words      {texts: [...], numbers?: n} -> {points [[x, y]], here [x, y], texts, mixture [[text, weight]], cosines [[c]],
-           tensor [n first numbers], dimension, spread [share of the variance along x, along y]}
-           pooled text embeddings of the words and of the prompt as it is mixed now, their principal plane, and how
-           near each is to each (the last row and column: the mixture).
-diffusion  {steps?: n, size?: pixels} -> {index, alpha, beta, steps: [{time, kept, noise, latent, clean, noised}],
-           picture, texts} every denoising step of the newest frame by the faithful decoder, first to last: the latent
-           before the step and the picture predicted there, as PNG in base64; `kept` is alpha bar, `noise` 1 - it;
-           `noised` is the finished latent with as much noise put back on: training's forward process. `latent0` is the
-           finished latent.
+Words: pooled text embeddings of the words and of the prompt as it is mixed now, their principal plane, and how near
+each is to each. Diffusion: every denoising step of the newest frame by the faithful decoder, first to last: the latent
+before the step and the picture predicted there, and the finished latent with as much noise put back on, which is
+training's forward process.
 
 A question goes on by one UNet step a tick (`tick` gives the permit), so that the show goes on; it can be cancelled.
 """
@@ -18,17 +13,21 @@ from __future__ import annotations
 import base64
 import io
 import logging
+import math
 import queue
 import threading
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
+import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
 from installation.control.parameters import LONGEST
 from installation.frames import develop
+from installation.ipc.messages import Answer
+from installation.ipc.questions import DenoisingStep, DiffusionAnswer, DiffusionQuestion, WordsAnswer, WordsQuestion
 from installation.studio import Studio
 from latentworld.arrays import Array
 from latentworld.errors import Cancelled, ControlError, LatentWorldError
@@ -40,10 +39,12 @@ if TYPE_CHECKING:
 
     from latentworld.decoding.diffusion import Diffusion
 
-MOST_TEXTS, MOST_STEPS, WAITING = 32, 100, 8
+MOST_TEXTS, MOST_STEPS, MOST_NUMBERS, WAITING = 32, 100, 1024, 8
+LARGEST = 512  # pixels of a picture in an answer
 PATIENCE = 5.0  # seconds without a tick after which a question does not wait for one
 PATCH = 4  # pixels of a latent's element in its picture
-NUMBERS = 16
+
+AnyQuestion = WordsQuestion | DiffusionQuestion
 
 _log = logging.getLogger(__name__)
 
@@ -66,29 +67,29 @@ class Questions:
     moment: the newest frame and its scene, None before any; send: `Wire.send`.
     """
 
-    def __init__(self, moment: Callable[[], Moment | None], send: Callable[..., None]) -> None:
+    def __init__(self, moment: Callable[[], Moment | None], send: Callable[[Answer], None]) -> None:
         self._moment, self._send = moment, send
-        self._queue: queue.Queue[dict[str, Any] | None] = queue.Queue(WAITING)
+        self._queue: queue.Queue[tuple[int, AnyQuestion]] = queue.Queue(WAITING)
         self._permit = threading.Event()  # a question that sleeps collects no permits: one at most
-        self._open: set[Any] = set()
-        self._cancelled: set[Any] = set()
+        self._open: set[int] = set()
+        self._cancelled: set[int] = set()
         self._closed = False
         self._observer: tuple[Diffusion, Diffusion] | None = None  # of which world, and the decoder that is watched
-        threading.Thread(target=self._work, name="asks", daemon=True).start()
+        threading.Thread(target=self._work, name="questions", daemon=True).start()
 
-    def ask(self, message: Mapping[str, Any]) -> None:
-        """An `ask` message. Too many at a time are refused."""
-        self._open.add(message.get("id"))
+    def ask(self, number: int, question: AnyQuestion) -> None:
+        """Answer this under its number, in its turn. Too many at a time are refused."""
+        self._open.add(number)
         try:
-            self._queue.put_nowait(dict(message))
+            self._queue.put_nowait((number, question))
         except queue.Full:
-            self._open.discard(message.get("id"))
-            self._send("answer", id=message.get("id"), fault=f"{WAITING} questions wait already: ask again")
+            self._open.discard(number)
+            self._send(Answer(number, fault=f"{WAITING} questions wait already: ask again"))
 
-    def cancel(self, message: Mapping[str, Any]) -> None:
-        """A `cancel` message: the question is not answered."""
-        if message.get("id") in self._open:
-            self._cancelled.add(message["id"])
+    def cancel(self, number: int) -> None:
+        """The question of that number is not answered."""
+        if number in self._open:
+            self._cancelled.add(number)
             self._permit.set()
 
     def tick(self) -> None:
@@ -101,32 +102,31 @@ class Questions:
         self._permit.set()
 
     def _work(self) -> None:
-        while not self._closed and (message := self._queue.get()) is not None:
-            number = message.get("id")
+        while not self._closed:
+            number, question = self._queue.get()
             try:
-                content = self._answer(message)
-                self._send("answer", id=number, **content)
+                self._send(Answer(number, self._answer(number, question)))
             except Cancelled:
                 pass
             except LatentWorldError as error:
-                self._send("answer", id=number, fault=str(error))
+                self._send(Answer(number, fault=str(error)))
             except Exception as error:
                 _log.exception("a question could not be answered")
-                self._send("answer", id=number, fault=f"{type(error).__name__}: {error}".splitlines()[0][:300])
+                self._send(Answer(number, fault=f"{type(error).__name__}: {error}".splitlines()[0][:300]))
             self._open.discard(number)
             self._cancelled.discard(number)
 
-    def _answer(self, message: Mapping[str, Any]) -> dict[str, Any]:
-        what, moment = message.get("what"), self._moment()
+    def _answer(self, number: int, question: AnyQuestion) -> WordsAnswer | DiffusionAnswer:
+        moment = self._moment()
         if moment is None:
             raise ControlError("there is no frame yet: ask again")
-        if what == "words":
-            return self._words(message, moment)
-        if what == "diffusion":
-            return self._diffusion(message, moment)
-        raise ControlError(f"no question {what!r:.40}: ask words or diffusion")
+        match question:
+            case WordsQuestion():
+                return self._words(number, question, moment)
+            case DiffusionQuestion():
+                return self._diffusion(number, question, moment)
 
-    def _step(self, number: Any) -> None:
+    def _step(self, number: int) -> None:
         """Wait for a tick. Raises Cancelled."""
         if number not in self._cancelled and not self._closed:
             self._permit.wait(PATIENCE)
@@ -136,56 +136,57 @@ class Questions:
 
     # ---- semantic vector routing
 
-    def _words(self, message: Mapping[str, Any], moment: Moment) -> dict[str, Any]:
+    def _words(self, number: int, question: WordsQuestion, moment: Moment) -> WordsAnswer:
         encoder = moment.studio.decoder.texts
         if encoder is None:
             raise ControlError("the analytic world reads no words: choose another world")
-        texts = message.get("texts")
-        if not isinstance(texts, list) or not 1 <= len(texts) <= MOST_TEXTS or not all(map(_fits, texts)):
+        texts = question.texts
+        if not 1 <= len(texts) <= MOST_TEXTS or not all(map(_fits, texts)):
             raise ControlError(f"words wants 1 to {MOST_TEXTS} texts of at most {LONGEST} printable characters")
-        numbers = message.get("numbers", NUMBERS)
-        numbers = min(max(numbers, 1), 1024) if isinstance(numbers, int) else NUMBERS
         pooled: dict[str, Array] = {}
         for text in (*texts, *(text for text, _ in moment.prompt.toward)):
             if text not in pooled:
                 if not encoder.knows(text):
-                    self._step(message.get("id"))
+                    self._step(number)
                 pooled[text] = encoder.pooled(text)
-        return routed(texts, pooled, moment.prompt.toward, numbers)
+        return routed(texts, pooled, moment.prompt.toward, min(max(question.numbers, 1), MOST_NUMBERS))
 
     # ---- the reverse-diffusion engine
 
-    def _diffusion(self, message: Mapping[str, Any], moment: Moment) -> dict[str, Any]:
+    def _diffusion(self, number: int, question: DiffusionQuestion, moment: Moment) -> DiffusionAnswer:
         import torch
 
-        steps = message.get("steps")
-        asked = steps if isinstance(steps, int) and not isinstance(steps, bool) and steps > 0 else None
+        asked = question.steps if question.steps is not None and question.steps > 0 else None
         decoder = self._observed(moment.studio, asked)
         latent = decoder.latent
-        size = message.get("size", 128)
-        size = min(max(size, 16), 512) if isinstance(size, int) else 128
+        size = min(max(question.size, 16), LARGEST)
         start = moment.plane.latents(moment.unit[None], np.array([moment.radius]))
         noise = torch.randn(start.shape, generator=torch.Generator().manual_seed(0))
-        made: list[dict[str, Any]] = []
-        kept: list[float] = []
+        made: list[DenoisingStep] = []
         last = start
         moments = decoder.moments(start, moment.prompt)
         while True:
-            self._step(message.get("id"))
+            self._step(number)
             found = next(moments, None)
             if found is None:
                 break
-            self._step(message.get("id"))  # painting takes as long as a step
-            kept.append(found.kept)
+            self._step(number)  # painting takes as long as a step
             clean, last = png(develop(decoder.paint(found.clean))[0], size), found.after.cpu()
-            made.append({"time": found.time, "kept": found.kept, "noise": 1.0 - found.kept,
-                         "latent": png(seen(found.sample.cpu(), latent), size), "clean": clean})  # fmt: skip
-        for step, share in zip(made, kept, strict=True):
-            step["noised"] = png(seen(share**0.5 * last + (1.0 - share) ** 0.5 * noise, latent), size)
+            before = png(seen(found.sample.cpu(), latent), size)
+            made.append(DenoisingStep(float(found.time), float(found.kept), 1.0 - float(found.kept), before, clean))
+        steps = tuple(
+            msgspec.structs.replace(step, noised=_noised(step.kept, last, noise, latent, size)) for step in made
+        )
         alpha, beta, _ = moment.plane.chart(moment.unit)
-        return {"index": moment.index, "alpha": float(alpha), "beta": float(beta), "steps": made,
-                "latent0": png(seen(last, latent), size), "picture": png(develop(decoder.paint(last))[0], size),
-                "texts": [list(part) for part in moment.prompt.toward]}  # fmt: skip
+        return DiffusionAnswer(
+            index=moment.index,
+            alpha=_finite(alpha),
+            beta=_finite(beta),
+            steps=steps,
+            latent0=png(seen(last, latent), size),
+            picture=png(develop(decoder.paint(last))[0], size),
+            texts=moment.prompt.toward,
+        )
 
     def _observed(self, studio: Studio, steps: int | None) -> Diffusion:
         """The faithful decoder of the studio's world, kept while that is shown. Raises ControlError."""
@@ -199,8 +200,8 @@ class Questions:
         return self._observer[1]
 
 
-def routed(texts: Sequence[str], pooled: Mapping[str, Array], mixture: Mixture, numbers: int) -> dict[str, Any]:
-    """The answer to `words`, of pooled embeddings [F] by text.
+def routed(texts: Sequence[str], pooled: Mapping[str, Array], mixture: Mixture, numbers: int) -> WordsAnswer:
+    """The answer to a `WordsQuestion`, of pooled embeddings [F] by text.
 
     The plane is that of the first two principal components of the words and the mixture; the larger coordinates point
     up and right, so that it does not flip from answer to answer.
@@ -216,16 +217,23 @@ def routed(texts: Sequence[str], pooled: Mapping[str, Array], mixture: Mixture, 
     flat *= np.where(flat[np.abs(flat).argmax(axis=0), (0, 1)] < 0, -1.0, 1.0)
     variance = np.append(scales**2, 0.0)
     unit = rows / np.maximum(np.linalg.norm(rows, axis=1, keepdims=True), 1e-12)
-    return {
-        "texts": list(texts),
-        "points": flat[:-1].tolist(),
-        "here": flat[-1].tolist(),
-        "mixture": [list(part) for part in mixture],
-        "cosines": (unit @ unit.T).tolist(),
-        "tensor": here[:numbers].tolist(),
-        "dimension": int(rows.shape[1]),
-        "spread": (variance[:2] / max(variance.sum(), 1e-12)).tolist(),
-    }
+    *points, standing = ((x, y) for x, y in flat.tolist())
+    along, across = (variance[:2] / max(variance.sum(), 1e-12)).tolist()
+    return WordsAnswer(
+        texts=tuple(texts),
+        points=tuple(points),
+        here=standing,
+        mixture=mixture,
+        cosines=tuple(map(tuple, (unit @ unit.T).tolist())),
+        tensor=tuple(here[:numbers].tolist()),
+        dimension=int(rows.shape[1]),
+        spread=(along, across),
+    )
+
+
+def _noised(kept: float, clean: Tensor, noise: Tensor, latent: LatentFormat, size: int) -> str:
+    """The finished latent [1, C, H, W] with so much noise put back on that `kept`, alpha bar, is left of it."""
+    return png(seen(kept**0.5 * clean + (1.0 - kept) ** 0.5 * noise, latent), size)
 
 
 def seen(sample: Tensor, latent: LatentFormat) -> NDArray[np.uint8]:
@@ -247,5 +255,9 @@ def png(picture: NDArray[np.uint8], longest: int) -> str:
     return base64.b64encode(out.getvalue()).decode()
 
 
-def _fits(text: object) -> bool:
-    return isinstance(text, str) and len(text) <= LONGEST and text.isprintable()
+def _finite(value: Array) -> float | None:
+    return float(value) if math.isfinite(value) else None
+
+
+def _fits(text: str) -> bool:
+    return len(text) <= LONGEST and text.isprintable()

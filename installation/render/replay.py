@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
 
 from installation.clock import LiveClock, Tick
 from installation.control.controls import Controls
+from installation.control.parameters import Value
+from installation.ipc.scene import SceneDescription
 from installation.loop import Scene
-from installation.takes import Follow, RecordedScene, Take
+from installation.takes import Follow, Take
 from latentworld.lipschitz import Rates
 from latentworld.walks import Steering, Walk
 
@@ -22,7 +23,7 @@ class Replay:
     stage: makes the scene of what the take says.
     """
 
-    def __init__(self, take: Take, clock: LiveClock, stage: Callable[[RecordedScene], Scene]) -> None:
+    def __init__(self, take: Take, clock: LiveClock, stage: Callable[[SceneDescription], Scene]) -> None:
         exact = clock.period <= SLACK * take.track.period
         self.done = False
         self._clock, self._rate = clock, clock.rate
@@ -63,14 +64,9 @@ class Replay:
         return Tick(self._follow.take.shots.index[due], tick.time)
 
 
-def seeds_told(told: RecordedScene) -> dict[str, Any]:
+def seeds_told(told: SceneDescription) -> dict[str, Value]:
     """Seeds and norm of a scene as controls have them."""
-    seeds = told.plane.get("seeds") or []
-    values = {f"seed.vertex.{i}": seed for i, seed in enumerate(seeds) if isinstance(seed, int)}
-    norm = told.plane.get("norm")
-    return values | ({"walk.norm": norm} if isinstance(norm, str) else {})
-
-
-def slots_told(told: RecordedScene) -> tuple[tuple[tuple[str, float], ...], tuple[tuple[str, float], ...]]:
-    """The mixture of a scene as slots, and its negative."""
-    return told.prompt.toward, told.prompt.away
+    values: dict[str, Value] = {
+        f"seed.vertex.{i}": seed for i, seed in enumerate(told.plane.seeds or ()) if seed is not None
+    }
+    return values | ({} if told.plane.norm is None else {"walk.norm": told.plane.norm})

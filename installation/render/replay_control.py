@@ -6,12 +6,14 @@ from dataclasses import replace
 
 from installation.clock import LiveClock, Tick
 from installation.control.controls import Controls
+from installation.ipc.jsonable import table
+from installation.ipc.scene import SceneDescription
 from installation.loop import Scene
 from installation.render.model_control import ModelControl
 from installation.render.plane_control import PlaneControl
 from installation.render.prompt_control import PromptControl
-from installation.render.replay import Replay, seeds_told, slots_told
-from installation.takes import RecordedScene, Take
+from installation.render.replay import Replay, seeds_told
+from installation.takes import Take
 from latentworld import walks
 from latentworld.errors import GeometryError
 from latentworld.plane import Plane
@@ -57,10 +59,10 @@ class ReplayControl:
             units, _ = walk.ahead(0.0)
             return replace(roaming, unit=units[0], heading=walks.heading(plane, units[0], 0.0), arc=1.0)
 
-    def _staged(self, scene: RecordedScene) -> Scene:
+    def _staged(self, scene: SceneDescription) -> Scene:
         """The take's scene, as far as it is ready: what must be built or encoded comes when it is."""
         self._planes.use(seeds_told(scene))
         self._model.deliver()
-        self._model.demand(self._model.studio.recorded(scene.decoder), self._prompt.prompt)
-        self._prompt.cut(*slots_told(scene), self._model.studio)
+        self._model.demand(self._model.studio.recorded(table(scene.decoder)), self._prompt.prompt)
+        self._prompt.cut(scene.prompt.toward, scene.prompt.away, self._model.studio)
         return Scene(self._planes.plane, self._model.guard, self._model.eye, self._prompt.prompt)

@@ -2,19 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from typing import Any, Protocol
+import math
+from collections.abc import Callable
+from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
 from installation.clock import LiveClock
 from installation.frames import Frames, digest
+from installation.ipc.messages import Message, Numbers, Place, SceneChange, Tick
+from installation.ipc.scene import SceneDescription
 from latentworld.lipschitz import Rates
 from latentworld.plane import Plane
 
-Send = Callable[..., None]
-"""`Wire.send`."""
+
+class Send(Protocol):
+    """`Wire.send`."""
+
+    def __call__(self, message: Message, droppable: bool = False) -> None: ...
 
 
 class Shelf(Protocol):
@@ -29,8 +35,8 @@ class Stand(Protocol):
     def plane(self) -> Plane: ...
     def bad(self) -> NDArray[np.bool_]: ...
     def stamp(self) -> float: ...
-    def told(self) -> dict[str, Any]: ...
-    def resume(self, rates: Rates) -> dict[str, Any]: ...
+    def description(self) -> SceneDescription: ...
+    def resume(self, rates: Rates) -> str: ...
 
 
 class Reporter:
@@ -42,17 +48,17 @@ class Reporter:
     ) -> None:  # fmt: skip
         self._shelf, self._send, self._clock, self._now, self._stand = shelf, send, clock, now, stand
         self._fault = fault
-        self._scene: Mapping[str, Any] = {}
+        self._scene: SceneDescription | None = None
         self._number = 0
         self.made = 0  # pictures so far
 
     def send(self, frames: Frames) -> None:
         """Put and tell the frames of a tick."""
-        scene = self._stand.told()
+        scene = self._stand.description()
         if scene != self._scene:
             self._number += 1
             self._scene = scene
-            self._send("scene", scene=self._number, **scene)
+            self._send(SceneChange(self._number, scene))
         bad, stamp, period = self._stand.bad(), self._stand.stamp(), self._clock.period
         for row in np.flatnonzero(~bad).tolist():
             index = int(frames.path.index[row])
@@ -62,20 +68,32 @@ class Reporter:
             self._fault(f"picture {numbers} is not finite and was not shown: lower guidance, or choose dtype float32")
         if not bad.all():
             self.made += int((~bad).sum())
-            self._send("tick", droppable=True, **self._tick(frames, ~bad, stamp, period))
+            self._send(self._tick(frames, ~bad, stamp, period), droppable=True)
 
-    def _tick(self, frames: Frames, good: NDArray[np.bool_], stamp: float, period: float) -> dict[str, Any]:
+    def _tick(self, frames: Frames, good: NDArray[np.bool_], stamp: float, period: float) -> Tick:
         path, rates = frames.path, frames.rates
         alpha, beta, front = self._stand.plane().chart(path.unit)
-        place = np.column_stack([path.unit, path.radius])
-        columns = {"index": path.index, "time": path.time, "place": place, "alpha": alpha, "beta": beta,
-                   "front": front, "rate": rates.rate, "step": rates.step}  # fmt: skip
-        return {
-            **{name: column[good].tolist() for name, column in columns.items()},
-            "sum": [digest(picture) for picture in frames.pictures[good]],
-            "scene": self._number,
-            "stamp": stamp,
-            "period": period,
-            "seconds": self._now() - self._clock.began,
-            "resume": self._stand.resume(rates),
-        }
+        return Tick(
+            index=tuple(path.index[good].tolist()),
+            time=tuple(path.time[good].tolist()),
+            place=_places(path.unit[good], path.radius[good]),
+            alpha=_numbers(alpha[good]),
+            beta=_numbers(beta[good]),
+            front=tuple(front[good].tolist()),
+            rate=_numbers(rates.rate[good]),
+            step=_numbers(rates.step[good]),
+            digest=tuple(digest(picture) for picture in frames.pictures[good]),
+            scene=self._number,
+            stamp=stamp,
+            period=period,
+            seconds=self._now() - self._clock.began,
+            resume=self._stand.resume(rates),
+        )
+
+
+def _numbers(column: NDArray[np.float64]) -> Numbers:
+    return tuple(value if math.isfinite(value) else None for value in column.tolist())
+
+
+def _places(unit: NDArray[np.float64], radius: NDArray[np.float64]) -> tuple[Place, ...]:
+    return tuple((x, y, z, r) for (x, y, z), r in zip(unit.tolist(), radius.tolist(), strict=True))

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from installation.clock import LiveClock, Tick
 from installation.control.controls import Controls
 from installation.control.parameters import Value
+from installation.ipc.scene import SceneDescription
 from installation.loop import Inbox, Scene
 from installation.render.director import Director
 from installation.render.live_pilot import LivePilot
@@ -78,19 +79,21 @@ class TickState:
         """Of the controls the newest tick was made with."""
         return 0.0 if self._heard is None else self._heard.newest.stamp
 
-    def told(self) -> dict[str, Any]:
+    def description(self) -> SceneDescription:
         """The newest tick's scene."""
         return self.director.description()
 
-    def resume(self, rates: Rates) -> dict[str, Any]:
+    def resume(self, rates: Rates) -> str:
         """Everything another renderer needs to go on after the newest tick."""
         self.walk = after = self._after()
         inner = after.walk if isinstance(after, Lifted) else after
         self._look(after)
         controls: Mapping[str, Value] = {} if self._heard is None else self._heard.newest.values
-        return {"index": self._clock.index, "time": self._clock.time, "period": self._clock.period,
-                "walk": walks.keep(self._roaming(inner)), "helm": self.helm.keep(rates),
-                "director": self.director.save(), "controls": dict(controls)}  # fmt: skip
+        return json.dumps({
+            "index": self._clock.index, "time": self._clock.time, "period": self._clock.period,
+            "walk": walks.keep(self._roaming(inner)), "helm": self.helm.keep(rates),
+            "director": self.director.save(), "controls": dict(controls),
+        }, separators=(",", ":"))  # fmt: skip
 
     def moment(self) -> Moment | None:
         """The newest frame, for questions. Any thread may ask."""

@@ -1,17 +1,17 @@
-"""Who is told of every tick."""
+"""Who is called with every tick."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from logging import Logger
 
-from installation.ipc.wire import Message
+from installation.ipc.messages import Tick
 
-Listener = Callable[[Message], None]
+Listener = Callable[[Tick], None]
 
 
 class Callbacks:
-    """May be joined and left on any thread, also while it is being told."""
+    """May be joined and left on any thread, also while they are called."""
 
     def __init__(self) -> None:
         self._listeners: tuple[Listener, ...] = ()
@@ -20,17 +20,17 @@ class Callbacks:
         return len(self._listeners)
 
     def join(self, listener: Listener) -> Callable[[], None]:
-        """Be told; returns what ends it."""
+        """Be called; returns what ends it."""
         self._listeners = (*self._listeners, listener)
         return lambda: self._leave(listener)
 
-    def tell(self, message: Message, log: Logger) -> None:
-        """Tell everybody; whoever fails is told no more."""
+    def call(self, tick: Tick, log: Logger) -> None:
+        """Call everybody; whoever fails is called no more."""
         for listener in self._listeners:
             try:
-                listener(message)
+                listener(tick)
             except Exception:
-                log.exception("a listener of ticks failed and is told no more")
+                log.exception("a listener of ticks failed and is called no more")
                 self._leave(listener)
 
     def _leave(self, listener: Listener) -> None:

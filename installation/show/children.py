@@ -3,20 +3,20 @@
 from __future__ import annotations
 
 import contextlib
-import json
 import os
 import signal
 import subprocess
 import sys
 import threading
 from collections import deque
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from logging import Logger
 from pathlib import Path
 from typing import IO, Any
 
-from installation.ipc.wire import Message, Wire
+from installation.ipc.messages import Message, Stop
+from installation.ipc.wire import Wire
 from installation.venue import Venue, Wall
 
 Heard = Callable[["Child", Message], None]
@@ -31,9 +31,9 @@ class Programs:
     outputs: str = "installation.stage.outputs"
     loop: str = "installation.stage.fallback_film"
 
-    def render(self, ring: str, preset: Path, resume: Mapping[str, Any] | None, safe: bool = False) -> list[str]:
+    def render(self, ring: str, preset: Path, resume: str | None, safe: bool = False) -> list[str]:
         """The renderer of a preset's file, going on where another was; safe: deaf to what may have broken that."""
-        went_on = [] if resume is None else ["--resume", json.dumps(resume, separators=(",", ":"))]
+        went_on = [] if resume is None else ["--resume", resume]
         return [self.renderer, "--ring", ring, "--preset", str(preset), *went_on, *(["--safe"] if safe else [])]
 
     def present(self, ring: str, wall: Wall) -> list[str]:
@@ -67,7 +67,7 @@ class Child:
         command = [sys.executable, "-m", "installation.ipc.tether", str(os.getpid()), *arguments]
         self._process = subprocess.Popen(command, stdin=pipe, stdout=pipe, stderr=pipe, **apart)
         self.pid = self._process.pid
-        self.wire = Wire(_pipe(self._process.stdout), _pipe(self._process.stdin))
+        self.wire = Wire(_pipe(self._process.stdout), _pipe(self._process.stdin), peer=f"the {role}")
         self._threads = [
             threading.Thread(target=target, name=f"{role}-{what}", daemon=True)
             for what, target in (("hears", self._listen), ("stderr", self._drain))
@@ -111,7 +111,7 @@ class Child:
 
     def stop(self) -> None:
         """Ask it to end in good order; `wait` for it then."""
-        self.wire.send("stop")
+        self.wire.send(Stop())
         self.wire.close(0.0)
 
     def wait(self, patience: float) -> bool:
@@ -139,7 +139,9 @@ class Child:
             try:
                 self._heard(self, message)
             except Exception:  # one message that means nothing must not make the show deaf
-                self._log.exception("a message could not be used", extra={"role": self.role, "kind": message["kind"]})
+                self._log.exception(
+                    "a message could not be used", extra={"role": self.role, "kind": type(message).__name__}
+                )
 
     def _drain(self) -> None:
         for raw in _pipe(self._process.stderr):

@@ -6,6 +6,7 @@ from typing import Literal
 
 from installation.control.desk import Desk
 from installation.control.parameters import Value
+from installation.ipc.messages import ControlChanges
 from installation.ipc.wire import Wire
 
 Where = Literal["loop", "stage"]
@@ -18,8 +19,8 @@ class ControlFeed:
     Values may be dropped by a wire whose peer does not read for a while; everything is then sent anew. Presses may not.
     """
 
-    def __init__(self, desk: Desk, where: Where, kind: str) -> None:
-        self._desk, self._where, self._kind = desk, where, kind
+    def __init__(self, desk: Desk, where: Where) -> None:
+        self._desk, self._where = desk, where
         self._sent: dict[str, Value | None] = {}
         self._wire: Wire | None = None
         self._dropped = 0
@@ -33,9 +34,9 @@ class ControlFeed:
         stamp = self._desk.stamp  # before the values: a stamp must not be newer than what it is sent with
         effective = self._effective(now)
         values = {name: value for name, value in effective.items() if self._sent.get(name, _NEW) != value}
-        triggers = [[press.name, press.value] for press in self._desk.collect(self._where)]
+        triggers = tuple((press.name, press.value) for press in self._desk.collect(self._where))
         if values or triggers:
-            wire.send(self._kind, droppable=not triggers, values=values, triggers=triggers, stamp=stamp)
+            wire.send(ControlChanges(values, triggers, stamp), droppable=not triggers)
             self._sent = effective
 
     def withhold(self, wire: Wire, now: float) -> None:

@@ -13,8 +13,6 @@ from installation.backstage import Backstage
 from installation.venue import Doors, Venue
 from latentworld.errors import LatentWorldError
 
-RecordedScene = Callable[[str], None]
-
 
 @dataclass(frozen=True)
 class Opened:
@@ -46,7 +44,7 @@ class Herald:
 class Ports:
     """Everything a venue's doors let in. told: one line about each, and about each that stays shut."""
 
-    def __init__(self, backstage: Backstage, venue: Venue, told: RecordedScene, log: Logger) -> None:
+    def __init__(self, backstage: Backstage, venue: Venue, told: Callable[[str], None], log: Logger) -> None:
         self._backstage, self._venue, self._told, self._log = backstage, venue, told, log
         self._open: list[Opened] = []
 

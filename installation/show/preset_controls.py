@@ -5,11 +5,11 @@ from __future__ import annotations
 import tomllib
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
 
+from installation.backstage import ShownScene
 from installation.control.parameters import Parameter, Value
-from latentworld.decoding import Profile
-from latentworld.errors import ControlError, DecodeError, PresetError, WorldError
+from installation.ipc.scene import DecoderScene, WorldScene
+from latentworld.errors import ControlError, PresetError, WorldError
 from latentworld.preset import Preset, parse
 
 SETUP = ("out.gamma", "out.black")  # of the wall, not of the art
@@ -84,29 +84,18 @@ def worlds(*presets: Preset) -> list[str]:
     return list(dict.fromkeys([*(found.name for found in listing()), *(preset.world.name for preset in presets)]))
 
 
-def described(scene: Mapping[str, Any]) -> str:
-    """A scene as the renderer told it, in a few words."""
-    decoder, world, profile = (_table(scene.get(key)) for key in ("decoder", "world", "profile"))
-    words = [f"{size(scene)} pixels", str(world.get("name", "")), str(decoder.get("kind", ""))]
-    words += [f"{decoder[key]} {word}" for key, word in (("steps", "steps"), ("batch", "at a time")) if key in decoder]
-    words += [f"on {_where(profile)}"] if profile else []
+def described(scene: ShownScene) -> str:
+    """What a renderer shows, in a few words."""
+    decoder, world, profile = scene.decoder or DecoderScene(), scene.world or WorldScene(), scene.profile
+    words = [f"{dimensions(scene.size)} pixels", world.name, decoder.kind]
+    words += [f"{number} {word}" for number, word in ((decoder.steps, "steps"), (decoder.batch, "at a time")) if number]
+    words += [f"on {profile.place}"] if profile is not None else []
     return ", ".join(word for word in words if word)
 
 
-def _where(profile: Mapping[str, Any]) -> str:
-    try:
-        return Profile.read(profile).place
-    except DecodeError:
-        return str(profile.get("device", "an unknown device"))
-
-
-def size(told: Mapping[str, Any]) -> str:
+def dimensions(size: tuple[int, int] | None) -> str:
     """Height x width, as everywhere."""
-    return "x".join(map(str, told.get("size") or ("?",)))
-
-
-def _table(value: object) -> Mapping[str, Any]:
-    return value if isinstance(value, Mapping) else {}
+    return "?" if size is None else f"{size[0]}x{size[1]}"
 
 
 def _card(world: str) -> dict[str, Value | None]:

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass
 from logging import Logger
 from pathlib import Path
-from typing import Any
 
+from installation.backstage import RendererState
 from installation.control.desk import Desk
-from installation.ipc.wire import Message
+from installation.ipc.messages import Card, Message
 from installation.show.children import Child, Heard, Programs
 from installation.show.control_feed import ControlFeed
 from installation.show.fallback import Fallbacks, Patience
@@ -44,7 +44,7 @@ class Processes:
         strict: bool,
         desk: Desk,
         ears: Ears,
-        resume: Callable[[], Mapping[str, Any] | None],
+        resume: Callable[[], str | None],
         patience: Patience,
         programs: Programs,
         clock: Callable[[], float],
@@ -62,8 +62,8 @@ class Processes:
         starts = {target: self._starter(target) for target in targets}
         starts |= {f"stage {number}": self._raiser(wall, number) for number, wall in enumerate(venue.walls, 2)}
         self.outputs = [self._kept(of, start, ears.output, strict=False) for of, start in starts.items()]
-        self._loop = ControlFeed(desk, "loop", "controls")
-        self._walls = [ControlFeed(desk, "stage", "values") for _ in range(2 + len(starts))]
+        self._loop = ControlFeed(desk, "loop")
+        self._walls = [ControlFeed(desk, "stage") for _ in range(2 + len(starts))]
         self._carded: dict[str, Child] = {}
 
     def tend(self, now: float) -> None:
@@ -71,7 +71,7 @@ class Processes:
         for keeper in (self.stage, self.renderer, *self.outputs):
             keeper.tend(now)
 
-    def play(self, now: float, video: Child | None, card: Mapping[str, Any] | None) -> None:
+    def play(self, now: float, video: Child | None, card: Card | None) -> None:
         """Pass on what is played, to the output that records too; and what the test card shows."""
         renderer, stage = self.renderer.child, self.stage.child
         self._loop.pass_on(renderer.wire if renderer else None, now)
@@ -82,11 +82,19 @@ class Processes:
             child = keeper.child
             if card is not None and child is not None and child is not self._carded.get(keeper.of):
                 self._carded[keeper.of] = child
-                child.wire.send("card", **card)
+                child.wire.send(card)
 
     def record(self, path: Path) -> Child:
         """Start an output to a video file."""
         return self._put_out(f"video:{path}", "video", lambda child, message: self._ears.output(message))
+
+    @property
+    def renderer_state(self) -> RendererState:
+        """How the renderer is."""
+        state = self.renderer.state
+        if state != "fallback":
+            return state
+        return "loop" if self.renderer.ladder.rung == "loop" else "safe"
 
     def pids(self) -> dict[str, int]:
         """Of everybody there is, by name."""

@@ -3,21 +3,20 @@
 from __future__ import annotations
 
 import datetime
-import re
 import shutil
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from installation.control.desk import Desk
+from installation.control.desk.snapshots import NAME
+from installation.ipc.messages import Ready, SceneChange, Tick
 from installation.show.children import Child
 from latentworld.errors import LatentWorldError, TakeError
 
 if TYPE_CHECKING:
     from installation.takes import Recorder
 
-NAMES = re.compile(r"[A-Za-z0-9][A-Za-z0-9 _-]{0,63}")
-RecordedScene = Callable[[str], None]
 SOURCE = "show"
 PATIENCE = 20.0  # seconds in which an encoder writes what it still holds
 
@@ -28,13 +27,13 @@ class Recordings:
     children, the rest may be called on any."""
 
     def __init__(
-        self, folder: Path, desk: Desk, record: Callable[[Path], Child], reserve: int, told: RecordedScene,
+        self, folder: Path, desk: Desk, record: Callable[[Path], Child], reserve: int, told: Callable[[str], None],
         clock: Callable[[], float], today: Callable[[], datetime.datetime],
     ) -> None:  # fmt: skip
         self._folder, self._desk, self._record, self._reserve = folder, desk, record, reserve
         self._told, self._clock, self._today = told, clock, today
-        self._ready: Mapping[str, Any] = {}
-        self._scene: Mapping[str, Any] | None = None
+        self._ready: Ready | None = None
+        self._scene: SceneChange | None = None
         self._period = 0.0
         self._take: Recorder | None = None
         self._unlisten: Callable[[], None] = lambda: None
@@ -43,31 +42,36 @@ class Recordings:
 
     # ---- what the renderer says
 
-    def ready(self, message: Mapping[str, Any]) -> None:
+    def ready(self, ready: Ready) -> None:
         """It is ready; another world or profile is another take."""
-        if self._ready and any(self._ready.get(key) != message.get(key) for key in ("world", "profile", "preset")):
+        before = self._ready
+        if before is not None and (before.world, before.profile, before.preset) != (
+            ready.world,
+            ready.profile,
+            ready.preset,
+        ):
             self._end_take()
-        self._ready = message
+        self._ready = ready
 
-    def scene(self, message: Mapping[str, Any]) -> None:
+    def scene(self, change: SceneChange) -> None:
         """Another scene."""
-        self._scene = message
+        self._scene = change
         if take := self._take:
-            take.scene(message)
+            take.scene(change)
 
-    def tick(self, message: Mapping[str, Any]) -> None:
+    def tick(self, tick: Tick) -> None:
         """Pictures were made."""
-        self._period = float(message.get("period") or 0.0)
+        self._period = tick.period
         if take := self._take:
-            take.tick(message)
+            take.tick(tick)
 
     # ---- what people want
 
     def tend(self) -> None:
         """Begin and end what the desk's switches say."""
         take, video = self._desk.value("record.take"), self._desk.value("record.video")
-        if take and self._take is None and self._scene is not None:
-            self._begin_take(self._scene)
+        if take and self._take is None and self._ready is not None and self._scene is not None:
+            self._begin_take(self._ready, self._scene)
         elif not take and self._take is not None:
             self._end_take()
         if video and self._video is None:
@@ -80,7 +84,7 @@ class Recordings:
     def names(self) -> list[str]:
         """Of recorded takes, newest first."""
         try:
-            found = [path for path in (self._folder / "takes").glob("*.take") if NAMES.fullmatch(path.stem)]
+            found = [path for path in (self._folder / "takes").glob("*.take") if NAME.fullmatch(path.stem)]
             return [path.stem for path in sorted(found, key=lambda path: path.stat().st_mtime, reverse=True)]
         except OSError:
             return []
@@ -114,14 +118,14 @@ class Recordings:
 
     # ---- within
 
-    def _begin_take(self, scene: Mapping[str, Any]) -> None:
+    def _begin_take(self, ready: Ready, scene: SceneChange) -> None:
         from installation.takes import Recorder, header
 
         path = self._new("takes", ".take")
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
             started = self._today().isoformat(timespec="seconds")
-            first = header(self._ready, self._desk.values(), started, self._period)
+            first = header(ready, self._desk.values(), started, self._period)
             take = Recorder(path, first, self._clock, self._reserve, self._failed_take)
         except (OSError, LatentWorldError, ValueError) as error:
             self._desk.set("record.take", False, SOURCE)

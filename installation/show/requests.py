@@ -6,18 +6,18 @@ from collections.abc import Callable
 from concurrent.futures import Future
 from dataclasses import dataclass
 from threading import Lock
-from typing import Any
 
-from installation.ipc.wire import Message, Wire
+from installation.backstage import AnswerContent, Question
+from installation.ipc.messages import Answer, Ask, Cancel
+from installation.ipc.wire import Wire
 from latentworld.errors import ShowError
 
 MOST = 32  # questions at a time
-Answer = dict[str, Any]
 
 
 @dataclass(frozen=True)
 class _Open:
-    future: Future[Answer]
+    future: Future[AnswerContent]
     until: float
     wire: Wire
 
@@ -31,9 +31,9 @@ class Requests:
         self._open: dict[int, _Open] = {}
         self._next = 1
 
-    def ask(self, wire: Wire | None, what: str, details: dict[str, Any]) -> Future[Answer]:
+    def ask(self, wire: Wire | None, question: Question) -> Future[AnswerContent]:
         """Send it; the future fails with ShowError when there is nobody to ask, too much is asked, or no answer."""
-        future: Future[Answer] = Future()
+        future: Future[AnswerContent] = Future()
         with self._lock:
             number, self._next = self._next, self._next + 1
             refused = "the renderer is not there: ask again when it runs" if wire is None else None
@@ -45,20 +45,19 @@ class Requests:
             future.set_exception(ShowError(refused or ""))
             return future
         future.add_done_callback(lambda done: self._cancelled(number, done))
-        wire.send("ask", **(details | {"id": number, "what": what}))
+        wire.send(Ask(number, question))
         return future
 
-    def answered(self, message: Message) -> None:
-        """An `answer` came; one that nobody waits for is dropped."""
-        number = message.get("id")
+    def answered(self, answer: Answer) -> None:
+        """An answer came; one that nobody waits for is dropped."""
         with self._lock:
-            found = self._open.pop(number, None) if isinstance(number, int) else None
+            found = self._open.pop(answer.id, None)
         if found is None or not found.future.set_running_or_notify_cancel():
             return
-        if message.get("fault"):
-            found.future.set_exception(ShowError(str(message["fault"])))
+        if answer.content is None:
+            found.future.set_exception(ShowError(answer.fault or "the renderer had no answer: ask again"))
         else:
-            found.future.set_result({k: v for k, v in message.items() if k not in ("kind", "id")})
+            found.future.set_result(answer.content)
 
     def expire(self) -> None:
         """Fail those that waited too long."""
@@ -77,9 +76,9 @@ class Requests:
             if waiting.future.set_running_or_notify_cancel():
                 waiting.future.set_exception(ShowError(why))
 
-    def _cancelled(self, number: int, future: Future[Answer]) -> None:
+    def _cancelled(self, number: int, future: Future[AnswerContent]) -> None:
         if future.cancelled():
             with self._lock:
                 found = self._open.pop(number, None)
             if found is not None:
-                found.wire.send("cancel", id=number)
+                found.wire.send(Cancel(number))

@@ -21,11 +21,11 @@ VERSION = 1
 
 @dataclass(frozen=True)
 class State:
-    """preset: `identity` of the one that ran; resume: what its renderer goes on from, None before the first picture;
-    values: set on the desk, by name; saved: local time, for people."""
+    """preset: `identity` of the one that ran; resume: what its renderer goes on from, JSON as it told it, None before
+    the first picture; values: set on the desk, by name; saved: local time, for people."""
 
     preset: str
-    resume: Mapping[str, Any] | None = None
+    resume: str | None = None
     values: Mapping[str, Any] = field(default_factory=dict)
     saved: str = ""
     version: int = VERSION
@@ -54,7 +54,8 @@ def standing(desk: Desk) -> dict[str, Any]:
 
 def save(folder: Path, state: State) -> None:
     """Write it whole or not at all. Raises DiskFull or OutputError."""
-    disk.save(folder / NAME, json.dumps(asdict(state), separators=(",", ":")).encode())
+    content = asdict(state) | {"resume": None if state.resume is None else json.loads(state.resume)}
+    disk.save(folder / NAME, json.dumps(content, separators=(",", ":")).encode())
 
 
 def load(folder: Path) -> State | None:
@@ -114,4 +115,5 @@ def _read(told: Any) -> State:
     resume, values, preset = told.get("resume"), told.get("values"), told.get("preset")
     if not isinstance(preset, str) or not isinstance(values, dict) or not isinstance(resume, (dict, type(None))):
         raise ValueError("a part of it is missing or of another kind")
-    return State(preset, resume, values, str(told.get("saved", "")))
+    text = None if resume is None else json.dumps(resume, separators=(",", ":"))
+    return State(preset, text, values, str(told.get("saved", "")))

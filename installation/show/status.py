@@ -4,19 +4,20 @@ from __future__ import annotations
 
 import math
 from collections import deque
-from collections.abc import Mapping
+from dataclasses import replace
 from threading import Lock
-from typing import Any
 
 import numpy as np
 
-from installation.backstage import Status
-from installation.ipc.wire import Message
+from installation.backstage import RendererState, ShownScene, Status
+from installation.ipc.messages import Numbers, Place, Ready, SceneChange, StageReport, Tick
+from installation.ipc.scene import DecoderScene, WorldScene
 
 LATELY = 5.0  # seconds over which rates are counted
 SAMPLES = 4096  # of latency: the last minutes
 FAULTS = 20
 AGAIN = 30.0  # seconds in which the same fault is no news
+NOWHERE: Place = (math.nan, math.nan, math.nan, math.nan)
 
 
 class StatusCollector:
@@ -25,46 +26,62 @@ class StatusCollector:
     def __init__(self, start: float) -> None:
         self._start = start
         self._lock = Lock()
-        self._tick: Message = {}
+        self._tick = Tick((), ())
         self._made: deque[tuple[float, int]] = deque()  # when a tick was heard, and its pictures
         self._latency: deque[float] = deque(maxlen=SAMPLES)
-        self._stage: Message = {}
+        self._stage: StageReport | None = None
         self._shone = math.inf  # when the wall last showed a new picture; before the first, when that was made
         self._shown: deque[tuple[float, int]] = deque()
         self._presentations = self._missed = 0  # by stages that are gone
         self._faults: deque[str] = deque(maxlen=FAULTS)
         self._latest: dict[str, float] = {}
-        self.scene: dict[str, Any] = {}
+        self.scene = ShownScene()
         self.memory: dict[str, int] = {}
         self.temperature: float | None = None
 
-    def tick(self, now: float, message: Message) -> None:
-        """A `tick` of the renderer."""
+    def tick(self, now: float, tick: Tick) -> None:
+        """The renderer made pictures."""
         with self._lock:
-            self._tick = message
+            self._tick = tick
             if math.isinf(self._shone):
                 self._shone = now
-            self._made.append((now, len(message["index"])))
+            self._made.append((now, len(tick.index)))
             _forget(self._made, now)
 
-    def told(self, message: Message) -> None:
-        """A `ready`, or a `scene`, by which what is known of the scene grows."""
+    def ready(self, ready: Ready) -> None:
+        """Another renderer is ready: nothing that the last one said of its scene holds."""
+        film = ready.film
         with self._lock:
-            scene = message["scene"] if isinstance(message.get("scene"), dict) else {}
-            before = {} if message["kind"] == "ready" else self.scene  # another renderer: nothing of the last one's
-            self.scene = before | {k: v for k, v in message.items() if k not in ("kind", "preset")} | scene
+            self.scene = ShownScene(
+                size=ready.size,
+                profile=ready.profile,
+                seer=ready.seer,
+                decoder=None if film is None else DecoderScene(kind="film"),
+                world=WorldScene(name=film) if film is not None else None,
+            )
 
-    def stage(self, now: float, message: Message) -> None:
+    def changed(self, change: SceneChange) -> None:
+        """The renderer shows another scene."""
+        scene = change.scene
+        with self._lock:
+            self.scene = replace(
+                self.scene, number=change.number, plane=scene.plane, prompt=scene.prompt, decoder=scene.decoder,
+                world=scene.world, walk=scene.walk,
+            )  # fmt: skip
+
+    def stage(self, now: float, report: StageReport) -> None:
         """A report of the stage."""
         with self._lock:
-            if message.get("presented", 0) < self._stage.get("presented", 0):
-                self._new_stage()
-            self._stage = message
-            if self.fresh is not None:
-                self._shone = now - self.fresh
-            self._shown.append((now, int(message.get("presented", 0))))
+            if self._stage is not None and report.presented < self._stage.presented:
+                self._presentations += self._stage.presented
+                self._missed += self._stage.missed
+                self._shown.clear()
+            self._stage = report
+            if report.fresh is not None:
+                self._shone = now - report.fresh
+            self._shown.append((now, report.presented))
             _forget(self._shown, now)
-            self._latency.extend(float(sample) for sample in message.get("latency", ()) if sample is not None)
+            self._latency.extend(report.latency)
 
     def fault(self, now: float, text: str, again: float = AGAIN) -> bool:
         """Remember a fault; False when it is no news, for it was told within `again` seconds."""
@@ -78,51 +95,39 @@ class StatusCollector:
             return True
 
     @property
-    def resume(self) -> Mapping[str, Any] | None:
-        """How to go on where the newest tick was."""
-        found = self._tick.get("resume")
-        return found if isinstance(found, dict) else None
-
-    @property
     def fresh(self) -> float | None:
         """Seconds since a new picture was presented, as the stage said when it last reported."""
-        found = self._stage.get("fresh")
-        return float(found) if isinstance(found, (int, float)) else None
+        return None if self._stage is None else self._stage.fresh
 
-    def status(self, now: float, renderer: str, restarts: int) -> Status:
+    def status(self, now: float, renderer: RendererState, restarts: int) -> Status:
         """All of it, at a moment."""
         with self._lock:
-            tick = self._tick
-            place = tick["place"][-1] if tick.get("place") else [math.nan] * 4
+            tick, stage = self._tick, self._stage
+            x, y, z, radius = tick.place[-1] if tick.place else NOWHERE
             return Status(
                 uptime=now - self._start,
                 renderer=renderer,
                 restarts=restarts,
-                frame=int(tick["index"][-1]) if tick.get("index") else -1,
+                frame=tick.index[-1] if tick.index else -1,
                 rate=_rate([(when, n) for when, n in self._made if now - when < LATELY], now, self._start),
-                period=_number(tick.get("period")),
-                alpha=_last(tick, "alpha"),
-                beta=_last(tick, "beta"),
-                front=bool((tick.get("front") or [True])[-1]),
-                unit=(float(place[0]), float(place[1]), float(place[2])),
-                radius=float(place[3]),
-                lipschitz=_last(tick, "rate"),
-                step=_last(tick, "step"),
+                period=tick.period if tick.index else math.nan,
+                alpha=_last(tick.alpha),
+                beta=_last(tick.beta),
+                front=tick.front[-1] if tick.front else True,
+                unit=(x, y, z),
+                radius=radius,
+                lipschitz=_last(tick.rate),
+                step=_last(tick.step),
                 presented=_slope(self._shown, now),
-                presentations=self._presentations + int(self._stage.get("presented", 0)),
-                missed=self._missed + int(self._stage.get("missed", 0)),
+                presentations=self._presentations + (stage.presented if stage else 0),
+                missed=self._missed + (stage.missed if stage else 0),
                 latency=_percentiles(self._latency),
                 fresh=math.inf if math.isinf(self._shone) else now - self._shone,
                 memory=dict(self.memory),
                 temperature=self.temperature,
-                scene=dict(self.scene),
+                scene=self.scene,
                 faults=tuple(self._faults),
             )
-
-    def _new_stage(self) -> None:
-        self._presentations += int(self._stage.get("presented", 0))
-        self._missed += int(self._stage.get("missed", 0))
-        self._shown.clear()
 
 
 def _forget(events: deque[tuple[float, int]], now: float) -> None:
@@ -150,9 +155,6 @@ def _percentiles(samples: deque[float]) -> tuple[float, float]:
     return float(p50), float(p99)
 
 
-def _last(tick: Message, key: str) -> float:
-    return _number((tick.get(key) or [None])[-1])
-
-
-def _number(value: object) -> float:
-    return float(value) if isinstance(value, (int, float)) else math.nan
+def _last(numbers: Numbers) -> float:
+    newest = numbers[-1] if numbers else None
+    return math.nan if newest is None else newest

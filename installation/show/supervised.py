@@ -10,15 +10,17 @@ import os
 import threading
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Literal
 
-from installation.ipc.wire import Message
+from installation.ipc.messages import Beat, Fault, Message, OutputReport, Ready, SceneChange, StageReport, Tick
 from installation.show.children import Child, Heard
 from installation.show.fallback import Fallbacks, Patience
 from latentworld.errors import ShowError
 
-ALIVE = ("tick", "beat", "ready", "scene", "stage")
-WORK = ("tick", "stage")
+WORK = (Tick, StageReport, OutputReport)
+ALIVE = (*WORK, Beat, Ready, SceneChange)
 CROWDED, MOST = 1.5, 4.0  # load of a processor from which silence is borne for longer; by how much at the most
+State = Literal["loading", "running", "hung", "restarting", "fallback"]
 Start = Callable[[str, Heard], Child]  # the rung's name, and whom messages go to
 
 
@@ -84,14 +86,14 @@ class SupervisedChild:
         return self._life
 
     @property
-    def state(self) -> str:
-        """`loading`, `running`, `hung`, `restarting`, or the rung's name where that is not the first."""
+    def state(self) -> State:
+        """How the present child is; `fallback`: it runs, on another rung than the first."""
         life = self._life
         if life is None or life.first is None:
             return "loading" if self.starts <= 1 else "restarting"
         if self._clock() - life.sign > self._patience.silence / 2:
             return "hung"
-        return "running" if life.rung == self.ladder.first else life.rung
+        return "running" if life.rung == self.ladder.first else "fallback"
 
     def heard(self, child: Child, message: Message) -> None:
         """A message came; of a child that was replaced it is no news."""
@@ -99,16 +101,17 @@ class SupervisedChild:
             life = self._life
         if life is None or life.child is not child:
             return
-        now, kind = self._clock(), message["kind"]
-        if kind in ALIVE:
+        now = self._clock()
+        if isinstance(message, ALIVE):
             life.sign = now
-        if kind == "ready":
-            life.ready = True
-        if kind in WORK:
+        if isinstance(message, WORK):
             life.first = now if life.first is None else life.first
             life.last = now
-        if kind == "fault":
-            self._fault = str(message.get("text", ""))
+        match message:
+            case Ready():
+                life.ready = True
+            case Fault(text=text):
+                self._fault = text
         self._hear(message)
 
     def tend(self, now: float) -> None:

@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import Any
 
 from installation.atlas import chart
-from installation.backstage import Status
+from installation.backstage import AnswerContent, Question, Status
 from installation.control.controls import Trigger
 from installation.control.desk import Desk
 from installation.control.desk.snapshots import Snapshots
@@ -26,8 +26,21 @@ from installation.control.parameters import table
 from installation.health.log import close_log, open_log
 from installation.health.notify import Notifier
 from installation.health.watchdog import HOLDS, Watchdog
+from installation.ipc.messages import (
+    Answer,
+    Card,
+    Fault,
+    Follow,
+    LoopValues,
+    Message,
+    Ready,
+    SceneChange,
+    StageReport,
+    Tick,
+    Unfollow,
+    WindowClosed,
+)
 from installation.ipc.ring import Ring
-from installation.ipc.wire import Message
 from installation.show import preset_controls, state
 from installation.show.callbacks import Callbacks, Listener
 from installation.show.children import Programs
@@ -130,13 +143,13 @@ class Show:
 
     def status(self) -> Status:
         """The show as it is now."""
-        renderer = self._processes.renderer
-        return self._status_collector.status(self._clock(), renderer.state, max(renderer.starts - 1, 0))
+        restarts = max(self._processes.renderer.starts - 1, 0)
+        return self._status_collector.status(self._clock(), self._processes.renderer_state, restarts)
 
-    def ask(self, what: str, **details: Any) -> Future[dict[str, Any]]:
+    def ask(self, question: Question) -> Future[AnswerContent]:
         """A question to the renderer; the future fails with ShowError when it dies or does not answer in time."""
         child = self._processes.renderer.child
-        return self._asks.ask(child.wire if child else None, what, details)
+        return self._requests.ask(child.wire if child else None, question)
 
     def picture(self) -> tuple[int, bytes] | None:
         """The newest frame's number and its JPEG; None before the first."""
@@ -174,7 +187,7 @@ class Show:
             self._desk.tell_base(name, value)
         self._status_collector = StatusCollector(self._clock())
         self._preview = NewestPicture(self.ring)
-        self._asks = Requests(self._clock)
+        self._requests = Requests(self._clock)
         self.snapshots = Snapshots(self.folder / "snapshots", self._desk)
         interval = self._notifier.interval or 60.0
         self._watchdog = Watchdog(interval, self._patience.loading, self._clock())
@@ -182,7 +195,7 @@ class Show:
 
     def _remember(self) -> state.State | None:
         """What was kept of the last time, when it was the same preset; the desk then stands as it did."""
-        self._resume: Mapping[str, Any] | None = None
+        self._resume: str | None = None
         try:
             before = None if self._fresh else state.load(self.folder)
         except ShowError as error:
@@ -202,7 +215,7 @@ class Show:
         # someone who types a wrong preset wants to know; a show that ran here yesterday goes on with what is left
         strict = before is None
         same = state.identity(self.safe) == state.identity(self.preset)
-        hears = Ears(self._hear_renderer, self._hear_stage, self._hear_output, self._lost, self._asks.lost)
+        hears = Ears(self._hear_renderer, self._hear_stage, self._hear_output, self._lost, self._requests.lost)
         self._processes = Processes(
             self.ring.name, self.folder, self.venue, not same, strict, self._desk, hears, lambda: self._resume,
             self._patience, self._programs, self._clock, self.log,
@@ -219,59 +232,62 @@ class Show:
     # ---- what they say
 
     def _hear_renderer(self, message: Message) -> None:
-        kind = message["kind"]
-        if kind == "tick":
-            self._tick(message)
-        elif kind == "answer":
-            self._asks.answered(message)
-        elif kind == "values":
-            for name, value in message["values"].items():
-                self._desk.tell(name, value)
-        elif kind == "scene":
-            self._status_collector.told(message)
-            self.recordings.scene(message)
-        elif kind == "ready":
-            self._ready(message)
-        elif kind == "fault":
-            self.fault(str(message.get("text", "")))
+        match message:
+            case Tick():
+                self._tick(message)
+            case Answer():
+                self._requests.answered(message)
+            case LoopValues(values=values):
+                for name, value in values.items():
+                    self._desk.tell(name, value)
+            case SceneChange():
+                self._status_collector.changed(message)
+                self.recordings.scene(message)
+            case Ready():
+                self._ready(message)
+            case Fault(text=text):
+                self.fault(text)
 
-    def _tick(self, message: Message) -> None:
-        self._status_collector.tick(self._clock(), message)
-        if not message["place"]:  # the loop's: it has pictures, and is nowhere
+    def _tick(self, tick: Tick) -> None:
+        self._status_collector.tick(self._clock(), tick)
+        if not tick.place:  # the pre-rendered loop: it has pictures, and is nowhere
             return
         life = self._processes.renderer.life
-        if life is not None and life.rung == "preset":
-            self._resume = message.get("resume") or self._resume
-        if message["rate"] and message["rate"][-1] is not None:
-            self._desk.tell("rift.value", float(message["rate"][-1]))
-        self.recordings.tick(message)
-        self._callbacks.tell(message, self.log)
+        if life is not None and life.rung == "preset" and tick.resume is not None:
+            self._resume = tick.resume
+        rate = tick.rate[-1] if tick.rate else None
+        if rate is not None:
+            self._desk.tell("rift.value", rate)
+        self.recordings.tick(tick)
+        self._callbacks.call(tick, self.log)
 
-    def _ready(self, message: Message) -> None:
-        self._status_collector.told(message)
-        self.recordings.ready(message)
-        resolved = preset_controls.parsed(str(message.get("preset", "")))
+    def _ready(self, ready: Ready) -> None:
+        self._status_collector.ready(ready)
+        self.recordings.ready(ready)
+        resolved = preset_controls.parsed(ready.preset)
         for name, value in preset_controls.fitting(self._desk.table, resolved).items():
             self._desk.tell_base(name, value)
         self.say(f"renderer ready: {preset_controls.described(self._status_collector.scene)}")
 
     def _hear_stage(self, message: Message) -> None:
         self._hear_output(message)
-        if message["kind"] != "stage":
+        if not isinstance(message, StageReport):
             return
         now, life = self._clock(), self._processes.stage.life
         self._status_collector.stage(now, message)
         self._watchdog.report(now, self._status_collector.fresh)
         if life is not None and life.last == life.first:
-            self.say(f"stage: {message.get('monitor') or self.venue.wall.kind}, {preset_controls.size(message)} pixels")
+            monitor = message.monitor or self.venue.wall.kind
+            self.say(f"stage: {monitor}, {preset_controls.dimensions(message.size)} pixels")
             self._notifier.send("READY=1")
 
     def _hear_output(self, message: Message) -> None:
-        if message["kind"] == "fault":
-            self.fault(str(message.get("text", "")))
-        elif message["kind"] == "closed":
-            self.say("the window was closed: the show ends")
-            self.end()
+        match message:
+            case Fault(text=text):
+                self.fault(text)
+            case WindowClosed():
+                self.say("the window was closed: the show ends")
+                self.end()
 
     def say(self, line: str) -> None:
         """Something worth knowing happened. The deck's token is for those who stand here, not for who reads files."""
@@ -313,9 +329,9 @@ class Show:
             self._press(press)
         self.recordings.tend()
         deck = self._ports.get("deck")
-        card = None if deck is None else {"deck": deck.address, "token": deck.port.token}
+        card = None if deck is None else Card(deck.address, deck.port.token)
         self._processes.play(now, self.recordings.video, card)
-        self._asks.expire()
+        self._requests.expire()
 
     def _press(self, press: Trigger) -> None:
         if press.name == "panic":
@@ -338,10 +354,10 @@ class Show:
         if child is None:
             return
         if not isinstance(name, str) or not name:
-            child.wire.send("unfollow")
+            child.wire.send(Unfollow())
             return
         try:
-            child.wire.send("follow", file=str(self.recordings.find(name).resolve()))
+            child.wire.send(Follow(str(self.recordings.find(name).resolve())))
             self.say(f"the take {name} is read, to be replayed")
         except LatentWorldError as error:
             self.fault(str(error))
@@ -354,7 +370,7 @@ class Show:
     def _dismiss(self) -> None:
         self.recordings.close()
         self._processes.dismiss()
-        self._asks.lost()
+        self._requests.lost()
 
     # ---- chores
 

@@ -14,11 +14,12 @@ from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from itertools import pairwise
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from installation.ipc import child
+from installation.ipc.messages import Answer, Ask, Fault, Ready, Stop, Tick
 from installation.stage.outputs.pace import slots
 from latentworld.arrays import Picture
 from latentworld.errors import ShowError
@@ -115,26 +116,20 @@ def play(ring: Ring, path: Path | None, wire: Wire, clock: Callable[[], float], 
     film = endless(lambda: pictures(path), round(FADE * fps))
     for (slot, _), picture in zip(slots(fps, clock, ended.wait), film):
         if slot == 0:
-            wire.send("ready", size=list(picture.shape[:2]), world={"name": path.name}, **_NO_MODEL)
+            height, width = picture.shape[:2]
+            wire.send(Ready(None, "", "", "", (height, width), film=path.name))
         ring.put(picture, first + slot, clock(), 1 / fps, 0.0)
-        wire.send("tick", droppable=True, index=[first + slot], time=[slot / fps], period=1 / fps, **_NOWHERE)
+        wire.send(Tick((first + slot,), (slot / fps,), period=1 / fps), droppable=True)  # a film has no places
 
 
-# a film has no places, and no controls reach it
-_NO_MODEL: dict[str, Any] = {"decoder": {"kind": "film"}, "profile": {}, "seer": "", "scene": 0, "preset": ""}
-_NOWHERE: dict[str, Any] = {
-    "place": [], "alpha": [], "beta": [], "front": [], "rate": [], "step": [], "sum": [], "scene": 0, "stamp": 0.0,
-    "seconds": 0.0, "resume": None,
-}  # fmt: skip
-
-
-def heed(wire: Wire, ended: threading.Event) -> None:
+def obey(wire: Wire, ended: threading.Event) -> None:
     """Hear the show until it says stop or is gone; questions are answered with the reason why they cannot be."""
     for message in wire.read():
-        if message["kind"] == "stop":
-            break
-        if message["kind"] == "ask":
-            wire.send("answer", id=message.get("id"), fault="the pre-rendered loop is playing: no model is running")
+        match message:
+            case Stop():
+                break
+            case Ask(id=number):
+                wire.send(Answer(number, fault="the pre-rendered loop is playing: no model is running"))
     ended.set()
 
 
@@ -143,7 +138,7 @@ def _chosen(path: Path | None, wire: Wire) -> tuple[Path, float]:
         try:
             return path, rate(path)
         except ShowError as error:
-            wire.send("fault", text=f"{error}; the loop that comes with latentworld is played")
+            wire.send(Fault(f"{error}; the loop that comes with latentworld is played"))
     return OURS, rate(OURS)
 
 
@@ -161,7 +156,7 @@ def main() -> int:
     from installation.ipc.ring import Ring
 
     wire, ended = child.standard(), threading.Event()
-    threading.Thread(target=heed, args=(wire, ended), name="letters", daemon=True).start()
+    threading.Thread(target=obey, args=(wire, ended), name="inbox", daemon=True).start()
     try:
         with child.ended_by_signals(ended):
             play(Ring.attach(arguments.ring), arguments.file, wire, time.monotonic, ended)

@@ -9,6 +9,7 @@ from installation.stage.card import Facts, draw
 from installation.stage.compose import Easel
 from installation.stage.pacer import Pacer
 from installation.stage.reel import Cue, Reel
+from installation.stage.tally import Display
 from installation.venue import Wall
 from latentworld.arrays import Picture
 
@@ -28,9 +29,9 @@ class Headless:
         return None
 
     @property
-    def told(self) -> dict[str, object]:
-        """What a report says besides."""
-        return {"monitor": "headless", "size": list(self._easel.size)}
+    def display(self) -> Display:
+        """What it is presented on."""
+        return Display("headless", self._easel.size)
 
     @property
     def closed(self) -> bool:

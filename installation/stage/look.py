@@ -5,7 +5,6 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
 
 from installation.control.parameters import Value, table
 from latentworld.errors import ControlError
@@ -36,13 +35,14 @@ class Dimmer:
         self._now = math.nan
         self._heard = False
 
-    def set(self, values: Mapping[str, Any]) -> None:
-        """New values by name, in real units. Names that are no stage's are passed over; ControlError names what was
-        refused, after all else was taken."""
+    def set(self, values: Mapping[str, Value | None]) -> None:
+        """New values by name, in real units; None gives one back to its default. Names that are no stage's are passed
+        over; ControlError names what was refused, after all else was taken."""
         refused: ControlError | None = None
         for name in values.keys() & ROWS.keys():
             try:
-                self._values[name] = ROWS[name].check(values[name])
+                value = values[name]
+                self._values[name] = ROWS[name].default if value is None else ROWS[name].check(value)
             except ControlError as error:
                 refused = error
         if not self._heard:  # a stage that is started again while the wall is black must not flash

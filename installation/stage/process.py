@@ -11,11 +11,12 @@ from pathlib import Path
 from typing import Protocol
 
 from installation.ipc.child import ended_by_signals
-from installation.ipc.wire import Message, Wire
+from installation.ipc.messages import Card, ControlChanges, Fault, Message, SaveScreenshot, Stop, WindowClosed
+from installation.ipc.wire import Wire
 from installation.stage.card import Facts
 from installation.stage.pacer import Pacer
 from installation.stage.reel import Cue, Reel
-from installation.stage.tally import Tally
+from installation.stage.tally import Display, Tally
 from latentworld import disk
 from latentworld.arrays import Picture
 from latentworld.errors import LatentWorldError
@@ -34,7 +35,7 @@ class Surface(Protocol):
     @property
     def fault(self) -> str | None: ...
     @property
-    def told(self) -> dict[str, object]: ...
+    def display(self) -> Display: ...
     @property
     def closed(self) -> bool: ...
     def show(self, cue: Cue) -> None: ...
@@ -44,13 +45,13 @@ class Surface(Protocol):
     def close(self) -> None: ...
 
 
-class Letters:
+class Inbox:
     """What the show says, read by a thread of its own; `ended` is set when it says no more."""
 
     def __init__(self, wire: Wire) -> None:
         self.ended = threading.Event()
         self._queue: deque[Message] = deque(maxlen=4096)
-        threading.Thread(target=self._read, args=(wire,), name="letters", daemon=True).start()
+        threading.Thread(target=self._read, args=(wire,), name="inbox", daemon=True).start()
 
     def __iter__(self) -> Iterator[Message]:
         """Those since the last time."""
@@ -59,7 +60,7 @@ class Letters:
 
     def _read(self, wire: Wire) -> None:
         for message in wire.read():
-            if message["kind"] == "stop":
+            if isinstance(message, Stop):
                 break
             self._queue.append(message)
         self.ended.set()
@@ -70,61 +71,58 @@ class Faults:
 
     def __init__(self, wire: Wire) -> None:
         self._wire = wire
-        self._told: dict[str, float] = {}
+        self._said: dict[str, float] = {}
 
     def tell(self, now: float, text: str | None) -> None:
         """A fault there is now, if any."""
-        if text is not None and now - self._told.get(text, -AGAIN) >= AGAIN:
-            self._told = {known: when for known, when in self._told.items() if now - when < AGAIN} | {text: now}
-            self._wire.send("fault", text=text)
+        if text is not None and now - self._said.get(text, -AGAIN) >= AGAIN:
+            self._said = {known: when for known, when in self._said.items() if now - when < AGAIN} | {text: now}
+            self._wire.send(Fault(text))
 
 
 def perform(surface: Surface, wire: Wire) -> None:
     """Present until the show ends, SIGTERM comes or somebody closes the window, which ends the show too: it is told
     `closed`. What a surface raises goes on to the caller. Called on the main thread."""
-    letters, faults, tally = Letters(wire), Faults(wire), Tally(surface.pacer)
-    with ended_by_signals(letters.ended):
-        while not letters.ended.is_set() and not surface.closed and wire.open:
+    inbox, faults, tally = Inbox(wire), Faults(wire), Tally(surface.pacer)
+    with ended_by_signals(inbox.ended):
+        while not inbox.ended.is_set() and not surface.closed and wire.open:
             due = surface.pacer.wait()
-            for message in letters:
-                faults.tell(due, _heed(surface, message))
+            for message in inbox:
+                faults.tell(due, _obey(surface, message))
             cue = surface.reel.at(due)
             surface.show(cue)
             done = surface.pacer.done()
             tally.shown(done, cue)
             faults.tell(due, surface.fault)
-            report = tally.report(done, lambda cue=cue: surface.black(cue), **surface.told)  # type: ignore[misc]
-            if report is not None:
-                wire.send("stage", droppable=True, **report)
+            if tally.due(done):
+                wire.send(tally.report(done, surface.black(cue), surface.display), droppable=True)
         if surface.closed:
-            wire.send("closed")
-            letters.ended.wait(FAREWELL)  # one that only ended would be started again
+            wire.send(WindowClosed())
+            inbox.ended.wait(FAREWELL)  # one that only ended would be started again
 
 
-def _heed(surface: Surface, message: Message) -> str | None:
-    """Do what a message says; the fault where it cannot be done. `shot` writes what is presented, for people who set up
-    a wall from afar, and for tests."""
+def _obey(surface: Surface, message: Message) -> str | None:
+    """Do what a message says; the fault where it cannot be done."""
     try:
-        if message["kind"] == "values":
-            surface.reel.dimmer.set(message["values"])
-        elif message["kind"] == "card":
-            surface.tell(replace(surface.facts, deck=_address(message)))
-        elif message["kind"] == "shot":
-            _keep(surface.look(surface.reel.last), Path(message["file"]))
+        match message:
+            case ControlChanges(values=values):
+                surface.reel.dimmer.set(values)
+            case Card():
+                surface.tell(replace(surface.facts, deck=_address(message)))
+            case SaveScreenshot(file=file):
+                _save(surface.look(surface.reel.last), Path(file))
     except LatentWorldError as error:
         return str(error)
-    except (KeyError, TypeError, AttributeError) as error:
-        return f"a message {message['kind']!r} means nothing to the stage ({error!r})"
     return None
 
 
-def _address(message: Message) -> str:
+def _address(card: Card) -> str:
     """The deck's address as a telephone is to open it, which lets it in."""
-    deck, token = str(message.get("deck") or ""), message.get("token")
-    return f"{deck.rstrip('/')}/?token={token}" if deck and token and "token=" not in deck else deck
+    plain = not card.deck or card.token is None or "token=" in card.deck
+    return card.deck if plain else f"{card.deck.rstrip('/')}/?token={card.token}"
 
 
-def _keep(picture: Picture, file: Path) -> None:
+def _save(picture: Picture, file: Path) -> None:
     from PIL import Image
 
     buffer = io.BytesIO()

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
-from typing import Any
+from dataclasses import dataclass
 
+from installation.ipc.messages import Intervals, StageReport
 from installation.ipc.ring import Shot
 from installation.stage import light
 from installation.stage.pacer import BINS, Pacer
@@ -13,6 +13,15 @@ from installation.stage.reel import Cue
 
 EVERY = 0.5  # seconds between reports
 SAMPLES = 256  # of latency between two reports
+
+
+@dataclass(frozen=True)
+class Display:
+    """What a surface is presented on: the monitor's name, height and width in pixels, by which graphics card."""
+
+    monitor: str
+    size: tuple[int, int]
+    drawn: str = ""
 
 
 class Tally:
@@ -42,31 +51,31 @@ class Tally:
             self._stamp = shot.stamp
             self._latency = [*self._latency[-SAMPLES + 1 :], now - shot.stamp]
 
-    def report(self, now: float, black: Callable[[], float], **more: Any) -> dict[str, Any] | None:
-        """The content of a `stage` message where one is due, else None.
+    def due(self, now: float) -> bool:
+        """Whether a report is."""
+        return now - self._reported >= EVERY
 
-        presented, missed: since the start; intervals: upper edges in ms and how many lay below each, since the start;
-        latency: seconds, since the last report; fresh: seconds since a new picture that shows something was presented
-        (None: never); light: the lowest mean light 0..1 of a presentation since the last report; black: the share of
-        pixels of this moment that are black, as drawn.
-        """
-        if now - self._reported < EVERY:
-            return None
+    def report(self, now: float, black: float, display: Display) -> StageReport:
+        """What there is to say at a moment; what lies between two reports is counted anew from here. black: the share
+        of pixels that are, as drawn."""
         self._reported = now
         latency, self._latency, lowest, self._lowest = self._latency, [], self._lowest, math.inf
-        return {
-            "presented": self._pacer.presented,
-            "missed": self._pacer.missed,
-            "intervals": {"edges": list(BINS), "counts": list(self._pacer.counts)},
-            "latency": latency,
-            "fresh": None if self._fresh is None else now - self._fresh,
-            "sequence": self._sequence,
-            "light": lowest if math.isfinite(lowest) else 0.0,
-            "black": black(),
-            "vsync": self._pacer.vsync,
-            "rate": 1 / self._pacer.period,
-            **more,
-        }
+        pacer = self._pacer
+        return StageReport(
+            presented=pacer.presented,
+            missed=pacer.missed,
+            latency=tuple(latency),
+            fresh=None if self._fresh is None else now - self._fresh,
+            sequence=self._sequence,
+            light=lowest if math.isfinite(lowest) else 0.0,
+            black=black,
+            vsync=pacer.vsync,
+            rate=1 / pacer.period,
+            monitor=display.monitor,
+            size=display.size,
+            drawn=display.drawn,
+            intervals=Intervals(tuple(BINS), tuple(pacer.counts)),
+        )
 
     def _know(self, cue: Cue) -> None:
         shots = {shot.sequence: shot for shot in (cue.older, cue.newer) if shot is not None}

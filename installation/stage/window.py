@@ -14,6 +14,7 @@ from installation.stage.card import Facts, draw
 from installation.stage.pacer import Pacer
 from installation.stage.painter import painter
 from installation.stage.reel import Cue, Reel
+from installation.stage.tally import Display
 from installation.venue import Wall
 from latentworld.arrays import Picture
 from latentworld.errors import StageError
@@ -58,9 +59,9 @@ class Window:
         return self._fault
 
     @property
-    def told(self) -> dict[str, object]:
-        """What a report says besides."""
-        return {"monitor": self._name, "size": list(self._size), "drawn": self._context.info["GL_RENDERER"]}
+    def display(self) -> Display:
+        """What it is presented on."""
+        return Display(self._name, self._size, str(self._context.info["GL_RENDERER"]))
 
     @property
     def closed(self) -> bool:

@@ -10,7 +10,7 @@
 from installation.takes.parts import Follow, Parts, SceneMaker, TakeClock, counted, follow, recorded
 from installation.takes.reader import read
 from installation.takes.recorder import Recorder, header
-from installation.takes.take import SUFFIX, Event, Header, RecordedScene, Shots, Take
+from installation.takes.take import SUFFIX, Event, Header, Shots, Take
 from installation.takes.track import Recorded, Track
 
 __all__ = [
@@ -20,7 +20,6 @@ __all__ = [
     "Header",
     "Parts",
     "Recorded",
-    "RecordedScene",
     "Recorder",
     "SceneMaker",
     "Shots",

@@ -11,14 +11,15 @@ from numpy.typing import NDArray
 
 from installation.clock import Tick
 from installation.control.controls import Controls
+from installation.ipc.scene import SceneDescription
 from installation.loop import Director, Pilot, Scene
-from installation.takes.take import RecordedScene, Take
+from installation.takes.take import Take
 from installation.takes.track import Recorded
 from latentworld.arrays import Array
 from latentworld.lipschitz import Rates
 from latentworld.walks import Steering, Walk
 
-SceneMaker = Callable[[RecordedScene], Scene]
+SceneMaker = Callable[[SceneDescription], Scene]
 """What pictures are made with, from what the take says of it."""
 
 
@@ -58,7 +59,7 @@ class Follow:
             return np.searchsorted(self.take.shots.index, tick.index).astype(np.float64)
         return self.take.track.arcs(tick.time + self._offset)
 
-    def told(self, arc: float) -> RecordedScene:
+    def told(self, arc: float) -> SceneDescription:
         """The scene at an arc."""
         return self.take.scenes[self.take.shots.scene[int(arc)]] if self.exact else self.take.scene(arc)
 

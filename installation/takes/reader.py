@@ -8,22 +8,84 @@ from codecs import BOM_UTF8
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, NoReturn, TypeGuard
+from types import MappingProxyType
+from typing import NoReturn, TypeVar
 
 import numpy as np
 
-from installation.control.parameters import LONGEST, Value
-from installation.takes.take import FORMAT, Event, Header, RecordedScene, Shots, Take, frozen, prompt_of
+from installation.control.parameters import LONGEST
+from installation.ipc.fields import read_fields
+from installation.ipc.jsonable import Json
+from installation.ipc.messages import Place
+from installation.ipc.scene import SceneDescription, WalkScene
+from installation.takes.records import (
+    FORMAT,
+    KINDS,
+    EndLine,
+    FrameLine,
+    HeaderLine,
+    Mixed,
+    Moment,
+    PressLine,
+    PromptLine,
+    SceneLine,
+    SetLine,
+    TextLine,
+)
+from installation.takes.take import Event, Header, Shots, Take, prompt_of
 from latentworld import preset as presets
 from latentworld.errors import PresetError, TakeError
 from latentworld.prompts import Mixture, Prompt
 
 WIDEST = 1 << 20  # bytes of a line
 NEARLY = 1e-6  # how far from 1 the squared length of a place's direction may be: what a plane takes
-KINDS = ("set", "press", "text", "scene", "index", "end")
-_HEADER = {
-    "latentworld": str, "started": str, "world": str, "seer": str, "profile": dict, "size": list, "preset": dict,
-}  # fmt: skip
+FORGIVEN = ("by", "sum", "rate", "step", "period", "values")  # what nobody needs: read as if it were not there
+T = TypeVar("T")
+_NUMBER, _WHOLE = (
+    "wants a finite number as {key!r}, not {value!r:.30}",
+    "wants a whole number of at least 0 as {key!r}, not {value!r:.30}",
+)
+_PART = "is a scene whose {key!r} is missing or no object {{...}} of its kind"
+_PLAYED = "sets or presses {value!r:.40}: a name and a plain value are wanted"
+_WANTED = {
+    "at": _NUMBER,
+    "time": _NUMBER,
+    "index": _WHOLE,
+    "scene": _WHOLE,
+    "text": _WHOLE,
+    "place": "is a frame whose place is not [x, y, z, radius] in finite numbers",
+    "cut": "says {value!r:.30} of a cut: true or false is wanted",
+    "is": f'wants its words as "is", at most {LONGEST} printable characters',
+    "set": _PLAYED,
+    "to": _PLAYED,
+    "press": _PLAYED,
+    "value": _PLAYED,
+    "plane": _PART,
+    "decoder": _PART,
+    "world": _PART,
+    "walk": _PART,
+    "prompt": 'is a scene whose prompt is neither a text nor {{"mix": [[text, weight], ...], "not": ...}}',
+    "mix": "mixes {value!r:.60} into its prompt: [text, weight] is wanted",
+    "not": "mixes {value!r:.60} into its prompt: [text, weight] is wanted",
+    "size": "has a size that is not [height, width]",
+}
+"""What is wrong with a line, by the key whose value cannot be read."""
+_LACKS = "lacks {key!r}, or it is of another kind; take it over from another take of the show"
+
+
+@dataclass(frozen=True)
+class _Frame:
+    """A row of `Shots`."""
+
+    at: float
+    index: int
+    time: float
+    place: Place
+    rate: float
+    step: float
+    digest: str
+    scene: int
+    jump: int
 
 
 def read(path: str | Path) -> Take:
@@ -52,9 +114,9 @@ class _Reading:
     number: int = 0
     header: Header | None = None
     texts: dict[int, str] = field(default_factory=dict)
-    scenes: list[RecordedScene] = field(default_factory=list)
+    scenes: list[SceneDescription] = field(default_factory=list)
     numbers: dict[int, int] = field(default_factory=dict)  # a scene's number to its place in `scenes`
-    frames: list[tuple[Any, ...]] = field(default_factory=list)
+    frames: list[_Frame] = field(default_factory=list)
     events: list[Event] = field(default_factory=list)
     ended: bool = False
     warnings: list[str] = field(default_factory=list)
@@ -72,11 +134,10 @@ class _Reading:
         if self.header is None:
             self.header = self._header(content)
             return
-        kinds = [kind for kind in KINDS if kind in content and not (kind == "scene" and "index" in content)]
+        kinds = [key for key in KINDS if key in content and not (key == "scene" and "index" in content)]
         if len(kinds) != 1:
             self._refuse(f"is none of {', '.join(KINDS)}; mend it, or put # before it")
-        at = self._number(content, "at")
-        getattr(self, f"_{kinds[0]}")(content, at)
+        self._take_in(self._read(KINDS[kinds[0]], content))
 
     def take(self, text: bytes) -> Take:
         """All of it. Raises TakeError where there is no take, or none of its frames."""
@@ -86,16 +147,23 @@ class _Reading:
             raise TakeError(f"{self.path} holds no frame: it ended before the first picture; record another")
         if not self.ended:
             self.warnings.append(f"{self.path.name} has no end: the show was cut short; its frames so far are used")
-        at, index, time, place, rate, step, sums, scene, jump = zip(*self.frames)
-        places = np.array(place)
+        frames, places = self.frames, np.array([frame.place for frame in self.frames])
         shots = Shots(
-            np.array(at), np.array(index, np.int64), np.array(time), places[:, :3].copy(), places[:, 3].copy(),
-            np.array(rate), np.array(step), sums, np.array(scene, np.int64), np.array(jump, np.int8),
-        )  # fmt: skip
+            at=np.array([frame.at for frame in frames]),
+            index=np.array([frame.index for frame in frames], np.int64),
+            time=np.array([frame.time for frame in frames]),
+            unit=places[:, :3].copy(),
+            radius=places[:, 3].copy(),
+            rate=np.array([frame.rate for frame in frames]),
+            step=np.array([frame.step for frame in frames]),
+            sum=tuple(frame.digest for frame in frames),
+            scene=np.array([frame.scene for frame in frames], np.int64),
+            jump=np.array([frame.jump for frame in frames], np.int8),
+        )
         events, warnings = tuple(self.events), tuple(self.warnings)
         return Take(self.path, text, self.header, tuple(self.scenes), shots, events, self.ended, warnings)
 
-    def _json(self, text: bytes, whole: bool) -> dict[str, Any] | None:
+    def _json(self, text: bytes, whole: bool) -> dict[str, Json] | None:
         try:
             content = json.loads(text.decode(), parse_constant=_refused)
         except (ValueError, RecursionError) as error:
@@ -107,7 +175,18 @@ class _Reading:
             self._refuse("is no JSON object {...}; mend it, or put # before it")
         return content
 
-    def _header(self, content: Mapping[str, Any]) -> Header:
+    def _read(self, kind: type[T], content: Mapping[str, object]) -> T:
+        """A record, or a part of one; what cannot be read is named."""
+        found = read_fields(kind, content)
+        for key, value in found.refused.items():
+            if key == "prompt" and isinstance(value, dict):
+                self._read(PromptLine, value)  # says what is wrong within
+            if found.value is None or key not in FORGIVEN:
+                self._refuse(_WANTED.get(key, _LACKS).format(key=key, value=value))
+        assert found.value is not None  # else something was refused
+        return found.value
+
+    def _header(self, content: Mapping[str, object]) -> Header:
         version = content.get("take")
         if not isinstance(version, int) or isinstance(version, bool) or version < 1:
             raise TakeError(f'{self.path} is no take: its first line should begin with {{"take": {FORMAT}')
@@ -115,123 +194,79 @@ class _Reading:
             told = content.get("latentworld")
             wanted = f"latentworld {told} or later" if isinstance(told, str) else "a later latentworld"
             raise TakeError(f"{self.path} is a take of format {version}, this reads {FORMAT}: use {wanted}")
-        for key, kind in _HEADER.items():
-            if not isinstance(content.get(key), kind):
-                self._refuse(f"lacks {key!r}, or it is no {kind.__name__}; take it over from another take of the show")
+        head = self._read(HeaderLine, content)
         try:
-            preset = presets.parse(content["preset"])
+            preset = presets.parse(dict(head.preset))
         except PresetError as error:
             self._refuse(f"has a preset that cannot be used: {error}")
-        size = content["size"]
-        if len(size) != 2 or not all(isinstance(side, int) and side > 0 for side in size):
-            self._refuse("has a size that is not [height, width]")
-        values = content.get("values") or {}
-        period = self._number(content, "period") if "period" in content else 0.0
+        profile, values = MappingProxyType(dict(head.profile)), MappingProxyType(dict(head.values))
         return Header(
-            content["latentworld"], content["started"], preset, content["world"], content["seer"],
-            frozen(content["profile"]), (size[0], size[1]), period, frozen(values),
-        )  # fmt: skip
+            head.latentworld, head.started, preset, head.world, head.seer, profile, head.size, head.period, values
+        )
 
-    def _set(self, content: Mapping[str, Any], at: float) -> None:
-        self._event(content, at, "set", "to")
+    def _take_in(self, record: Moment) -> None:
+        match record:
+            case SetLine():
+                self.events.append(Event(record.at, record.set, record.to, record.by, press=False))
+            case PressLine():
+                self.events.append(Event(record.at, record.press, record.value, record.by, press=True))
+            case TextLine(text=number, words=words):
+                if len(words) > LONGEST or not words.isprintable():
+                    self._refuse(_WANTED["is"])
+                self.texts[number] = words
+            case SceneLine():
+                self._scene(record)
+            case FrameLine():
+                self._frame(record)
+            case EndLine():
+                self.ended = True
 
-    def _press(self, content: Mapping[str, Any], at: float) -> None:
-        self._event(content, at, "press", "value")
+    def _scene(self, record: SceneLine) -> None:
+        spec = {key: value for key, value in record.walk.items() if key != "mode"}
+        walk = WalkScene(str(record.walk.get("mode", "auto")), spec)
+        prompt = self._prompt(record.prompt)
+        self.numbers[record.scene] = len(self.scenes)
+        self.scenes.append(SceneDescription(record.plane, prompt, record.decoder, record.world, walk))
 
-    def _event(self, content: Mapping[str, Any], at: float, kind: str, key: str) -> None:
-        name, value = content[kind], content.get(key)
-        if not isinstance(name, str) or not isinstance(value, (int, float, str, list, type(None))):
-            self._refuse(f"sets {name!r:.40} to {value!r:.40}: a name and a plain value are wanted")
-        kept: Value | None = tuple(value) if isinstance(value, list) else value  # type: ignore[assignment]
-        self.events.append(Event(at, name, kept, str(content.get("by", "")), kind == "press"))
-
-    def _text(self, content: Mapping[str, Any], at: float) -> None:
-        text = content.get("is")
-        if not isinstance(text, str) or len(text) > LONGEST or not text.isprintable():
-            self._refuse(f'wants its words as "is", at most {LONGEST} printable characters')
-        self.texts[self._whole(content, "text")] = text
-
-    def _scene(self, content: Mapping[str, Any], at: float) -> None:
-        tables = []
-        for key in ("plane", "decoder", "world", "walk"):
-            if not isinstance(content.get(key), dict):
-                self._refuse(f"is a scene whose {key!r} is missing or no object {{...}}")
-            tables.append(frozen(content[key]))
-        self.numbers[self._whole(content, "scene")] = len(self.scenes)
-        self.scenes.append(RecordedScene(self._prompt(content.get("prompt")), *tables))
-
-    def _prompt(self, prompt: Any) -> Prompt:
+    def _prompt(self, prompt: str | PromptLine) -> Prompt:
         """A prompt: a text, or mixtures of texts that are written out or said by number."""
         if isinstance(prompt, str):
             return Prompt(prompt)
-        if not isinstance(prompt, dict):
-            self._refuse('is a scene whose prompt is neither a text nor {"mix": [[text, weight], ...], "not": ...}')
         try:
-            return prompt_of(self._mixture(prompt.get("mix")), self._mixture(prompt.get("not", "")))
+            return prompt_of(self._mixture(prompt.mix), self._mixture(prompt.against))
         except PresetError as error:
             self._refuse(f"is a scene whose prompt cannot be used: {error}")
 
-    def _mixture(self, mix: Any) -> Mixture:
-        pairs = mix if isinstance(mix, list) else [[mix, 1.0]]
-        for pair in pairs:
-            if not isinstance(pair, list) or len(pair) != 2 or not _finite(pair[1]):
-                self._refuse(f"mixes {pair!r:.60} into its prompt: [text, weight] is wanted")
+    def _mixture(self, mix: str | int | Mixed) -> Mixture:
+        pairs = mix if isinstance(mix, tuple) else ((mix, 1.0),)
         if not pairs:
             self._refuse("is a scene whose prompt mixes nothing: name a text, perhaps an empty one")
-        return tuple((self._said(text), float(weight)) for text, weight in pairs)
+        return tuple((self._said(text), weight) for text, weight in pairs)
 
-    def _said(self, text: Any) -> str:
+    def _said(self, text: str | int) -> str:
         if isinstance(text, str):
             return text
-        if not isinstance(text, int) or text not in self.texts:
+        if text not in self.texts:
             self._refuse(f"speaks of text {text!r:.20}, which no line before it told; tell it, or write it out")
         return self.texts[text]
 
-    def _index(self, content: Mapping[str, Any], at: float) -> None:
-        index, time, place = self._whole(content, "index"), self._number(content, "time"), content.get("place")
-        if not isinstance(place, list) or len(place) != 4 or not all(map(_finite, place)):
-            self._refuse("is a frame whose place is not [x, y, z, radius] in finite numbers")
-        x, y, z, radius = map(float, place)
+    def _frame(self, record: FrameLine) -> None:
+        index, time, (x, y, z, radius) = record.index, record.time, record.place
         if abs(x * x + y * y + z * z - 1.0) > NEARLY or not 0.0 < radius <= 3.0:
             self._refuse("is a frame whose x, y, z have not length 1, or whose radius is not above 0 and at most 3")
-        if self.frames and index <= self.frames[-1][1]:
-            self._refuse(f"goes back to frame {index} from {self.frames[-1][1]}: frames must rise")
-        if self.frames and time <= self.frames[-1][2]:
-            self._refuse(f"goes back to {time} s from {self.frames[-1][2]} s: shift the times so that they rise")
-        scene, cut = self._whole(content, "scene"), content.get("cut")
-        if scene not in self.numbers:
-            self._refuse(f"lies in scene {scene}, which no line before it told; tell it, or name another")
-        told = [float(value) if _finite(value := content.get(key)) else math.nan for key in ("rate", "step")]
-        jump = 0 if cut is None else 1 if cut else -1
-        row = (at, index, time, (x, y, z, radius), *told, str(content.get("sum") or ""), self.numbers[scene], jump)
-        self.frames.append(row)
-
-    def _end(self, content: Mapping[str, Any], at: float) -> None:
-        self.ended = True
-
-    def _whole(self, content: Mapping[str, Any], key: str) -> int:
-        value = content.get(key)
-        if not isinstance(value, int) or isinstance(value, bool) or not 0 <= value < 2**53:
-            self._refuse(f"wants a whole number of at least 0 as {key!r}, not {value!r:.30}")
-        return value
-
-    def _number(self, content: Mapping[str, Any], key: str) -> float:
-        value = content.get(key)
-        if not _finite(value):
-            self._refuse(f"wants a finite number as {key!r}, not {value!r:.30}")
-        return float(value)
+        if self.frames and index <= self.frames[-1].index:
+            self._refuse(f"goes back to frame {index} from {self.frames[-1].index}: frames must rise")
+        if self.frames and time <= self.frames[-1].time:
+            self._refuse(f"goes back to {time} s from {self.frames[-1].time} s: shift the times so that they rise")
+        if record.scene not in self.numbers:
+            self._refuse(f"lies in scene {record.scene}, which no line before it told; tell it, or name another")
+        rate, step = (math.nan if value is None else value for value in (record.rate, record.step))
+        jump = 0 if not isinstance(record.cut, bool) else 1 if record.cut else -1
+        scene = self.numbers[record.scene]
+        self.frames.append(_Frame(record.at, index, time, record.place, rate, step, record.digest, scene, jump))
 
     def _refuse(self, what: str) -> NoReturn:
         raise TakeError(f"{self.path}, line {self.number} {what}")
-
-
-def _finite(value: Any) -> TypeGuard[int | float]:
-    if not isinstance(value, (int, float)) or isinstance(value, bool):
-        return False
-    try:
-        return math.isfinite(value)
-    except OverflowError:  # a whole number too large for a float
-        return False
 
 
 def _refused(constant: str) -> NoReturn:

@@ -3,41 +3,60 @@
 from __future__ import annotations
 
 import contextlib
-import json
 import os
 import shutil
 import time
+import tomllib
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from io import RawIOBase
 from pathlib import Path
 from threading import Condition, Thread
-from typing import Any
 
 from installation.control.controls import Trigger
 from installation.control.desk import Change
-from installation.ipc.jsonable import plain
-from installation.takes.take import FORMAT, heard
+from installation.control.parameters import Value
+from installation.ipc.messages import Ready, SceneChange, Tick
+from installation.takes.records import (
+    FORMAT,
+    EndLine,
+    FrameLine,
+    HeaderLine,
+    PressLine,
+    PromptLine,
+    Record,
+    SceneLine,
+    SetLine,
+    TextLine,
+    written,
+)
 from latentworld import __version__
 from latentworld.disk import writing
 from latentworld.errors import DiskFull, TakeError
-from latentworld.prompts import Mixture
+from latentworld.prompts import Prompt
 
 MOST = 20_000  # lines that wait for a disk which does not take them: some minutes of a busy show
 OFTEN, SYNCED = 0.1, 1.0  # seconds between writes, and between syncs
-Header = dict[str, Any]
 
 
-def header(ready: Mapping[str, Any], values: Mapping[str, Any], started: str, period: float = 0.0) -> Header:
+def header(ready: Ready, values: Mapping[str, Value | None], started: str, period: float = 0.0) -> HeaderLine:
     """A take's first line, of what the renderer said when it was `ready` and the desk's values by name.
 
-    started: when, as ISO 8601; period: seconds from picture to picture so far. The preset becomes a table.
+    started: when, as ISO 8601; period: seconds from picture to picture so far. The preset becomes a table. Raises
+    ValueError where that is no TOML.
     """
-    import tomllib
-
-    kept = {key: ready.get(key) for key in ("world", "seer", "profile", "size")}
-    told = {name: value for name, value in values.items() if value is not None}
-    first = {"take": FORMAT, "latentworld": __version__, "started": started, **kept, "period": period}
-    return {**first, "values": told, "preset": tomllib.loads(str(ready.get("preset", "")))}
+    profile = {} if ready.profile is None else ready.profile.record() | {"hash": ready.profile.hash}
+    return HeaderLine(
+        take=FORMAT,
+        latentworld=__version__,
+        started=started,
+        world=ready.world,
+        seer=ready.seer,
+        profile=profile,
+        size=ready.size,
+        period=period,
+        values={name: value for name, value in values.items() if value is not None},
+        preset=tomllib.loads(ready.preset),
+    )
 
 
 class Recorder:
@@ -54,7 +73,7 @@ class Recorder:
     def __init__(
         self,
         path: Path,
-        header: Header,
+        header: HeaderLine,
         clock: Callable[[], float] = time.monotonic,
         reserve: int = 0,
         failed: Callable[[TakeError], None] = lambda fault: None,
@@ -71,41 +90,47 @@ class Recorder:
         self._last: tuple[int, float, float] | None = None  # number, time and `at` of the last frame
         self._ready = Condition()  # its lock may be taken twice
         self._closed = False
-        self._file = _begin(path, _line(header))
+        self._file = _begin(path, written(header))
         self._writer = Thread(target=self._run, name="take", daemon=True)
         self._writer.start()
 
     def change(self, change: Change) -> None:
         """A parameter was set."""
-        line = {"at": self._at(change.stamp), "set": change.name, "to": change.value, "by": change.source}
-        self._put([line], key=change.name)
+        self._put([SetLine(self._at(change.stamp), change.name, change.value, change.source)], key=change.name)
 
     def press(self, trigger: Trigger, source: str = "") -> None:
         """A trigger was pressed."""
-        self._put([{"at": self._at(), "press": trigger.name, "value": trigger.value, "by": source}])
+        self._put([PressLine(self._at(), trigger.name, trigger.value, source)])
 
-    def scene(self, message: Mapping[str, Any]) -> None:
-        """The renderer's `scene` message: what pictures are made with from its first tick on."""
+    def scene(self, change: SceneChange) -> None:
+        """What pictures are made with from the first tick on that names this scene."""
+        at, scene = self._at(), change.scene
+        with self._ready:
+            prompt, texts = self._numbered(scene.prompt, at)
+            walk = {**scene.walk.spec, "mode": scene.walk.mode}
+            line = SceneLine(at, change.number, prompt, scene.plane, scene.decoder, scene.world, walk)
+            self._put([*texts, line])
+            self._scenes.add(change.number)
+
+    def tick(self, tick: Tick) -> None:
+        """Frames were made."""
         at = self._at()
         with self._understood(), self._ready:
-            words, lines = self._told(*heard(message["prompt"]), at)
-            kept = {key: message[key] for key in ("plane", "decoder", "world", "walk")}
-            self._put([*lines, {"at": at, "scene": message["scene"], "prompt": words, **kept}])
-            self._scenes.add(message["scene"])
-
-    def tick(self, message: Mapping[str, Any]) -> None:
-        """The renderer's `tick` message: the frames it made."""
-        at, columns = self._at(), ("index", "time", "place", "rate", "step", "sum")
-        with self._understood(), self._ready:
-            if message["scene"] not in self._scenes:
-                raise ValueError(f"scene {message['scene']} was not told before its frames")
-            rows = [dict(zip(columns, row)) for row in zip(*(message[name] for name in columns), strict=True)]
-            if rows:
-                self._go_on(rows[0], at)
+            if tick.scene not in self._scenes:
+                raise ValueError(f"scene {tick.scene} was not told before its frames")
+            columns = (tick.index, tick.time, tick.place, tick.rate, tick.step, tick.digest)
+            rows = list(zip(*columns, strict=True))
+            if not rows:
+                return
+            self._go_on(tick.index[0], tick.time[0], at)
             index, time = self._shift
-            shifted = [{**row, "index": row["index"] + index, "time": row["time"] + time} for row in rows]
-            self._put([{"at": at, **row, "scene": message["scene"]} for row in shifted])
-            self._last = (shifted[-1]["index"], shifted[-1]["time"], at) if shifted else self._last
+            frames = [
+                FrameLine(at=at, index=number + index, time=due + time, place=place, rate=rate, step=step,
+                          digest=digest, scene=tick.scene)
+                for number, due, place, rate, step, digest in rows
+            ]  # fmt: skip
+            self._put(frames)
+            self._last = (frames[-1].index, frames[-1].time, at)
 
     def listen(self, event: Change | Trigger) -> None:
         """What the desk tells its listeners."""
@@ -116,7 +141,7 @@ class Recorder:
 
     def close(self, patience: float = 5.0) -> None:
         """End the take; waits at most `patience` seconds for the disk."""
-        self._put([{"at": self._at(), "end": "closed"}])
+        self._put([EndLine(self._at(), "closed")])
         with self._ready:
             self._closed = True
             self._ready.notify_all()
@@ -135,45 +160,46 @@ class Recorder:
 
     @contextlib.contextmanager
     def _understood(self) -> Iterator[None]:
-        """A message that is not what was agreed on ends the take, not the show."""
+        """A tick that is not what was agreed on ends the take, not the show."""
         try:
             yield
-        except (KeyError, TypeError, ValueError) as error:
-            fault = TakeError(f"the renderer said what fits no take ({error!r}): the take ends; record another")
+        except ValueError as error:
+            fault = TakeError(f"the renderer said what fits no take ({error}): the take ends; record another")
             with self._ready:
                 self._end(fault)
 
     def _at(self, stamp: float | None = None) -> float:
         return round(max((self._clock() if stamp is None else stamp) - self._began, 0.0), 4)
 
-    def _go_on(self, first: Mapping[str, Any], at: float) -> None:
-        """A renderer that began anew may count anew: in the take numbers and times go on."""
+    def _go_on(self, index: int, time: float, at: float) -> None:
+        """A renderer that began anew may count anew, from this frame: in the take numbers and times go on."""
         if self._last is None:
             return
-        index, time, heard = self._last
-        if first["index"] + self._shift[0] <= index or first["time"] + self._shift[1] <= time:
-            now = time + max(at - heard, 1e-3)
-            self._shift = (index + 1 - first["index"], now - first["time"])
+        last, due, heard = self._last
+        if index + self._shift[0] <= last or time + self._shift[1] <= due:
+            self._shift = (last + 1 - index, due + max(at - heard, 1e-3) - time)
 
-    def _told(self, toward: Mixture, away: Mixture, at: float) -> tuple[dict[str, Any], list[dict[str, Any]]]:
+    def _numbered(self, prompt: Prompt, at: float) -> tuple[PromptLine, list[TextLine]]:
         """A prompt with its texts by number, and lines for those that were not told before."""
         lines = []
-        for text, _ in (*toward, *away):
+        for text, _ in (*prompt.toward, *prompt.away):
             if text not in self._texts:
                 self._texts[text] = len(self._texts) + 1
-                lines.append({"at": at, "text": self._texts[text], "is": text})
-        mix, against = ([[self._texts[text], weight] for text, weight in part] for part in (toward, away))
-        return {"mix": mix, "not": against}, lines
+                lines.append(TextLine(at, self._texts[text], text))
+        mix, against = (
+            tuple((self._texts[text], weight) for text, weight in part) for part in (prompt.toward, prompt.away)
+        )
+        return PromptLine(mix, against), lines
 
-    def _put(self, lines: Sequence[Mapping[str, Any]], key: str | None = None) -> None:
-        made = [_line(line) for line in lines]
+    def _put(self, records: Sequence[Record], key: str | None = None) -> None:
+        lines = [written(record) for record in records]
         with self._ready:
             if self._closed:
                 return
             if len(self._lines) >= MOST:
                 self._end(TakeError(f"the disk of {self.path} takes no more: the take ends; what was written plays"))
                 return
-            for line in made:
+            for line in lines:
                 self._count += 1
                 place = self._count if key is None else key
                 self._lines.pop(place, None)  # the newest goes to the end, so that lines stay in the order of time
@@ -237,7 +263,3 @@ def _begin(path: Path, line: str) -> RawIOBase:
             return file
     except DiskFull as full:
         raise TakeError(str(full)) from full
-
-
-def _line(content: Mapping[str, Any]) -> str:
-    return json.dumps(plain(content), allow_nan=False, ensure_ascii=False) + "\n"

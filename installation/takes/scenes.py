@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
 
+from installation.ipc.jsonable import Json, table
+from installation.ipc.scene import DecoderScene, PlaneScene, SceneDescription, WorldScene
 from installation.loop import Scene
 from installation.rig import Rig
 from installation.studio import Studio
-from installation.takes.take import RecordedScene
 from latentworld import vertices
 from latentworld.decoding import Decoder, DecoderSettings
 from latentworld.errors import TakeError
@@ -40,7 +41,7 @@ class TakeScenes:
         self._plane: tuple[Any, Plane] = ((*self._wish(rig.preset, None), rig.decoder.shape), rig.plane)
         self._decoder = rig.decoder
 
-    def __call__(self, told: RecordedScene) -> Scene:
+    def __call__(self, told: SceneDescription) -> Scene:
         """The scene."""
         preset = preset_of(told, self._own.preset, self.held, self.exact)
         world = _world(preset)
@@ -52,18 +53,18 @@ class TakeScenes:
         prompt = self._own.prompt if "prompt" in self.held else told.prompt
         return Scene(plane, self._made(told, studio, plane), studio.eye, prompt)
 
-    def _wish(self, preset: Preset, told: RecordedScene | None) -> tuple[PlaneSpec, Seeds]:
+    def _wish(self, preset: Preset, told: SceneDescription | None) -> tuple[PlaneSpec, Seeds]:
         """A plane's spec, and its seeds, None where the spec's file has the vertex."""
         spec = preset.plane
-        if told is not None and "plane" not in self.held and told.plane.get("seeds"):
-            return spec, tuple(told.plane["seeds"])
+        if told is not None and "plane" not in self.held and told.plane.seeds is not None:
+            return spec, told.plane.seeds
         return spec, spec.seeds if spec.vertices is None else (None, None, None)
 
-    def _placed(self, preset: Preset, told: RecordedScene, studio: Studio) -> Plane:
+    def _placed(self, preset: Preset, told: SceneDescription, studio: Studio) -> Plane:
         wish = (*self._wish(preset, told), studio.decoder.shape)
         if wish != self._plane[0]:
             self._plane = (wish, drawn(*wish))
-        plane, digest = self._plane[1], told.plane.get("digest")
+        plane, digest = self._plane[1], told.plane.digest
         if digest and "plane" not in self.held and self.exact and digest != vertices.digest(plane.vertices):
             source = preset.plane.vertices or preset.plane.device
             raise TakeError(
@@ -72,7 +73,7 @@ class TakeScenes:
             )
         return plane
 
-    def _made(self, told: RecordedScene, studio: Studio, plane: Plane) -> Decoder:
+    def _made(self, told: SceneDescription, studio: Studio, plane: Plane) -> Decoder:
         """The studio's decoder under the take's settings, where the film follows them."""
         wanted = self._settings(told, studio)
         if self._decoder.settings != wanted:
@@ -80,14 +81,14 @@ class TakeScenes:
         self._decoder = self._decoder.on(plane)
         return self._decoder
 
-    def _settings(self, told: RecordedScene, studio: Studio) -> DecoderSettings:
+    def _settings(self, told: SceneDescription, studio: Studio) -> DecoderSettings:
         """All that the take says of a decoder for the very frames; else how much the prompt is insisted on."""
         if "decoder" in self.held:
             return studio.settings
         if self.exact:
-            return studio.recorded(told.decoder)
-        guided = studio.settings.kind == told.decoder.get("kind") == "faithful"
-        return studio.settings.recorded({"guidance": told.decoder.get("guidance")}) if guided else studio.settings
+            return studio.recorded(table(told.decoder))
+        guided = studio.settings.kind == told.decoder.kind == "faithful"
+        return studio.settings.recorded({"guidance": told.decoder.guidance}) if guided else studio.settings
 
 
 def _world(preset: Preset) -> Any:
@@ -96,10 +97,10 @@ def _world(preset: Preset) -> Any:
     return preset.world, preset.analytic if is_analytic else None
 
 
-def preset_of(told: RecordedScene, preset: Preset, held: frozenset[str] = frozenset(), exact: bool = True) -> Preset:
+def preset_of(told: SceneDescription, preset: Preset, held: frozenset[str] = frozenset(), exact: bool = True) -> Preset:
     """The preset with a scene's world, plane and, where it is `exact`, decoder; sections in `held` stay."""
     table = preset.model_dump(mode="json", exclude_none=True)
-    if "world" not in held and told.world.get("name") not in (None, preset.world.name):
+    if "world" not in held and told.world.name not in (None, preset.world.name):
         # another world: its card decides what the first one's did, except how large pictures are
         table["decoder"] = {key: value for key, value in table["decoder"].items() if key in _OF_ANY_WORLD}
         table["plane"].pop("vertices", None)
@@ -107,16 +108,26 @@ def preset_of(told: RecordedScene, preset: Preset, held: frozenset[str] = frozen
     for section, said in (("world", told.world), ("plane", told.plane)):
         if section not in held:
             fields = type(getattr(preset, section)).model_fields
-            table[section] |= {key: value for key, value in said.items() if key in fields and value is not None}
-    if "plane" not in held and told.plane.get("seeds"):
+            table[section] |= {key: value for key, value in _written(said).items() if key in fields}
+    if "plane" not in held and told.plane.seeds is not None:
         if None in table["plane"]["seeds"]:  # some vertices are a file's: `drawn` is told which
             table["plane"]["seeds"] = preset.plane.seeds
-        if not told.plane.get("vertices"):
+        if not told.plane.vertices:
             table["plane"].pop("vertices", None)
-    if exact and "decoder" not in held and told.decoder.get("kind"):
-        followed = ("kind", *_DECODER) if told.decoder["kind"] == "analytic" else ("kind",)
-        table["decoder"] |= {key: told.decoder[key] for key in followed if told.decoder.get(key) is not None}
+    if exact and "decoder" not in held and told.decoder.kind:
+        followed = ("kind", *_DECODER) if told.decoder.kind == "analytic" else ("kind",)
+        table["decoder"] |= _settings(told, followed)
     return parse(table)
+
+
+def _settings(told: SceneDescription, names: Sequence[str]) -> dict[str, Json]:
+    """Those of the decoder's settings that the scene says."""
+    return {name: value for name, value in _written(told.decoder).items() if name in names}
+
+
+def _written(part: PlaneScene | DecoderScene | WorldScene) -> dict[str, Json]:
+    """A part of a scene as a preset's table has it: what it leaves open is absent."""
+    return {key: value for key, value in table(part).items() if value is not None}
 
 
 def drawn(spec: PlaneSpec, seeds: Seeds, shape: tuple[int, int, int]) -> Plane:

@@ -3,22 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from types import MappingProxyType
-from typing import Any
 
+import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
-from installation.control.parameters import Value
+from installation.ipc.scene import SceneDescription
+from installation.takes.records import Played
 from installation.takes.track import Track, jumps
 from latentworld.arrays import Array
 from latentworld.preset import Preset
 from latentworld.prompts import Mixture, Prompt
 
-FORMAT = 1  # of the text; readers refuse a higher one
 SUFFIX = ".take"
 
 
@@ -33,21 +32,10 @@ class Header:
     preset: Preset
     world: str
     seer: str
-    profile: Mapping[str, Any]
+    profile: Mapping[str, object]
     size: tuple[int, int]
     period: float
-    values: Mapping[str, Value]
-
-
-@dataclass(frozen=True)
-class RecordedScene:
-    """A scene as the renderer told it: what pictures were made with. Mappings hold plain values, see docs/takes.md."""
-
-    prompt: Prompt
-    plane: Mapping[str, Any]
-    decoder: Mapping[str, Any]
-    world: Mapping[str, Any]
-    walk: Mapping[str, Any]
+    values: Mapping[str, Played]
 
 
 @dataclass(frozen=True)
@@ -56,7 +44,7 @@ class Event:
 
     at: float
     name: str
-    value: Value | None
+    value: Played
     source: str
     press: bool
 
@@ -91,7 +79,7 @@ class Take:
     path: Path
     text: bytes
     header: Header
-    scenes: tuple[RecordedScene, ...]
+    scenes: tuple[SceneDescription, ...]
     shots: Shots
     events: tuple[Event, ...]
     complete: bool
@@ -117,7 +105,7 @@ class Take:
         new = np.append(True, (np.diff(shots.at) != 0) | (np.diff(shots.scene) != 0))
         return shots.time[new], shots.scene[new]
 
-    def scene(self, arc: float) -> RecordedScene:
+    def scene(self, arc: float) -> SceneDescription:
         """What pictures are made with at an arc of the track: its prompt between those of the ticks around it."""
         here = int(min(arc, len(self.shots) - 1))
         told = self.scenes[int(self.shots.scene[here])]
@@ -128,7 +116,7 @@ class Take:
             return told
         share = (now - times[tick]) / (times[tick + 1] - times[tick])
         between = mixed(told.prompt, self.scenes[scenes[tick + 1]].prompt, float(share))
-        return told if between == told.prompt else replace(told, prompt=between)
+        return told if between == told.prompt else msgspec.structs.replace(told, prompt=between)
 
     def _elsewhere(self, a: int, b: int) -> bool:
         one, other = self.scenes[a], self.scenes[b]
@@ -169,18 +157,3 @@ def _weights(mixture: Mixture) -> dict[str, float]:
     for text, weight in mixture:
         total[text] = total.get(text, 0.0) + weight
     return {text: weight for text, weight in total.items() if weight > 0.0}
-
-
-def frozen(table: Mapping[str, Any] | None) -> Mapping[str, Any]:
-    """A mapping that nobody changes; comparing two compares what they hold."""
-    return MappingProxyType(dict(table or {}))
-
-
-def heard(prompt: Mapping[str, Any]) -> tuple[Mixture, Mixture]:
-    """A `scene` message's prompt: what pictures should be, and what not. Raises KeyError, TypeError, ValueError."""
-
-    def mixture(many: str, one: str) -> Mixture:
-        pairs = prompt.get(many) or [[prompt[one], 1.0]]
-        return tuple((str(text), float(weight)) for text, weight in pairs)
-
-    return mixture("mix", "positive"), mixture("against", "negative")

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 from typing import Any
 
+from installation.ipc.questions import WordsAnswer, WordsQuestion
 from installation.show.children import Programs
 from installation.show.fallback import Patience
 from installation.show.supervisor import Show
@@ -41,3 +43,10 @@ def put_on(folder: Path, mood: Path | None = None, **more: Any) -> tuple[Show, S
     told = {"patience": HASTY, "programs": STANDINS, "environment": {}, **more}
     place = told.pop("venue", None) or venue(folder)
     return Show(told.pop("preset", None) or preset(mood), place, said.append, **told), said
+
+
+def heard_by(show: Show) -> dict[str, Any]:
+    """What the stand-in of a renderer has heard: `values` by name, and the `title` of its preset."""
+    answer = show.ask(WordsQuestion(("values",))).result(30)
+    assert isinstance(answer, WordsAnswer)
+    return dict(json.loads(answer.texts[0]))

@@ -15,14 +15,35 @@ import time
 import tomllib
 from collections import deque
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
+from installation.ipc.messages import (
+    Answer,
+    Ask,
+    Beat,
+    ControlChanges,
+    Fault,
+    Follow,
+    Message,
+    Ready,
+    SceneChange,
+    Stop,
+    Tick,
+    Value,
+)
+from installation.ipc.questions import WordsAnswer, WordsQuestion
 from installation.ipc.ring import Ring
-from installation.ipc.wire import Message, Wire
+from installation.ipc.scene import DecoderScene, PlaneScene, SceneDescription, WalkScene, WorldScene
+from installation.ipc.wire import Wire
+from latentworld.decoding import Profile
+from latentworld.prompts import Prompt
 
 SIDE, BATCH, PERIOD, STEP = 64, 2, 0.02, 0.01
+PROFILE = Profile("standin", "w", "cpu", "float32", BATCH, 1, 1.0, "eager")
+SCENE = SceneDescription(
+    PlaneScene(), Prompt("a test"), DecoderScene(), WorldScene(name="w"), WalkScene("auto", {"kind": "orbit"})
+)
 
 
 def picture(angle: float) -> np.ndarray:
@@ -39,7 +60,7 @@ class Renderer:
         self.table = tomllib.loads(self.preset)
         resume = json.loads(options.resume) if options.resume else {"angle": 0.0, "index": 0}
         self.angle, self.index = float(resume["angle"]), int(resume["index"])
-        self.values: dict[str, Any] = {}
+        self.values: dict[str, Value | None] = {}
         self.stamp, self.placed = 0.0, not options.loop
         self.letters: deque[Message] = deque()
         self.over = threading.Event()
@@ -50,47 +71,52 @@ class Renderer:
             self.letters.append(message)
         self.over.set()
 
-    def heed(self, message: Message) -> None:
-        if message["kind"] == "controls":
-            self.values |= message["values"]
-            self.stamp = max(self.stamp, message["stamp"])
-        elif message["kind"] == "ask" and message["what"] == "values":
-            self.wire.send("answer", id=message["id"], values=self.values, title=self.table["title"])
-        elif message["kind"] == "ask" and message["what"] == "nonsense":
-            self.wire.send("answer", id=message["id"], fault="that means nothing")
-        elif message["kind"] == "follow":
-            self.wire.send("fault", text=f"following {message['file']}")
-        elif message["kind"] == "stop":
-            self.over.set()
+    def obey(self, message: Message) -> None:
+        match message:
+            case ControlChanges(values=values, stamp=stamp):
+                self.values |= values
+                self.stamp = max(self.stamp, stamp)
+            case Ask(id=number, question=WordsQuestion(texts=("values",))):
+                told = json.dumps({"values": self.values, "title": self.table["title"]})
+                self.wire.send(Answer(number, WordsAnswer((told,), (), (0.0, 0.0), (), (), (), 0, (0.0, 0.0))))
+            case Ask(id=number):
+                self.wire.send(Answer(number, fault="that means nothing"))
+            case Follow(file=file):
+                self.wire.send(Fault(f"following {file}"))
+            case Stop():
+                self.over.set()
 
     def tick(self) -> None:
         angles = self.angle + STEP * np.arange(1, BATCH + 1)
-        index = list(range(self.index, self.index + BATCH))
+        index = tuple(range(self.index, self.index + BATCH))
         for number, angle in zip(index, angles):
             self.ring.put(picture(angle), number, time.monotonic(), PERIOD, self.stamp)
         self.angle, self.index = float(angles[-1]), self.index + BATCH
-        one, places = [1.0] * BATCH, [[np.cos(a), np.sin(a), 0.0, 1.0] for a in angles.tolist()]
+        one = (1.0,) * BATCH
+        places = tuple((float(np.cos(a)), float(np.sin(a)), 0.0, 1.0) for a in angles.tolist())
         self.wire.send(
-            "tick", droppable=True, index=index, time=[i * PERIOD for i in index],
-            place=places if self.placed else [], alpha=angles.tolist(), beta=one,
-            front=[True] * BATCH, rate=one, step=[0.02] * BATCH, sum=["00"] * BATCH, scene=1, stamp=self.stamp,
-            period=PERIOD, seconds=0.0, resume={"angle": self.angle, "index": self.index},
+            Tick(
+                index=index, time=tuple(i * PERIOD for i in index), place=places, alpha=tuple(angles.tolist()),
+                beta=one, front=(True,) * BATCH, rate=one, step=(0.02,) * BATCH, digest=("00",) * BATCH, scene=1,
+                stamp=self.stamp, period=PERIOD, resume=json.dumps({"angle": self.angle, "index": self.index}),
+            )
+            if self.placed
+            else Tick(index, tuple(i * PERIOD for i in index), period=PERIOD),
+            droppable=True,
         )  # fmt: skip
 
     def run(self, mood: str) -> None:
-        self.wire.send("beat")
+        self.wire.send(Beat())
         if mood == "refuses":
-            self.wire.send("fault", text="the world cannot be read: copy it again")
+            self.wire.send(Fault("the world cannot be read: copy it again"))
         if mood in ("refuses", "dies"):
             self.wire.close()
             sys.exit(1 if mood == "refuses" else 3)
-        self.wire.send("ready", scene=1, profile={"decoder": "standin"}, world="w", seer="s", preset=self.preset,
-                       size=[SIDE, SIDE])  # fmt: skip
-        self.wire.send("scene", scene=1, plane={}, prompt={"positive": "a test", "negative": ""}, decoder={},
-                       world={"name": "w"}, walk={})  # fmt: skip
+        self.wire.send(Ready(PROFILE, "w", "s", self.preset, (SIDE, SIDE)))
+        self.wire.send(SceneChange(1, SCENE))
         while not self.over.wait(PERIOD * BATCH):
             while self.letters:
-                self.heed(self.letters.popleft())
+                self.obey(self.letters.popleft())
             self.tick()
             if mood == "brief":
                 self.wire.close()

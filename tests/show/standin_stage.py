@@ -8,6 +8,7 @@ import threading
 import time
 from pathlib import Path
 
+from installation.ipc.messages import Card, ControlChanges, Fault, StageReport, Stop, WindowClosed
 from installation.ipc.ring import Ring
 from installation.ipc.wire import Wire
 
@@ -22,14 +23,15 @@ def main() -> None:
 
     def read() -> None:
         for message in wire.read():
-            if message["kind"] == "values":
-                values.update(message["values"])
-                if message["values"].get("out.testcard"):  # somebody closes the window
-                    wire.send("closed")
-            if message["kind"] == "card":
-                wire.send("fault", text=f"card {message['deck']}")
-            if message["kind"] == "stop":
-                break
+            match message:
+                case ControlChanges(values=changed):
+                    values.update(changed)
+                    if changed.get("out.testcard"):  # somebody closes the window
+                        wire.send(WindowClosed())
+                case Card(deck=deck):
+                    wire.send(Fault(f"card {deck}"))
+                case Stop():
+                    break
         over.set()
 
     threading.Thread(target=read, daemon=True).start()
@@ -46,9 +48,9 @@ def main() -> None:
         if presented % 3 == 0:
             age = None if fresh is None else now - fresh
             wire.send(
-                "stage", droppable=True, presented=presented, missed=0, latency=latency, fresh=age, monitor="none",
-                size=[720, 1280], light=light, sequence=seen,
-            )  # fmt: skip
+                StageReport(presented, 0, tuple(latency), age, seen, light, monitor="none", size=(720, 1280)),
+                droppable=True,
+            )
             latency = []
     if video is not None:
         video.write_text(f"{presented} {values.get('out.freeze')}")

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from installation.backstage import Backstage
-from installation.ipc.jsonable import plain
+from installation.ipc.jsonable import jsonable
 from installation.network import Gate
 from installation.ports.deck import pictures, socket
 from installation.ports.deck.auth import Door, Names, Token
@@ -81,7 +81,7 @@ def _pages(backstage: Backstage) -> list[BaseRoute]:
         return Response(metrics.text(backstage.status()), media_type=metrics.CONTENT_TYPE)
 
     async def atlas(request: Request) -> Response:
-        found = await asyncio.to_thread(lambda: plain(backstage.atlas(), DIGITS))
+        found = await asyncio.to_thread(lambda: jsonable(backstage.atlas(), DIGITS))
         return JSONResponse(found, 404 if found is None else 200, {"Cache-Control": "no-store"})
 
     return [Route("/", page), Route("/health", health), Route("/metrics", figures), Route("/atlas", atlas)]

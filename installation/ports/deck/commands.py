@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, FiniteFloat, TypeAdapter, ValidationError
 
+from installation.backstage import Question
 from installation.control.parameters import LONGEST
+from installation.ipc.questions import DiffusionQuestion, WordsQuestion
 from latentworld.errors import ControlError
 
 LARGEST = 16 * 1024  # bytes of a message
@@ -63,10 +65,12 @@ class Ask(_Command):
     size: Annotated[int, Field(ge=16, le=512)] | None = None
 
     @property
-    def details(self) -> dict[str, Any]:
-        """What was said of it."""
-        told = {"texts": self.texts, "numbers": self.numbers, "steps": self.steps, "size": self.size}
-        return {key: value for key, value in told.items() if value is not None}
+    def question(self) -> Question:
+        """What is asked; what was left open is the question's own."""
+        if self.what == "words":
+            numbers = {} if self.numbers is None else {"numbers": self.numbers}
+            return WordsQuestion(tuple(self.texts or ()), **numbers)
+        return DiffusionQuestion(self.steps, **({} if self.size is None else {"size": self.size}))
 
 
 class Cancel(_Command):

@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import json
 from concurrent.futures import Future
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from installation.ipc.jsonable import plain
+from msgspec import UNSET
+
+from installation.backstage import AnswerContent
+from installation.ipc.jsonable import line
 from installation.ports.deck import commands
 from installation.ports.deck.commands import Ask, Cancel, Command, Fade, Press, Release, Set, Subscribe
 from installation.ports.deck.hub import DIGITS, Hub
+from installation.ports.deck.letters import Hello, Letter, News, Refused, Reply
 from latentworld.errors import ControlError, LatentWorldError
 
 if TYPE_CHECKING:
@@ -30,15 +33,15 @@ class Session:
         self.source = hub.source()
         self._version, self._heard = self._desk.version, hub.heard
         self._wants = Subscribe(do="subscribe")
-        self._said: dict[str, Any] = {}  # what was told last of things that are told whole
-        self._letters: list[dict[str, Any]] = []  # answers and refusals
-        self._asked: dict[int, Future[dict[str, Any]]] = {}
+        self._said = News()  # what was told last of things that are told whole
+        self._letters: list[Letter] = []  # answers and refusals
+        self._asked: dict[int, Future[AnswerContent]] = {}
 
-    def hello(self) -> dict[str, Any]:
+    def hello(self) -> Hello:
         """The first message."""
         hello = self._hub.hello(self.source)
-        self._said = {key: hello[key] for key in ("bases", "status", "lists", "atlas")} | {"moving": {}}
-        return plain(hello, DIGITS)  # type: ignore[no-any-return]
+        self._said = News(bases=hello.bases, lists=hello.lists, atlas=hello.atlas, status=hello.status, moving={})
+        return hello
 
     def hear(self, text: str) -> None:
         """Do what a message says; what means nothing is answered, and no more."""
@@ -46,28 +49,34 @@ class Session:
             command = commands.parse(text)
             self._obey(command)
         except LatentWorldError as error:
-            self._letters.append({"kind": "refused", "text": str(error)})
+            self._letters.append(Refused(str(error)))
 
-    def news(self) -> list[dict[str, Any]]:
+    def news(self) -> list[Letter]:
         """What is new since the last time: answers, and one message with all else."""
         letters, self._letters = self._letters, []
+        news = self._news()
+        return letters if news == News() else [*letters, news]
+
+    def _news(self) -> News:
+        said, hub, wants = self._said, self._hub, self._wants
         self._version, changes = self._desk.changes(self._version)
-        news: dict[str, Any] = {}
-        if changes:
-            news["changes"] = [[change.name, change.value, change.source] for change in changes]
-        self._heard, track = self._hub.since(self._heard)
-        if track and self._wants.ticks:
-            news["track"] = track[-MOST:]
-        found: dict[str, Any] = {"bases": self._desk.bases(), "lists": self._hub.lists()}
-        found["atlas"] = self._hub.backstage.atlas() is not None
-        if self._wants.status:
-            found["status"] = self._hub.status()
-        if self._wants.moving:
-            found["moving"] = self._hub.moving()
-        for key, value in found.items():
-            if value != self._said.get(key):
-                news[key] = self._said[key] = value
-        return [*letters, {"kind": "news", **plain(news, DIGITS)}] if news else letters
+        self._heard, track = hub.since(self._heard)
+        now = self._said = News(
+            bases=self._desk.bases(),
+            lists=hub.lists(),
+            atlas=hub.backstage.atlas() is not None,
+            status=hub.status() if wants.status else said.status,
+            moving=hub.moving() if wants.moving else said.moving,
+        )
+        return News(
+            changes=tuple((change.name, change.value, change.source) for change in changes) or UNSET,
+            track=track[-MOST:] if track and wants.ticks else UNSET,
+            bases=UNSET if now.bases == said.bases else now.bases,
+            lists=UNSET if now.lists == said.lists else now.lists,
+            atlas=UNSET if now.atlas == said.atlas else now.atlas,
+            status=UNSET if now.status == said.status else now.status,
+            moving=UNSET if now.moving == said.moving else now.moving,
+        )
 
     def end(self) -> None:
         """Take back what is still asked."""
@@ -96,22 +105,22 @@ class Session:
         if len(self._asked) >= QUESTIONS or command.id in self._asked:
             raise ControlError(f"{QUESTIONS} questions of this deck are open: wait for their answers")
         loop, number = asyncio.get_running_loop(), command.id
-        future = self._asked[number] = self._hub.backstage.ask(command.what, **command.details)
+        future = self._asked[number] = self._hub.backstage.ask(command.question)
 
-        def done(future: Future[dict[str, Any]]) -> None:  # on a thread of the show
+        def done(future: Future[AnswerContent]) -> None:  # on a thread of the show
             with contextlib.suppress(RuntimeError):  # the server is gone
                 loop.call_soon_threadsafe(self._answered, number, future)
 
         future.add_done_callback(done)
 
-    def _answered(self, number: int, future: Future[dict[str, Any]]) -> None:
+    def _answered(self, number: int, future: Future[AnswerContent]) -> None:
         if self._asked.get(number) is future:
             del self._asked[number]
         if future.cancelled():
             return
         error = future.exception()
-        told = {"fault": str(error)} if error is not None else {"answer": plain(future.result(), DIGITS)}
-        self._letters.append({"kind": "answer", "id": number, **told})
+        answered = Reply(number, answer=future.result()) if error is None else Reply(number, fault=str(error))
+        self._letters.append(answered)
 
 
 async def serve(socket: WebSocket, hub: Hub) -> None:
@@ -143,5 +152,5 @@ async def _tell(socket: WebSocket, session: Session) -> None:
             await asyncio.sleep(PERIOD)
 
 
-async def _send(socket: WebSocket, message: dict[str, Any]) -> None:
-    await socket.send_text(json.dumps(message, separators=(",", ":"), ensure_ascii=False, allow_nan=False))
+async def _send(socket: WebSocket, letter: Letter) -> None:
+    await socket.send_text(line(letter, DIGITS, compact=True))

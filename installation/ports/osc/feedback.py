@@ -8,10 +8,10 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import Any
 
 from installation.backstage import Status
 from installation.control.desk import Desk
+from installation.ipc.messages import Tick
 from installation.ports.osc.addresses import AT, LATENCY, RATE, RENDERER, UPTIME, VALUE, Argument, Place, tell
 from installation.ports.osc.codec import pack
 
@@ -43,11 +43,11 @@ class Outs:
     def __init__(self, status: Callable[[], Status]) -> None:
         self._status = status
         self._looked = -math.inf
-        self._tick: Mapping[str, Any] | None = None
+        self._tick: Tick | None = None
 
-    def tick(self, message: Mapping[str, Any]) -> None:
+    def tick(self, tick: Tick) -> None:
         """The renderer made frames. May come from any thread."""
-        self._tick = message
+        self._tick = tick
 
     def take(self, now: float) -> list[tuple[str, tuple[Argument, ...]]]:
         """Addresses and arguments since the last time; numbers that are not finite are not told."""
@@ -148,16 +148,15 @@ class Feedback:
         self._subscribers = {target: one for target, one in self._subscribers.items() if one.until > now}
 
 
-def _of_tick(tick: Mapping[str, Any]) -> list[tuple[str, tuple[Argument, ...]]]:
+def _of_tick(tick: Tick) -> list[tuple[str, tuple[Argument, ...]]]:
     found: list[tuple[str, tuple[Argument, ...]]] = []
-    index, rate = tick.get("index") or [], tick.get("rate") or []
-    if index and rate and rate[-1] is not None:
-        found.append((VALUE.address, (float(rate[-1]), int(index[-1]))))
-    if tick.get("place"):
-        front = int(bool(tick["front"][-1]))
-        found.append(
-            (AT.address, (float(tick["alpha"][-1]), float(tick["beta"][-1]), float(tick["place"][-1][3]), front))
-        )
+    rate = tick.rate[-1] if tick.rate else None
+    if tick.index and rate is not None:
+        found.append((VALUE.address, (rate, tick.index[-1])))
+    if tick.place and tick.alpha and tick.beta and tick.front:
+        alpha, beta = tick.alpha[-1], tick.beta[-1]
+        if alpha is not None and beta is not None:  # not on the horizon
+            found.append((AT.address, (alpha, beta, tick.place[-1][3], int(tick.front[-1]))))
     return found
 
 

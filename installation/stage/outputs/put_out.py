@@ -6,13 +6,14 @@ import math
 from collections.abc import Callable
 
 from installation.ipc.child import ended_by_signals
+from installation.ipc.messages import ControlChanges, Message, OutputReport
 from installation.ipc.ring import Ring
-from installation.ipc.wire import Message, Wire
+from installation.ipc.wire import Wire
 from installation.stage.card import Facts, draw
 from installation.stage.compose import Composer
 from installation.stage.outputs.output import Sink
 from installation.stage.outputs.pace import slots
-from installation.stage.process import Faults, Letters
+from installation.stage.process import Faults, Inbox
 from installation.stage.warp import canvas
 from installation.venue import Wall
 from latentworld.errors import ControlError
@@ -33,34 +34,31 @@ def straight(wall: Wall) -> Wall:
 def put_out(ring: Ring, wall: Wall, target: str, sink: Sink, wire: Wire, clock: Callable[[], float]) -> None:
     """Send to the sink until the show says stop or is gone, or SIGTERM or SIGINT came; the sink is closed then.
 
-    `values` are obeyed as the stage obeys them, corrections of the wall left out; `stage` messages report. The test
+    Controls are obeyed as the stage obeys them, corrections of the wall left out. The test
     card says nothing of the deck: whoever sees a recording need not be let in. Raises what the sink raises. To be
     called on the main thread.
     """
     shown = straight(wall)
     composer = Composer(ring, shown, lambda size: draw(size, Facts(target.partition(":")[0], wall.pace)))
-    letters, faults = Letters(wire), Faults(wire)
+    inbox, faults = Inbox(wire), Faults(wire)
     presented, missed, reported = 0, 0, -math.inf
-    with ended_by_signals(letters.ended), sink:
-        for slot, due in slots(wall.pace, clock, letters.ended.wait):
-            for message in letters:
-                faults.tell(due, _heed(composer, message))
+    with ended_by_signals(inbox.ended), sink:
+        for slot, due in slots(wall.pace, clock, inbox.ended.wait):
+            for message in inbox:
+                faults.tell(due, _obey(composer, message))
             sink.send(composer.compose(due), slot)
             presented, missed = presented + 1, slot - presented
             if due - reported >= EVERY:
                 reported = due
-                told = {"presented": presented, "missed": missed, "rate": wall.pace, "size": list(shown.size)}
-                wire.send("stage", droppable=True, to=target, **told)
+                wire.send(OutputReport(target, presented, missed, wall.pace, shown.size), droppable=True)
 
 
-def _heed(composer: Composer, message: Message) -> str | None:
+def _obey(composer: Composer, message: Message) -> str | None:
     """Do what a message says; the fault where it cannot be done."""
+    if not isinstance(message, ControlChanges):
+        return None
     try:
-        if message["kind"] == "values":
-            values = message["values"].items()
-            composer.reel.dimmer.set({name: value for name, value in values if name not in CORRECTIONS})
+        composer.reel.dimmer.set({name: v for name, v in message.values.items() if name not in CORRECTIONS})
     except ControlError as error:
         return str(error)
-    except (KeyError, TypeError, AttributeError) as error:
-        return f"a message {message['kind']!r} means nothing to an output ({error!r})"
     return None

@@ -1,5 +1,6 @@
 // A control for each parameter, made from its row of the address table.
 
+import {LONGEST} from '/static/constants.js';
 import {button, make, toast} from '/static/dom.js';
 import {normal, read, real, written} from '/static/scale.js';
 
@@ -142,7 +143,7 @@ export class Controls {
 
   text(row, label, {long = row.name.startsWith('prompt.'), hint = ''} = {}) {
     const {link} = this, id = `c${++ids}`;
-    const field = make(long ? 'textarea' : 'input', {id, maxlength: 500, rows: long ? 2 : null, autocomplete: 'off',
+    const field = make(long ? 'textarea' : 'input', {id, maxlength: LONGEST, rows: long ? 2 : null, autocomplete: 'off',
       spellcheck: 'false', placeholder: hint, 'aria-label': row.name, enterkeyhint: 'send'});
     const send = button('Send', () => submit(), {class: 'send'});
     const clean = () => field.value.replace(/\s+/g, ' ').trim();

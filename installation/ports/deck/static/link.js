@@ -1,5 +1,7 @@
 // The line to the show: a WebSocket that comes back by itself, and the newest of everything it told.
 
+import {COMMANDS, LETTERS} from '/static/constants.js';
+
 const QUIET = 6000; // ms without a word from the show after which the line counts as dead
 const FLUSH = 33; // ms between two messages about one fader
 
@@ -81,7 +83,7 @@ export class Link {
   shown() {
     const here = !document.hidden;
     if (here) this.hurry();
-    this.say({do: 'subscribe', ticks: here, status: true, moving: here});
+    this.say('subscribe', {ticks: here, status: true, moving: here});
   }
 
   // ---- hearing
@@ -97,8 +99,8 @@ export class Link {
   greet(hello) {
     this.connected = true;
     this.patience = 400;
-    const {you, values, bases, status, lists, track, atlas, version} = hello;
-    Object.assign(this, {you, values, bases, status, lists, track, atlas, version, moving: {}});
+    for (const part of LETTERS.hello) if (part !== 'table') this[part] = hello[part];
+    this.moving = {};
     this.rows = new Map(hello.table.map((row) => [row.name, row]));
     this.tell('line', true, '');
     this.tell('hello');
@@ -145,11 +147,14 @@ export class Link {
 
   // ---- saying
 
-  say(command) { if (this.connected && this.socket.readyState === WebSocket.OPEN) this.socket.send(JSON.stringify(command)); }
+  say(kind, parts) { // a field that is undefined is left out
+    if (!this.connected || this.socket.readyState !== WebSocket.OPEN) return;
+    this.socket.send(JSON.stringify({do: kind, ...Object.fromEntries(COMMANDS[kind].map((field) => [field, parts[field]]))}));
+  }
 
-  set(name, value) { this.queue(name, value, {do: 'set', name, value}); }
+  set(name, value) { this.queue(name, value, ['set', {name, value}]); }
 
-  fade(name, x, value) { this.queue(name, value, {do: 'fade', name, x}); }
+  fade(name, x, value) { this.queue(name, value, ['fade', {name, x}]); }
 
   queue(name, value, command) { // the newest value wins; a hand is quicker than the line
     this.values[name] = value;
@@ -168,18 +173,18 @@ export class Link {
   }
 
   flush() {
-    for (const command of this.waiting.values()) this.say(command);
+    for (const command of this.waiting.values()) this.say(...command);
     this.waiting.clear();
   }
 
   release(name) {
     this.waiting.delete(name);
-    this.say({do: 'release', name});
+    this.say('release', {name});
   }
 
   press(name, value = null) {
     this.flush(); // what was set before the press is there before it
-    this.say({do: 'press', name, value});
+    this.say('press', {name, value});
   }
 
   hold(name) { this.held.add(name); }
@@ -194,7 +199,7 @@ export class Link {
         return;
       }
       this.asked.set(id, {resolve, reject});
-      this.say({do: 'ask', id, what, ...details});
+      this.say('ask', {id, what, ...details});
     });
   }
 }

@@ -1,5 +1,6 @@
 // What the deck is made of, and the keys.
 
+import {STATES} from '/static/constants.js';
 import {Controls} from '/static/controls.js';
 import {$, toast} from '/static/dom.js';
 import {Link} from '/static/link.js';
@@ -32,8 +33,7 @@ function hands() {
 
 // ---- what is known at a glance
 
-const STATES = {loading: 'loading', running: 'running', hung: 'the renderer hangs', restarting: 'restarting',
-  safe: 'the safe preset', loop: 'the loop'};
+const WORDS = {hung: 'the renderer hangs', safe: 'the safe preset', loop: 'the loop'}; // others are their own
 
 function state(text, kind) {
   $('state').dataset.kind = kind;
@@ -48,7 +48,7 @@ link.on('locked', () => state('locked: scan the code on the test card', 'lost'))
 link.on('refused', (text) => toast(text, true));
 link.on('status', () => {
   const {renderer, rate, presented, latency, frame, scene} = link.status;
-  state(STATES[renderer] ?? renderer, renderer === 'running' ? 'well' : renderer === 'loading' ? 'waiting' : 'ill');
+  state(STATES.includes(renderer) ? WORDS[renderer] ?? renderer : 'a show of another version', renderer === 'running' ? 'well' : renderer === 'loading' ? 'waiting' : 'ill');
   $('rate').textContent = fixed(rate, 1);
   $('presented').textContent = fixed(presented, 1);
   $('latency').textContent = latency?.[0] === null || !latency ? '–' : `${Math.round(latency[0] * 1000)} ms`;

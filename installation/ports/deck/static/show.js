@@ -1,10 +1,9 @@
 // Snapshots, takes and health.
 
+import {NAME} from '/static/constants.js';
 import {filled} from '/static/controls.js';
 import {button, make, toast} from '/static/dom.js';
 import {brief, fixed} from '/static/scale.js';
-
-const NAME = /^[A-Za-z0-9][A-Za-z0-9 _-]{0,63}$/;
 
 export function snapshots(link) {
   let fade = Number(localStorage.getItem('fade') ?? 4);

@@ -1,9 +1,9 @@
 // The walker's track: frames as they were made, their colours, and where the walker is drawn, which glides.
 
+import {COLUMN} from '/static/constants.js';
 import {BRIGHT} from '/static/scale.js';
 
 const MOST = 4000; // frames
-const [INDEX, ALPHA, BETA, FRONT, X, Y, Z, RADIUS, RATE, STEP] = [0, 1, 2, 3, 4, 5, 6, 7, 8, 9];
 
 export class Track {
   constructor(link) {
@@ -19,10 +19,10 @@ export class Track {
 
   add(rows) {
     for (const row of rows) {
-      const before = this.frames.at(-1);
-      this.frames.push({index: row[INDEX], alpha: row[ALPHA], beta: row[BETA], front: !!row[FRONT], unit: [row[X], row[Y], row[Z]],
-        radius: row[RADIUS], rate: row[RATE], step: row[STEP], at: performance.now(),
-        joined: !!before && row[INDEX] === before.index + 1 && near(before.unit, [row[X], row[Y], row[Z]])});
+      const before = this.frames.at(-1), frame = Object.fromEntries(Object.entries(COLUMN).map(([name, place]) => [name, row[place]]));
+      const unit = [frame.x, frame.y, frame.z];
+      this.frames.push({...frame, unit, at: performance.now(),
+        joined: !!before && frame.index === before.index + 1 && near(before.unit, unit)});
     }
     if (this.frames.length > MOST) this.frames.splice(0, this.frames.length - MOST);
     this.measure();

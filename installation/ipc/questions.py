@@ -1,0 +1,72 @@
+"""Questions to the renderer about the running model, and their answers. See installation/render/questions.py."""
+
+from __future__ import annotations
+
+import msgspec
+
+Point = tuple[float, float]
+Weighted = tuple[tuple[str, float], ...]
+
+
+class _Question(msgspec.Struct, frozen=True, tag_field="what"):
+    """What may be asked."""
+
+
+class WordsQuestion(_Question, frozen=True, tag="words"):
+    """Where texts lie among each other and beside the prompt as it is mixed now. numbers: how many of the mixture's
+    first numbers are wanted."""
+
+    texts: tuple[str, ...]
+    numbers: int = 16
+
+
+class DiffusionQuestion(_Question, frozen=True, tag="diffusion"):
+    """The newest frame, taken apart into its denoising steps by the faithful decoder. steps: how many, the decoder's
+    own where None; size: pixels of a picture's longer side at most."""
+
+    steps: int | None = None
+    size: int = 128
+
+
+class _Answer(msgspec.Struct, frozen=True, tag_field="what"):
+    """What may be answered."""
+
+
+class WordsAnswer(_Answer, frozen=True, tag="words"):
+    """points: of each text on the principal plane, of which `spread` says what share of the variance lies along x and
+    y; here: the mixture; cosines: how near each is to each, the mixture last; tensor: the mixture's first numbers, of
+    `dimension`."""
+
+    texts: tuple[str, ...]
+    points: tuple[Point, ...]
+    here: Point
+    mixture: Weighted
+    cosines: tuple[tuple[float, ...], ...]
+    tensor: tuple[float, ...]
+    dimension: int
+    spread: Point
+
+
+class DenoisingStep(msgspec.Struct, frozen=True):
+    """time: of the schedule; kept: alpha bar, and noise = 1 - kept; pictures as PNG in base64. latent: before the step;
+    clean: the picture predicted there; noised: the finished latent with as much noise put back on."""
+
+    time: float
+    kept: float
+    noise: float
+    latent: str
+    clean: str
+    noised: str = ""
+
+
+class DiffusionAnswer(_Answer, frozen=True, tag="diffusion"):
+    """index, alpha, beta: of the frame; latent0: the finished latent, picture: the finished picture, PNG in base64;
+    texts: of its prompt, with their weights."""
+
+    index: int
+    alpha: float | None
+    beta: float | None
+    steps: tuple[DenoisingStep, ...]
+    latent0: str
+    picture: str
+    texts: Weighted
