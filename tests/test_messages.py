@@ -24,7 +24,7 @@ from installation.ipc.messages import ALL, Beat, ControlChanges, Fault, LoopValu
 from installation.ipc.scene import DecoderScene
 from installation.ipc.wire import Wire
 from installation.ports.deck import reference as deck_reference
-from latentworld.decoding import Profile
+from latentworld.decoding.profile import Profile, Versions
 from latentworld.prompts import Prompt
 
 ROOT = Path(__file__).parent.parent
