@@ -132,7 +132,6 @@ def globe(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return out
 
 
-@pytest.mark.xfail(reason="`still` refuses the far side's radius of -1")
 def test_the_places_that_an_atlas_lists_are_stills(globe: Path, run: Run, tmp_path: Path) -> None:
     """Both sides of the globe; the picture is the one that was surveyed there."""
     code, out, err = run("atlas", "show", globe, "--count", "40")
