@@ -5,9 +5,10 @@
     python benchmarks/mutate.py --again          those that nothing noticed, once more (after new tests)
 
 Each mutant (mutants.py) runs in a fresh process in a copy of the tree, against the tests that reach the changed
-function (reach.py), quick ones first, until one fails; one that hangs is noticed too. Results are kept as they come in
-out/mutation/, so a run that was stopped goes on. Mutants that are no change of behaviour stand in equivalents.toml with
-the reason; they do not count. Needs a system that forks. See docs/decisions/0014-a-mutation-tool-of-our-own.md.
+function (reach.py), near and quick ones first, until one fails; one that hangs is noticed too. Results are kept as they
+come in out/mutation/, so a run that was stopped goes on. Mutants that are no change of behaviour stand in
+equivalents.toml with the reason; they do not count. Needs a system that forks. See
+docs/decisions/0014-a-mutation-tool-of-our-own.md.
 """
 
 from __future__ import annotations
@@ -37,6 +38,7 @@ from mutants import Mutant, mutants
 from reach import ROOT, Reach, measure
 
 OUT = ROOT / "out" / "mutation"
+FAILS = ("FAILED ", "ERROR ")  # in pytest's summary
 EQUIVALENTS = Path(__file__).with_name("equivalents.toml")
 PRELOADED = (  # what tests import that is not ours: loaded once, before every fork
     "hypothesis", "numpy", "pydantic", "torch", "PIL.Image", "cv2", "typer", "rich.progress", "zarr", "scipy.spatial",
@@ -136,6 +138,7 @@ class Results:
 
     def __init__(self, path: Path) -> None:
         self.path, self._known = path, dict[str, dict[str, Any]]()
+        self.fresh: list[dict[str, Any]] = []  # of this run
         if path.exists():
             for line in path.read_text(encoding="utf-8").splitlines():
                 with suppress(ValueError):  # a line cut short by a kill
@@ -148,6 +151,7 @@ class Results:
 
     def add(self, **told: Any) -> None:
         self._known[told["name"]] = told
+        self.fresh.append(told)
         self.path.parent.mkdir(parents=True, exist_ok=True)
         with self.path.open("a", encoding="utf-8") as file:
             file.write(json.dumps(told) + "\n")
@@ -186,19 +190,35 @@ def run(
                         free.append(under.copy)
                         results.add(name=under.name, how=how, tests=under.tests, by=killer(under.log))
                         _tell(under, how, sources, len(waiting) + len(running))
+            doubt(free[0], results, reach)
         finally:
             for under in running:
                 _kill(under.pid)
 
 
-def within(tests: list[str], reach: Reach, seconds: float) -> list[str]:
+def doubt(copy: Path, results: Results, reach: Reach) -> None:
+    """Run the tests that noticed something on the code as it is: what fails there notices nothing."""
+    noticing = sorted({each["by"] for each in results.fresh if each["how"] == "noticed"} & reach.seconds.keys())
+    if not noticing:
+        return
+    pid, log, _ = forked(copy, [noticing], reach, [])
+    os.waitpid(pid, 0)
+    failing = {line.split(" ")[1] for line in log.read_text(errors="replace").splitlines() if line.startswith(FAILS)}
+    for each in list(results.fresh):
+        if each["by"] in failing:
+            results.add(**each | {"how": "unnoticed", "by": f"(only by {each['by']}, which fails without it too)"})
+
+
+def within(groups: list[list[str]], reach: Reach, seconds: float) -> list[list[str]]:
     """As many of the tests, the first ones, as take so long (each at least 20 ms), and one at least."""
-    spent, chosen = 0.0, list[str]()
-    for test in tests:
-        spent += max(reach.seconds[test], 0.02)
-        if chosen and spent > seconds:
-            break
-        chosen.append(test)
+    spent, chosen = 0.0, list[list[str]]()
+    for group in groups:
+        taken = list[str]()
+        for test in group:
+            spent += max(reach.seconds[test], 0.02)
+            if spent <= seconds or not (chosen or taken):
+                taken.append(test)
+        chosen += [taken] if taken else []
     return chosen
 
 
@@ -215,24 +235,31 @@ def copies(count: int) -> Iterator[list[Path]]:
         yield made
 
 
-def begin(name: str, mutant: Mutant, source: bytes, tests: list[str], copy: Path, reach: Reach) -> Under:
-    """Fork; the child imports the copy and runs the tests."""
+def begin(name: str, mutant: Mutant, source: bytes, tests: list[list[str]], copy: Path, reach: Reach) -> Under:
+    """Change the copy and run the tests in it."""
     (copy / mutant.module).write_bytes(mutant.applied(source))
+    pid, log, limit = forked(copy, tests, reach, ["-x"])
+    return Under(name, mutant, pid, copy, log, time.monotonic() + limit, sum(map(len, tests)))
+
+
+def forked(copy: Path, tests: list[list[str]], reach: Reach, options: list[str]) -> tuple[int, Path, float]:
+    """A child that imports the copy and runs tests, group after group while they pass: its pid, its log, and how long
+    it may take."""
     log = copy.with_suffix(".log")
     # a loaded machine may be several times slower than when the tests were timed
-    limit = 60.0 + 6.0 * sum(max(reach.seconds[test], 0.02) for test in tests)
+    limit = 60.0 + 6.0 * sum(max(reach.seconds[test], 0.02) for group in tests for test in group)
     sys.stdout.flush()
     pid = os.fork()
     if pid == 0:
         code = 70
         try:
-            code = _child(copy, log, tests)
+            code = _child(copy, log, tests, options)
         finally:
             os._exit(code)
-    return Under(name, mutant, pid, copy, log, time.monotonic() + limit, len(tests))
+    return pid, log, limit
 
 
-def _child(copy: Path, log: Path, tests: list[str]) -> int:
+def _child(copy: Path, log: Path, tests: list[list[str]], options: list[str]) -> int:
     os.setsid()
     number = os.open(log, os.O_WRONLY | os.O_CREAT | os.O_TRUNC)
     for stream in (1, 2):
@@ -241,8 +268,11 @@ def _child(copy: Path, log: Path, tests: list[str]) -> int:
     os.environ |= {"PYTHONPATH": str(copy), "CI": "1"}
     sys.path[:] = [str(copy), *(entry for entry in sys.path if not entry.startswith(str(ROOT)) or ".venv" in entry)]
     sys.argv = ["pytest"]
-    quiet = ["--tb=line", "-W", "ignore::pytest.PytestAssertRewriteWarning"]  # hypothesis was loaded before pytest
-    return int(pytest.main(["-x", "-p", "no:cacheprovider", *quiet, *tests]))
+    options = ["-p", "no:cacheprovider", "--tb=line", "-W", "ignore::pytest.PytestAssertRewriteWarning", *options]
+    for group in tests:  # a file at a time, so that files far away are not even imported
+        if code := int(pytest.main([*options, *group])):
+            return code
+    return 0
 
 
 def ended(under: Under) -> str | None:
@@ -273,7 +303,7 @@ def _kill(pid: int, wait: bool = True) -> None:
 
 def killer(log: Path) -> str:
     """The test that failed, from pytest's summary."""
-    lines = [line for line in log.read_text(errors="replace").splitlines() if line.startswith(("FAILED", "ERROR"))]
+    lines = [line for line in log.read_text(errors="replace").splitlines() if line.startswith(FAILS)]
     return lines[0].split(" ")[1] if lines and " " in lines[0] else ""
 
 
@@ -297,7 +327,8 @@ def report(chosen: dict[str, dict[str, Mutant]], sources: dict[str, bytes], resu
             kinds.setdefault(mutant.kind, []).append(told["how"] != "unnoticed")
             if told["how"] == "unnoticed":
                 old, new = mutant.diff(sources[module])
-                unnoticed.append(f"{module}:{mutant.line} {mutant.kind} ({told['tests']} tests)\n  - {old}\n  + {new}")
+                why = f"{told['tests']} tests {told['by']}".strip()
+                unnoticed.append(f"{module}:{mutant.line} {mutant.kind} ({why})\n  - {old}\n  + {new}")
         total = [total[0] + len(known), total[1] + noticed]
         if known:
             lines.append(f"| {module} | {len(known)} | {noticed} | {noticed / len(known):.0%} |")

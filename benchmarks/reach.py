@@ -75,19 +75,29 @@ class Reach:
     tests: dict[str, dict[str, list[str]]]
     importers: dict[str, dict[str, int]]
 
-    def of(self, module: str, where: str) -> list[str]:
-        """Tests that run a function, or at the top of a module import it or run any of its functions; then the others
-        of their files, which may share what those set up. Near ones first, then quick ones."""
-        reached = self.tests.get(module, {})
-        near = dict.fromkeys(reached.get(where, ()), 0)
-        if not where or not near:
-            near = dict.fromkeys((test for tests in reached.values() for test in tests), 1)
-            near |= {test: min(far, near.get(test, far)) for test, far in self.importers.get(module, {}).items()}
-        near = {test: far for test, far in near.items() if test in self.seconds}
-        files = {test.split("::")[0] for test in near if near[test] < 2}
-        beside = [test for test in self.seconds if test.split("::")[0] in files and test not in near]
-        order = sorted(near, key=lambda test: (near[test], self.seconds[test]))
-        return order + sorted(beside, key=self.seconds.__getitem__)
+    def of(self, module: str, where: str) -> list[list[str]]:
+        """Tests that run a function, or at the top of a module import it or run any of its functions; file by file,
+        those that import the module first, then the quick ones; last the others of these files, which may share what
+        those set up."""
+        reached, importing = self.tests.get(module, {}), self.importers.get(module, {})
+        exact = set(reached.get(where, ()))
+        if not where or not exact:
+            exact = {test for tests in reached.values() for test in tests} | importing.keys()
+        files: dict[str, list[str]] = {}
+        for test in sorted(exact & self.seconds.keys(), key=self.seconds.__getitem__):
+            files.setdefault(test.split("::")[0], []).append(test)
+
+        def rank(file: str) -> tuple[int, float]:
+            far = min((importing[test] for test in files[file] if test in importing), default=9)
+            return far, sum(self.seconds[test] for test in files[file])
+
+        order = sorted(files, key=rank)
+        beside: dict[str, list[str]] = {file: [] for file in order}
+        for test in self.seconds:
+            file = test.split("::")[0]
+            if file in beside and test not in exact:
+                beside[file].append(test)
+        return [files[file] for file in order] + [beside[file] for file in order if beside[file]]
 
 
 def measure(files: Iterable[Path], folder: Path, fresh: bool = False) -> Reach:

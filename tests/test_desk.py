@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from installation.control.controls import Trigger
 from installation.control.desk import Change, Desk
 from installation.control.desk.desk import QUEUE
+from installation.control.desk.motion import Motion
 from installation.control.parameters import table
 from latentworld.errors import ControlError, ShowError
 
@@ -190,6 +191,20 @@ def test_a_slew_takes_its_time_on_the_faders_way(desk: Desk, now: Now) -> None:
     ways = [(place(after) - 0.2) / 0.5 for after in (0.0, 0.5, 1.0, 2.0)]
     assert ways == pytest.approx([0.0, 1 - 0.01**0.25, 0.9, 0.99])
     assert desk.effective("loop", now.time + 5.0)["walk.speed"] == desk.value("walk.speed"), "arrived, exactly"
+
+
+def test_a_motion_is_a_function_of_time() -> None:
+    """A slew has a hundredth of its way to go when its time has passed, a fade arrives then."""
+    slew, fade = Motion(0.8, 0.2, 10.0, 4.0), Motion(0.8, 0.2, 10.0, 4.0, straight=True)
+    assert slew.at(9.0) == slew.at(10.0) == fade.at(10.0) == 0.8
+    assert [slew.at(12.0), slew.at(14.0)] == pytest.approx([0.26, 0.206])
+    assert [fade.at(11.0), fade.at(13.0)] == pytest.approx([0.65, 0.35])
+    assert [fade.at(14.0), fade.at(15.0), slew.at(20.0)] == [None, None, None]
+    assert Motion(0.8, 0.2, 10.0, 0.0).at(10.0) is None
+    assert Motion(0.8, 0.2, 10.0, 0.5).at(10.25) == pytest.approx(0.26)
+    left = 4.0 * math.log(1e-4 / 0.6) / math.log(0.01)  # a ten thousandth of the fader's way is arrival
+    assert slew.at(10.0 + left + 1e-6) is None
+    assert slew.at(10.0 + left - 1e-6) is not None
 
 
 @given(st.lists(st.floats(0.001, 0.5), min_size=1, max_size=30))

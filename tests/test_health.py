@@ -215,6 +215,9 @@ def test_a_wall_held_on_purpose_is_exempt_while_the_stage_lives() -> None:
     watch = dog()
     assert fed(watch, range(1, 100), fresh=None, held=True) == [1, 16, 31, 46, 61, 76, 91]
     assert not watch.due(110.0, True, False)  # silent for 11 s
+    quiet = dog()
+    quiet.report(100.0, None)
+    assert [quiet.due(105.1, True, False), quiet.due(105.0, True, False)] == [False, True]  # five are no silence yet
 
 
 def test_loading_is_exempt_for_its_time_since_the_last_good_picture() -> None:

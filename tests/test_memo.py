@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Any
 
+import pytest
 import torch
 from torch import Tensor
 
@@ -65,6 +66,17 @@ def test_a_memo_forgets_the_oldest_and_owns_what_it_keeps() -> None:
     assert big.shape == (50, 3, 1, 1)
     assert len(memo._kept) == 2
     assert all(picture.untyped_storage().nbytes() == 12 for picture in memo._kept.values())
+
+
+def test_a_memo_keeps_a_screens_worth_of_batches_unless_told() -> None:
+    memo = Cached(Counting())
+    memo(row(*range(257)), PROMPT)
+    memo(row(*range(256, 0, -1)), PROMPT)
+    assert len(memo.decoder.asked) == 1  # type: ignore[attr-defined]
+    memo(row(0), PROMPT)  # the 257th from the end
+    assert (memo.made, memo.found) == (258, 256)
+    with pytest.raises(ValueError, match="at least 1 picture"):
+        Cached(Counting(), capacity=0)
 
 
 def test_a_memo_tells_profiles_apart() -> None:

@@ -15,7 +15,7 @@ from safetensors.torch import save_file
 from latentworld.decoding import scout_decoder
 from latentworld.decoding.lora import fused
 from latentworld.decoding.samplers import lcm, noise_of
-from latentworld.errors import WorldDamaged, WorldMismatch
+from latentworld.errors import UnsafeWeights, WorldDamaged, WorldMismatch, WorldMissing
 from latentworld.worlds.families.schedules import variance_preserving
 
 pytestmark = pytest.mark.usefixtures("own_cache")
@@ -74,6 +74,11 @@ def test_the_noise_is_white_continuous_and_a_function_of_the_start() -> None:
         noise, noise_of(3 * z, 1), atol=1e-5
     )  # of the direction: past the shell it is still of unit variance
     assert torch.allclose(noise.flatten(1).norm(dim=1), torch.tensor(256.0).sqrt())
+    ramp = noise_of(torch.arange(256.0).view(1, 4, 8, 8) - 100, 1).flatten()[:4]
+    torch.testing.assert_close(
+        ramp, torch.tensor([0.164868, -1.36967, 0.253643, 1.96573])
+    )  # what pictures were made with
+    assert 0.4 < (noise_of(torch.ones(1, 4, 8, 8), 1) < 0).float().mean() < 0.6
     near = noise_of(z + 1e-4 * latents(2, seed=3), 1)
     assert (near - noise).abs().max() < 1e-3
     for other in (z, noise_of(z, 2)):
@@ -100,6 +105,14 @@ def test_a_lora_of_a_convolution_is_fused_and_its_part_for_the_text_encoder_left
     torch.testing.assert_close(unet.conv_in.weight, before["conv_in.weight"] + (up @ down).view_as(unet.conv_in.weight))
     with pytest.raises(WorldDamaged, match="no LoRA of a UNet"):
         fused(unet, tmp_path / "text.safetensors")
+
+
+def test_a_file_that_is_no_safetensors_is_refused_before_it_is_read(tmp_path: Path) -> None:
+    (tmp_path / "a.bin").write_bytes(b"")
+    with pytest.raises(UnsafeWeights, match="convert the LoRA"):
+        fused(torch.nn.Linear(1, 1), tmp_path / "a.bin")
+    with pytest.raises(WorldMissing, match="check the path"):
+        fused(torch.nn.Linear(1, 1), tmp_path / "none.safetensors")
 
 
 def test_a_lora_of_another_size_is_refused(tmp_path: Path) -> None:

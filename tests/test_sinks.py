@@ -169,6 +169,14 @@ def test_an_ffmpeg_that_dies_is_an_error_with_its_words(
     assert "\n" not in str(caught.value)
 
 
+def test_what_an_ffmpeg_says_need_not_be_text(tmp_path: File, monkeypatch: pytest.MonkeyPatch) -> None:
+    words = r"import os; os.write(2, b'caf\xe9 lost\n' + b'more\n' * 40 + b'at last\n'); sys.exit(1)"
+    monkeypatch.setattr(encoder, "binary", lambda: fake(tmp_path, words))
+    with pytest.raises(EncoderFailed, match="at last") as caught:
+        send_forever(Video(tmp_path / "film.mp4", H264))
+    assert str(caught.value).count("more") < 12  # its last words, not all of them
+
+
 def test_an_ffmpeg_that_dies_hides_no_other_fault(tmp_path: File, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(encoder, "binary", lambda: fake(tmp_path, "sys.exit(3)"))
     with pytest.raises(ZeroDivisionError), Video(tmp_path / "film.mp4", H264):
