@@ -21,8 +21,8 @@ import networkx
 
 ROOT = Path(__file__).parent.parent
 CORE: list[set[str]] = [
-    {"errors"},
-    {"disk", "explain"},
+    {"errors", "arrays"},
+    {"disk", "explain", "registry"},
     {"globe"},
     {"plane", "lipschitz"},
     {"vertices", "prompts", "worlds", "decoding", "vision", "device"},
