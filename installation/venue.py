@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import tomllib
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Literal
 
@@ -13,6 +14,7 @@ from latentworld.errors import ShowError
 Port = Annotated[int, Field(ge=0, le=65535)]  # 0: any free one
 Corner = Annotated[tuple[FiniteFloat, FiniteFloat], Strict(False)]
 Edge = Annotated[FiniteFloat, Field(ge=0.0, le=0.5)]
+Target = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_-]{0,39}(:.{1,300})?$")]  # of an output: KIND or KIND:ARGUMENT
 Share = Annotated[FiniteFloat, Field(ge=0.0, le=1.0)]
 
 
@@ -62,37 +64,39 @@ class Doors(_Part):
     advertise: bool = False  # by zeroconf
 
 
-class Outputs(_Part):
-    """Beside the wall: an NDI source's name, a virtual camera."""
-
-    ndi: str | None = None
-    camera: bool = False
-
-
 class Venue(_Part):
     """A place. walls: further displays, which show the same; folder: where state, snapshots, takes, recordings and the
-    log are kept; safe: preset to fall back to; loop: video that is shown when nothing else can be; reserve: bytes of
-    disk never touched."""
+    log are kept; outputs: where the picture goes besides, as "ndi:NAME" or "camera" (docs/outputs.md); safe: preset to
+    fall back to; loop: video that is shown when nothing else can be; reserve: bytes of disk never touched."""
 
     folder: str = "show"
     wall: Wall = Wall()
     walls: Annotated[tuple[Wall, ...], Strict(False)] = ()
     doors: Doors = Doors()
-    outputs: Outputs = Outputs()
+    outputs: Annotated[tuple[Target, ...], Strict(False)] = ()
     midi: bool = True
     audio: bool = False
     safe: str = "neutral"
     loop: str | None = None
     reserve: Annotated[int, Field(ge=0)] = 500_000_000
 
+    @field_validator("outputs", mode="before")
+    @classmethod
+    def _from_a_table(cls, given: object) -> object:
+        """Venues of old had a table with the name of an NDI source and whether there is a camera."""
+        if not isinstance(given, Mapping):
+            return given
+        ndi, camera = given.get("ndi"), given.get("camera", False)
+        if given.keys() - {"ndi", "camera"} or not isinstance(ndi, str | None) or not isinstance(camera, bool):
+            raise ValueError('outputs are a list, as ["ndi:latentworld", "camera"]')
+        return (*((f"ndi:{ndi}",) if ndi else ()), *(("camera",) if camera else ()))
 
-def checked(venue: Venue) -> Venue:
-    """The venue, if it keeps its doors as it says. Raises ShowError: NDI is heard by whoever is on the network."""
-    if venue.outputs.ndi and not venue.doors.open:
-        raise ShowError(
-            "an NDI source is heard by the whole network: open the doors (--open, doors.open) or leave it out"
-        )
-    return venue
+    @field_validator("outputs")
+    @classmethod
+    def _once(cls, outputs: tuple[str, ...]) -> tuple[str, ...]:
+        if len(set(outputs)) < len(outputs):
+            raise ValueError("an output is named twice")
+        return outputs
 
 
 def load(path: str | Path | None) -> Venue:

@@ -6,24 +6,31 @@ import itertools
 import sys
 from collections.abc import Callable
 from pathlib import Path
+from typing import ClassVar, Self
 
 import numpy as np
 import pytest
 from numpy.typing import NDArray
 from patience import until
+from plugins import entries, module, package
 
+from installation.stage.outputs import catalogue
 from installation.stage.outputs.camera import Camera
+from installation.stage.outputs.catalogue import check, output
 from installation.stage.outputs.ndi import Ndi
+from installation.stage.outputs.output import Output, Settings
 from installation.stage.outputs.pace import slots
 from installation.stage.outputs.put_out import straight
-from installation.stage.outputs.sinks import sink
-from installation.stage.outputs.textures import Spout, Syphon
+from installation.stage.outputs.spout import Spout
+from installation.stage.outputs.syphon import Syphon
 from installation.stage.outputs.video import Video
-from installation.venue import Wall
-from latentworld.errors import DiskFull, EncoderFailed, OutputExists, ShowError
+from installation.venue import Wall, load
+from latentworld.errors import DiskFull, EncoderFailed, ShowError
+from latentworld.registry import Registry
 
 Picture = NDArray[np.uint8]
 HIGH, WIDE = 48, 64
+USUAL = Settings(30.0, 0)
 
 
 def grey(level: int, height: int = HIGH, width: int = WIDE) -> Picture:
@@ -120,9 +127,10 @@ def test_odd_sizes_are_recorded_even(tmp_path: Path) -> None:
 
 def test_a_recording_that_was_there_is_not_touched(tmp_path: Path) -> None:
     (tmp_path / "a.mp4").write_text("somebody's")
-    with pytest.raises(OutputExists, match="another name"), Video(tmp_path / "a.mp4", 10.0, reserve=0):
-        pass
+    with Video(tmp_path / "a.mp4", 10.0, reserve=0) as video:
+        video.send(grey(90), 0)
     assert (tmp_path / "a.mp4").read_text() == "somebody's"
+    assert len(levels(tmp_path / "a part 2.mp4")) == 1
 
 
 def test_a_recording_ends_before_the_disk_is_full(tmp_path: Path) -> None:
@@ -175,20 +183,112 @@ TARGETS = {
 
 
 @pytest.mark.parametrize(("target", "kind"), TARGETS.items())
-def test_a_target_names_its_sink(target: str, kind: type) -> None:
-    assert type(sink(target, 30.0, 0)) is kind
+def test_a_target_names_its_output(target: str, kind: type) -> None:
+    assert type(output(target, USUAL)) is kind
 
 
-@pytest.mark.parametrize("target", ["", "ndi", "ndi:", "video:", "video:a.avi", "screen:1"])
-def test_an_unknown_target_is_refused(target: str) -> None:
-    with pytest.raises(ShowError, match="use video:FILE"):
-        sink(target, 30.0, 0)
+REFUSED = {
+    "": "use video:FILE.mp4, ndi:NAME, camera",
+    "screen:1": "use video:FILE.mp4, ndi:NAME, camera",
+    "ndi": "no name for an NDI source",
+    "ndi:": "no name for an NDI source",
+    "video:": "write video:FILE.mp4",
+    "video:a.avi": "write video:FILE.mp4",
+    "spout": "write spout:NAME",
+}
+
+
+@pytest.mark.parametrize(("target", "words"), REFUSED.items())
+def test_what_is_no_output_is_refused_when_a_show_begins(target: str, words: str) -> None:
+    with pytest.raises(ShowError, match=words):
+        check([target], open_doors=True)
+
+
+def test_what_the_whole_network_hears_needs_open_doors(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(catalogue, "_is_there", lambda library: True)
+    check(["ndi:latentworld", "camera", "video:a.mp4"], open_doors=True)
+    check(["camera", "video:a.mp4"], open_doors=False)
+    with pytest.raises(ShowError, match="open the doors"):
+        check(["camera", "ndi:latentworld"], open_doors=False)
+
+
+@pytest.mark.parametrize("target", ["spout:a", "syphon:a", "ndi:a", "camera"])
+def test_a_library_that_is_missing_is_named_when_a_show_begins(target: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(catalogue, "_is_there", lambda library: False)
+    with pytest.raises(ShowError, match=rf"missing: pip install .latentworld.{target.partition(':')[0]}"):
+        check([target], open_doors=True)
+
+
+class Strip(Output):
+    """Of another package."""
+
+    usage: ClassVar[str] = "strip:FILE"
+
+    @classmethod
+    def named(cls, argument: str, settings: Settings) -> Self:
+        return cls()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *fault: object) -> None: ...
+    def send(self, picture: Picture, slot: int) -> None: ...
+
+
+class Unusable(Strip):
+    """Nobody knows how it is written."""
+
+
+class Silent(Output):
+    """Sends nothing."""
+
+    usage: ClassVar[str] = "silent"
+
+
+BROKEN = {
+    "unusable": "Unusable has no usage",
+    "silent": "Silent lacks __enter__, __exit__, named, send",
+    "number": "3 is no subclass of outputs.output.Output",
+    "gone": "No module named 'no_such_module'",
+}
+
+
+def test_outputs_of_other_packages_are_named_in_a_venue_and_broken_ones_are_a_line(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    module(monkeypatch, "outputs_of_others", strip=Strip, unusable=Unusable, silent=Silent, number=3)
+    named = {name: f"outputs_of_others:{name}" for name in ("strip", "unusable", "silent", "number")}
+    made = package(tmp_path, "others", "0.1", "latentworld.outputs", named | {"gone": "no_such_module:x"})
+    built_in = {kind: f"installation.stage.outputs.{kind}:{kind.capitalize()}" for kind in catalogue.BUILT_IN}
+    registry = Registry("latentworld.outputs", "output", built_in, catalogue.checked, entries(made))
+    monkeypatch.setattr(catalogue, "REGISTRY", registry)
+    (tmp_path / "venue.toml").write_text('outputs = ["strip:a.png"]\n[doors]\nosc = 9000\n')
+    check(load(tmp_path / "venue.toml").outputs, open_doors=False)
+    assert type(output("strip:a.png", USUAL)) is Strip
+    for name, reason in BROKEN.items():
+        with pytest.raises(ShowError, match=f"the output '{name}' of others 0.1 .* cannot be used: .*{reason}"):
+            check([name], open_doors=True)
+    with pytest.raises(ShowError, match=r"use video:FILE.mp4.*strip:FILE"):
+        check(["none"], open_doors=True)
+
+
+def test_a_venue_names_outputs_as_a_list_or_as_it_used_to(tmp_path: Path) -> None:
+    def outputs(text: str) -> tuple[str, ...]:
+        (tmp_path / "venue.toml").write_text(text)
+        return load(tmp_path / "venue.toml").outputs
+
+    assert outputs('outputs = ["ndi:a wall", "camera", "spout:lw"]') == ("ndi:a wall", "camera", "spout:lw")
+    assert outputs('[outputs]\nndi = "wall"\ncamera = true\n') == ("ndi:wall", "camera")
+    assert outputs("[outputs]\ncamera = false\n") == ()
+    for wrong in ('[outputs]\nspout = "a"\n', "outputs = [3]", 'outputs = ["camera", "camera"]', 'outputs = "camera"'):
+        with pytest.raises(ShowError, match="outputs"):
+            outputs(wrong)
 
 
 @pytest.mark.parametrize(("kind", "module"), [("spout:a", "SpoutGL"), ("syphon:a", "syphon"), ("ndi:a", "cyndilib")])
 def test_a_missing_library_is_named_with_its_extra(kind: str, module: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, module, None)
-    with pytest.raises(ShowError, match=rf"{module}.*latentworld\[{kind.split(':')[0]}\]"), sink(kind, 30.0, 0):
+    with pytest.raises(ShowError, match=rf"{module}.*latentworld\[{kind.split(':')[0]}\]"), output(kind, USUAL):
         pass
 
 

@@ -16,7 +16,8 @@ from numpy.typing import NDArray
 
 from installation.stage.outputs.camera import Camera
 from installation.stage.outputs.ndi import Ndi
-from installation.stage.outputs.textures import Spout, Syphon
+from installation.stage.outputs.spout import Spout
+from installation.stage.outputs.syphon import Syphon
 from latentworld.errors import PortError
 
 Picture = NDArray[np.uint8]

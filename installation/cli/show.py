@@ -42,6 +42,7 @@ def show(
     """Perform a preset live: on a wall, played by OSC, MIDI and a deck. Ends with Ctrl-C; goes on where it was."""
     from installation import venue as venues
     from installation.show.supervisor import Show
+    from installation.stage.outputs import catalogue as outputs
     from latentworld import preset as presets
 
     kinds = {"window": window, "fullscreen": fullscreen, "headless": headless}
@@ -54,7 +55,8 @@ def show(
     shut = {name for name, asked in (("osc", no_osc), ("deck", no_deck)) if asked}
     place = {"folder": None if folder is None else str(folder), "safe": safe}
     console = Console(stderr=True, highlight=False)
-    there = venues.checked(_changed(venues.load(venue), place, wall, doors, shut))
+    there = _changed(venues.load(venue), place, wall, doors, shut)
+    outputs.check(there.outputs, there.doors.open, there.reserve)
     made = Show(journey, there, _line(console), fresh=fresh)
     code = _until_ended(made, seconds)
     console.print(f"the show has ended; its state is kept in {made.folder}", style="dim")

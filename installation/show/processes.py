@@ -57,9 +57,7 @@ class Processes:
         self.renderer = SupervisedChild("renderer", self._start_renderer, Fallbacks(rungs, patience), patience, clock,
                                ears.renderer, ears.fault, ears.lost, strict)  # fmt: skip
         self.stage = self._kept("stage", self._start_stage, ears.stage)
-        outputs = venue.outputs
-        targets = ([f"ndi:{outputs.ndi}"] if outputs.ndi else []) + (["camera"] if outputs.camera else [])
-        starts = {target: self._starter(target) for target in targets}
+        starts = {target: self._starter(target) for target in venue.outputs}
         starts |= {f"stage {number}": self._raiser(wall, number) for number, wall in enumerate(venue.walls, 2)}
         self.outputs = [self._kept(of, start, ears.output, strict=False) for of, start in starts.items()]
         self._loop = ControlFeed(desk, "loop")

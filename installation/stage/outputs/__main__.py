@@ -1,6 +1,7 @@
 """`python -m installation.stage.outputs --ring NAME --to TARGET [--wall JSON] [--reserve BYTES]`.
 
-TARGET: `video:FILE.mp4`, `ndi:NAME`, `camera`, `camera:DEVICE`, `spout:NAME`, `syphon:NAME`. Messages on stdin and
+TARGET: `video:FILE.mp4`, `ndi:NAME`, `camera`, `camera:DEVICE`, `spout:NAME`, `syphon:NAME`, or another package's
+output. Messages on stdin and
 stdout, the log on stderr. --wall: a venue's `wall`, whose size, rate and fit count here.
 """
 
@@ -27,15 +28,17 @@ def main() -> int:
     from pydantic import ValidationError
 
     from installation.ipc.ring import Ring
+    from installation.stage.outputs.catalogue import output
+    from installation.stage.outputs.output import Settings
     from installation.stage.outputs.put_out import put_out
-    from installation.stage.outputs.sinks import sink
     from installation.venue import Wall
     from latentworld.errors import LatentWorldError
 
     try:
         wall = Wall.model_validate_json(arguments.wall)
         ring = Ring.attach(arguments.ring)
-        put_out(ring, wall, arguments.to, sink(arguments.to, wall.pace, arguments.reserve), wire, time.monotonic)
+        opened = output(arguments.to, Settings(wall.pace, arguments.reserve))
+        put_out(ring, wall, arguments.to, opened, wire, time.monotonic)
     except (LatentWorldError, ValidationError) as error:
         return child.refused(str(error))
     finally:

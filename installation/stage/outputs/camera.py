@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Mapping
 from types import ModuleType
-from typing import Any, Self
+from typing import Any, ClassVar, Self
 
 from installation.extras import need
-from installation.stage.outputs.output import Fault
+from installation.stage.outputs.output import Fault, Output, Settings
 from latentworld.arrays import Picture
 from latentworld.errors import PortError
 
@@ -18,9 +19,17 @@ REMEDY = {
 }
 
 
-class Camera:
-    """A `Sink` that is a webcam for other programs. device: `/dev/video2`, or "" for the first that is free. Raises
+class Camera(Output):
+    """An output that is a webcam for other programs. device: `/dev/video2`, or "" for the first that is free. Raises
     PortError that says how to get one, and ShowError where pyvirtualcam is missing."""
+
+    usage: ClassVar[str] = "camera, camera:DEVICE"
+    libraries: ClassVar[Mapping[str, str]] = {"pyvirtualcam": "pip install 'latentworld[camera]'"}
+
+    @classmethod
+    def named(cls, argument: str, settings: Settings) -> Self:
+        """DEVICE as /dev/video2; without one, the first that is free."""
+        return cls(argument, settings.rate)
 
     def __init__(self, device: str, rate: float, library: ModuleType | None = None) -> None:
         self.device, self.rate = device, rate

@@ -6,21 +6,31 @@ password: who reaches this machine by network sees the source. See docs/outputs.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from fractions import Fraction
 from types import ModuleType
-from typing import Any, Self
+from typing import Any, ClassVar, Self
 
 import numpy as np
 
 from installation.extras import need
-from installation.stage.outputs.output import Fault
+from installation.stage.outputs.output import Fault, Output, Settings
 from latentworld.arrays import Picture
 from latentworld.errors import PortError
 
 
-class Ndi:
-    """A `Sink` that sends as the NDI source `name`, `rate` pictures a second. Raises PortError, and ShowError where
+class Ndi(Output):
+    """An output that sends as the NDI source `name`, `rate` pictures a second. Raises PortError, and ShowError where
     cyndilib is missing."""
+
+    usage: ClassVar[str] = "ndi:NAME"
+    networked: ClassVar[bool] = True
+    libraries: ClassVar[Mapping[str, str]] = {"cyndilib": "pip install 'latentworld[ndi]'"}
+
+    @classmethod
+    def named(cls, argument: str, settings: Settings) -> Self:
+        """NAME as mixers list it."""
+        return cls(argument, settings.rate)
 
     def __init__(self, name: str, rate: float, library: ModuleType | None = None) -> None:
         if not name.strip() or not name.isprintable() or len(name.encode()) > 200:

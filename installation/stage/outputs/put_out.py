@@ -11,7 +11,7 @@ from installation.ipc.ring import Ring
 from installation.ipc.wire import Wire
 from installation.stage.card import Facts, draw
 from installation.stage.compose import Composer
-from installation.stage.outputs.output import Sink
+from installation.stage.outputs.output import Output
 from installation.stage.outputs.pace import slots
 from installation.stage.process import Faults, Inbox
 from installation.stage.warp import canvas
@@ -31,22 +31,22 @@ def straight(wall: Wall) -> Wall:
     return Wall(kind=wall.kind, monitor=wall.monitor, size=size, rate=wall.rate, fit=wall.fit)
 
 
-def put_out(ring: Ring, wall: Wall, target: str, sink: Sink, wire: Wire, clock: Callable[[], float]) -> None:
-    """Send to the sink until the show says stop or is gone, or SIGTERM or SIGINT came; the sink is closed then.
+def put_out(ring: Ring, wall: Wall, target: str, output: Output, wire: Wire, clock: Callable[[], float]) -> None:
+    """Send to the output until the show says stop or is gone, or SIGTERM or SIGINT came; it is closed then.
 
     Controls are obeyed as the stage obeys them, corrections of the wall left out. The test
-    card says nothing of the deck: whoever sees a recording need not be let in. Raises what the sink raises. To be
+    card says nothing of the deck: whoever sees a recording need not be let in. Raises what the output raises. To be
     called on the main thread.
     """
     shown = straight(wall)
     composer = Composer(ring, shown, lambda size: draw(size, Facts(target.partition(":")[0], wall.pace)))
     inbox, faults = Inbox(wire), Faults(wire)
     presented, missed, reported = 0, 0, -math.inf
-    with ended_by_signals(inbox.ended), sink:
+    with ended_by_signals(inbox.ended), output:
         for slot, due in slots(wall.pace, clock, inbox.ended.wait):
             for message in inbox:
                 faults.tell(due, _obey(composer, message))
-            sink.send(composer.compose(due), slot)
+            output.send(composer.compose(due), slot)
             presented, missed = presented + 1, slot - presented
             if due - reported >= EVERY:
                 reported = due

@@ -10,13 +10,13 @@ import shutil
 from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
-from typing import Self
+from typing import ClassVar, Self
 
 from installation.film.encoder import Encoder, Recipe, binary
-from installation.stage.outputs.output import Fault
+from installation.stage.outputs.output import Fault, Output, Settings
 from latentworld.arrays import Picture
 from latentworld.disk import writing
-from latentworld.errors import DiskFull, OutputError, OutputExists
+from latentworld.errors import DiskFull, OutputError, PortError
 
 PART = 3600.0  # seconds of a part
 GAP = 10.0  # seconds without a picture (a machine that was stopped) after which a new part begins
@@ -28,13 +28,21 @@ def _free(path: Path) -> int:
     return shutil.disk_usage(path).free
 
 
-class Video:
-    """A `Sink` that writes `target` (.mp4), then `NAME part 2.mp4`, and so on; never over a file that is there.
+class Video(Output):
+    """An output that writes `target` (.mp4), then `NAME part 2.mp4`, and so on; never over a file that is there.
 
     rate: pictures a second; reserve: bytes of the disk that are never touched; part: seconds of a part. Where slots
-    are missing the picture before is repeated, so that a second stays a second. Raises OutputExists for a target that
-    is there, DiskFull, EncoderFailed.
+    are missing the picture before is repeated, so that a second stays a second. Raises DiskFull, EncoderFailed.
     """
+
+    usage: ClassVar[str] = "video:FILE.mp4"
+
+    @classmethod
+    def named(cls, argument: str, settings: Settings) -> Self:
+        """FILE.mp4, or the next of its parts where it is there already, as after a restart."""
+        if not argument.lower().endswith(".mp4"):
+            raise PortError(f"a video is an .mp4 file: write {cls.usage}, not {argument!r:.80}")
+        return cls(Path(argument), settings.rate, settings.reserve)
 
     def __init__(
         self,
@@ -57,8 +65,6 @@ class Video:
         binary()
         with writing(self.target.parent):
             self.target.parent.mkdir(parents=True, exist_ok=True)
-        if self.target.exists():
-            raise OutputExists(f"{self.target} is there already: choose another name")
         self._check("nothing was written yet")
         return self
 
