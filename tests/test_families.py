@@ -3,16 +3,25 @@
 from __future__ import annotations
 
 import json
+import re
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 import tiny_world
+import torch
+from diffusers import AutoencoderKL, UNet2DConditionModel
+from plugins import entries, module, package
 
 from latentworld import worlds
+from latentworld.decoding import faithful_decoder
 from latentworld.errors import UnknownFamily, WorldDamaged, WorldError, WorldMismatch, WorldMissing
+from latentworld.prompts import Prompt
+from latentworld.registry import Registry
 from latentworld.worlds import families
-from latentworld.worlds.families import sd1, strangers
+from latentworld.worlds.families import Family, plain_unet, sd1, strangers
 
 SD = {"unet": "UNet2DConditionModel", "vae": "AutoencoderKL", "text_encoder": "CLIPTextModel",
       "tokenizer": "CLIPTokenizer", "scheduler": "PNDMScheduler", "safety_checker": None}  # fmt: skip
@@ -310,12 +319,93 @@ def test_a_family_is_asked_before_the_strangers(monkeypatch: pytest.MonkeyPatch,
     """What is refused today is claimed the day its family is known."""
     made = folder(tmp_path, "StableDiffusionXLPipeline", XL, TIME)
     refused(worlds.inspect, made, "this is SDXL")
-    from dataclasses import replace
-
     xl = replace(sd1.FAMILY, name="sdxl", title="SDXL", claims=lambda seen: "text_encoder_2" in seen.components)
-    monkeypatch.setattr(families, "BUILT_IN", (*families.BUILT_IN, xl))
+    install(xl, monkeypatch, tmp_path / "packages")
     with pytest.raises(WorldDamaged, match=r"unet holds no \.safetensors weights"):  # it is one, and not whole
         worlds.inspect(made)
+
+
+# --- a family of someone else ------------------------------------------------------------------------------------
+
+
+def install(family: Family, monkeypatch: pytest.MonkeyPatch, folder: Path) -> None:
+    """As if a package with this family were installed."""
+    module(monkeypatch, "their_family", FAMILY=family)
+    theirs = package(folder, "theirs", "1.0", families.REGISTRY.group, {family.name: "their_family:FAMILY"})
+    built_in = {name: f"latentworld.worlds.families.{name}:FAMILY" for name in families.BUILT_IN}
+    registry = Registry(families.REGISTRY.group, "family of models", built_in, families.checked, entries(theirs))
+    monkeypatch.setattr(families, "REGISTRY", registry)
+
+
+class Told(torch.nn.Module):
+    """A UNet that is told its guidance, as the last tensor of its conditioning: it answers that much louder."""
+
+    def __init__(self, network: Any) -> None:
+        super().__init__()
+        self.network = network
+
+    def forward(self, sample: torch.Tensor, time: torch.Tensor, text: torch.Tensor, weight: torch.Tensor) -> Any:
+        return weight * self.network(sample, time, encoder_hidden_states=text.expand(len(sample), -1, -1)).sample
+
+
+WIDE = replace(
+    plain_unet.family("wide", "Wide", lambda unet: True, channels=16, shifted=True),
+    guidance="told",
+    denoiser=lambda network, *, lean=True, told_guidance=None: Told(network),
+)
+
+
+def wide(path: Path) -> Path:
+    """A tiny world of latents of 16 channels, with a scale and a shift of its own."""
+    made = tiny_world.build(path, prediction="epsilon", extras=False)
+    with tiny_world.seeded(5):
+        unet, vae = tiny_world.unet().config, tiny_world.vae().config
+        unet = UNet2DConditionModel.from_config(dict(unet) | {"in_channels": 16, "out_channels": 16})
+        more = {"latent_channels": 16, "scaling_factor": 0.36, "shift_factor": 0.12, "_use_default_values": []}
+        unet.save_pretrained(made / "unet")
+        AutoencoderKL.from_config(dict(vae) | more).save_pretrained(made / "vae")
+    return made
+
+
+def test_a_family_of_16_channels_is_one_value(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """Loaded, walked and painted as its own networks do it, with its own scale, shift and guidance."""
+    made = wide(tmp_path / "wide")
+    refused(worlds.load, made, "this is a UNet with 16 input and 16 output channels: give a Stable Diffusion 1 or")
+    install(WIDE, monkeypatch, tmp_path / "packages")
+    world = worlds.load(made)
+    assert (world.family.name, world.shape, world.latent.scale, world.latent.shift) == ("wide", (16, 8, 8), 0.36, 0.12)
+    z = torch.randn(3, *world.shape, generator=torch.Generator().manual_seed(0))
+    decoder = faithful_decoder(world, steps=3, guidance=0.5, batch=2)
+    ours = decoder(z, Prompt("a cat", "never read"))
+    scheduler, sample = world.family.scheduler(world.scheduler.config, "ddim"), z.clone()
+    scheduler.set_timesteps(3)
+    (text,) = world.text("a cat")
+    with torch.no_grad():
+        for time in scheduler.timesteps:
+            noise = 0.5 * world.denoiser(sample, time, encoder_hidden_states=text.expand(3, -1, -1)).sample
+            sample = scheduler.step(noise, time, sample, eta=0.0).prev_sample
+        theirs = (world.vae.decode(sample / 0.36 + 0.12).sample / 2 + 0.5).clamp(0, 1)
+    torch.testing.assert_close(ours, theirs, atol=1e-5, rtol=0)
+    louder = decoder.variant(replace(decoder.settings, guidance=2.0))(z, Prompt("a cat"))
+    assert not torch.allclose(louder, ours)
+    assert world.latent.glance(z[0].numpy()).shape == (8, 8, 3)  # without colours of its own
+
+
+def test_a_family_that_is_none_is_one_line(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    install(replace(sd1.FAMILY, name="mine"), monkeypatch, tmp_path)
+    module(monkeypatch, "their_family", FAMILY=sd1.FAMILY)
+    (broken,) = families.REGISTRY.examine()
+    assert "its name is 'sd1' and its entry point 'mine': the two must be one" in str(broken)
+    assert [family.name for family in families.known()] == ["sd1", "sd2"]
+
+
+def test_a_glance_is_the_colours_of_the_latent() -> None:
+    latent = np.zeros((4, 2, 3), np.float32)
+    latent[1, 0, 2] = 1.0
+    seen = sd1.LATENT.glance(latent)
+    assert seen.shape == (2, 3, 3)
+    np.testing.assert_allclose(seen[0, 0], 0.5)
+    np.testing.assert_allclose(seen[0, 2], 0.5 + 0.5 * np.array(sd1.COLOURS[1]), rtol=1e-6)
 
 
 def test_a_tiny_world_of_each_kind_is_a_member() -> None:
@@ -323,8 +413,6 @@ def test_a_tiny_world_of_each_kind_is_a_member() -> None:
 
 
 def refused(look: Any, path: Path, words: str, kind: type[WorldError] = UnknownFamily) -> None:
-    import re
-
     pattern = words if kind is not UnknownFamily or "\\" in words or ".*" in words else re.escape(words)
     with pytest.raises(kind, match=pattern) as error:
         look(path)

@@ -18,6 +18,7 @@ def worlds(context: typer.Context) -> None:
     if context.invoked_subcommand is not None:
         return
     from latentworld.worlds import survey
+    from latentworld.worlds.families import REGISTRY
 
     table = Table(box=None, header_style="bold", pad_edge=False)
     for column in ("world", "family", "pixels", "parameters", "MB", "student", "CLIP", "title"):
@@ -31,8 +32,9 @@ def worlds(context: typer.Context) -> None:
     console = Console()
     nothing = "no world on this machine yet: name a folder, a .safetensors file or a hub repository"
     console.print(table if found else nothing)
-    for other in refused:
-        console.print(f"{other.name}: {other.why}", style="dim", markup=False, highlight=False, soft_wrap=True)
+    lines = [f"{other.name}: {other.why}" for other in refused] + [str(part) for part in REGISTRY.examine()]
+    for line in lines:
+        console.print(line, style="dim", markup=False, highlight=False, soft_wrap=True)
 
 
 @app.command()

@@ -1,33 +1,51 @@
-"""Families of models: what Stable Diffusion 1 and 2 are, and, by name, what is none of them.
+"""Families of models: what Stable Diffusion 1 and 2 are, those that other packages add, and what is none of them.
 
-Importing this package imports neither torch nor diffusers.
+Importing this package imports neither torch nor diffusers, and no other package's family.
 """
 
 from __future__ import annotations
 
-from latentworld.worlds.families import sd1, sd2
+from latentworld.registry import Registry
 from latentworld.worlds.families.family import Facts, Family, LatentFormat, Part
 from latentworld.worlds.families.refusal import refusal
 from latentworld.worlds.layout import Checkpoint, Folder
 
-__all__ = ["BUILT_IN", "Facts", "Family", "LatentFormat", "Part", "facts", "known", "recognise"]
+__all__ = ["BUILT_IN", "REGISTRY", "Facts", "Family", "LatentFormat", "Part", "facts", "known", "recognise"]
 
-BUILT_IN: tuple[Family, ...] = (sd1.FAMILY, sd2.FAMILY)
+BUILT_IN = ("sd1", "sd2")
+"""Each is a file of this folder with a `FAMILY` of that name. They are asked in this order."""
+
+
+def checked(name: str, found: object) -> Family:
+    """A family, under its own name. Raises TypeError or ValueError."""
+    if not isinstance(found, Family):
+        raise TypeError(f"{found!r:.80} is no worlds.Family")
+    if found.name != name:
+        raise ValueError(f"its name is {found.name!r} and its entry point {name!r}: the two must be one")
+    return found
+
+
+REGISTRY: Registry[Family] = Registry(
+    "latentworld.families",
+    "family of models",
+    {name: f"latentworld.worlds.families.{name}:FAMILY" for name in BUILT_IN},
+    checked,
+)
 
 
 def known() -> tuple[Family, ...]:
     """Every family that worlds may be of; the first that claims a model has it."""
-    return BUILT_IN
+    return tuple(REGISTRY.usable().values())
 
 
 def recognise(seen: Folder | Checkpoint) -> Family:
     """The family of a model. Raises UnknownFamily, one line, that says what the model is instead; WorldDamaged or
     WorldMissing for what is no whole model."""
-    for family in known():
+    families = known()
+    for family in families:
         if _claims(family, seen):
             return family
-    titles = " or ".join(family.title for family in known())
-    raise refusal(seen, titles)
+    raise refusal(seen, " or ".join(family.title for family in families))
 
 
 def facts(family: Family, seen: Folder | Checkpoint) -> Facts:

@@ -47,23 +47,24 @@ def family(
     title: str,
     claims: Callable[[Config], bool],
     channels: int,
-    colours: tuple[Colour, ...],
+    colours: tuple[Colour, ...] = (),
     bias: Colour = (0.0, 0.0, 0.0),
+    shifted: bool = False,
     defaults: Defaults = DEFAULTS,
     single: original.Kind | None = None,
 ) -> Family:
     """A family of models of this kind.
 
-    claims: whether a UNet's config is of it. channels, colours, bias: of a latent. single: how its single files are
-    laid out, None where there are none.
+    claims: whether a UNet's config is of it. channels, colours, bias: of a latent; shifted: whether its pipeline adds
+    the VAE's shift, which that of Stable Diffusion does not. single: how its single files are laid out, None where
+    there are none.
     """
 
     def latent(unet: Config, vae: Config) -> LatentFormat:
-        """Scale as the VAE's config has it, and no shift: the pipeline reads none."""
         cell = 2 ** (len(vae.get("block_out_channels") or [1] * 4) - 1)
         halvings = len(unet.get("block_out_channels") or [1] * 4) - 1
-        scale = float(vae.get("scaling_factor", 0.18215))
-        return LatentFormat(channels, cell, cell * 2**halvings, scale, colours=colours, bias=bias)
+        scale, shift = float(vae.get("scaling_factor", 0.18215)), float(vae.get("shift_factor") or 0.0)
+        return LatentFormat(channels, cell, cell * 2**halvings, scale, shift if shifted else 0.0, colours, bias)
 
     def facts(folder: Folder) -> Facts:
         return _facts(folder, latent(folder.config("unet"), folder.config("vae")))
