@@ -8,7 +8,7 @@ Each mutant (mutants.py) runs in a fresh process in a copy of the tree, against 
 function (reach.py), near and quick ones first, until one fails; one that hangs is noticed too. Results are kept as they
 come in out/mutation/, so a run that was stopped goes on. Mutants that are no change of behaviour stand in
 equivalents.toml with the reason; they do not count. Needs a system that forks. See
-docs/decisions/0014-a-mutation-tool-of-our-own.md.
+docs/decisions/0018-a-mutation-tool-of-our-own.md.
 """
 
 from __future__ import annotations

@@ -3,7 +3,7 @@
 An alias says what an array holds and, in jaxtyping's words, which axes it has: `n` is one length throughout a signature
 (or the fields of one dataclass), a number is that length, `_h` any length, `...` any axes. To a type checker an alias
 is the numpy array with its number type. Nothing is checked at run time but in tests, where an import hook wraps rooms
-of the core (`--jaxtyping-packages` in pyproject.toml): docs/decisions/0014-shapes-in-types.md.
+of the core (`--jaxtyping-packages` in pyproject.toml): docs/decisions/0017-shapes-in-types.md.
 
 Angles are radians, units unit vectors in R3, radii factors of the shell, pictures RGB.
 """
