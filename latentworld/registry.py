@@ -67,7 +67,7 @@ class Registry(Generic[PartType]):
     group: of the entry points; noun: what one part is called, in messages; built_in: `module:attribute` by name, in the
     order in which they are listed; check: turns what was imported, with its name, into a part, or raises TypeError or
     ValueError with the reason; entry_points: finds the entry points of a group (importlib.metadata's, unless a test
-    gives its own).
+    gives its own); reserved: further names that nobody may take.
     """
 
     def __init__(
@@ -77,9 +77,10 @@ class Registry(Generic[PartType]):
         built_in: Mapping[str, str],
         check: Callable[[str, object], PartType],
         entry_points: Callable[[str], Iterable[EntryPoint]] | None = None,
+        reserved: Iterable[str] = (),
     ) -> None:
         self.group, self.noun = group, noun
-        self._built_in, self._check = dict(built_in), check
+        self._built_in, self._check, self._reserved = dict(built_in), check, frozenset(reserved)
         self._entry_points = entry_points or _installed
         self._lock = RLock()  # an import may ask the registry again
         self._made: dict[str, PartType] = {}
@@ -134,7 +135,7 @@ class Registry(Generic[PartType]):
     def _discover(self) -> _Found:
         found = _Found()
         for entry in sorted(self._entry_points(self.group), key=lambda entry: (entry.name, _source(entry))):
-            taken = "latentworld" if entry.name in self._built_in else None
+            taken = "latentworld" if entry.name in self._built_in or entry.name in self._reserved else None
             if entry.name in found.entries:
                 taken = _source(found.entries[entry.name])
             if not NAME.fullmatch(entry.name):

@@ -31,11 +31,11 @@ def two(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_parts_are_named_before_any_is_imported(tmp_path: Path) -> None:
-    numbers = registry(tmp_path, others={"two": "antigravity:two", "four": "antigravity:four"})
+    numbers = registry(tmp_path, others={"two": "tabnanny:two", "four": "tabnanny:four"})
     assert numbers.names() == ("depth", "most", "four", "two")
     assert [(part.name, part.source) for part in numbers.added()] == [("four", "others 1.2"), ("two", "others 1.2")]
     assert numbers.get("most") == sys.maxsize
-    assert "antigravity" not in sys.modules
+    assert "tabnanny" not in sys.modules
 
 
 def test_a_part_of_another_package_is_used_by_name(tmp_path: Path, two: None) -> None:

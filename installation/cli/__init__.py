@@ -3,28 +3,33 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Callable
 
 import typer
 
 from installation.cli import atlas, doctor, film, osc, presets, show, still, worlds
+from installation.cli.added import WithAdded
 from latentworld import __version__
 from latentworld.errors import LatentWorldError
 
 app = typer.Typer(
     name="latentworld",
+    cls=WithAdded,
     help="Walk the latent plane of a diffusion model, feel where its meaning breaks, and film it.",
     no_args_is_help=True,
     add_completion=False,
     pretty_exceptions_enable=False,  # a fault of ours keeps its plain traceback
 )
-app.command("film")(film.film)
-app.command("still")(still.still)
-app.command("show")(show.show)
-app.command("doctor")(doctor.doctor)
-app.add_typer(atlas.app, name="atlas")
-app.add_typer(worlds.app, name="worlds")
-app.add_typer(presets.app, name="presets")
-app.add_typer(osc.app, name="osc")
+# every command there is, in the order of the help; those of other packages follow (added.py)
+COMMANDS: dict[str, Callable[..., None] | typer.Typer] = {
+    "film": film.film, "still": still.still, "show": show.show, "doctor": doctor.doctor,
+    "atlas": atlas.app, "worlds": worlds.app, "presets": presets.app, "osc": osc.app,
+}  # fmt: skip
+for _name, _command in COMMANDS.items():
+    if isinstance(_command, typer.Typer):
+        app.add_typer(_command, name=_name)
+    else:
+        app.command(_name)(_command)
 
 
 def _version(asked: bool) -> None:

@@ -9,12 +9,20 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
+from installation.cli.added import WithAdded
 
-def doctor(as_json: Annotated[bool, typer.Option("--json", help="For scripts.")] = False) -> None:
-    """Examine this machine: device, memory, encoder, display, versions and worlds."""
+
+def doctor(
+    context: typer.Context, as_json: Annotated[bool, typer.Option("--json", help="For scripts.")] = False
+) -> None:
+    """Examine this machine: device, memory, encoder, display, versions, worlds and what other packages add."""
+    from installation.cli.plugins import registries
+    from installation.cli.plugins import report as plugins
     from installation.doctor import examine
 
-    report = examine()
+    group = context.find_root().command
+    assert isinstance(group, WithAdded)
+    report = examine() | plugins(registries(group.added))
     if as_json:
         print(json.dumps(report, indent=2))
     else:
