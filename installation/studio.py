@@ -84,9 +84,12 @@ class Studio:
     def recorded(self, record: Mapping[str, Any]) -> DecoderSettings:
         """The settings that a record of a scene asks of this world; what it lacks is as here, or as this world has it
         for another kind. Raises PresetError."""
-        kind = record.get("kind")
-        own = next((own for name, own in self.own.items() if name == kind), self.settings)
-        return (self.settings if kind == self.settings.kind else own).recorded(record)
+        return self.default(record.get("kind")).recorded(record)
+
+    def default(self, kind: object) -> DecoderSettings:
+        """Where one begins to change settings: the present ones, or those that this world has for another kind."""
+        others = (own for name, own in self.own.items() if name == kind and name != self.settings.kind)
+        return next(others, self.settings)
 
     @property
     def observed(self) -> DecoderSettings:

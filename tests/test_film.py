@@ -119,7 +119,7 @@ def test_probes_of_the_pacing_become_frames(tmp_path: Path) -> None:
     steering = built.pilot(built.walk, None, make.Mailbox().latest(), 8)
     units, radii = built.walk.ahead(steering.strides)
     before = built.decoder.made
-    built.decoder(built.plane.latents(units, radii), built.prompt)
+    built.decoder(built.plane.latents(units, radii), built.studio.prompt)
     assert built.decoder.made == before
 
 

@@ -87,7 +87,7 @@ def test_a_scout_and_a_fade_are_the_same_to_the_last_bit(faded: tuple[takes.Take
     film, memory, check = filmed(take, tmp_path / "film", exact=True)
     np.testing.assert_array_equal(memory.pictures, heard.pictures)
     assert (check.same, check.other) == (14, 0)
-    assert "14 of 14 pictures are the same" in check.told(film.summary.profile)
+    assert "14 of 14 pictures are the same" in check.report(film.summary.profile)
     assert (film.summary.profile.kind, film.summary.profile.variant) == ("scout", "student/tiny")
 
 
@@ -98,10 +98,10 @@ def test_a_picture_that_differs_is_found(played: tuple[takes.Take, Heard], tmp_p
     film, _, check = filmed(other, tmp_path / "film", exact=True)
     assert (check.same, check.other, check.none) == (20, 1, 1)
     assert check.failed(film.summary.profile)
-    assert "20 of 21" in check.told(film.summary.profile)
+    assert "20 of 21" in check.report(film.summary.profile)
     slower = replace(film.summary.profile, threads=99)
     assert not check.failed(slower)
-    assert "threads" in check.told(slower)
+    assert "threads" in check.report(slower)
 
 
 def test_at_its_own_times_places_are_recorded_and_between_on_the_way(

@@ -104,7 +104,7 @@ def begin(
     """The store of a survey, begun or gone on with. Raises AtlasMismatch, AtlasBusy, AtlasDamaged."""
     decoder = rendering.chosen(studio, scout)
     here = studio.provenance(decoder).settings()
-    told = settings.settings_of(
+    begun = settings.settings_of(
         sampling,
         studio.plane,
         decoder.profile,
@@ -118,7 +118,7 @@ def begin(
     with writing(out.path):
         out.path.mkdir(parents=True, exist_ok=True)
     now = datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds")
-    opened = store.resume_or_create(out.store, told, studio.plane, settings.provenance(now))
+    opened = store.resume_or_create(out.store, begun, studio.plane, settings.provenance(now))
     try:
         write_text(out.preset, dump(studio.preset))
     except BaseException:
@@ -200,11 +200,11 @@ def draw(
     return [*files, out.page]
 
 
-def run(studio: Studio, out: Folder, kept: store.Store, thumb: int, scout: bool, told: survey.OnBlock) -> None:
+def run(studio: Studio, out: Folder, kept: store.Store, thumb: int, scout: bool, on_block: survey.OnBlock) -> None:
     """Survey in this process, with a preview on disk every few seconds."""
     preview = ProgressPicture(out.preview, time.monotonic)
     render = rendering.renderer(studio, rendering.chosen(studio, scout), thumb)
-    survey.run(kept, render, told, preview)
+    survey.run(kept, render, on_block, preview)
 
 
 def on_ray(
@@ -213,17 +213,17 @@ def on_ray(
     kept: store.Store,
     thumb: int,
     scout: bool,
-    told: survey.OnBlock,
+    on_block: survey.OnBlock,
     address: str,
     workers: int | None,
     say: Callable[[str], None],
 ) -> None:
-    """The same on Ray workers, each with a decoder of its own; `say` is told which cluster it is."""
+    """The same on Ray workers, each with a decoder of its own; `say` is called with which cluster it is."""
     from latentworld.atlas import cluster
 
     factory = functools.partial(rendering.remote_renderer, dump(studio.preset), thumb, scout)
     preview = ProgressPicture(out.preview, time.monotonic)
-    cluster.survey(kept, factory, address, workers, on_block=told, preview=preview, say=say)
+    cluster.survey(kept, factory, address, workers, on_block=on_block, preview=preview, say=say)
 
 
 def relabelled(out: Folder, found: Findings, words: Sequence[str] | None, count: int | None) -> Findings:
@@ -338,9 +338,9 @@ def title_of(out: Folder) -> str:
 
 def same_plane(where: Folder, plane: Plane) -> None:
     """Raises AtlasMismatch where an atlas is of another plane, so that its places lie elsewhere."""
-    told = store.Store(where.store).settings
-    here = settings.told(plane)
-    if told.get("latent_distances", "measured") == "measured" and told["plane"] != here:
+    begun = store.Store(where.store).settings
+    here = settings.plane_settings(plane)
+    if begun.get("latent_distances", "measured") == "measured" and begun["plane"] != here:
         raise AtlasMismatch(f"{where.path} is of another plane than the preset's: zoom with its own, {where.preset}")
 
 
@@ -371,7 +371,7 @@ def still_options(site: Site, radius: float) -> str:
 
 
 def summary(found: Findings) -> dict[str, float]:
-    """The figures that a survey is told by."""
+    """The figures that sum a survey up."""
     rates = found.rates[np.isfinite(found.rates)]
     median = float(np.median(rates))
     return {

@@ -63,7 +63,7 @@ def film(
         highlight=False,
     )
     if check:
-        console.print(check.told(seen.profile), highlight=False, soft_wrap=True)
+        console.print(check.report(seen.profile), highlight=False, soft_wrap=True)
     if seen.frames:
         print(made.video)
     if not made.complete:

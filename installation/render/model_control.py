@@ -122,18 +122,16 @@ class ModelControl:
     def _wanted(self, controls: Controls) -> Order:
         """World and settings that controls want; what they leave open is the world's and the preset's."""
         values: Mapping[str, Value] = controls.values
-        base = self._base.settings
-        asked = values.get("model.decoder", base.kind)
-        own = base if asked == base.kind else self._base.own.get(asked, base)  # type: ignore[call-overload]
+        own = self._base.default(values.get("model.decoder"))
         steps = values.get("model.steps", own.steps)
         steps = own.steps if not isinstance(steps, int) or (own.kind == "scout" and steps > SCOUTING) else steps
-        told = values.get("model.guidance")
-        guidance = float(told) if own.kind == "faithful" and isinstance(told, (int, float)) else own.guidance
+        asked = values.get("model.guidance")
+        guidance = float(asked) if own.kind == "faithful" and isinstance(asked, (int, float)) else own.guidance
         batch = values.get("model.batch")
         batch = batch if isinstance(batch, int) and not isinstance(batch, bool) else self._batch
         batch = min(batch, self._most)
         world = values.get("model.world", self._preset.world.name)
-        world = self.studio.preset.world.name if base.kind == "analytic" else str(world)
+        world = self.studio.preset.world.name if own.kind == "analytic" else str(world)
         return Order(world, replace(own, steps=steps, guidance=guidance, batch=batch))
 
     def _obtain(self, wanted: Order, prompt: Prompt) -> None:

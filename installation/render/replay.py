@@ -64,9 +64,9 @@ class Replay:
         return Tick(self._follow.take.shots.index[due], tick.time)
 
 
-def seeds_told(told: SceneDescription) -> dict[str, Value]:
+def seeds_of(scene: SceneDescription) -> dict[str, Value]:
     """Seeds and norm of a scene as controls have them."""
     values: dict[str, Value] = {
-        f"seed.vertex.{i}": seed for i, seed in enumerate(told.plane.seeds or ()) if seed is not None
+        f"seed.vertex.{i}": seed for i, seed in enumerate(scene.plane.seeds or ()) if seed is not None
     }
-    return values | ({} if told.plane.norm is None else {"walk.norm": told.plane.norm})
+    return values | ({} if scene.plane.norm is None else {"walk.norm": scene.plane.norm})

@@ -12,7 +12,7 @@ from installation.loop import Scene
 from installation.render.model_control import ModelControl
 from installation.render.plane_control import PlaneControl
 from installation.render.prompt_control import PromptControl
-from installation.render.replay import Replay, seeds_told
+from installation.render.replay import Replay, seeds_of
 from installation.takes import Take
 from latentworld import walks
 from latentworld.errors import GeometryError
@@ -61,7 +61,7 @@ class ReplayControl:
 
     def _staged(self, scene: SceneDescription) -> Scene:
         """The take's scene, as far as it is ready: what must be built or encoded comes when it is."""
-        self._planes.use(seeds_told(scene))
+        self._planes.use(seeds_of(scene))
         self._model.deliver()
         self._model.demand(self._model.studio.recorded(table(scene.decoder)), self._prompt.prompt)
         self._prompt.cut(scene.prompt.toward, scene.prompt.away, self._model.studio)

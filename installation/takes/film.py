@@ -102,7 +102,7 @@ class Check:
             else:
                 self.other += 1
 
-    def told(self, profile: Profile) -> str:
+    def report(self, profile: Profile) -> str:
         """How many pictures are the same, and where there are others, what of the render profile differs."""
         words = f"as recorded: {self.same} of {self.same + self.other} pictures are the same to the last bit"
         words += f" ({self.none} without a digest)" if self.none else ""

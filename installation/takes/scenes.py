@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import Any
 
 import numpy as np
 
@@ -16,7 +15,7 @@ from latentworld import vertices
 from latentworld.decoding import Decoder, DecoderSettings
 from latentworld.errors import TakeError
 from latentworld.plane import Plane
-from latentworld.preset import PlaneSpec, Preset, parse
+from latentworld.preset import AnalyticSpec, PlaneSpec, Preset, WorldSpec, parse
 
 OPEN = frozenset({"world", "plane", "prompt", "decoder"})  # sections of a preset that scenes decide
 Seeds = tuple[int | None, ...]
@@ -37,34 +36,34 @@ class TakeScenes:
     ) -> None:
         self.held, self.exact = held, exact
         self._own, self._open_studio = rig.studio, open_studio
-        self._opened: tuple[Any, Studio] = (_world(rig.preset), rig.studio)
-        self._plane: tuple[Any, Plane] = ((*self._wish(rig.preset, None), rig.decoder.shape), rig.plane)
+        self._opened = (_world(rig.preset), rig.studio)
+        self._plane = ((*self._wish(rig.preset, None), rig.decoder.shape), rig.plane)
         self._decoder = rig.decoder
 
-    def __call__(self, told: SceneDescription) -> Scene:
-        """The scene."""
-        preset = preset_of(told, self._own.preset, self.held, self.exact)
+    def __call__(self, scene: SceneDescription) -> Scene:
+        """What the loop decodes a scene with."""
+        preset = preset_of(scene, self._own.preset, self.held, self.exact)
         world = _world(preset)
         if world != self._opened[0]:
             self._opened = (world, self._open_studio(preset))
             self._decoder = self._opened[1].decoder
         studio = self._opened[1]
-        plane = self._placed(preset, told, studio)
-        prompt = self._own.prompt if "prompt" in self.held else told.prompt
-        return Scene(plane, self._made(told, studio, plane), studio.eye, prompt)
+        plane = self._placed(preset, scene, studio)
+        prompt = self._own.prompt if "prompt" in self.held else scene.prompt
+        return Scene(plane, self._made(scene, studio, plane), studio.eye, prompt)
 
-    def _wish(self, preset: Preset, told: SceneDescription | None) -> tuple[PlaneSpec, Seeds]:
+    def _wish(self, preset: Preset, scene: SceneDescription | None) -> tuple[PlaneSpec, Seeds]:
         """A plane's spec, and its seeds, None where the spec's file has the vertex."""
         spec = preset.plane
-        if told is not None and "plane" not in self.held and told.plane.seeds is not None:
-            return spec, told.plane.seeds
+        if scene is not None and "plane" not in self.held and scene.plane.seeds is not None:
+            return spec, scene.plane.seeds
         return spec, spec.seeds if spec.vertices is None else (None, None, None)
 
-    def _placed(self, preset: Preset, told: SceneDescription, studio: Studio) -> Plane:
-        wish = (*self._wish(preset, told), studio.decoder.shape)
+    def _placed(self, preset: Preset, scene: SceneDescription, studio: Studio) -> Plane:
+        wish = (*self._wish(preset, scene), studio.decoder.shape)
         if wish != self._plane[0]:
             self._plane = (wish, drawn(*wish))
-        plane, digest = self._plane[1], told.plane.digest
+        plane, digest = self._plane[1], scene.plane.digest
         if digest and "plane" not in self.held and self.exact and digest != vertices.digest(plane.vertices):
             source = preset.plane.vertices or preset.plane.device
             raise TakeError(
@@ -73,56 +72,57 @@ class TakeScenes:
             )
         return plane
 
-    def _made(self, told: SceneDescription, studio: Studio, plane: Plane) -> Decoder:
+    def _made(self, scene: SceneDescription, studio: Studio, plane: Plane) -> Decoder:
         """The studio's decoder under the take's settings, where the film follows them."""
-        wanted = self._settings(told, studio)
+        wanted = self._settings(scene, studio)
         if self._decoder.settings != wanted:
             self._decoder = studio.decoder if studio.settings == wanted else studio.decoder.variant(wanted)
         self._decoder = self._decoder.on(plane)
         return self._decoder
 
-    def _settings(self, told: SceneDescription, studio: Studio) -> DecoderSettings:
+    def _settings(self, scene: SceneDescription, studio: Studio) -> DecoderSettings:
         """All that the take says of a decoder for the very frames; else how much the prompt is insisted on."""
         if "decoder" in self.held:
             return studio.settings
         if self.exact:
-            return studio.recorded(table(told.decoder))
-        guided = studio.settings.kind == told.decoder.kind == "faithful"
-        return studio.settings.recorded({"guidance": told.decoder.guidance}) if guided else studio.settings
+            return studio.recorded(table(scene.decoder))
+        guided = studio.settings.kind == scene.decoder.kind == "faithful"
+        return studio.settings.recorded({"guidance": scene.decoder.guidance}) if guided else studio.settings
 
 
-def _world(preset: Preset) -> Any:
+def _world(preset: Preset) -> tuple[WorldSpec, AnalyticSpec | None]:
     """What a studio is opened for."""
     is_analytic = preset.decoder.kind == "analytic"
     return preset.world, preset.analytic if is_analytic else None
 
 
-def preset_of(told: SceneDescription, preset: Preset, held: frozenset[str] = frozenset(), exact: bool = True) -> Preset:
+def preset_of(
+    scene: SceneDescription, preset: Preset, held: frozenset[str] = frozenset(), exact: bool = True
+) -> Preset:
     """The preset with a scene's world, plane and, where it is `exact`, decoder; sections in `held` stay."""
     table = preset.model_dump(mode="json", exclude_none=True)
-    if "world" not in held and told.world.name not in (None, preset.world.name):
+    if "world" not in held and scene.world.name not in (None, preset.world.name):
         # another world: its card decides what the first one's did, except how large pictures are
         table["decoder"] = {key: value for key, value in table["decoder"].items() if key in _OF_ANY_WORLD}
         table["plane"].pop("vertices", None)
         table |= {"eye": {}, "world": {}}
-    for section, said in (("world", told.world), ("plane", told.plane)):
+    for section, model, said in (("world", WorldSpec, scene.world), ("plane", PlaneSpec, scene.plane)):
         if section not in held:
-            fields = type(getattr(preset, section)).model_fields
-            table[section] |= {key: value for key, value in _written(said).items() if key in fields}
-    if "plane" not in held and told.plane.seeds is not None:
-        if None in table["plane"]["seeds"]:  # some vertices are a file's: `drawn` is told which
+            table[section] |= {key: value for key, value in _written(said).items() if key in model.model_fields}
+    if "plane" not in held and scene.plane.seeds is not None:
+        if None in table["plane"]["seeds"]:  # some vertices are a file's: `drawn` is given which
             table["plane"]["seeds"] = preset.plane.seeds
-        if not told.plane.vertices:
+        if not scene.plane.vertices:
             table["plane"].pop("vertices", None)
-    if exact and "decoder" not in held and told.decoder.kind:
-        followed = ("kind", *_DECODER) if told.decoder.kind == "analytic" else ("kind",)
-        table["decoder"] |= _settings(told, followed)
+    if exact and "decoder" not in held and scene.decoder.kind:
+        followed = ("kind", *_DECODER) if scene.decoder.kind == "analytic" else ("kind",)
+        table["decoder"] |= _settings(scene, followed)
     return parse(table)
 
 
-def _settings(told: SceneDescription, names: Sequence[str]) -> dict[str, Json]:
+def _settings(scene: SceneDescription, names: Sequence[str]) -> dict[str, Json]:
     """Those of the decoder's settings that the scene says."""
-    return {name: value for name, value in _written(told.decoder).items() if name in names}
+    return {name: value for name, value in _written(scene.decoder).items() if name in names}
 
 
 def _written(part: PlaneScene | DecoderScene | WorldScene) -> dict[str, Json]:

@@ -72,8 +72,8 @@ class Worker:
 
             torch.set_num_threads(threads)
         self._render = factory()
-        told = self._render.settings if isinstance(self._render, Vouched) else {}
-        return platform.node(), dict(told)
+        settings = self._render.settings if isinstance(self._render, Vouched) else {}
+        return platform.node(), dict(settings)
 
     def render(self, units: Array, radii: Array) -> Rendered:
         """A block."""
@@ -96,8 +96,8 @@ def survey(
 
     address: "auto" (a cluster that runs here or at $RAY_ADDRESS, else one is started on this machine), "local" (start
     one), "host:port" or "ray://host:port". workers: as many as the cluster has room for, unless given. gpus, cpus: of
-    one worker; without them 1 GPU where the store's profile names CUDA, and as many CPUs as it names threads. say: told
-    in one line what was started. patience: seconds until the first worker must have begun. A Ray that the caller
+    one worker; without them 1 GPU where the store's profile names CUDA, and as many CPUs as it names threads. say: for
+    one line that says what was started. patience: seconds until the first worker must have begun. A Ray that the caller
     connected already is used and left running.
 
     Raises ClusterError when the cluster is out of reach, a worker cannot start or a block fails three times;
@@ -224,9 +224,9 @@ class _Crew:
         done, _ = self._ray.wait(list(self._flying), num_returns=1, timeout=None if begun else self._patience)
         if not done:
             free = {name: have for name, have in self._ray.available_resources().items() if name in ("CPU", "GPU")}
-            told = ", ".join(f"{have:g} {name}" for name, have in free.items()) or "nothing"
+            left = ", ".join(f"{have:g} {name}" for name, have in free.items()) or "nothing"
             raise ClusterError(
-                f"no worker began within {self._patience:g} s, {told} is free: wait for room, or add some"
+                f"no worker began within {self._patience:g} s, {left} is free: wait for room, or add some"
             )
         return list(done)
 
@@ -253,10 +253,10 @@ class _Crew:
 
     def _welcome(self, seat: _Seat, machine: str, settings: Mapping[str, Any]) -> None:
         known = {name: self._store.settings[name] for name in settings if name in self._store.settings}
-        told = differences(known, {name: settings[name] for name in known})
-        if told:
+        apart = differences(known, {name: settings[name] for name in known})
+        if apart:
             raise AtlasMismatch(
-                f"the worker on {machine} would make other pictures: {'; '.join(told)}; set it up alike"
+                f"the worker on {machine} would make other pictures: {'; '.join(apart)}; set it up alike"
             )
         seat.ready, seat.failed = True, 0
 
@@ -295,11 +295,11 @@ def _seats(ray: Any, workers: int | None, wants: Mapping[str, float], say: Calla
     """How many workers to start: those asked for, or as many as there is room for, machine by machine."""
     machines = [node["Resources"] for node in ray.nodes() if node["Alive"]]
     room = sum(min(int(have.get(name, 0) / want) for name, want in wants.items() if want) for have in machines)
-    told = f"{wants['CPU']:g} CPUs and {wants['GPU']:g} GPUs"
+    each = f"{wants['CPU']:g} CPUs and {wants['GPU']:g} GPUs"
     if room < 1:
-        raise ClusterError(f"no machine of the cluster has {told} for a worker: ask for less, or add a machine")
+        raise ClusterError(f"no machine of the cluster has {each} for a worker: ask for less, or add a machine")
     if workers is not None and workers > room:
-        say(f"{workers} workers were asked for, there is room for {room} with {told} each: the others wait")
+        say(f"{workers} workers were asked for, there is room for {room} with {each}: the others wait")
     return workers or room
 
 

@@ -73,8 +73,8 @@ class Provenance:
 
     def settings(self) -> dict[str, Any]:
         """As a store's settings hold it: plain values, the keys that are not known left out."""
-        told = asdict(self) | {"profile": None if self.profile is None else self.profile.record()}
-        return {key: value for key, value in told.items() if value is not None}
+        known = asdict(self) | {"profile": None if self.profile is None else self.profile.record()}
+        return {key: value for key, value in known.items() if value is not None}
 
     def differences(self, other: Provenance, *parts: str) -> list[str]:
         """What differs in `other`, as `profile.batch was 16, now 8`; `parts` names fields, all of them where none is

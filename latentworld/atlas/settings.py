@@ -29,7 +29,7 @@ def settings_of(
     """
     all_of_it = {
         "sampling": sampling.model_dump(mode="json"),
-        "plane": told(plane),
+        "plane": plane_settings(plane),
         "profile": None if profile is None else profile.record(),
         "block": block,
         "radius": radius,
@@ -46,7 +46,7 @@ def settings_of(
     return plain
 
 
-def told(plane: Plane) -> dict[str, str]:
+def plane_settings(plane: Plane) -> dict[str, str]:
     """What settings say of a plane: its norm, and the digest of its vertices."""
     return {"norm": plane.norm, "vertices": digest(plane.vertices)}
 
@@ -76,18 +76,18 @@ def differences(old: Mapping[str, Any], new: Mapping[str, Any], above: str = "")
 
     Profiles differ in what both of them say, so that an atlas begun by an earlier version goes on.
     """
-    told = []
+    found = []
     profiles = profile_of(old), profile_of(new)
     for key in sorted({*old, *new}):
         before, after = old.get(key), new.get(key)
         if key == "profile" and profiles[0] and profiles[1]:
-            told += [f"profile.{difference}" for difference in profiles[0].differences(profiles[1])]
+            found += [f"profile.{difference}" for difference in profiles[0].differences(profiles[1])]
             continue
         if isinstance(before, Mapping) and isinstance(after, Mapping):
-            told += differences(before, after, f"{above}{key}.")
+            found += differences(before, after, f"{above}{key}.")
         elif before != after:
-            told.append(f"{above}{key} was {_short(before)}, now {_short(after)}")
-    return told
+            found.append(f"{above}{key} was {_short(before)}, now {_short(after)}")
+    return found
 
 
 def _short(value: Any, most: int = 80) -> str:

@@ -91,10 +91,10 @@ def resume_or_create(
     if not path.exists() or (path.is_dir() and not any(path.iterdir())):
         return create(path, settings, plane, provenance)
     store = open_for_writing(path)
-    told = differences(store.settings, settings)
-    if told:
+    apart = differences(store.settings, settings)
+    if apart:
         store.close()
-        raise AtlasMismatch(f"{path} was begun otherwise: {'; '.join(told)}; resume with its settings, or begin anew")
+        raise AtlasMismatch(f"{path} was begun otherwise: {'; '.join(apart)}; resume with its settings, or begin anew")
     return store
 
 
@@ -238,8 +238,8 @@ class Store:
             for name, values in found.items():
                 array = self._array(name, values)
                 if array.shape[1:] != values.shape[1:]:
-                    told = f"{name} of this atlas are {list(array.shape[1:])}, not {list(values.shape[1:])}"
-                    raise AtlasError(f"{told}: render with its own settings")
+                    misfit = f"{name} of this atlas are {list(array.shape[1:])}, not {list(values.shape[1:])}"
+                    raise AtlasError(f"{misfit}: render with its own settings")
                 array[start:stop] = values
         self._marks[start:stop] = True
 
@@ -296,7 +296,7 @@ class Store:
         label, sure = (self._whole(name)[self._marks] for name in ("label", "confidence"))
         return Phases(self.attributes["names"], label.astype(np.int64), sure.astype(np.float64))
 
-    def _derive(self, found: dict[str, NDArray[Any]], mark: str, **told: Any) -> None:
+    def _derive(self, found: dict[str, NDArray[Any]], mark: str, **attributes: Any) -> None:
         """Rewrite derived arrays whole; the attribute `mark` says of how many places they are, 0 meanwhile."""
         for name, values in found.items():
             if values.shape != (self.done,):
@@ -309,11 +309,11 @@ class Store:
                 filled[self._marks] = values
                 array = begun(self._group, name, filled.shape, filled.dtype, len(filled), absent, overwrite=True)
                 array[:] = filled
-            self._note(**{mark: self.done}, **told)
+            self._note(**{mark: self.done}, **attributes)
 
-    def _note(self, **told: Any) -> None:
-        self._group.update_attributes({**self.attributes, **told})
-        self.attributes |= told
+    def _note(self, **attributes: Any) -> None:
+        self._group.update_attributes({**self.attributes, **attributes})
+        self.attributes |= attributes
 
     # Reading, with the file named that fails
 
@@ -379,10 +379,10 @@ def _begin(path: Path, settings: dict[str, Any], plane: Plane, provenance: dict[
     """Lay down a whole atlas with nothing done."""
     sampling, block = sampling_from(settings["sampling"]), int(settings["block"])
     total = count(sampling)
-    told = {"format": FORMAT, "version": VERSION, "settings": settings, "provenance": provenance}
-    told |= {"generations": [total], "complete": False, "floor": None}
+    attributes = {"format": FORMAT, "version": VERSION, "settings": settings, "provenance": provenance}
+    attributes |= {"generations": [total], "complete": False, "floor": None}
     durable, zarr = need("latentworld.atlas.durable"), need("zarr")
-    group = zarr.create_group(durable.Durable(path), attributes=told, zarr_format=3)
+    group = zarr.create_group(durable.Durable(path), attributes=attributes, zarr_format=3)
     begun(group, "vertices", plane.vertices.shape, np.float64, 3, 0.0)[:] = plane.vertices
     begun(group, "unit", (total, 3), np.float64, SLAB, np.nan)
     begun(group, "lattice", (total, 2), np.int64, SLAB, -1)

@@ -52,8 +52,7 @@ class Diffusion:
         name = settings.sampler or self.recipe.sampler
         self._sampler = SAMPLERS[name]
         self._family = world.family
-        # of its own: schedulers keep state
-        self.scheduler = world.family.scheduler(self.recipe.schedule, name)
+        self.scheduler = self._sampler.scheduler(self.recipe.schedule)
         self.profile: Profile = of_torch(
             settings,
             world.device,
@@ -119,7 +118,7 @@ class Diffusion:
 
     def moments(self, latents: Tensor, prompt: Prompt) -> Iterator[Moment]:
         """The denoising of `[b, C, H, W]` latents, b the settings' batch, one step at a time; for showing, so that what
-        is predicted at each step is told too. Raises DecodeError for a sampler that does not say it."""
+        is predicted at each step is known too. Raises DecodeError for a sampler that does not say it."""
         if not self._sampler.moments:
             raise DecodeError(f"the sampler {self.profile.sampler!r} does not say what it predicts: watch 'ddim'")
         scheduler = self.scheduler
@@ -140,7 +139,7 @@ class Diffusion:
         return self._paint(sample).float().cpu().contiguous()
 
     def _conditioning(self, prompt: Prompt) -> Conditioning:
-        """What the denoiser is given of a prompt, and of the guidance weight where its family is told it."""
+        """What the denoiser is given of a prompt, and of the guidance weight where its family takes it."""
         read = self.texts(prompt, guided=self._is_guided)
         if self._family.guidance == "classifier-free":
             return read

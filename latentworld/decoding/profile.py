@@ -71,9 +71,9 @@ class Profile:
 
     def record(self) -> dict[str, Any]:
         """As JSON takes it: one table, `versions` among the rest; what is "" is left out."""
-        told = asdict(self)
-        told |= {"size": list(self.size)} | told.pop("versions")
-        return {key: value for key, value in told.items() if value != ""}
+        table = asdict(self)
+        table |= {"size": list(self.size)} | table.pop("versions")
+        return {key: value for key, value in table.items() if value != ""}
 
     @classmethod
     def read(cls, record: Mapping[str, Any]) -> Profile:
@@ -84,27 +84,27 @@ class Profile:
         """
         if not isinstance(record, Mapping):
             raise DecodeError(f"a render profile is a table, not {record!r:.40}: take it from a copy")
-        told = _modern(record) if "decoder" in record else record
+        modern = _modern(record) if "decoder" in record else record
 
         def text(key: str) -> str:
-            return str(told.get(key, ""))
+            return str(modern.get(key, ""))
 
         try:
-            height, width = told.get("size") or (0, 0)
+            height, width = modern.get("size") or (0, 0)
             return cls(
-                kind=str(told["kind"]),
-                world=str(told["world"]),
-                device=str(told["device"]),
-                dtype=str(told["dtype"]),
-                batch=int(told["batch"]),
-                steps=int(told["steps"]),
-                guidance=float(told["guidance"]),
-                engine=str(told["engine"]),
+                kind=str(modern["kind"]),
+                world=str(modern["world"]),
+                device=str(modern["device"]),
+                dtype=str(modern["dtype"]),
+                batch=int(modern["batch"]),
+                steps=int(modern["steps"]),
+                guidance=float(modern["guidance"]),
+                engine=str(modern["engine"]),
                 sampler=text("sampler"),
                 variant=text("variant"),
                 family=text("family"),
                 card=text("card"),
-                threads=int(told.get("threads", 0)),
+                threads=int(modern.get("threads", 0)),
                 size=(int(height), int(width)),
                 versions=Versions(**{part.name: text(part.name) for part in fields(Versions)}),
             )
@@ -141,11 +141,11 @@ def _modern(record: Mapping[str, Any]) -> dict[str, Any]:
     kind, _, variant = str(record["decoder"]).partition("/")
     device = str(record.get("device", ""))
     is_card = device not in ("", "cpu", "mps") and not device.startswith("cuda")
-    told = {key: value for key, value in record.items() if key not in ("decoder", "device")}
-    told |= {"device": "cuda" if is_card else device.partition(":")[0], "card": device if is_card else ""}
+    modern = {key: value for key, value in record.items() if key not in ("decoder", "device")}
+    modern |= {"device": "cuda" if is_card else device.partition(":")[0], "card": device if is_card else ""}
     # each kind had one sampler, but for a student, which brings its own schedule
     sampler = "ddim" if kind == "faithful" else "lcm" if variant.startswith(("lcm", "lora")) else ""
-    return told | {"kind": kind, "variant": variant, "sampler": sampler}
+    return modern | {"kind": kind, "variant": variant, "sampler": sampler}
 
 
 def of_torch(

@@ -1,4 +1,4 @@
-"""Samplers by name: how one denoising step is taken along a schedule that the world's family made.
+"""Samplers by name: which scheduler of diffusers goes along a world's schedule, and how one denoising step is taken.
 
 A sampler is one entry of `SAMPLERS`. Nothing else in the house knows their names: settings and presets are checked
 against this table, decoders look their step up in it, and a profile says which one made a picture.
@@ -11,9 +11,12 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from importlib import import_module
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
+
+from latentworld.worlds.parts import quiet
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -24,11 +27,25 @@ Step = Callable[[Any, "Tensor", "Tensor", "Tensor", "Tensor"], "Tensor"]
 
 @dataclass(frozen=True)
 class Sampler:
-    """step: from one sample to the next; moments: whether the scheduler's step also says which clean latent it
-    predicts, so that a denoising can be shown step by step. Its scheduler is made by the world's family."""
+    """How noise is taken out.
 
+    module, name: the scheduler's class, in diffusers.schedulers; step: from one sample to the next; options: entries of
+    its config that go before the world's; moments: whether its step also says which clean latent it predicts, so that a
+    denoising can be shown step by step.
+    """
+
+    module: str
+    name: str
     step: Step
+    options: Mapping[str, Any] = field(default_factory=dict)
     moments: bool = False
+
+    def scheduler(self, schedule: Mapping[str, Any]) -> Any:
+        """A new scheduler (they keep state: one a decoder), from the config of the one that a world was made for, with
+        the repairs that its family makes."""
+        kind = getattr(import_module(f"diffusers.schedulers.{self.module}"), self.name)
+        with quiet():  # else it names every entry of another scheduler's config that this one leaves alone
+            return kind.from_config({**schedule, **self.options})
 
 
 def ddim(scheduler: Any, prediction: Tensor, time: Tensor, sample: Tensor, start: Tensor) -> Tensor:
@@ -74,7 +91,7 @@ def noise_of(start: Tensor, index: int) -> Tensor:
 
 SAMPLERS: Mapping[str, Sampler] = MappingProxyType(
     {
-        "ddim": Sampler(ddim, moments=True),
-        "lcm": Sampler(lcm),
+        "ddim": Sampler("scheduling_ddim", "DDIMScheduler", ddim, moments=True),
+        "lcm": Sampler("scheduling_lcm", "LCMScheduler", lcm),
     }
 )
