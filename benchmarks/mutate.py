@@ -50,14 +50,16 @@ PRELOADED = (  # what tests import that is not ours: loaded once, before every f
 )  # fmt: skip
 MODULES = (
     "latentworld/pilot.py", "latentworld/pacing.py", "latentworld/lipschitz.py", "latentworld/plane.py",
-    "latentworld/vertices.py", "latentworld/disk.py", "latentworld/walks", "latentworld/walks/arclength.py",
+    "latentworld/vertices.py", "latentworld/disk.py", "latentworld/walks/arclength.py", "latentworld/walks/curves.py",
+    "latentworld/walks/orbit.py", "latentworld/walks/lissajous.py", "latentworld/walks/spiral.py",
+    "latentworld/walks/waypoints.py", "latentworld/walks/free.py", "latentworld/walks/wander.py",
     "latentworld/atlas/places.py", "latentworld/atlas/chunks.py", "latentworld/atlas/tour.py",
-    "latentworld/atlas/field.py", "latentworld/atlas/survey.py", "latentworld/decoding/lora.py",
-    "latentworld/decoding/scout.py", "latentworld/decoding/diffusion.py", "latentworld/decoding/cache.py",
-    "installation/ipc/ring.py", "installation/stage/playout.py", "installation/ports/deck/auth.py",
-    "installation/ports/osc/match.py", "installation/control/desk/desk.py", "installation/control/desk/motion.py",
-    "installation/film/encoder.py", "installation/takes/track.py", "installation/show/state.py",
-    "installation/render/walk_control.py", "installation/health/watchdog.py", "installation/ipc/wire.py",
+    "latentworld/atlas/tour_stops.py", "latentworld/atlas/field.py", "latentworld/atlas/survey.py",
+    "latentworld/decoding/lora.py", "latentworld/decoding/scout.py", "latentworld/decoding/samplers.py",
+    "latentworld/decoding/diffusion.py", "latentworld/decoding/cache.py", "installation/ipc/ring.py",
+    "installation/stage/playout.py", "installation/ports/deck/auth.py", "installation/ports/osc/match.py",
+    "installation/control/desk/desk.py", "installation/control/desk/motion.py", "installation/film/encoder.py",
+    "installation/takes/track.py", "installation/show/state.py", "installation/render/walk_control.py",
 )  # fmt: skip
 
 

@@ -13,7 +13,7 @@ import pytest
 import surveys
 
 from latentworld import globe, walks
-from latentworld.atlas import field, mesh, smooth
+from latentworld.atlas import field, mesh, smooth, tour_stops
 from latentworld.atlas.graph import TourGraph
 from latentworld.atlas.sampling import Adaptive, Globe, Window
 from latentworld.atlas.tour import Tour, plan
@@ -174,6 +174,69 @@ def test_a_calm_way_is_no_staircase() -> None:
     assert tour.length <= 1.2 * PLANE.target * globe.angle(*points)
 
 
+def between(units: np.ndarray) -> np.ndarray:
+    """Angles between all pairs of units [n, n]."""
+    return np.asarray(globe.angle(units[:, None], units[None]))
+
+
+@pytest.mark.parametrize("count", [2, 5, 9])
+def test_the_strongest_stops_are_ridges_and_keep_their_distance(count: int) -> None:
+    """The upper tenth of the area by rate, the very highest first, each as far from the others as a fair share of the
+    area is wide, or two thirds of that as often as it must be."""
+    atlas, net, rate = country("globe")
+    graph = TourGraph(atlas, net, rate, -8.0)
+    stops = tour_stops.strongest(graph, count)
+    assert len(stops) == count
+    assert stops[0] == rate.argmax()
+    assert (np.diff(rate[stops]) <= 0).all()
+    assert (rate[stops] >= np.quantile(rate, 0.9) * 0.99).all()  # the globe's places have equal areas
+    fair = np.sqrt(4 * np.pi) / np.sqrt(count)
+    nearest = (between(atlas.unit[stops]) + 9 * np.eye(count)).min()
+    shares = fair / 1.5 ** np.arange(8)
+    kept = shares[shares <= nearest * 1.02][0]
+    ridge = np.flatnonzero(graph.rank >= 0.9)
+    wider = shares[np.flatnonzero(shares == kept)[0] - 1] if kept < fair else None
+    if wider is not None:  # at the distance tried before there were too few
+        chosen = list(ridge[np.argsort(-rate[ridge], kind="stable")][:1])
+        for place in ridge[np.argsort(-rate[ridge], kind="stable")][1:]:
+            if globe.angle(atlas.unit[chosen], atlas.unit[place]).min() >= wider * 1.02:
+                chosen.append(place)
+        assert len(chosen) < count
+
+
+def test_the_calmest_stops_are_the_corners_of_one_calm_region() -> None:
+    """Places of the lower six tenths that hang together; the calmest, then always the one farthest from all before."""
+    atlas, net, rate = country("window")
+    graph = TourGraph(atlas, net, rate, 8.0)
+    stops = tour_stops.calmest(graph, 5)
+    calm = graph.rank < 0.6
+    beside: dict[int, set[int]] = {int(place): set() for place in np.flatnonzero(calm)}
+    for one, other in net.edges[calm[net.edges].all(axis=1)].tolist():
+        beside[one].add(other)
+        beside[other].add(one)
+
+    def region(place: int) -> frozenset[int]:
+        seen, front = {place}, [place]
+        while front:
+            new = beside[front.pop()] - seen
+            seen |= new
+            front += new
+        return frozenset(seen)
+
+    here = np.array(sorted(region(int(stops[0]))))
+    assert len(here) == max(map(len, {region(place) for place in beside}))
+    assert stops[0] == here[rate[here].argmin()]
+    for k in range(1, 5):
+        apart = globe.angle(atlas.unit[here][:, None], atlas.unit[stops[:k]][None]).min(axis=1)
+        assert globe.angle(atlas.unit[stops[:k]], atlas.unit[stops[k]]).min() == pytest.approx(apart.max())
+
+
+def test_without_calm_there_is_no_tour_around_it() -> None:
+    pair = surveys.part(country("window")[0], np.arange(2))
+    with pytest.raises(AtlasError, match="no calm region"):
+        tour_stops.calmest(TourGraph(pair, mesh.mesh(pair), np.array([1.0, 2.0]), 8.0), 3)
+
+
 @pytest.mark.parametrize("closed", [True, False])
 def test_points_are_visited_in_a_good_order(closed: bool) -> None:
     random = np.random.default_rng(2)
@@ -185,14 +248,14 @@ def test_points_are_visited_in_a_good_order(closed: bool) -> None:
     atlas, net, rate = country("window")
     graph = TourGraph(atlas, net, rate, 0.0, by_meaning=True)
     places, _ = graph.nearest(points)
-    cost = np.stack([graph._from(int(place), graph.cost)[0][places] for place in places])
+    cost = np.stack([graph.reached(int(place), graph.cost)[0][places] for place in places])
 
     def total(order: Any) -> float:
         pairs = zip(order, [*order[1:], *order[: int(closed)]])
         return float(sum(cost[a, b] for a, b in pairs))
 
     best = min(total(order) for order in permutations(range(6)))
-    assert total(list(graph.order(places, closed))) <= 1.02 * best
+    assert total(list(tour_stops.order(graph, places, closed))) <= 1.02 * best
 
 
 def test_points_keep_their_order_when_told() -> None:
