@@ -25,8 +25,8 @@ from foundry import (
     ranks,
 )
 from foundry.errors import FoundryError
-from foundry.machine import Machine
-from foundry.presets import STAGES, Preset
+from foundry.machine import Machine, say
+from foundry.presets import STAGES
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, help=__doc__)
 CastFolder = Annotated[
@@ -35,22 +35,11 @@ CastFolder = Annotated[
 PresetName = Annotated[str, typer.Option(help=", ".join(presets.PRESETS))]
 
 
-def _say(line: str) -> None:
-    print(line, flush=True)
-
-
 def _machine(device: str, precision: str, threads: int | None, background: bool, pauses: list[Path]) -> Machine:
     """The machine of a command; in the background budgets count the processor's seconds."""
     used = time.process_time if background else time.monotonic
     count = 1 if background else threads
-    return Machine(torch.device(device), precision, count, tuple(pauses), used=used, log=_say)
-
-
-def _cast_here(out: Path, preset: Preset, where: Machine, until: str, workers: int) -> None:
-    """A cast in this process, which may be one of several."""
-    world = casting.cast_world(out, preset, where, until, workers)
-    if world is not None and ranks.rank() == 0:
-        _say(f"world: {export.export(world, preset, out / 'world', {'stages': export.history(out)})}")
+    return Machine(torch.device(device), precision, count, tuple(pauses), used=used, log=say)
 
 
 @app.command()
@@ -85,8 +74,8 @@ def cast(
         chosen = casting.with_minutes(chosen, minutes)
     if start is not None:
         for record in keeping.restore(start, out, chosen):
-            _say(f"{record.stage}: {'finished' if record.finished else f'goes on from step {record.step}'}")
-    work = functools.partial(_cast_here, out, chosen, where, until, workers)
+            say(f"{record.stage}: {'finished' if record.finished else f'goes on from step {record.step}'}")
+    work = functools.partial(casting.cast_here, out, chosen, where, until, workers)
     with keeping.brought(out, chosen, bring, 60.0):
         work() if processes < 2 else ranks.spawn(processes, out, work)
 
@@ -114,7 +103,7 @@ def adopt(
     export.older_tokenizer(parts.tokenizer, out / "tokenizer")
     parts.tiny_vae.save_pretrained(out / "tiny_vae" / "model")
     parts.unet.save_pretrained(out / "unet" / "start")
-    _say(f"adopted: now python -m foundry cast --cast {out}")
+    say(f"adopted: now python -m foundry cast --cast {out}")
 
 
 @app.command()
@@ -132,8 +121,8 @@ def gate(
     vae = autoencoder.build(chosen)
     vae.load_state_dict({name: tensor.float() for name, tensor in found[1].items()})
     figures = gates.autoencoder_figures(vae.eval(), held.batch(autoencoder.look_for(held, count)))
-    _say(f"autoencoder, step {found[0].step}, {found[0].spent / 60:.0f} minutes")
-    _say("\n".join(gates.verdict(figures, gates.G1)))
+    say(f"autoencoder, step {found[0].step}, {found[0].spent / 60:.0f} minutes")
+    say("\n".join(gates.verdict(figures, gates.G1)))
 
 
 @app.command()
@@ -152,7 +141,7 @@ def keep(
     if not records:
         raise FoundryError(f"{out} has nothing to keep yet: cast for a while first")
     for record in records:
-        _say(f"{record.stage}: step {record.step}, {'finished' if record.finished else 'unfinished'}, kept in {into}")
+        say(f"{record.stage}: step {record.step}, {'finished' if record.finished else 'unfinished'}, kept in {into}")
 
 
 @app.command("export")
@@ -166,7 +155,7 @@ def export_command(
     split = data.load_split(out / "data", "train", chosen.data)
     finished = all((out / stage / "model" / "config.json").exists() for stage in presets.TRAINED)
     facts = {"provisional": not finished, "stages": export.history(out)}
-    _say(f"world: {export.export(export.so_far(out, chosen, split), chosen, world, facts)}")
+    say(f"world: {export.export(export.so_far(out, chosen, split), chosen, world, facts)}")
 
 
 @app.command("judge")
@@ -189,7 +178,7 @@ def sheets(
 ) -> None:
     """Draws a contact sheet of 8 by 8 scenes for every family, and one mixed, for looking at before training."""
     contact.write(into, presets.find(preset).data.size, seed)
-    _say(f"sheets: {into}")
+    say(f"sheets: {into}")
 
 
 @app.callback()

@@ -169,3 +169,10 @@ def _from_teacher(
         return None
     tiny = tiny_vae.cast(out / "tiny_vae", preset, ground, given)
     return export.World(vae, tiny, eyes, tokenizer, teacher, pupil)
+
+
+def cast_here(out: Path, preset: Preset, machine: Machine, until: str, workers: int) -> None:
+    """A cast in this process, which may be one of several; the first writes the world."""
+    world = cast_world(out, preset, machine, until, workers)
+    if world is not None and ranks.rank() == 0:
+        machine.log(f"world: {export.export(world, preset, out / 'world', {'stages': export.history(out)})}")

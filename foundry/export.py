@@ -148,7 +148,9 @@ def older_tokenizer(tokenizer: CLIPTokenizer, folder: Path) -> None:
 
 
 def older_processor(preset: Preset, folder: Path) -> None:
-    """`preprocessor_config.json`, which CLIPProcessor of transformers before 5 wants."""
+    """`preprocessor_config.json` instead of version 5's `processor_config.json`, at which older ones stumble; both read
+    the former."""
+    (folder / "processor_config.json").unlink(missing_ok=True)
     size = preset.data.size
     told = {
         "crop_size": {"height": size, "width": size}, "do_center_crop": True, "do_convert_rgb": True,

@@ -7,7 +7,9 @@ unfinished stage trains on from its average at the step it had come to; only the
 from __future__ import annotations
 
 import contextlib
+import io
 import json
+import tarfile
 import threading
 from collections.abc import Iterator
 from pathlib import Path
@@ -21,9 +23,10 @@ from transformers import CLIPConfig, CLIPModel
 from foundry import training
 from foundry.errors import FoundryError
 from foundry.presets import Preset
-from foundry.weights import Record, State, read, shards_of, write
+from foundry.weights import SHARD, Record, State, read, shards_of, write
 from latentworld.disk import put
 
+CARRIED = ("unet", "student")  # three files each of at most 15 MB: what one is sure to bring back from a GPU
 KEPT = ("autoencoder", "clip", "unet", "distil", "student")
 
 
@@ -91,7 +94,8 @@ def restore(folder: Path, out: Path, preset: Preset) -> list[Record]:
 
 @contextlib.contextmanager
 def brought(out: Path, preset: Preset, folder: Path | None, every: float) -> Iterator[None]:
-    """Keeps the cast in ``folder`` every so many seconds meanwhile, for machines that may be taken away."""
+    """Keeps what trains in ``folder`` every so many seconds meanwhile, for machines that may be taken away; at the end
+    the world, if it has come to one, takes its place."""
     if folder is None:
         yield
         return
@@ -99,7 +103,7 @@ def brought(out: Path, preset: Preset, folder: Path | None, every: float) -> Ite
 
     def again() -> None:
         while not ended.wait(every):
-            keep(out, preset, folder)
+            keep(out, preset, folder, CARRIED)
 
     thread = threading.Thread(target=again, daemon=True)
     thread.start()
@@ -108,7 +112,27 @@ def brought(out: Path, preset: Preset, folder: Path | None, every: float) -> Ite
     finally:
         ended.set()
         thread.join()
-        keep(out, preset, folder)
+        keep(out, preset, folder, CARRIED)
+        bundle(out / "world", folder)
+
+
+def bundle(world: Path, folder: Path) -> list[Path]:
+    """A world as ``world.tar.00`` and so on, no part above `SHARD` bytes, in place of what was kept meanwhile.
+
+    ``cat world.tar.* | tar x`` unpacks it.
+    """
+    if not (world / "card.toml").exists():
+        return []
+    buffer = io.BytesIO()
+    with tarfile.open(fileobj=buffer, mode="w") as archive:
+        archive.add(world, arcname="world")
+    data, parts = buffer.getvalue(), list[Path]()
+    for old in [*folder.glob("*.safetensors"), *folder.glob("*.json")]:
+        old.unlink()
+    for number, start in enumerate(range(0, len(data), SHARD)):
+        parts.append(folder / f"world.tar.{number:02d}")
+        put(parts[-1], data[start : start + SHARD])
+    return parts
 
 
 def keep_tokenizer(out: Path, folder: Path) -> None:

@@ -23,6 +23,11 @@ PRECISIONS = ("auto", "float32", "bfloat16")
 PAUSE = "pause"  # the name of the file in a cast's folder that makes it pause
 
 
+def say(line: str) -> None:
+    """Prints a line at once, also into a file."""
+    print(line, flush=True)
+
+
 @dataclass(frozen=True)
 class Plan:
     """How a step is computed: in which precision, by how many threads, in parts of how many samples."""
@@ -52,7 +57,7 @@ class Machine:
     clock: Callable[[], float] = time.monotonic
     used: Callable[[], float] = time.monotonic
     sleep: Callable[[float], None] = time.sleep
-    log: Callable[[str], None] = print
+    log: Callable[[str], None] = say
 
     def __post_init__(self) -> None:
         if self.precision not in PRECISIONS:

@@ -238,6 +238,7 @@ def test_the_pipeline_hears_what_the_teacher_heard(out: Path) -> None:
     assert torch.allclose(pipe.text_encoder(tokens).last_hidden_state, ours, atol=2e-2)
     names = {path.name for path in (out / "world" / "clip").iterdir()}
     assert {"vocab.json", "merges.txt", "preprocessor_config.json"} <= names
+    assert "processor_config.json" not in names  # transformers 4 stumbles over version 5's
     assert {"vocab.json", "merges.txt"} <= {path.name for path in (out / "world" / "tokenizer").iterdir()}
 
 
