@@ -68,10 +68,9 @@ def cast(
         machine.background()
     where = _machine(device, precision, threads, background, [out / machine.PAUSE, *(pause or [])])
     estimate.refuse_days(chosen, where)
+    chosen = casting.budgeted(out, casting.with_minutes(chosen, minutes))
     if longer is not None:
         chosen = casting.lengthen(out, chosen, longer, more)
-    else:
-        chosen = casting.with_minutes(chosen, minutes)
     if start is not None:
         for record in keeping.restore(start, out, chosen):
             say(f"{record.stage}: {'finished' if record.finished else f'goes on from step {record.step}'}")

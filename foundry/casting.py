@@ -7,6 +7,7 @@ laid anew and a cast goes on for days.
 from __future__ import annotations
 
 import dataclasses
+import json
 import multiprocessing
 import os
 import shutil
@@ -100,7 +101,8 @@ def with_minutes(preset: Preset, minutes: float | None) -> Preset:
 def lengthen(out: Path, preset: Preset, stage: str, more: float) -> Preset:
     """Gives a finished stage ``more`` of its own budget (1 doubles it); what was cast from its result is thrown away.
 
-    It goes on from where its rate began to fall, so that the fall comes once, at the end.
+    It goes on from where its rate began to fall, so that the fall comes once, at the end. The new budget is written to
+    the stage's folder (see `budgeted`), so that the plain command goes on with it.
     """
     if stage not in AFTER:
         raise FoundryError(f"unknown stage {stage!r}: use one of {', '.join(AFTER)}")
@@ -117,7 +119,18 @@ def lengthen(out: Path, preset: Preset, stage: str, more: float) -> Preset:
     longer = dataclasses.replace(own, minutes=float(spent["spent"]) / 60 + own.minutes * more)
     if own.steps is not None:
         longer = dataclasses.replace(longer, steps=round(own.steps * (1 + more)))
+    put(out / stage / "budget.json", json.dumps({"minutes": longer.minutes, "steps": longer.steps}).encode())
     return dataclasses.replace(preset, **{stage: longer})
+
+
+def budgeted(out: Path, preset: Preset) -> Preset:
+    """The preset with the budgets of stages that were made longer."""
+    for stage in TRAINED:
+        path = out / stage / "budget.json"
+        if path.exists():
+            own: presets.StagePreset = getattr(preset, stage)
+            preset = dataclasses.replace(preset, **{stage: dataclasses.replace(own, **json.loads(path.read_text()))})
+    return preset
 
 
 def cast_world(out: Path, preset: Preset, machine: Machine, until: str, workers: int = 1) -> export.World | None:

@@ -18,11 +18,12 @@ from typing import Any
 import safetensors.torch
 import tomli_w
 import torch
+import torch.nn.functional as F
 from diffusers import AutoencoderKL, AutoencoderTiny, StableDiffusionPipeline, UNet2DConditionModel
 from safetensors import SafetensorError
 from transformers import CLIPModel, CLIPTokenizer
 
-from foundry import autoencoder, captions, clip, diffusion, tiny_vae, unet
+from foundry import autoencoder, captions, clip, data, diffusion, tiny_vae, unet
 from foundry.data import FAMILIES, Split, scene
 from foundry.errors import FoundryError
 from foundry.presets import Preset
@@ -89,11 +90,28 @@ def card(preset: Preset, facts: dict[str, Any]) -> dict[str, Any]:
     }
 
 
+@torch.no_grad()
+def colours_of(vae: AutoencoderKL, preset: Preset, each: int = 8) -> dict[str, Any]:
+    """How latents look at a glance: the linear map from scaled latents to pictures in -1..1, one pixel a cell, by least
+    squares over ``each`` scenes of every family."""
+    drawn = [
+        scene(f).draw(torch.Generator().manual_seed(data.seed_of("glance", f)), each, preset.data.size)
+        for f in FAMILIES
+    ]
+    pictures = torch.cat([part.pictures for part in drawn]) * 2 - 1
+    latents = torch.cat([autoencoder.encode(vae, part) for part in pictures.split(8)]).transpose(0, 1).flatten(1)
+    wanted = F.avg_pool2d(pictures, preset.shapes.factor).transpose(0, 1).flatten(1)
+    known = torch.cat([latents, torch.ones(1, latents.shape[1])]).double()
+    fitted = torch.linalg.lstsq(known.T, wanted.T.double()).solution
+    rows = [[round(float(value), 4) for value in row] for row in fitted]
+    return {"factors": rows[:-1], "bias": rows[-1]}
+
+
 def export(world: World, preset: Preset, folder: Path, facts: dict[str, Any] | None = None) -> Path:
     """Writes the world beside ``folder`` and then moves it into place."""
     side = folder.with_name(f".{folder.name}.new")
     shutil.rmtree(side, ignore_errors=True)
-    told = card(preset, facts or {})
+    told = card(preset, {"colours": colours_of(world.vae, preset), **(facts or {})})
     write_models(world, preset, side)
     for part in ("text_encoder", "clip"):
         widen(side / part / "config.json")

@@ -178,7 +178,7 @@ TINY = Preset(
     autoencoder=_steps(6, 4, 1e-2), clip=_steps(6, 8, 5e-3), bakeoff=_steps(2, 8, 5e-3),
     unet=_steps(6, 8, 5e-3, (0.99, 0.999)), distil=_steps(4, 4, 2e-3), student=_steps(6, 4, 2e-3),
     polish=_steps(6, 4, 2e-3), eye=_steps(6, 8, 3e-3), tiny_vae=_steps(4, 4, 1e-2),
-    paths=8, beginnings=8, teacher_steps=4, student_steps=2,
+    paths=8, beginnings=8, teacher_steps=4, student_steps=2, columns=1,
 )  # fmt: skip
 
 # Rates of Muon grow with the root of the batch.

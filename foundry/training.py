@@ -44,7 +44,8 @@ Gate = Callable[[nn.Module], dict[str, float]]
 
 @dataclass(frozen=True)
 class Watch:
-    """What is done beside the steps, and how often, in seconds of training."""
+    """What is done beside the steps: checkpoints after so many seconds by the clock, sheets and gates after so many
+    that the budget counts, so that a cast which is given little does not spend it on looking at itself."""
 
     look: Look | None = None
     gate: Gate | None = None
@@ -284,7 +285,7 @@ def _steps(
 ) -> None:
     """Steps up to the end of the budget, with what is done beside them."""
     folder, path = where.folder, where.folder / "checkpoint.pt"
-    saved = looked = gated = machine.clock()
+    saved, looked, gated = machine.clock(), run.spent, run.spent
     every = EVERY.get(machine.device.type, 60.0) if watch.save_every is None else watch.save_every
     done = ranks.agreed(progress(run, stage))[0]
     while done < 1:
@@ -303,9 +304,9 @@ def _steps(
         if now - saved > every:
             _keep(run, folder, path, where.fingerprint)
             saved = now
-        look, gate = now - looked > watch.look_every, now - gated > watch.gate_every
+        look, gate = run.spent - looked > watch.look_every, run.spent - gated > watch.gate_every
         _watch(run, folder, watch, look=look, gate=gate)
-        looked, gated = now if look else looked, now if gate else gated
+        looked, gated = run.spent if look else looked, run.spent if gate else gated
 
 
 def _keep(run: Run, folder: Path, path: Path, fingerprint: str) -> None:

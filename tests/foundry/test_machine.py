@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import functools
 import multiprocessing
 from pathlib import Path
 
 import pytest
 import torch
 
-from foundry import estimate, machine, presets, ranks
+from foundry import casting, estimate, machine, presets, ranks, training
 from foundry.errors import FoundryError
 from foundry.machine import Machine, Plan
 
@@ -93,3 +94,13 @@ def test_two_processes_average_their_gradients_and_agree_on_the_first_ones_numbe
     assert (tmp_path / "0").read_text() == (tmp_path / "1").read_text() == "[[2.0, 4.0]] [10.0] 2"
     assert not multiprocessing.active_children()
     assert (ranks.rank(), ranks.count(), ranks.agreed(3.0)) == (0, 1, [3.0])
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(1200)
+def test_a_stage_is_cast_by_two_processes(tmp_path: Path) -> None:
+    here = Machine(threads=1, seconds=0)
+    ranks.spawn(2, tmp_path, functools.partial(casting.cast_here, tmp_path, presets.TINY, here, "autoencoder", 1))
+    state = training.read(tmp_path / "autoencoder" / "checkpoint.pt", presets.TINY.fingerprint("autoencoder"))
+    assert state["step"] == presets.TINY.autoencoder.steps
+    assert (tmp_path / "autoencoder" / "model" / "config.json").exists()

@@ -90,8 +90,8 @@ def test_an_interrupted_stage_resumes_bit_for_bit(
         patch.setattr(training, "EVERY", {"cpu": -1.0})
         patch.setattr(training, "advance", stopping)
         with pytest.raises(Interrupted):
-            casting.cast_world(folder, TINY, HERE, "tiny_vae")
-    casting.cast_world(folder, TINY, HERE, "tiny_vae")
+            casting.cast_world(folder, TINY, HERE, name)
+    casting.cast_world(folder, TINY, HERE, name)
     (weights,) = (out / name / "model").glob("*.safetensors")
     assert (folder / name / "model" / weights.name).read_bytes() == weights.read_bytes()
 
@@ -122,6 +122,8 @@ def test_a_finished_stage_trains_on_from_where_its_rate_fell(out: Path, tmp_path
     longer = casting.lengthen(folder, TINY, "unet", 1.0)
     assert longer.unet.steps == 12
     assert longer.fingerprint("unet") == TINY.fingerprint("unet")
+    assert casting.budgeted(folder, TINY) == longer  # so the plain command goes on with it
+    assert casting.budgeted(out, TINY) == TINY
     assert not (folder / "student").exists()
     assert not (folder / "unet" / "model").exists()
     assert (folder / "autoencoder" / "model").exists()
@@ -226,6 +228,7 @@ def test_the_world_loads_through_the_vanilla_libraries(out: Path) -> None:
     card = tomllib.loads((folder / "card.toml").read_text())
     assert card["latent"] == [4, 4, 4]
     assert card["defaults"]["guidance"] == TINY.guidance
+    assert len(card["colours"]["factors"]) == 4
     assert len(card["families"]) == len(data.FAMILIES)
 
 
@@ -338,6 +341,24 @@ def test_mirrored_latents_are_those_of_the_mirrored_pictures(out: Path) -> None:
     plain = {texts.text_for(ground.split, row, pick) for pick in picks}
     mirror = {texts.text_for(ground.split, len(ground.split) + row, pick) for pick in picks}
     assert {text.replace("left", "right") for text in plain if "left" in text} <= mirror
+
+
+def test_a_latents_colours_are_fitted_on_the_scenes() -> None:
+    """Of an encoder whose latents are the picture's own colours, halved and with a fourth channel of nothing."""
+
+    class Plain:
+        class config:
+            scaling_factor = 0.5
+
+        def encode(self, x: torch.Tensor) -> object:
+            small = torch.nn.functional.avg_pool2d(x, TINY.shapes.factor)
+            mean = torch.cat([small, torch.zeros_like(small[:, :1])], 1)
+            return type("Out", (), {"latent_dist": type("Moments", (), {"mean": mean})()})()
+
+    found = export.colours_of(Plain(), TINY, 2)  # type: ignore[arg-type]
+    wanted = torch.cat([2 * torch.eye(3), torch.zeros(1, 3)])
+    assert torch.allclose(torch.tensor(found["factors"]), wanted, atol=1e-3)
+    assert torch.allclose(torch.tensor(found["bias"]), torch.zeros(3), atol=1e-3)
 
 
 def test_symmetries_of_latents_are_symmetries_of_the_square() -> None:
