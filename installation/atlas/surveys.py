@@ -339,7 +339,7 @@ def title_of(out: Folder) -> str:
 def same_plane(where: Folder, plane: Plane) -> None:
     """Raises AtlasMismatch where an atlas is of another plane, so that its places lie elsewhere."""
     told = store.Store(where.store).settings
-    here = settings.told(plane)
+    here = settings.identity(plane)
     if told.get("latent_distances", "measured") == "measured" and told["plane"] != here:
         raise AtlasMismatch(f"{where.path} is of another plane than the preset's: zoom with its own, {where.preset}")
 

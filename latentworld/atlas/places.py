@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from itertools import pairwise
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -29,7 +29,7 @@ class Places:
         return len(self.unit)
 
 
-def sampling_from(table: dict[str, Any]) -> Window | Adaptive | Globe:
+def sampling_from(table: Mapping[str, object]) -> Window | Adaptive | Globe:
     """A sampling from plain values; AtlasError says in one line which value cannot be used."""
     from pydantic import ValidationError
 
@@ -93,7 +93,7 @@ def _lines(sampling: Window | Adaptive, stride: int) -> tuple[Integers, Integers
 
 
 def next_generation(
-    spec: Adaptive, plane: Plane, lattice: Integers, level: Integers, features: NDArray[Any]
+    spec: Adaptive, plane: Plane, lattice: Integers, level: Integers, features: NDArray[np.floating]
 ) -> Places | None:
     """What an adaptive survey decodes next, from everything decoded so far: lattice [n, 2], level [n], features [n, F].
 
@@ -188,7 +188,7 @@ def _cells(spec: Adaptive, stride: int, known: _Known) -> tuple[Integers, Intege
 
 
 def _steepness(
-    plane: Plane, spec: Adaptive, lattice: Integers, features: NDArray[Any], corners: Integers, part: int = 4096
+    plane: Plane, spec: Adaptive, lattice: Integers, features: NDArray[np.floating], corners: Integers, part: int = 4096
 ) -> Array:
     """Mean over its corners of |grad f| of each cell [c]: features and points at its corners [c, 4]."""
     points = plane.points(_grid(spec, plane, lattice, lattice[:, 0]).unit)

@@ -16,7 +16,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from typing import TYPE_CHECKING, Any, Literal, get_args
+from typing import TYPE_CHECKING, Literal, get_args
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -81,12 +81,12 @@ class Tour:
         base: names the atlas's plane, world and prompt; it is not checked here.
         """
         seconds = max(self.length / base.pacing.speed, 1.0 / base.film.fps)
-        told = (
+        description = (
             f"A tour by the map ({self.mode}): {len(self.unit)} waypoints, planned on an atlas of {self.places} places."
         )
-        parts: dict[str, Any] = {
+        parts: dict[str, object] = {
             "title": f"{base.title}, {TITLES[self.mode]}" if base.title else TITLES[self.mode].capitalize(),
-            "description": told,
+            "description": description,
             "walk": self.walk,
             "pacing": {"kind": "latent"},
             "film": {"seconds": seconds},
