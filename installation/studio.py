@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from latentworld.arrays import Array
 from latentworld.atlas.provenance import Provenance
@@ -81,12 +81,12 @@ class Studio:
         there = [one for one in (self.scout, self.decoder) if one.settings == wanted]
         return there[0] if there else self.scout.variant(wanted)
 
-    def recorded(self, record: Mapping[str, Any]) -> DecoderSettings:
+    def recorded(self, scene: Mapping[str, object]) -> DecoderSettings:
         """The settings that a record of a scene asks of this world; what it lacks is as here, or as this world has it
         for another kind. Raises PresetError."""
-        kind = record.get("kind")
+        kind = scene.get("kind")
         own = next((own for name, own in self.own.items() if name == kind), self.settings)
-        return (self.settings if kind == self.settings.kind else own).recorded(record)
+        return (self.settings if kind == self.settings.kind else own).recorded(scene)
 
     @property
     def observed(self) -> DecoderSettings:

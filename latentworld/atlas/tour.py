@@ -94,6 +94,14 @@ class Tour:
         return base.changed(**parts)
 
 
+def mode_of(name: str) -> Mode:
+    """The mode of that name. Raises AtlasError for another."""
+    modes: tuple[Mode, ...] = get_args(Mode)
+    if name not in modes:
+        raise AtlasError(f"no tour {name!r}: choose one of {', '.join(modes)}")
+    return next(mode for mode in modes if mode == name)
+
+
 def plan(
     atlas: Atlas,
     mesh: Mesh,
@@ -119,8 +127,7 @@ def plan(
     `seek` and `follow` cross a rift to and fro (0 keeps on its ridge; None: WEAVE).
     Raises AtlasError for what the atlas does not have: labels, places, lines, two points, a way between them.
     """
-    if mode not in get_args(Mode):
-        raise AtlasError(f"no tour {mode!r}: choose one of {', '.join(get_args(Mode))}")
+    mode = mode_of(mode)
     graph = TourGraph(atlas, mesh, np.asarray(rates, np.float64), TASTE[mode], by_meaning=mode in ("visit", "shortest"))
     amplitude = (WEAVE if weave is None else weave) if mode in ("seek", "follow") else 0.0
     if not 0.0 <= amplitude <= 10.0:

@@ -13,12 +13,14 @@ import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from torch import Tensor
 
-Step = Callable[[Any, "Tensor", "Tensor", "Tensor", "Tensor"], "Tensor"]
+    from latentworld.worlds.families.family import Scheduler
+
+Step = Callable[["Scheduler", "Tensor", "Tensor", "Tensor", "Tensor"], "Tensor"]
 """(scheduler, prediction, time, sample, start) -> the next sample; all `[b, C, H, W]` float32, time a number."""
 
 
@@ -31,13 +33,13 @@ class Sampler:
     moments: bool = False
 
 
-def ddim(scheduler: Any, prediction: Tensor, time: Tensor, sample: Tensor, start: Tensor) -> Tensor:
+def ddim(scheduler: Scheduler, prediction: Tensor, time: Tensor, sample: Tensor, start: Tensor) -> Tensor:
     """One DDIM step with eta = 0 (Song et al. 2021, eq. 12): no noise, so nothing but the start matters."""
     stepped: Tensor = scheduler.step(prediction, time, sample, eta=0.0, return_dict=False)[0]
     return stepped
 
 
-def lcm(scheduler: Any, prediction: Tensor, time: Tensor, sample: Tensor, start: Tensor) -> Tensor:
+def lcm(scheduler: Scheduler, prediction: Tensor, time: Tensor, sample: Tensor, start: Tensor) -> Tensor:
     """One latent consistency step (Luo et al. 2023): to the picture at once, then back to the next noise level.
 
     LCMScheduler draws that noise from a generator, so a picture would depend on what was drawn before it. Here it is a
