@@ -203,11 +203,11 @@ def draw(
     return [*files, out.page]
 
 
-def run(studio: Studio, out: Folder, kept: store.Store, thumb: int, scout: bool, told: survey.OnBlock) -> None:
+def run(studio: Studio, out: Folder, kept: store.Store, thumb: int, scout: bool, on_block: survey.OnBlock) -> None:
     """Survey in this process, with a preview on disk every few seconds."""
     preview = ProgressPicture(out.preview, time.monotonic)
     render = rendering.renderer(studio, rendering.chosen(studio, scout), thumb)
-    survey.run(kept, render, told, preview)
+    survey.run(kept, render, on_block, preview)
 
 
 def on_ray(
@@ -216,7 +216,7 @@ def on_ray(
     kept: store.Store,
     thumb: int,
     scout: bool,
-    told: survey.OnBlock,
+    on_block: survey.OnBlock,
     address: str,
     workers: int | None,
     say: Callable[[str], None],
@@ -226,7 +226,7 @@ def on_ray(
 
     factory = functools.partial(rendering.remote_renderer, dump(studio.preset), thumb, scout)
     preview = ProgressPicture(out.preview, time.monotonic)
-    cluster.survey(kept, factory, address, workers, on_block=told, preview=preview, say=say)
+    cluster.survey(kept, factory, address, workers, on_block=on_block, preview=preview, say=say)
 
 
 def relabelled(out: Folder, found: Findings, words: Sequence[str] | None, count: int | None) -> Findings:

@@ -128,14 +128,14 @@ def run(
     levels: int | None,
     radius: float,
     follow: tuple[float, float] | None,
-    told: Callable[[zoom.Level], None],
+    on_level: Callable[[zoom.Level], None],
 ) -> tuple[zoom.Zoom, bool]:
     """The dive, and whether it is whole: a KeyboardInterrupt leaves the levels so far, where there are any."""
     found: list[zoom.Level] = []
 
     def seen(level: zoom.Level) -> None:
         found.append(level)
-        told(level)
+        on_level(level)
 
     try:
         return zoom.dive(render, plane, start, factor, levels, radius, follow, on_level=seen), True

@@ -44,7 +44,7 @@ class Interrupt:
 
 
 @contextmanager
-def ending(told: Callable[[], str]) -> Iterator[None]:
+def ending(message: Callable[[], str]) -> Iterator[None]:
     """The first signal ends what is inside at once: what `told` then says is the one line, the exit code is 130."""
     try:
         with Interrupt():
@@ -52,7 +52,7 @@ def ending(told: Callable[[], str]) -> Iterator[None]:
     except KeyboardInterrupt:
         # a write that was cut short leaves a coroutine that nobody awaits: its block is decoded again, no more to say
         warnings.filterwarnings("ignore", "coroutine .* was never awaited", RuntimeWarning)
-        print(told(), file=sys.stderr)
+        print(message(), file=sys.stderr)
         raise typer.Exit(130) from None
 
 

@@ -37,11 +37,11 @@ def sampling_from(table: Mapping[str, object]) -> Window | Adaptive | Globe:
         return parse(table)
     except ValidationError as error:
         kinds = {"window", "adaptive", "globe"}
-        told = []
+        faults = []
         for fault in error.errors():
             name = ".".join(str(part) for part in fault["loc"] if part not in kinds) or "sampling"
-            told.append(f"{name}: {fault['msg'].removeprefix('Value error, ')}")
-        raise AtlasError(f"no survey can be made of this sampling: {'; '.join(told)}") from error
+            faults.append(f"{name}: {fault['msg'].removeprefix('Value error, ')}")
+        raise AtlasError(f"no survey can be made of this sampling: {'; '.join(faults)}") from error
 
 
 def count(sampling: Window | Adaptive | Globe) -> int:

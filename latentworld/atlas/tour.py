@@ -167,6 +167,6 @@ def _chosen(lines: Sequence[Line], follow: Sequence[int]) -> list[Line]:
         raise AtlasError("no rift line to follow: name one, 1 is the strongest")
     for number in follow:
         if not 1 <= number <= len(lines):
-            told = f"there are {len(lines)}, 1 the strongest" if lines else "there is none; label the phases first"
-            raise AtlasError(f"no rift line {number}: {told}")
+            choice = f"there are {len(lines)}, 1 the strongest" if lines else "there is none; label the phases first"
+            raise AtlasError(f"no rift line {number}: {choice}")
     return [lines[number - 1] for number in follow]

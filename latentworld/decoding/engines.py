@@ -206,8 +206,8 @@ def _convert(module: nn.Module, example: tuple[Tensor, ...]) -> openvino_library
 
 def cache_folder() -> Path:
     """Where conversions are kept: LATENTWORLD_CACHE, else the system's folder for caches."""
-    if told := os.environ.get("LATENTWORLD_CACHE"):
-        return Path(told)
+    if folder := os.environ.get("LATENTWORLD_CACHE"):
+        return Path(folder)
     if sys.platform == "win32":
         return Path(os.environ.get("LOCALAPPDATA", Path.home() / "AppData" / "Local")) / "latentworld" / "cache"
     if sys.platform == "darwin":

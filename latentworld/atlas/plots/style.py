@@ -112,10 +112,10 @@ def profile(atlas: Atlas) -> str:
 
 def prompt(atlas: Atlas) -> str:
     """The positive prompt; empty when the settings do not say."""
-    told = atlas.settings.get("prompt") or ""
-    if isinstance(told, Mapping):
-        told = told.get("positive") or ""
-    return str(told)
+    texts = atlas.settings.get("prompt") or ""
+    if isinstance(texts, Mapping):
+        texts = texts.get("positive") or ""
+    return str(texts)
 
 
 def number(value: float, digits: int = 3) -> str:
