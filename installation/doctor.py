@@ -7,7 +7,6 @@ import sys
 import tempfile
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
-from typing import Any
 
 import psutil  # type: ignore[import-untyped]
 
@@ -18,7 +17,7 @@ from latentworld.device import choose
 from latentworld.errors import LatentWorldError
 
 
-def examine() -> dict[str, Any]:
+def examine() -> dict[str, object]:
     """The report of `latentworld doctor`, ready for JSON."""
     import torch
 
@@ -65,7 +64,7 @@ def probe_encoder() -> tuple[bool, str]:
         return False, str(error)
 
 
-def _device(device: str) -> dict[str, Any]:
+def _device(device: str) -> dict[str, object]:
     import torch
 
     if not device.startswith("cuda"):
@@ -76,7 +75,7 @@ def _device(device: str) -> dict[str, Any]:
 
 def _version(package: str) -> str | None:
     if package in sys.modules:
-        return str(getattr(sys.modules[package], "__version__", None))
+        return str(vars(sys.modules[package]).get("__version__"))
     try:
         return version(package)
     except PackageNotFoundError:

@@ -106,8 +106,8 @@ def prior_of(studio: Studio) -> Prior | None:
     here = studio.provenance(studio.decoder)
     differences = Provenance.read(atlas.settings).differences(here, "world", "eye", "prompt", "plane")
     if differences:
-        apart = "; ".join(differences)
-        raise WorldMismatch(f"the atlas {spec.atlas} is of elsewhere: {apart}; survey this world and plane")
+        faults = "; ".join(differences)
+        raise WorldMismatch(f"the atlas {spec.atlas} is of elsewhere: {faults}; survey this world and plane")
     return prior.lookout(atlas, mesh.mesh(atlas))
 
 
@@ -156,11 +156,11 @@ def _ahead(own: Mapping[Kind, DecoderSettings], world: World, spec: DecoderSpec)
 
 def _resolved(preset: Preset, own: Mapping[Kind, DecoderSettings], card: Card) -> Preset:
     """The preset with everything it leaves open spelt out, so that it opens the same studio anywhere."""
-    spec, prompt, usual = preset.decoder, preset.prompt, card.defaults
+    spec, prompt, defaults = preset.decoder, preset.prompt, card.defaults
     for settings in (*own.values(), own[spec.kind]):  # the last one says which kind it is
         preset = preset.changed(decoder=preset.decoder.saying(settings))
-    positive = usual.prompt if prompt.positive is None else prompt.positive
-    negative = usual.negative if prompt.negative is None else prompt.negative
+    positive = defaults.prompt if prompt.positive is None else prompt.positive
+    negative = defaults.negative if prompt.negative is None else prompt.negative
     return preset.changed(prompt={"positive": positive, "negative": negative})
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from latentworld.arrays import Array
 from latentworld.atlas.provenance import Provenance
@@ -81,10 +81,10 @@ class Studio:
         there = [one for one in (self.scout, self.decoder) if one.settings == wanted]
         return there[0] if there else self.scout.variant(wanted)
 
-    def recorded(self, record: Mapping[str, Any]) -> DecoderSettings:
+    def recorded(self, scene: Mapping[str, object]) -> DecoderSettings:
         """The settings that a record of a scene asks of this world; what it lacks is as here, or as this world has it
         for another kind. Raises PresetError."""
-        return self.default(record.get("kind")).recorded(record)
+        return self.default(scene.get("kind")).recorded(scene)
 
     def default(self, kind: object) -> DecoderSettings:
         """Where one begins to change settings: the present ones, or those that this world has for another kind."""

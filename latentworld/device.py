@@ -4,8 +4,12 @@ from __future__ import annotations
 
 import importlib.util
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from latentworld.errors import PresetError
+
+if TYPE_CHECKING:
+    import torch
 
 DEVICES = ("auto", "cpu", "cuda", "mps")
 DTYPES = ("auto", "float32", "float16", "bfloat16")
@@ -20,6 +24,16 @@ class Choice:
     dtype: str
     engine: str
     batch: int
+
+
+def torch_dtype(name: str) -> torch.dtype:
+    """torch's type of floating-point numbers by its name. Raises PresetError for another."""
+    import torch
+
+    types = {one: kind for one, kind in vars(torch).items() if isinstance(kind, torch.dtype) and kind.is_floating_point}
+    if name not in types:
+        raise PresetError(f"dtype = {name!r}: use one of {', '.join(DTYPES[1:])}")
+    return types[name]
 
 
 def choose(

@@ -10,7 +10,7 @@ import re
 import tomllib
 from collections.abc import Iterable, Mapping
 from pathlib import Path
-from typing import Annotated, Any, Literal, Self
+from typing import Annotated, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, FiniteFloat, Strict, ValidationError, model_validator
 
@@ -137,7 +137,7 @@ class Preset(Section):
             raise PresetError(explain(error, Preset)) from None
 
     def _section(self, name: str, value: object) -> object:
-        own = getattr(self, name, None)
+        own = dict(self).get(name)
         return {**own.model_dump(), **value} if isinstance(own, BaseModel) and isinstance(value, Mapping) else value
 
 
@@ -166,7 +166,7 @@ def load(preset: str | Path, overrides: Iterable[str] = ()) -> Preset:
     return parse(table, overrides)
 
 
-def parse(table: Mapping[str, Any], overrides: Iterable[str] = ()) -> Preset:
+def parse(table: Mapping[str, object], overrides: Iterable[str] = ()) -> Preset:
     """A preset from what a TOML file holds."""
     content = {key: dict(value) if isinstance(value, Mapping) else value for key, value in table.items()}
     # a walk's kind first: it drops the keys of another kind, and must not drop those that stand beside it
@@ -179,7 +179,7 @@ def parse(table: Mapping[str, Any], overrides: Iterable[str] = ()) -> Preset:
         raise PresetError(explain(error, Preset, {"walk": walk})) from None
 
 
-def _chosen_walk(content: dict[str, Any]) -> type[walks.Spec]:
+def _chosen_walk(content: dict[str, object]) -> type[walks.Spec]:
     """The model of the walk's kind, which decides its keys; PresetError for a kind that is not there, or is broken."""
     table = content.get("walk")
     kind = table.get("kind", DEFAULT_WALK.kind) if isinstance(table, dict) else DEFAULT_WALK.kind
@@ -209,7 +209,7 @@ def _find(preset: str | Path) -> Path:
     return folder() / f"{preset}.toml"
 
 
-def _resolve_paths(table: dict[str, Any], beside: Path) -> None:
+def _resolve_paths(table: dict[str, object], beside: Path) -> None:
     for section, key in _PATHS:
         keys = table.get(section)
         path = keys.get(key) if isinstance(keys, dict) else None
@@ -217,7 +217,7 @@ def _resolve_paths(table: dict[str, Any], beside: Path) -> None:
             keys[key] = str((beside / path).resolve())
 
 
-def _override(override: str) -> tuple[str, str | None, Any]:
+def _override(override: str) -> tuple[str, str | None, object]:
     """Section, key (None for a key of the preset itself) and value of an override as people write it."""
     match = re.fullmatch(r"\s*([\w-]+)(?:\.([\w-]+))?\s*=(.*)", override, flags=re.DOTALL)
     if match is None:
@@ -227,7 +227,7 @@ def _override(override: str) -> tuple[str, str | None, Any]:
     return match[1], match[2], _value(match[3].strip())
 
 
-def _set(content: dict[str, Any], section: str, key: str | None, value: Any) -> None:
+def _set(content: dict[str, object], section: str, key: str | None, value: object) -> None:
     if key is None:
         content[section] = value
         return
@@ -239,7 +239,7 @@ def _set(content: dict[str, Any], section: str, key: str | None, value: Any) -> 
     table[key] = value
 
 
-def _value(text: str) -> Any:
+def _value(text: str) -> object:
     """A TOML value, or the text itself: quotes around a prompt are the shell's business."""
     try:
         table = tomllib.loads(f"value = {text}")

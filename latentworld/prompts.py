@@ -6,7 +6,7 @@ import math
 from collections import OrderedDict
 from dataclasses import dataclass, field
 from threading import Lock
-from typing import TYPE_CHECKING, Any, Protocol, TypeAlias
+from typing import TYPE_CHECKING, Protocol, TypeAlias
 
 from latentworld.arrays import Array
 from latentworld.errors import PresetError
@@ -96,7 +96,7 @@ class Encoder:
     read: TextEncoder
     capacity: int = 32
     _kept: OrderedDict[str, Conditioning] = field(default_factory=OrderedDict, repr=False)
-    _lock: Any = field(default_factory=Lock, repr=False)
+    _lock: Lock = field(default_factory=Lock, repr=False)
 
     def __call__(self, prompt: Prompt, guided: bool) -> Conditioning:
         """Tensors `[2, ...]` (negative, positive) when guided, else `[1, ...]`."""

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from types import NoneType, UnionType
-from typing import Annotated, Any, Literal, Union, get_args, get_origin
+from typing import Annotated, Literal, Union, get_args, get_origin
 
 from annotated_types import Ge, Gt, Le, Lt, MultipleOf
 from pydantic import BaseModel
@@ -15,13 +15,6 @@ from pydantic_core import PydanticUndefined
 from latentworld.preset import Preset
 from latentworld.walks import Spec
 
-_SIGNS = {
-    Ge: ("≥", "ge"),
-    Gt: (">", "gt"),
-    Le: ("≤", "le"),
-    Lt: ("<", "lt"),
-    MultipleOf: ("a multiple of", "multiple_of"),
-}
 _HEAD = """# Presets
 
 A preset is a TOML file. `latentworld film FILE.toml -o DIR` renders it, `--set section.key=value` overrides a key, and
@@ -51,9 +44,25 @@ def _kind(field: FieldInfo) -> str:
     return _type(field.annotation, field.metadata).replace("|", "or")
 
 
-def _type(annotation: Any, metadata: Any = ()) -> str:
+def _bound(constraint: object) -> str | None:
+    """A constraint of a field in words, None for one of another kind."""
+    match constraint:
+        case Ge(ge=value):
+            return f"≥ {value}"
+        case Gt(gt=value):
+            return f"> {value}"
+        case Le(le=value):
+            return f"≤ {value}"
+        case Lt(lt=value):
+            return f"< {value}"
+        case MultipleOf(multiple_of=value):
+            return f"a multiple of {value}"
+    return None
+
+
+def _type(annotation: object, metadata: Sequence[object] = ()) -> str:
     origin, args = get_origin(annotation), get_args(annotation)
-    bounds = [f"{_SIGNS[type(m)][0]} {getattr(m, _SIGNS[type(m)][1])}" for m in metadata if type(m) in _SIGNS]
+    bounds = [bound for constraint in metadata if (bound := _bound(constraint))]
     if origin is Annotated:
         inner = [extra for m in args[1:] for extra in (m.metadata if isinstance(m, FieldInfo) else [m])]
         return _type(args[0], [*inner, *metadata])
@@ -64,9 +73,8 @@ def _type(annotation: Any, metadata: Any = ()) -> str:
     elif origin is tuple:
         text = f"list of {_type(args[0])}" if args[-1] is Ellipsis else f"[{', '.join(_type(arg) for arg in args)}]"
     else:
-        text = {bool: "true or false", int: "whole number", float: "number", str: "text"}.get(
-            annotation, str(annotation)
-        )
+        plain = ((bool, "true or false"), (int, "whole number"), (float, "number"), (str, "text"))
+        text = next((words for kind, words in plain if annotation is kind), str(annotation))
     return " ".join([text, *([", ".join(bounds)] if bounds else [])])
 
 

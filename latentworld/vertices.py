@@ -6,12 +6,13 @@ import hashlib
 import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any, Literal, get_args
+from typing import Literal, get_args
 
 import numpy as np
 
 from latentworld import disk
 from latentworld.arrays import Array
+from latentworld.device import torch_dtype
 from latentworld.errors import GeometryError, WorldDamaged, WorldMissing
 
 Layout = Literal["nhwc", "nchw"]
@@ -48,7 +49,7 @@ def from_seeds(
     for seed in seeds:
         try:
             generator = torch.Generator(device=device).manual_seed(int(seed))
-            z = torch.randn(size, generator=generator, device=device, dtype=getattr(torch, dtype))
+            z = torch.randn(size, generator=generator, device=device, dtype=torch_dtype(dtype))
         except (RuntimeError, AssertionError) as error:
             raise GeometryError(
                 f"Device {device!r} cannot draw latents: use 'cpu', or a device torch finds."
@@ -63,7 +64,7 @@ def digest(vertices: Array) -> str:
     return hashlib.sha256(np.ascontiguousarray(vertices, "<f8").tobytes()).hexdigest()
 
 
-def save(path: str | Path, vertices: Array, origin: Mapping[str, Any]) -> None:
+def save(path: str | Path, vertices: Array, origin: Mapping[str, object]) -> None:
     """Write vertices float64[3, C, H, W] as safetensors, with their hash and their origin (anything JSON can hold).
 
     Whole or not at all: a side file, synced, then renamed. Raises DiskFull or OutputError.
@@ -76,7 +77,7 @@ def save(path: str | Path, vertices: Array, origin: Mapping[str, Any]) -> None:
     disk.save(path, serialise({"vertices": values}, metadata))
 
 
-def load(path: str | Path) -> tuple[Array, dict[str, Any]]:
+def load(path: str | Path) -> tuple[Array, dict[str, object]]:
     """Vertices float64[3, C, H, W] and their origin, as `save` wrote them.
 
     Raises WorldMissing when no file is there, WorldDamaged when it cannot be read or its values do not match its hash.
@@ -90,7 +91,7 @@ def load(path: str | Path) -> tuple[Array, dict[str, Any]]:
         with safe_open(path, framework="numpy") as file:
             metadata = file.metadata() or {}
             values: Array = file.get_tensor("vertices")
-        origin: dict[str, Any] = json.loads(metadata["origin"])
+        origin: dict[str, object] = json.loads(metadata["origin"])
         known = metadata["sha256"]
     except (SafetensorError, OSError, KeyError, ValueError) as error:
         raise WorldDamaged(f"{path} is not a vertex file of latentworld: make it again from its seeds.") from error

@@ -21,7 +21,7 @@ import networkx
 
 ROOT = Path(__file__).parent.parent
 CORE: list[set[str]] = [
-    {"errors", "arrays"},
+    {"errors", "arrays", "tables"},
     {"disk", "explain", "registry", "frozen"},
     {"globe"},
     {"plane", "lipschitz"},

@@ -4,17 +4,21 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
+from numpy.typing import ArrayLike
 
 from latentworld.atlas.sampling import Adaptive, Globe
 
 if TYPE_CHECKING:
     from latentworld.atlas.types import Atlas
 
+Rounded = list["Rounded"] | list[float | None]
+"""Numbers as JSON takes them, an axis a list."""
 
-def chart(path: str | Path) -> Mapping[str, Any]:
+
+def chart(path: str | Path) -> Mapping[str, object]:
     """What a survey holds: for each of n places `unit` [n, 3], `alpha`, `beta`, `front` [n], `rate` [n] (None where it
     is not known), `label` [n] into `names`; its `radius`; `grid` ([rows, columns] of a whole window, else None); of a
     window `level` [n] and `cells`, width in alpha and in beta of what a place of each level stands for.
@@ -41,7 +45,7 @@ def chart(path: str | Path) -> Mapping[str, Any]:
     }
 
 
-def _cells(atlas: Atlas) -> dict[str, Any]:
+def _cells(atlas: Atlas) -> dict[str, object]:
     survey = atlas.sampling
     if isinstance(survey, Globe):
         return {"level": None, "cells": None}
@@ -54,7 +58,7 @@ def _cells(atlas: Atlas) -> dict[str, Any]:
     return {"level": atlas.level.tolist(), "cells": [[stride * step for step in steps] for stride in strides]}
 
 
-def _rounded(values: Any) -> Any:
+def _rounded(values: ArrayLike) -> Rounded:
     """Six digits are a thousandth of a pixel; what is not finite is None."""
     array = np.asarray(values, np.float64)
     if array.ndim > 1:

@@ -18,7 +18,7 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -39,6 +39,9 @@ from latentworld.disk import writing
 from latentworld.errors import AtlasError, AtlasMismatch, OutputError
 from latentworld.plane import Plane
 from latentworld.preset import Preset, dump, load
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
 
 
 @dataclass(frozen=True)
@@ -104,7 +107,7 @@ def begin(
     """The store of a survey, begun or gone on with. Raises AtlasMismatch, AtlasBusy, AtlasDamaged."""
     decoder = rendering.chosen(studio, scout)
     here = studio.provenance(decoder).settings()
-    begun = settings.settings_of(
+    begun_with = settings.settings_of(
         sampling,
         studio.plane,
         decoder.profile,
@@ -118,7 +121,7 @@ def begin(
     with writing(out.path):
         out.path.mkdir(parents=True, exist_ok=True)
     now = datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds")
-    opened = store.resume_or_create(out.store, begun, studio.plane, settings.provenance(now))
+    opened = store.resume_or_create(out.store, begun_with, studio.plane, settings.provenance(now))
     try:
         write_text(out.preset, dump(studio.preset))
     except BaseException:
@@ -185,7 +188,7 @@ def draw(
     atlas, rates = found.atlas, found.rates
     with writing(out.pictures):
         out.pictures.mkdir(parents=True, exist_ok=True)
-    made: dict[str, Any] = {}
+    made: dict[str, Figure] = {}
     if isinstance(atlas.sampling, Globe):
         made["globe"] = plots.globe(atlas, rates, title=title, paper=paper)
         made["globe-phases"] = plots.globe(atlas, rates, found.phases, title=title, paper=paper)
@@ -253,7 +256,7 @@ def export(out: Folder, target: Path, full: bool) -> Path:
 
 def _decoded_again(
     out: Folder, atlas: Atlas, profile: Profile
-) -> tuple[Callable[[Indices], Pictures], dict[str, Any]] | None:
+) -> tuple[Callable[[Indices], Pictures], dict[str, object]] | None:
     """Full-size pictures of places, and what metadata.json says of them; None where the thumbnails are as large."""
     longest = max(atlas.thumbs.shape[1:3])
     if 0 < max(profile.size) <= longest:
@@ -315,7 +318,7 @@ def start_of_zoom(
     where: Folder | None, rift: int, spans: dict[str, tuple[float, float]], rows: int, columns: int, factor: float
 ) -> Window:
     """The first window of a zoom: `spans`, or one `factor` times smaller than an atlas, about one of its rifts."""
-    table: dict[str, Any] = {"kind": "window", **spans, "rows": rows, "columns": columns}
+    table: dict[str, object] = {"kind": "window", **spans, "rows": rows, "columns": columns}
     if where is not None:
         found = findings(where)
         if not 1 <= rift <= len(found.sites):
@@ -338,14 +341,31 @@ def title_of(out: Folder) -> str:
 
 def same_plane(where: Folder, plane: Plane) -> None:
     """Raises AtlasMismatch where an atlas is of another plane, so that its places lie elsewhere."""
-    begun = store.Store(where.store).settings
+    surveyed = store.Store(where.store).settings
     here = settings.plane_settings(plane)
-    if begun.get("latent_distances", "measured") == "measured" and begun["plane"] != here:
+    if surveyed.get("latent_distances", "measured") == "measured" and surveyed["plane"] != here:
         raise AtlasMismatch(f"{where.path} is of another plane than the preset's: zoom with its own, {where.preset}")
 
 
+@dataclass(frozen=True)
+class TourOptions:
+    """What a tour passes and how, as in `latentworld.atlas.tour.plan`."""
+
+    labels: Sequence[str] = ()
+    follow: Sequence[int] = (1,)
+    stops: int = 8
+    ordered: bool = False
+    closed: bool | None = None
+    weave: float | None = None
+
+
 def tour(
-    out: Folder, mode: Any, points: Sequence[tuple[float, float]], target: Path, speed: float | None, **chosen: Any
+    out: Folder,
+    mode: str,
+    points: Sequence[tuple[float, float]],
+    target: Path,
+    speed: float | None,
+    chosen: TourOptions,
 ) -> tours.Tour:
     """Plan a tour over an atlas and write the preset that films it. Raises OutputError where it is no .toml."""
     if target.suffix != ".toml" or target.resolve() == out.preset.resolve():
@@ -355,7 +375,19 @@ def tour(
     plane = found.atlas.plane
     units = [plane.unit(alpha, beta) for alpha, beta in points]
     made = tours.plan(
-        found.atlas, found.mesh, found.rates, mode, points=units, phases=found.phases, lines=found.lines, **chosen
+        found.atlas,
+        found.mesh,
+        found.rates,
+        tours.mode_of(mode),
+        points=units,
+        phases=found.phases,
+        lines=found.lines,
+        labels=chosen.labels,
+        follow=chosen.follow,
+        stops=chosen.stops,
+        ordered=chosen.ordered,
+        closed=chosen.closed,
+        weave=chosen.weave,
     )
     with writing(target.parent):
         target.parent.mkdir(parents=True, exist_ok=True)

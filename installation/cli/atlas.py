@@ -5,8 +5,9 @@ from __future__ import annotations
 import json
 import math
 import sys
+from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, TypeVar
 
 import typer
 from rich.console import Console
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
     from latentworld.atlas.sampling import Adaptive, Globe, Window
     from latentworld.atlas.store import Store
 
+Number = TypeVar("Number", int, float)
 Option = typer.Option
 app = typer.Typer(help="Survey a latent globe, find its rifts, zoom into them, plan journeys.", no_args_is_help=True)
 Out = Annotated[Path, Option("-o", "--output", help="Folder of the atlas; a survey that is there goes on.")]
@@ -73,8 +75,8 @@ def survey(
             studio = rig.open_studio(journey)
         out = surveys.folder(output)
         label = surveys.labeller(studio, chosen, phases)  # words that cannot be used are refused before the work
-        shape: dict[str, Any] = {"radius": radius, "thumb": thumb, "block": block, "scout": scout}
-        with surveys.begin(studio, out, sampling, **shape) as kept, _Bar(journey.title, kept, console) as bar:
+        begun = surveys.begin(studio, out, sampling, radius=radius, thumb=thumb, block=block, scout=scout)
+        with begun as kept, _Bar(journey.title, kept, console) as bar:
             if ray is None:
                 surveys.run(studio, out, kept, thumb, scout, bar)
             else:
@@ -240,10 +242,11 @@ def tour(
     from installation.atlas import surveys
 
     points = [_pair(text, ",", float, "--point", "0.25,0.5") for text in point or ()]
-    chosen: dict[str, Any] = {"stops": stops, "ordered": ordered, "closed": closed, "weave": weave}
-    chosen |= {"labels": label or [], "follow": line or [1]}
+    chosen = surveys.TourOptions(
+        stops=stops, ordered=ordered, closed=closed, weave=weave, labels=label or [], follow=line or [1]
+    )
     with Console(stderr=True).status("planning"):
-        made = surveys.tour(surveys.folder(atlas), mode, points, output, speed, **chosen)
+        made = surveys.tour(surveys.folder(atlas), mode, points, output, speed, chosen)
     shape = "a loop" if made.closed else "a way"
     print(f"{shape} of {len(made.unit)} waypoints, {made.length:.1f} latent units long")
     print(f"it strays {made.strays:.2f} cells at most from what was planned on the map")
@@ -258,7 +261,7 @@ def _sampling(
     if globe is not None:
         return sampling_from({"kind": "globe", "nside": globe})
     rows, columns = _pair(size, "x", int, "--size", "50x50")
-    table: dict[str, Any] = {"kind": "window", "rows": rows, "columns": columns}
+    table: dict[str, object] = {"kind": "window", "rows": rows, "columns": columns}
     table |= _spans(alpha, beta)
     if coarse is not None:
         table |= {"kind": "adaptive", "coarse": coarse, "budget": budget}
@@ -269,7 +272,7 @@ def _spans(alpha: str, beta: str) -> dict[str, tuple[float, float]]:
     return {"alpha": _pair(alpha, ":", float, "--alpha", "0:1"), "beta": _pair(beta, ":", float, "--beta", "0:1")}
 
 
-def _pair(text: str, between: str, kind: type, option: str, like: str) -> tuple[Any, Any]:
+def _pair(text: str, between: str, kind: Callable[[str], Number], option: str, like: str) -> tuple[Number, Number]:
     try:
         first, second = (kind(part) for part in text.split(between))
     except ValueError:

@@ -22,17 +22,17 @@ def doctor(
 
     group = context.find_root().command
     assert isinstance(group, WithAdded)
-    report = examine() | plugins(registries(group.added))
+    findings = examine() | plugins(registries(group.added))
     if as_json:
-        print(json.dumps(report, indent=2))
+        print(json.dumps(findings, indent=2))
     else:
         table = Table(box=None, show_header=False, pad_edge=False)
         table.add_column(no_wrap=True)
         table.add_column(overflow="fold")
-        for name, value in report.items():
+        for name, value in findings.items():
             table.add_row(f"[dim]{name.replace('_', ' ')}[/]", _words(value))
         Console(highlight=False).print(table)
-    if not report["encoder_works"]:
+    if not findings["encoder_works"]:
         raise typer.Exit(1)
 
 

@@ -10,7 +10,7 @@ import warnings
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from types import FrameType
-from typing import Any, Self
+from typing import Self
 
 import typer
 
@@ -21,7 +21,7 @@ class Interrupt:
     def __init__(self) -> None:
         self.asked = False
         self._watching = False
-        self._before: dict[signal.Signals, Any] = {}
+        self._before: dict[signal.Signals, Callable[[int, FrameType | None], object] | int | None] = {}
 
     def __enter__(self) -> Self:
         if threading.current_thread() is threading.main_thread():
@@ -44,7 +44,7 @@ class Interrupt:
 
 
 @contextmanager
-def ending(told: Callable[[], str]) -> Iterator[None]:
+def ending(message: Callable[[], str]) -> Iterator[None]:
     """The first signal ends what is inside at once: what `told` then says is the one line, the exit code is 130."""
     try:
         with Interrupt():
@@ -52,7 +52,7 @@ def ending(told: Callable[[], str]) -> Iterator[None]:
     except KeyboardInterrupt:
         # a write that was cut short leaves a coroutine that nobody awaits: its block is decoded again, no more to say
         warnings.filterwarnings("ignore", "coroutine .* was never awaited", RuntimeWarning)
-        print(told(), file=sys.stderr)
+        print(message(), file=sys.stderr)
         raise typer.Exit(130) from None
 
 

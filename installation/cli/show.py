@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import signal
 import sys
+from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 from rich.console import Console
@@ -13,6 +14,7 @@ from rich.console import Console
 from installation.cli.presets import Override
 
 if TYPE_CHECKING:
+    from installation.show.supervisor import Show
     from installation.venue import Venue
 
 Option = typer.Option
@@ -51,7 +53,7 @@ def show(
         raise typer.BadParameter(f"--{chosen[0]} and --{chosen[1]}: choose one", param_hint=f"--{chosen[1]}")
     journey = presets.load(preset, set_ or [])
     wall = {"kind": chosen[0] if chosen else None, "monitor": _monitor(monitor), "size": _size(size)}
-    doors: dict[str, Any] = {"osc": osc, "deck": deck, "open": open_ or None, "allow": allow and tuple(allow)}
+    doors: dict[str, object] = {"osc": osc, "deck": deck, "open": open_ or None, "allow": allow and tuple(allow)}
     shut = {name for name, asked in (("osc", no_osc), ("deck", no_deck)) if asked}
     place = {"folder": None if folder is None else str(folder), "safe": safe}
     console = Console(stderr=True, highlight=False)
@@ -63,7 +65,7 @@ def show(
     raise typer.Exit(code)
 
 
-def _until_ended(made: Any, seconds: float | None) -> int:
+def _until_ended(made: Show, seconds: float | None) -> int:
     """Run it until a signal: 130 after Ctrl-C, 0 after SIGTERM (systemd's way to end it) or `seconds`."""
     heard: list[int] = []
 
@@ -84,7 +86,7 @@ def _until_ended(made: Any, seconds: float | None) -> int:
     return 130 if signal.SIGINT in heard else 0
 
 
-def _line(console: Console) -> Any:
+def _line(console: Console) -> Callable[[str], None]:
     """One readable line for each event, with the time of day."""
 
     def tell(line: str) -> None:
@@ -93,7 +95,9 @@ def _line(console: Console) -> Any:
     return tell
 
 
-def _changed(venue: Venue, place: dict[str, Any], wall: dict[str, Any], doors: dict[str, Any], shut: set[str]) -> Venue:
+def _changed(
+    venue: Venue, place: Mapping[str, object], wall: Mapping[str, object], doors: Mapping[str, object], shut: set[str]
+) -> Venue:
     """The venue with what the command line says in its place."""
     given = {key: value for key, value in doors.items() if value is not None} | dict.fromkeys(shut)
     said = {key: value for key, value in wall.items() if value is not None}

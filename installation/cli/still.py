@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
 
@@ -36,7 +36,7 @@ def still(
     """Render the picture at one place of the plane."""
     from latentworld import preset as presets
 
-    chosen: dict[str, Any] = {
+    chosen: dict[str, object] = {
         "world.name": world, "plane.seeds": None if seeds is None else _numbers(seeds), "plane.layout": layout,
         "plane.norm": norm, "prompt.positive": prompt, "prompt.negative": negative,
         "decoder.steps": steps, "decoder.scout_steps": steps, "decoder.guidance": guidance, "decoder.kind": decoder,

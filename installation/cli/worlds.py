@@ -45,7 +45,7 @@ def show(world: Name) -> None:
     seen, console = inspect(world), Console(highlight=False)
     console.print(f"[bold]{seen.card.title or seen.name}[/]  {seen.card.description}")
     table = Table(box=None, show_header=False, pad_edge=False)
-    told = seen.card.defaults
+    defaults = seen.card.defaults
     rows = {
         "name": seen.name, "family": seen.family.title, "source": seen.source, "folder": str(seen.path),
         "pictures": f"{seen.size} x {seen.size}, other sizes in multiples of {seen.latent.multiple}",
@@ -54,8 +54,8 @@ def show(world: Name) -> None:
         "parameters": ", ".join(f"{part} {count / 1e6:.1f} M" for part, count in seen.parameters.items()),
         "student": "yes" if seen.student else "no", "tiny VAE": "yes" if seen.tiny_vae else "no",
         "CLIP": "its own" if seen.clip else "none: the embedded one serves",
-        "defaults": f"{told.steps} steps, guidance {told.guidance}, scout {told.scout_steps} steps",
-        "prompt": told.prompt, "negative": told.negative,
+        "defaults": f"{defaults.steps} steps, guidance {defaults.guidance}, scout {defaults.scout_steps} steps",
+        "prompt": defaults.prompt, "negative": defaults.negative,
     }  # fmt: skip
     for name, value in rows.items():
         table.add_row(f"[dim]{name}[/]", value)

@@ -12,11 +12,13 @@ from PIL import Image
 from installation.film.sinks import save_png
 from installation.film.telemetry import Telemetry, rifts
 from latentworld import globe
-from latentworld.arrays import Array
+from latentworld.arrays import Array, Flags, Indices
 from latentworld.plane import Plane
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
+    from matplotlib.cm import ScalarMappable
+    from matplotlib.collections import LineCollection
     from matplotlib.colors import Colormap, LogNorm
     from matplotlib.figure import Figure
 
@@ -186,18 +188,16 @@ def _rates(axes: Axes, record: Telemetry) -> None:
     axes.set_title("Lipschitz value", color=_FAINT, fontsize=9, loc="left")
 
 
-def _thin(record: Telemetry) -> np.ndarray[Any, np.dtype[np.int64]]:
+def _thin(record: Telemetry) -> Indices:
     return np.unique(np.linspace(0, len(record) - 1, min(len(record), _MOST)).round().astype(np.int64))
 
 
-def _between(record: Telemetry, keep: np.ndarray[Any, np.dtype[np.int64]]) -> Array:
+def _between(record: Telemetry, keep: Indices) -> Array:
     """The largest Lipschitz value on the way from each kept frame to the next: rifts are not thinned away."""
     return np.asarray(np.fmax.reduceat(record.lipschitz[1:], keep[:-1]))
 
 
-def _lines(
-    points: Array, rates: Array, shown: np.ndarray[Any, np.dtype[np.bool_]], norm: LogNorm, colours: Colormap
-) -> Any:
+def _lines(points: Array, rates: Array, shown: Flags, norm: LogNorm, colours: Colormap) -> LineCollection:
     from matplotlib.collections import LineCollection
 
     segments = np.stack([points[:-1], points[1:]], axis=1)[shown]
@@ -230,7 +230,7 @@ def _veiled(axes: Axes, line: Array, **style: Any) -> None:
     axes.plot(near[:, 0], near[:, 1], **style)
 
 
-def _mappable(norm: LogNorm, colours: Colormap) -> Any:
+def _mappable(norm: LogNorm, colours: Colormap) -> ScalarMappable:
     from matplotlib.cm import ScalarMappable
 
     return ScalarMappable(norm, colours)

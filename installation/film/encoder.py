@@ -16,7 +16,7 @@ from collections import deque
 from dataclasses import dataclass
 from pathlib import Path
 from threading import Thread
-from typing import IO, Any, Literal
+from typing import IO, Literal
 
 from latentworld.errors import DiskFull, EncoderFailed, OutputError
 
@@ -156,10 +156,17 @@ class Encoder:
 
 
 def _start(arguments: list[str]) -> subprocess.Popen[bytes]:
-    apart: dict[str, Any] = {"creationflags": 0x200} if sys.platform == "win32" else {"start_new_session": True}
+    on_windows = sys.platform == "win32"  # a process group of its own, so that Ctrl-C reaches us alone
     pipe = subprocess.PIPE
     try:
-        return subprocess.Popen(arguments, stdin=pipe, stdout=subprocess.DEVNULL, stderr=pipe, **apart)
+        return subprocess.Popen(
+            arguments,
+            stdin=pipe,
+            stdout=subprocess.DEVNULL,
+            stderr=pipe,
+            creationflags=0x200 if on_windows else 0,
+            start_new_session=not on_windows,
+        )
     except OSError as error:
         why = f"{arguments[0]}: {error.strerror}"
         raise EncoderFailed(

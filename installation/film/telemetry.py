@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import csv
+from collections.abc import Iterable, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
 from io import RawIOBase, StringIO
 from pathlib import Path
-from typing import Any, Self
+from typing import Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -54,7 +55,7 @@ class Recorder:
     def __enter__(self) -> Self:
         with writing(self.target), ExitStack() as opening:
             self._file = opening.enter_context(self.target.open("wb", buffering=0))
-            self._write([list(COLUMNS)])
+            self._write([COLUMNS])
             opening.pop_all()
         return self
 
@@ -70,7 +71,7 @@ class Recorder:
         with writing(self.target):
             self._write(rows(frames, self.plane))
 
-    def _write(self, lines: list[list[Any]]) -> None:
+    def _write(self, lines: Iterable[Sequence[str | float]]) -> None:
         text = StringIO(newline="")
         csv.writer(text).writerows(lines)
         data = memoryview(text.getvalue().encode())
@@ -78,7 +79,7 @@ class Recorder:
             data = data[self._file.write(data) or 0 :]  # a disk that fills up takes a part first
 
 
-def rows(frames: Frames, plane: Plane) -> list[list[Any]]:
+def rows(frames: Frames, plane: Plane) -> list[list[float]]:
     """A row of `COLUMNS` for each frame."""
     path, rates = frames.path, frames.rates
     alpha, beta, front = plane.chart(path.unit)

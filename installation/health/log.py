@@ -8,7 +8,6 @@ import json
 import logging
 from logging.handlers import RotatingFileHandler
 from pathlib import Path
-from typing import Any
 
 from latentworld.disk import writing
 from latentworld.errors import ShowError
@@ -24,11 +23,15 @@ class Lines(logging.Formatter):
     def format(self, record: logging.LogRecord) -> str:
         """One line, whatever the record holds."""
         when = datetime.datetime.fromtimestamp(record.created, datetime.UTC).isoformat(timespec="milliseconds")
-        line: dict[str, Any] = {"time": when, "level": record.levelname.lower(), "text": record.getMessage()[:LONGEST]}
-        line |= {key: value for key, value in record.__dict__.items() if key not in _STANDARD}
+        entry: dict[str, object] = {
+            "time": when,
+            "level": record.levelname.lower(),
+            "text": record.getMessage()[:LONGEST],
+        }
+        entry |= {key: value for key, value in record.__dict__.items() if key not in _STANDARD}
         if record.exc_info:
-            line["trace"] = self.formatException(record.exc_info)[-LONGEST:]
-        return json.dumps(line, default=lambda value: str(value)[:LONGEST])
+            entry["trace"] = self.formatException(record.exc_info)[-LONGEST:]
+        return json.dumps(entry, default=lambda value: str(value)[:LONGEST])
 
 
 class Bounded(RotatingFileHandler):

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator
-from typing import Any
+from typing import TYPE_CHECKING
 
 from installation.backstage import RENDERER_STATES, Status
 from installation.extras import need
 from installation.ipc.jsonable import Json, table
+
+if TYPE_CHECKING:
+    from prometheus_client import Metric
 
 STALE = 30.0  # seconds without a new picture on the wall from which the show is not well
 CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
@@ -19,7 +22,7 @@ def text(status: Status) -> bytes:
     client = need("prometheus_client", "show")
 
     class Now:
-        def collect(self) -> Iterator[Any]:
+        def collect(self) -> Iterator[Metric]:
             return _families(status)
 
     registry = client.CollectorRegistry(auto_describe=False)
@@ -39,7 +42,7 @@ def health(status: Status, held: bool = False) -> tuple[bool, dict[str, Json]]:
     return ok, {"ok": ok, "held": held, **table(status)}
 
 
-def _families(status: Status) -> Iterator[Any]:
+def _families(status: Status) -> Iterator[Metric]:
     core = need("prometheus_client.core", "show")
     for name, about, value in _status_collector(status):
         yield core.GaugeMetricFamily(f"latentworld_{name}", about, value=value)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import socket
+import sys
 from collections.abc import Mapping
 
 
@@ -15,7 +16,7 @@ class Notifier:
         address = environment.get("NOTIFY_SOCKET", "")
         # @ is how an abstract socket is written; any other first character is no address (sd_notify(3))
         self._address = f"\0{address[1:]}" if address.startswith("@") else address
-        self.asked = address[:1] in ("@", "/") and hasattr(socket, "AF_UNIX")
+        self.asked = address[:1] in ("@", "/") and sys.platform != "win32"
         usec = environment.get("WATCHDOG_USEC", "")
         self.interval = int(usec) / 1e6 if self.asked and usec.isdigit() and int(usec) else None
 

@@ -60,12 +60,12 @@ def rate(path: Path) -> float:
 
     film = cv2.VideoCapture(str(path))
     try:
-        told, there = float(film.get(cv2.CAP_PROP_FPS)), film.read()[0]
+        rate, there = float(film.get(cv2.CAP_PROP_FPS)), film.read()[0]
     finally:
         film.release()
     if not there:
         raise ShowError(f"the loop {path} cannot be played: use a video that ffmpeg reads, such as H.264 in an .mp4")
-    return min(max(told, SLOWEST), FASTEST) if told > 0 else 24.0
+    return min(max(rate, SLOWEST), FASTEST) if rate > 0 else 24.0
 
 
 def endless(film: Callable[[], Iterator[Picture]], fade: int) -> Iterator[Picture]:

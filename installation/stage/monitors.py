@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
+from types import ModuleType
 
 
 @dataclass(frozen=True)
@@ -18,7 +18,7 @@ class Monitor:
     place: tuple[int, int]
     size: tuple[int, int]  # height, width
     rate: float = 0.0
-    handle: Any = None
+    handle: object = None
 
     @property
     def words(self) -> str:
@@ -53,7 +53,7 @@ def choose(monitors: Sequence[Monitor], wanted: str | int | None) -> tuple[Monit
     )
 
 
-def read(glfw: Any) -> list[Monitor]:
+def read(glfw: ModuleType) -> list[Monitor]:
     """The monitors there are now, the primary one first."""
     found = []
     for handle in glfw.get_monitors():

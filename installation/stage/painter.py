@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from importlib.resources import files
-from typing import Any
+from typing import TYPE_CHECKING, cast
 
 import numpy as np
 
@@ -14,24 +14,27 @@ from installation.stage.reel import Cue
 from installation.venue import Wall
 from latentworld.arrays import Picture
 
+if TYPE_CHECKING:
+    import moderngl
+
 _PROBE = (36, 64)  # pixels in which a report looks at what is drawn
 
 
 class Painter:
     """Belongs to the thread that has the GL context. card: canvas -> the test card of that size."""
 
-    def __init__(self, context: Any, wall: Wall, card: Card) -> None:
+    def __init__(self, context: moderngl.Context, wall: Wall, card: Card) -> None:
         self._gl, self._wall, self._draw_card = context, wall, card
         self._frame = warp.to_frame(wall.corners)
         self._mix, self._place = _Program(context, "mix.frag"), _Program(context, "wall.frag")
-        self._textures: dict[int, Any] = {}  # the pictures on the wall, by their number
+        self._textures: dict[int, moderngl.Texture] = {}  # the pictures on the wall, by their number
         self._dark = self._texture(np.zeros((1, 1, 3), np.uint8))
-        self._mixed: Any = None  # a framebuffer
+        self._mixed: tuple[moderngl.Framebuffer, moderngl.Texture] | None = None
         self._key: object = None  # of what lies in it
-        self._card: tuple[warp.Size, Any] | None = None
+        self._card: tuple[warp.Size, moderngl.Texture] | None = None
         self._probe = context.simple_framebuffer((_PROBE[1], _PROBE[0]), 3)
 
-    def paint(self, cue: Cue, size: warp.Size, target: Any, wall: warp.Size | None = None) -> None:
+    def paint(self, cue: Cue, size: warp.Size, target: moderngl.Framebuffer, wall: warp.Size | None = None) -> None:
         """Draw a cue into a framebuffer of that size (height, width in pixels); wall: the size of the wall itself where
         this is a smaller drawing of it."""
         if cue.look.card:
@@ -72,14 +75,13 @@ class Painter:
             self._card[1].release()
         self._card = None
 
-    def _mixture(self, cue: Cue) -> Any:
+    def _mixture(self, cue: Cue) -> moderngl.Texture:
         """The cue's pictures as one texture, of the newer one's size."""
         self._keep([shot for shot in (cue.older, cue.newer) if shot is not None])
         shot = cue.newer or cue.older
         assert shot is not None  # `paint` clears where both are missing
         size = (shot.picture.shape[0], shot.picture.shape[1])
-        if self._mixed is None or self._mixed.size != size[::-1]:
-            self._renew(size)
+        mixed, texture = self._mixed_of(size)
         key = (*(shot.sequence if shot else 0 for shot in (cue.older, cue.newer)), cue.weight)
         if key != self._key:
             older, newer = (
@@ -87,18 +89,23 @@ class Painter:
             )
             between = warp.fitted(size, (older.height, older.width), "contain") if cue.older else np.eye(3)
             self._mix.give(older_place=between, weight=cue.weight, size=size[::-1])
-            self._mix.draw(self._mixed, size, older=older, newer=newer)
+            self._mix.draw(mixed, size, older=older, newer=newer)
             self._key = key
-        return self._mixed.color_attachments[0]
+        return texture
 
-    def _renew(self, size: warp.Size) -> None:
+    def _mixed_of(self, size: warp.Size) -> tuple[moderngl.Framebuffer, moderngl.Texture]:
+        """Where pictures of a size are mixed, and the texture that holds the mixture."""
         if self._mixed is not None:
-            self._mixed.color_attachments[0].release()
-            self._mixed.release()
+            mixed, texture = self._mixed
+            if mixed.size == size[::-1]:
+                return self._mixed
+            texture.release()
+            mixed.release()
         # half floats: bytes would show steps where one dark picture slowly becomes another
         texture = self._gl.texture(size[::-1], 4, dtype="f2")
         texture.repeat_x = texture.repeat_y = False
-        self._mixed, self._key = self._gl.framebuffer([texture]), None
+        self._mixed, self._key = (self._gl.framebuffer([texture]), texture), None
+        return self._mixed
 
     def _keep(self, shots: list[Shot]) -> None:
         """Have the textures of these pictures, and of no others."""
@@ -109,13 +116,13 @@ class Painter:
             if shot.sequence not in self._textures:
                 self._textures[shot.sequence] = self._texture(shot.picture)
 
-    def _card_of(self, size: warp.Size) -> Any:
+    def _card_of(self, size: warp.Size) -> moderngl.Texture:
         if self._card is None or self._card[0] != size:
             self.redraw()
             self._card = (size, self._texture(self._draw_card(warp.canvas(self._wall, size))))
         return self._card[1]
 
-    def _texture(self, picture: Picture) -> Any:
+    def _texture(self, picture: Picture) -> moderngl.Texture:
         data = np.ascontiguousarray(picture)
         texture = self._gl.texture((picture.shape[1], picture.shape[0]), 3, data.data, alignment=1)
         texture.repeat_x = texture.repeat_y = False
@@ -126,14 +133,14 @@ class Blitter:
     """The same where OpenGL is done by the processor: what an `Easel` draws is copied to the window. Mesa's llvmpipe
     takes 57 ms of processor time for a wall of 720x1280 with `wall.frag`, this takes 9."""
 
-    def __init__(self, context: Any, wall: Wall, card: Card) -> None:
+    def __init__(self, context: moderngl.Context, wall: Wall, card: Card) -> None:
         self._gl, self._wall, self._draw_card = context, wall, card
         self._easel = Easel(wall, wall.size, card)
         self._copy = _Program(context, "copy.frag")
-        self._texture: Any = None
+        self._texture: moderngl.Texture | None = None
         self._in_it: Picture | None = None
 
-    def paint(self, cue: Cue, size: warp.Size, target: Any) -> None:
+    def paint(self, cue: Cue, size: warp.Size, target: moderngl.Framebuffer) -> None:
         """Draw a cue into a framebuffer of that size (height, width in pixels)."""
         picture = self.read(cue, size)
         if self._texture is None or self._texture.size != size[::-1]:
@@ -161,7 +168,7 @@ class Blitter:
         self._easel.redraw()
 
 
-def painter(context: Any, wall: Wall, card: Card) -> Painter | Blitter:
+def painter(context: moderngl.Context, wall: Wall, card: Card) -> Painter | Blitter:
     """Whatever suits what is behind that GL context."""
     behind = str(context.info.get("GL_RENDERER", "")).casefold()
     software = any(name in behind for name in ("llvmpipe", "softpipe", "swrast", "swiftshader"))
@@ -171,30 +178,33 @@ def painter(context: Any, wall: Wall, card: Card) -> Painter | Blitter:
 class _Program:
     """A fragment shader over the whole target."""
 
-    def __init__(self, context: Any, name: str) -> None:
+    def __init__(self, context: moderngl.Context, name: str) -> None:
         shaders = files(__package__) / "shaders"
         vertex, fragment = ((shaders / part).read_text(encoding="utf-8") for part in ("full.vert", name))
         self._program = context.program(vertex_shader=vertex, fragment_shader=fragment)
         self._array = context.vertex_array(self._program, [])
 
-    def give(self, **uniforms: Any) -> None:
+    def give(self, **uniforms: object) -> None:
         """Set uniforms; a matrix is given as numpy has it, row by row."""
         for name, value in uniforms.items():
             if isinstance(value, np.ndarray):
-                self._program[name].write(value.T.astype("f4").tobytes())
+                self._uniform(name).write(value.T.astype("f4").tobytes())
             else:
-                self._program[name].value = value
+                self._uniform(name).value = value
 
-    def draw(self, target: Any, size: warp.Size, **textures: Any) -> None:
+    def draw(self, target: moderngl.Framebuffer, size: warp.Size, **textures: moderngl.Texture) -> None:
         """Fill a target of that size."""
         for place, (name, texture) in enumerate(textures.items()):
             texture.use(place)
-            self._program[name].value = place
+            self._uniform(name).value = place
         target.use()
         target.viewport = (0, 0, size[1], size[0])
         self._array.render(vertices=3)
 
+    def _uniform(self, name: str) -> moderngl.Uniform:
+        return cast("moderngl.Uniform", self._program[name])  # shaders of ours: what they name are uniforms
 
-def _upright(framebuffer: Any, size: warp.Size) -> Picture:
+
+def _upright(framebuffer: moderngl.Framebuffer, size: warp.Size) -> Picture:
     data = framebuffer.read(viewport=(0, 0, size[1], size[0]), components=3, alignment=1)
     return np.frombuffer(data, np.uint8).reshape(*size, 3)[::-1]

@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import sys
 import time
-from typing import Any
 
 from installation.extras import need
 from installation.ipc.ring import Ring
@@ -131,7 +130,7 @@ class Window:
             words = text.decode(errors="replace") if isinstance(text, bytes) else str(text or code)
             raise StageError(f"no display ({words}): log in to a desktop, set DISPLAY, or use --headless")
 
-    def _open(self) -> Any:
+    def _open(self) -> object:
         glfw, wall = self._glfw, self._wall
         hints = {
             glfw.CONTEXT_VERSION_MAJOR: 3, glfw.CONTEXT_VERSION_MINOR: 3, glfw.OPENGL_PROFILE: glfw.OPENGL_CORE_PROFILE,
@@ -155,7 +154,7 @@ class Window:
         glfw.set_key_callback(window, self._key)
         return window
 
-    def _key(self, window: Any, key: int, code: int, action: int, mods: int) -> None:
+    def _key(self, window: object, key: int, code: int, action: int, mods: int) -> None:
         if not self._full and action == self._glfw.PRESS and key in (self._glfw.KEY_ESCAPE, self._glfw.KEY_Q):
             self._glfw.set_window_should_close(window, True)
 

@@ -6,14 +6,18 @@ import json
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, TypedDict, cast
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import DTypeLike, NDArray
 
 from latentworld.atlas.extras import need
 from latentworld.disk import writing
 from latentworld.errors import AtlasBusy, AtlasDamaged, AtlasError
+
+if TYPE_CHECKING:
+    import zarr
+    from filelock import BaseFileLock
 
 FORMAT, VERSION = "latentworld.atlas", 1
 _COPY = "take it from a copy of this atlas, or survey anew elsewhere"
@@ -26,7 +30,26 @@ _DIMENSIONS = {
 }
 
 
-def attributes(path: Path) -> dict[str, Any]:
+class Attributes(TypedDict, total=False):
+    """What an atlas's group says of itself, in its zarr.json; or such of it as changes.
+
+    generations: places in each that was begun. rated, labelled: of how many places rates and labels are, 0 while they
+    are rewritten.
+    """
+
+    format: str
+    version: int
+    settings: dict[str, object]
+    generations: list[int]
+    complete: bool
+    provenance: dict[str, str]
+    floor: dict[str, float] | None
+    rated: int
+    labelled: int
+    names: list[str]
+
+
+def attributes(path: Path) -> Attributes:
     """What the group says of itself. Raises AtlasDamaged: nothing there, no atlas, unreadable, from a newer version."""
     file = path / "zarr.json"
     if not file.is_file():
@@ -47,7 +70,7 @@ def attributes(path: Path) -> dict[str, Any]:
         )
     if missing := {"settings", "generations", "complete"} - found.keys():
         raise damaged(file, f"says nothing of {', '.join(sorted(missing))}", _COPY)
-    return dict(found)
+    return cast("Attributes", dict(found))
 
 
 def damaged(file: Path, what: str, remedy: str = _COPY) -> AtlasDamaged:
@@ -71,10 +94,10 @@ def writes(path: Path) -> AbstractContextManager[None]:
     return writing(path, "free some space and survey again, it goes on where it was", AtlasError)
 
 
-def lock(path: Path) -> Any:
+def lock(path: Path) -> BaseFileLock:
     """The lock beside the folder, taken. Raises AtlasBusy when another process, or another store here, holds it."""
     filelock = need("filelock")
-    taken = filelock.FileLock(path.absolute().with_name(f".{path.absolute().name}.lock"))
+    taken: BaseFileLock = filelock.FileLock(path.absolute().with_name(f".{path.absolute().name}.lock"))
     with writes(path):
         try:
             taken.acquire(timeout=0)
@@ -84,8 +107,14 @@ def lock(path: Path) -> Any:
 
 
 def begun(
-    group: Any, name: str, shape: Sequence[int], dtype: Any, chunk: int, absent: Any, overwrite: bool = False
-) -> Any:
+    group: zarr.Group,
+    name: str,
+    shape: Sequence[int],
+    dtype: DTypeLike,
+    chunk: int,
+    absent: float | np.generic,
+    overwrite: bool = False,
+) -> zarr.Array:
     """A new array of the group in chunks of `chunk` places, with checksums; `absent` stands where nothing is yet."""
     codecs = need("zarr.codecs")
     return group.create_array(
@@ -131,14 +160,14 @@ class Kept:
     def __len__(self) -> int:
         return len(self._slots)
 
-    def __getitem__(self, key: Any) -> NDArray[np.uint8]:
+    def __getitem__(self, key: int | slice | NDArray[np.integer]) -> NDArray[np.uint8]:
         slots = self._slots[key]
         if np.ndim(slots) == 0:
             return self._one(int(slots)).copy()
         found = [self._one(int(slot)) for slot in slots]
         return np.stack(found) if found else np.empty((0, *self.shape[1:]), np.uint8)
 
-    def __array__(self, dtype: Any = None, copy: bool | None = None) -> NDArray[Any]:
+    def __array__(self, dtype: DTypeLike | None = None, copy: bool | None = None) -> NDArray[np.generic]:
         return np.asarray(self[:], dtype)
 
     def _one(self, slot: int) -> NDArray[np.uint8]:

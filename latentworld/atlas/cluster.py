@@ -22,7 +22,8 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from http.client import HTTPConnection
-from typing import Any
+from types import ModuleType
+from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 from latentworld.arrays import Array
@@ -35,6 +36,10 @@ from latentworld.atlas.survey import OnBlock
 from latentworld.atlas.types import Render, Rendered
 from latentworld.decoding.profile import Profile
 from latentworld.errors import AtlasMismatch, ClusterError
+
+if TYPE_CHECKING:
+    from ray import ObjectRef
+    from ray.actor import ActorHandle
 
 Factory = Callable[[], Render]
 """Builds a worker's decoder and eye, in the worker; picklable. A `Vouched` Render has its settings compared."""
@@ -50,7 +55,7 @@ class Vouched:
     """A Render that says what it was built with: whatever it knows of a store's settings, as plain values."""
 
     render: Render
-    settings: Mapping[str, Any]
+    settings: Mapping[str, object]
 
     def __call__(self, units: Array, radii: Array) -> Rendered:
         """As the Render."""
@@ -60,7 +65,7 @@ class Vouched:
 class Worker:
     """One decoder and one eye in a process of Ray's."""
 
-    def begin(self, factory: Factory, threads: int) -> tuple[str, dict[str, Any]]:
+    def begin(self, factory: Factory, threads: int) -> tuple[str, dict[str, object]]:
         """Build them, with the CPU threads that the store's profile was made with (sums are split among them).
 
         Returns this machine's name and the settings that the Render vouches for.
@@ -144,7 +149,7 @@ _KEPT = "what arrived is kept; once that is mended, survey again and it goes on"
 class _Seat:
     """A worker's seat in the crew; its actor is replaced when it is lost."""
 
-    actor: Any = None
+    actor: ActorHandle
     ready: bool = False
     failed: int = 0  # starts in a row that failed
 
@@ -155,11 +160,11 @@ class _Crew:
     The block is None for a start.
     """
 
-    def __init__(self, ray: Any, store: Store, factory: Factory, threads: int, patience: float) -> None:
+    def __init__(self, ray: ModuleType, store: Store, factory: Factory, threads: int, patience: float) -> None:
         self._ray, self._store, self._factory, self._threads = ray, store, factory, threads
         self._patience = patience
         self._seats: list[_Seat] = []
-        self._flying: dict[Any, tuple[_Seat, int | None]] = {}
+        self._flying: dict[ObjectRef, tuple[_Seat, int | None]] = {}
         self._queue: deque[int] = deque()
         self._tries: Counter[int] = Counter()
 
@@ -172,9 +177,9 @@ class _Crew:
             raise ClusterError(
                 f"the factory cannot be sent to a worker ({_line(error)}): make it a function"
             ) from error
-        self._seats = [_Seat() for _ in range(seats)]
-        for seat in self._seats:
-            self._start(seat)
+        for _ in range(seats):
+            self._seats.append(_Seat(self._actor.remote()))
+            self._begin(self._seats[-1])
 
     def work(self, blocks: Sequence[int], on_block: OnBlock | None, preview: ProgressPicture | None) -> None:
         """Have blocks rendered and keep each as it arrives."""
@@ -219,7 +224,7 @@ class _Crew:
                     self._flying[result] = (seat, index)
                     held[seat] += 1
 
-    def _arrived(self) -> list[Any]:
+    def _arrived(self) -> list[ObjectRef]:
         begun = any(seat.ready for seat in self._seats)
         done, _ = self._ray.wait(list(self._flying), num_returns=1, timeout=None if begun else self._patience)
         if not done:
@@ -230,7 +235,7 @@ class _Crew:
             )
         return list(done)
 
-    def _take(self, result: Any, on_block: OnBlock | None, preview: ProgressPicture | None) -> None:
+    def _take(self, result: ObjectRef, on_block: OnBlock | None, preview: ProgressPicture | None) -> None:
         seat, index = self._flying.pop(result)
         try:
             found = self._ray.get(result)
@@ -251,12 +256,12 @@ class _Crew:
         if on_block is not None:
             on_block(self._store.done, self._store.total, index)
 
-    def _welcome(self, seat: _Seat, machine: str, settings: Mapping[str, Any]) -> None:
+    def _welcome(self, seat: _Seat, machine: str, settings: Mapping[str, object]) -> None:
         known = {name: self._store.settings[name] for name in settings if name in self._store.settings}
-        apart = differences(known, {name: settings[name] for name in known})
-        if apart:
+        found = differences(known, {name: settings[name] for name in known})
+        if found:
             raise AtlasMismatch(
-                f"the worker on {machine} would make other pictures: {'; '.join(apart)}; set it up alike"
+                f"the worker on {machine} would make other pictures: {'; '.join(found)}; set it up alike"
             )
         seat.ready, seat.failed = True, 0
 
@@ -291,20 +296,20 @@ class _Crew:
         self._queue.appendleft(index)
 
 
-def _seats(ray: Any, workers: int | None, wants: Mapping[str, float], say: Callable[[str], None]) -> int:
+def _seats(ray: ModuleType, workers: int | None, wants: Mapping[str, float], say: Callable[[str], None]) -> int:
     """How many workers to start: those asked for, or as many as there is room for, machine by machine."""
     machines = [node["Resources"] for node in ray.nodes() if node["Alive"]]
     room = sum(min(int(have.get(name, 0) / want) for name, want in wants.items() if want) for have in machines)
-    each = f"{wants['CPU']:g} CPUs and {wants['GPU']:g} GPUs"
+    share = f"{wants['CPU']:g} CPUs and {wants['GPU']:g} GPUs"
     if room < 1:
-        raise ClusterError(f"no machine of the cluster has {each} for a worker: ask for less, or add a machine")
+        raise ClusterError(f"no machine of the cluster has {share} for a worker: ask for less, or add a machine")
     if workers is not None and workers > room:
-        say(f"{workers} workers were asked for, there is room for {room} with {each}: the others wait")
+        say(f"{workers} workers were asked for, there is room for {room} with {share} each: the others wait")
     return workers or room
 
 
 @contextmanager
-def _connected(ray: Any, address: str, cpus: int | None, say: Callable[[str], None]) -> Iterator[None]:
+def _connected(ray: ModuleType, address: str, cpus: int | None, say: Callable[[str], None]) -> Iterator[None]:
     """Connected to Ray, which is left as it was found."""
     if ray.is_initialized():
         yield
@@ -320,7 +325,7 @@ def _connected(ray: Any, address: str, cpus: int | None, say: Callable[[str], No
         ray.shutdown()
 
 
-def _connect(ray: Any, address: str, cpus: int | None, say: Callable[[str], None]) -> None:
+def _connect(ray: ModuleType, address: str, cpus: int | None, say: Callable[[str], None]) -> None:
     quiet = {"log_to_driver": False, "logging_level": logging.ERROR}
     if address == "auto":
         address = os.environ.get("RAY_ADDRESS") or "auto"

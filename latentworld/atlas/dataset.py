@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING
 
 import numpy as np
+from numpy.typing import NDArray
 
 from latentworld.atlas.extras import need
 from latentworld.atlas.store import Store
 
+if TYPE_CHECKING:
+    import xarray
 
-def dataset(path: str | Path, thumbs: bool = False) -> Any:
+
+def dataset(path: str | Path, thumbs: bool = False) -> xarray.Dataset:
     """What an atlas holds as an xarray.Dataset; thumbnails only when asked for, since they are large.
 
     A complete window has the dimensions row and column, with alpha and beta as coordinates along them; anything else
@@ -19,7 +23,7 @@ def dataset(path: str | Path, thumbs: bool = False) -> Any:
     """
     store = Store(Path(path))
     atlas, phases = store.atlas(), store.read_labels()
-    named: dict[str, tuple[tuple[str, ...], Any]] = {
+    named: dict[str, tuple[tuple[str, ...], NDArray[np.generic]]] = {
         "unit": (("axis",), atlas.unit),
         "lattice": (("index",), atlas.lattice),
         "level": ((), atlas.level),
@@ -41,6 +45,6 @@ def dataset(path: str | Path, thumbs: bool = False) -> Any:
         axes = {"alpha": ("row", coordinates[:, 0, 0]), "beta": ("column", coordinates[0, :, 1])}
     else:
         axes = {"alpha": ("place", coordinates[:, 0]), "beta": ("place", coordinates[:, 1])}
-    told = {"settings": store.attributes["settings"], "provenance": store.attributes.get("provenance", {})}
+    origin = {"settings": store.attributes["settings"], "provenance": store.attributes.get("provenance", {})}
     labels = {} if phases is None else {"names": list(phases.names)}
-    return need("xarray").Dataset(arrays, axes, {**told, **labels})
+    return need("xarray").Dataset(arrays, axes, {**origin, **labels})

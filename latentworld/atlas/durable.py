@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import asyncio
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING
 
 from zarr.storage import LocalStore
 
 from latentworld import disk
+
+if TYPE_CHECKING:
+    from zarr.core.buffer import Buffer as ZarrBuffer
 
 ENDINGS = (disk.PARTIAL, ".partial")  # of side files: ours, zarr's own
 
@@ -16,13 +19,13 @@ ENDINGS = (disk.PARTIAL, ".partial")  # of side files: ours, zarr's own
 class Durable(LocalStore):  # type: ignore[misc]
     """As LocalStore (which writes side files and renames them), with an fsync before the rename."""
 
-    def set_sync(self, key: str, value: Any) -> None:
+    def set_sync(self, key: str, value: ZarrBuffer) -> None:
         """Write one whole file or none."""
         self._ensure_open_sync()
         self._check_writable()
         _put(self.root / key, value.as_buffer_like())
 
-    async def _set(self, key: str, value: Any, exclusive: bool = False) -> None:
+    async def _set(self, key: str, value: ZarrBuffer, exclusive: bool = False) -> None:
         if not self._is_open:
             await self._open()
         self._check_writable()
@@ -32,7 +35,7 @@ class Durable(LocalStore):  # type: ignore[misc]
         await asyncio.to_thread(_put, path, value.as_buffer_like())
 
 
-def _put(path: Path, value: Any) -> None:
+def _put(path: Path, value: bytes | bytearray | memoryview) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
     disk.put(path, value)
 

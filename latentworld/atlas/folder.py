@@ -9,9 +9,9 @@ import json
 import math
 import shutil
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, get_args
 
 import numpy as np
 
@@ -24,7 +24,8 @@ from latentworld.atlas.thumbs import thumbnails
 from latentworld.atlas.types import Atlas, Rendered, Thumbs
 from latentworld.disk import writing
 from latentworld.errors import AtlasDamaged, AtlasError, AtlasMismatch, OutputExists
-from latentworld.plane import Plane
+from latentworld.plane import Norm, Plane
+from latentworld.tables import number, whole
 from latentworld.worlds.families import LatentFormat, sd1
 
 if TYPE_CHECKING:
@@ -46,7 +47,7 @@ def export(
     atlas: Atlas,
     folder: str | Path,
     pictures: Callable[[Integers], Pictures] | Thumbs | None = None,
-    config: Mapping[str, Any] | None = None,
+    config: Mapping[str, object] | None = None,
 ) -> None:
     """Write a complete window as the write-up's folder, which must not be there yet.
 
@@ -56,15 +57,17 @@ def export(
     grid, folder = check(atlas, folder), Path(folder)
     source = atlas.thumbs if pictures is None else pictures
     give = source if callable(source) else source.__getitem__
-    told = _plain({**configuration(atlas), **(config or {})})
+    said = _jsonable({**configuration(atlas), **(config or {})})
     side = folder.with_name(f".{folder.name}.part")
     with writing(folder, "free some space and export again"):
         try:
             shutil.rmtree(side, ignore_errors=True)
             side.mkdir(parents=True)
             records = _records(atlas, grid)
-            _write_pictures(side, [record["filename"] for record in records], give)
-            text = json.dumps({"config": told, "images": records}, indent=2, ensure_ascii=False)
+            _write_pictures(side, [record.filename for record in records], give)
+            text = json.dumps(
+                {"config": said, "images": [asdict(record) for record in records]}, indent=2, ensure_ascii=False
+            )
             (side / METADATA).write_text(text + "\n", encoding="utf-8")
             side.replace(folder)
         finally:
@@ -81,18 +84,18 @@ def check(atlas: Atlas, folder: str | Path) -> tuple[int, int]:
     return atlas.grid
 
 
-def configuration(atlas: Atlas) -> dict[str, Any]:
+def configuration(atlas: Atlas) -> dict[str, object]:
     """What the write-up records of a whole grid, as far as the atlas's settings tell it."""
     window, settings, plane = atlas.sampling, atlas.settings, atlas.plane
     assert isinstance(window, Window)
     profile, prompt = profile_of(settings), settings.get("prompt") or {}
-    words = prompt if isinstance(prompt, Mapping) else {"positive": prompt}
+    texts = prompt if isinstance(prompt, Mapping) else {"positive": prompt}
     return {
         "grid_resolution": [window.rows, window.columns],
         "alpha_interval": list(window.alpha),
         "beta_interval": list(window.beta),
-        "pos_prompt": words.get("positive", ""),
-        "neg_prompt": words.get("negative", ""),
+        "pos_prompt": texts.get("positive", ""),
+        "neg_prompt": texts.get("negative", ""),
         "inference_steps": profile.steps if profile else None,
         "guidance": profile.guidance if profile else None,
         "eta": 0.0,  # no sampler here draws noise
@@ -106,10 +109,10 @@ def configuration(atlas: Atlas) -> dict[str, Any]:
     }
 
 
-def _records(atlas: Atlas, grid: tuple[int, int]) -> list[dict[str, Any]]:
+def _records(atlas: Atlas, grid: tuple[int, int]) -> list[Record]:
     digits = max(3, len(str(max(grid) - 1)))
     return [
-        {"filename": f"a{row:0{digits}d}_b{column:0{digits}d}.png", "row": row, "col": column, "alpha": a, "beta": b}
+        Record(f"a{row:0{digits}d}_b{column:0{digits}d}.png", row, column, a, b)
         for (row, column), (a, b) in zip(atlas.lattice.tolist(), atlas.coordinates.tolist(), strict=True)
     ]
 
@@ -123,12 +126,23 @@ def _write_pictures(folder: Path, names: list[str], give: Callable[[Integers], P
             Image.fromarray(picture).save(folder / name)
 
 
-def _plain(config: Mapping[str, Any]) -> dict[str, Any]:
+def _jsonable(config: Mapping[str, object]) -> dict[str, object]:
     try:
-        told: dict[str, Any] = json.loads(json.dumps(dict(config), allow_nan=False))
+        found: dict[str, object] = json.loads(json.dumps(dict(config), allow_nan=False))
     except (TypeError, ValueError) as error:
         raise AtlasError(f"the configuration must be plain finite values ({error})") from error
-    return told
+    return found
+
+
+@dataclass(frozen=True)
+class Record:
+    """One picture of a folder as metadata.json names it: row along alpha, col along beta."""
+
+    filename: str
+    row: int
+    col: int
+    alpha: float
+    beta: float
 
 
 @dataclass(frozen=True, eq=False)
@@ -139,7 +153,7 @@ class Imported:
     names: tuple[str, ...]
     window: Window
     size: tuple[int, int]
-    config: Mapping[str, Any]
+    config: Mapping[str, object]
 
     def pictures(self, places: Integers) -> Pictures:
         """Pictures uint8 [k, h, w, 3] of places [k], row by row. Raises AtlasDamaged where one cannot be read."""
@@ -171,17 +185,23 @@ def read_folder(folder: str | Path) -> Imported:
     AtlasError where the grid is no window.
     """
     folder = Path(folder)
-    records, config = _metadata(folder / METADATA)
-    names = [_checked(folder, at, record) for at, record in enumerate(records)]
+    tables, config = _metadata(folder / METADATA)
+    records = [_checked(folder, at, table) for at, table in enumerate(tables)]
+    names = [record.filename for record in records]
     size = _sizes(folder, names)
     if unnamed := sorted({file.name for file in folder.glob("*.png")} - set(names)):
         raise AtlasMismatch(f"{folder / unnamed[0]} is not named in {METADATA}: add it there, or move it away")
-    lattice = np.array([(record["row"], record["col"]) for record in records], np.int64)
+    lattice = np.array([(record.row, record.col) for record in records], np.int64)
     rows, columns = (int(n) for n in lattice.max(axis=0) + 1)
     order = _full_grid(folder, names, lattice, rows, columns)
-    found = np.array([(record["alpha"], record["beta"]) for record in records], np.float64)[order]
+    found = np.array([(record.alpha, record.beta) for record in records], np.float64)[order]
     ends = {"alpha": (found[0, 0], found[-1, 0]), "beta": (found[0, 1], found[-1, 1])}
-    table = {"kind": "window", "rows": rows, "columns": columns, **{k: tuple(map(float, v)) for k, v in ends.items()}}
+    table: dict[str, object] = {
+        "kind": "window",
+        "rows": rows,
+        "columns": columns,
+        **{k: tuple(map(float, v)) for k, v in ends.items()},
+    }
     window = sampling_from(table)
     assert isinstance(window, Window)
     off = np.abs(found - window.coordinates(window.lattice())).max(axis=1) > TOLERANCE
@@ -204,7 +224,8 @@ def import_folder(folder: str | Path, eye: Eye, plane: Plane | None = None, thum
     settings, plane = _begun_with(imported, plane, thumb, _PART, {})
     parts = [np.arange(at, min(at + _PART, imported.window.count)) for at in range(0, imported.window.count, _PART)]
     seen = [imported.look(part, eye, thumb) for part in parts]
-    features, thumbs = (np.concatenate([getattr(part, name) for part in seen]) for name in ("features", "thumbs"))
+    features = np.concatenate([part.features for part in seen])
+    thumbs = np.concatenate([part.thumbs for part in seen])
     if not np.isfinite(features).all():
         raise AtlasError(f"the eye sees features in {folder} that are not finite: try another eye")
     places = first(imported.window, plane)
@@ -219,7 +240,7 @@ def import_into(
     plane: Plane | None = None,
     thumb: int = 128,
     block: int = 64,
-    **more: Any,
+    **more: object,
 ) -> None:
     """As `import_folder` into a store at `path`, block by block; begun or resumed, and `more` goes to its settings."""
     imported = read_folder(folder)
@@ -234,7 +255,7 @@ def _look_at_all(store: Store, imported: Imported, eye: Eye, thumb: int) -> None
     store.finish()
 
 
-def stand_in(size: tuple[int, int], norm: Any = "sphere", latent: LatentFormat = sd1.LATENT) -> Plane:
+def stand_in(size: tuple[int, int], norm: object = "sphere", latent: LatentFormat = sd1.LATENT) -> Plane:
     """A plane for pictures of size (height, width) whose latents are not known: orthogonal vertices of the typical norm
     sqrt(d).
 
@@ -243,53 +264,60 @@ def stand_in(size: tuple[int, int], norm: Any = "sphere", latent: LatentFormat =
     shape = latent.shape(max(latent.cell, size[0]), max(latent.cell, size[1]))
     vertices = np.zeros((3, math.prod(shape)))
     vertices[range(3), range(3)] = math.sqrt(math.prod(shape))
-    return Plane(vertices.reshape(3, *shape), norm if norm in ("sphere", "global", "raw") else "sphere")
+    return Plane(vertices.reshape(3, *shape), next((known for known in get_args(Norm) if known == norm), "sphere"))
 
 
 def _begun_with(
-    imported: Imported, plane: Plane | None, thumb: int, block: int, more: dict[str, Any]
-) -> tuple[dict[str, Any], Plane]:
+    imported: Imported, plane: Plane | None, thumb: int, block: int, more: dict[str, object]
+) -> tuple[dict[str, object], Plane]:
     distances = "measured" if plane is not None else "typical, not measured"
     plane = plane or stand_in(imported.size, imported.config.get("norm"))
-    told = {"imported": dict(imported.config), "latent_distances": distances, "thumb": thumb, **more}
-    return settings_of(imported.window, plane, block=block, **told), plane
+    depends = {"imported": dict(imported.config), "latent_distances": distances, "thumb": thumb, **more}
+    return settings_of(imported.window, plane, None, block, 1.0, **depends), plane
 
 
-def _metadata(file: Path) -> tuple[list[Any], dict[str, Any]]:
+def _metadata(file: Path) -> tuple[list[Mapping[str, object]], dict[str, object]]:
     """The records of the pictures, and everything else that is said."""
     try:
-        told = json.loads(file.read_text(encoding="utf-8"))
+        content = json.loads(file.read_text(encoding="utf-8"))
     except (OSError, ValueError) as error:
         raise AtlasDamaged(f"{file} cannot be read: a folder of pictures needs one, in JSON") from error
-    table: dict[str, Any] = told if isinstance(told, dict) else {"images": told}
-    lists = [key for key, value in table.items() if isinstance(value, list) and value and _records_in(value)]
+    table: dict[str, object] = content if isinstance(content, dict) else {"images": content}
+    lists = {key: found for key, value in table.items() if (found := _tables(value))}
     if len(lists) != 1:
         raise AtlasDamaged(f"{file} has {len(lists)} lists of pictures: give one, each with {', '.join(_NEEDED)}")
-    records: list[Any] = table[lists[0]]
-    rest = {key: value for key, value in table.items() if key != lists[0]}
-    config = rest["config"] if isinstance(rest.get("config"), dict) else rest
-    return records, config
+    ((name, records),) = lists.items()
+    rest = {key: value for key, value in table.items() if key != name}
+    config = rest.get("config")
+    return records, config if isinstance(config, dict) else rest
 
 
-def _records_in(values: list[Any]) -> bool:
-    return all(isinstance(value, dict) and "filename" in value for value in values)
+def _tables(value: object) -> list[Mapping[str, object]]:
+    """A list of tables that each name a file; empty for anything else."""
+    listed = value if isinstance(value, list) else []
+    tables: list[Mapping[str, object]] = [one for one in listed if isinstance(one, dict) and "filename" in one]
+    return tables if len(tables) == len(listed) else []
 
 
-def _checked(folder: Path, at: int, record: Mapping[str, Any]) -> str:
-    """The name in a record, once the record is whole and its picture is there."""
+def _checked(folder: Path, at: int, record: Mapping[str, object]) -> Record:
+    """A record that is whole and whose picture is there."""
     name = record["filename"]
     if not isinstance(name, str) or Path(name).name != name:
         raise AtlasMismatch(f"record {at} of {folder / METADATA} names {name!r}: give the name of a file in the folder")
     for key, kind in _NEEDED.items():
-        value: Any = record.get(key)
-        fits = isinstance(value, str) if kind == "a name" else type(value) is int and 0 <= value < 65536
+        value = record.get(key)
+        fits = (
+            isinstance(value, str)
+            if kind == "a name"
+            else isinstance(value, int) and not isinstance(value, bool) and 0 <= value < 65536
+        )
         if kind == "a number":
-            fits = type(value) in (int, float) and math.isfinite(value)
+            fits = isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
         if not fits:
             raise AtlasMismatch(f"{folder / name} has {key} {value!r} in {METADATA}: give {kind}, finite and in range")
     if not (folder / name).is_file():
         raise AtlasMismatch(f"{folder / name} is named in {METADATA} but not there: make it again")
-    return name
+    return Record(name, whole(record, "row"), whole(record, "col"), number(record, "alpha"), number(record, "beta"))
 
 
 def _sizes(folder: Path, names: list[str]) -> tuple[int, int]:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -19,6 +19,10 @@ from latentworld.atlas.extras import need
 from latentworld.atlas.prior import Prior
 from latentworld.atlas.types import Atlas, Mesh
 from latentworld.errors import AtlasError
+
+if TYPE_CHECKING:
+    from scipy.sparse import csr_array
+    from scipy.spatial import cKDTree
 
 AGAIN = 4.0  # times the cost of an edge that touches a place already passed, so that ways are loops, not dead ends
 
@@ -76,10 +80,12 @@ class TourGraph:
 
     @cached_property
     def map(self) -> Prior:
+        """What the atlas expects between its places."""
         return Prior(self.atlas, self.mesh)
 
     @cached_property
-    def tree(self) -> Any:
+    def tree(self) -> cKDTree:
+        """The places as points of R3, to look up the nearest."""
         return need("scipy.spatial").cKDTree(self.atlas.unit)
 
     @cached_property
@@ -128,11 +134,12 @@ class TourGraph:
         return nodes[::-1]
 
     def reached(self, place: int, cost: Array) -> tuple[Array, Integers]:
+        """What it costs to reach every place [n] from one, and the place before each on the way; cost: of edges [e]."""
         csgraph = need("scipy.sparse.csgraph")
         total, before = csgraph.dijkstra(self._matrix(cost), directed=False, indices=place, return_predecessors=True)
         return total, before
 
-    def _matrix(self, cost: Array) -> Any:
+    def _matrix(self, cost: Array) -> csr_array:
         first, second = self.mesh.edges.T
         return need("scipy.sparse").csr_array((cost, (first, second)), shape=(len(self.atlas), len(self.atlas)))
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from typing import Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -13,6 +13,9 @@ from latentworld.atlas.types import Atlas, Line, Mesh, Phases
 from latentworld.errors import AtlasError
 from latentworld.globe import angle, normalise
 from latentworld.vision import Classifier
+
+if TYPE_CHECKING:
+    from sklearn.cluster import KMeans
 
 MOST = 12  # phases looked for when nobody says how many: as many as a legend can hold apart
 SAMPLE = 2000  # places on which numbers of clusters are compared: a silhouette costs the square of them
@@ -93,7 +96,7 @@ def _best(features: Array, different: int, seed: int) -> int:
     return max(scores, key=lambda count: scores[count]) if scores else 1
 
 
-def _fitted(features: Array, count: int, seed: int) -> Any:
+def _fitted(features: Array, count: int, seed: int) -> KMeans:
     return need("sklearn.cluster").KMeans(count, n_init=STARTS, random_state=seed).fit(features)
 
 

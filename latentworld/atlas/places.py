@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from itertools import pairwise
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -29,7 +29,7 @@ class Places:
         return len(self.unit)
 
 
-def sampling_from(table: dict[str, Any]) -> Window | Adaptive | Globe:
+def sampling_from(table: Mapping[str, object]) -> Window | Adaptive | Globe:
     """A sampling from plain values; AtlasError says in one line which value cannot be used."""
     from pydantic import ValidationError
 
@@ -37,11 +37,11 @@ def sampling_from(table: dict[str, Any]) -> Window | Adaptive | Globe:
         return parse(table)
     except ValidationError as error:
         kinds = {"window", "adaptive", "globe"}
-        told = []
+        faults = []
         for fault in error.errors():
             name = ".".join(str(part) for part in fault["loc"] if part not in kinds) or "sampling"
-            told.append(f"{name}: {fault['msg'].removeprefix('Value error, ')}")
-        raise AtlasError(f"no survey can be made of this sampling: {'; '.join(told)}") from error
+            faults.append(f"{name}: {fault['msg'].removeprefix('Value error, ')}")
+        raise AtlasError(f"no survey can be made of this sampling: {'; '.join(faults)}") from error
 
 
 def count(sampling: Window | Adaptive | Globe) -> int:
@@ -93,7 +93,7 @@ def _lines(sampling: Window | Adaptive, stride: int) -> tuple[Integers, Integers
 
 
 def next_generation(
-    spec: Adaptive, plane: Plane, lattice: Integers, level: Integers, features: NDArray[Any]
+    spec: Adaptive, plane: Plane, lattice: Integers, level: Integers, features: NDArray[np.floating]
 ) -> Places | None:
     """What an adaptive survey decodes next, from everything decoded so far: lattice [n, 2], level [n], features [n, F].
 
@@ -188,7 +188,7 @@ def _cells(spec: Adaptive, stride: int, known: _Known) -> tuple[Integers, Intege
 
 
 def _steepness(
-    plane: Plane, spec: Adaptive, lattice: Integers, features: NDArray[Any], corners: Integers, part: int = 4096
+    plane: Plane, spec: Adaptive, lattice: Integers, features: NDArray[np.floating], corners: Integers, part: int = 4096
 ) -> Array:
     """Mean over its corners of |grad f| of each cell [c]: features and points at its corners [c, 4]."""
     points = plane.points(_grid(spec, plane, lattice, lattice[:, 0]).unit)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import cached_property
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
@@ -85,7 +85,7 @@ class Prior:
         return corners, weights, inside & (np.abs(np.asarray(radii) - self.atlas.radius) <= SHELL)
 
     @cached_property
-    def _locator(self) -> Any:
+    def _locator(self) -> _Chart | _Sphere:
         return _Chart(self.atlas) if not isinstance(self.atlas.sampling, Globe) else _Sphere(self.atlas, self.mesh)
 
     def _depth(self, units: Array) -> Array:

@@ -8,13 +8,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
-from typing import Any
 
 from latentworld.atlas.settings import differences
 from latentworld.decoding.profile import Profile
 from latentworld.errors import AtlasDamaged, DecodeError
 from latentworld.plane import Plane
 from latentworld.prompts import Prompt
+from latentworld.tables import section
 from latentworld.vertices import digest
 
 
@@ -57,12 +57,14 @@ class Provenance:
         return cls(SurveyedPlane.of(plane), world, eye, texts, profile)
 
     @classmethod
-    def read(cls, settings: Mapping[str, Any]) -> Provenance:
+    def read(cls, settings: Mapping[str, object]) -> Provenance:
         """Of a store, from its settings. Raises AtlasDamaged for settings of another shape."""
-        prompt, profile = settings.get("prompt"), settings.get("profile")
         try:
+            plane = section(settings, "plane")
+            prompt = None if settings.get("prompt") is None else section(settings, "prompt")
+            profile = None if settings.get("profile") is None else section(settings, "profile")
             return cls(
-                SurveyedPlane(str(settings["plane"]["norm"]), str(settings["plane"]["vertices"])),
+                SurveyedPlane(str(plane["norm"]), str(plane["vertices"])),
                 _text(settings.get("world")),
                 _text(settings.get("eye")),
                 None if prompt is None else SurveyedPrompt(str(prompt["positive"]), str(prompt["negative"])),
@@ -71,10 +73,10 @@ class Provenance:
         except (KeyError, TypeError, DecodeError) as error:
             raise AtlasDamaged(f"the atlas does not say where it was surveyed ({error!r}): survey it anew") from None
 
-    def settings(self) -> dict[str, Any]:
+    def settings(self) -> dict[str, object]:
         """As a store's settings hold it: plain values, the keys that are not known left out."""
-        known = asdict(self) | {"profile": None if self.profile is None else self.profile.record()}
-        return {key: value for key, value in known.items() if value is not None}
+        table = asdict(self) | {"profile": None if self.profile is None else self.profile.record()}
+        return {key: value for key, value in table.items() if value is not None}
 
     def differences(self, other: Provenance, *parts: str) -> list[str]:
         """What differs in `other`, as `profile.batch was 16, now 8`; `parts` names fields, all of them where none is

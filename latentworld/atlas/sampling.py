@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Literal, Self
+from collections.abc import Mapping
+from typing import Annotated, Literal, Self
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -84,8 +85,9 @@ class Globe(_Spec):
 Sampling = Annotated[Window | Adaptive | Globe, Field(discriminator="kind")]
 
 
-def parse(table: dict[str, Any]) -> Window | Adaptive | Globe:
+def parse(table: Mapping[str, object]) -> Window | Adaptive | Globe:
     """A sampling from plain values; pydantic's ValidationError says which one cannot be used."""
     from pydantic import TypeAdapter
 
-    return TypeAdapter[Any](Sampling).validate_python(table)  # type: ignore[no-any-return]
+    adapter: TypeAdapter[Window | Adaptive | Globe] = TypeAdapter(Sampling)
+    return adapter.validate_python(table)

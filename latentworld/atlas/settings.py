@@ -5,12 +5,12 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from importlib.metadata import PackageNotFoundError, version
-from typing import Any
 
 from latentworld.atlas.sampling import Adaptive, Globe, Window
 from latentworld.decoding.profile import Profile
 from latentworld.errors import AtlasError, DecodeError
 from latentworld.plane import Plane
+from latentworld.tables import section
 from latentworld.vertices import digest
 
 
@@ -20,8 +20,8 @@ def settings_of(
     profile: Profile | None = None,
     block: int = 64,
     radius: float = 1.0,
-    **more: Any,
-) -> dict[str, Any]:
+    **more: object,
+) -> dict[str, object]:
     """What a store is begun with, as plain values: a survey is only resumed with the same.
 
     more: whatever else the pictures depend on, such as prompt, seeds, eye and thumb. Raises AtlasError on a value that
@@ -40,10 +40,10 @@ def settings_of(
     if radius <= 0:
         raise AtlasError(f"a survey at radius {radius:g} has no width: give one above 0, such as 1")
     try:
-        plain: dict[str, Any] = json.loads(json.dumps(all_of_it, allow_nan=False))
+        jsonable: dict[str, object] = json.loads(json.dumps(all_of_it, allow_nan=False))
     except (TypeError, ValueError) as error:
         raise AtlasError(f"an atlas's settings must be plain finite values ({error})") from error
-    return plain
+    return jsonable
 
 
 def plane_settings(plane: Plane) -> dict[str, str]:
@@ -51,12 +51,12 @@ def plane_settings(plane: Plane) -> dict[str, str]:
     return {"norm": plane.norm, "vertices": digest(plane.vertices)}
 
 
-def profile_of(settings: Mapping[str, Any]) -> Profile | None:
+def profile_of(settings: Mapping[str, object]) -> Profile | None:
     """The render profile of an atlas's settings; None where there is none (its pictures were imported) or it cannot be
     read."""
     try:
-        return Profile.read(settings.get("profile") or {})
-    except DecodeError:
+        return Profile.read(section(settings, "profile") if settings.get("profile") else {})
+    except (DecodeError, TypeError):
         return None
 
 
@@ -71,7 +71,7 @@ def provenance(created: str) -> dict[str, str]:
     return found
 
 
-def differences(old: Mapping[str, Any], new: Mapping[str, Any], above: str = "") -> list[str]:
+def differences(old: Mapping[str, object], new: Mapping[str, object], above: str = "") -> list[str]:
     """Settings that differ, as `profile.batch was 16, now 8`, in alphabetical order.
 
     Profiles differ in what both of them say, so that an atlas begun by an earlier version goes on.
@@ -90,6 +90,6 @@ def differences(old: Mapping[str, Any], new: Mapping[str, Any], above: str = "")
     return found
 
 
-def _short(value: Any, most: int = 80) -> str:
+def _short(value: object, most: int = 80) -> str:
     text = json.dumps(value, ensure_ascii=False)
     return text if len(text) <= most else text[: most - 1] + "…"

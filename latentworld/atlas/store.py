@@ -20,29 +20,47 @@ from collections.abc import Mapping
 from contextlib import AbstractContextManager
 from dataclasses import asdict
 from pathlib import Path
-from typing import Any, Self
+from typing import TYPE_CHECKING, Any, Self, cast
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from latentworld.arrays import Array, Pictures
 from latentworld.atlas import chunks
-from latentworld.atlas.chunks import FORMAT, VERSION, Kept, attributes, begun, damaged, reads, slots, whole, writes
+from latentworld.atlas.chunks import (
+    FORMAT,
+    VERSION,
+    Attributes,
+    Kept,
+    attributes,
+    begun,
+    damaged,
+    reads,
+    slots,
+    whole,
+    writes,
+)
 from latentworld.atlas.extras import need
 from latentworld.atlas.places import Places, count, first, sampling_from
 from latentworld.atlas.settings import differences
 from latentworld.atlas.types import Atlas, Phases, Rendered
 from latentworld.errors import AtlasDamaged, AtlasError, AtlasMismatch, OutputExists
 from latentworld.lipschitz import Floor
-from latentworld.plane import Plane
+from latentworld.plane import Norm, Plane
+from latentworld.tables import number, section
+from latentworld.tables import whole as whole_number
 from latentworld.vertices import digest
+
+if TYPE_CHECKING:
+    import zarr
+    from filelock import BaseFileLock
 
 SLAB = 16384  # places a chunk of unit, lattice and level
 _DERIVED = ("rate", "label", "confidence")
 _PER_PLACE = ("unit", "lattice", "level", "features", "thumbs", "done")
 
 
-def create(path: str | Path, settings: Mapping[str, Any], plane: Plane, provenance: Mapping[str, str]) -> Store:
+def create(path: str | Path, settings: Mapping[str, object], plane: Plane, provenance: Mapping[str, str]) -> Store:
     """Begin an atlas at `path`, which must not be there yet, and open it for writing.
 
     Raises OutputExists, AtlasBusy, DiskFull.
@@ -81,7 +99,7 @@ def open_for_writing(path: str | Path) -> Store:
 
 
 def resume_or_create(
-    path: str | Path, settings: Mapping[str, Any], plane: Plane, provenance: Mapping[str, str]
+    path: str | Path, settings: Mapping[str, object], plane: Plane, provenance: Mapping[str, str]
 ) -> Store:
     """Go on with the atlas at `path`, or begin one where there is nothing.
 
@@ -91,10 +109,10 @@ def resume_or_create(
     if not path.exists() or (path.is_dir() and not any(path.iterdir())):
         return create(path, settings, plane, provenance)
     store = open_for_writing(path)
-    apart = differences(store.settings, settings)
-    if apart:
+    found = differences(store.settings, settings)
+    if found:
         store.close()
-        raise AtlasMismatch(f"{path} was begun otherwise: {'; '.join(apart)}; resume with its settings, or begin anew")
+        raise AtlasMismatch(f"{path} was begun otherwise: {'; '.join(found)}; resume with its settings, or begin anew")
     return store
 
 
@@ -109,19 +127,20 @@ class Store:
     settings: as it was begun; plane and sampling: from them; block: places a block.
     """
 
-    def __init__(self, path: Path, lock: Any = None) -> None:
+    def __init__(self, path: Path, lock: BaseFileLock | None = None) -> None:
         self.path, self._lock = path, lock
         self.attributes = attributes(path)
-        self.settings: dict[str, Any] = self.attributes["settings"]
+        self.settings = self.attributes["settings"]
         with reads(path):
-            self.sampling = sampling_from(self.settings["sampling"])
-            self.block, self.radius = int(self.settings["block"]), float(self.settings["radius"])
-            hashed, norm = self.settings["plane"]["vertices"], self.settings["plane"]["norm"]
-            self.floor = None if self.attributes.get("floor") is None else Floor(**self.attributes["floor"])
-        durable, zarr = need("latentworld.atlas.durable"), need("zarr")
-        store = durable.Durable(path, read_only=lock is None)
-        self._group = zarr.open_group(store, mode="r" if lock is None else "r+", zarr_format=3)
-        self._arrays: dict[str, Any] = {}
+            self.sampling = sampling_from(section(self.settings, "sampling"))
+            self.block, self.radius = whole_number(self.settings, "block"), number(self.settings, "radius")
+            plane = section(self.settings, "plane")
+            hashed, norm = plane["vertices"], cast("Norm", plane["norm"])  # the plane checks it
+            floor = self.attributes.get("floor")
+            self.floor = None if floor is None else Floor(**floor)
+        store = need("latentworld.atlas.durable").Durable(path, read_only=lock is None)
+        self._group: zarr.Group = need("zarr").open_group(store, mode="r" if lock is None else "r+", zarr_format=3)
+        self._arrays: dict[str, zarr.Array] = {}
         vertices = self._whole("vertices")
         if digest(vertices) != hashed:
             raise damaged(path / "vertices", "does not match its hash", "take it from a copy of this atlas")
@@ -229,7 +248,7 @@ class Store:
             raise AtlasError(f"block {index} has {stop - start} places, {len(rendered)} were rendered: render it again")
         if not np.isfinite(rendered.features).all():
             raise AtlasError(f"block {index} has features that are not finite: try dtype float32, or another engine")
-        found: dict[str, NDArray[Any]] = {
+        found: dict[str, NDArray[np.generic]] = {
             "features": rendered.features,
             "thumbs": rendered.thumbs,
             "done": np.ones(stop - start, np.uint8),
@@ -238,8 +257,8 @@ class Store:
             for name, values in found.items():
                 array = self._array(name, values)
                 if array.shape[1:] != values.shape[1:]:
-                    misfit = f"{name} of this atlas are {list(array.shape[1:])}, not {list(values.shape[1:])}"
-                    raise AtlasError(f"{misfit}: render with its own settings")
+                    what = f"{name} of this atlas are {list(array.shape[1:])}, not {list(values.shape[1:])}"
+                    raise AtlasError(f"{what}: render with its own settings")
                 array[start:stop] = values
         self._marks[start:stop] = True
 
@@ -254,34 +273,34 @@ class Store:
                     array = self._group[name]
                     array.resize((slots(sizes, self.block), *array.shape[1:]))
             _put(self._group, start, places)
-            self._note(generations=sizes, complete=False)
+            self._note({"generations": sizes, "complete": False})
         self._marks = np.append(self._marks, np.zeros(self.slots - len(self._marks), np.bool_))
 
     def finish(self) -> None:
         """Say that there will be no further generation."""
         if not self.complete:
             with writes(self.path):
-                self._note(complete=True)
+                self._note({"complete": True})
 
     # What is derived from it
 
     def write_floor(self, floor: Floor) -> None:
         """Keep the measured noise floor."""
         with writes(self.path):
-            self._note(floor=asdict(floor))
+            self._note({"floor": asdict(floor)})
         self.floor = floor
 
     def write_rates(self, rates: ArrayLike) -> None:
         """Keep rates [n], one a place that is done, in the order of `atlas()`."""
-        self._derive({"rate": np.asarray(rates, np.float32)}, "rated")
+        self._derive({"rate": np.asarray(rates, np.float32)}, {"rated": 0}, {"rated": self.done})
 
     def write_labels(self, phases: Phases) -> None:
         """Keep the phases' labels [n], how sure they are, and their names."""
-        found: dict[str, NDArray[Any]] = {
+        found: dict[str, NDArray[np.generic]] = {
             "label": np.asarray(phases.label, np.int16),
             "confidence": np.asarray(phases.confidence, np.float32),
         }
-        self._derive(found, "labelled", names=list(phases.names))
+        self._derive(found, {"labelled": 0}, {"labelled": self.done, "names": list(phases.names)})
 
     def read_rates(self) -> Array | None:
         """Rates float64 [n] as written last; None when there are none, or places were added since."""
@@ -296,28 +315,29 @@ class Store:
         label, sure = (self._whole(name)[self._marks] for name in ("label", "confidence"))
         return Phases(self.attributes["names"], label.astype(np.int64), sure.astype(np.float64))
 
-    def _derive(self, found: dict[str, NDArray[Any]], mark: str, **attributes: Any) -> None:
-        """Rewrite derived arrays whole; the attribute `mark` says of how many places they are, 0 meanwhile."""
+    def _derive(self, found: dict[str, NDArray[np.generic]], during: Attributes, after: Attributes) -> None:
+        """Rewrite derived arrays whole; the attributes say `during` it that there are none, and `after` it of how many
+        places they are."""
         for name, values in found.items():
             if values.shape != (self.done,):
                 raise AtlasError(f"{name} has shape {list(values.shape)}, {self.done} places are done: derive it again")
         with writes(self.path):
-            self._note(**{mark: 0})
+            self._note(during)
             for name, values in found.items():
                 absent = -1 if values.dtype.kind == "i" else np.nan
                 filled = np.full(self.slots, absent, values.dtype)
                 filled[self._marks] = values
                 array = begun(self._group, name, filled.shape, filled.dtype, len(filled), absent, overwrite=True)
                 array[:] = filled
-            self._note(**{mark: self.done}, **attributes)
+            self._note(after)
 
-    def _note(self, **attributes: Any) -> None:
-        self._group.update_attributes({**self.attributes, **attributes})
-        self.attributes |= attributes
+    def _note(self, changes: Attributes) -> None:
+        self._group.update_attributes({**self.attributes, **changes})
+        self.attributes.update(changes)
 
     # Reading, with the file named that fails
 
-    def _array(self, name: str, values: NDArray[Any]) -> Any:
+    def _array(self, name: str, values: NDArray[np.generic]) -> zarr.Array:
         """An array of blocks to write to, begun where the first block is written."""
         if name not in self._arrays:
             if name not in self._group:
@@ -327,7 +347,7 @@ class Store:
             self._arrays[name] = self._group[name].with_config({"write_empty_chunks": True})
         return self._arrays[name]
 
-    def _opened(self, name: str) -> Any:
+    def _opened(self, name: str) -> zarr.Array:
         with self._reads(name):
             return self._group[name]
 
@@ -336,7 +356,7 @@ class Store:
             return reads(self.path / name, "survey again: what is there stays, this is derived anew")
         return reads(self.path / name)
 
-    def _part(self, name: str, part: Any) -> NDArray[Any]:
+    def _part(self, name: str, part: slice) -> NDArray[Any]:
         array = self._opened(name)
         with self._reads(name):
             return np.asarray(array[part])
@@ -375,9 +395,9 @@ class Store:
         return damaged(self._chunk(name, index), what, f"delete {mark} and survey again: that block alone is redone")
 
 
-def _begin(path: Path, settings: dict[str, Any], plane: Plane, provenance: dict[str, str]) -> None:
+def _begin(path: Path, settings: dict[str, object], plane: Plane, provenance: dict[str, str]) -> None:
     """Lay down a whole atlas with nothing done."""
-    sampling, block = sampling_from(settings["sampling"]), int(settings["block"])
+    sampling, block = sampling_from(section(settings, "sampling")), whole_number(settings, "block")
     total = count(sampling)
     attributes = {"format": FORMAT, "version": VERSION, "settings": settings, "provenance": provenance}
     attributes |= {"generations": [total], "complete": False, "floor": None}
@@ -392,6 +412,6 @@ def _begin(path: Path, settings: dict[str, Any], plane: Plane, provenance: dict[
         _put(group, start, first(sampling, plane, start, min(start + SLAB, total)))
 
 
-def _put(group: Any, start: int, places: Places) -> None:
-    for name in ("unit", "lattice", "level"):
-        group[name][start : start + len(places)] = getattr(places, name)
+def _put(group: zarr.Group, start: int, places: Places) -> None:
+    for name, values in (("unit", places.unit), ("lattice", places.lattice), ("level", places.level)):
+        group[name][start : start + len(places)] = values

@@ -84,9 +84,9 @@ def in_memory(
         for start in range(0, len(places), block):
             unit = places.unit[start : start + block]
             found.append(render(unit, np.full(len(unit), radius)))
-        unit, lattice, level = (
-            np.concatenate([getattr(p, name) for p in seen]) for name in ("unit", "lattice", "level")
-        )
+        unit = np.concatenate([one.unit for one in seen])
+        lattice = np.concatenate([one.lattice for one in seen])
+        level = np.concatenate([one.level for one in seen])
         features = np.concatenate([f.features for f in found])
         if not isinstance(sampling, Adaptive):
             break

@@ -16,7 +16,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from typing import TYPE_CHECKING, Any, Literal, get_args
+from typing import TYPE_CHECKING, Literal, get_args
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -81,17 +81,25 @@ class Tour:
         base: names the atlas's plane, world and prompt; it is not checked here.
         """
         seconds = max(self.length / base.pacing.speed, 1.0 / base.film.fps)
-        told = (
+        description = (
             f"A tour by the map ({self.mode}): {len(self.unit)} waypoints, planned on an atlas of {self.places} places."
         )
-        parts: dict[str, Any] = {
+        parts: dict[str, object] = {
             "title": f"{base.title}, {TITLES[self.mode]}" if base.title else TITLES[self.mode].capitalize(),
-            "description": told,
+            "description": description,
             "walk": self.walk,
             "pacing": {"kind": "latent"},
             "film": {"seconds": seconds},
         }
         return base.changed(**parts)
+
+
+def mode_of(name: str) -> Mode:
+    """The mode of that name. Raises AtlasError for another."""
+    modes: tuple[Mode, ...] = get_args(Mode)
+    if name not in modes:
+        raise AtlasError(f"no tour {name!r}: choose one of {', '.join(modes)}")
+    return next(mode for mode in modes if mode == name)
 
 
 def plan(
@@ -119,8 +127,7 @@ def plan(
     `seek` and `follow` cross a rift to and fro (0 keeps on its ridge; None: WEAVE).
     Raises AtlasError for what the atlas does not have: labels, places, lines, two points, a way between them.
     """
-    if mode not in get_args(Mode):
-        raise AtlasError(f"no tour {mode!r}: choose one of {', '.join(get_args(Mode))}")
+    mode = mode_of(mode)
     graph = TourGraph(atlas, mesh, np.asarray(rates, np.float64), TASTE[mode], by_meaning=mode in ("visit", "shortest"))
     amplitude = (WEAVE if weave is None else weave) if mode in ("seek", "follow") else 0.0
     if not 0.0 <= amplitude <= 10.0:
@@ -160,6 +167,6 @@ def _chosen(lines: Sequence[Line], follow: Sequence[int]) -> list[Line]:
         raise AtlasError("no rift line to follow: name one, 1 is the strongest")
     for number in follow:
         if not 1 <= number <= len(lines):
-            told = f"there are {len(lines)}, 1 the strongest" if lines else "there is none; label the phases first"
-            raise AtlasError(f"no rift line {number}: {told}")
+            choice = f"there are {len(lines)}, 1 the strongest" if lines else "there is none; label the phases first"
+            raise AtlasError(f"no rift line {number}: {choice}")
     return [lines[number - 1] for number in follow]

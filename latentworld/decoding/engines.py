@@ -20,12 +20,16 @@ import threading
 import warnings
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any
+from types import ModuleType
+from typing import TYPE_CHECKING
 
 import torch
 from torch import Tensor, nn
 
 from latentworld.errors import PresetError
+
+if TYPE_CHECKING:
+    import openvino as openvino_library
 
 Run = Callable[..., Tensor]
 VERSION = 1  # of what is cached: raise it when a module's arithmetic changes
@@ -124,7 +128,7 @@ def _openvino(module: nn.Module, example: tuple[Tensor, ...], key: str) -> Run:
         ) from error
     core = openvino.Core()
     # f32 forced: on processors with AVX-512 BF16 the default would be bf16, which is no faster without AMX.
-    options: dict[str, Any] = {
+    options: dict[str, str] = {
         "INFERENCE_PRECISION_HINT": "f32",
         "PERFORMANCE_HINT": "LATENCY",
         "NUM_STREAMS": "1",
@@ -143,7 +147,9 @@ def _openvino(module: nn.Module, example: tuple[Tensor, ...], key: str) -> Run:
     return run
 
 
-def _converted(openvino: Any, module: nn.Module, example: tuple[Tensor, ...], key: str) -> Any:
+def _converted(
+    openvino: ModuleType, module: nn.Module, example: tuple[Tensor, ...], key: str
+) -> openvino_library.Model:
     """The converted model, from the cache when this machine has converted it before.
 
     It is read back from disk even when it was just converted: the model in memory rounds differently from the same one
@@ -179,7 +185,7 @@ def _workplace(parent: Path) -> Iterator[Path]:
         shutil.rmtree(folder, ignore_errors=True)
 
 
-def _convert(module: nn.Module, example: tuple[Tensor, ...]) -> Any:
+def _convert(module: nn.Module, example: tuple[Tensor, ...]) -> openvino_library.Model:
     """Trace and convert with the frontend itself: `openvino.convert_model` would report each use over the network."""
     from openvino.frontend import FrontEndManager
     from openvino.frontend.pytorch.ts_decoder import TorchScriptPythonDecoder

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING
 
 import torch
 from torch import Tensor
@@ -11,30 +11,33 @@ from torch import Tensor
 from latentworld.errors import UnsafeWeights, WorldDamaged, WorldMismatch, WorldMissing
 from latentworld.worlds.files import header
 
+if TYPE_CHECKING:
+    from diffusers.models.modeling_utils import ModelMixin
+
 # The ways in which files name the two factors: kohya and the older and newer diffusers layouts.
 DOWN = (".lora_down.weight", ".lora.down.weight", "_lora.down.weight", ".lora_A.weight")
 UP = (".lora_up.weight", ".lora.up.weight", "_lora.up.weight", ".lora_B.weight")
 
 
-def fused(unet: Any, path: Path) -> Any:
+def fused(unet: ModelMixin, path: Path) -> ModelMixin:
     """The same UNet with a LoRA of the UNet added to its weights; parts for the text encoder are left alone.
 
     Raises WorldMissing, UnsafeWeights, WorldDamaged, or WorldMismatch when the LoRA was made for another UNet.
     """
-    layers = {name.replace(".", "_"): layer for name, layer in unet.named_modules() if hasattr(layer, "weight")}
+    parameters = {name.replace(".", "_"): parameter for name, parameter in unet.named_parameters()}
     pairs = _pairs(path)
     if not pairs:
         raise WorldDamaged(f"{path} holds no LoRA of a UNet: give a LoRA file (.safetensors) for Stable Diffusion")
     for name, (down, up, alpha) in pairs.items():
-        layer = layers.get(name)
-        if layer is None:
+        weight = parameters.get(f"{name}_weight")
+        if weight is None:
             raise WorldMismatch(f"{path} has a part for {name}, which this world lacks: take a LoRA made for its kind")
         rank = down.shape[0]
         with torch.no_grad():
             change = (up.flatten(1).float() @ down.flatten(1).float()) * (alpha / rank)
-            if change.numel() != layer.weight.numel():
+            if change.numel() != weight.numel():
                 raise WorldMismatch(f"{path} does not fit {name}: take a LoRA made for this kind of world")
-            layer.weight += change.view_as(layer.weight).to(layer.weight)
+            weight += change.view_as(weight).to(weight)
     return unet
 
 

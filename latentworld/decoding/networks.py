@@ -34,8 +34,8 @@ class Networks:
         """Height, width of the pictures. Raises PresetError for sides that this world's networks cannot make."""
         unit = self.world.latent.multiple
         if any(side < unit or side % unit for side in settings.size):
-            asked = f"{settings.size[1]}x{settings.size[0]}"
-            raise PresetError(f"size = {asked}: this world makes pictures in multiples of {unit} pixels")
+            size = f"{settings.size[1]}x{settings.size[0]}"
+            raise PresetError(f"size = {size}: this world makes pictures in multiples of {unit} pixels")
         return settings.size
 
     def shape(self, settings: DecoderSettings) -> tuple[int, int, int]:

@@ -10,12 +10,13 @@ import ctypes
 import functools
 import hashlib
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, fields, replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from latentworld.decoding.settings import DecoderSettings
 from latentworld.errors import DecodeError
+from latentworld.tables import number, whole
 
 if TYPE_CHECKING:
     import torch as torch_library
@@ -69,14 +70,14 @@ class Profile:
         """16 hexadecimal digits, written with every frame."""
         return hashlib.sha256(json.dumps(self.record(), sort_keys=True).encode()).hexdigest()[:16]
 
-    def record(self) -> dict[str, Any]:
+    def record(self) -> dict[str, object]:
         """As JSON takes it: one table, `versions` among the rest; what is "" is left out."""
         table = asdict(self)
         table |= {"size": list(self.size)} | table.pop("versions")
         return {key: value for key, value in table.items() if value != ""}
 
     @classmethod
-    def read(cls, record: Mapping[str, Any]) -> Profile:
+    def read(cls, record: Mapping[str, object]) -> Profile:
         """A profile from what was recorded, in this form or in the first one, which had `decoder` for kind and variant
         (`scout/student/tiny`) and a card's name for a device. What is not known is passed over.
 
@@ -84,27 +85,30 @@ class Profile:
         """
         if not isinstance(record, Mapping):
             raise DecodeError(f"a render profile is a table, not {record!r:.40}: take it from a copy")
-        modern = _modern(record) if "decoder" in record else record
+        table = _modern(record) if "decoder" in record else record
 
         def text(key: str) -> str:
-            return str(modern.get(key, ""))
+            return str(table.get(key, ""))
 
         try:
-            height, width = modern.get("size") or (0, 0)
+            size = table.get("size") or (0, 0)
+            if not isinstance(size, list | tuple):
+                raise TypeError(f"size is {size!r:.40}, two numbers are wanted")
+            height, width = size
             return cls(
-                kind=str(modern["kind"]),
-                world=str(modern["world"]),
-                device=str(modern["device"]),
-                dtype=str(modern["dtype"]),
-                batch=int(modern["batch"]),
-                steps=int(modern["steps"]),
-                guidance=float(modern["guidance"]),
-                engine=str(modern["engine"]),
+                kind=str(table["kind"]),
+                world=str(table["world"]),
+                device=str(table["device"]),
+                dtype=str(table["dtype"]),
+                batch=whole(table, "batch"),
+                steps=whole(table, "steps"),
+                guidance=number(table, "guidance"),
+                engine=str(table["engine"]),
                 sampler=text("sampler"),
                 variant=text("variant"),
                 family=text("family"),
                 card=text("card"),
-                threads=int(modern.get("threads", 0)),
+                threads=whole(table, "threads") if "threads" in table else 0,
                 size=(int(height), int(width)),
                 versions=Versions(**{part.name: text(part.name) for part in fields(Versions)}),
             )
@@ -136,16 +140,16 @@ class Profile:
         return self.card if self.device == "cuda" and self.card else self.device
 
 
-def _modern(record: Mapping[str, Any]) -> dict[str, Any]:
+def _modern(record: Mapping[str, object]) -> dict[str, object]:
     """A record of the first form in the present one."""
     kind, _, variant = str(record["decoder"]).partition("/")
     device = str(record.get("device", ""))
     is_card = device not in ("", "cpu", "mps") and not device.startswith("cuda")
-    modern = {key: value for key, value in record.items() if key not in ("decoder", "device")}
-    modern |= {"device": "cuda" if is_card else device.partition(":")[0], "card": device if is_card else ""}
+    table = {key: value for key, value in record.items() if key not in ("decoder", "device")}
+    table |= {"device": "cuda" if is_card else device.partition(":")[0], "card": device if is_card else ""}
     # each kind had one sampler, but for a student, which brings its own schedule
     sampler = "ddim" if kind == "faithful" else "lcm" if variant.startswith(("lcm", "lora")) else ""
-    return modern | {"kind": kind, "variant": variant, "sampler": sampler}
+    return table | {"kind": kind, "variant": variant, "sampler": sampler}
 
 
 def of_torch(
@@ -209,7 +213,7 @@ def _attention(is_cuda: bool) -> str:
     """The enabled ways of `scaled_dot_product_attention`: which of them it takes follows from shapes and card."""
     from torch.backends import cuda
 
-    ways: dict[str, Any] = {"flash": cuda.flash_sdp_enabled, "math": cuda.math_sdp_enabled}
+    ways: dict[str, Callable[[], bool]] = {"flash": cuda.flash_sdp_enabled, "math": cuda.math_sdp_enabled}
     if is_cuda:
         ways |= {"cudnn": cuda.cudnn_sdp_enabled, "efficient": cuda.mem_efficient_sdp_enabled}
     return " ".join(sorted(name for name, is_enabled in ways.items() if is_enabled()))

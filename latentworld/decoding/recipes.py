@@ -7,7 +7,7 @@ import hashlib
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from latentworld.decoding.lora import fused
 from latentworld.decoding.settings import DecoderSettings
@@ -16,7 +16,12 @@ from latentworld.worlds import World, parts
 from latentworld.worlds.files import digest, weights
 
 if TYPE_CHECKING:
+    from diffusers.models.autoencoders.autoencoder_kl import AutoencoderKL
+    from diffusers.models.autoencoders.autoencoder_tiny import AutoencoderTiny
+    from diffusers.models.modeling_utils import ModelMixin
     from torch import nn
+
+    from latentworld.worlds.families.family import Config
 
 LCM_WEIGHT = 7.5  # what LCM's authors use where the UNet is told a guidance weight (guidance_scale 8.5)
 
@@ -32,7 +37,7 @@ class Recipe:
     variant: str
     unet: nn.Module
     vae: nn.Module
-    schedule: Mapping[str, Any]
+    schedule: Config
     sampler: str
     key: str
 
@@ -72,8 +77,8 @@ class _Found:
     """A scout's network and what it was made for; mark: the digest of what is not the world's own."""
 
     name: str
-    network: Any
-    schedule: Any
+    network: ModelMixin
+    schedule: Config
     sampler: str
     key: str
     mark: str = ""
@@ -99,7 +104,7 @@ def _denoiser(world: World, settings: DecoderSettings) -> _Found:
     raise PresetError(f"variant = {name!r} of the scout: use one of student, lcm, lora, or leave it out")
 
 
-def _painter(world: World, tiny_vae: str | None, key: str) -> tuple[Any, str, str]:
+def _painter(world: World, tiny_vae: str | None, key: str) -> tuple[AutoencoderKL | AutoencoderTiny, str, str]:
     """The autoencoder, what it is called in a profile, and the engines' key with it."""
     if tiny_vae is not None:
         folder = Path(tiny_vae)

@@ -14,14 +14,16 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from importlib import import_module
 from types import MappingProxyType
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from latentworld.worlds.parts import quiet
 
 if TYPE_CHECKING:
     from torch import Tensor
 
-Step = Callable[[Any, "Tensor", "Tensor", "Tensor", "Tensor"], "Tensor"]
+    from latentworld.worlds.families.family import Scheduler
+
+Step = Callable[["Scheduler", "Tensor", "Tensor", "Tensor", "Tensor"], "Tensor"]
 """(scheduler, prediction, time, sample, start) -> the next sample; all `[b, C, H, W]` float32, time a number."""
 
 
@@ -37,24 +39,25 @@ class Sampler:
     module: str
     name: str
     step: Step
-    options: Mapping[str, Any] = field(default_factory=dict)
+    options: Mapping[str, object] = field(default_factory=dict)
     moments: bool = False
 
-    def scheduler(self, schedule: Mapping[str, Any]) -> Any:
+    def scheduler(self, schedule: Mapping[str, object]) -> Scheduler:
         """A new scheduler (they keep state: one a decoder), from the config of the one that a world was made for, with
         the repairs that its family makes."""
         kind = getattr(import_module(f"diffusers.schedulers.{self.module}"), self.name)
         with quiet():  # else it names every entry of another scheduler's config that this one leaves alone
-            return kind.from_config({**schedule, **self.options})
+            made: Scheduler = kind.from_config({**schedule, **self.options})
+        return made
 
 
-def ddim(scheduler: Any, prediction: Tensor, time: Tensor, sample: Tensor, start: Tensor) -> Tensor:
+def ddim(scheduler: Scheduler, prediction: Tensor, time: Tensor, sample: Tensor, start: Tensor) -> Tensor:
     """One DDIM step with eta = 0 (Song et al. 2021, eq. 12): no noise, so nothing but the start matters."""
     stepped: Tensor = scheduler.step(prediction, time, sample, eta=0.0, return_dict=False)[0]
     return stepped
 
 
-def lcm(scheduler: Any, prediction: Tensor, time: Tensor, sample: Tensor, start: Tensor) -> Tensor:
+def lcm(scheduler: Scheduler, prediction: Tensor, time: Tensor, sample: Tensor, start: Tensor) -> Tensor:
     """One latent consistency step (Luo et al. 2023): to the picture at once, then back to the next noise level.
 
     LCMScheduler draws that noise from a generator, so a picture would depend on what was drawn before it. Here it is a

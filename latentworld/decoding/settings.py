@@ -54,7 +54,8 @@ class DecoderSpec(BaseModel):
         """The section that resolves to these settings; what it says of decoders of another kind stays."""
         height, width = settings.size
         said: dict[str, object] = {"height": height, "width": width}
-        said |= {key: getattr(settings, key) for key in ("kind", "batch", "device", "dtype", "engine")}
+        said |= {"kind": settings.kind, "batch": settings.batch}
+        said |= {"device": settings.device, "dtype": settings.dtype, "engine": settings.engine}
         said |= {"scout_steps" if settings.kind == "scout" else "steps": settings.steps}
         said |= {"guidance": settings.guidance} if settings.kind == "faithful" else {}
         return changed(self, **said)
@@ -102,11 +103,11 @@ class DecoderSettings:
         """Whether every step runs twice, with the prompt and with what it should not be."""
         return self.guidance > 1
 
-    def record(self) -> dict[str, Any]:
+    def record(self) -> dict[str, object]:
         """As JSON takes it, what is "" or None left out."""
         return {**{k: v for k, v in asdict(self).items() if v not in ("", None)}, "size": list(self.size)}
 
-    def recorded(self, record: Mapping[str, Any]) -> DecoderSettings:
+    def recorded(self, record: Mapping[str, object]) -> DecoderSettings:
         """These settings with the steps, guidance, batch, sampler and variant that a record has (a scene's, a take's).
 
         What it lacks stays. Raises PresetError for values of another type or out of range.

@@ -9,7 +9,7 @@ classify = eye.labels(["a cat", "a mountain"])   # features -> probabilities
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from latentworld.vision.eye import Classifier, Eye
 
@@ -20,11 +20,19 @@ if TYPE_CHECKING:
 __all__ = ["Classifier", "Eye", "clip_eye"]
 
 
-def clip_eye(source: str | Path | None, world: World, **options: Any) -> ClipEye:
+def clip_eye(
+    source: str | Path | None,
+    world: World,
+    *,
+    device: str | None = None,
+    dtype: str | None = None,
+    batch: int = 8,
+    engine: str = "auto",
+) -> ClipEye:
     """The eye named by `source` (a CLIPModel folder, a hub name or a world), else the world's own, else the embedded.
 
-    `options` (device, dtype, batch, engine) as ClipEye's; device and dtype default to the world's, and the engine to
-    what `auto` makes of them. Raises WorldMismatch when there is no CLIP at all, or what is there is none.
+    Options as ClipEye's; device and dtype default to the world's, and the engine to what `auto` makes of them. Raises
+    WorldMismatch when there is no CLIP at all, or what is there is none.
     """
     from latentworld.device import choose
     from latentworld.errors import WorldMismatch
@@ -34,7 +42,5 @@ def clip_eye(source: str | Path | None, world: World, **options: Any) -> ClipEye
     source = source or world.clip or (EMBEDDED if (EMBEDDED / "clip").is_dir() else None)
     if source is None:
         raise WorldMismatch(f"world {world.name!r} has no CLIP of its own: name one, for example {SUGGESTED}")
-    place = {"device": str(world.device), "dtype": str(world.dtype).removeprefix("torch.")} | options
-    if place.get("engine", "auto") == "auto":
-        place["engine"] = choose(place["device"], place["dtype"]).engine
-    return ClipEye(source, **place)
+    device, dtype = device or str(world.device), dtype or str(world.dtype).removeprefix("torch.")
+    return ClipEye(source, device, dtype, batch, choose(device, dtype).engine if engine == "auto" else engine)

@@ -7,17 +7,21 @@ import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
 from latentworld.decoding import batches, engines
+from latentworld.device import torch_dtype
 from latentworld.errors import DecodeError, WorldDamaged, WorldMismatch
 from latentworld.vision.eye import Classifier
 from latentworld.worlds import HubRef, fetch, files, locate
 from latentworld.worlds.parts import quiet, tokenizer
+
+if TYPE_CHECKING:
+    from transformers.models.clip.modeling_clip import CLIPModel
 
 OPENAI_MEAN = (0.48145466, 0.4578275, 0.40821073)  # the processor's own defaults
 OPENAI_STD = (0.26862954, 0.26130258, 0.27577711)
@@ -54,7 +58,7 @@ class Optics:
 class Gaze(nn.Module):
     """CLIP's image tower: normalised pictures `[b, 3, h, w]` -> unit features `[b, F]`."""
 
-    def __init__(self, clip: Any) -> None:
+    def __init__(self, clip: CLIPModel) -> None:
         super().__init__()
         self.tower = clip.vision_model
         self.projection = clip.visual_projection
@@ -86,7 +90,7 @@ class ClipEye:
         self.source = str(source)
         self.digest = files.digest(files.weights(folder), folder)
         self.optics = _optics(folder)
-        self.device, self.dtype = torch.device(device), getattr(torch, dtype)
+        self.device, self.dtype = torch.device(device), torch_dtype(dtype)
         self.batch, self.engine = batch, engine
         self._folder = folder
         self._clip = _load(folder, self.dtype).to(self.device).eval().requires_grad_(False)
@@ -145,7 +149,7 @@ def _folder(source: str | Path) -> Path:
     return inner if (inner / "config.json").is_file() else found
 
 
-def _load(folder: Path, dtype: torch.dtype) -> Any:
+def _load(folder: Path, dtype: torch.dtype) -> CLIPModel:
     from transformers.models.clip.modeling_clip import CLIPModel
 
     try:
@@ -163,11 +167,11 @@ def _load(folder: Path, dtype: torch.dtype) -> Any:
 
 
 def _optics(folder: Path) -> Optics:
-    told = _processor(folder)
-    size, crop = told.get("size", 224), told.get("crop_size", 224)
+    settings = _processor(folder)
+    size, crop = settings.get("size", 224), settings.get("crop_size", 224)
     edge = size if isinstance(size, int) else size.get("shortest_edge", size.get("height", 224))
     inner = (crop, crop) if isinstance(crop, int) else (crop["height"], crop["width"])
-    mean, std = told.get("image_mean", OPENAI_MEAN), told.get("image_std", OPENAI_STD)
+    mean, std = settings.get("image_mean", OPENAI_MEAN), settings.get("image_std", OPENAI_STD)
     return Optics(int(edge), inner, tuple(mean), tuple(std))
 
 

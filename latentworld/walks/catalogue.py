@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Mapping
-from typing import Annotated, Any
+from typing import Annotated
 
 from pydantic import SerializeAsAny
 from pydantic.functional_validators import PlainValidator
@@ -74,7 +74,7 @@ def parsed(value: object) -> Spec:
         return value
     if not isinstance(value, Mapping):
         raise PydanticKnownError("dict_type")
-    table: dict[str, Any] = {"kind": DEFAULT, **value}
+    table: dict[str, object] = {"kind": DEFAULT, **value}
     try:
         return spec_of(str(table["kind"])).model_validate(table)
     except PluginError as error:

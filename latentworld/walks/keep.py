@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import replace
-from typing import Any
 
 import numpy as np
 
@@ -12,6 +11,7 @@ from latentworld import globe
 from latentworld.arrays import Unit
 from latentworld.errors import GeometryError
 from latentworld.plane import Plane
+from latentworld.tables import number, section
 from latentworld.walks.breath import Breath
 from latentworld.walks.catalogue import WalkSpec
 from latentworld.walks.fixed import Fixed
@@ -22,7 +22,7 @@ from latentworld.walks.spec import FreeSpec
 from latentworld.walks.walk import Walk
 
 
-def keep(walk: Walk) -> dict[str, Any]:
+def keep(walk: Walk) -> dict[str, object]:
     """The state of a walk, as JSON takes it. Raises GeometryError for a walk of another kind."""
     if isinstance(walk, Free):
         numbers = {"arc": walk.arc, "bend": walk.bend, "radius": walk.breath.radius}
@@ -36,16 +36,19 @@ def keep(walk: Walk) -> dict[str, Any]:
     raise GeometryError(f"a {type(walk).__name__} walk cannot be kept: keep the walk inside it")
 
 
-def restore(kept: Mapping[str, Any], spec: WalkSpec, plane: Plane) -> Free | Fixed | Joined:
+def restore(kept: Mapping[str, object], spec: WalkSpec, plane: Plane) -> Free | Fixed | Joined:
     """The walk that was kept, where `spec` is what it was built from. Raises GeometryError for other values."""
     try:
         if "free" in kept:
             return _free(kept, roaming(spec, plane))
         walk = spec.build(plane)
         if "joined" in kept and isinstance(walk, Fixed):
-            unit, heading, radius = kept["joined"]
-            way = onto_at((_unit(unit), _unit(heading), float(radius)), _fixed(kept["then"], walk), plane)
-            return replace(way, arc=float(kept["arc"]))
+            start = kept["joined"]
+            if not isinstance(start, list | tuple):
+                raise TypeError("joined is no list")
+            unit, heading, radius = start
+            way = onto_at((_unit(unit), _unit(heading), float(radius)), _fixed(section(kept, "then"), walk), plane)
+            return replace(way, arc=number(kept, "arc"))
         if "fixed" in kept and isinstance(walk, Fixed):
             return _fixed(kept, walk)
     except (KeyError, TypeError, ValueError) as error:
@@ -58,23 +61,23 @@ def roaming(spec: WalkSpec, plane: Plane) -> Free:
     return (spec if isinstance(spec, FreeSpec) else Rift(radius=spec.radius)).build(plane)
 
 
-def _free(kept: Mapping[str, Any], like: Free) -> Free:
-    breath = Breath(float(kept["radius"])) if like.breath.constant else like.breath
-    arc, bend = float(kept["arc"]), float(kept["bend"])
+def _free(kept: Mapping[str, object], like: Free) -> Free:
+    breath = Breath(number(kept, "radius")) if like.breath.constant else like.breath
+    arc, bend = number(kept, "arc"), number(kept, "bend")
     unit, heading = _unit(kept["free"]), _unit(kept["heading"])
     if not (np.isfinite([arc, bend, breath.radius]).all() and abs(float(globe.dot(unit, heading))) < 1e-6):
         raise ValueError("arc, bend, radius or heading")
     return replace(like, unit=unit, heading=heading, breath=breath, arc=arc, bend=bend)
 
 
-def _fixed(kept: Mapping[str, Any], walk: Fixed) -> Fixed:
-    begin, arc = float(kept["fixed"]), float(kept["arc"])
+def _fixed(kept: Mapping[str, object], walk: Fixed) -> Fixed:
+    begin, arc = number(kept, "fixed"), number(kept, "arc")
     if kept["way"] not in (1, -1) or not np.isfinite([begin, arc]).all():
         raise ValueError("begin, arc or way")
     return replace(walk, begin=begin, arc=arc, way=1 if kept["way"] == 1 else -1, closed=bool(kept["closed"]))
 
 
-def _unit(values: Any) -> Unit:
+def _unit(values: object) -> Unit:
     """As it was kept, to the last bit; ValueError where it is none."""
     unit = np.array(values, np.float64)
     if unit.shape != (3,) or not abs(float(globe.dot(unit, unit)) - 1.0) < 1e-6:

@@ -6,7 +6,6 @@ import json
 import tomllib
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
 
 from pydantic import AliasChoices, BaseModel, ConfigDict, Field, FiniteFloat, ValidationError
 
@@ -60,7 +59,7 @@ class Card(BaseModel):
     defaults: Defaults = Field(default_factory=Defaults)
     subjects: tuple[Subject, ...] = Field(default=(), validation_alias=AliasChoices("subjects", "families"))
     colours: Colours | None = None
-    figures: dict[str, Any] = Field(default={}, description="what the judging command measured")
+    figures: dict[str, object] = Field(default={}, description="what the judging command measured")
 
 
 def beside(path: Path) -> Path:
@@ -68,29 +67,29 @@ def beside(path: Path) -> Path:
     return path / "card.toml" if path.is_dir() else path.with_suffix(".toml")
 
 
-def read(path: Path, given: Mapping[str, Any]) -> Card:
+def read(path: Path, given: Mapping[str, object]) -> Card:
     """The card of the world at `path`, over what is `given` by the model itself. Raises WorldDamaged."""
     file = beside(path)
-    content: dict[str, Any] = {}
+    content: dict[str, object] = {}
     if file.is_file():
         try:
             content = tomllib.loads(file.read_text(encoding="utf-8"))
         except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
             raise WorldDamaged(f"{file} is no TOML ({error}): mend it, or remove it to use plain defaults") from error
     merged = dict(given) | content
-    if isinstance(content.get("defaults"), dict):
-        mine = content["defaults"]
+    mine, theirs = content.get("defaults"), given.get("defaults", {})
+    if isinstance(mine, dict) and isinstance(theirs, Mapping):
         named = {"negative" if key in ("negative", "negative_prompt") else key: value for key, value in mine.items()}
-        merged["defaults"] = dict(given.get("defaults", {})) | named
+        merged["defaults"] = dict(theirs) | named
     try:
-        return Card(**merged)
+        return Card.model_validate(merged)
     except ValidationError as error:
         first = error.errors()[0]
         where = ".".join(map(str, first["loc"]))
         raise WorldDamaged(f"{file}: {where}: {first['msg']}; mend that entry of the card") from error
 
 
-def read_json(path: Path) -> dict[str, Any]:
+def read_json(path: Path) -> dict[str, object]:
     """A JSON file of a world; WorldDamaged names it when it is missing or broken."""
     try:
         content = json.loads(path.read_text(encoding="utf-8"))

@@ -7,12 +7,20 @@ import json
 import math
 from collections.abc import Iterable
 from pathlib import Path
-from typing import Any
+from typing import TypedDict
 
 from latentworld.errors import UnsafeWeights, WorldDamaged
 from latentworld.worlds.locate import PICKLED
 
 TEXTS = (".json", ".txt")  # suffixes of a part's small files that pictures depend on
+
+
+class TensorEntry(TypedDict):
+    """One tensor in a safetensors header; data_offsets: its first byte after the header and the one after its last."""
+
+    dtype: str
+    shape: list[int]
+    data_offsets: list[int]
 
 
 def weights(part: Path) -> list[Path]:
@@ -38,12 +46,12 @@ def variant(files: list[Path]) -> str | None:
     return "fp16" if ".fp16." in files[0].name else None
 
 
-def header(path: Path) -> dict[str, Any]:
+def header(path: Path) -> dict[str, TensorEntry]:
     """Names, types and shapes in a safetensors file; WorldDamaged when it is missing, cut short or something else."""
     return header_and_metadata(path)[0]
 
 
-def header_and_metadata(path: Path) -> tuple[dict[str, Any], dict[str, str]]:
+def header_and_metadata(path: Path) -> tuple[dict[str, TensorEntry], dict[str, str]]:
     """A safetensors file's header, and what it says of itself beside. Raises WorldDamaged."""
     remedy = "copy or download the world again"
     try:
@@ -52,7 +60,7 @@ def header_and_metadata(path: Path) -> tuple[dict[str, Any], dict[str, str]]:
             length = int.from_bytes(file.read(8), "little")
             if not 2 <= length <= min(size - 8, 100_000_000):
                 raise ValueError("no safetensors header")
-            content: dict[str, Any] = json.loads(file.read(length))
+            content = json.loads(file.read(length))
         metadata = {str(key): str(value) for key, value in (content.pop("__metadata__", None) or {}).items()}
         end = max((entry["data_offsets"][1] for entry in content.values()), default=0)
         whole = size == 8 + length + end and all(isinstance(entry["shape"], list) for entry in content.values())

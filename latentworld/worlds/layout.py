@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from latentworld.worlds import files
 from latentworld.worlds.card import read_json
@@ -16,7 +15,7 @@ class Folder:
     """A diffusers folder. `index` is its model_index.json, empty where there is none."""
 
     path: Path
-    index: Mapping[str, Any]
+    index: Mapping[str, object]
 
     @property
     def pipeline(self) -> str:
@@ -29,7 +28,7 @@ class Folder:
         pairs = {name: entry for name, entry in self.index.items() if isinstance(entry, list) and len(entry) == 2}
         return {name: str(entry[1]) for name, entry in pairs.items() if entry[1] is not None}
 
-    def config(self, part: str) -> Mapping[str, Any]:
+    def config(self, part: str) -> Mapping[str, object]:
         """A part's config, empty where the part is not there. Raises WorldDamaged for one that cannot be read."""
         folder = self.path / part
         name = "scheduler_config.json" if part.endswith("scheduler") else "config.json"

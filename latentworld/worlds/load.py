@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
+from latentworld.device import torch_dtype
 from latentworld.errors import WorldDamaged
+from latentworld.tables import section
 from latentworld.worlds import files, parts
 from latentworld.worlds.find import Found, find
 from latentworld.worlds.layout import Checkpoint
@@ -15,6 +17,7 @@ from latentworld.worlds.world import Student, World
 
 if TYPE_CHECKING:
     import torch
+    from diffusers.models.autoencoders.autoencoder_tiny import AutoencoderTiny
 
 
 def load(name: str | Path = "embedded", device: str = "cpu", dtype: str = "float32") -> World:
@@ -25,7 +28,7 @@ def load(name: str | Path = "embedded", device: str = "cpu", dtype: str = "float
     """
     import torch
 
-    found, kind, place = find(name), getattr(torch, dtype), torch.device(device)
+    found, kind, place = find(name), torch_dtype(dtype), torch.device(device)
     with parts.quiet():
         if isinstance(found.layout, Checkpoint):
             return _load_checkpoint(found, found.layout, kind, place)
@@ -46,7 +49,7 @@ def _load_folder(found: Found, dtype: torch.dtype, device: torch.device) -> Worl
     loaded = {part.name: part.load(path / part.name, dtype) for part in family.parts}
     digest = files.digest(hashed, path)
     student, tiny = path / "student", path / "tiny_vae"
-    more: dict[str, Any] = {"tiny": parts.tiny_vae(tiny, dtype)} if tiny.is_dir() else {}
+    more: dict[str, object] = {"tiny": parts.tiny_vae(tiny, dtype)} if tiny.is_dir() else {}
     if student.is_dir():
         for part in (student / family.network, student / "scheduler"):
             if not part.is_dir():
@@ -64,7 +67,7 @@ def _load_folder(found: Found, dtype: torch.dtype, device: torch.device) -> Worl
     return _assembled(found, found.name, _at_rest(loaded, device), pupil, more.get("tiny"), digest, dtype, device)
 
 
-def _at_rest(loaded: Mapping[str, Any], device: torch.device) -> dict[str, Any]:
+def _at_rest(loaded: Mapping[str, object], device: torch.device) -> dict[str, object]:
     """The parts, their networks on the device, not to be trained."""
     from torch import nn
 
@@ -75,9 +78,15 @@ def _at_rest(loaded: Mapping[str, Any], device: torch.device) -> dict[str, Any]:
 
 
 def _assembled(
-    found: Found, name: str, loaded: Mapping[str, Any], student: Student | None, tiny_vae: Any | None, digest: str,
-    dtype: torch.dtype, device: torch.device,
-) -> World:  # fmt: skip
+    found: Found,
+    name: str,
+    loaded: Mapping[str, object],
+    student: Student | None,
+    tiny_vae: AutoencoderTiny | None,
+    digest: str,
+    dtype: torch.dtype,
+    device: torch.device,
+) -> World:
     family, clip = found.family, found.path / "clip"
     return World(
         name=name,
@@ -88,7 +97,7 @@ def _assembled(
         denoiser=loaded[family.network],
         vae=loaded["vae"],
         text=family.text(loaded),
-        scheduler=family.scheduler(loaded["scheduler"], family.sampler),
+        scheduler=family.scheduler(section(loaded, "scheduler"), family.sampler),
         student=student,
         tiny_vae=tiny_vae,
         clip=clip if clip.is_dir() else found.card.clip,

@@ -6,7 +6,7 @@ import contextlib
 import importlib
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from latentworld.errors import WorldDamaged, WorldMismatch
 from latentworld.worlds import files
@@ -14,6 +14,11 @@ from latentworld.worlds.card import read_json
 
 if TYPE_CHECKING:
     import torch
+    from diffusers.models.autoencoders.autoencoder_kl import AutoencoderKL
+    from diffusers.models.autoencoders.autoencoder_tiny import AutoencoderTiny
+    from diffusers.models.modeling_utils import ModelMixin
+    from transformers.modeling_utils import PreTrainedModel
+    from transformers.models.clip.tokenization_clip import CLIPTokenizer
 
 AUTOENCODERS = {
     "AutoencoderKL": "diffusers.models.autoencoders.autoencoder_kl",
@@ -21,30 +26,30 @@ AUTOENCODERS = {
 }
 
 
-def pretrained(module: str, name: str) -> Callable[[Path, torch.dtype], Any]:
+def pretrained(module: str, name: str) -> Callable[[Path, torch.dtype], ModelMixin | PreTrainedModel]:
     """A loader of a diffusers or transformers model, by the module and the name of its class."""
 
-    def load(folder: Path, dtype: torch.dtype) -> Any:
+    def load(folder: Path, dtype: torch.dtype) -> ModelMixin | PreTrainedModel:
         read_json(folder / "config.json")
         return _whole(folder, lambda: _class(module, name).from_pretrained(folder, **_options(folder, dtype)))
 
     return load
 
 
-def autoencoder(folder: Path, dtype: torch.dtype) -> Any:
+def autoencoder(folder: Path, dtype: torch.dtype) -> AutoencoderKL | AutoencoderTiny:
     """A VAE of the class that its config names (AutoencoderKL where it names none). Raises WorldMismatch."""
-    name = read_json(folder / "config.json").get("_class_name", "AutoencoderKL")
+    name = str(read_json(folder / "config.json").get("_class_name", "AutoencoderKL"))
     if name not in AUTOENCODERS:
         raise WorldMismatch(f"{folder} is of class {name}: give a world whose VAE is one of {', '.join(AUTOENCODERS)}")
     return pretrained(AUTOENCODERS[name], name)(folder, dtype)
 
 
-def tiny_vae(folder: Path, dtype: torch.dtype) -> Any:
+def tiny_vae(folder: Path, dtype: torch.dtype) -> AutoencoderTiny:
     """An AutoencoderTiny (TAESD and its kin) from its folder."""
     return pretrained(AUTOENCODERS["AutoencoderTiny"], "AutoencoderTiny")(folder, dtype)
 
 
-def tokenizer(folder: Path, dtype: torch.dtype | None = None) -> Any:
+def tokenizer(folder: Path, dtype: torch.dtype | None = None) -> CLIPTokenizer:
     """CLIP's tokenizer from a diffusers folder: vocab.json and merges.txt, or tokenizer.json."""
     from transformers.models.clip.tokenization_clip import CLIPTokenizer
 
@@ -58,23 +63,26 @@ def tokenizer(folder: Path, dtype: torch.dtype | None = None) -> Any:
         raise WorldDamaged(f"{folder} cannot be read ({error}): copy or download the world again") from error
 
 
-def scheduler_config(folder: Path, dtype: torch.dtype | None = None) -> dict[str, Any]:
+def scheduler_config(folder: Path, dtype: torch.dtype | None = None) -> dict[str, object]:
     """A scheduler's config, which a family makes its scheduler of."""
     return read_json(folder / "scheduler_config.json")
 
 
-def _class(module: str, name: str) -> Any:
-    return getattr(importlib.import_module(module), name)
+def _class(module: str, name: str) -> type[ModelMixin | PreTrainedModel]:
+    found: type[ModelMixin | PreTrainedModel] = getattr(importlib.import_module(module), name)
+    return found
 
 
-def _options(folder: Path, dtype: torch.dtype) -> dict[str, Any]:
+def _options(folder: Path, dtype: torch.dtype) -> dict[str, object]:
     form = files.variant(files.weights(folder))
     return {
         "dtype": dtype, "use_safetensors": True, "local_files_only": True, "variant": form, "output_loading_info": True,
     }  # fmt: skip
 
 
-def _whole(folder: Path, make: Callable[[], tuple[Any, dict[str, Any]]]) -> Any:
+def _whole(
+    folder: Path, make: Callable[[], tuple[ModelMixin | PreTrainedModel, dict[str, list[str]]]]
+) -> ModelMixin | PreTrainedModel:
     """A model with every weight from its files; WorldDamaged names the folder otherwise."""
     try:
         model, info = make()

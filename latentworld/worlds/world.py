@@ -4,13 +4,16 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from latentworld.worlds.card import Card
-from latentworld.worlds.families.family import Family, LatentFormat
+from latentworld.worlds.families.family import Family, LatentFormat, Scheduler
 
 if TYPE_CHECKING:
     import torch
+    from diffusers.models.autoencoders.autoencoder_kl import AutoencoderKL
+    from diffusers.models.autoencoders.autoencoder_tiny import AutoencoderTiny
+    from diffusers.models.modeling_utils import ModelMixin
 
     from latentworld.prompts import TextEncoder
 
@@ -19,8 +22,8 @@ if TYPE_CHECKING:
 class Student:
     """A few-step denoiser distilled from the world's own, with the scheduler it was made for; it needs no guidance."""
 
-    denoiser: Any
-    scheduler: Any
+    denoiser: ModelMixin
+    scheduler: Scheduler
 
 
 @dataclass(frozen=True, eq=False)
@@ -37,12 +40,12 @@ class World:
     family: Family
     card: Card
     latent: LatentFormat
-    denoiser: Any
-    vae: Any
+    denoiser: ModelMixin
+    vae: AutoencoderKL
     text: TextEncoder
-    scheduler: Any
+    scheduler: Scheduler
     student: Student | None
-    tiny_vae: Any | None
+    tiny_vae: AutoencoderTiny | None
     clip: Path | str | None
     digest: str
     device: torch.device
@@ -53,6 +56,6 @@ class World:
         """Latent channels, height, width at the card's size."""
         return self.latent.shape(self.card.size, self.card.size)
 
-    def latent_of(self, vae: Any) -> LatentFormat:
+    def latent_of(self, vae: AutoencoderKL | AutoencoderTiny) -> LatentFormat:
         """The latents as another VAE of this family takes them: scale and shift are a VAE's own."""
         return self.family.latent(self.denoiser.config, vae.config)

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import argparse
 import os
+import sys
 import time
 
 from installation.ipc import child
@@ -22,7 +23,7 @@ def main() -> int:
     parser.add_argument("--wall", default="{}")
     parser.add_argument("--reserve", type=int, default=500_000_000)
     arguments = parser.parse_args()
-    if hasattr(os, "nice"):
+    if sys.platform != "win32":
         os.nice(5)  # wall and renderer go first; a picture that is late is repeated
     wire = child.standard()
     from pydantic import ValidationError

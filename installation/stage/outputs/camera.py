@@ -33,7 +33,7 @@ class Camera(Output):
 
     def __init__(self, device: str, rate: float, library: ModuleType | None = None) -> None:
         self.device, self.rate = device, rate
-        self._library: Any = library
+        self._library = library
         self._camera: Any = None
         self._size = (0, 0)
 
@@ -55,7 +55,7 @@ class Camera(Output):
 
     def _open(self, height: int, width: int) -> None:
         self._close()
-        library = self._library
+        library = self._library = self._library or need("pyvirtualcam", "camera")
         device = {"device": self.device} if self.device else {}
         try:
             self._camera = library.Camera(width, height, self.rate, fmt=library.PixelFormat.RGB, **device)

@@ -36,7 +36,7 @@ class Ndi(Output):
         if not name.strip() or not name.isprintable() or len(name.encode()) > 200:
             raise PortError(f"{name!r:.80} is no name for an NDI source: use up to 200 printable characters")
         self.name, self.rate = name, rate
-        self._library: Any = library
+        self._library = library
         self._sender: Any = None
         self._pixels: Picture = np.zeros((0, 0, 4), np.uint8)
 
@@ -64,7 +64,7 @@ class Ndi(Output):
 
     def _open(self, height: int, width: int) -> None:
         self._close()
-        library = self._library
+        library = self._library = self._library or need("cyndilib", "ndi")
         try:
             frame = library.VideoSendFrame()
             frame.set_resolution(width, height)

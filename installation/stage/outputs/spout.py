@@ -33,7 +33,7 @@ class Spout(Output):
 
     def __init__(self, name: str, library: ModuleType | None = None) -> None:
         self.name = name
-        self._library: Any = library
+        self._library = library
         self._sender: Any = None
 
     def __enter__(self) -> Self:

@@ -31,7 +31,7 @@ class Syphon(Output):
 
     def __init__(self, name: str, libraries: Sequence[ModuleType] = ()) -> None:
         self.name = name
-        self._libraries: Sequence[Any] = libraries  # syphon, syphon.utils.raw, syphon.utils.numpy
+        self._libraries: Sequence[ModuleType] = libraries  # syphon, syphon.utils.raw, syphon.utils.numpy
         self._server: Any = None
         self._texture: Any = None
         self._size = (0, 0)

@@ -10,9 +10,10 @@ import json
 from collections.abc import Sequence
 from importlib.resources import files
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING
 
 import numpy as np
+from numpy.typing import ArrayLike
 from PIL import Image
 
 from latentworld.arrays import Array
@@ -26,6 +27,9 @@ from latentworld.atlas.types import Atlas, Line, Phases, Site
 from latentworld.disk import save as write_file
 from latentworld.errors import AtlasError
 from latentworld.globe import normalise
+
+if TYPE_CHECKING:
+    from matplotlib.colors import Normalize
 
 PIXELS = 11e6  # of all thumbnails together: 2,500 at 64 px and a little more
 BYTES = 11e6  # of their sheets; base64 adds a third
@@ -66,7 +70,7 @@ def page(
         raise AtlasError("the atlas holds no place yet: survey a little before making its page")
     script = "\n".join(["'use strict';", "(() => {", *(_part(name) for name in _SCRIPTS), "})();"])
     style = _part("page.css")
-    told = json.dumps(_data(atlas, rates, phases, lines, sites), allow_nan=False, ensure_ascii=True)
+    data = json.dumps(_data(atlas, rates, phases, lines, sites), allow_nan=False, ensure_ascii=True)
     filled = {
         "title": html.escape(title or "latentworld atlas"),
         "subtitle": html.escape(_subtitle(atlas)),
@@ -74,7 +78,7 @@ def page(
         "policy": f"default-src 'none'; img-src data:; style-src {_allowed(style)}; script-src {_allowed(script)}",
         "style": style,
         "script": script,
-        "data": told.replace("<", "\\u003c"),  # nothing inside may end the element
+        "data": data.replace("<", "\\u003c"),  # nothing inside may end the element
     }
     pieces = _part("page.html").split("%%")  # text, name, text, name, ..., text
     return "".join(filled[piece] if index % 2 else piece for index, piece in enumerate(pieces))
@@ -107,11 +111,11 @@ def _caption(atlas: Atlas) -> str:
 
 def _data(
     atlas: Atlas, rates: Array, phases: Phases | None, lines: Sequence[Line], sites: Sequence[Site]
-) -> dict[str, Any]:
+) -> dict[str, object]:
     """What the scripts read; numbers as base64 of little-endian arrays."""
     norm = scale(rates)
     known = rates[np.isfinite(rates)]
-    told: dict[str, Any] = {
+    data: dict[str, object] = {
         "count": len(atlas),
         "coordinates": _packed(atlas.coordinates, "<f8"),
         "front": _packed(atlas.chart[2], "u1"),
@@ -127,21 +131,21 @@ def _data(
         **_sheets(atlas),
     }
     tints = None if phases is None else tinted(phases, np.arange(len(atlas)), DARK)[..., :3]
-    return told | (_globe(atlas, lines, tints) if isinstance(atlas.sampling, Globe) else
+    return data | (_globe(atlas, lines, tints) if isinstance(atlas.sampling, Globe) else
                    _flat(atlas, rates, phases, lines))  # fmt: skip
 
 
-def _packed(values: Any, kind: str) -> str:
+def _packed(values: ArrayLike, kind: str) -> str:
     return base64.b64encode(np.ascontiguousarray(values).astype(kind).tobytes()).decode()
 
 
-def _strength(rates: Array, norm: Any) -> Array:
+def _strength(rates: Array, norm: Normalize) -> Array:
     """Rates on the colour scale, 0..1; -1/254 where unknown, which `1 + 254 x` takes to 0."""
     known = np.isfinite(rates)
     return np.where(known, np.asarray(norm(np.where(known, rates, norm.vmin or 0.0)), np.float64), -1 / 254)
 
 
-def _phases(phases: Phases | None) -> dict[str, Any] | None:
+def _phases(phases: Phases | None) -> dict[str, object] | None:
     if phases is None:
         return None
     shares = np.bincount(phases.label, minlength=len(phases.names)) / max(len(phases.label), 1)
@@ -154,7 +158,7 @@ def _phases(phases: Phases | None) -> dict[str, Any] | None:
     }
 
 
-def _site(atlas: Atlas, site: Site) -> dict[str, Any]:
+def _site(atlas: Atlas, site: Site) -> dict[str, object]:
     """Where it is in the view's own units: lattice, or a direction."""
     if isinstance(atlas.sampling, Globe):
         where = normalise(atlas.unit[list(site.sides)].sum(axis=0))
@@ -168,7 +172,7 @@ def _site(atlas: Atlas, site: Site) -> dict[str, Any]:
     }  # fmt: skip
 
 
-def _flat(atlas: Atlas, rates: Array, phases: Phases | None, lines: Sequence[Line]) -> dict[str, Any]:
+def _flat(atlas: Atlas, rates: Array, phases: Phases | None, lines: Sequence[Line]) -> dict[str, object]:
     window = atlas.sampling
     assert not isinstance(window, Globe)
     field = 1 + 254 * _strength(smoothed(atlas, rates, RASTER), scale(rates))
@@ -184,7 +188,7 @@ def _flat(atlas: Atlas, rates: Array, phases: Phases | None, lines: Sequence[Lin
     }
 
 
-def _globe(atlas: Atlas, lines: Sequence[Line], tints: Array | None) -> dict[str, Any]:
+def _globe(atlas: Atlas, lines: Sequence[Line], tints: Array | None) -> dict[str, object]:
     assert isinstance(atlas.sampling, Globe)
     plane, t = atlas.plane, np.linspace(0, 1, 40)
     cell = np.concatenate([plane.unit(t, 0 * t), plane.unit(1 - t, t), plane.unit(0 * t, 1 - t)])
@@ -202,7 +206,7 @@ def _globe(atlas: Atlas, lines: Sequence[Line], tints: Array | None) -> dict[str
     }
 
 
-def _sheets(atlas: Atlas) -> dict[str, Any]:
+def _sheets(atlas: Atlas) -> dict[str, object]:
     """Thumbnails on a few sheets, as large as the page can bear."""
     height, width = atlas.thumbs.shape[1:3]
     share = min(1.0, np.sqrt(PIXELS / (len(atlas) * height * width)), 256 / max(height, width))

@@ -6,9 +6,10 @@ the labels speak of alpha and beta, so a window of 1e-12 is drawn as sharply as 
 
 from __future__ import annotations
 
-from typing import Any, cast
+from typing import cast
 
 import numpy as np
+from numpy.typing import ArrayLike
 from PIL import Image
 
 from latentworld.arrays import Array, Integers, Pictures
@@ -92,7 +93,7 @@ def mosaic(atlas: Atlas, side: int = 2000) -> Pictures:
     return np.asarray(canvas)
 
 
-def spread(values: Any, owned: Integers) -> Array:
+def spread(values: ArrayLike, owned: Integers) -> Array:
     """Values of places [n] over the pixels they own [height, width], NaN where nobody does."""
     values = np.asarray(values, np.float64)
     return np.where(owned >= 0, values[owned], np.nan) if len(values) else np.full(owned.shape, np.nan)

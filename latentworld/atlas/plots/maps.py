@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from numpy.typing import ArrayLike
 
 from latentworld.arrays import Array, Integers, Pictures
 from latentworld.atlas.plots.cells import flat, mosaic, owners, smoothed, spacing, spread
@@ -56,18 +57,18 @@ class Ruler:
         digits = max(1, int(np.ceil(np.log10(max(abs(self.low), abs(self.high)) / (self.high - self.low)))) + 1)
         return f"({self.name} − {self.origin:.{min(digits, 16)}g}) / $10^{{{self.power}}}$"
 
-    def value(self, spot: Any) -> Array:
+    def value(self, spot: ArrayLike) -> Array:
         """Lattice units to what the axis shows."""
         share = np.asarray(spot, np.float64) / (self.count - 1)
         width = self.high - self.low
         value = (share - 0.5) * width if self.deep else self.low + share * width
         return np.asarray(value / 10.0**self.power)
 
-    def spot(self, value: Any) -> Array:
+    def spot(self, value: ArrayLike) -> Array:
         """What the axis shows to lattice units."""
-        value = np.asarray(value, np.float64) * 10.0**self.power
+        shown = np.asarray(value, np.float64) * 10.0**self.power
         width = self.high - self.low
-        share = value / width + 0.5 if self.deep else (value - self.low) / width
+        share = shown / width + 0.5 if self.deep else (shown - self.low) / width
         return np.asarray(share * (self.count - 1))
 
 

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
-from latentworld.arrays import Array, Integers
+from latentworld.arrays import Array, Integers, Mask
 from latentworld.atlas.extras import need
 from latentworld.atlas.plots.cells import owners, to_lattice
 from latentworld.atlas.plots.maps import extent, measure, paint, size, subtitle
@@ -27,6 +27,7 @@ from latentworld.atlas.types import Atlas, Line, Phases, Site
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
+    from matplotlib.patheffects import withStroke
 
 _MOST = 9  # sites in the strip
 _STRIP = 3.3  # inches
@@ -96,7 +97,7 @@ def _name(axes: Axes, atlas: Atlas, phases: Phases, owned: Integers, paper: Pape
                   path_effects=halo(paper, 2.0))  # fmt: skip
 
 
-def interior(mask: Any) -> tuple[float, float] | None:
+def interior(mask: Mask) -> tuple[float, float] | None:
     """x and y (pixels) of the middle of the widest part of the largest region of a mask [h, w]; None without one."""
     if not mask.any():
         return None
@@ -109,7 +110,7 @@ def interior(mask: Any) -> tuple[float, float] | None:
     return float(columns[middle]) + 0.5, float(rows[middle]) + 0.5
 
 
-def halo(paper: Paper, width: float) -> list[Any]:
+def halo(paper: Paper, width: float) -> list[withStroke]:
     """Text that can be read on any colour."""
     from matplotlib.patheffects import withStroke
 

@@ -79,7 +79,9 @@ def growth(levels: Sequence[Level], truth: float | None = None, title: str = "",
     if not levels:
         raise AtlasError("a zoom without levels has no growth: dive one level or more")
     step = np.array([level.spacing for level in levels])
-    largest, median, floor = (np.array([getattr(level, name) for level in levels]) for name in _CURVES)
+    largest, median, floor = (
+        np.array(curve) for curve in zip(*((level.largest, level.median, level.floor) for level in levels))
+    )
     with sheet(8.6, 6.0, paper) as figure:
         axes = axes_at(figure, 0.95, 1.0, 6.3, 3.75)
         axes.set_xscale("log")

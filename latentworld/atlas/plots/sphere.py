@@ -32,6 +32,7 @@ from latentworld.plane import Plane
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
+    from matplotlib.colors import Normalize
     from matplotlib.figure import Figure
 
 _TALL = 3.3  # inches of a globe
@@ -81,7 +82,7 @@ def globe(
     return figure
 
 
-def _heat(rates: Array, owned: Integers, norm: Any, paper: Paper) -> Array:
+def _heat(rates: Array, owned: Integers, norm: Normalize, paper: Paper) -> Array:
     values = spread(rates, owned)
     known = np.isfinite(values)
     colours = np.asarray(glow(paper)(norm(np.where(known, values, norm.vmin or 0.0))), np.float64)

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.colors import Colormap, Normalize
     from matplotlib.figure import Figure
+    from matplotlib.ticker import Locator
 
 RATE = "CLIP distance per latent distance"
 LOGARITHMIC = 30.0  # contrast above which a scale counts in powers
@@ -111,10 +112,10 @@ def profile(atlas: Atlas) -> str:
 
 def prompt(atlas: Atlas) -> str:
     """The positive prompt; empty when the settings do not say."""
-    told = atlas.settings.get("prompt") or ""
-    if isinstance(told, Mapping):
-        told = told.get("positive") or ""
-    return str(told)
+    texts = atlas.settings.get("prompt") or ""
+    if isinstance(texts, Mapping):
+        texts = texts.get("positive") or ""
+    return str(texts)
 
 
 def number(value: float, digits: int = 3) -> str:
@@ -166,7 +167,7 @@ def rate_bar(figure: Figure, box: Sequence[float], norm: Normalize, paper: Paper
     axes = axes_at(figure, *box)
     log = isinstance(norm, LogNorm)
     wide = log and norm.vmax > 3000 * norm.vmin  # type: ignore[operator]
-    ticks: Any = LogLocator(subs=(1.0,) if wide else (1.0, 2.0, 5.0), numticks=12) if log else MaxNLocator(6)
+    ticks: Locator = LogLocator(subs=(1.0,) if wide else (1.0, 2.0, 5.0), numticks=12) if log else MaxNLocator(6)
     bar = figure.colorbar(
         ScalarMappable(norm, glow(paper)), cax=axes, ticks=ticks, format=FuncFormatter(lambda rate, _: number(rate))
     )

@@ -4,10 +4,14 @@ from __future__ import annotations
 
 import warnings
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING
 
 from latentworld.arrays import Array
 from latentworld.prompts import Conditioning, PromptTruncated
+
+if TYPE_CHECKING:
+    from transformers.models.clip.modeling_clip import CLIPTextModel
+    from transformers.models.clip.tokenization_clip import CLIPTokenizer
 
 
 @dataclass(frozen=True, eq=False)
@@ -18,8 +22,8 @@ class ClipText:
     included, as the pipeline feeds it to the UNet.
     """
 
-    tokenizer: Any
-    encoder: Any
+    tokenizer: CLIPTokenizer
+    encoder: CLIPTextModel
 
     @property
     def limit(self) -> int:

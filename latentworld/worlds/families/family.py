@@ -19,7 +19,10 @@ from latentworld.worlds.layout import Checkpoint, Folder
 
 if TYPE_CHECKING:
     import torch
-    from torch import nn
+    from diffusers.models.autoencoders.autoencoder_kl import AutoencoderKL
+    from diffusers.models.autoencoders.autoencoder_tiny import AutoencoderTiny
+    from diffusers.models.modeling_utils import ModelMixin
+    from torch import Tensor, nn
 
     from latentworld.prompts import TextEncoder
 
@@ -57,6 +60,47 @@ class LatentFormat:
         return np.asarray((mixed / 2 + 0.5).clip(0, 1), dtype=np.float32)
 
 
+class Scheduler(Protocol):
+    """What is used of a scheduler of diffusers; it keeps state between `set_timesteps` and the last step."""
+
+    @property
+    def config(self) -> Config:
+        """What it was made from."""
+        ...
+
+    @property
+    def timesteps(self) -> Tensor:
+        """Times of the steps, falling."""
+        ...
+
+    @property
+    def alphas_cumprod(self) -> Tensor:
+        """Share of the clean latent's variance at each time."""
+        ...
+
+    @property
+    def init_noise_sigma(self) -> float:
+        """Factor of the latent at the first step."""
+        ...
+
+    @property
+    def step_index(self) -> int:
+        """Of the step to come."""
+        ...
+
+    def set_timesteps(self, num_inference_steps: int) -> None:
+        """Begin so many steps."""
+        ...
+
+    def scale_model_input(self, sample: Tensor, timestep: Tensor) -> Tensor:
+        """A sample as the network takes it."""
+        ...
+
+    def step(self, model_output: Tensor, timestep: Tensor, sample: Tensor, **options: object) -> Any:
+        """The next sample, first of a tuple or of an output class, as `return_dict` says."""
+        ...
+
+
 @dataclass(frozen=True)
 class Part:
     """A folder of a model in the diffusers layout. weights: whether it holds safetensors (a tokenizer does not).
@@ -66,7 +110,7 @@ class Part:
     """
 
     name: str
-    load: Callable[[Path, torch.dtype], Any]
+    load: Callable[[Path, torch.dtype], object]
     weights: bool = True
 
 
@@ -89,14 +133,14 @@ class CheckpointFormat:
 
     claims: Callable[[Checkpoint], bool]
     facts: Callable[[Checkpoint], Facts]
-    load: Callable[[Checkpoint, Facts, torch.dtype], Mapping[str, Any]]
+    load: Callable[[Checkpoint, Facts, torch.dtype], Mapping[str, object]]
     sizes: Callable[[Checkpoint], dict[str, int]]
 
 
 class DenoiserOf(Protocol):
     """Makes the module that an engine runs out of a world's network."""
 
-    def __call__(self, network: Any, *, lean: bool = True, told_guidance: float | None = None) -> nn.Module:
+    def __call__(self, network: ModelMixin, *, lean: bool = True, told_guidance: float | None = None) -> nn.Module:
         """A module: sample `[b, C, H, W]`, time `[1]`, conditioning of r rows -> predictions `[r x b, C, H, W]`.
 
         Whatever the network wants otherwise (tokens in place of a picture, ids of places, sizes) is made in there, of
@@ -132,11 +176,11 @@ class Family:
     claims: Callable[[Folder], bool]
     facts: Callable[[Folder], Facts]
     latent: Callable[[Config, Config], LatentFormat]
-    text: Callable[[Mapping[str, Any]], TextEncoder]
+    text: Callable[[Mapping[str, object]], TextEncoder]
     denoiser: DenoiserOf
-    painter: Callable[[Any, LatentFormat], nn.Module]
-    scheduler: Callable[[Config, str], Any]
-    begin: Callable[[Any, int, tuple[int, int, int]], None]
+    painter: Callable[[AutoencoderKL | AutoencoderTiny, LatentFormat], nn.Module]
+    scheduler: Callable[[Config, str], Scheduler]
+    begin: Callable[[Scheduler, int, tuple[int, int, int]], None]
     network: str = "unet"
     sampler: str = "ddim"
     guidance: Literal["classifier-free", "told"] = "classifier-free"

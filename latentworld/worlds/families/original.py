@@ -12,7 +12,7 @@ import math
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from latentworld.errors import LatentWorldError, WorldDamaged, WorldMissing
 from latentworld.worlds.families.family import CheckpointFormat, Config, Facts, LatentFormat
@@ -23,6 +23,10 @@ from latentworld.worlds.parts import tokenizer
 
 if TYPE_CHECKING:
     import torch
+    from diffusers.models.autoencoders.autoencoder_kl import AutoencoderKL
+    from diffusers.models.unets.unet_2d_condition import UNet2DConditionModel
+    from transformers.models.clip.modeling_clip import CLIPTextModel
+    from transformers.models.clip.tokenization_clip import CLIPTokenizer
 
 Shapes = Mapping[str, tuple[int, ...]]
 UNET, VAE = "model.diffusion_model.", "first_stage_model."
@@ -65,13 +69,13 @@ def reader(kind: Kind, latent: Callable[[Config, Config], LatentFormat], channel
             shapes = checkpoint.shapes
             return Facts(kind.size, kind.prediction, latent(unet_config(shapes, 0), vae_config(shapes)))
 
-    def load(checkpoint: Checkpoint, facts: Facts, dtype: torch.dtype) -> dict[str, Any]:
+    def load(checkpoint: Checkpoint, facts: Facts, dtype: torch.dtype) -> dict[str, object]:
         return _load(kind, checkpoint, facts, dtype)
 
     return CheckpointFormat(claims, facts, load, _sizes)
 
 
-def _load(kind: Kind, checkpoint: Checkpoint, facts: Facts, dtype: torch.dtype) -> dict[str, Any]:
+def _load(kind: Kind, checkpoint: Checkpoint, facts: Facts, dtype: torch.dtype) -> dict[str, object]:
     from safetensors.torch import load_file
 
     path, shapes, weights = checkpoint.path, checkpoint.shapes, load_file(checkpoint.path)
@@ -108,7 +112,7 @@ def _whole(path: Path) -> Iterator[None]:
         raise WorldDamaged(f"{path} is no whole Stable Diffusion 1 or 2 checkpoint ({why}): get it again") from error
 
 
-def unet_config(shapes: Shapes, side: int) -> dict[str, Any]:
+def unet_config(shapes: Shapes, side: int) -> dict[str, object]:
     """UNet2DConditionModel's config from the shapes of an original checkpoint; side: of the latents it was made for."""
     widths, attended, layers = [shapes[UNET + "input_blocks.0.0.weight"][0]], [False], [0]
     row = 1
@@ -140,7 +144,7 @@ def unet_config(shapes: Shapes, side: int) -> dict[str, Any]:
     }
 
 
-def vae_config(shapes: Shapes) -> dict[str, Any]:
+def vae_config(shapes: Shapes) -> dict[str, object]:
     """AutoencoderKL's config from the shapes of an original checkpoint."""
     stem = VAE + "encoder.down."
     blocks = len({key.split(".")[3] for key in shapes if key.startswith(stem)})
@@ -155,7 +159,7 @@ def vae_config(shapes: Shapes) -> dict[str, Any]:
     }
 
 
-def text_config(kind: Kind, shapes: Shapes) -> dict[str, Any]:
+def text_config(kind: Kind, shapes: Shapes) -> dict[str, object]:
     """CLIPTextModel's config from the shapes; SD 2 feeds the UNet from the last layer but one of OpenCLIP ViT-H."""
     stem = kind.text
     if kind.open:
@@ -179,7 +183,7 @@ def text_config(kind: Kind, shapes: Shapes) -> dict[str, Any]:
     }
 
 
-def _unet(weights: dict[str, torch.Tensor], shapes: Shapes, side: int) -> Any:
+def _unet(weights: dict[str, torch.Tensor], shapes: Shapes, side: int) -> UNet2DConditionModel:
     from diffusers.loaders.single_file_utils import convert_ldm_unet_checkpoint
     from diffusers.models.unets.unet_2d_condition import UNet2DConditionModel
 
@@ -189,7 +193,7 @@ def _unet(weights: dict[str, torch.Tensor], shapes: Shapes, side: int) -> Any:
     return model
 
 
-def _vae(weights: dict[str, torch.Tensor], shapes: Shapes) -> Any:
+def _vae(weights: dict[str, torch.Tensor], shapes: Shapes) -> AutoencoderKL:
     from diffusers.loaders.single_file_utils import convert_ldm_vae_checkpoint
     from diffusers.models.autoencoders.autoencoder_kl import AutoencoderKL
 
@@ -199,7 +203,7 @@ def _vae(weights: dict[str, torch.Tensor], shapes: Shapes) -> Any:
     return model
 
 
-def _text(kind: Kind, weights: dict[str, torch.Tensor], shapes: Shapes) -> Any:
+def _text(kind: Kind, weights: dict[str, torch.Tensor], shapes: Shapes) -> CLIPTextModel:
     from diffusers.loaders.single_file_utils import convert_ldm_clip_checkpoint, convert_open_clip_checkpoint
     from transformers.models.clip.configuration_clip import CLIPTextConfig
     from transformers.models.clip.modeling_clip import CLIPTextModel
@@ -210,14 +214,14 @@ def _text(kind: Kind, weights: dict[str, torch.Tensor], shapes: Shapes) -> Any:
     else:
         found = convert_ldm_clip_checkpoint(weights)
     # transformers 5.6 took the `text_model.` level out of CLIPTextModel.
-    inner = "text_model." if hasattr(model, "text_model") else ""
+    inner = "text_model." if "text_model" in dict(model.named_children()) else ""
     wanted = model.state_dict().keys()
     named = {inner + key.removeprefix("text_model."): value for key, value in found.items()}
     model.load_state_dict({key: value for key, value in named.items() if key in wanted})
     return model
 
 
-def _tokenizer(beside: Path, pads_with_word_0: bool) -> Any:
+def _tokenizer(beside: Path, pads_with_word_0: bool) -> CLIPTokenizer:
     if beside.is_dir():
         return tokenizer(beside)
     try:

@@ -6,7 +6,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from latentworld.errors import WorldMismatch
 from latentworld.worlds.card import DEFAULTS, Defaults
@@ -24,6 +24,9 @@ from latentworld.worlds.layout import Folder
 from latentworld.worlds.parts import autoencoder, pretrained, scheduler_config, tokenizer
 
 if TYPE_CHECKING:
+    from diffusers.models.autoencoders.autoencoder_kl import AutoencoderKL
+    from diffusers.models.autoencoders.autoencoder_tiny import AutoencoderTiny
+    from diffusers.models.unets.unet_2d_condition import UNet2DConditionModel
     from torch import nn
 
     from latentworld.prompts import TextEncoder
@@ -87,12 +90,12 @@ def family(
     )
 
 
-def text(parts: Mapping[str, Any]) -> TextEncoder:
+def text(parts: Mapping[str, object]) -> TextEncoder:
     """One CLIP text encoder's last hidden state."""
     return ClipText(parts["tokenizer"], parts["text_encoder"])
 
 
-def denoiser(network: Any, *, lean: bool = True, told_guidance: float | None = None) -> nn.Module:
+def denoiser(network: UNet2DConditionModel, *, lean: bool = True, told_guidance: float | None = None) -> nn.Module:
     """The UNet as a module of plain tensors (see unet.py)."""
     from latentworld.worlds.families.unet import Denoiser, guidance_embedding
 
@@ -102,7 +105,7 @@ def denoiser(network: Any, *, lean: bool = True, told_guidance: float | None = N
     return Denoiser(network, guidance_embedding(told_guidance, width).to(network.device, network.dtype), lean)
 
 
-def painter(vae: Any, latent: LatentFormat) -> nn.Module:
+def painter(vae: AutoencoderKL | AutoencoderTiny, latent: LatentFormat) -> nn.Module:
     """The VAE's decoder as a module of plain tensors."""
     from latentworld.worlds.families.vae import Painter
 
@@ -144,6 +147,10 @@ def _facts(folder: Folder, latent: LatentFormat) -> Facts:
             f"{folder.path}: its UNet reads text of width {reads} and its text encoder gives {gives}: "
             f"these are parts of two models; copy or download one whole"
         )
-    side = unet.get("sample_size") or 64
-    side = side if isinstance(side, int) else side[0]
-    return Facts(side * latent.cell, scheduler.get("prediction_type", "epsilon"), latent)
+    sample = unet.get("sample_size") or 64
+    side = sample[0] if isinstance(sample, list | tuple) else sample
+    if not isinstance(side, int):
+        raise WorldMismatch(
+            f"{folder.path}: its UNet's sample_size is {sample!r:.40}: give one number in its config.json"
+        )
+    return Facts(side * latent.cell, str(scheduler.get("prediction_type", "epsilon")), latent)

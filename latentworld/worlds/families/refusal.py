@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass, field
-from typing import Any
 
 from latentworld.errors import UnknownFamily, WorldDamaged, WorldError, WorldMissing
 from latentworld.worlds.card import read_json
@@ -51,11 +50,13 @@ def _of_folder(seen: Folder) -> Traits:
     listed, unet, root = seen.components, dict(seen.config("unet")), seen.path / "config.json"
     settings = {"in_channels": 4, "out_channels": 4} | unet if unet else {}
     network = listed.get("transformer") or listed.get("unet")
-    network = network or unet.get("_class_name") or seen.config("transformer").get("_class_name")
+    named = network or unet.get("_class_name") or seen.config("transformer").get("_class_name")
     alone = read_json(root) if root.is_file() and not seen.index else {}
-    model = alone.get("_class_name") or next(iter(alone.get("architectures") or []), "")
+    architectures = alone.get("architectures")
+    listing = architectures if isinstance(architectures, list) else []
+    model = alone.get("_class_name") or next(iter(listing), "")
     files = tuple(sorted(file.name for file in seen.path.iterdir() if file.is_file()))
-    return Traits(seen.pipeline, str(network or ""), str(model), settings, files=files)
+    return Traits(seen.pipeline, str(named or ""), str(model), settings, files=files)
 
 
 def _of_checkpoint(seen: Checkpoint) -> Traits:
@@ -63,7 +64,7 @@ def _of_checkpoint(seen: Checkpoint) -> Traits:
     if original.FIRST not in shapes:
         return Traits(keys=tuple(shapes))
     reads = (shape[-1] for key, shape in shapes.items() if key.endswith("attn2.to_k.weight"))
-    unet: dict[str, Any] = {
+    unet: dict[str, object] = {
         "in_channels": shapes[original.FIRST][1],
         "out_channels": shapes.get(original.LAST, (4,))[0],
         "cross_attention_dim": next(reads, None),

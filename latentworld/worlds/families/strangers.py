@@ -11,9 +11,8 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Any
 
-Settings = Mapping[str, Any]
+Settings = Mapping[str, object]
 GIVE = "give a {titles} model"
 WHOLE = "give the whole model it belongs to"
 BASE = "give the text-to-image model it was made from"

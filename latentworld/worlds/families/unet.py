@@ -8,11 +8,15 @@ this saves 1 of 8 multiplications. The plain UNet stays as the slow twin (`lean=
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
+
+if TYPE_CHECKING:
+    from diffusers.models.attention_processor import Attention
+    from diffusers.models.unets.unet_2d_condition import UNet2DConditionModel
 
 
 class SharedText:
@@ -23,7 +27,7 @@ class SharedText:
 
     def __call__(
         self,
-        attn: Any,
+        attn: Attention,
         hidden_states: Tensor,
         encoder_hidden_states: Tensor | None = None,
         attention_mask: Tensor | None = None,
@@ -46,7 +50,7 @@ class SharedText:
 class Denoiser(nn.Module):
     """One UNet evaluation of a batch under one prompt."""
 
-    def __init__(self, unet: Any, guidance_embedding: Tensor | None = None, lean: bool = True) -> None:
+    def __init__(self, unet: UNet2DConditionModel, guidance_embedding: Tensor | None = None, lean: bool = True) -> None:
         super().__init__()
         self.unet = unet
         self.lean = lean and is_plain(unet)
@@ -96,11 +100,11 @@ class Denoiser(nn.Module):
         return out
 
 
-def _attends(block: Any) -> bool:
+def _attends(block: nn.Module) -> bool:
     return bool(getattr(block, "has_cross_attention", False))
 
 
-def is_plain(unet: Any) -> bool:
+def is_plain(unet: UNet2DConditionModel) -> bool:
     """Whether a UNet is of the plain Stable Diffusion kind that `_lean` retraces; others take the library's forward."""
     config = unet.config
     absent = ("class_embed_type", "addition_embed_type", "encoder_hid_dim_type", "time_embedding_act_fn")
@@ -119,11 +123,11 @@ def is_plain(unet: Any) -> bool:
     )
 
 
-def _processors(unet: Any) -> list[Any]:
+def _processors(unet: UNet2DConditionModel) -> list[object]:
     return list(unet.attn_processors.values())
 
 
-def _is_plain_attention(layer: Any) -> bool:
+def _is_plain_attention(layer: Attention) -> bool:
     odd = (layer.spatial_norm, layer.group_norm, layer.norm_cross, layer.norm_q, layer.norm_k)
     return not any(odd) and not layer.residual_connection and layer.rescale_output_factor == 1
 

@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING
 
 from torch import Tensor, nn
+
+if TYPE_CHECKING:
+    from diffusers.models.autoencoders.autoencoder_kl import AutoencoderKL
+    from diffusers.models.autoencoders.autoencoder_tiny import AutoencoderTiny
 
 
 class Painter(nn.Module):
     """Latents to pictures. scale, shift: as in `LatentFormat`."""
 
-    def __init__(self, vae: Any, scale: float, shift: float = 0.0) -> None:
+    def __init__(self, vae: AutoencoderKL | AutoencoderTiny, scale: float, shift: float = 0.0) -> None:
         super().__init__()
         self.vae, self.scale, self.shift = vae, scale, shift
 
