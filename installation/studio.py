@@ -81,12 +81,12 @@ class Studio:
         there = [one for one in (self.scout, self.decoder) if one.settings == wanted]
         return there[0] if there else self.scout.variant(wanted)
 
-    def recorded(self, scene: Mapping[str, object]) -> DecoderSettings:
-        """The settings that a record of a scene asks of this world; what it lacks is as here, or as this world has it
-        for another kind. Raises PresetError."""
-        kind = scene.get("kind")
+    def recorded(self, settings: Mapping[str, object]) -> DecoderSettings:
+        """The settings that those recorded of a scene ask of this world; what they lack is as here, or as this world
+        has it for another kind. Raises PresetError."""
+        kind = settings.get("kind")
         own = next((own for name, own in self.own.items() if name == kind), self.settings)
-        return (self.settings if kind == self.settings.kind else own).recorded(scene)
+        return (self.settings if kind == self.settings.kind else own).recorded(settings)
 
     @property
     def observed(self) -> DecoderSettings:
