@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from concurrent.futures import Future
 from dataclasses import dataclass
-from typing import Any, Literal, Protocol, get_args
+from typing import Literal, Protocol, get_args
 
 from installation.control.desk import Desk
 from installation.control.desk.snapshots import Snapshots
@@ -98,7 +98,7 @@ class Backstage(Protocol):
         """Be told of every tick the renderer made; returns what ends it. Called on a thread of the show: return at
         once."""
 
-    def atlas(self) -> Mapping[str, Any] | None:
+    def atlas(self) -> Mapping[str, object] | None:
         """The atlas underneath, as plain values for the deck: places, rates, labels; None without one."""
 
     def takes(self) -> list[str]:

@@ -51,12 +51,12 @@ class Rig:
 
     @property
     def plane(self) -> Plane:
-        """The studio's."""
+        """The plane that the walk moves on."""
         return self.studio.plane
 
     @property
     def decoder(self) -> Decoder:
-        """The studio's."""
+        """What makes the film's pictures."""
         return self.studio.decoder
 
     @property

@@ -81,10 +81,10 @@ class Studio:
         there = [one for one in (self.scout, self.decoder) if one.settings == wanted]
         return there[0] if there else self.scout.variant(wanted)
 
-    def recorded(self, scene: Mapping[str, object]) -> DecoderSettings:
+    def recorded(self, settings: Mapping[str, object]) -> DecoderSettings:
         """The settings that a record of a scene asks of this world; what it lacks is as here, or as this world has it
         for another kind. Raises PresetError."""
-        return self.default(scene.get("kind")).recorded(scene)
+        return self.default(settings.get("kind")).recorded(settings)
 
     def default(self, kind: object) -> DecoderSettings:
         """Where one begins to change settings: the present ones, or those that this world has for another kind."""

@@ -52,7 +52,7 @@ class Folder:
 
     @property
     def store(self) -> Path:
-        """The arrays."""
+        """The Zarr store of its places, features and thumbnails."""
         return self.path / "atlas.zarr"
 
     @property
@@ -72,7 +72,7 @@ class Folder:
 
     @property
     def pictures(self) -> Path:
-        """The plots."""
+        """The folder of its plots."""
         return self.path / "pictures"
 
 

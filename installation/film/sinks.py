@@ -70,7 +70,7 @@ class Memory:
         self.open = False
 
     def send(self, frames: Frames) -> None:
-        """Keep the batch."""
+        """Append a batch of frames to `batches`. Raises OutputError outside the `with` block."""
         if not self.open:
             raise OutputError("this sink is closed: send frames inside its `with` block")
         self.batches.append(frames)

@@ -42,7 +42,7 @@ class Bounded(RotatingFileHandler):
         self.lost = 0
 
     def handleError(self, record: logging.LogRecord) -> None:
-        """Count it."""
+        """A line could not be written (the disk is full, say): add one to `lost`, and go on."""
         self.lost += 1
 
 

@@ -43,7 +43,7 @@ class Easel:
         self._card = self._key = None
 
     def _content(self, cue: Cue) -> Picture:
-        """The canvas."""
+        """What stands on the canvas, uint8 [h, w, 3]: the test card, or the cue's pictures mixed and placed."""
         if cue.look.card and self._draw_card is not None:
             if self._card is None:
                 self._card = self._draw_card(self.canvas)

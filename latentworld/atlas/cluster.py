@@ -58,7 +58,7 @@ class Vouched:
     settings: Mapping[str, object]
 
     def __call__(self, units: Array, radii: Array) -> Rendered:
-        """As the Render."""
+        """What is seen at units [n, 3] and radii [n]."""
         return self.render(units, radii)
 
 
@@ -81,7 +81,7 @@ class Worker:
         return platform.node(), dict(settings)
 
     def render(self, units: Array, radii: Array) -> Rendered:
-        """A block."""
+        """What is seen at the units [n, 3] and radii [n] of a block."""
         return self._render(units, radii)
 
 

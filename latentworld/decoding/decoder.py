@@ -47,11 +47,20 @@ class Decoder(Protocol):
         ...
 
     @property
-    def profile(self) -> Profile: ...
+    def profile(self) -> Profile:
+        """What the bytes of its pictures depend on."""
+        ...
+
     @property
-    def shape(self) -> tuple[int, int, int]: ...
+    def shape(self) -> tuple[int, int, int]:
+        """Latent channels, height, width."""
+        ...
+
     @property
-    def size(self) -> tuple[int, int]: ...
+    def size(self) -> tuple[int, int]:
+        """Height, width of the pictures in pixels."""
+        ...
+
     @property
     def warm(self) -> bool:
         """Whether its engines are built for these settings, so that the next call only computes."""

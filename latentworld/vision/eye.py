@@ -16,7 +16,10 @@ class Eye(Protocol):
     """Pictures to features. Works in padded batches too: a feature is the same bytes alone or in any slot."""
 
     @property
-    def dimension(self) -> int: ...
+    def dimension(self) -> int:
+        """Numbers in a feature."""
+        ...
+
     def __call__(self, pictures: Tensor) -> Tensor:
         """float `[n, 3, h, w]` in 0..1, any n >= 0, to unit float32 `[n, dimension]` on the CPU."""
         ...

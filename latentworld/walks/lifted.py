@@ -20,12 +20,12 @@ class Lifted:
 
     @property
     def arc(self) -> float:
-        """The walk's."""
+        """How far the walk has come, counted on its own radius."""
         return self.walk.arc
 
     @property
     def length(self) -> float | None:
-        """The walk's."""
+        """Arc length of the whole walk, counted on its own radius; None where it never ends."""
         return self.walk.length
 
     def ahead(self, strides: npt.ArrayLike, curvature: float = 0.0) -> tuple[Units, Radii]:

@@ -59,7 +59,7 @@ class Ndi(Output):
 
     @property
     def receivers(self) -> int:
-        """How many watch."""
+        """How many receivers are connected to the source."""
         return 0 if self._sender is None else int(self._sender.get_num_connections(0))
 
     def _open(self, height: int, width: int) -> None:

@@ -46,7 +46,7 @@ class Spout(Output):
         self._sender.__exit__(None, None, None)
 
     def send(self, picture: Picture, slot: int) -> None:
-        """Share it."""
+        """Hand a picture, uint8 RGB [h, w, 3], to Spout's receivers. Raises PortError where Spout takes none."""
         height, width, _ = picture.shape
         if not self._sender.sendImage(opaque(picture).tobytes(), width, height, _GL_RGBA, False, 0):
             raise PortError(f"Spout takes no pictures from {self.name}: check that this machine has a graphics card")

@@ -46,7 +46,7 @@ class Syphon(Output):
         self._server.stop()
 
     def send(self, picture: Picture, slot: int) -> None:
-        """Share it."""
+        """Publish a picture, uint8 RGB [h, w, 3], to Syphon's clients."""
         height, width, _ = picture.shape
         _, raw, arrays = self._libraries
         if self._size != (height, width):

@@ -96,7 +96,7 @@ class Video(Output):
         self._length += missing + 1
 
     def _begin(self, picture: Picture) -> Encoder:
-        """The next part."""
+        """Close the part that is written and begin the next, in the size of this picture."""
         self._finish()
         height, width = picture.shape[:2]
         even = (max(height // 2, 1) * 2, max(width // 2, 1) * 2)  # what 4:2:0 can be
