@@ -1,0 +1,1 @@
+"""A walk, an output and a command for latentworld."""
