@@ -74,7 +74,7 @@ def save(path: str | Path, vertices: Array, origin: Mapping[str, object]) -> Non
     path = Path(path)
     values = np.ascontiguousarray(vertices, np.float64)
     metadata = {"format": _FORMAT, "sha256": digest(values), "origin": json.dumps(dict(origin), sort_keys=True)}
-    disk.save(path, serialise({"vertices": values}, metadata))
+    disk.save(path, _ordered(serialise({"vertices": values}, metadata)))
 
 
 def load(path: str | Path) -> tuple[Array, dict[str, object]]:
@@ -98,3 +98,12 @@ def load(path: str | Path) -> tuple[Array, dict[str, object]]:
     if values.dtype != np.float64 or digest(values) != known:
         raise WorldDamaged(f"The vertices in {path} do not match their hash: copy or make the file again.")
     return values, origin
+
+
+def _ordered(file: bytes) -> bytes:
+    """A safetensors file with its header in order, which the library writes in another order each time: equal values,
+    equal files. The header is JSON behind its length (8 bytes, little-endian), padded to a multiple of 8."""
+    length = int.from_bytes(file[:8], "little")
+    header = json.dumps(json.loads(file[8 : 8 + length]), sort_keys=True, separators=(",", ":")).encode()
+    header += b" " * (-len(header) % 8)
+    return len(header).to_bytes(8, "little") + header + file[8 + length :]

@@ -95,7 +95,9 @@ def test_the_order_in_which_an_origin_is_told_makes_no_other_file(tmp_path: Path
     z = vertices.from_seeds(SEEDS, SHAPE)
     vertices.save(tmp_path / "a", z, {"seeds": [0, 1, 2], "layout": "nhwc"})
     vertices.save(tmp_path / "b", z, {"layout": "nhwc", "seeds": [0, 1, 2]})
-    assert (tmp_path / "a").read_bytes() == (tmp_path / "b").read_bytes()
+    for _ in range(8):  # the library alone writes a header in another order each time
+        vertices.save(tmp_path / "b", z, {"layout": "nhwc", "seeds": [0, 1, 2]})
+        assert (tmp_path / "a").read_bytes() == (tmp_path / "b").read_bytes()
 
 
 @pytest.mark.parametrize(
