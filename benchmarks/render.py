@@ -139,7 +139,7 @@ def _watched(wire: Any, seconds: float, began: float) -> list[tuple[str, str]]:
 
 def looks(asked: argparse.Namespace) -> None:
     """Share of the arc in the top decile of nearness to a rift, by what a look costs and how many rays it has."""
-    from installation.control.controls import Controls
+    from installation.control.controls import LoopControls
     from installation.render import live_pilot as live_helm
     from installation.render.live_pilot import Course, LivePilot
     from latentworld import globe
@@ -167,7 +167,7 @@ def looks(asked: argparse.Namespace) -> None:
         pilot = LivePilot(spec, PacingSpec(speed=speed), 0.0, lambda: course[0], lambda: 0.1)
         units = []
         for _ in range(400):
-            steering = pilot(walk, None, Controls(), 1)
+            steering = pilot(walk, None, LoopControls(), 1)
             walk = walk.advance(float(steering.strides[-1]), steering.curvature)
             units.append(walk.unit)
             course[0] = replace(course[0], here=feature(walk.unit[None], np.ones(1))[0])

@@ -9,7 +9,7 @@ from typing import Protocol
 import numpy as np
 
 from installation.clock import Tick
-from installation.control.controls import Controls
+from installation.control.controls import LoopControls
 from installation.frames import Frames, develop
 from latentworld.decoding.decoder import Decoder
 from latentworld.lipschitz import Rates, along
@@ -18,7 +18,7 @@ from latentworld.prompts import Prompt
 from latentworld.vision import Eye
 from latentworld.walks import Steering, Walk, step
 
-Pilot = Callable[[Walk, Rates | None, Controls, int], Steering]
+Pilot = Callable[[Walk, Rates | None, LoopControls, int], Steering]
 
 
 @dataclass(frozen=True, eq=False)
@@ -31,14 +31,14 @@ class Scene:
     prompt: Prompt
 
 
-Director = Callable[[Walk, Controls, Tick], tuple[Walk, Scene]]
+Director = Callable[[Walk, LoopControls, Tick], tuple[Walk, Scene]]
 """Says at the beginning of each tick where the walk stands and in which scene: the only one who may change either."""
 
 
 class Inbox(Protocol):
     """Where the newest controls are."""
 
-    def latest(self) -> Controls: ...
+    def latest(self) -> LoopControls: ...
 
 
 class Outlet(Protocol):

@@ -19,8 +19,7 @@ from PIL import Image
 
 from installation.backstage import AnswerContent, Question, ShownScene, Status
 from installation.control import parameters
-from installation.control.controls import Trigger
-from installation.control.desk import Desk
+from installation.control.desk import Desk, Trigger
 from installation.control.desk.snapshots import Snapshots
 from installation.ipc.messages import Tick
 from installation.ipc.questions import DenoisingStep, DiffusionAnswer, WordsAnswer, WordsQuestion

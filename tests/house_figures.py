@@ -10,6 +10,7 @@ room may import its own row and those before it. `tests/test_house.py` holds the
 from __future__ import annotations
 
 import ast
+import re
 import statistics
 import sys
 from collections.abc import Container, Iterator, Mapping
@@ -47,6 +48,7 @@ SHOW: list[set[str]] = [
 LAYERS = {"latentworld": CORE, "installation": SHOW}
 MESSAGES = {"message", "payload", "record", "tick", "ready", "answer", "told", "scene", "report", "line"}
 LONGEST = 60  # lines of a function
+TABLE = {"installation.control.parameters", "installation.control.controls"}  # where the parameters' rows stand
 
 
 @dataclass(frozen=True)
@@ -117,17 +119,25 @@ class House:
         ]
 
     def literals(self) -> list[str]:
-        """Names and addresses of parameters written out in the installation, outside the table of parameters."""
+        """Names and addresses of parameters written out in the installation, scripts of the deck and all, outside the
+        address table."""
         from installation.control.parameters import table
 
         names = {text for row in table().values() for text in (row.name, row.address)}
-        return [
+        modules = [
             f"{name}:{node.lineno} {node.value}"
             for name, tree in self.trees.items()
-            if name.startswith("installation.") and name != "installation.control.parameters"
+            if name.startswith("installation.") and name not in TABLE
             for node in ast.walk(tree)
             if isinstance(node, ast.Constant) and node.value in names
         ]
+        scripts = [
+            f"{path.name} {text}"
+            for path in sorted((ROOT / "installation" / "ports" / "deck" / "static").glob("*.js"))
+            for text in re.findall(r"""['"]([\w./]+)['"]""", path.read_text(encoding="utf-8"))
+            if text in names
+        ]
+        return modules + scripts
 
     def lengths(self) -> list[int]:
         """Lines of each module that holds more than a docstring."""

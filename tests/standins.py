@@ -12,7 +12,8 @@ import torch
 from torch import Tensor
 
 from installation.clock import CountedClock
-from installation.control.controls import Controls, Mailbox
+from installation.control.controls import LoopControls
+from installation.control.mailbox import Mailbox
 from installation.film.sinks import Sink, Sinks
 from installation.frames import Frames
 from installation.loop import Scene, fixed, run
@@ -83,9 +84,9 @@ class Pilot:
     """Straight on at a constant stride; remembers what it was told."""
 
     stride: float = 0.05
-    told: list[tuple[Rates | None, Controls, int]] = field(default_factory=list)
+    told: list[tuple[Rates | None, LoopControls, int]] = field(default_factory=list)
 
-    def __call__(self, walk: walks.Walk, rates: Rates | None, controls: Controls, n: int) -> Steering:
+    def __call__(self, walk: walks.Walk, rates: Rates | None, controls: LoopControls, n: int) -> Steering:
         self.told.append((rates, controls, n))
         strides = self.stride * (controls.speed or 1.0) * np.arange(1, n + 1)
         return Steering(0.0, strides, np.zeros(n, dtype=np.bool_))

@@ -12,8 +12,8 @@ import numpy as np
 
 from installation import takes
 from installation.clock import Tick
-from installation.control.controls import Mailbox, Trigger
-from installation.control.desk import Change
+from installation.control.desk import Change, Trigger
+from installation.control.mailbox import Mailbox
 from installation.frames import Frames, digest
 from installation.ipc import messages
 from installation.ipc.messages import Ready, SceneChange

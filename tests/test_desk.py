@@ -10,8 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from installation.control.controls import Trigger
-from installation.control.desk import Change, Desk
+from installation.control.desk import Change, Desk, Trigger
 from installation.control.desk.desk import QUEUE
 from installation.control.desk.motion import Motion
 from installation.control.parameters import table

@@ -7,10 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from installation.control.controls import Trigger
-from installation.control.desk import Desk
+from installation.control.desk import Desk, Trigger
 from installation.control.desk import snapshots as module
-from installation.control.desk.snapshots import APART, Snapshots, parse
+from installation.control.desk.snapshots import Snapshots, parse
 from installation.control.parameters import table
 from latentworld.errors import ControlError
 
@@ -64,7 +63,9 @@ def test_a_look_comes_back_with_what_the_preset_decided(shots: Snapshots, desk: 
 def test_a_look_never_darkens_the_room_nor_changes_the_wall(shots: Snapshots, desk: Desk) -> None:
     desk.set("out.blackout", True)
     shots.save("dark")
-    assert not APART & json.loads((shots._folder / "dark.json").read_text())["values"].keys()
+    apart = {row.name for row in desk.table.values() if row.scope != "picture"}
+    assert len(apart) == 7
+    assert not apart & json.loads((shots._folder / "dark.json").read_text())["values"].keys()
     desk.set("out.blackout", False)
     desk.set("out.gamma", 1.3)
     shots.recall("dark")

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
-from threading import Thread
+import json
+from dataclasses import replace
+from threading import Semaphore, Thread
+from typing import Any
 
 import numpy as np
 import pytest
@@ -11,7 +14,10 @@ from hypothesis import strategies as st
 from standins import PLANE, Decoder, Pilot, batch_of, roll
 
 from installation.clock import CountedClock
-from installation.control.controls import Controls, Mailbox, Trigger
+from installation.control.controls import LoopControls
+from installation.control.mailbox import Mailbox
+from installation.control.parameter import Parameter, checked
+from installation.control.parameters import loop_table
 from installation.film.sinks import Memory, Sinks
 from installation.frames import Frames, develop
 from latentworld import walks
@@ -27,28 +33,54 @@ def test_the_clock_deals_every_frame_once_in_batches(frames: int, batch: int, fp
     np.testing.assert_array_equal(np.concatenate([tick.time for tick in ticks]), index / fps)
 
 
-def test_the_latest_value_wins_and_presses_queue() -> None:
-    mailbox = Mailbox(capacity=3)
+def test_the_latest_value_wins_and_a_press_lasts_until_it_is_collected() -> None:
+    mailbox = Mailbox()
+    assert mailbox.latest() == LoopControls()
     mailbox.set({"walk.speed": 1.0}, stamp=5.0)
     mailbox.set({"walk.speed": 2.0, "rift.attraction": -0.5}, stamp=4.0)
-    pressed = [mailbox.press("next"), mailbox.press("recall", "dusk"), mailbox.press("next"), mailbox.press("next")]
-    assert pressed == [True, True, True, False]
-    assert mailbox.dropped == 1
-    triggers = (Trigger("next"), Trigger("recall", "dusk"), Trigger("next"))
+    mailbox.press("walk.jump")
     latest = mailbox.latest()
-    assert (latest.speed, latest.attraction, latest.triggers, latest.stamp) == (2.0, -0.5, triggers, 5.0)
-    assert mailbox.latest() == Controls(latest.values, (), 5.0)
-    assert Controls().speed is None
+    assert (latest.speed, latest.attraction, latest.walk.jump, latest.stamp) == (2.0, -0.5, True, 5.0)
+    assert mailbox.latest() == replace(latest, walk=replace(latest.walk, jump=False))
+    mailbox.set({"walk.speed": None})
+    assert mailbox.latest().speed is None
 
 
 def test_no_press_is_lost_between_threads() -> None:
-    mailbox, seen = Mailbox(capacity=10_000), 0
-    threads = [Thread(target=lambda: [mailbox.press("x") for _ in range(500)]) for _ in range(4)]
-    for thread in threads:
-        thread.start()
-    while any(thread.is_alive() for thread in threads):
-        seen += len(mailbox.latest().triggers)
-    assert seen + len(mailbox.latest().triggers) == 2000
+    mailbox, seen = Mailbox(), Semaphore(0)
+
+    def press() -> None:
+        for _ in range(500):
+            mailbox.press("walk.jump")
+            assert seen.acquire(timeout=10.0)  # the next press is of another tick
+
+    thread, found = Thread(target=press), 0
+    thread.start()
+    while thread.is_alive():
+        if mailbox.latest().walk.jump:
+            found += 1
+            seen.release()
+    assert found == 500
+
+
+ROWS = {name: row for name, row in loop_table().items() if row.access != "r" and row.kind != "trigger"}
+OTHER: dict[str, Any] = {"bool": False, "point": (1.0, -2.5), "text": "sea"}
+
+
+@given(st.dictionaries(st.sampled_from(sorted(ROWS)), st.floats(0.0, 1.0)))
+def test_controls_that_another_process_is_given_are_the_same(places: dict[str, float]) -> None:
+    values = {name: _put(ROWS[name], x) for name, x in places.items()}
+    controls = LoopControls.of(values, ("walk.jump",), 3.0)
+    there = checked(ROWS, json.loads(json.dumps(controls.values())), pytest.fail)
+    again = LoopControls.of(there, (), 3.0)
+    assert again == replace(controls, walk=replace(controls.walk, jump=False))
+    assert controls.values() == {name: value for name, value in values.items() if value != ROWS[name].default}
+
+
+def _put(row: Parameter, x: float) -> Any:
+    if row.numeric:
+        return row.real(x)
+    return row.choices[int(x * (len(row.choices) - 1))] if row.choices else OTHER[row.kind]
 
 
 def test_a_film_starts_at_the_walks_start_and_repeats_nothing() -> None:
@@ -76,13 +108,13 @@ def test_frames_do_not_depend_on_the_batch(batch: int) -> None:
 def test_the_pilot_hears_rates_controls_and_the_size_of_the_next_tick() -> None:
     pilot, mailbox = Pilot(), Mailbox()
     mailbox.set({"walk.speed": 3.0})
-    mailbox.press("next")
+    mailbox.press("walk.jump")
     roll([], frames=9, batch=4, pilot=pilot, mailbox=mailbox)
     assert [n for _, _, n in pilot.told] == [3, 4, 1]  # the first frame is the start itself
     assert pilot.told[0][0] is None
     assert len(pilot.told[1][0]) == 4
     assert [controls.speed for _, controls, _ in pilot.told] == [3.0] * 3
-    assert pilot.told[0][1].triggers == (Trigger("next"),)
+    assert [controls.walk.jump for _, controls, _ in pilot.told] == [True, False, False]
 
 
 FAULTS = [OutOfMemory("no"), Cancelled("stop"), KeyboardInterrupt(), RuntimeError("bug")]

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from installation.control.controls import Trigger
-from installation.control.desk import Change, Desk
+from installation.control.desk import Change, Desk, Trigger
 from installation.control.parameters import table
 from installation.ports.midi.inbox import QUEUE
 from installation.ports.midi.links import Control, Link

@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from osc_standins import PHONE, TABLE, TABLET, Port
 
-from installation.control.controls import Trigger
+from installation.control.desk import Trigger
 from installation.ports.osc import addresses, codec
 from installation.ports.osc.feedback import source
 from installation.ports.osc.match import MOST, Directory

@@ -8,7 +8,7 @@ import struct
 import pytest
 from osc_standins import Port, bundle
 
-from installation.control.controls import Trigger
+from installation.control.desk import Trigger
 from installation.ports.osc import codec
 
 

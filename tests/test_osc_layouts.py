@@ -56,10 +56,10 @@ def test_the_layouts_that_are_kept_are_up_to_date(ending: str) -> None:
 
 
 def test_every_parameter_is_on_one_page() -> None:
-    rows = [row.name for page in sections.pages(TABLE) for row in page.rows]
+    rows = [row.name for page in sections.tabs(TABLE) for row in page.rows]
     assert sorted(rows) == sorted(TABLE)
     new = parameters.Parameter("fog.depth", "float", "a new one")
-    assert [row.name for row in sections.pages(TABLE | {new.name: new})[-1].rows] == ["fog.depth"]
+    assert [row.name for row in sections.tabs(TABLE | {new.name: new})[-1].rows] == ["fog.depth"]
 
 
 def widgets(part: dict[str, Any]) -> Iterator[dict[str, Any]]:
@@ -125,7 +125,7 @@ def test_the_layout_for_touchosc_has_the_formats_form(touch: ET.Element) -> None
 
 def test_the_touchosc_pages_hold_everything_without_overlap(touch: ET.Element) -> None:
     pages = touch.findall("./node/children/node/children/node")
-    assert [held(page, "tabLabel").text for page in pages] == [page.title for page in sections.pages(TABLE)]  # type: ignore[union-attr]
+    assert [held(page, "tabLabel").text for page in pages] == [page.title for page in sections.tabs(TABLE)]  # type: ignore[union-attr]
     for page in pages:
         _, _, width, height = frame(page)
         boxes = []

@@ -16,7 +16,7 @@ from osc_standins import Stagehand, tick
 from patience import until
 from pythonosc.osc_message import OscMessage
 
-from installation.control.controls import Trigger
+from installation.control.desk import Trigger
 from installation.ports.osc import Server, codec
 from installation.ports.osc.advertise import OSC, QUERY, advertise, services
 from installation.venue import Doors

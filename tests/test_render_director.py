@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 
 from installation.clock import Tick
-from installation.control.controls import Controls, Trigger
+from installation.control.controls import LoopControls
 from installation.control.parameters import table
 from installation.frames import digest
 from installation.ipc import messages
@@ -116,18 +116,18 @@ class Play:
         self.reporter = Reporter(
             self.shelf, self._send, self.clock, lambda: self.now, self.tick_state, self.faults.append
         )
-        self.walk = self.director.begin(Controls(kept.get("controls", {})), kept.get("walk"))
+        self.walk = self.director.begin(LoopControls.of(kept.get("controls", {})), kept.get("walk"))
 
     def _send(self, message: Message, droppable: bool = False) -> None:
         self.messages.append(decoded(encoded(message)))
 
     def ticks(self, count: int, values: Mapping[str, Any] | None = None, *presses: str) -> list[messages.Tick]:
         """What is told of so many more ticks."""
-        before, left = len(self.told(messages.Tick)), [tuple(map(Trigger, presses))]
+        before, left = len(self.told(messages.Tick)), [presses]
 
         class Inbox:
-            def latest(self) -> Controls:
-                return Controls(dict(values or {}), left.pop() if left else (), 7.0)
+            def latest(self) -> LoopControls:
+                return LoopControls.of(values or {}, left.pop() if left else (), 7.0)
 
         inbox, clock = self.tick_state.inbox(Inbox()), itertools.islice(self.clock, count)
         self.walk = run(clock, inbox, self.walk, self.tick_state.direct, self.tick_state.pilot, self.reporter)
@@ -219,7 +219,9 @@ def test_a_raw_plane_gives_way_to_the_sphere_at_its_end() -> None:
     assert norms[0] == "raw"
     assert norms[-1] == "sphere"
     assert play.ticks(1, {"walk.norm": "sphere"})
-    assert play.director.planes.cache.wanted({"walk.norm": "raw"}).norm == "raw"  # asked for anew it may come again
+    assert (
+        play.director.planes.cache.wanted((None, None, None), "raw").norm == "raw"
+    )  # asked for anew it may come again
 
 
 def test_steps_are_changed_at_once() -> None:
@@ -339,7 +341,7 @@ def test_safe_hears_neither_model_nor_seeds() -> None:
 
 def test_an_empty_tick_is_nothing() -> None:
     play = Play()
-    walk, scene = play.director(play.walk, Controls(), Tick(np.zeros(0, np.int64), np.zeros(0)))
+    walk, scene = play.director(play.walk, LoopControls(), Tick(np.zeros(0, np.int64), np.zeros(0)))
     assert walk is not None
     assert scene.plane is STUDIO.plane
 

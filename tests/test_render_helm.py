@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from installation.control.controls import Controls
+from installation.control.controls import LoopControls
 from installation.render.live_pilot import LINGER, NIMBLE, RAYS, SHARE, Course, LivePilot, LivePilotState, felt, toward
 from latentworld import globe, walks
 from latentworld.atlas import mesh, store
@@ -50,7 +50,7 @@ def flown(pilot: LivePilot, walk: Free, ticks: int, course: list[Course] | None 
     """The walk and its units; with a list of one course its `here` follows the walk."""
     units = []
     for _ in range(ticks):
-        steering = pilot(walk, None, Controls(), 1)
+        steering = pilot(walk, None, LoopControls(), 1)
         walk = walk.advance(float(steering.strides[-1]), steering.curvature)
         units.append(walk.unit)
         if course is not None:
@@ -59,22 +59,22 @@ def flown(pilot: LivePilot, walk: Free, ticks: int, course: list[Course] | None 
 
 
 def test_a_steady_pace_is_speed_times_period() -> None:
-    steering = helm(Course(PLANE), period=0.05)(start(), None, Controls(), 4)
+    steering = helm(Course(PLANE), period=0.05)(start(), None, LoopControls(), 4)
     np.testing.assert_allclose(steering.strides, 4.0 * 0.05 * np.arange(1, 5))
     assert not steering.marked.any()
-    played = helm(Course(PLANE, lift=2.0), period=0.05)(start(), None, Controls({"walk.speed": 10.0}), 1)
+    played = helm(Course(PLANE, lift=2.0), period=0.05)(start(), None, LoopControls.of({"walk.speed": 10.0}), 1)
     np.testing.assert_allclose(played.strides, [10.0 * 0.05 / 2.0])  # arcs are counted on the walk's own radius
 
 
 def test_a_fader_at_nothing_creeps() -> None:
-    steering = helm(Course(PLANE))(start(), None, Controls({"walk.speed": 0.0}), 3)
+    steering = helm(Course(PLANE))(start(), None, LoopControls.of({"walk.speed": 0.0}), 3)
     assert (np.diff([0.0, *steering.strides]) > 0).all()
     assert steering.strides[-1] == pytest.approx(3 * 0.02 * 0.1)
 
 
 def test_the_pace_aims_at_a_change_of_meaning_by_what_was_measured() -> None:
     calm, steep = rates(0.1, 0.1), rates(0.1, 2.0)
-    asked = Controls({"rift.step": 0.4})
+    asked = LoopControls.of({"rift.step": 0.4})
     pilot = helm(Course(PLANE), speed=100.0)
     speeds = [pilot(start(), told, asked, 1).strides[0] / 0.1 for told in (calm, steep)]
     assert speeds == pytest.approx([4.0, 0.2])  # 0.4 over the rate
@@ -83,7 +83,7 @@ def test_the_pace_aims_at_a_change_of_meaning_by_what_was_measured() -> None:
         assert last <= 1.2501 * speeds[-1]  # no faster than it may grow: a cliff may lie behind a calm
         speeds.append(last)
     assert speeds[-1] == pytest.approx(24.0)  # the ceiling
-    assert helm(Course(PLANE), step=0.4, rate=1e9, speed=1.0)(start(), None, Controls(), 1).strides[0] / 0.1 == 0.02
+    assert helm(Course(PLANE), step=0.4, rate=1e9, speed=1.0)(start(), None, LoopControls(), 1).strides[0] / 0.1 == 0.02
 
 
 def test_rates_are_believed_quickly_and_forgotten_slowly() -> None:
@@ -119,9 +119,9 @@ def test_the_way_to_a_place_is_a_great_circle() -> None:
 
 
 def test_the_hand_goes_before_the_autopilot() -> None:
-    steering = helm(Course(PLANE, hand=0.5))(start(), None, Controls(), 1)
+    steering = helm(Course(PLANE, hand=0.5))(start(), None, LoopControls(), 1)
     assert steering.curvature == pytest.approx(4.0)
-    assert helm(Course(PLANE, hand=0.0))(start(), None, Controls(), 1).curvature == 0.0
+    assert helm(Course(PLANE, hand=0.0))(start(), None, LoopControls(), 1).curvature == 0.0
 
 
 def looking(seed: int, ticks: int = 250, cost: float = 0.2, **spec: object) -> np.ndarray:
@@ -154,7 +154,7 @@ def test_looks_keep_to_their_share_of_the_time_and_to_what_is_near() -> None:
         assert pilot.probes == 0
         assert pilot.state.wish == 0.0  # it holds the course
     slow = helm(Course(PLANE, probe=feature, cost=9.0, here=np.zeros(3)), speed=0.2)  # type: ignore[arg-type]
-    slow(start(ease=115.0), None, Controls({"walk.speed": 0.2}), 1)
+    slow(start(ease=115.0), None, LoopControls.of({"walk.speed": 0.2}), 1)
     assert slow.probes == RAYS  # a slow walk has time to look
 
 
@@ -168,22 +168,22 @@ def test_a_map_steers_without_a_look(undisturbed: Path) -> None:
     walk = replace(walk, ease=1e6)  # it can follow what lies near
     course = Course(atlas.plane, probe=feature, cost=0.1, here=np.zeros(3), map=prior)  # type: ignore[arg-type]
     pilot = LivePilot(PilotSpec(reach=0.05), PACE, 0.0, lambda: course, lambda: 1e-3)
-    pilot(walk, None, Controls(), 1)
+    pilot(walk, None, LoopControls(), 1)
     assert pilot.state.looked == 0.0
     assert pilot.probes == 0
     lost = replace(walk, unit=-unit, heading=-walk.heading, arc=9.0)  # the map ends before the far side
-    pilot(lost, None, Controls(), 1)
+    pilot(lost, None, LoopControls(), 1)
     assert pilot.probes == RAYS
 
 
 def test_no_attraction_holds_the_course() -> None:
     course = Course(PLANE, probe=feature, cost=0.1, here=np.zeros(3))  # type: ignore[arg-type]
     pilot = helm(course)
-    assert pilot(start(), None, Controls({"rift.attraction": 0.0}), 1).curvature == 0.0
+    assert pilot(start(), None, LoopControls.of({"rift.attraction": 0.0}), 1).curvature == 0.0
     assert pilot.probes == 0
     off = helm(course, PilotSpec(mode="off"))
-    assert off(start(), None, Controls(), 1).curvature == 0.0
-    off(start(), None, Controls({"rift.attraction": 1.0}), 1)  # asked for, it steers all the same
+    assert off(start(), None, LoopControls(), 1).curvature == 0.0
+    off(start(), None, LoopControls.of({"rift.attraction": 1.0}), 1)  # asked for, it steers all the same
     assert off.probes == RAYS
 
 
@@ -192,13 +192,13 @@ def test_a_helm_goes_on_where_another_left() -> None:
     one = helm(course, step=0.3)
     walk, told = start(ease=115.0), rates(0.3)
     for _ in range(9):
-        steering = one(walk, told, Controls(), 1)
+        steering = one(walk, told, LoopControls(), 1)
         walk = walk.advance(float(steering.strides[-1]), steering.curvature)
     told = rates(0.7)
     other = helm(course, step=0.3, **json.loads(json.dumps(one.keep(told))))
     twin, rest = walk, None
     for _ in range(30):
-        a, b = one(walk, told, Controls(), 1), other(twin, rest, Controls(), 1)
+        a, b = one(walk, told, LoopControls(), 1), other(twin, rest, LoopControls(), 1)
         assert a.curvature == b.curvature
         np.testing.assert_array_equal(a.strides, b.strides)
         walk = walk.advance(float(a.strides[-1]), a.curvature)
@@ -211,5 +211,5 @@ def test_a_fixed_walk_is_only_paced() -> None:
     orbit = walks.build(walks.Orbit(), PLANE)
     course = Course(PLANE, probe=feature, cost=0.1, here=np.zeros(3), hand=1.0)  # type: ignore[arg-type]
     pilot = helm(course)
-    assert pilot(orbit, None, Controls(), 2).curvature == 0.0
+    assert pilot(orbit, None, LoopControls(), 2).curvature == 0.0
     assert pilot.probes == 0

@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from standins import PLANE
 
-from installation.control.controls import Controls, Trigger
+from installation.control.controls import LoopControls
 from installation.render.walk_control import WalkControl, WalkControlState, glided, stays
 from latentworld import globe, walks
 from latentworld.errors import GeometryError
@@ -130,12 +130,12 @@ def test_recentring_carries_the_heading_along() -> None:
 # --- the wheel ---------------------------------------------------------------------------------------------------
 
 
-def drive(wheel: WalkControl, walk: walks.Walk, controls: Controls, ticks: int, stride: float = 0.02) -> tuple:  # type: ignore[type-arg]
+def drive(wheel: WalkControl, walk: walks.Walk, controls: LoopControls, ticks: int, stride: float = 0.02) -> tuple:  # type: ignore[type-arg]
     """The walk after ticks under the same controls (triggers once), and its units; no helm: straight on."""
     units = []
     for _ in range(ticks):
-        walk = wheel(walk, controls, PLANE, 0.1)
-        controls = Controls(controls.values)
+        walk = wheel(walk, controls.walk, PLANE, 0.1)
+        controls = replace(controls, walk=replace(controls.walk, jump=False))
         walk = walk.advance(stride)
         units.append(walk.ahead(0.0)[0][0])
     return walk, np.array(units)
@@ -149,17 +149,17 @@ def begun(spec: walks.WalkSpec) -> tuple[WalkControl, walks.Walk]:
 @pytest.mark.parametrize("spec", [walks.Rift(), walks.Orbit(), walks.Swath(rows=3)], ids=lambda spec: spec.kind)
 def test_reverse_goes_back_where_it_came_from(spec: walks.WalkSpec) -> None:
     wheel, walk = begun(spec)
-    walk, there = drive(wheel, walk, Controls(), 20)
-    walk, back = drive(wheel, walk, Controls({"walk.direction": "reverse"}), 20)
+    walk, there = drive(wheel, walk, LoopControls(), 20)
+    walk, back = drive(wheel, walk, LoopControls.of({"walk.direction": "reverse"}), 20)
     np.testing.assert_allclose(back[:-1], there[:-1][::-1], atol=1e-9)
-    _, again = drive(wheel, walk, Controls({"walk.direction": "forward"}), 20)
+    _, again = drive(wheel, walk, LoopControls.of({"walk.direction": "forward"}), 20)
     np.testing.assert_allclose(again, there, atol=1e-9)
 
 
 def test_ping_pong_turns_back_on_closed_walks_and_free_ones() -> None:
     for spec in (walks.Orbit(), walks.Rift()):
         wheel, walk = begun(spec)
-        asked = Controls({"walk.direction": "ping-pong"})
+        asked = LoopControls.of({"walk.direction": "ping-pong"})
         stride = 0.05 * PLANE.target
         _, units = drive(wheel, walk, asked, 400, stride)
         steps = globe.angle(units[:-1], units[1:])
@@ -171,14 +171,14 @@ def test_ping_pong_turns_back_on_closed_walks_and_free_ones() -> None:
 
 def test_a_position_takes_over_and_auto_gives_back() -> None:
     wheel, walk = begun(walks.Orbit())
-    walk, _ = drive(wheel, walk, Controls(), 3)
+    walk, _ = drive(wheel, walk, LoopControls(), 3)
     assert isinstance(walk, walks.Fixed)
-    asked = Controls({"walk.position": (0.9, 0.1), "walk.auto": False})
+    asked = LoopControls.of({"walk.position": (0.9, 0.1), "walk.auto": False})
     walk, _ = drive(wheel, walk, asked, 3)
     assert isinstance(walk, walks.Free)
     assert wheel.state.mode == "goal"
     np.testing.assert_array_equal(wheel.goal(PLANE), PLANE.unit(0.9, 0.1))
-    walk, units = drive(wheel, walk, Controls({"walk.position": (0.9, 0.1), "walk.auto": True}), 4000, 0.01)
+    walk, units = drive(wheel, walk, LoopControls.of({"walk.position": (0.9, 0.1), "walk.auto": True}), 4000, 0.01)
     assert isinstance(walk, walks.Fixed)
     assert globe.angle(units[:-1], units[1:]).max() * PLANE.target < 0.0101
     orbit = walks.build(walks.Orbit(), PLANE).ahead(np.linspace(0, 20, 4000))[0]
@@ -187,10 +187,10 @@ def test_a_position_takes_over_and_auto_gives_back() -> None:
 
 def test_a_stick_steers_and_when_let_go_of_the_autopilot_does() -> None:
     wheel, walk = begun(walks.Orbit())
-    walk, _ = drive(wheel, walk, Controls({"walk.heading": 0.5}), 2)
+    walk, _ = drive(wheel, walk, LoopControls.of({"walk.heading": 0.5}), 2)
     assert wheel.state.mode == "hand"
     assert isinstance(walk, walks.Free)
-    walk, _ = drive(wheel, walk, Controls({"walk.heading": 0.01}), 1)
+    walk, _ = drive(wheel, walk, LoopControls.of({"walk.heading": 0.01}), 1)
     assert wheel.state.mode == "auto"
     assert isinstance(walk, walks.Joined)
 
@@ -198,22 +198,22 @@ def test_a_stick_steers_and_when_let_go_of_the_autopilot_does() -> None:
 def test_a_jump_is_there_at_once() -> None:
     for spec in (walks.Rift(), walks.Orbit()):
         wheel, walk = begun(spec)
-        walk, _ = drive(wheel, walk, Controls(), 3)
+        walk, _ = drive(wheel, walk, LoopControls(), 3)
         goal = PLANE.unit(-2.0, 1.5)
-        asked = Controls({"walk.position": (-2.0, 1.5), "walk.auto": True}, (Trigger("walk.jump"),))
-        walk = wheel(walk, asked, PLANE, 0.1)
+        asked = LoopControls.of({"walk.position": (-2.0, 1.5), "walk.auto": True}, ("walk.jump",))
+        walk = wheel(walk, asked.walk, PLANE, 0.1)
         assert float(globe.angle(walk.ahead(0.0)[0][0], goal)) < 1e-6
-    nowhere = Controls({}, (Trigger("walk.jump"),))  # without a position there is nowhere to jump to
+    nowhere = LoopControls.of({}, ("walk.jump",))  # without a position there is nowhere to jump to
     wheel, walk = begun(walks.Rift())
-    assert wheel(walk, nowhere, PLANE, 0.1).ahead(0.0)[0].tolist() == walk.ahead(0.0)[0].tolist()
+    assert wheel(walk, nowhere.walk, PLANE, 0.1).ahead(0.0)[0].tolist() == walk.ahead(0.0)[0].tolist()
 
 
 @pytest.mark.parametrize("kind", ["rift", "wander", "orbit", "waypoints", "lissajous", "swath", "spiral"])
 @pytest.mark.parametrize("spec", [walks.Rift(), walks.Orbit()], ids=lambda spec: spec.kind)
 def test_every_kind_of_walk_is_reached_from_every_other_without_a_jump(spec: walks.WalkSpec, kind: str) -> None:
     wheel, walk = begun(spec)
-    walk, before = drive(wheel, walk, Controls(), 5)
-    walk, after = drive(wheel, walk, Controls({"walk.kind": kind}), 50)
+    walk, before = drive(wheel, walk, LoopControls(), 5)
+    walk, after = drive(wheel, walk, LoopControls.of({"walk.kind": kind}), 50)
     units = np.concatenate([before, after])
     assert globe.angle(units[:-1], units[1:]).max() * PLANE.target < 0.0201
     assert wheel.spec.kind == kind
@@ -223,14 +223,14 @@ def test_every_kind_of_walk_is_reached_from_every_other_without_a_jump(spec: wal
 
 def test_a_radius_glides_there_and_back() -> None:
     wheel, walk = begun(walks.Orbit())
-    asked, radii = Controls({"walk.radius": 2.0}), []
+    asked, radii = LoopControls.of({"walk.radius": 2.0}), []
     for _ in range(60):
-        walk = wheel(walk, asked, PLANE, 0.05)
+        walk = wheel(walk, asked.walk, PLANE, 0.05)
         radii.append(float(walk.ahead(0.0)[1][0]))
         walk = walk.advance(0.01)
     assert np.abs(np.diff([1.0, *radii])).max() < 0.25
     assert radii[-1] == pytest.approx(2.0, abs=2e-4)
-    walk, _ = drive(wheel, walk, Controls(), 60)
+    walk, _ = drive(wheel, walk, LoopControls(), 60)
     assert not isinstance(walk, walks.Lifted)
     assert glided(1.0, 0.05, 1.0, 1e9) == pytest.approx(0.05)
     assert glided(None, None, 1.0, 1.0) is None
@@ -249,7 +249,7 @@ def test_another_plane_leaves_the_walk_where_it_is() -> None:
     other = Plane(np.roll(PLANE.vertices, 1, axis=0) + 0.1, "sphere")
     for spec in (walks.Rift(), walks.Orbit()):
         wheel, walk = begun(spec)
-        walk, units = drive(wheel, walk, Controls(), 9)
+        walk, units = drive(wheel, walk, LoopControls(), 9)
         moved = wheel.moved(walk, other)
         np.testing.assert_allclose(moved.ahead(0.0)[0][0], units[-1], atol=1e-9)
         assert np.isfinite(gone(moved, 5)[1]).all()

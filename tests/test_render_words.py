@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from installation.control.controls import Controls
+from installation.control.controls import LoopControls
 from installation.render import prompt_mix
 from installation.render.prompt_mix import Fade
 from latentworld.prompts import Prompt
@@ -17,7 +17,9 @@ BASE = "a cat"
 
 
 def slots(**values: object) -> prompt_mix.Slots:
-    return prompt_mix.positive(Controls({name.replace("__", "."): value for name, value in values.items()}), BASE)  # type: ignore[dict-item]
+    return prompt_mix.positive(
+        LoopControls.of({name.replace("__", "."): value for name, value in values.items()}), BASE
+    )  # type: ignore[dict-item]
 
 
 def weights(mixture: prompt_mix.Mixture) -> dict[str, float]:
@@ -27,15 +29,15 @@ def weights(mixture: prompt_mix.Mixture) -> dict[str, float]:
 def test_mix_and_words_make_one_mixture() -> None:
     assert prompt_mix.mixture(slots()) == ((BASE, 1.0),)
     asked = {"prompt.a": "sea", "prompt.b": "moon", "prompt.mix": 0.25, "word.2.text": "fog", "word.2.weight": 1.0}
-    mixed = prompt_mix.mixture(prompt_mix.positive(Controls(asked), BASE))
+    mixed = prompt_mix.mixture(prompt_mix.positive(LoopControls.of(asked), BASE))
     assert weights(mixed) == pytest.approx({"sea": 0.375, "moon": 0.125, "fog": 0.5})
-    assert prompt_mix.mixture(prompt_mix.positive(Controls({"prompt.mix": 1.0}), BASE)) == (
+    assert prompt_mix.mixture(prompt_mix.positive(LoopControls.of({"prompt.mix": 1.0}), BASE)) == (
         (BASE, 1.0),
     )  # no b: nothing to mix
-    assert prompt_mix.mixture(prompt_mix.positive(Controls({"word.1.weight": 1.0}), BASE)) == ((BASE, 1.0),)
-    twice = prompt_mix.positive(Controls({"word.1.text": BASE, "word.1.weight": 1.0}), BASE)
+    assert prompt_mix.mixture(prompt_mix.positive(LoopControls.of({"word.1.weight": 1.0}), BASE)) == ((BASE, 1.0),)
+    twice = prompt_mix.positive(LoopControls.of({"word.1.text": BASE, "word.1.weight": 1.0}), BASE)
     assert prompt_mix.mixture(twice) == ((BASE, 1.0),)
-    assert prompt_mix.mixture(prompt_mix.positive(Controls({"prompt.a": ""}), BASE)) == (("", 1.0),)
+    assert prompt_mix.mixture(prompt_mix.positive(LoopControls.of({"prompt.a": ""}), BASE)) == (("", 1.0),)
 
 
 def test_a_fader_is_followed_at_once() -> None:

@@ -15,7 +15,8 @@ from taken import SMALL, Heard, live
 
 from installation import takes
 from installation.clock import Tick
-from installation.control.controls import Controls, Mailbox
+from installation.control.controls import LoopControls
+from installation.control.mailbox import Mailbox
 from installation.film import chart, make, sheet, telemetry
 from installation.film.sinks import Memory
 from installation.ipc.scene import PlaneScene
@@ -293,13 +294,13 @@ def test_in_the_middle_of_a_show_a_take_is_followed_and_left(played: tuple[takes
     def replaying(tick: Tick) -> bool:
         return bool(tick.time[0] >= 500.35 and not way.ended(float(tick.time[0])))
 
-    def direct(walk: walks.Walk, controls: Controls, tick: Tick) -> tuple[walks.Walk, Scene]:
+    def direct(walk: walks.Walk, controls: LoopControls, tick: Tick) -> tuple[walks.Walk, Scene]:
         seen.append(replaying(tick))
         if seen[-1]:
             return way.direct(walk, controls, tick)
         return (rig.walk if isinstance(walk, takes.Recorded) else walk), rig.scene
 
-    def pilot(walk: walks.Walk, rates: object, controls: Controls, n: int) -> walks.Steering:
+    def pilot(walk: walks.Walk, rates: object, controls: LoopControls, n: int) -> walks.Steering:
         helm = way.pilot if seen[-1] else rig.pilot
         return helm(walk, rates, controls, n)  # type: ignore[arg-type]
 

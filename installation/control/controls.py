@@ -1,96 +1,227 @@
-"""What people ask for while the loop runs: the latest value of each control, and every press of a trigger.
+"""What the loop and the stage are played by: typed, frozen, and each control's row of the address table beside it.
 
-Faders and files only set values, and on a value the latest wins: a flood of messages costs one number. A
-press is an event and must not be lost to the press after it, so presses queue, but never without bound.
+A value of None is the preset's. What stands in these classes was checked when it was set (`Parameter.check`), and is
+not checked again.
 """
 
 from __future__ import annotations
 
-from collections import deque
-from collections.abc import Mapping
-from dataclasses import dataclass, field
-from threading import Lock
-from types import MappingProxyType
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from itertools import chain
+from typing import Literal
 
-from installation.control.parameters import Value
+from installation.control.parameter import Parameter as P
+from installation.control.parameter import Value, played, read, rows, written
 
-_NONE: Mapping[str, Value] = MappingProxyType({})
+Direction = Literal["forward", "reverse", "ping-pong"]
+Point = tuple[float, float]
+"""alpha and beta."""
+VERTICES, WORDS = 3, 6
+LARGEST_SEED = 2**31 - 1
+LARGEST_BATCH = 16
+
+WALK_POSITION = P("walk.position", "point", "steer for alpha, beta; the autopilot is off until walk.auto", None,
+                  low=-100.0, high=100.0, page="walk", label="steer for")  # fmt: skip
+WALK_JUMP = P("walk.jump", "trigger", "be at walk.position at once, cross-faded", access="w", page="walk")
+WALK_AUTO = P("walk.auto", "bool", "the autopilot steers", True, page="walk", label="autopilot")
+WALK_NORM = P("walk.norm", "choice", "how lengths are set", None, preset="plane.norm", page="walk")
+RIFT_VALUE = P("rift.value", "float", "the Lipschitz value here", 0.0, high=1000.0, unit="feature/latent", access="r",
+               page="walk", label="Lipschitz value here")  # fmt: skip
+MODEL_WORLD = P("model.world", "choice", "the world that is shown", None, preset="world.name", page="model",
+                label="world")  # fmt: skip
+MODEL_DECODER = P("model.decoder", "choice", "scout: fast; faithful: true", None, preset="show.decoder", page="model")
+MODEL_BATCH = P("model.batch", "int", "pictures made at a time", None, low=1, high=LARGEST_BATCH, preset="show.batch",
+                page="model")  # fmt: skip
 
 
 @dataclass(frozen=True)
-class Trigger:
-    """One press of a button: its name and, where it has one, its argument."""
+class WalkControls:
+    """How the walk goes. speed: latent arc per second; heading: the stick, -1..1, left above 0; position: steered for
+    while `auto` is off; jump: pressed since the last tick; radius: shells."""
 
-    name: str
-    value: Value | None = None
+    speed: float | None = played(P(
+        "walk.speed", "float", "pace", None, low=0.0, least=0.02, high=24.0, curve="log", unit="latent/s", smooth=True,
+        preset="pacing.speed", page="walk",
+    ))  # fmt: skip
+    direction: Direction = played(P(
+        "walk.direction", "choice", "which way along the walk", "forward", choices=("forward", "reverse", "ping-pong"),
+        page="walk",
+    ))  # fmt: skip
+    kind: str | None = played(P("walk.kind", "choice", "what kind of walk", None, preset="walk.kind", page="walk"))
+    heading: float = played(P(
+        "walk.heading", "float", "steering by hand: left above 0, right below", 0.0, low=-1.0, smooth=True, page="walk",
+    ))  # fmt: skip
+    position: Point | None = played(WALK_POSITION)
+    jump: bool = played(WALK_JUMP)
+    auto: bool = played(WALK_AUTO)
+    radius: float | None = played(P(
+        "walk.radius", "float", "distance from the centre: 1 is the hypersphere", None, low=0.0, least=0.05, high=2.0,
+        unit="shells", smooth=True, preset="walk.radius", page="walk",
+    ))  # fmt: skip
+    norm: str | None = played(WALK_NORM)
 
 
 @dataclass(frozen=True)
-class Controls:
-    """A snapshot: controls as last set, by name (absent: the preset decides), and the triggers since the one before.
+class RiftControls:
+    """What the pilot is after. attraction: -1..1, away from rifts .. toward them; step: feature distance per second
+    that the pace aims at."""
 
-    values: in real units, see `parameters`; stamp: when the newest of them was asked for, in seconds of the monotonic
-    clock that all processes of a machine share, 0 for never: what latency is measured from.
+    attraction: float | None = played(P(
+        "rift.attraction", "float", "toward rifts above 0, away from them below", None, low=-1.0, smooth=True,
+        preset="pilot.attraction", page="walk",
+    ))  # fmt: skip
+    step: float | None = played(P(
+        "rift.step", "float", "change of meaning per second that the pace aims at; 0: steady pace", None, low=0.0,
+        least=0.01, high=4.0, curve="log", unit="feature/s", smooth=True, preset="show.step", page="walk",
+        label="pace of meaning",
+    ))  # fmt: skip
+
+
+@dataclass(frozen=True)
+class VertexControls:
+    """One of the latents that span the plane."""
+
+    seed: int | None = played(P(
+        "seed.vertex.{i}", "int", "the seed of z{i}", None, high=LARGEST_SEED, preset="plane.seeds.{i}", page="model",
+        label="z{sub}",
+    ))  # fmt: skip
+
+
+@dataclass(frozen=True)
+class ModelControls:
+    """What makes the pictures."""
+
+    world: str | None = played(MODEL_WORLD)
+    decoder: Literal["scout", "faithful"] | None = played(MODEL_DECODER)
+    guidance: float | None = played(P(
+        "model.guidance", "float", "how much the prompt is insisted on (faithful)", None, high=20.0,
+        preset="decoder.guidance", page="model",
+    ))  # fmt: skip
+    steps: int | None = played(P(
+        "model.steps", "int", "denoising steps", None, low=1, high=100, preset="decoder.steps", page="model",
+    ))  # fmt: skip
+    batch: int | None = played(MODEL_BATCH)
+
+
+@dataclass(frozen=True)
+class PromptControls:
+    """What the pictures are of. mix: share of `b` in place of `a`; fade: seconds of a cross-fade."""
+
+    a: str | None = played(P(
+        "prompt.a", "text", "what the picture should be", None, preset="prompt.positive", page="prompt",
+        label="a: what the picture is",
+    ))  # fmt: skip
+    b: str = played(P(
+        "prompt.b", "text", "what it should be instead, as far as prompt.mix says", "", page="prompt",
+        label="b: what it is instead",
+    ))  # fmt: skip
+    mix: float = played(P(
+        "prompt.mix", "float", "0: prompt.a, 1: prompt.b", 0.0, smooth=True, page="prompt", label="from a to b",
+    ))  # fmt: skip
+    negative: str | None = played(P(
+        "prompt.negative", "text", "what the picture should not be", None, preset="prompt.negative", page="prompt",
+        label="what it is not",
+    ))  # fmt: skip
+    fade: float = played(P(
+        "prompt.fade", "float", "cross-fade when a text changes", 2.0, high=60.0, unit="s", page="prompt",
+        label="cross-fade of texts",
+    ))  # fmt: skip
+
+
+@dataclass(frozen=True)
+class WordControls:
+    """A concept that is mixed into the prompt by its weight, 0..1."""
+
+    text: str = played(P("word.{i}.text", "text", "concept {i} that is mixed into the prompt", "", page="prompt"))
+    weight: float = played(P("word.{i}.weight", "float", "weight of concept {i}", 0.0, smooth=True, page="prompt"))
+
+
+@dataclass(frozen=True)
+class LoopControls:
+    """Everything the loop is played by, at one moment; without arguments nobody plays and the preset decides.
+
+    stamp: when the newest of it was set, in seconds of the monotonic clock that all processes of a machine share, 0 for
+    never: what latency is measured from.
     """
 
-    values: Mapping[str, Value] = field(default_factory=lambda: _NONE)
-    triggers: tuple[Trigger, ...] = ()
+    walk: WalkControls = WalkControls()
+    rift: RiftControls = RiftControls()
+    vertices: tuple[VertexControls, ...] = (VertexControls(),) * VERTICES
+    model: ModelControls = ModelControls()
+    prompt: PromptControls = PromptControls()
+    words: tuple[WordControls, ...] = (WordControls(),) * WORDS
     stamp: float = 0.0
 
     @property
     def speed(self) -> float | None:
-        """Latent arc length per second."""
-        return self._number("walk.speed")
+        """Latent arc length per second, for the core's pilot."""
+        return self.walk.speed
 
     @property
     def attraction(self) -> float | None:
-        """-1..1: away from rifts .. toward them."""
-        return self._number("rift.attraction")
+        """-1..1: away from rifts .. toward them, for the core's pilot."""
+        return self.rift.attraction
 
-    def _number(self, name: str) -> float | None:
-        value = self.values.get(name)
-        return float(value) if isinstance(value, (int, float)) else None
+    @staticmethod
+    def of(values: Mapping[str, Value | None], presses: Sequence[str] = (), stamp: float = 0.0) -> LoopControls:
+        """From checked values by name, and the names of triggers that were pressed."""
+        values = {**values, **dict.fromkeys(presses, True)}
+        return LoopControls(
+            read(WalkControls, values), read(RiftControls, values),
+            tuple(read(VertexControls, values, i) for i in range(VERTICES)),
+            read(ModelControls, values), read(PromptControls, values),
+            tuple(read(WordControls, values, i) for i in range(1, WORDS + 1)), stamp,
+        )  # fmt: skip
+
+    def values(self) -> dict[str, Value]:
+        """By name what is not at its default, for another process to be played by the same; no presses."""
+        parts: list[Iterator[tuple[str, Value]]] = [
+            written(self.walk), written(self.rift), written(self.model), written(self.prompt),
+            *(written(vertex, i) for i, vertex in enumerate(self.vertices)),
+            *(written(word, i) for i, word in enumerate(self.words, 1)),
+        ]  # fmt: skip
+        return dict(chain(*parts))
 
 
-class Mailbox:
-    """Where any thread leaves controls, and the loop collects them once a batch."""
+def loop_rows() -> list[P]:
+    """The loop's parameters, in the order in which people should meet them."""
+    vertices = chain(*(rows(VertexControls, i).values() for i in range(VERTICES)))
+    words = chain(*(rows(WordControls, i).values() for i in range(1, WORDS + 1)))
+    return [
+        *rows(WalkControls).values(), *rows(RiftControls).values(), RIFT_VALUE, *vertices,
+        *rows(ModelControls).values(), *rows(PromptControls).values(), *words,
+    ]  # fmt: skip
 
-    def __init__(self, controls: Controls = Controls(), capacity: int = 64) -> None:
-        self._lock = Lock()
-        self._values = dict(controls.values)
-        self._stamp = controls.stamp
-        self._triggers: deque[Trigger] = deque()
-        self._capacity = capacity
-        self._dropped = 0
 
-    def set(self, values: Mapping[str, Value | None], stamp: float = 0.0) -> None:
-        """Set controls by name, None gives one back to the preset; what was not yet collected under the same names is
-        forgotten."""
-        with self._lock:
-            for name, value in values.items():
-                if value is None:
-                    self._values.pop(name, None)
-                else:
-                    self._values[name] = value
-            self._stamp = max(self._stamp, stamp)
+@dataclass(frozen=True)
+class StageControls:
+    """Everything the stage is played by. zoom: 1 and more; fade: seconds to black and back; master, black: 0..1."""
 
-    def press(self, name: str, value: Value | None = None) -> bool:
-        """Queue a trigger; False, and counted, when the queue is full (the presses already in it keep their place)."""
-        with self._lock:
-            if len(self._triggers) >= self._capacity:
-                self._dropped += 1
-                return False
-            self._triggers.append(Trigger(name, value))
-            return True
-
-    def latest(self) -> Controls:
-        """The newest values, and the triggers since the last call, in the order in which they were pressed."""
-        with self._lock:
-            triggers = tuple(self._triggers)
-            self._triggers.clear()
-            return Controls(MappingProxyType(dict(self._values)), triggers, self._stamp)
-
-    @property
-    def dropped(self) -> int:
-        """How many presses found the queue full."""
-        return self._dropped
+    zoom: float = played(P(
+        "view.zoom", "float", "enlarge the middle of the picture", 1.0, "stage", 1.0, 8.0, curve="log", smooth=True,
+        page="wall",
+    ))  # fmt: skip
+    freeze: bool = played(P(
+        "out.freeze", "bool", "hold the picture on the wall", False, "stage", scope="held", page="wall",
+    ))  # fmt: skip
+    blackout: bool = played(P(
+        "out.blackout", "bool", "fade to black", False, "stage", scope="held", page="wall",
+    ))  # fmt: skip
+    fade: float = played(P(
+        "out.fade", "float", "how long fades to black and back take", 1.0, "stage", 0.0, 30.0, unit="s", page="wall",
+        label="fade to black takes",
+    ))  # fmt: skip
+    master: float = played(P(
+        "out.master", "float", "brightness of the whole", 1.0, "stage", smooth=True, page="wall", label="brightness",
+    ))  # fmt: skip
+    testcard: bool = played(P(
+        "out.testcard", "bool", "the test card", False, "stage", scope="held", page="wall", label="test card",
+    ))  # fmt: skip
+    gamma: float = played(P(
+        "out.gamma", "float", "gamma of the wall", 1.0, "stage", 0.4, 2.5, scope="wall", page="wall",
+    ))  # fmt: skip
+    black: float = played(P(
+        "out.black", "float", "black level of the wall", 0.0, "stage", 0.0, 0.2, scope="wall", page="wall",
+        label="black level",
+    ))  # fmt: skip

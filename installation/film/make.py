@@ -17,7 +17,7 @@ from functools import partial
 from pathlib import Path
 
 from installation.clock import Stopwatch
-from installation.control.controls import Mailbox
+from installation.control.mailbox import Mailbox
 from installation.film import chart, telemetry
 from installation.film.encoder import SUFFIX, Recipe, binary
 from installation.film.output import Folder, prepare, write_text

@@ -10,8 +10,6 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 
-HOLDS = ("out.freeze", "out.blackout", "out.testcard")
-
 
 @dataclass
 class Watchdog:

@@ -6,11 +6,11 @@ import math
 from dataclasses import dataclass
 
 from installation.clock import LiveClock
-from installation.control.controls import Controls
+from installation.control.controls import WalkControls
 from installation.render.builder import LAG
 from installation.render.live_pilot import RAYS, Course
 from installation.render.model_control import ModelControl
-from installation.render.walk_control import WalkControl, hand
+from installation.render.walk_control import WalkControl
 from installation.studio import Studio, lookout
 from latentworld.atlas.prior import Prior
 from latentworld.lipschitz import Lookout
@@ -47,12 +47,12 @@ class CoursePlotter:
     ) -> None:
         self._model, self._walk, self._clock, self._land, self._latency = model, walk, clock, land, latency
 
-    def __call__(self, walk: Walk | None, controls: Controls, plane: Plane, prompt: Prompt) -> Course:
+    def __call__(self, walk: Walk | None, controls: WalkControls, plane: Plane, prompt: Prompt) -> Course:
         """The course of a walk on a plane, as controls have it."""
         state = self._walk.state
         inner = walk.walk if isinstance(walk, Lifted) else walk
         lift = 1.0 if state.radius is None or inner is None else state.radius / float(inner.ahead(0.0)[1][0])
-        steered = hand(controls) if state.mode == "hand" else None
+        steered = controls.heading if state.mode == "hand" else None
         atlas = self._land.here(self._model.studio.world, plane, prompt)
         probe, cost = self._probe(plane, prompt)
         return Course(plane, self._walk.goal(plane), steered, lift, probe, cost, self._model.eye.last, atlas)

@@ -13,7 +13,7 @@ from dataclasses import asdict, dataclass, replace
 from typing import Any, TypeVar
 
 from installation.clock import LiveClock, Tick
-from installation.control.controls import Controls
+from installation.control.controls import LoopControls, ModelControls
 from installation.ipc.scene import DecoderScene, SceneDescription, WalkScene, WorldScene
 from installation.loop import Scene
 from installation.render.builder import Builder, PromptEncoder
@@ -32,7 +32,6 @@ from latentworld.preset import Preset
 from latentworld.walks import Walk
 
 _log = logging.getLogger(__name__)
-_UNSAFE = ("model.", "seed.", "walk.norm")
 Made = TypeVar("Made")
 
 
@@ -67,7 +66,7 @@ class Director:
         self.model, self.planes, self.walk, self.prompt, self.replay = model, planes, walk, prompt, replay
         self._plot, self._notices, self._safe = plot, notices, safe
         self._time = start
-        self._controls = Controls()
+        self._controls = LoopControls()
         self._newest: Walk | None = None
 
     @property
@@ -75,7 +74,7 @@ class Director:
         """What pictures are made with now."""
         return Scene(self.planes.plane, self.model.guard, self.model.eye, self.prompt.prompt)
 
-    def __call__(self, walk: Walk, controls: Controls, tick: Tick) -> tuple[Walk, Scene]:
+    def __call__(self, walk: Walk, controls: LoopControls, tick: Tick) -> tuple[Walk, Scene]:
         """The walk as steered and the scene of this tick."""
         end = float(tick.time[-1]) if len(tick) else self._time
         elapsed, self._time = max(end - self._time, 0.0), max(end, self._time)
@@ -86,18 +85,19 @@ class Director:
 
     def course(self) -> Course:
         """Where to go, for the pilot."""
-        return self._plot(self._newest, self._controls, self.planes.plane, self.prompt.prompt)
+        return self._plot(self._newest, self._controls.walk, self.planes.plane, self.prompt.prompt)
 
-    def begin(self, controls: Controls, saved: Mapping[str, Any] | None = None) -> Walk:
+    def begin(self, controls: LoopControls, saved: Mapping[str, Any] | None = None) -> Walk:
         """The walk at its start, or where it was saved, on the plane that controls want.
 
         Raises GeometryError, and for what is no saved walk KeyError, TypeError or ValueError."""
-        self.planes.use(self._heard(controls).values)
+        controls = self._heard(controls)
+        self.planes.use([vertex.seed for vertex in controls.vertices], controls.walk.norm)
         return self.walk.begin(self.planes.plane, saved)
 
     def lighten(self) -> bool:
         """Make pictures with less memory. False where there is nothing lighter."""
-        return self.model.lighten(self._controls)
+        return self.model.lighten(self._controls.model)
 
     def save(self) -> dict[str, Any]:
         """The parts' states, as JSON takes them."""
@@ -118,19 +118,21 @@ class Director:
         walk = WalkScene(mode, self.walk.spec.model_dump(mode="json"))
         return SceneDescription(self.planes.description(), self.prompt.prompt, decoder, where, walk)
 
-    def _heard(self, controls: Controls) -> Controls:
+    def _heard(self, controls: LoopControls) -> LoopControls:
+        """All of the controls; without those of model and plane where it is to be safe."""
         if not self._safe:
             return controls
-        return replace(controls, values={k: v for k, v in controls.values.items() if not k.startswith(_UNSAFE)})
+        walk = replace(controls.walk, norm=None)
+        return replace(controls, walk=walk, vertices=LoopControls().vertices, model=ModelControls())
 
-    def _led(self, walk: Walk, controls: Controls, elapsed: float) -> Walk:
+    def _led(self, walk: Walk, controls: LoopControls, elapsed: float) -> Walk:
         """The walk as controls lead it, each part in its turn."""
         walk = self.replay.release(walk, self.walk.spec, self.planes.plane)
-        self._attempt(lambda: self.model(controls, self.prompt.prompt), None)
+        self._attempt(lambda: self.model(controls.model, self.prompt.prompt), None)
         self._attempt(lambda: self.prompt(controls, self.model.studio, self.model.defaults.prompt, elapsed), None)
         steps: tuple[Callable[[Walk], Walk], ...] = (
             lambda walk: self.planes(walk, controls),
-            lambda walk: self.walk(walk, controls, self.planes.plane, elapsed),
+            lambda walk: self.walk(walk, controls.walk, self.planes.plane, elapsed),
             lambda walk: self.planes.bound(walk, controls),
         )
         for step in steps:

@@ -16,7 +16,7 @@ from typing import Any
 
 import numpy as np
 
-from installation.control.controls import Controls
+from installation.control.controls import LoopControls
 from latentworld import globe
 from latentworld.arrays import Array
 from latentworld.atlas.prior import Prior
@@ -96,7 +96,7 @@ class LivePilot:
         self.state = state
         self.probes = 0  # asked of the scout so far
 
-    def __call__(self, walk: Walk, rates: Rates | None, controls: Controls, n: int) -> Steering:
+    def __call__(self, walk: Walk, rates: Rates | None, controls: LoopControls, n: int) -> Steering:
         """Steering for the next n frames: evenly spaced, none marked."""
         course, period = self._course(), self._period()
         self.state = felt(self.state, rates)
@@ -113,10 +113,10 @@ class LivePilot:
 
     # ---- pace
 
-    def _speed(self, walk: Walk, controls: Controls, course: Course, tick: float) -> float:
+    def _speed(self, walk: Walk, controls: LoopControls, course: Course, tick: float) -> float:
         """Latent arc per second; never 0, since a frame must not be repeated: a fader at 0 creeps."""
         steady = self.pace.speed if controls.speed is None else controls.speed
-        aim = _number(controls, "rift.step", self.step)
+        aim = self.step if controls.rift.step is None else controls.rift.step
         speed = max(steady, self.pace.floor)
         if aim > 0 and self.state.rate > 0:
             # the fader sets how fast a calm land is crossed, the aim how slowly a steep one
@@ -131,13 +131,13 @@ class LivePilot:
 
     # ---- heading
 
-    def _curvature(self, walk: Free, controls: Controls, course: Course, n: int, period: float) -> float:
+    def _curvature(self, walk: Free, controls: LoopControls, course: Course, n: int, period: float) -> float:
         if course.goal is not None:
             return toward(walk, course.goal, self.spec.max_curvature)
         if course.hand is not None:
             return course.hand * self.spec.max_curvature
-        default = 0.0 if self.spec.mode == "off" else self.spec.attraction
-        attraction = min(max(_number(controls, "rift.attraction", default), -1.0), 1.0)
+        own = 0.0 if self.spec.mode == "off" else self.spec.attraction
+        attraction = own if controls.attraction is None else controls.attraction
         if attraction == 0.0:
             return 0.0
         found = self._mapped(walk, course, attraction, n, period) if course.map is not None else None
@@ -244,8 +244,3 @@ def toward(walk: Free, goal: Array, most: float) -> float:
 class _Asked:
     attraction: float
     speed: float
-
-
-def _number(controls: Controls, name: str, default: float) -> float:
-    value = controls.values.get(name)
-    return float(value) if isinstance(value, (int, float)) else default

@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Mapping
-from dataclasses import replace
+from collections.abc import Callable
 
-from installation.control.controls import Mailbox
-from installation.control.parameters import Parameter, Value, table
+from installation.control.controls import WALK_AUTO, WALK_POSITION
+from installation.control.mailbox import Mailbox
+from installation.control.parameter import checked
+from installation.control.parameters import loop_table
 from installation.ipc.messages import Answer, Ask, Cancel, ControlChanges, Follow, Message, Stop, Unfollow
 from installation.ipc.wire import Wire
 from installation.render.questions import Questions
-from latentworld.errors import ControlError, LatentWorldError
+from latentworld.errors import LatentWorldError
 
 
 class MessageReader:
@@ -27,7 +28,7 @@ class MessageReader:
     ) -> None:  # fmt: skip
         self._wire, self._mailbox, self._fault, self._ended = wire, mailbox, fault, ended
         self._follow, self._unfollow = follow, unfollow
-        self._rows = parameters()
+        self._rows = loop_table()
         self.questions: Questions | None = None
         threading.Thread(target=self._read, name="message_reader", daemon=True).start()
 
@@ -63,43 +64,10 @@ class MessageReader:
     def controls(self, changes: ControlChanges) -> None:
         """Set values and press triggers; what means nothing is told and left out, the rest is taken."""
         values = checked(self._rows, changes.values, self._fault)
-        if values.get("walk.position") is not None:
-            values.setdefault("walk.auto", False)  # taken over; a later walk.auto gives back
+        if values.get(WALK_POSITION.name) is not None:
+            values.setdefault(WALK_AUTO.name, False)  # taken over; a later walk.auto gives back
         self._mailbox.set(values, changes.stamp)
-        for name, argument in changes.triggers:
+        for name, _ in changes.triggers:
             row = self._rows.get(name)
             if row is not None and row.kind == "trigger":
-                self._mailbox.press(row.name, argument)
-
-
-def parameters() -> dict[str, Parameter]:
-    """The address table as the renderer needs it: which worlds there are the show knows, and has asked."""
-    rows = {name: row for name, row in table().items() if row.where == "loop"}
-    rows["model.world"] = replace(rows["model.world"], kind="text", choices=())
-    return rows
-
-
-def standing(
-    rows: Mapping[str, Parameter], values: Mapping[str, object], fault: Callable[[str], None]
-) -> dict[str, Value]:
-    """`checked`, without those that are given back to the preset."""
-    return {name: value for name, value in checked(rows, values, fault).items() if value is not None}
-
-
-def checked(
-    rows: Mapping[str, Parameter], values: Mapping[str, object], fault: Callable[[str], None]
-) -> dict[str, Value | None]:
-    """Those of the values that their parameters take, as they keep them; None gives one back to the preset.
-
-    What is of another version or not for the loop is passed over, what means nothing is told.
-    """
-    found: dict[str, Value | None] = {}
-    for name, value in values.items():
-        row = rows.get(name)
-        if row is None or row.kind == "trigger" or row.access == "r":
-            continue
-        try:
-            found[name] = None if value is None else row.check(value)
-        except ControlError as error:
-            fault(str(error))
-    return found
+                self._mailbox.press(row.name)

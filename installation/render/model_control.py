@@ -6,12 +6,11 @@ cannot be built is refused once, and the show goes on with what it has.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 
 from installation.clock import LiveClock
-from installation.control.controls import Controls
-from installation.control.parameters import Value
+from installation.control.controls import MODEL_BATCH, MODEL_DECODER, ModelControls
 from installation.render.builder import LARGEST, Builder, Order
 from installation.render.guard import Attentive, Guard
 from installation.render.notices import Notices
@@ -54,7 +53,7 @@ class ModelControl:
         self.guard, self.eye = self._watched(studio)
         clock.batch = self._batch
 
-    def __call__(self, controls: Controls, prompt: Prompt) -> None:
+    def __call__(self, controls: ModelControls, prompt: Prompt) -> None:
         """Change what can be changed, order the rest. prompt: what a new decoder is tried with."""
         self.shrink()
         self.deliver()
@@ -105,9 +104,9 @@ class ModelControl:
             self._notices.fault(f"memory ran out: {batch} pictures at a time from now on")
             self._batch = self._most = batch
             self._use(self.studio.variant(self.studio.settings))
-            self._notices.changed({"model.batch": batch})
+            self._notices.changed({MODEL_BATCH.name: batch})
 
-    def lighten(self, controls: Controls) -> bool:
+    def lighten(self, controls: ModelControls) -> bool:
         """Not one picture fits: the scout instead of the faithful decoder. False where there is nothing lighter."""
         if self.studio.scout is self.studio.decoder:
             return False
@@ -116,22 +115,17 @@ class ModelControl:
         self._base = self.studio
         self._refused = self._wanted(controls)
         self._notices.fault("memory ran out: the scout makes the pictures from now on")
-        self._notices.changed({"model.decoder": "scout"})
+        self._notices.changed({MODEL_DECODER.name: "scout"})
         return True
 
-    def _wanted(self, controls: Controls) -> Order:
+    def _wanted(self, controls: ModelControls) -> Order:
         """World and settings that controls want; what they leave open is the world's and the preset's."""
-        values: Mapping[str, Value] = controls.values
-        own = self._base.default(values.get("model.decoder"))
-        steps = values.get("model.steps", own.steps)
-        steps = own.steps if not isinstance(steps, int) or (own.kind == "scout" and steps > SCOUTING) else steps
-        asked = values.get("model.guidance")
-        guidance = float(asked) if own.kind == "faithful" and isinstance(asked, (int, float)) else own.guidance
-        batch = values.get("model.batch")
-        batch = batch if isinstance(batch, int) and not isinstance(batch, bool) else self._batch
-        batch = min(batch, self._most)
-        world = values.get("model.world", self._preset.world.name)
-        world = self.studio.preset.world.name if own.kind == "analytic" else str(world)
+        own, steps = self._base.default(controls.decoder), controls.steps
+        steps = own.steps if steps is None or (own.kind == "scout" and steps > SCOUTING) else steps
+        guidance = own.guidance if controls.guidance is None or own.kind != "faithful" else controls.guidance
+        batch = min(self._batch if controls.batch is None else controls.batch, self._most)
+        # the analytic world is one of its own, with a decoder of its own
+        world = self.studio.preset.world.name if own.kind == "analytic" else controls.world or self._preset.world.name
         return Order(world, replace(own, steps=steps, guidance=guidance, batch=batch))
 
     def _obtain(self, wanted: Order, prompt: Prompt) -> None:

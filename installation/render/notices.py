@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
-from installation.control.parameters import Value
+from installation.control.parameter import Value
 
 
 @dataclass(frozen=True)

@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Sequence
 
 from installation.clock import LiveClock
-from installation.control.controls import Controls
-from installation.control.parameters import Value
+from installation.control.controls import WALK_NORM, LoopControls
 from installation.ipc.scene import PlaneScene
 from installation.render.model_control import ModelControl
 from installation.render.notices import Notices
-from installation.render.planes import Planes
+from installation.render.planes import Planes, PlaneWish
 from installation.render.walk_control import WalkControl, stays
 from installation.studio import Studio
 from latentworld.errors import GeometryError
@@ -33,11 +32,11 @@ class PlaneControl:
         self.cache = Planes(model.opened.plane, model.opened.preset.plane)
         self.plane = model.opened.plane
 
-    def __call__(self, walk: Walk, controls: Controls) -> Walk:
+    def __call__(self, walk: Walk, controls: LoopControls) -> Walk:
         """The walk on the plane that controls want."""
         self._enter(self._model.opened)
         try:
-            plane = self.cache.plane(self.cache.wanted(controls.values))
+            plane = self.cache.plane(self._wanted(controls))
         except GeometryError as error:
             self._notices.fault(str(error))
             plane = self.cache.good
@@ -48,19 +47,22 @@ class PlaneControl:
             return walk
         return self._moved(walk, plane)
 
-    def bound(self, walk: Walk, controls: Controls) -> Walk:
+    def bound(self, walk: Walk, controls: LoopControls) -> Walk:
         """The walk where it is to be next: a raw plane ends at the horizon, and before it does the sphere takes over.
 
         Raises GeometryError."""
         if stays(self.plane, walk, self._reach(controls)):
             return walk
         self._refuse_raw(controls, "the raw plane ends here")
-        return self._moved(walk, self.cache.plane(self.cache.wanted(controls.values)))
+        return self._moved(walk, self.cache.plane(self._wanted(controls)))
 
-    def use(self, values: Mapping[str, Value]) -> None:
-        """Be on the plane that these controls want, where no walk has to be moved along. Raises GeometryError."""
+    def use(self, seeds: Sequence[int | None], norm: str | None) -> None:
+        """Be on the plane of these seeds and this norm (None: the preset's), where no walk has to be moved along.
+
+        Raises GeometryError.
+        """
         self._enter(self._model.opened)
-        plane = self.cache.plane(self.cache.wanted(values))
+        plane = self.cache.plane(self.cache.wanted(seeds, norm))
         if plane is not self.plane:
             self.plane = plane
             self._model.move(plane)
@@ -81,16 +83,18 @@ class PlaneControl:
         self._model.move(plane)
         return walk
 
-    def _reach(self, controls: Controls) -> float:
+    def _wanted(self, controls: LoopControls) -> PlaneWish:
+        return self.cache.wanted([vertex.seed for vertex in controls.vertices], controls.walk.norm)
+
+    def _reach(self, controls: LoopControls) -> float:
         """Latents that the next tick may cover at most."""
         pace = self._preset.pacing
         fastest = max(pace.speed if controls.speed is None else controls.speed, pace.floor)
-        told = controls.values.get("rift.step")
-        if (float(told) if isinstance(told, (int, float)) else self._preset.show.step) > 0:
+        if (self._preset.show.step if controls.rift.step is None else controls.rift.step) > 0:
             fastest = max(fastest, pace.ceiling)
         return 1.1 * fastest * self._clock.period * self._clock.batch
 
-    def _refuse_raw(self, controls: Controls, why: str) -> None:
-        self.cache.refuse_raw(controls.values.get("walk.norm"))
+    def _refuse_raw(self, controls: LoopControls, why: str) -> None:
+        self.cache.refuse_raw(controls.walk.norm)
         self._notices.fault(f"{why}: norm is sphere again")
-        self._notices.changed({"walk.norm": "sphere"})
+        self._notices.changed({WALK_NORM.name: "sphere"})

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -36,29 +36,24 @@ class Planes:
         self._digest: tuple[Plane, str] = (plane, vertices.digest(plane.vertices))
         self._good = self._base
         self._bad: PlaneWish | None = None
-        self._raw: object = None  # the control's value that was refused
+        self._raw: str | None = None  # the control's value that was refused
 
     @property
     def good(self) -> Plane:
         """The last one that could be had."""
         return self._made[self._good]
 
-    def wanted(self, values: Mapping[str, Any]) -> PlaneWish:
-        """What controls want; what they leave open is the preset's."""
-        seeds = [values.get(f"seed.vertex.{i}") for i in range(3)]
-        a, b, c = (
-            seed if isinstance(seed, int) and not isinstance(seed, bool) else own
-            for seed, own in zip(seeds, self._base.seeds, strict=True)
-        )
-        norm = values.get("walk.norm")
+    def wanted(self, seeds: Sequence[int | None], norm: str | None) -> PlaneWish:
+        """These seeds and this norm; what is None is the preset's."""
+        a, b, c = (own if seed is None else seed for seed, own in zip(seeds, self._base.seeds, strict=True))
         if norm != self._raw:
             self._raw = None
-        norm = self._base.norm if norm is None else str(norm)
+        norm = self._base.norm if norm is None else norm
         return PlaneWish((a, b, c), "sphere" if self._raw is not None and norm == "raw" else norm)
 
-    def refuse_raw(self, value: object) -> None:
-        """No raw plane until the control is set to something else."""
-        self._raw = "raw" if value is None else value
+    def refuse_raw(self, norm: str | None) -> None:
+        """No raw plane until the control, which is at `norm`, is set to something else."""
+        self._raw = "raw" if norm is None else norm
         if self._base.norm == "raw":
             self._base = replace(self._base, norm="sphere")
 

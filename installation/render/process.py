@@ -12,8 +12,10 @@ from pathlib import Path
 from typing import Any
 
 from installation.clock import LiveClock
-from installation.control.controls import Controls, Mailbox
-from installation.control.parameters import Value
+from installation.control.controls import LoopControls
+from installation.control.mailbox import Mailbox
+from installation.control.parameter import Value, checked
+from installation.control.parameters import loop_table
 from installation.frames import Frames
 from installation.ipc.messages import Beat, Fault, LoopValues, Ready
 from installation.ipc.ring import Ring
@@ -23,7 +25,7 @@ from installation.render.builder import LARGEST, Builder, Order, PromptEncoder
 from installation.render.director import Director, DirectorState, opened
 from installation.render.live_pilot import LivePilot, LivePilotState
 from installation.render.live_preset import performed
-from installation.render.message_reader import MessageReader, parameters, standing
+from installation.render.message_reader import MessageReader
 from installation.render.notices import Notices
 from installation.render.questions import Questions
 from installation.render.reporter import Reporter
@@ -105,7 +107,7 @@ def serve(asked: Asked, wire: Wire, now: Callable[[], float] = time.monotonic) -
     """Be a show's renderer until it stops or is gone. Raises LatentWorldError for what cannot be survived."""
     speaker = Speaker(wire, now)
     kept = (asked.resume or {}).get("controls")
-    mailbox = Mailbox(Controls(standing(parameters(), kept if isinstance(kept, dict) else {}, speaker.fault)))
+    mailbox = Mailbox(checked(loop_table(), kept if isinstance(kept, dict) else {}, speaker.fault))
     ending = threading.Event()
     stage: list[Renderer] = []
 
@@ -240,7 +242,7 @@ class Renderer:
         self._builder.close()
         self._prompt_encoder.close()
 
-    def _direct(self, walk: Walk, controls: Controls, tick: Any) -> Any:
+    def _direct(self, walk: Walk, controls: LoopControls, tick: Any) -> Any:
         while self._orders:
             self._orders.pop(0)()
         return self.tick_state.direct(walk, controls, tick)
@@ -258,7 +260,7 @@ class Renderer:
 
     def _begun(self, director: Director, kept: Mapping[str, Any]) -> Walk:
         try:
-            controls = Controls(standing(parameters(), kept.get("controls") or {}, self._speaker.fault))
+            controls = LoopControls.of(checked(loop_table(), kept.get("controls") or {}, self._speaker.fault))
             return director.begin(controls, kept.get("walk"))
         except (GeometryError, KeyError, TypeError, ValueError) as error:
             if not kept:

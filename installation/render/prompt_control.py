@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from installation.control.controls import Controls
+from installation.control.controls import LoopControls
 from installation.render import prompt_mix
 from installation.render.builder import PromptEncoder
 from installation.render.prompt_mix import Fade, Slots
@@ -44,9 +44,9 @@ class PromptControl:
         """The prompt now."""
         return prompt_mix.prompt(self.state.toward, self.state.away)
 
-    def __call__(self, controls: Controls, studio: Studio, base: PromptSpec, elapsed: float) -> None:
+    def __call__(self, controls: LoopControls, studio: Studio, base: PromptSpec, elapsed: float) -> None:
         """Go on with fades, `elapsed` seconds after the last call; base: the texts where controls set none."""
-        encoder, seconds = studio.decoder.texts, prompt_mix.fade_seconds(controls)
+        encoder, seconds = studio.decoder.texts, controls.prompt.fade
         slots = [prompt_mix.positive(controls, base.positive or ""), prompt_mix.negative(controls, base.negative or "")]
 
         def knows(text: str) -> bool:

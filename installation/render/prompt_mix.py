@@ -6,13 +6,11 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from installation.control.controls import Controls
-from installation.control.parameters import WORDS
+from installation.control.controls import LoopControls
 from latentworld.prompts import Mixture, Prompt
 
 FAINT = 0.002  # a share of a mixture that is left out while a fade goes on
 MOST = 16  # texts of a mixture; people who type during a fade would pile them up
-FADE = 2.0  # seconds, where nobody has set prompt.fade
 
 Slots = tuple[tuple[str, float], ...]
 """Text and weight of each place a text can be set at; an empty place has weight 0."""
@@ -67,22 +65,20 @@ class Fade:
         return Fade(slots, begun, float(saved["progress"]))
 
 
-def positive(controls: Controls, base: str) -> Slots:
+def positive(controls: LoopControls, base: str) -> Slots:
     """What controls say the picture should be; `base` where prompt.a was not set.
 
     prompt.b takes the share prompt.mix of prompt.a where it has words; concept words come on top by their weights.
     """
-    values = controls.values
-    a = str(values["prompt.a"]) if isinstance(values.get("prompt.a"), str) else base
-    b, mix = str(values.get("prompt.b") or ""), _weight(values.get("prompt.mix")) if values.get("prompt.b") else 0.0
-    words = [(str(values.get(f"word.{i}.text") or ""), values.get(f"word.{i}.weight")) for i in range(1, WORDS + 1)]
-    return ((a, 1.0 - mix), (b, mix), *((text, _weight(weight) if text else 0.0) for text, weight in words))
+    prompt = controls.prompt
+    mix = prompt.mix if prompt.b else 0.0
+    words = ((word.text, word.weight if word.text else 0.0) for word in controls.words)
+    return ((base if prompt.a is None else prompt.a, 1.0 - mix), (prompt.b, mix), *words)
 
 
-def negative(controls: Controls, base: str) -> Slots:
+def negative(controls: LoopControls, base: str) -> Slots:
     """What controls say it should not be."""
-    value = controls.values.get("prompt.negative")
-    return ((value if isinstance(value, str) else base, 1.0),)
+    return ((base if controls.prompt.negative is None else controls.prompt.negative, 1.0),)
 
 
 def mixture(slots: Slots) -> Mixture:
@@ -124,13 +120,3 @@ def prompt(toward: Fade, away: Fade) -> Prompt:
     one, other = toward.shown, away.shown
     heaviest, against = (max(part, key=lambda entry: entry[1])[0] for part in (one, other))
     return Prompt(heaviest, against, one if len(one) > 1 else (), other if len(other) > 1 else ())
-
-
-def fade_seconds(controls: Controls) -> float:
-    """How long a cross-fade takes."""
-    value = controls.values.get("prompt.fade")
-    return float(value) if isinstance(value, (int, float)) else FADE
-
-
-def _weight(value: object) -> float:
-    return min(max(float(value), 0.0), 1.0) if isinstance(value, (int, float)) else 0.0

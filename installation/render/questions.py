@@ -24,7 +24,7 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
-from installation.control.parameters import LONGEST
+from installation.control.parameter import LONGEST
 from installation.frames import develop
 from installation.ipc.messages import Answer
 from installation.ipc.questions import DenoisingStep, DiffusionAnswer, DiffusionQuestion, WordsAnswer, WordsQuestion

@@ -5,8 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from installation.clock import LiveClock, Tick
-from installation.control.controls import Controls
-from installation.control.parameters import Value
+from installation.control.controls import LoopControls
 from installation.ipc.scene import SceneDescription
 from installation.loop import Scene
 from installation.takes import Follow, Take
@@ -32,11 +31,11 @@ class Replay:
         if exact:
             clock.rate = 1.0 / take.track.period
 
-    def direct(self, walk: Walk, controls: Controls, tick: Tick) -> tuple[Walk, Scene]:
+    def direct(self, walk: Walk, controls: LoopControls, tick: Tick) -> tuple[Walk, Scene]:
         """The take's walk and scene; check `done` before."""
         return self._follow.direct(walk, controls, self._mapped(tick))
 
-    def pilot(self, walk: Walk, rates: Rates | None, controls: Controls, n: int) -> Steering:
+    def pilot(self, walk: Walk, rates: Rates | None, controls: LoopControls, n: int) -> Steering:
         """Strides to the tick's places."""
         return self._follow.pilot(walk, rates, controls, n)
 
@@ -62,11 +61,3 @@ class Replay:
         due = slice(self._next, self._next + len(tick))
         self._next += len(tick)
         return Tick(self._follow.take.shots.index[due], tick.time)
-
-
-def seeds_of(scene: SceneDescription) -> dict[str, Value]:
-    """Seeds and norm of a scene as controls have them."""
-    values: dict[str, Value] = {
-        f"seed.vertex.{i}": seed for i, seed in enumerate(scene.plane.seeds or ()) if seed is not None
-    }
-    return values | ({} if scene.plane.norm is None else {"walk.norm": scene.plane.norm})

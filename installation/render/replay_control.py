@@ -5,14 +5,14 @@ from __future__ import annotations
 from dataclasses import replace
 
 from installation.clock import LiveClock, Tick
-from installation.control.controls import Controls
+from installation.control.controls import LoopControls
 from installation.ipc.jsonable import table
 from installation.ipc.scene import SceneDescription
 from installation.loop import Scene
 from installation.render.model_control import ModelControl
 from installation.render.plane_control import PlaneControl
 from installation.render.prompt_control import PromptControl
-from installation.render.replay import Replay, seeds_of
+from installation.render.replay import Replay
 from installation.takes import Take
 from latentworld import walks
 from latentworld.errors import GeometryError
@@ -39,7 +39,7 @@ class ReplayControl:
             self.replay.end()
             self.replay.done = True
 
-    def follow(self, walk: Walk, controls: Controls, tick: Tick) -> Walk | None:
+    def follow(self, walk: Walk, controls: LoopControls, tick: Tick) -> Walk | None:
         """The take's walk for a tick; None when it is over, or none is followed."""
         if self.replay is None or self.replay.done or self.replay.over(tick):
             return None
@@ -61,7 +61,7 @@ class ReplayControl:
 
     def _staged(self, scene: SceneDescription) -> Scene:
         """The take's scene, as far as it is ready: what must be built or encoded comes when it is."""
-        self._planes.use(seeds_of(scene))
+        self._planes.use(scene.plane.seeds or (None, None, None), scene.plane.norm)
         self._model.deliver()
         self._model.demand(self._model.studio.recorded(table(scene.decoder)), self._prompt.prompt)
         self._prompt.cut(scene.prompt.toward, scene.prompt.away, self._model.studio)

@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
 from installation.clock import LiveClock, Tick
-from installation.control.controls import Controls
-from installation.control.parameters import Value
+from installation.control.controls import LoopControls
 from installation.ipc.scene import SceneDescription
 from installation.loop import Inbox, Scene
 from installation.render.director import Director
@@ -30,9 +28,9 @@ class _Heard:
     """An inbox that remembers what it gave."""
 
     inbox: Inbox
-    newest: Controls
+    newest: LoopControls
 
-    def latest(self) -> Controls:
+    def latest(self) -> LoopControls:
         self.newest = self.inbox.latest()
         return self.newest
 
@@ -49,14 +47,14 @@ class TickState:
 
     def inbox(self, inbox: Inbox) -> Inbox:
         """The inbox, listened to."""
-        self._heard = _Heard(inbox, Controls())
+        self._heard = _Heard(inbox, LoopControls())
         return self._heard
 
-    def direct(self, walk: Walk, controls: Controls, tick: Tick) -> tuple[Walk, Scene]:
+    def direct(self, walk: Walk, controls: LoopControls, tick: Tick) -> tuple[Walk, Scene]:
         """The loop's director."""
         return self.director(walk, controls, tick)
 
-    def pilot(self, walk: Walk, rates: Rates | None, controls: Controls, n: int) -> Steering:
+    def pilot(self, walk: Walk, rates: Rates | None, controls: LoopControls, n: int) -> Steering:
         """The loop's pilot: a take's own while one is followed."""
         replay = self.director.replay.replay
         recorded = isinstance(walk, Recorded)
@@ -88,11 +86,11 @@ class TickState:
         self.walk = after = self._after()
         inner = after.walk if isinstance(after, Lifted) else after
         self._look(after)
-        controls: Mapping[str, Value] = {} if self._heard is None else self._heard.newest.values
+        controls = {} if self._heard is None else self._heard.newest.values()
         return json.dumps({
             "index": self._clock.index, "time": self._clock.time, "period": self._clock.period,
             "walk": walks.keep(self._roaming(inner)), "helm": self.helm.keep(rates),
-            "director": self.director.save(), "controls": dict(controls),
+            "director": self.director.save(), "controls": controls,
         }, separators=(",", ":"))  # fmt: skip
 
     def moment(self) -> Moment | None:

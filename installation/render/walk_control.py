@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any, Literal
 
-from installation.control.controls import Controls
+from installation.control.controls import Direction, WalkControls
 from installation.render.live_pilot import NIMBLE
 from latentworld import globe, walks
 from latentworld.arrays import Array
@@ -79,13 +79,13 @@ class WalkControl:
         fixed = not isinstance(walk, Free)
         return self._lifted(self._onto(free, self.state, plane) if fixed else free)
 
-    def __call__(self, walk: Walk, controls: Controls, plane: Plane, elapsed: float) -> Walk:
+    def __call__(self, walk: Walk, controls: WalkControls, plane: Plane, elapsed: float) -> Walk:
         """The walk that controls want, `elapsed` seconds after the last call."""
         inner = walk.walk if isinstance(walk, Lifted) else walk
-        state, inner = self._steered(self._heard(controls), inner, controls, plane)
-        state, inner = self._directed(state, inner, controls, plane)
+        state, inner = self._steered(self._heard(controls), inner, controls.jump, plane)
+        state, inner = self._directed(state, inner, controls.direction, plane)
         own = float(inner.ahead(0.0)[1][0])
-        self.state = replace(state, radius=glided(state.radius, _asked(controls), own, elapsed))
+        self.state = replace(state, radius=glided(state.radius, _radius(controls), own, elapsed))
         return self._lifted(self._eased(inner, plane))
 
     def goal(self, plane: Plane) -> Array | None:
@@ -95,28 +95,21 @@ class WalkControl:
 
     # ---- who steers
 
-    def _heard(self, controls: Controls) -> WalkControlState:
+    def _heard(self, controls: WalkControls) -> WalkControlState:
         """Who steers from now on: the hand while its stick is out, else the place asked for unless auto is on."""
-        state, values = self.state, controls.values
-        position = values.get("walk.position")
-        position = position if isinstance(position, tuple) else state.position
-        auto = values.get("walk.auto", True) is True
-        kind = values.get("walk.kind")
-        mode: Mode = "goal" if position is not None and not auto else "auto"
-        if mode == "auto" and not auto:
-            mode = "hand"  # nobody steers: straight on
-        if abs(hand(controls)) > DEAD:
+        position = controls.position or self.state.position
+        mode: Mode = "auto" if controls.auto else "hand" if position is None else "goal"  # a hand at rest: straight on
+        if abs(controls.heading) > DEAD:
             mode = "hand"
-        return replace(state, position=position, mode=mode, kind=kind if isinstance(kind, str) else self.preset.kind)
+        return replace(self.state, position=position, mode=mode, kind=controls.kind or self.preset.kind)
 
     def _steered(
-        self, state: WalkControlState, walk: Walk, controls: Controls, plane: Plane
+        self, state: WalkControlState, walk: Walk, jump: bool, plane: Plane
     ) -> tuple[WalkControlState, Walk]:  # fmt: skip
         """The kind of walk that goes with who steers; a jump."""
         roaming = isinstance(self._spec(state.kind), walks.FreeSpec)
         changed = state.kind != self.state.kind
-        jumps = any(press.name == "walk.jump" for press in controls.triggers)
-        jumps = jumps and state.position is not None
+        jumps = jump and state.position is not None
         if state.mode == "auto" and not roaming and not jumps:
             if isinstance(walk, Free) or changed:
                 walk = self._onto(walk, state, plane)
@@ -140,32 +133,34 @@ class WalkControl:
     # ---- which way
 
     def _directed(
-        self, state: WalkControlState, walk: Walk, controls: Controls, plane: Plane
+        self, state: WalkControlState, walk: Walk, wanted: Direction, plane: Plane
     ) -> tuple[WalkControlState, Walk]:  # fmt: skip
-        asked = controls.values.get("walk.direction", "forward")
+        """The walk in a direction."""
         if isinstance(walk, Free):
-            return self._about(state, walk, str(asked), plane)
-        if asked == state.direction:
+            return self._about(state, walk, wanted, plane)
+        if wanted == state.direction:
             return state, walk
-        state = replace(state, direction=str(asked))
+        state = replace(state, direction=wanted)
         if isinstance(walk, Joined):  # on the way still: on to the walk in its new direction
             return state, self._onto(walk, state, plane)
         if isinstance(walk, Fixed):
-            closed = self._is_closed(state.kind, plane) and asked != "ping-pong"
-            way: Literal[1, -1] = walk.onward if asked == "ping-pong" else -1 if asked == "reverse" else 1
+            closed = self._is_closed(state.kind, plane) and wanted != "ping-pong"
+            way: Literal[1, -1] = walk.onward if wanted == "ping-pong" else -1 if wanted == "reverse" else 1
             walk = walk.redirected(way, closed)
         return state, walk
 
-    def _about(self, state: WalkControlState, walk: Free, asked: str, plane: Plane) -> tuple[WalkControlState, Free]:
+    def _about(
+        self, state: WalkControlState, walk: Free, wanted: Direction, plane: Plane
+    ) -> tuple[WalkControlState, Free]:
         """A free walk turns about when it is reversed, and a ping-pong at every quarter of the globe."""
-        if asked == "ping-pong":
-            if state.direction != asked:
-                return replace(state, direction=asked, turned=walk.arc), walk
+        if wanted == "ping-pong":
+            if state.direction != wanted:
+                return replace(state, direction=wanted, turned=walk.arc), walk
             if walk.arc - state.turned < math.pi / 2 * plane.target:
                 return state, walk
             return replace(state, turned=walk.arc), about(walk)
-        flips = "reverse" in (asked, state.direction) and asked != state.direction
-        return replace(state, direction=asked), about(walk) if flips else walk
+        flips = "reverse" in (wanted, state.direction) and wanted != state.direction
+        return replace(state, direction=wanted), about(walk) if flips else walk
 
     def _is_closed(self, kind: str, plane: Plane) -> bool:
         walk = walks.build(self._spec(kind), plane)
@@ -202,12 +197,6 @@ class WalkControl:
             raise GeometryError(str(error)) from None
 
 
-def hand(controls: Controls) -> float:
-    """The stick, -1..1."""
-    value = controls.values.get("walk.heading")
-    return float(value) if isinstance(value, (int, float)) else 0.0
-
-
 def about(walk: Free) -> Free:
     """The walk turned round on the spot, to go back along the circle it is on."""
     return replace(walk, heading=-walk.heading, bend=-walk.bend)
@@ -237,6 +226,5 @@ def stays(plane: Plane, walk: Walk, reach: float) -> bool:
     return math.asin(min(max(height, -1.0), 1.0)) - reach / plane.target > math.asin(abs(depth) / (FAR * plane.target))
 
 
-def _asked(controls: Controls) -> float | None:
-    value = controls.values.get("walk.radius")
-    return max(float(value), LEAST) if isinstance(value, (int, float)) else None
+def _radius(controls: WalkControls) -> float | None:
+    return None if controls.radius is None else max(controls.radius, LEAST)

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from typing import Literal
 
+from installation.control.controls import WALK_AUTO, WALK_POSITION
 from installation.control.desk import Desk
-from installation.control.parameters import Value
+from installation.control.parameter import Value
 from installation.ipc.messages import ControlChanges
 from installation.ipc.wire import Wire
 
@@ -58,5 +59,5 @@ class ControlFeed:
         """What a new child need not hear: while the autopilot steers, a place that was steered for once, and which
         would take over from it again."""
         standing = self._desk.effective(self._where, now)
-        place = standing.get("walk.position")
-        return {"walk.position": place} if place is not None and standing.get("walk.auto") else {}
+        place = standing.get(WALK_POSITION.name)
+        return {WALK_POSITION.name: place} if place is not None and standing.get(WALK_AUTO.name) else {}

@@ -5,55 +5,55 @@ from __future__ import annotations
 import tomllib
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 from installation.backstage import ShownScene
-from installation.control.parameters import Parameter, Value
+from installation.control.controls import loop_rows
+from installation.control.parameter import Parameter, Value
 from installation.ipc.scene import DecoderScene, WorldScene
 from latentworld.errors import ControlError, PresetError, WorldError
 from latentworld.preset import Preset, parse
 
-SETUP = ("out.gamma", "out.black")  # of the wall, not of the art
-
 
 def played(preset: Preset) -> dict[str, Value]:
     """What the preset says of what can be played, by name; what it leaves open, its world's card says."""
-    decoder, prompt = preset.decoder, preset.prompt
-    told: dict[str, Value | None] = {
-        "walk.speed": preset.pacing.speed,
-        "walk.kind": preset.walk.kind,
-        "walk.radius": preset.walk.radius,
-        "walk.norm": preset.plane.norm,
-        "rift.attraction": 0.0 if preset.pilot.mode == "off" else preset.pilot.attraction,
-        "rift.step": preset.show.step,
-        "model.decoder": None if preset.show.decoder == "auto" else preset.show.decoder,
-        "model.guidance": decoder.guidance,
-        "model.steps": decoder.steps,
-        "model.batch": None if preset.show.batch == "auto" else preset.show.batch,
-        "prompt.a": prompt.positive,
-        "prompt.negative": prompt.negative,
-    }
-    if preset.plane.vertices is None:
-        told |= {f"seed.vertex.{i}": seed for i, seed in enumerate(preset.plane.seeds)}
-    if decoder.kind != "analytic":
-        told["model.world"] = preset.world.name
-        told = _card(preset.world.name) | {name: value for name, value in told.items() if value is not None}
-    return {name: value for name, value in told.items() if value is not None}
+    return _values(_says(preset))
 
 
 def parsed(text: str) -> dict[str, Value]:
     """`played` of a resolved preset as TOML text, as a renderer tells it; nothing where it cannot be read."""
     try:
         preset = parse(tomllib.loads(text))
-        decoder, here = preset.decoder, played(preset)
-        if isinstance(decoder.batch, int):
-            here["model.batch"] = decoder.batch
-        if decoder.kind != "analytic":
-            here["model.decoder"] = decoder.kind
-        if decoder.kind == "scout" and decoder.scout_steps is not None:
-            here["model.steps"] = decoder.scout_steps
-        return here
     except (tomllib.TOMLDecodeError, PresetError):
         return {}
+    says, decoder = _says(preset), preset.decoder
+    if decoder.batch != "auto":
+        says["show"]["batch"] = decoder.batch
+    if decoder.kind != "analytic":
+        says["show"]["decoder"] = decoder.kind
+    if decoder.kind == "scout" and decoder.scout_steps is not None:
+        says["decoder"]["steps"] = decoder.scout_steps
+    return _values(says)
+
+
+def _says(preset: Preset) -> dict[str, Any]:
+    """A preset's sections and keys, as far as they can be played; what it leaves open as its world's card has it."""
+    says = preset.model_dump()
+    if preset.pilot.mode == "off":
+        says["pilot"]["attraction"] = 0.0
+    if preset.plane.vertices is not None:  # a file's, without seeds
+        says["plane"]["seeds"] = ()
+    if preset.decoder.kind == "analytic":  # a world of its own, which is none to choose
+        says["world"]["name"] = None
+    else:
+        for (section, key), value in _card(preset.world.name).items():
+            says[section][key] = value if says[section][key] is None else says[section][key]
+    return says
+
+
+def _values(says: Mapping[str, Any]) -> dict[str, Value]:
+    found = {row.name: _at(says, row.preset) for row in loop_rows() if row.preset}
+    return {name: value for name, value in found.items() if value not in (None, "auto")}
 
 
 def calm(table: Mapping[str, Parameter], safe: Preset) -> dict[str, Value]:
@@ -61,7 +61,7 @@ def calm(table: Mapping[str, Parameter], safe: Preset) -> dict[str, Value]:
     defaults = {
         row.name: row.default
         for row in table.values()
-        if row.where in ("loop", "stage") and row.access == "rw" and row.default is not None and row.name not in SETUP
+        if row.where in ("loop", "stage") and row.access == "rw" and row.default is not None and row.scope != "wall"
     }
     return defaults | fitting(table, played(safe))
 
@@ -98,7 +98,19 @@ def dimensions(size: tuple[int, int] | None) -> str:
     return "?" if size is None else f"{size[0]}x{size[1]}"
 
 
-def _card(world: str) -> dict[str, Value | None]:
+def _at(says: Mapping[str, Any], path: str) -> Any:
+    """What stands at `section.key`, or `section.key.place` of a list; None where nothing does."""
+    found: Any = says
+    for part in path.split("."):
+        if isinstance(found, Mapping):
+            found = found.get(part)
+        else:
+            found = found[int(part)] if found and int(part) < len(found) else None
+    return found
+
+
+def _card(world: str) -> dict[tuple[str, str], Value | None]:
+    """What a world's card says of keys that a preset may leave open."""
     from latentworld.worlds import locate
     from latentworld.worlds.find import at
 
@@ -106,10 +118,10 @@ def _card(world: str) -> dict[str, Value | None]:
         path = locate(world)
         if not isinstance(path, Path):
             return {}
-        told = at(path, world, str(path)).card.defaults
+        defaults = at(path, world, str(path)).card.defaults
     except (WorldError, OSError):
         return {}
     return {
-        "prompt.a": told.prompt, "prompt.negative": told.negative,
-        "model.guidance": told.guidance, "model.steps": told.steps,
+        ("prompt", "positive"): defaults.prompt, ("prompt", "negative"): defaults.negative,
+        ("decoder", "guidance"): defaults.guidance, ("decoder", "steps"): defaults.steps,
     }  # fmt: skip

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 from installation.control.desk import Desk
 from installation.control.desk.snapshots import NAME
+from installation.control.parameters import RECORD_TAKE, RECORD_VIDEO
 from installation.ipc.messages import Ready, SceneChange, Tick
 from installation.show.children import Child
 from latentworld.errors import LatentWorldError, TakeError
@@ -69,7 +70,7 @@ class Recordings:
 
     def tend(self) -> None:
         """Begin and end what the desk's switches say."""
-        take, video = self._desk.value("record.take"), self._desk.value("record.video")
+        take, video = self._desk.value(RECORD_TAKE.name), self._desk.value(RECORD_VIDEO.name)
         if take and self._take is None and self._ready is not None and self._scene is not None:
             self._begin_take(self._ready, self._scene)
         elif not take and self._take is not None:
@@ -105,8 +106,8 @@ class Recordings:
         if not (self._video or self._take) or self._free() > self._reserve:
             return
         self._told(f"the recording ends: less than {self._reserve / 1e6:.0f} MB are free; free some space")
-        self._desk.set("record.video", False, SOURCE)
-        self._desk.set("record.take", False, SOURCE)
+        self._desk.set(RECORD_VIDEO.name, False, SOURCE)
+        self._desk.set(RECORD_TAKE.name, False, SOURCE)
 
     def close(self) -> None:
         """End everything; waits for the video's last bytes."""
@@ -128,7 +129,7 @@ class Recordings:
             first = header(ready, self._desk.values(), started, self._period)
             take = Recorder(path, first, self._clock, self._reserve, self._failed_take)
         except (OSError, LatentWorldError, ValueError) as error:
-            self._desk.set("record.take", False, SOURCE)
+            self._desk.set(RECORD_TAKE.name, False, SOURCE)
             self._told(f"no take can be recorded: {error}")
             return
         take.scene(scene)
@@ -145,7 +146,7 @@ class Recordings:
 
     def _failed_take(self, fault: TakeError) -> None:
         self._told(f"the take ended: {fault}")
-        self._desk.set("record.take", False, SOURCE)
+        self._desk.set(RECORD_TAKE.name, False, SOURCE)
 
     def _begin_video(self) -> None:
         path = self._new("video", ".mp4")
@@ -155,7 +156,7 @@ class Recordings:
                 raise OSError(f"less than {self._reserve / 1e6:.0f} MB are free")
             self._video = self._record(path)
         except (OSError, LatentWorldError) as error:
-            self._desk.set("record.video", False, SOURCE)
+            self._desk.set(RECORD_VIDEO.name, False, SOURCE)
             self._told(f"no video can be recorded: {error}")
             return
         self._told(f"recording the video {path.name}")
@@ -176,8 +177,8 @@ class Recordings:
             self._told("recorded the video")
         else:
             self._told(f"the video {video.why()}; what was written so far plays")
-        if self._desk.value("record.video"):
-            self._desk.set("record.video", False, SOURCE)
+        if self._desk.value(RECORD_VIDEO.name):
+            self._desk.set(RECORD_VIDEO.name, False, SOURCE)
 
     def _new(self, folder: str, suffix: str) -> Path:
         stem = f"{self._today():%Y-%m-%d %H-%M-%S}"

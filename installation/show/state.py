@@ -10,6 +10,7 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import IO, Any
 
+from installation.control.controls import WALK_AUTO, WALK_POSITION
 from installation.control.desk import Desk
 from latentworld import disk
 from latentworld.errors import ShowError
@@ -47,8 +48,8 @@ def standing(desk: Desk) -> dict[str, Any]:
         if value is not None
         and value != desk.table[name].default
         and desk.table[name].access == "rw"
-        and not name.startswith("record.")
-        and not (name == "walk.position" and values.get("walk.auto"))
+        and desk.table[name].scope != "session"
+        and not (name == WALK_POSITION.name and values.get(WALK_AUTO.name))
     }
 
 

@@ -19,13 +19,13 @@ from typing import Any
 
 from installation.atlas import chart
 from installation.backstage import AnswerContent, Question, Status
-from installation.control.controls import Trigger
-from installation.control.desk import Desk
+from installation.control.controls import RIFT_VALUE
+from installation.control.desk import Desk, Trigger
 from installation.control.desk.snapshots import Snapshots
-from installation.control.parameters import table
+from installation.control.parameters import PANIC, REPLAY, table
 from installation.health.log import close_log, open_log
 from installation.health.notify import Notifier
-from installation.health.watchdog import HOLDS, Watchdog
+from installation.health.watchdog import Watchdog
 from installation.ipc.messages import (
     Answer,
     Card,
@@ -58,7 +58,7 @@ from latentworld.errors import LatentWorldError, ShowError
 from latentworld.preset import Preset, dump, load
 
 RATE = 60.0  # passes of the pump a second
-PANIC = 2.0  # seconds of fade to the safe preset
+PANIC_FADE = 2.0  # seconds to the safe preset
 SAVED = 30.0  # seconds between two states on disk
 LARGEST = 1024  # pixels of a picture's side that there is always room for
 
@@ -257,7 +257,7 @@ class Show:
             self._resume = tick.resume
         rate = tick.rate[-1] if tick.rate else None
         if rate is not None:
-            self._desk.tell("rift.value", rate)
+            self._desk.tell(RIFT_VALUE.name, rate)
         self.recordings.tick(tick)
         self._callbacks.call(tick, self.log)
 
@@ -334,18 +334,18 @@ class Show:
         self._requests.expire()
 
     def _press(self, press: Trigger) -> None:
-        if press.name == "panic":
+        if press.name == PANIC.name:
             self.panic()
-        elif press.name == "replay":
+        elif press.name == REPLAY.name:
             self._replay(press.value)
-        elif press.name.startswith("snapshot."):
+        else:
             for line in self.snapshots.act(press):
                 self.fault(line)
 
     def panic(self) -> None:
         """Fade to the safe preset and stop all modulation."""
-        self._desk.calm("panic")
-        self._desk.recall(preset_controls.calm(self._desk.table, self.safe), PANIC, "panic")
+        self._desk.calm(PANIC.name)
+        self._desk.recall(preset_controls.calm(self._desk.table, self.safe), PANIC_FADE, PANIC.name)
         self._replay(None)
         self.say("panic: to the safe preset")
 
@@ -377,8 +377,7 @@ class Show:
     def _systemd(self, now: float) -> None:
         status = self.status()
         words = f"STATUS={status.renderer}, {status.rate:.1f} pictures/s, frame {status.frame}"
-        held = any(bool(self._desk.value(name)) for name in HOLDS)
-        fed = self._watchdog.due(now, held, status.renderer in ("loading", "restarting"))
+        fed = self._watchdog.due(now, self._desk.held, status.renderer in ("loading", "restarting"))
         self._notifier.send(words, *(("WATCHDOG=1",) if fed else ()))
 
     def _weigh(self, now: float) -> None:

@@ -6,10 +6,11 @@ import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from installation.control.parameters import Value, table
+from installation.control.controls import StageControls
+from installation.control.parameter import Value, checked, read, rows
 from latentworld.errors import ControlError
 
-ROWS = {name: row for name, row in table().items() if row.where == "stage"}
+ROWS = {row.name: row for row in rows(StageControls).values()}
 
 
 @dataclass(frozen=True)
@@ -30,7 +31,8 @@ class Dimmer:
     """Keeps the stage's values and dims the light over `out.fade` seconds. Belongs to one thread."""
 
     def __init__(self) -> None:
-        self._values: dict[str, Value | None] = {name: row.default for name, row in ROWS.items()}
+        self._values: dict[str, Value | None] = {}
+        self._controls = StageControls()
         self._lit = 1.0  # how far out of blackout
         self._now = math.nan
         self._heard = False
@@ -38,38 +40,29 @@ class Dimmer:
     def set(self, values: Mapping[str, Value | None]) -> None:
         """New values by name, in real units; None gives one back to its default. Names that are no stage's are passed
         over; ControlError names what was refused, after all else was taken."""
-        refused: ControlError | None = None
-        for name in values.keys() & ROWS.keys():
-            try:
-                value = values[name]
-                self._values[name] = ROWS[name].default if value is None else ROWS[name].check(value)
-            except ControlError as error:
-                refused = error
+        refused: list[str] = []
+        self._values |= checked(ROWS, values, refused.append)
+        self._controls = read(StageControls, self._values)
         if not self._heard:  # a stage that is started again while the wall is black must not flash
-            self._lit = 0.0 if self._values["out.blackout"] else 1.0
+            self._lit = 0.0 if self._controls.blackout else 1.0
             self._heard = True
         if refused:
-            raise refused
+            raise ControlError(refused[-1])
 
     def at(self, now: float) -> Look:
         """The look at a moment; moments never decrease."""
         passed = max(now - self._now, 0.0) if math.isfinite(self._now) else 0.0
         self._now = now
-        black, fade = bool(self._values["out.blackout"]), self._number("out.fade")
-        change = passed / fade if fade > 0 else 1.0
-        self._lit = max(self._lit - change, 0.0) if black else min(self._lit + change, 1.0)
-        card = bool(self._values["out.testcard"])
+        controls = self._controls
+        change = passed / controls.fade if controls.fade > 0 else 1.0
+        self._lit = max(self._lit - change, 0.0) if controls.blackout else min(self._lit + change, 1.0)
+        card = controls.testcard
         return Look(
-            zoom=self._number("view.zoom"),
-            light=self._lit * (1.0 if card else self._number("out.master")),  # a card that is dimmed shows nothing
-            gamma=self._number("out.gamma"),
-            black=self._number("out.black"),
-            freeze=bool(self._values["out.freeze"]),
+            zoom=controls.zoom,
+            light=self._lit * (1.0 if card else controls.master),  # a card that is dimmed shows nothing
+            gamma=controls.gamma,
+            black=controls.black,
+            freeze=controls.freeze,
             card=card,
-            dark=black or (not card and self._number("out.master") < 0.05),
+            dark=controls.blackout or (not card and controls.master < 0.05),
         )
-
-    def _number(self, name: str) -> float:
-        value = self._values[name]
-        assert isinstance(value, (int, float))  # what `check` of a float gives
-        return float(value)

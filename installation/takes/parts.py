@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from installation.clock import Tick
-from installation.control.controls import Controls
+from installation.control.controls import LoopControls
 from installation.ipc.scene import SceneDescription
 from installation.loop import Director, Pilot, Scene
 from installation.takes.take import Take
@@ -42,13 +42,13 @@ class Follow:
         self._staging, self._offset = staging, float(take.shots.time[0]) - start
         self._arcs = np.zeros(0)
 
-    def direct(self, walk: Walk, controls: Controls, tick: Tick) -> tuple[Walk, Scene]:
+    def direct(self, walk: Walk, controls: LoopControls, tick: Tick) -> tuple[Walk, Scene]:
         """The scene of the tick's first frame; a walk that is on another way is put at the take's start."""
         self._arcs = self.arcs(tick)
         told = self.told(float(self._arcs[0])) if len(tick) else self.take.scenes[self.take.shots.scene[0]]
         return (walk if isinstance(walk, Recorded) else self.walk), self._staging(told)
 
-    def pilot(self, walk: Walk, rates: Rates | None, controls: Controls, n: int) -> Steering:
+    def pilot(self, walk: Walk, rates: Rates | None, controls: LoopControls, n: int) -> Steering:
         """Strides to the last n frames of the tick."""
         strides = self._arcs[len(self._arcs) - n :] - walk.arc
         return Steering(0.0, strides, np.zeros(n, dtype=np.bool_))

@@ -13,7 +13,7 @@ from typing import NoReturn, TypeVar
 
 import numpy as np
 
-from installation.control.parameters import LONGEST
+from installation.control.parameter import LONGEST
 from installation.ipc.fields import read_fields
 from installation.ipc.jsonable import Json
 from installation.ipc.messages import Place

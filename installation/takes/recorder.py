@@ -12,9 +12,8 @@ from io import RawIOBase
 from pathlib import Path
 from threading import Condition, Thread
 
-from installation.control.controls import Trigger
-from installation.control.desk import Change
-from installation.control.parameters import Value
+from installation.control.desk import Change, Trigger
+from installation.control.parameter import Value
 from installation.ipc.messages import Ready, SceneChange, Tick
 from installation.takes.records import (
     FORMAT,

@@ -16,6 +16,7 @@ from typing import Any
 import numpy as np
 
 from installation.control.desk.desk import Desk
+from installation.control.parameters import AUDIO_LEVEL, AUDIO_ONSET
 from installation.extras import need
 from latentworld.arrays import Array
 
@@ -192,8 +193,8 @@ class Input:
             return found
 
     def _tell(self, heard: Heard) -> None:
-        self._desk.tell("audio.level", round(heard.level, 3))
-        self._desk.tell("audio.onset", round(heard.onset, 3))
+        self._desk.tell(AUDIO_LEVEL.name, round(heard.level, 3))
+        self._desk.tell(AUDIO_ONSET.name, round(heard.onset, 3))
 
     def _quiet(self) -> None:
         self._tell(Heard())

@@ -14,16 +14,16 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from threading import Lock
 
-from installation.control.controls import Trigger
 from installation.control.desk.modulation import Beat, Modulation
 from installation.control.desk.motion import Motion
-from installation.control.parameters import Parameter, Value, Where
+from installation.control.parameter import Parameter, Value, Where
+from installation.control.parameters import TEMPO, depths, modulators, slew, slewed
 from latentworld.errors import ControlError
 
 QUEUE = 256  # presses of a `where` that nobody has collected
 Argument = Value | tuple[str, float] | None
 _log = logging.getLogger(__name__)
-_MODULATORS = ("lfo.", "audio.target", "audio.depth", "audio.source")
+_MODULATORS = modulators()
 _SHOW = "show"
 
 
@@ -36,6 +36,14 @@ class Change:
     source: str
     stamp: float
     version: int
+
+
+@dataclass(frozen=True)
+class Trigger:
+    """One press of a button: its name and, where it has one, its argument."""
+
+    name: str
+    value: Value | None = None
 
 
 Listener = Callable[[Change | Trigger], None]
@@ -115,8 +123,7 @@ class Desk:
 
     def calm(self, source: str = "") -> None:
         """Stop everything that moves by itself: LFOs, audio and fades (which jump to their end)."""
-        depths = [n for n in self.table if n.startswith(("lfo.", "audio.")) and n.endswith(".depth")]
-        for name in depths:
+        for name in depths():
             self.set(name, 0.0, source)
         with self._lock:
             self._moving = {name: motion for name, motion in self._moving.items() if not motion.straight}
@@ -147,12 +154,12 @@ class Desk:
     def lock(self, beat: float, at: float, tempo: float) -> None:
         """The music was at `beat` (quarter notes) at the moment `at`, and goes on at `tempo`: what LFOs in beats keep
         to. `tempo` itself is told when it differs by a twentieth."""
-        told = self.table["tempo"].check(round(tempo, 1))
+        heard = TEMPO.check(round(tempo, 1))
         with self._lock:
             self._modulation.beat = Beat(beat, at, tempo)
-            known = self._values["tempo"] == told
+            known = self._values[TEMPO.name] == heard
         if not known:
-            self._put([(self.table["tempo"], told)], _SHOW)
+            self._put([(TEMPO, heard)], _SHOW)
 
     # ---- what is read
 
@@ -188,6 +195,12 @@ class Desk:
         """Of every parameter but triggers, as set."""
         with self._lock:
             return dict(self._values)
+
+    @property
+    def held(self) -> bool:
+        """Whether the wall is still on purpose: frozen, black, or the test card."""
+        with self._lock:
+            return any(bool(self._values[name]) for name, row in self.table.items() if row.scope == "held")
 
     def bases(self) -> dict[str, Value]:
         """What the preset is known to have, by name."""
@@ -289,7 +302,7 @@ class Desk:
         start, goal = self._place(row, now), value if value is not None else self._bases.get(row.name)
         self._moving.pop(row.name, None)
         straight = seconds is not None
-        seconds = _number(self._values.get(f"slew.{row.name}")) if seconds is None else seconds
+        seconds = _number(self._values.get(slew(row.name))) if seconds is None else seconds
         if seconds > 0 and start is not None and goal is not None:
             self._moving[row.name] = Motion(start, row.normal(_number(goal)), now, seconds, straight)
 
@@ -306,12 +319,12 @@ class Desk:
     def _follow_up(self, change: Change) -> None:
         """What else changes with a parameter of the desk itself."""
         name, now = change.name, change.stamp
-        if name.startswith(_MODULATORS):
+        if name in _MODULATORS:
             self._modulation.configure(self._values, now)
-        elif name == "tempo" and change.source != _SHOW:  # what the clock told, `lock` has told better
+        elif name == TEMPO.name and change.source != _SHOW:  # what the clock told, `lock` has told better
             self._modulation.pace(_number(change.value), now)
-        elif name.startswith("slew."):
-            target = self.table[name.removeprefix("slew.")]
+        elif follower := slewed(name):
+            target = self.table[follower]
             motion = self._moving.get(target.name)
             if motion and not motion.straight:
                 self._aim(target, self._values[target.name], now, None)

@@ -10,7 +10,8 @@ import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from installation.control.parameters import LFOS, Value
+from installation.control.parameter import Value, read
+from installation.control.parameters import AUDIO_LEVEL, AUDIO_ONSET, LFOS, NOTHING, AudioControls, LfoControls
 
 _MASK = (1 << 64) - 1
 
@@ -57,24 +58,19 @@ class Beat:
 class Lfo:
     """One LFO; `turns` made at the moment `begin`, so that a new rate goes on from where the old one was."""
 
-    target: str
-    shape: str
-    rate: float
-    beats: float
-    depth: float
-    phase: float
+    controls: LfoControls
     seed: int
     turns: float
     begin: float
 
     def position(self, now: float) -> float:
         """Turns by its own rate, without the phase."""
-        return self.turns + (now - self.begin) * self.rate
+        return self.turns + (now - self.begin) * self.controls.rate
 
     def push(self, now: float, beat: Beat) -> float:
         """-depth / 2 .. depth / 2: depth 1 around the middle is the fader's whole way."""
-        turns = beat.position(now) / self.beats if self.beats > 0 else self.position(now)
-        return self.depth / 2 * wave(self.shape, turns + self.phase, self.seed)
+        turns = beat.position(now) / self.controls.beats if self.controls.beats > 0 else self.position(now)
+        return self.controls.depth / 2 * wave(self.controls.shape, turns + self.controls.phase, self.seed)
 
 
 class Modulation:
@@ -89,9 +85,10 @@ class Modulation:
     def configure(self, values: Mapping[str, Value | None], now: float) -> None:
         """Take over the settings as the desk has them at a moment."""
         self._lfos = tuple(self._lfo(i, values, now) for i in range(LFOS))
-        target, depth = str(values.get("audio.target", "none")), _number(values.get("audio.depth"))
-        heard = "audio.onset" if values.get("audio.source") == "onset" else "audio.level"
-        self._sound = (target, depth, heard) if target != "none" and depth > 0 else None
+        sound = read(AudioControls, values)
+        heard = AUDIO_ONSET if sound.source == "onset" else AUDIO_LEVEL
+        moves = sound.target != NOTHING and sound.depth > 0
+        self._sound = (sound.target, sound.depth, heard.name) if moves else None
 
     def pace(self, tempo: float, now: float) -> None:
         """Another tempo, from the beat that is now."""
@@ -101,8 +98,8 @@ class Modulation:
         """What is added to each parameter that is moved; several movers of one add up."""
         found: dict[str, float] = {}
         for lfo in self._lfos:
-            if lfo.target != "none" and lfo.depth > 0:
-                found[lfo.target] = found.get(lfo.target, 0.0) + lfo.push(now, self.beat)
+            if lfo.controls.target != NOTHING and lfo.controls.depth > 0:
+                found[lfo.controls.target] = found.get(lfo.controls.target, 0.0) + lfo.push(now, self.beat)
         if self._sound is not None:
             target, depth, heard = self._sound
             found[target] = found.get(target, 0.0) + depth * _number(values.get(heard))
@@ -110,11 +107,7 @@ class Modulation:
 
     def _lfo(self, i: int, values: Mapping[str, Value | None], now: float) -> Lfo:
         turns = self._lfos[i].position(now) if self._lfos else 0.0
-        target, shape = (str(values.get(f"lfo.{i + 1}.{part}", "none")) for part in ("target", "shape"))
-        rate, beats, depth, phase = (
-            _number(values.get(f"lfo.{i + 1}.{part}")) for part in ("rate", "beats", "depth", "phase")
-        )
-        return Lfo(target, shape, rate, beats, depth, phase, i, turns, now)
+        return Lfo(read(LfoControls, values, i + 1), i, turns, now)
 
 
 def _number(value: Value | None) -> float:

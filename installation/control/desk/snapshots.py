@@ -16,15 +16,15 @@ from pathlib import Path
 from threading import Lock
 from typing import Any
 
-from installation.control.controls import Trigger
-from installation.control.desk.desk import Desk
-from installation.control.parameters import Parameter, Value
+from installation.control.controls import WALK_AUTO, WALK_POSITION
+from installation.control.desk.desk import Desk, Trigger
+from installation.control.parameter import Parameter, Value
+from installation.control.parameters import SNAPSHOT_NEXT, SNAPSHOT_RECALL, SNAPSHOT_SAVE
 from latentworld.disk import put, writing
 from latentworld.errors import ControlError
 
 FORMAT, VERSION = "latentworld snapshot", 1
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9 _-]{0,63}")
-APART = frozenset(("out.freeze", "out.blackout", "out.testcard", "out.gamma", "out.black"))
 MOST = 1000  # snapshots in a folder
 _LARGEST = 1_000_000  # bytes of a file
 _LONGEST_FADE = 3600.0
@@ -109,12 +109,15 @@ class Snapshots:
             path.unlink()
 
     def act(self, trigger: Trigger) -> list[str]:
-        """Do what a `snapshot.*` press asks; gives what was left out or refused, a line each, and raises nothing."""
+        """Do what a press asks of snapshots (another trigger asks nothing of them); gives what was left out or refused,
+        a line each, and raises nothing."""
         try:
-            if trigger.name == "snapshot.next":
+            if trigger.name == SNAPSHOT_NEXT.name:
                 return self.next(_seconds(trigger.value))
+            if trigger.name not in (SNAPSHOT_SAVE.name, SNAPSHOT_RECALL.name):
+                return []
             name, seconds = parse(trigger.value)
-            if trigger.name == "snapshot.save":
+            if trigger.name == SNAPSHOT_SAVE.name:
                 self.save(name)
                 return []
             return self.recall(name, seconds)
@@ -134,10 +137,10 @@ def held(desk: Desk) -> dict[str, Value | None]:
     held = {
         name: values[name]
         for name, row in desk.table.items()
-        if row.where in ("loop", "stage") and row.access == "rw" and name not in APART
+        if row.where in ("loop", "stage") and row.access == "rw" and row.scope == "picture"
     }
-    if values.get("walk.auto") is True:  # a place to steer for would take over from the autopilot
-        held.pop("walk.position", None)
+    if values.get(WALK_AUTO.name) is True:  # a place to steer for would take over from the autopilot
+        held.pop(WALK_POSITION.name, None)
     return held
 
 

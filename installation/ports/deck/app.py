@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 from installation.backstage import Backstage
 from installation.ipc.jsonable import jsonable
 from installation.network import Gate
-from installation.ports.deck import pictures, socket
+from installation.ports.deck import pictures, scripts, socket
 from installation.ports.deck.auth import Door, Names, Token
 from installation.ports.deck.hub import DIGITS, LISTS, Hub
 
@@ -53,6 +53,7 @@ def build(
     routes: list[BaseRoute] = [
         *query.routes(hub.backstage, osc_port),
         *_pages(hub.backstage),
+        _names(hub.backstage),
         *_sockets(hub),
         Mount("/static", StaticFiles(directory=STATIC)),
     ]
@@ -65,14 +66,12 @@ def _pages(backstage: Backstage) -> list[BaseRoute]:
     from starlette.routing import Route
 
     from installation.health import metrics
-    from installation.health.watchdog import HOLDS
 
     async def page(request: Request) -> Response:
         return FileResponse(STATIC / "index.html", headers={"Cache-Control": "no-cache"})
 
     async def health(request: Request) -> Response:
-        held = any(bool(backstage.desk.value(name)) for name in HOLDS)
-        ok, told = metrics.health(backstage.status(), held)
+        ok, told = metrics.health(backstage.status(), backstage.desk.held)
         if not request.scope["trusted"]:  # of an open door: whether it is well, and nothing of what is shown
             told = {"ok": ok}
         return JSONResponse(told, 200 if ok else 503, {"Cache-Control": "no-store"})
@@ -85,6 +84,17 @@ def _pages(backstage: Backstage) -> list[BaseRoute]:
         return JSONResponse(found, 404 if found is None else 200, {"Cache-Control": "no-store"})
 
     return [Route("/", page), Route("/health", health), Route("/metrics", figures), Route("/atlas", atlas)]
+
+
+def _names(backstage: Backstage) -> BaseRoute:
+    from starlette.responses import Response
+    from starlette.routing import Route
+
+    async def names_module(request: Request) -> Response:
+        script = scripts.names_module(backstage.desk.table)
+        return Response(script, media_type="text/javascript", headers={"Cache-Control": "no-cache"})
+
+    return Route(scripts.NAMES, names_module)
 
 
 def _sockets(hub: Hub) -> list[BaseRoute]:

@@ -7,7 +7,7 @@ from typing import Annotated, Literal
 from pydantic import BaseModel, ConfigDict, Field, FiniteFloat, TypeAdapter, ValidationError
 
 from installation.backstage import Question
-from installation.control.parameters import LONGEST
+from installation.control.parameter import LONGEST
 from installation.ipc.questions import DiffusionQuestion, WordsQuestion
 from latentworld.errors import ControlError
 

@@ -10,7 +10,7 @@ from threading import Lock
 from typing import Generic, TypeVar
 
 from installation.backstage import Backstage
-from installation.control.parameters import Value, Where
+from installation.control.parameter import Value, Where
 from installation.ipc.jsonable import Json, table
 from installation.ipc.messages import Tick
 from installation.ports.deck.letters import Hello, Lists, TrackRow

@@ -8,7 +8,7 @@ import msgspec
 from msgspec import UNSET, UnsetType
 
 from installation.backstage import AnswerContent
-from installation.control.parameters import Parameter, Value
+from installation.control.parameter import Parameter, Value
 from installation.ipc.jsonable import Json
 
 

@@ -10,7 +10,7 @@ import msgspec
 
 from installation.backstage import RENDERER_STATES
 from installation.control.desk.snapshots import NAME
-from installation.control.parameters import LONGEST
+from installation.control.parameter import LONGEST
 from installation.ports.deck.commands import Command
 from installation.ports.deck.letters import LETTERS, TrackRow
 

@@ -8,7 +8,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Literal, get_args
 
-from installation.control.parameters import Parameter
+from installation.control.parameter import Parameter
 from latentworld.disk import put, writing
 from latentworld.errors import ControlError, PortError
 

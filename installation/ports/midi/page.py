@@ -5,13 +5,13 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 
-from installation.control.parameters import Parameter
+from installation.control.parameter import Argument, Parameter
 from installation.ports.midi.links import plays
 from latentworld.errors import ControlError
 
 BEGIN, END = "<!-- midi table: made by installation/ports/midi/page.py -->", "<!-- end of the midi table -->"
 _BUTTON = {"trigger": "press", "bool": "on, off", "choice": "next choice", "text": "this text"}
-_ARGUMENT = {"snapshot.recall": "|NAME|SECONDS", "snapshot.save": "|NAME", "replay": "|NAME"}
+_ARGUMENT: Mapping[Argument, str] = {"name and seconds": "|NAME|SECONDS", "name": "|NAME", "name or nothing": "|NAME"}
 
 
 def filled(text: str, rows: Mapping[str, Parameter]) -> str:
@@ -23,7 +23,7 @@ def filled(text: str, rows: Mapping[str, Parameter]) -> str:
 def _lines(rows: Mapping[str, Parameter]) -> list[str]:
     lines = ["| learn | control | what it plays | how |", "|---|---|---|---|"]
     for row in rows.values():
-        argument = "|TEXT" if row.kind == "text" else _ARGUMENT.get(row.name, "")
+        argument = "|TEXT" if row.kind == "text" else _ARGUMENT.get(row.argument, "")
         try:
             kind = plays(row, argument[1:])
         except ControlError:

@@ -10,8 +10,8 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from installation.backstage import Backstage
-from installation.control.controls import Trigger
-from installation.control.desk import Change
+from installation.control.desk import Change, Trigger
+from installation.control.parameters import MIDI_FORGET, MIDI_LEARN
 from installation.ports.midi import links as kept
 from installation.ports.midi.driver import Driver, Receiver, Sender, System, named
 from installation.ports.midi.links import Link
@@ -115,11 +115,14 @@ class Port:
         self._close()
 
     def _asked(self, news: Change | Trigger) -> None:
-        if not isinstance(news, Trigger) or not news.name.startswith("midi."):
+        if not isinstance(news, Trigger):
             return
         what = news.value if isinstance(news.value, str) else ""
         try:
-            self.learn(what) if news.name == "midi.learn" else self.forget(what)
+            if news.name == MIDI_LEARN.name:
+                self.learn(what)
+            elif news.name == MIDI_FORGET.name:
+                self.forget(what)
         except ControlError as error:
             self._surface.say(str(error))
 

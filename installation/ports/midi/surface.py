@@ -10,7 +10,8 @@ from dataclasses import dataclass, replace
 from threading import Lock
 
 from installation.control.desk import Desk
-from installation.control.parameters import LONGEST, Parameter, Value
+from installation.control.parameter import LONGEST, Parameter, Value
+from installation.control.parameters import MIDI_STATUS
 from installation.ports.midi.clock import Conductor
 from installation.ports.midi.inbox import Inbox, Move, Strike, span
 from installation.ports.midi.learning import Learning
@@ -96,7 +97,7 @@ class Surface:
 
     def say(self, line: str) -> None:
         """Tell the desk what happened."""
-        self._desk.tell("midi.status", "".join(c if c.isprintable() else " " for c in line)[:LONGEST])
+        self._desk.tell(MIDI_STATUS.name, "".join(c if c.isprintable() else " " for c in line)[:LONGEST])
 
     def hear(self, port: str, data: Sequence[int], now: float) -> None:
         """A message's bytes arrived at `now` (s)."""

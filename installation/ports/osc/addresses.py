@@ -11,15 +11,13 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from installation.control.desk.snapshots import NAME
-from installation.control.parameters import ROOT, Parameter, Value
+from installation.control.parameter import ROOT, Parameter, Value
 from latentworld.errors import ControlError
 
 Argument = float | int | bool | str | None
 RAW = "/raw"
 QUERY = "?"
-_NEEDS_NAME = ("snapshot.recall", "snapshot.save")
-_MAY_NAME = ("replay",)
-_NAMES_PARAMETER = ("midi.learn", "midi.forget")
+_NEEDS_NAME = ("name", "name and seconds")
 
 
 @dataclass(frozen=True)
@@ -109,7 +107,7 @@ def tags(row: Parameter, value: Value | None = None) -> str:
     """OSC type tags of what a parameter's address takes. Switches are their own value: T or F."""
     if row.kind == "bool":
         return "T" if value else "F"
-    if row.name in _NEEDS_NAME + _MAY_NAME + _NAMES_PARAMETER:
+    if row.argument:
         return "s"
     return {"float": "f", "int": "i", "point": "ff", "trigger": "T"}.get(row.kind, "s")
 
@@ -120,13 +118,13 @@ def pressed(row: Parameter, arguments: Sequence[Argument], known: Mapping[str, P
     Raises ControlError where a name is missing or means nothing.
     """
     first = arguments[0] if arguments else None
-    if isinstance(first, str) and row.name in _NEEDS_NAME + _MAY_NAME and not NAME.fullmatch(first):
+    if isinstance(first, str) and row.argument not in ("", "parameter") and not NAME.fullmatch(first):
         raise ControlError(f"{row.address} takes a name of letters, digits, space, - and _, not {first!r:.40}")
-    if isinstance(first, str) and row.name in _NAMES_PARAMETER and first not in known:
+    if isinstance(first, str) and row.argument == "parameter" and first not in known:
         raise ControlError(f"{row.address}: there is no parameter {first!r:.40}")
     if isinstance(first, (int, float)) and not Parameter(row.name, "bool", "").check(first):
         return False
-    if row.name in _NEEDS_NAME and not isinstance(first, str):
+    if row.argument in _NEEDS_NAME and not isinstance(first, str):
         raise ControlError(f"{row.address} takes a snapshot's name")
     return True
 
@@ -134,9 +132,9 @@ def pressed(row: Parameter, arguments: Sequence[Argument], known: Mapping[str, P
 def argument(row: Parameter, arguments: Sequence[Argument]) -> Value | tuple[str, float] | None:
     """What goes with a press: a name, a snapshot's name and seconds, or nothing. Raises ControlError."""
     first = arguments[0] if arguments else None
-    if not isinstance(first, str) or row.name not in _NEEDS_NAME + _MAY_NAME + _NAMES_PARAMETER:
+    if not isinstance(first, str) or not row.argument:
         return None
-    if row.name == "snapshot.recall" and len(arguments) > 1:
+    if row.argument == "name and seconds" and len(arguments) > 1:
         seconds = Parameter(f"{row.name}'s fade", "float", "", high=3600.0).check(arguments[1])
         return first, float(seconds) if isinstance(seconds, (int, float)) else 0.0
     return first

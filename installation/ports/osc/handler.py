@@ -12,7 +12,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 
 from installation.backstage import Backstage
-from installation.control.parameters import ROOT, Value
+from installation.control.parameter import ROOT, Value
 from installation.ports.osc import addresses, codec
 from installation.ports.osc.accounts import Account, Accounts
 from installation.ports.osc.addresses import Argument, Place

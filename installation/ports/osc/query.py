@@ -22,7 +22,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from installation.backstage import Backstage
-from installation.control.parameters import ROOT, Parameter, Value
+from installation.control.parameter import ROOT, Parameter, Value
 from installation.ports.osc import addresses
 from installation.ports.osc.addresses import OUTS, VALUE, Place
 from installation.ports.osc.codec import LARGEST, pack

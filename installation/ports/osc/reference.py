@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from installation.control.parameters import Parameter
+from installation.control.parameter import Parameter
 from installation.ports.osc.addresses import OUTS, VALUE, Place, book, tags
-from installation.ports.osc.layouts.sections import pages
+from installation.ports.osc.layouts.sections import tabs
 
 BEGIN, END = "<!-- addresses: made by `latentworld osc table` -->", "<!-- /addresses -->"
 _MANY = 8  # choices that are spelt out
@@ -16,7 +16,7 @@ def table(parameters: Mapping[str, Parameter]) -> str:
     """Every address, a table for each page of the layouts, then what is only told."""
     places = book(parameters)
     parts = [BEGIN]
-    for page in pages(parameters):
+    for page in tabs(parameters):
         parts += [
             f"\n### {page.title}\n",
             "| address | type | takes | `/raw` takes | default | |",

@@ -11,6 +11,7 @@ from installation.ipc.ring import Ring
 from installation.ipc.wire import Wire
 from installation.stage.card import Facts, draw
 from installation.stage.compose import Composer
+from installation.stage.look import ROWS
 from installation.stage.outputs.output import Output
 from installation.stage.outputs.pace import slots
 from installation.stage.process import Faults, Inbox
@@ -19,7 +20,8 @@ from installation.venue import Wall
 from latentworld.errors import ControlError
 
 EVERY = 0.5  # seconds between reports
-CORRECTIONS = ("out.gamma", "out.black")  # of the wall's projector, not of the picture
+CORRECTIONS = frozenset(name for name, row in ROWS.items() if row.scope == "wall")
+"""What is set of the wall's projector, and is no part of the picture."""
 
 
 def straight(wall: Wall) -> Wall:

@@ -2,12 +2,13 @@
 
 import {LONGEST} from '/static/constants.js';
 import {button, make, toast} from '/static/dom.js';
+import {MIDI_FORGET, MIDI_LEARN, WALK_JUMP} from '/static/names.js';
 import {normal, read, real, written} from '/static/scale.js';
 
 let ids = 0;
 
-// name -> label: what stands before the last dot is said by the section's title.
-function labelled(row, label) { return label ?? row.name.split('.').at(-1); }
+// Of a row without a label, what stands before the last dot is said by the section's title.
+function labelled(row, label) { return label ?? (row.label || row.name.split('.').at(-1)); }
 
 export class Controls {
   constructor(link) {
@@ -50,10 +51,10 @@ export class Controls {
   }
 
   learner(row) { // shown while MIDI learns
-    if (!this.link.rows.has('midi.learn')) return null;
+    if (!this.link.rows.has(MIDI_LEARN)) return null;
     const press = (name) => () => this.link.press(name, row.name);
-    return make('span.learner', {}, button('learn', press('midi.learn'), {'aria-label': `${row.name}: learn`}),
-      button('forget', press('midi.forget'), {'aria-label': `${row.name}: forget`}));
+    return make('span.learner', {}, button('learn', press(MIDI_LEARN), {'aria-label': `${row.name}: learn`}),
+      button('forget', press(MIDI_FORGET), {'aria-label': `${row.name}: forget`}));
   }
 
   number(row, id) { // the value as people read and type it
@@ -181,10 +182,10 @@ export class Controls {
       const to = place();
       if (to.includes(null)) return toast('Write a number for α and one for β', true);
       link.set(row.name, to);
-      if (jump) link.press('walk.jump');
+      if (jump) link.press(WALK_JUMP);
     };
     const line = make('div.line.point', {}, make('span', {}, 'α'), fields[0], make('span', {}, 'β'), fields[1],
-      button('Steer', steer(false), {class: 'small'}), button('Jump', steer(true), {class: 'small', 'data-name': 'walk.jump'}));
+      button('Steer', steer(false), {class: 'small'}), button('Jump', steer(true), {class: 'small', 'data-name': WALK_JUMP}));
     this.watch(row.name, () => {
       const value = link.shownValue(row.name);
       fields.forEach((field, k) => {

@@ -5,6 +5,7 @@ import {Controls} from '/static/controls.js';
 import {$, toast} from '/static/dom.js';
 import {Link} from '/static/link.js';
 import {Maps} from '/static/map.js';
+import {OUT_BLACKOUT, OUT_FREEZE, PANIC} from '/static/names.js';
 import {fill} from '/static/pages.js';
 import {Preview} from '/static/preview.js';
 import {brief, fixed, normal, real} from '/static/scale.js';
@@ -19,14 +20,14 @@ new Traces(link, track);
 // ---- always in reach
 
 function hands() {
-  for (const [id, name] of [['freeze', 'out.freeze'], ['blackout', 'out.blackout']]) {
+  for (const [id, name] of [['freeze', OUT_FREEZE], ['blackout', OUT_BLACKOUT]]) {
     $(id).dataset.name = name;
     $(id).addEventListener('click', () => link.set(name, !link.shownValue(name)));
     link.on('values', () => $(id).setAttribute('aria-pressed', String(!!link.shownValue(name))));
   }
-  $('panic').dataset.name = 'panic';
+  $('panic').dataset.name = PANIC;
   $('panic').addEventListener('click', () => {
-    link.press('panic');
+    link.press(PANIC);
     toast('Panic: fading to the safe preset');
   });
 }

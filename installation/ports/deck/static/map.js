@@ -5,6 +5,7 @@ import {Chart} from '/static/chart.js';
 import {$, seen, toast} from '/static/dom.js';
 import {gestures} from '/static/gestures.js';
 import {Globe} from '/static/globe.js';
+import {WALK_AUTO, WALK_JUMP, WALK_POSITION} from '/static/names.js';
 import {BRIGHT, brief} from '/static/scale.js';
 
 const FRAME = 40, SMALL = 200; // ms between two drawings, and two of the small map
@@ -33,10 +34,10 @@ export class Maps {
 
   steer(place, jump = false) {
     if (!place) return;
-    const low = this.link.rows.get('walk.position')?.low ?? -100, high = -low;
-    this.link.set('walk.position', place.map((part) => Number(Math.min(Math.max(part, low), high).toFixed(5))));
+    const low = this.link.rows.get(WALK_POSITION)?.low ?? -100, high = -low;
+    this.link.set(WALK_POSITION, place.map((part) => Number(Math.min(Math.max(part, low), high).toFixed(5))));
     if (!jump) return;
-    this.link.press('walk.jump');
+    this.link.press(WALK_JUMP);
     toast(`Jumped to α ${brief(place[0])}, β ${brief(place[1])}`);
   }
 
@@ -64,10 +65,10 @@ export class Maps {
     };
     gestures($('chart'), {
       drag: ours('chart', (x, y) => {
-        this.link.hold('walk.position');
+        this.link.hold(WALK_POSITION);
         this.steer(chart.toPlane(x, y));
       }),
-      end: () => this.link.letGo('walk.position'),
+      end: () => this.link.letGo(WALK_POSITION),
       tap: swapOr('chart', (x, y) => this.steer(chart.toPlane(x, y))),
       double: ours('chart', (x, y) => this.steer(chart.toPlane(x, y), true)),
       long: ours('chart', (x, y) => this.steer(chart.toPlane(x, y), true)),
@@ -118,7 +119,7 @@ export class Maps {
   buttons() {
     $('swap').addEventListener('click', () => this.swap());
     $('follow').addEventListener('click', () => this.follow(!this.following));
-    $('auto').addEventListener('click', () => this.link.set('walk.auto', !this.link.shownValue('walk.auto')));
+    $('auto').addEventListener('click', () => this.link.set(WALK_AUTO, !this.link.shownValue(WALK_AUTO)));
     $('atlas').addEventListener('click', () => this.nextLayer());
   }
 
@@ -136,7 +137,7 @@ export class Maps {
   }
 
   aim() {
-    const auto = !!this.link.shownValue('walk.auto'), place = this.link.values['walk.position'];
+    const auto = !!this.link.shownValue(WALK_AUTO), place = this.link.values[WALK_POSITION];
     $('auto').setAttribute('aria-pressed', String(auto));
     this.chart.target = this.globe.target = !auto && Array.isArray(place) ? place : null;
     this.stale = true;

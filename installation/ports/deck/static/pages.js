@@ -2,23 +2,26 @@
 
 import {button, make} from '/static/dom.js';
 import {Engine} from '/static/diffusion.js';
+import {MIDI_FORGET, MIDI_LEARN, MIDI_STATUS} from '/static/names.js';
 import {Routing} from '/static/routing.js';
 import {health, snapshots, takes, within} from '/static/show.js';
 
-const OWN = ['panic', 'out.freeze', 'out.blackout', 'walk.jump', 'replay', 'snapshot.recall', 'snapshot.save', 'snapshot.next',
-  'record.video', 'record.take', 'midi.learn', 'midi.forget', 'midi.status']; // they have places of their own
-const LABELS = {'walk.position': 'steer for', 'walk.auto': 'autopilot', 'rift.value': 'Lipschitz value here', 'rift.step': 'pace of meaning',
-  'seed.vertex.0': 'z₀', 'seed.vertex.1': 'z₁', 'seed.vertex.2': 'z₂', 'prompt.a': 'a: what the picture is',
-  'prompt.b': 'b: what it is instead', 'prompt.mix': 'from a to b', 'prompt.negative': 'what it is not', 'prompt.fade': 'cross-fade of texts',
-  'out.fade': 'fade to black takes', 'out.master': 'brightness', 'out.testcard': 'test card', 'out.black': 'black level', 'model.world': 'world'};
-
 export function fill(link, controls) {
-  const placed = new Set(OWN);
   const page = (name) => document.querySelector(`[data-page=${name}]`);
-  const take = (test) => [...link.rows.keys()].filter((name) => !placed.has(name) && test(name)).map((name) => {
-    placed.add(name);
-    return controls.make(name, LABELS[name]);
-  });
+  // what has a place of its own by now, in this document or in a part that is still to be put there, is left out
+  const parts = [snapshots(link), takes(link, controls), midi(link, controls)];
+  const own = (name) => [document, ...parts].some((part) => part.querySelector(`[data-name="${name}"]`));
+  const placed = new Set([...link.rows.keys()].filter(own));
+  const take = (test) => {
+    const made = [];
+    for (const name of link.rows.keys()) {
+      if (placed.has(name) || !test(name)) continue;
+      const control = controls.make(name);
+      for (const part of [control, ...control.querySelectorAll('[data-name]')]) placed.add(part.dataset.name);
+      made.push(control);
+    }
+    return made;
+  };
   const begins = (...roots) => (name) => roots.some((root) => name === root || name.startsWith(`${root}.`));
   const section = (title, parts, {open = true, folded = false, hint = ''} = {}) => {
     if (!parts.length) return '';
@@ -27,6 +30,7 @@ export function fill(link, controls) {
       make('section.section', {}, make('h2', {}, title), words, ...parts);
   };
 
+  const [shots, recorded, controllers] = parts;
   page('walk').append(
     section('Walk', take(begins('walk'))),
     section('Rift', take(begins('rift'))),
@@ -41,10 +45,10 @@ export function fill(link, controls) {
     section('Model', take(begins('model'))),
     section('Vertices', take(begins('seed')), {hint: 'The seeds of the three latents that span the plane.'}));
 
-  page('motion').append(...motion(link, controls, take, begins, section));
+  page('motion').append(...motion(link, controls, take, begins, section), controllers);
 
-  within(snapshots(link), page('show'));
-  page('show').append(takes(link, controls),
+  within(shots, page('show'));
+  page('show').append(recorded,
     section('Wall', take(begins('out'))), health(link));
 
   const rest = take(() => true); // whatever else the table has
@@ -72,20 +76,19 @@ function motion(link, controls, take, begins, section) {
   const slewed = section('Slew', slews, {folded: true, open: false, hint: 'How long each takes to follow.'});
   return [
     section('Tempo', take(begins('tempo'))), ...folds,
-    section('Sound', take(begins('audio')), {folded: true, open: false}), slewed, midi(link, controls),
+    section('Sound', take(begins('audio')), {folded: true, open: false}), slewed,
   ];
 }
 
 function midi(link, controls) {
-  if (!link.rows.has('midi.learn')) return '';
   const learning = button('Learn', () => {
     const on = document.body.toggleAttribute('data-learn');
     learning.setAttribute('aria-pressed', String(on));
-    if (!on) link.press('midi.learn');
-  }, {class: 'wide', 'aria-pressed': 'false', 'data-name': 'midi.learn'});
-  const status = make('p.told', {'data-name': 'midi.status'});
-  controls.watch('midi.status', () => { status.textContent = link.shownValue('midi.status') || 'Nothing is waited for.'; });
+    if (!on) link.press(MIDI_LEARN);
+  }, {class: 'wide', 'aria-pressed': 'false', 'data-name': MIDI_LEARN});
+  const status = make('p.told', {'data-name': MIDI_STATUS});
+  controls.watch(MIDI_STATUS, () => { status.textContent = link.shownValue(MIDI_STATUS) || 'Nothing is waited for.'; });
   return make('section.section', {}, make('h2', {}, 'MIDI'), make('p.hint', {},
     'While this is on, each control has “learn”: press it, then move a fader or press a button of the controller.'), learning, status,
-  make('span', {'data-name': 'midi.forget', hidden: true}));
+  make('span', {'data-name': MIDI_FORGET, hidden: true}));
 }

@@ -1,6 +1,7 @@
 // The newest picture, over a line of its own; each one is acknowledged when it has been drawn.
 
 import {$} from '/static/dom.js';
+import {OUT_BLACKOUT, OUT_FREEZE, OUT_TESTCARD} from '/static/names.js';
 
 export class Preview {
   constructor(link) {
@@ -41,9 +42,9 @@ export class Preview {
 
   badge() {
     const {link} = this, words = [];
-    if (link.shownValue('out.blackout')) words.push('the wall is black');
-    else if (link.shownValue('out.testcard')) words.push('the wall shows the test card');
-    else if (link.shownValue('out.freeze')) words.push('the wall is frozen');
+    if (link.shownValue(OUT_BLACKOUT)) words.push('the wall is black');
+    else if (link.shownValue(OUT_TESTCARD)) words.push('the wall shows the test card');
+    else if (link.shownValue(OUT_FREEZE)) words.push('the wall is frozen');
     $('badge').textContent = words.join(', ');
     $('badge').hidden = !words.length;
   }

@@ -3,6 +3,7 @@
 import {make, seen, sharp} from '/static/dom.js';
 import {outlined} from '/static/marks.js';
 import {mixture, weightsFor} from '/static/mixing.js';
+import {PROMPT_A, PROMPT_B, PROMPT_MIX} from '/static/names.js';
 import {ACCENT, FAINT, HUES, INK, RULE, fixed} from '/static/scale.js';
 
 const HINTS = ['a ringed planet', 'flowers', 'a forest in fog', 'stained glass', 'a cat', 'mountains at night'];
@@ -50,7 +51,7 @@ export class Routing {
 
   get parts() { // [{text, share, word}], the prompt's own first
     const value = (name, other) => this.link.shownValue(name) ?? other;
-    const b = value('prompt.b', ''), mix = b ? value('prompt.mix', 0) : 0, parts = [{text: value('prompt.a', ''), share: 1 - mix, name: 'a'}];
+    const b = value(PROMPT_B, ''), mix = b ? value(PROMPT_MIX, 0) : 0, parts = [{text: value(PROMPT_A, ''), share: 1 - mix, name: 'a'}];
     if (b) parts.push({text: b, share: mix, name: 'b'});
     for (let k = 1; k <= this.count; k++) {
       const text = value(`word.${k}.text`, '');

@@ -3,6 +3,7 @@
 import {NAME} from '/static/constants.js';
 import {filled} from '/static/controls.js';
 import {button, make, toast} from '/static/dom.js';
+import {RECORD_TAKE, RECORD_VIDEO, REPLAY, SNAPSHOT_NEXT, SNAPSHOT_RECALL, SNAPSHOT_SAVE} from '/static/names.js';
 import {brief, fixed} from '/static/scale.js';
 
 export function snapshots(link) {
@@ -19,12 +20,12 @@ export function snapshots(link) {
     show();
   });
   show();
-  const list = make('div.chips', {role: 'list', 'data-name': 'snapshot.recall'});
+  const list = make('div.chips', {role: 'list', 'data-name': SNAPSHOT_RECALL});
   const field = make('input', {placeholder: 'name', maxlength: 64, autocomplete: 'off', 'aria-label': 'name of the snapshot', enterkeyhint: 'done'});
   const save = () => {
     const name = field.value.trim();
     if (!NAME.test(name)) return toast('A name has letters, digits, blanks, _ and -', true);
-    link.press('snapshot.save', name);
+    link.press(SNAPSHOT_SAVE, name);
     toast(`Saved ${name}`);
     field.value = '';
     field.blur();
@@ -33,7 +34,7 @@ export function snapshots(link) {
   const draw = () => {
     const {snapshots: names, snapshot: last} = link.lists;
     list.replaceChildren(...names.map((name) => make('span', {role: 'listitem'}, button(name, () => {
-      link.press('snapshot.recall', [name, fade]);
+      link.press(SNAPSHOT_RECALL, [name, fade]);
       toast(fade ? `To ${name} in ${brief(fade, 2)} s` : `To ${name}`);
     }, {class: 'chip', 'aria-current': name === last ? 'true' : null}))));
     if (!names.length) list.append(make('p.hint', {}, 'None yet. Save how the desk stands now, and come back to it later.'));
@@ -42,8 +43,8 @@ export function snapshots(link) {
   draw();
   return make('section.section', {id: 'snapshots'}, make('h2', {}, 'Snapshots'), list,
     make('div.control.fader', {}, make('div.head', {}, make('label', {}, 'cross-fade'), told), make('div.way', {}, range)),
-    make('div.line', {}, field, button('Save', save, {class: 'small', id: 'save', 'data-name': 'snapshot.save'}),
-      button('Next', () => link.press('snapshot.next', fade), {class: 'small', 'data-name': 'snapshot.next', title: 'the one after the last'})));
+    make('div.line', {}, field, button('Save', save, {class: 'small', id: 'save', 'data-name': SNAPSHOT_SAVE}),
+      button('Next', () => link.press(SNAPSHOT_NEXT, fade), {class: 'small', 'data-name': SNAPSHOT_NEXT, title: 'the one after the last'})));
 }
 
 // Beside the picture where there is room, so that they are always in reach.
@@ -63,14 +64,14 @@ export function takes(link, controls) {
   const list = make('div.rows');
   const draw = () => {
     list.replaceChildren(...link.lists.takes.slice(0, 50).map((name) => make('div.row', {}, make('span', {}, name),
-      button('Replay', () => { link.press('replay', name); toast(`Replaying ${name}`); }, {class: 'small', 'aria-label': `replay ${name}`}))));
+      button('Replay', () => { link.press(REPLAY, name); toast(`Replaying ${name}`); }, {class: 'small', 'aria-label': `replay ${name}`}))));
     if (!link.lists.takes.length) list.append(make('p.hint', {}, 'No take yet. A take is the performance itself: it can be replayed, and rendered again at full quality.'));
   };
   link.on('lists', draw);
   draw();
-  return make('section.section', {id: 'takes'}, make('h2', {}, 'Takes'), make('div.line', {}, record('record.take', 'Record a take'),
-    record('record.video', 'Record video')), list,
-  button('Stop the replay', () => link.press('replay'), {class: 'small', 'data-name': 'replay'}));
+  return make('section.section', {id: 'takes'}, make('h2', {}, 'Takes'), make('div.line', {}, record(RECORD_TAKE, 'Record a take'),
+    record(RECORD_VIDEO, 'Record video')), list,
+  button('Stop the replay', () => link.press(REPLAY), {class: 'small', 'data-name': REPLAY}));
 }
 
 const megabytes = (bytes) => `${Math.round(bytes / 1e6).toLocaleString('en').replaceAll(',', ' ')} MB`;

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from pathlib import Path
 
-from installation.control.parameters import Parameter
+from installation.control.parameter import Parameter
 from installation.ports.osc.layouts import stagecontrol, touchosc
 from latentworld.disk import save
 from latentworld.errors import ControlError

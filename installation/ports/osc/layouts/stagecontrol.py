@@ -10,9 +10,9 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
-from installation.control.parameters import Parameter
+from installation.control.parameter import Parameter
 from installation.ports.osc.addresses import SUBSCRIBE
-from installation.ports.osc.layouts.sections import PAD, Page, caption, pages, span, widget
+from installation.ports.osc.layouts.sections import PAD, Tab, caption, span, tabs, widget
 
 VERSION = "1.30.1"  # whose property names these are
 COLUMNS = 4
@@ -27,16 +27,16 @@ _SCRIPT = f"{_ONCE}\nsetInterval('subscribe', function() {{ {_ONCE} }}, 20000)"
 
 def session(table: Mapping[str, Parameter]) -> bytes:
     """The session as the file holds it."""
-    tabs = [_tab(page, colour) for page, colour in zip(pages(table), COLOURS)]
+    made = [_tab(page, colour) for page, colour in zip(tabs(table), COLOURS)]
     root = {
         "type": "root", "id": "root", "colorBg": "#101216", "colorText": "#e8e6e1", "alphaFillOn": 0.35,
-        "tabsPosition": "top", "hideMenu": False, "onCreate": _SCRIPT, "widgets": [], "tabs": tabs,
+        "tabsPosition": "top", "hideMenu": False, "onCreate": _SCRIPT, "widgets": [], "tabs": made,
     }  # fmt: skip
     whole = {"createdWith": "Open Stage Control", "version": VERSION, "type": "session", "content": root}
     return json.dumps(whole, indent=1, ensure_ascii=False).encode() + b"\n"
 
 
-def _tab(page: Page, colour: str) -> Json:
+def _tab(page: Tab, colour: str) -> Json:
     widgets = [_panel(row) for row in page.rows]
     return {
         "type": "tab", "id": f"tab {page.title}", "label": page.title, "layout": "grid", "gridTemplate": COLUMNS,

@@ -12,9 +12,9 @@ import zlib
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
-from installation.control.parameters import Parameter
+from installation.control.parameter import Parameter
 from installation.ports.osc.addresses import SUBSCRIBE
-from installation.ports.osc.layouts.sections import PAD, Page, caption, pages, span, widget
+from installation.ports.osc.layouts.sections import PAD, Tab, caption, span, tabs, widget
 
 WIDTH, HEIGHT, TAB = 1024, 768, 48
 COLUMNS, ROWS = 4, 8
@@ -52,7 +52,7 @@ class _Cell:
 
 def layout(table: Mapping[str, Parameter]) -> bytes:
     """The layout as the file holds it."""
-    groups = [_page(page, colour) for page, colour in zip(pages(table), COLOURS)]
+    groups = [_page(page, colour) for page, colour in zip(tabs(table), COLOURS)]
     pager = _node(
         "PAGER", "pages", (0, 0, WIDTH, HEIGHT),
         {"color": _GROUND, "tabLabels": True, "tabbar": True, "tabbarSize": TAB, "textSizeOff": 16, "textSizeOn": 16,
@@ -68,7 +68,7 @@ def layout(table: Mapping[str, Parameter]) -> bytes:
     return zlib.compress(b"<?xml version='1.0' encoding='UTF-8'?>\n" + ET.tostring(lexml, encoding="utf-8"))
 
 
-def _page(page: Page, colour: tuple[float, float, float]) -> ET.Element:
+def _page(page: Tab, colour: tuple[float, float, float]) -> ET.Element:
     accent = (*colour, 1.0)
     frames = _places((*_size(row), _begins(row, page.rows)) for row in page.rows)
     cells = [_Cell(row, frame, accent) for row, frame in zip(page.rows, frames)]

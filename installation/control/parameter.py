@@ -1,0 +1,182 @@
+"""A parameter: a row of the address table, and how a field of typed controls is declared by one.
+
+A name such as `walk.speed` is the address `/lw/walk/speed`. Floats and ints have two scales: 0..1 as faders send
+(`real` and `normal` convert, along a linear or a logarithmic curve) and real units.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, fields, replace
+from typing import Any, Literal, TypeVar
+
+from latentworld.errors import ControlError
+
+Value = float | int | bool | str | tuple[float, float]
+Kind = Literal["float", "int", "bool", "choice", "text", "point", "trigger"]
+Where = Literal["loop", "stage", "desk"]
+Scope = Literal["picture", "wall", "held", "session"]
+Argument = Literal["", "name", "name and seconds", "name or nothing", "parameter"]
+Page = Literal["walk", "prompt", "wall", "model", "motion", "sound", "slew", "more"]
+"""The pages of layouts and of the reference, in their order."""
+Group = TypeVar("Group")
+_ROWS: dict[tuple[type, int | None], Mapping[str, Parameter]] = {}
+
+ROOT = "/lw"
+LONGEST = 500  # characters of a text
+
+
+@dataclass(frozen=True)
+class Parameter:
+    """One thing that can be played.
+
+    kind `point` is alpha and beta; `trigger` is a press. where: who acts on it. low, high: real units of floats and
+    ints (of points: of either coordinate). curve `log` with low = 0 keeps 0 at 0 and is logarithmic from `least` up.
+    smooth: it may be slewed and modulated. default None: the preset's.
+
+    scope: what it is a part of. `picture`: the look; of loop and stage, snapshots hold it and panic resets it; `wall`:
+    the set-up of this wall, which no look and no panic touches, and outputs leave out; `held`: in the operator's hand
+    at the moment, which no snapshot brings back; `session`: it ends with the show. argument: of a trigger. preset: the
+    preset's key that decides while nobody has set it (`pilot.attraction`). page: of layouts. label: what the deck calls
+    it, where that is not the last part of its name.
+    """
+
+    name: str
+    kind: Kind
+    about: str
+    default: Value | None = None
+    where: Where = "loop"
+    low: float = 0.0
+    high: float = 1.0
+    least: float = 0.0
+    curve: Literal["linear", "log"] = "linear"
+    unit: str = ""
+    choices: tuple[str, ...] = ()
+    access: Literal["rw", "r", "w"] = "rw"
+    smooth: bool = False
+    scope: Scope = "picture"
+    argument: Argument = ""
+    preset: str = ""
+    page: Page = "more"
+    label: str = ""
+
+    @property
+    def address(self) -> str:
+        """Its OSC address."""
+        return f"{ROOT}/{self.name.replace('.', '/')}"
+
+    @property
+    def numeric(self) -> bool:
+        """Whether it has a fader's scale."""
+        return self.kind in ("float", "int")
+
+    def real(self, x: float) -> float | int:
+        """A fader's place 0..1 (clamped) in real units. Raises ControlError when it is not finite or has no scale."""
+        x = min(max(self._finite(x), 0.0), 1.0)
+        if self.curve == "log":
+            low = self.low or self.least
+            value = 0.0 if self.low == 0 and x == 0 else low * (self.high / low) ** x
+        else:
+            value = self.low + x * (self.high - self.low)
+        return round(value) if self.kind == "int" else value
+
+    def normal(self, value: float) -> float:
+        """Real units to a fader's place 0..1."""
+        value = min(max(self._finite(value), self.low), self.high)
+        if self.curve == "log":
+            low = self.low or self.least
+            return 0.0 if value <= low else math.log(value / low) / math.log(self.high / low)
+        return (value - self.low) / (self.high - self.low)
+
+    def check(self, value: object) -> Value:
+        """A value in real units as this parameter keeps it: clamped, rounded, cut. Raises ControlError."""
+        if self.kind in ("float", "int"):
+            clamped = min(max(self._finite(value), self.low), self.high)
+            return round(clamped) if self.kind == "int" else clamped
+        if self.kind == "bool":
+            return value if isinstance(value, bool) else self._finite(value) >= 0.5
+        if self.kind == "point":
+            return self._point(value)
+        if not isinstance(value, str):
+            raise ControlError(f"{self.name} takes a text, not {value!r:.60}")
+        if len(value) > LONGEST or not value.isprintable():
+            raise ControlError(f"{self.name}: a text of at most {LONGEST} printable characters is wanted")
+        if self.kind == "choice" and value not in self.choices:
+            raise ControlError(f"{self.name} = {value!r:.60}: use one of {', '.join(self.choices)}")
+        return value
+
+    def _point(self, value: object) -> tuple[float, float]:
+        if not isinstance(value, Sequence) or isinstance(value, str) or len(value) != 2:
+            raise ControlError(f"{self.name} takes alpha and beta, not {value!r:.60}")
+        a, b = (min(max(self._finite(part), self.low), self.high) for part in value)
+        return a, b
+
+    def _finite(self, value: object) -> float:
+        try:
+            number = float(value) if isinstance(value, (int, float)) else math.nan
+        except OverflowError:  # an int that no float can hold
+            number = math.inf
+        if not math.isfinite(number):
+            raise ControlError(f"{self.name} takes a finite number, not {value!r:.60}")
+        return number
+
+
+def checked(
+    rows: Mapping[str, Parameter], values: Mapping[str, object], fault: Callable[[str], None]
+) -> dict[str, Value | None]:
+    """Those of the values that their parameters take, as they keep them; None gives one back to the preset.
+
+    The door of a process: values are checked here and nowhere behind it. Names that are not among the rows are passed
+    over, what means nothing is reported to `fault`.
+    """
+    found: dict[str, Value | None] = {}
+    for name, value in values.items():
+        row = rows.get(name)
+        if row is None or row.kind == "trigger" or row.access == "r":
+            continue
+        try:
+            found[name] = None if value is None else row.check(value)
+        except ControlError as error:
+            fault(str(error))
+    return found
+
+
+def played(row: Parameter) -> Any:
+    """A field of a dataclass of typed controls that this parameter plays; its default is the parameter's, and of a
+    trigger, which is True where it was pressed, False.
+
+    In a group of which there are several (`lfo.1`, `lfo.2`), `{i}` in name, about, label and preset stands for the
+    number, `{sub}` for it as a subscript.
+    """
+    return field(default=False if row.kind == "trigger" else row.default, metadata={"row": row})
+
+
+def rows(group: type, number: int | None = None) -> Mapping[str, Parameter]:
+    """The parameters of a dataclass of typed controls, by its fields' names; number: which of several."""
+    known = _ROWS.get((group, number))
+    if known is None:
+        own: dict[str, Parameter] = {part.name: part.metadata["row"] for part in fields(group)}
+        known = own if number is None else {name: _numbered(row, number) for name, row in own.items()}
+        _ROWS[group, number] = known
+    return known
+
+
+def read(group: type[Group], values: Mapping[str, Value | None], number: int | None = None) -> Group:
+    """Typed controls from checked values by name; what is absent or None is the parameter's default."""
+    found = {name: values.get(row.name) for name, row in rows(group, number).items()}
+    return group(**{name: value for name, value in found.items() if value is not None})
+
+
+def written(controls: object, number: int | None = None) -> Iterator[tuple[str, Value]]:
+    """Names and values of those controls that are not at their defaults, presses aside; `read` reads them back."""
+    for name, row in rows(type(controls), number).items():
+        value: Value | None = vars(controls)[name]
+        if value is not None and value != row.default and row.kind != "trigger":
+            yield row.name, value
+
+
+def _numbered(row: Parameter, number: int) -> Parameter:
+    texts = (row.name, row.about, row.label, row.preset)
+    name, about, label, preset = (text.format(i=number, sub=chr(ord("₀") + number)) for text in texts)
+    return replace(row, name=name, about=about, label=label, preset=preset)
