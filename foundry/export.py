@@ -102,7 +102,8 @@ def colours_of(vae: AutoencoderKL, preset: Preset, each: int = 8) -> dict[str, A
     latents = torch.cat([autoencoder.encode(vae, part) for part in pictures.split(8)]).transpose(0, 1).flatten(1)
     wanted = F.avg_pool2d(pictures, preset.shapes.factor).transpose(0, 1).flatten(1)
     known = torch.cat([latents, torch.ones(1, latents.shape[1])]).double()
-    fitted = torch.linalg.lstsq(known.T, wanted.T.double()).solution
+    gram = known @ known.T + 1e-6 * known.shape[1] * torch.eye(len(known), dtype=torch.float64)  # a channel may be idle
+    fitted = torch.linalg.solve(gram, known @ wanted.T.double())
     rows = [[round(float(value), 4) for value in row] for row in fitted]
     return {"factors": rows[:-1], "bias": rows[-1]}
 
