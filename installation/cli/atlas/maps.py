@@ -1,0 +1,82 @@
+"""`latentworld atlas show`, `plot`, `export` and `import`: what is done with a survey that there is."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.console import Console
+
+from installation.cli.atlas.options import Dpi, Labels, Option, Out, Thumb, Where
+from installation.cli.atlas.report import stopped, tell
+from installation.cli.groups import grouped
+from installation.cli.interrupt import ending
+
+
+def show(atlas: Where, count: Annotated[int, Option(min=0, help="How many rifts to list.")] = 12) -> None:
+    """What an atlas holds: its figures, phases, rift lines and strongest rifts."""
+    from installation.atlas import surveys
+
+    tell(surveys.findings(surveys.folder(atlas)), count)
+
+
+@grouped
+def plot(
+    atlas: Where,
+    *,
+    labels: Labels,
+    dpi: Dpi = 150,
+    light: Annotated[bool, Option("--light", help="On light paper.")] = False,
+    title: Annotated[str | None, Option(help="Above every picture; default: the preset's.")] = None,
+) -> None:
+    """Draw an atlas again: grid, field, overlay, phases, globe as PNG and SVG, and the page."""
+    from installation.atlas import surveys
+    from latentworld.atlas import plots as drawing
+
+    out = surveys.folder(atlas)
+    with Console(stderr=True).status("drawing"):
+        found = surveys.findings(out)
+        if labels != Labels():
+            found = surveys.relabelled(out, found, labels.chosen, labels.phases)
+        paper = drawing.LIGHT if light else drawing.DARK
+        made = surveys.draw(out, found, surveys.title_of(out) if title is None else title, dpi, paper)
+    for path in made:
+        print(path)
+
+
+def export(
+    atlas: Where,
+    output: Annotated[Path, Option("-o", "--output", help="A new or empty folder.")],
+    full: Annotated[bool, Option(help="Decode again at full size where thumbnails are smaller.")] = True,
+) -> None:
+    """Write a window as the write-up's folder: a000_b000.png, ... and metadata.json."""
+    from installation.atlas import surveys
+
+    with Console(stderr=True).status("writing pictures"):
+        made = surveys.export(surveys.folder(atlas), output, full)
+    print(made)
+
+
+@grouped
+def import_(
+    pictures: Annotated[Path, typer.Argument(help="A folder with PNGs and metadata.json.")],
+    *,
+    output: Out,
+    clip: Annotated[str | None, Option(help="The eye: a CLIPModel folder or hub name; default: embedded.")] = None,
+    preset: Annotated[str | None, Option(help="The preset that made them: its plane gives true distances.")] = None,
+    thumb: Thumb = 64,
+    labels: Labels,
+    dpi: Dpi = 150,
+) -> None:
+    """Read the write-up's folder, made here or elsewhere, into an atlas: features, field, phases, pictures."""
+    from installation.atlas import surveys
+
+    out, console = surveys.folder(output), Console(stderr=True)
+    with ending(lambda: stopped(output)):
+        with console.status("looking at the pictures"):
+            found = surveys.imported(pictures, out, clip, preset, thumb, labels.chosen, labels.phases)
+        with console.status("drawing"):
+            surveys.draw(out, found, pictures.resolve().name, dpi)
+    tell(found)
+    print(out.page)

@@ -1,0 +1,82 @@
+"""What a survey says while it runs and when it is done."""
+
+from __future__ import annotations
+
+import math
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from installation.cli.interrupt import again
+from latentworld.errors import AtlasError
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+    from installation.atlas.surveys import Findings
+    from latentworld.atlas.store import Store
+
+
+def stopped(output: Path) -> str:
+    """How far a survey came that was interrupted."""
+    from installation.atlas import surveys
+    from latentworld.atlas import store
+
+    try:
+        kept = store.Store(surveys.folder(output).store)
+        words = f"interrupted with {kept.done} of {kept.total} places kept"
+    except AtlasError:
+        words = "interrupted before the first place"
+    return f"{words}; the same command goes on: {again()}"
+
+
+def tell(found: Findings, count: int = 5) -> None:
+    """The figures of a survey, its strongest rift lines and its strongest rifts."""
+    from installation.atlas import surveys
+
+    atlas = found.atlas
+    for name, value in surveys.summary(found).items():
+        print(f"{name:<30} {value:.6g}")
+    if atlas.floor is not None:
+        print(f"{'noise floor, feature distance':<30} {atlas.floor.jitter:.3g}")
+    total = max(1, len(found.phases.label))
+    for index, name in enumerate(found.phases.names):
+        print(f"{name:<30} {100 * (found.phases.label == index).sum() / total:.0f}%")
+    if not atlas.complete:
+        print("the survey is not complete: run it again and it goes on")
+    names = found.phases.names
+    for number, line in enumerate(found.lines[:count], 1):
+        (a, b), (c, d) = line.line[0], line.line[-1]
+        ends = f"closed, by {a:.4g},{b:.4g}" if line.closed else f"{a:.4g},{b:.4g} to {c:.4g},{d:.4g}"
+        between = " | ".join(names[side] for side in line.between)
+        print(f"line {number:>2}  mean rate {line.strength:.4g}  {between}  {ends}")
+    for number, site in enumerate(found.sites[:count], 1):
+        sides = " | ".join(names[found.phases.label[side]] for side in site.sides)
+        place = surveys.still_options(site, atlas.radius)
+        print(f"rift {number:>2}  rate {site.rate:.4g}, {site.contrast:.1f} times the median  {sides}  {place}")
+
+
+class SurveyBar:
+    """Places done, places a second of this run, time left."""
+
+    def __init__(self, title: str, kept: Store, console: Console) -> None:
+        from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+        rate = TextColumn("{task.fields[rate]}")
+        self._progress = Progress(
+            TextColumn("[bold]{task.description}"), BarColumn(bar_width=None), MofNCompleteColumn(), rate,
+            TextColumn("eta"), TimeRemainingColumn(), console=console, refresh_per_second=4,
+        )  # fmt: skip
+        self._task = self._progress.add_task(title or "survey", total=kept.total, completed=kept.done, rate="")
+
+    def __enter__(self) -> SurveyBar:
+        self._progress.start()
+        return self
+
+    def __exit__(self, *fault: object) -> None:
+        self._progress.stop()
+
+    def __call__(self, done: int, total: int, block: int) -> None:
+        """A block was kept."""
+        speed = self._progress.tasks[0].speed or math.nan
+        rate = "" if math.isnan(speed) else f"{speed:.1f}/s"
+        self._progress.update(self._task, completed=done, total=total, rate=rate)
