@@ -10,6 +10,8 @@ from typing import Annotated, Literal
 from pydantic import BaseModel, ConfigDict, Field, FiniteFloat, Strict, ValidationError, field_validator
 
 from latentworld.errors import ShowError
+from latentworld.explain import explain
+from latentworld.frozen import changed
 
 Port = Annotated[int, Field(ge=0, le=65535)]  # 0: any free one
 Corner = Annotated[tuple[FiniteFloat, FiniteFloat], Strict(False)]
@@ -97,6 +99,19 @@ class Venue(_Part):
         if len(set(outputs)) < len(outputs):
             raise ValueError("an output is named twice")
         return outputs
+
+    def changed(self, **parts: object) -> Venue:
+        """The same place with other parts, or with other values in them, all of it checked again: a mapping changes
+        these keys of a part, anything else takes its place. Raises ShowError."""
+        own = {name: value for name, value in self if isinstance(value, _Part)}
+        said = {
+            name: {**dict(own[name]), **value} if name in own and isinstance(value, Mapping) else value
+            for name, value in parts.items()
+        }
+        try:
+            return changed(self, **said)
+        except ValidationError as error:
+            raise ShowError(explain(error, Venue)) from None
 
 
 def load(path: str | Path | None) -> Venue:

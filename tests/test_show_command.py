@@ -9,7 +9,7 @@ import pytest
 from installation.cli import show as command
 from installation.show import state
 from installation.venue import Doors, Venue, Wall
-from latentworld.errors import DiskFull
+from latentworld.errors import DiskFull, ShowError
 
 REFUSED = {
     "unknown preset": ["show", "frist-light"],
@@ -70,6 +70,12 @@ def test_what_is_typed_goes_before_the_venue_and_the_rest_stays() -> None:
     assert (made.doors.osc, made.doors.deck, made.doors.open) == (0, None, False)
     assert (made.folder, made.safe) == ("here", "neutral")
     assert command._changed(place, {}, {}, {}, set()) == place
+    with pytest.raises(ShowError, match="folder = 3"):
+        command._changed(place, {"folder": 3}, {}, {}, set())
+    with pytest.raises(ShowError, match=r'wall\.kind = "ceiling": use one of'):
+        command._changed(place, {}, {"kind": "ceiling"}, {}, set())
+    with pytest.raises(ShowError, match=r"unknown key 'doors\.oscc': did you mean 'osc'"):
+        command._changed(place, {}, {}, {"oscc": 3}, set())
     assert (command._monitor("2"), command._monitor("HDMI-1"), command._size("720x1280")) == (2, "HDMI-1", (720, 1280))
 
 

@@ -98,15 +98,13 @@ def _line(console: Console) -> Callable[[str], None]:
 def _changed(
     venue: Venue, place: Mapping[str, object], wall: Mapping[str, object], doors: Mapping[str, object], shut: set[str]
 ) -> Venue:
-    """The venue with what the command line says in its place."""
-    given = {key: value for key, value in doors.items() if value is not None} | dict.fromkeys(shut)
+    """The venue with what the command line says in its place. Raises ShowError for what no venue can be."""
     said = {key: value for key, value in wall.items() if value is not None}
     kind = {key: value for key, value in said.items() if key == "kind"}  # to try a place of many displays on one's desk
-    walls = tuple(other.model_copy(update=kind) for other in venue.walls)
-    parts = {
-        "wall": venue.wall.model_copy(update=said), "walls": walls, "doors": venue.doors.model_copy(update=given)
-    }  # fmt: skip
-    return venue.model_copy(update=parts | {key: value for key, value in place.items() if value is not None})
+    given = {key: value for key, value in doors.items() if value is not None} | dict.fromkeys(shut)
+    walls = [{**dict(other), **kind} for other in venue.walls]
+    there = {key: value for key, value in place.items() if value is not None}
+    return venue.changed(wall=said, walls=walls, doors=given, **there)
 
 
 def _monitor(text: str | None) -> str | int | None:

@@ -10,8 +10,6 @@ from latentworld.decoding.networks import Networks
 from latentworld.decoding.settings import DecoderSettings
 from latentworld.worlds import World
 
-LCM_WEIGHT = 7.5  # what LCM's authors use where the UNet is told a guidance weight (guidance_scale 8.5)
-
 
 def scout(
     world: World,
