@@ -2,9 +2,9 @@
 
     python benchmarks/endurance.py kills [PRESET] [--kills 20]
 
-Hours of it are benchmarks/soak.py. Headless, without OSC and deck. `--standins all` takes the children of tests/show,
-which need no model: what is then measured is the show itself; `--standins stage` a stage that needs no OpenGL. PRESET
-is `first-light` unless said.
+Hours of it are benchmarks/soak.py. Headless, without OSC and deck. `--standins all` takes the children of
+tests/standins/show, which need no model: what is then measured is the show itself; `--standins stage` a stage that
+needs no OpenGL. PRESET is `first-light` unless said.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ from installation.show.supervisor import OURS, Show
 from installation.venue import Doors, Venue, Wall
 from latentworld.preset import load
 
-STANDINS = Path(__file__).parent.parent / "tests" / "show"
+STANDINS = Path(__file__).parent.parent / "tests" / "standins" / "show"
 PATIENCE = 900.0  # seconds in which whatever is waited for has to happen
 
 

@@ -29,7 +29,7 @@ from common import show
 
 sys.path.insert(0, str(Path(__file__).parent.parent / "tests"))
 from osc_packets import packets
-from osc_standins import Stagehand
+from standins.osc import Stagehand
 
 from installation.ports.osc import Server, addresses, codec
 from installation.ports.osc.feedback import Feedback

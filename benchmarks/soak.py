@@ -96,7 +96,7 @@ class Played:
 
 def soak(options: argparse.Namespace) -> None:
     """Run for hours, play all the time, write a line for each process now and then."""
-    from show import display
+    from standins.show import display
 
     with (
         tempfile.TemporaryDirectory() as folder,

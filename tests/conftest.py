@@ -11,14 +11,14 @@ from typing import TYPE_CHECKING, Any
 import hypothesis
 import jaxtyping
 import pytest
-from stores import surveyed
+from standins.stores import surveyed
 
 from installation import cli
 from installation.ipc.ring import Ring
 
 if TYPE_CHECKING:  # what the show's extra brings is imported where it is used
-    from deck_standins import Stagehand
-    from osc_standins import Port
+    from standins.deck import Stagehand
+    from standins.osc import Port
 
     from installation.ports.deck import Server
 
@@ -81,7 +81,7 @@ def ring() -> Iterator[Ring]:
 @pytest.fixture
 def port() -> Port:
     """OSC without a socket."""
-    from osc_standins import Port
+    from standins.osc import Port
 
     return Port()
 
@@ -98,7 +98,7 @@ def browser() -> Iterator[Any]:
 @pytest.fixture
 def hand(tmp_path: Path) -> Stagehand:
     """The show behind a deck."""
-    from deck_standins import Stagehand
+    from standins.deck import Stagehand
 
     return Stagehand(tmp_path)
 
@@ -106,7 +106,7 @@ def hand(tmp_path: Path) -> Stagehand:
 @pytest.fixture
 def server(hand: Stagehand) -> Iterator[Server]:
     """A deck."""
-    from deck_standins import serving
+    from standins.deck import serving
 
     with serving(hand) as deck:
         yield deck
@@ -115,7 +115,7 @@ def server(hand: Stagehand) -> Iterator[Server]:
 @pytest.fixture
 def charted(hand: Stagehand) -> Stagehand:
     """A show with an atlas underneath."""
-    from deck_standins import window_atlas
+    from standins.deck import window_atlas
 
     hand.chart = window_atlas()
     return hand
@@ -124,7 +124,7 @@ def charted(hand: Stagehand) -> Stagehand:
 @pytest.fixture
 def played(charted: Stagehand) -> Iterator[Server]:
     """Its deck, while it moves."""
-    from deck_standins import moving, serving
+    from standins.deck import moving, serving
 
     charted.step()
     with serving(charted) as deck, moving(charted):

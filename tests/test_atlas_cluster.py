@@ -18,7 +18,7 @@ pytest.importorskip("ray", reason="the extra `cluster` is not installed")
 pytest.importorskip("zarr", reason="the extra `atlas` is not installed")
 
 import ray
-from surveys import PLANE, looked
+from standins.surveys import PLANE, looked
 
 from latentworld.arrays import Array
 from latentworld.atlas import cluster, survey

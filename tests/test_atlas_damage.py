@@ -13,8 +13,8 @@ import pytest
 
 pytest.importorskip("zarr", reason="the extra `atlas` is not installed")
 
-from stores import WINDOW, begin, render, same, terms
-from surveys import PLANE
+from standins.stores import WINDOW, begin, render, same, terms
+from standins.surveys import PLANE
 
 from latentworld.atlas import durable, survey
 from latentworld.atlas.sampling import Adaptive

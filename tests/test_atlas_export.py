@@ -8,8 +8,8 @@ from typing import Any
 
 import numpy as np
 import pytest
-import tiny_world
 from PIL import Image
+from standins import tiny_world
 
 pytest.importorskip("zarr", reason="the extra `atlas` is not installed")
 

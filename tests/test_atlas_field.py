@@ -6,7 +6,7 @@ from functools import cache
 
 import numpy as np
 import pytest
-from surveys import PLANE, RAW, latents64, looked, part, shown, survey
+from standins.surveys import PLANE, RAW, latents64, looked, part, shown, survey
 
 from latentworld import globe
 from latentworld.atlas import field, rifts

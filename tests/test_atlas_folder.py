@@ -16,7 +16,7 @@ from PIL import Image
 
 pytest.importorskip("zarr", reason="the extra `atlas` is not installed")
 
-from surveys import PLANE
+from standins.surveys import PLANE
 
 from latentworld.atlas import survey
 from latentworld.atlas.folder import export, import_folder, import_into, read_folder, stand_in

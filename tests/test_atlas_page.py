@@ -13,10 +13,10 @@ from typing import Any
 import numpy as np
 import pytest
 from chromium import browsing
-from drawn import GLOBE, REFINED, WINDOW, study
 from patience import until
 from PIL import Image
-from surveys import PLANE, part
+from standins.drawn import GLOBE, REFINED, WINDOW, study
+from standins.surveys import PLANE, part
 
 from latentworld.atlas import page
 from latentworld.atlas.sampling import Window

@@ -7,7 +7,7 @@ from collections.abc import Callable
 import numpy as np
 import pytest
 import torch
-from surveys import PLANE, looked, shown, survey
+from standins.surveys import PLANE, looked, shown, survey
 
 from latentworld import globe
 from latentworld.atlas import field

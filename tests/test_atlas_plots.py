@@ -15,9 +15,9 @@ from unittest.mock import patch
 
 import numpy as np
 import pytest
-from drawn import GLOBE, REFINED, WINDOW, Study, study
 from PIL import Image
-from surveys import PLANE, part
+from standins.drawn import GLOBE, REFINED, WINDOW, Study, study
+from standins.surveys import PLANE, part
 
 from latentworld.atlas import plots
 from latentworld.atlas.plots import cells, projections, style

@@ -7,8 +7,8 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-import surveys
 import torch
+from standins import surveys
 
 from installation import rig
 from installation.studio import lookout as looking

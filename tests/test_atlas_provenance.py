@@ -6,7 +6,7 @@ import json
 from dataclasses import replace
 
 import pytest
-from surveys import PLANE
+from standins.surveys import PLANE
 
 from latentworld.atlas.provenance import Provenance, SurveyedPlane
 from latentworld.atlas.sampling import Window

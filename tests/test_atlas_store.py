@@ -17,8 +17,8 @@ import pytest
 
 pytest.importorskip("zarr", reason="the extra `atlas` is not installed")
 
-from stores import WINDOW, begin, render, same, surveyed, terms
-from surveys import PLANE
+from standins.stores import WINDOW, begin, render, same, surveyed, terms
+from standins.surveys import PLANE
 
 from latentworld.atlas import survey
 from latentworld.atlas.dataset import dataset

@@ -17,7 +17,7 @@ pytest.importorskip("zarr", reason="the extra `atlas` is not installed")
 pytest.importorskip("healpix", reason="the extra `atlas` is not installed")
 
 from PIL import Image
-from surveys import PLANE, RAW
+from standins.surveys import PLANE, RAW
 
 from installation.atlas.rendering import chosen, renderer
 from installation.rig import open_studio

@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-import surveys
+from standins import surveys
 
 from latentworld import globe, walks
 from latentworld.atlas import field, mesh, smooth, tour_stops

@@ -6,7 +6,7 @@ from functools import cache
 
 import numpy as np
 import pytest
-from surveys import PLANE, looked, shown
+from standins.surveys import PLANE, looked, shown
 
 from latentworld import globe
 from latentworld.atlas.fractal import boundary, box_dimension, fit

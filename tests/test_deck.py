@@ -9,8 +9,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from deck_standins import Stagehand, get, jpeg, moving, serving, window_atlas
 from patience import until
+from standins.deck import Stagehand, get, jpeg, moving, serving, window_atlas
 from websockets.exceptions import ConnectionClosed
 from websockets.sync.client import ClientConnection, connect
 

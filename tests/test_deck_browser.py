@@ -24,8 +24,8 @@ from deck_browser import (
     tap,
     typed,
 )
-from deck_standins import PLANE, Stagehand, adaptive_atlas, globe_atlas, moving, serving
 from patience import until
+from standins.deck import PLANE, Stagehand, adaptive_atlas, globe_atlas, moving, serving
 
 from installation.ports.deck import Server
 from installation.venue import Doors

@@ -13,8 +13,8 @@ from typing import Any
 import httpx
 import psutil
 import pytest
-from deck_standins import Stagehand, get, serving
 from patience import until
+from standins.deck import Stagehand, get, serving
 from websockets.exceptions import ConnectionClosed, InvalidStatus
 from websockets.sync.client import ClientConnection, connect
 

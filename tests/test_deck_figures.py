@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 from chromium import browsing
 from deck_browser import box, click, drag, opened, pixels, seen, sizes, tab, typed
-from deck_standins import STEPS, Stagehand, pooled, serving
 from patience import until
+from standins.deck import STEPS, Stagehand, pooled, serving
 
 from installation.ports.deck import Server
 

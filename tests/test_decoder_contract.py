@@ -9,8 +9,8 @@ from dataclasses import replace
 import numpy as np
 import pytest
 import torch
-from decoding_standins import world
-from standins import Decoder as StandIn
+from standins.decoders import world
+from standins.film import Decoder as StandIn
 
 from installation.render.guard import Guard
 from latentworld.decoding import Cached, Decoder, Profile, Watched, faithful_decoder, scout_decoder

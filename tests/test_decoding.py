@@ -11,10 +11,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-import tiny_world
 import torch
-from decoding_standins import PROMPT, latents, world
 from diffusers import StableDiffusionPipeline
+from standins import tiny_world
+from standins.decoders import PROMPT, latents, world
 from torch import Tensor, nn
 
 from latentworld.decoding import Cached, engines, faithful_decoder, scout_decoder

@@ -9,6 +9,7 @@ from threading import Thread
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from standins.clock import Clock
 
 from installation.control.desk import Change, Desk, Trigger
 from installation.control.desk.desk import QUEUE
@@ -19,24 +20,14 @@ from latentworld.errors import ControlError, ShowError
 TABLE = table()
 
 
-class Now:
-    """A clock that stands until it is put."""
-
-    def __init__(self) -> None:
-        self.time = 100.0
-
-    def __call__(self) -> float:
-        return self.time
+@pytest.fixture
+def clock() -> Clock:
+    return Clock()
 
 
 @pytest.fixture
-def now() -> Now:
-    return Now()
-
-
-@pytest.fixture
-def desk(now: Now) -> Desk:
-    return Desk(TABLE, now)
+def desk(clock: Clock) -> Desk:
+    return Desk(TABLE, clock)
 
 
 def test_a_value_is_kept_as_it_can_be(desk: Desk) -> None:
@@ -91,9 +82,9 @@ def test_presses_are_queued_for_who_acts_on_them_and_never_coalesced(desk: Desk)
     assert (len(desk.collect("loop")), desk.dropped) == (QUEUE, 5)
 
 
-def test_the_stamp_is_of_people_alone(desk: Desk, now: Now) -> None:
+def test_the_stamp_is_of_people_alone(desk: Desk, clock: Clock) -> None:
     desk.set("walk.speed", 1.0)
-    now.time = 101.0
+    clock.now = 101.0
     desk.tell("rift.value", 3.0)
     assert desk.stamp == 100.0
     desk.press("walk.jump")
@@ -176,20 +167,20 @@ def test_at_rest_what_is_sent_is_what_was_set_to_the_bit(desk: Desk) -> None:
     assert set(desk.effective("stage", 0.0)) == {n for n, row in TABLE.items() if row.where == "stage"}
 
 
-def test_a_slew_takes_its_time_on_the_faders_way(desk: Desk, now: Now) -> None:
+def test_a_slew_takes_its_time_on_the_faders_way(desk: Desk, clock: Clock) -> None:
     row = TABLE["walk.speed"]
     desk.set("walk.speed", row.real(0.2))
     desk.set("slew.walk.speed", 2.0)
     desk.fade("walk.speed", 0.7)
 
     def place(after: float) -> float:
-        value = desk.effective("loop", now.time + after)["walk.speed"]
+        value = desk.effective("loop", clock.now + after)["walk.speed"]
         assert isinstance(value, float)
         return row.normal(value)
 
     ways = [(place(after) - 0.2) / 0.5 for after in (0.0, 0.5, 1.0, 2.0)]
     assert ways == pytest.approx([0.0, 1 - 0.01**0.25, 0.9, 0.99])
-    assert desk.effective("loop", now.time + 5.0)["walk.speed"] == desk.value("walk.speed"), "arrived, exactly"
+    assert desk.effective("loop", clock.now + 5.0)["walk.speed"] == desk.value("walk.speed"), "arrived, exactly"
 
 
 def test_a_motion_is_a_function_of_time() -> None:
@@ -208,58 +199,58 @@ def test_a_motion_is_a_function_of_time() -> None:
 
 @given(st.lists(st.floats(0.001, 0.5), min_size=1, max_size=30))
 def test_a_slew_does_not_depend_on_how_often_it_is_asked_or_aimed(pauses: list[float]) -> None:
-    now, once = Now(), Now()
-    often, seldom = Desk(TABLE, now), Desk(TABLE, once)
+    clock, once = Clock(), Clock()
+    often, seldom = Desk(TABLE, clock), Desk(TABLE, once)
     for desk in (often, seldom):
         desk.set("out.master", 0.0)
         desk.set("slew.out.master", 4.0)
         desk.set("out.master", 1.0)
     for pause in pauses:
-        now.time += pause
-        often.effective("stage", now.time)
+        clock.now += pause
+        often.effective("stage", clock.now)
         often.set("out.master", 1.0)
-    found, wanted = (desk.effective("stage", now.time)["out.master"] for desk in (often, seldom))
+    found, wanted = (desk.effective("stage", clock.now)["out.master"] for desk in (often, seldom))
     assert found == pytest.approx(wanted, abs=2e-4)
 
 
-def test_a_slew_that_is_changed_on_the_way_goes_on_from_there(desk: Desk, now: Now) -> None:
+def test_a_slew_that_is_changed_on_the_way_goes_on_from_there(desk: Desk, clock: Clock) -> None:
     desk.set("slew.out.master", 60.0)
     desk.set("out.master", 0.0)
-    now.time += 10.0
-    before = desk.effective("stage", now.time)["out.master"]
+    clock.now += 10.0
+    before = desk.effective("stage", clock.now)["out.master"]
     desk.set("slew.out.master", 0.0)
-    assert desk.effective("stage", now.time)["out.master"] == 0.0
+    assert desk.effective("stage", clock.now)["out.master"] == 0.0
     assert isinstance(before, float)
     assert 0.2 < before < 0.9
 
 
-def test_a_slew_from_the_presets_value_needs_to_know_it(desk: Desk, now: Now) -> None:
+def test_a_slew_from_the_presets_value_needs_to_know_it(desk: Desk, clock: Clock) -> None:
     desk.set("slew.walk.speed", 1.0)
     desk.set("walk.speed", 8.0)
-    assert desk.effective("loop", now.time)["walk.speed"] == 8.0, "from nowhere: at once"
+    assert desk.effective("loop", clock.now)["walk.speed"] == 8.0, "from nowhere: at once"
     desk.tell_base("rift.attraction", -1.0)
     desk.set("slew.rift.attraction", 1.0)
     desk.set("rift.attraction", 1.0)
-    assert desk.effective("loop", now.time)["rift.attraction"] == pytest.approx(-1.0)
+    assert desk.effective("loop", clock.now)["rift.attraction"] == pytest.approx(-1.0)
 
 
-def test_a_recall_fades_smooth_ones_straight_and_switches_the_rest(desk: Desk, now: Now) -> None:
+def test_a_recall_fades_smooth_ones_straight_and_switches_the_rest(desk: Desk, clock: Clock) -> None:
     desk.set("out.master", 0.2)
     desk.set("slew.out.master", 9.0)
     desk.recall({"out.master": 1.0, "out.gamma": 2.0, "prompt.a": "dusk", "walk.auto": False}, 4.0)
-    assert desk.effective("stage", now.time + 1.0)["out.master"] == pytest.approx(0.4)
-    assert desk.effective("stage", now.time + 3.0)["out.master"] == pytest.approx(0.8)
-    assert desk.effective("stage", now.time)["out.gamma"] == 2.0
-    assert (desk.effective("loop", now.time)["prompt.a"], desk.value("out.master")) == ("dusk", 1.0)
-    assert desk.effective("stage", now.time + 4.0)["out.master"] == 1.0
+    assert desk.effective("stage", clock.now + 1.0)["out.master"] == pytest.approx(0.4)
+    assert desk.effective("stage", clock.now + 3.0)["out.master"] == pytest.approx(0.8)
+    assert desk.effective("stage", clock.now)["out.gamma"] == 2.0
+    assert (desk.effective("loop", clock.now)["prompt.a"], desk.value("out.master")) == ("dusk", 1.0)
+    assert desk.effective("stage", clock.now + 4.0)["out.master"] == 1.0
 
 
-def test_a_hand_ends_the_fade_of_what_it_moves(desk: Desk, now: Now) -> None:
+def test_a_hand_ends_the_fade_of_what_it_moves(desk: Desk, clock: Clock) -> None:
     desk.recall({"out.master": 0.0, "prompt.mix": 1.0}, 10.0)
-    now.time += 5.0
+    clock.now += 5.0
     desk.set("out.master", 0.9)
-    assert desk.effective("stage", now.time)["out.master"] == 0.9
-    assert desk.effective("loop", now.time)["prompt.mix"] == pytest.approx(0.5)
+    assert desk.effective("stage", clock.now)["out.master"] == 0.9
+    assert desk.effective("loop", clock.now)["prompt.mix"] == pytest.approx(0.5)
 
 
 def test_a_recall_that_means_nothing_changes_nothing(desk: Desk) -> None:
@@ -268,26 +259,26 @@ def test_a_recall_that_means_nothing_changes_nothing(desk: Desk) -> None:
     assert desk.value("out.master") == 1.0
 
 
-def test_released_goes_back_to_the_preset_which_is_sent(desk: Desk, now: Now) -> None:
+def test_released_goes_back_to_the_preset_which_is_sent(desk: Desk, clock: Clock) -> None:
     desk.tell_base("walk.speed", 3.0)
     assert desk.shown("walk.speed") == 3.0
-    assert "walk.speed" not in desk.effective("loop", now.time)
+    assert "walk.speed" not in desk.effective("loop", clock.now)
     desk.set("walk.speed", 8.0)
     desk.release("walk.speed")
-    assert (desk.value("walk.speed"), desk.effective("loop", now.time)["walk.speed"]) == (None, 3.0)
+    assert (desk.value("walk.speed"), desk.effective("loop", clock.now)["walk.speed"]) == (None, 3.0)
     desk.tell_base("walk.speed", 4.0)
-    assert desk.effective("loop", now.time)["walk.speed"] == 4.0, "another scene, another preset"
+    assert desk.effective("loop", clock.now)["walk.speed"] == 4.0, "another scene, another preset"
     desk.release("out.master")
     assert desk.value("out.master") == 1.0
 
 
-def test_calm_stops_what_moves_by_itself(desk: Desk, now: Now) -> None:
+def test_calm_stops_what_moves_by_itself(desk: Desk, clock: Clock) -> None:
     desk.set("lfo.1.target", "out.master")
     desk.set("lfo.1.depth", 1.0)
     desk.recall({"prompt.mix": 1.0}, 60.0)
     desk.calm()
-    assert desk.effective("stage", now.time + 0.3)["out.master"] == 1.0
-    assert desk.effective("loop", now.time)["prompt.mix"] == 1.0
+    assert desk.effective("stage", clock.now + 0.3)["out.master"] == 1.0
+    assert desk.effective("loop", clock.now)["prompt.mix"] == 1.0
 
 
 def test_a_missing_library_is_one_line_that_names_the_extra() -> None:

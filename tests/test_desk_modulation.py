@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from standins.clock import Clock
 
 from installation.control.desk import Desk
 from installation.control.desk.modulation import Beat, wave
@@ -17,22 +18,15 @@ TABLE = table()
 ZERO = 50.0
 
 
-class Now:
-    time = ZERO
-
-    def __call__(self) -> float:
-        return self.time
-
-
-def playing(**settings: float | str) -> tuple[Desk, Now]:
+def playing(**settings: float | str) -> tuple[Desk, Clock]:
     """A desk whose LFO 1 moves out.master around 0.5."""
-    now = Now()
-    desk = Desk(TABLE, now)
+    clock = Clock(ZERO)
+    desk = Desk(TABLE, clock)
     desk.set("out.master", 0.5)
     desk.set("lfo.1.target", "out.master")
     for name, value in {"depth": 1.0, **settings}.items():
         desk.set(f"lfo.1.{name}", value)
-    return desk, now
+    return desk, clock
 
 
 def master(desk: Desk, after: float) -> float:
@@ -80,9 +74,9 @@ def test_phase_is_in_turns_and_what_is_beyond_the_end_is_cut() -> None:
 
 
 def test_a_new_rate_goes_on_without_a_jump() -> None:
-    desk, now = playing(rate=0.5)
+    desk, clock = playing(rate=0.5)
     before = master(desk, 1.3)
-    now.time = ZERO + 1.3
+    clock.now = ZERO + 1.3
     desk.set("lfo.1.rate", 5.0)
     assert master(desk, 1.3) == pytest.approx(before)
     assert master(desk, 1.3 + 0.2) == pytest.approx(before), "one turn at 5 Hz"
@@ -112,17 +106,17 @@ def test_two_lfos_on_one_parameter_add_up() -> None:
 
 
 def test_an_lfo_in_beats_follows_the_tempo_and_its_changes_without_a_jump() -> None:
-    desk, now = playing(beats=4.0)
+    desk, clock = playing(beats=4.0)
     assert master(desk, 0.5) == pytest.approx(1.0), "one of four beats at 120"
-    now.time = ZERO + 0.5
+    clock.now = ZERO + 0.5
     desk.set("tempo", 60.0)
     assert master(desk, 0.5) == pytest.approx(1.0)
     assert master(desk, 0.5 + 1.0) == pytest.approx(0.5, abs=1e-9)
 
 
 def test_an_lfo_in_beats_is_locked_to_the_music() -> None:
-    desk, now = playing(beats=4.0)
-    now.time = ZERO + 2.0
+    desk, clock = playing(beats=4.0)
+    clock.now = ZERO + 2.0
     desk.lock(beat=17.0, at=ZERO + 2.0, tempo=90.04)
     assert desk.value("tempo") == 90.0
     assert master(desk, 2.0) == pytest.approx(1.0), "17 beats are four bars and one"

@@ -11,7 +11,7 @@ import torch
 from diffusers import StableDiffusionPipeline
 from diffusers.utils.torch_utils import randn_tensor
 from PIL import Image
-from standins import decoded
+from standins.film import decoded
 from transformers import CLIPModel, CLIPProcessor
 
 from installation.film import make, telemetry

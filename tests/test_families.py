@@ -10,10 +10,10 @@ from typing import Any
 
 import numpy as np
 import pytest
-import tiny_world
 import torch
 from diffusers import AutoencoderKL, UNet2DConditionModel
 from plugins import entries, module, package
+from standins import tiny_world
 
 from latentworld import worlds
 from latentworld.decoding import faithful_decoder

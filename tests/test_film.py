@@ -15,7 +15,7 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 from PIL import Image
-from standins import decoded
+from standins.film import decoded
 
 from installation import rig
 from installation.film import chart, encoder, make, sheet, sinks, telemetry
@@ -267,7 +267,7 @@ def test_a_killed_film_plays(tmp_path: Path) -> None:
 @pytest.fixture(scope="module")
 def world(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A diffusion world with random weights, a student and a CLIP."""
-    import tiny_world
+    from standins import tiny_world
 
     folder = tmp_path_factory.mktemp("worlds") / "tiny"
     tiny_world.build(folder)

@@ -9,16 +9,18 @@ import os
 import socket
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
+from standins.messages import tick
 
 from installation.backstage import ShownScene, Status
 from installation.health import metrics
 from installation.health.log import close_log, open_log
 from installation.health.notify import Notifier
 from installation.health.watchdog import Watchdog
-from installation.ipc.messages import Ready, SceneChange, StageReport, Tick
+from installation.ipc.messages import Ready, SceneChange, StageReport
 from installation.ipc.scene import DecoderScene, PlaneScene, SceneDescription, WalkScene, WorldScene
 from installation.show.status import StatusCollector
 from latentworld.decoding import Profile
@@ -119,9 +121,7 @@ def test_health(change: dict[str, object], held: bool, well: bool) -> None:
 # ---- status_collector
 
 
-def tick(first: int, n: int = 2) -> Tick:
-    return Tick(tuple(range(first, first + n)), (0.1,) * n, ((1.0, 0.0, 0.0, 1.0),) * n, (0.5,) * n, (0.25,) * n,
-                (False,) * n, (None,) * n, (0.1,) * n, ("",) * n, period=0.1)  # fmt: skip
+SOMEWHERE: dict[str, Any] = {"alpha": (0.5, 0.5), "beta": (0.25, 0.25), "front": (False, False), "period": 0.1}
 
 
 def test_gauges_gather_what_children_report() -> None:
@@ -130,7 +130,7 @@ def test_gauges_gather_what_children_report() -> None:
     assert (before.frame, before.fresh, before.rate) == (-1, math.inf, 0.0)
     assert all(math.isnan(part) for part in before.latency)
     for i in range(100):
-        status_collector.tick(100 + i / 10, tick(2 * i))
+        status_collector.tick(100 + i / 10, tick(2 * i, **SOMEWHERE))
         status_collector.stage(100 + i / 10, StageReport(6 * i, i // 50, (i / 100,), 0.5))
     status = status_collector.status(110.0, "running", 1)
     assert (status.frame, status.alpha, status.front, status.uptime) == (199, 0.5, False, 10.0)
@@ -149,7 +149,7 @@ def test_a_picture_that_is_made_has_some_time_to_reach_the_wall() -> None:
     status_collector = StatusCollector(start=100.0)
     status_collector.stage(100.5, StageReport(9, 0))
     assert status_collector.status(101.0, "loading", 0).fresh == math.inf
-    status_collector.tick(101.0, tick(0))
+    status_collector.tick(101.0, tick(0, **SOMEWHERE))
     assert status_collector.status(101.5, "running", 0).fresh == 0.5
     status_collector.stage(102.0, StageReport(99, 0, fresh=0.25))
     assert status_collector.status(102.0, "running", 0).fresh == 0.25

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from standins import PLANE, Decoder, Pilot, batch_of, roll
+from standins.film import PLANE, Decoder, Pilot, batch_of, roll
 
 from installation.clock import CountedClock
 from installation.control.controls import LoopControls

@@ -12,6 +12,7 @@ from types import SimpleNamespace
 from typing import Any, cast
 
 import pytest
+from standins.clock import Clock
 
 from installation.backstage import Backstage
 from installation.control.desk import Change, Desk
@@ -91,13 +92,13 @@ class Hand:
     """A port on a clock that goes by hand, begun without its thread."""
 
     def __init__(self, desk: Desk, devices: Devices, file: Path | None = None) -> None:
-        self.now = 10.0
-        self.port = port_of(desk, devices, file=file, clock=lambda: self.now)
+        self.clock = Clock(10.0)
+        self.port = port_of(desk, devices, file=file, clock=self.clock)
         self.port.begin()
 
     def step(self, after: float = 0.05) -> None:
-        self.now += after
-        self.port.step(self.now)
+        self.clock.now += after
+        self.port.step(self.clock.now)
 
 
 def test_a_replugged_controller_plays_on_under_another_number(desk: Desk, tmp_path: Path) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pytest
+from standins.clock import Clock
 
 from installation.control.desk import Change, Desk, Trigger
 from installation.control.parameters import table
@@ -22,8 +23,8 @@ class Bench:
     """A desk and a controller on it, on a clock that goes by hand."""
 
     def __init__(self, *links: Link, lamps: bool = True) -> None:
-        self.now = 100.0
-        self.desk = Desk(TABLE, lambda: self.now)
+        self.clock = Clock(100.0)
+        self.desk = Desk(TABLE, self.clock)
         self.surface = Surface(self.desk, links)
         self.surface.outputs = frozenset((PORT,)) if lamps else frozenset()
 
@@ -31,12 +32,12 @@ class Bench:
         """Move a controller through values, worked off one by one."""
         sent = []
         for value in values:
-            self.surface.hear(PORT, control_change(1, number, value), self.now)
+            self.surface.hear(PORT, control_change(1, number, value), self.clock.now)
             sent += self.work()
         return sent
 
     def strike(self, number: int = 36, velocity: int = 127) -> list[tuple[str, bytes]]:
-        self.surface.hear(PORT, note(1, number, velocity), self.now)
+        self.surface.hear(PORT, note(1, number, velocity), self.clock.now)
         return self.work()
 
     def struck(self, number: int, velocity: int, name: str) -> object:
@@ -45,8 +46,8 @@ class Bench:
         return self.desk.value(name)
 
     def work(self, after: float = 0.04) -> list[tuple[str, bytes]]:
-        self.now += after
-        return self.surface.work(self.now)
+        self.clock.now += after
+        return self.surface.work(self.clock.now)
 
     def fader(self, name: str) -> float:
         value = self.desk.value(name)
@@ -74,9 +75,9 @@ def test_other_controllers_channels_and_numbers_play_nothing() -> None:
         (PORT, control_change(2, 0, 9)),
         (PORT, control_change(1, 1, 9)),
     ):
-        bench.surface.hear(port, data, bench.now)
-    bench.surface.hear(PORT, [], bench.now)
-    bench.surface.hear(PORT, [0xF0, 1, 2, 0xF7], bench.now)
+        bench.surface.hear(port, data, bench.clock.now)
+    bench.surface.hear(PORT, [], bench.clock.now)
+    bench.surface.hear(PORT, [0xF0, 1, 2, 0xF7], bench.clock.now)
     bench.work()
     assert bench.desk.value("walk.speed") is None
 
@@ -118,19 +119,19 @@ def test_fourteen_bits_come_together_whenever_they_are_worked_off() -> None:
     heard: list[object] = []
     bench.desk.listen(lambda news: heard.append(news.value))
     for value in (8191, 8192, 16383):
-        bench.surface.hear(PORT, control_change(1, 0, value >> 7), bench.now)
+        bench.surface.hear(PORT, control_change(1, 0, value >> 7), bench.clock.now)
         bench.work(0.001)
-        bench.surface.hear(PORT, control_change(1, 32, value & 127), bench.now)
+        bench.surface.hear(PORT, control_change(1, 32, value & 127), bench.clock.now)
         bench.work(0.001)
     assert heard == [value / 16383 for value in (8191, 8192, 16383)], "never half a value"
-    bench.surface.hear(PORT, control_change(1, 0, 64), bench.now)
+    bench.surface.hear(PORT, control_change(1, 0, 64), bench.clock.now)
     bench.work(0.02)
     assert heard[-1] == 8192 / 16383, "a controller that sends no low half"
 
 
 def test_a_pitch_wheel_is_a_fader_of_fourteen_bits() -> None:
     bench = Bench(Link(Control(PORT, "pitch", 2, 0), "out.master", pickup=False))
-    bench.surface.hear(PORT, pitch(2, 4096), bench.now)
+    bench.surface.hear(PORT, pitch(2, 4096), bench.clock.now)
     bench.work()
     assert bench.desk.value("out.master") == pytest.approx(4096 / 16383)
     bench.desk.set("out.master", 1.0)
@@ -161,7 +162,7 @@ def test_buttons_press_switch_hold_choose_and_set() -> None:
     bench.strike(42, 127)
     values = bench.desk.values()
     assert (values["prompt.a"], values["model.steps"], values["word.1.weight"]) == ("a forest", 7, 1.0)
-    bench.surface.hear(PORT, [0xC0, 5], bench.now)
+    bench.surface.hear(PORT, [0xC0, 5], bench.clock.now)
     bench.work()
     assert bench.desk.collect("desk") == [Trigger("snapshot.recall", "dusk|8")]
 
@@ -169,7 +170,7 @@ def test_buttons_press_switch_hold_choose_and_set() -> None:
 def test_a_controller_that_is_a_button_counts_each_press_however_fast() -> None:
     bench = Bench(Link(Control(PORT, "cc", 1, 41), "walk.jump"))
     for value in (127, 0, 127, 127, 0, 127):
-        bench.surface.hear(PORT, control_change(1, 41, value), bench.now)
+        bench.surface.hear(PORT, control_change(1, 41, value), bench.clock.now)
     bench.work()
     assert len(bench.desk.collect("loop")) == 3
 
@@ -188,7 +189,7 @@ def test_a_fader_is_learned_from_its_movement(messages: list[bytes], wanted: Con
     bench.surface.learn("walk.speed")
     assert bench.status == "walk.speed: move a fader or knob"
     for data in messages:
-        bench.surface.hear(PORT, data, bench.now)
+        bench.surface.hear(PORT, data, bench.clock.now)
         bench.work(0.01)
     assert bench.surface.links == ()
     bench.work(0.5)
@@ -300,10 +301,10 @@ def test_a_flood_costs_one_value_for_each_control_and_presses_are_bounded() -> N
     changes: list[object] = []
     bench.desk.listen(lambda news: changes.append(news) if isinstance(news, Change) else None)
     for i in range(20_000):
-        bench.surface.hear(PORT, control_change(1, 0, i % 127), bench.now)
-        bench.surface.hear(PORT, control_change(i % 16 + 1, i % 128, 3), bench.now)
+        bench.surface.hear(PORT, control_change(1, 0, i % 127), bench.clock.now)
+        bench.surface.hear(PORT, control_change(i % 16 + 1, i % 128, 3), bench.clock.now)
     for _ in range(QUEUE + 10):
-        bench.surface.hear(PORT, note(1, 36, 127), bench.now)
+        bench.surface.hear(PORT, note(1, 36, 127), bench.clock.now)
     bench.work()
     assert (len(changes), bench.surface.dropped) == (1, 10)
     assert len(bench.desk.collect("loop")) == QUEUE
@@ -320,7 +321,7 @@ def test_feedback_is_at_most_thirty_a_second() -> None:
 
 def test_the_clock_drives_the_desk() -> None:
     bench = Bench()
-    bench.surface.hear(PORT, [0xFA], bench.now)
+    bench.surface.hear(PORT, [0xFA], bench.clock.now)
     for i in range(49):
         bench.surface.hear(PORT, [0xF8], 100.0 + i * 60 / 140 / 24)
     assert bench.desk.value("tempo") == 140.0

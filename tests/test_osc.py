@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from osc_standins import PHONE, TABLE, TABLET, Port
+from standins.osc import PHONE, TABLE, TABLET, Port
 
 from installation.control.desk import Trigger
 from installation.ports.osc import addresses, codec

@@ -6,7 +6,7 @@ import logging
 import struct
 
 import pytest
-from osc_standins import Port, bundle
+from standins.osc import Port, bundle
 
 from installation.control.desk import Trigger
 from installation.ports.osc import codec

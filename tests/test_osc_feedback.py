@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from osc_standins import PHONE, TABLE, TABLET, Port, spoken, tick
+from standins.osc import PHONE, TABLE, TABLET, Port, spoken, tick
 
 from installation.ports.osc.feedback import HOLD, PERIOD
 

@@ -8,7 +8,7 @@ from itertools import islice
 
 import pytest
 from osc_packets import packets
-from osc_standins import Clock, Stagehand
+from standins.osc import Clock, Stagehand
 
 from installation.ports.osc import addresses, codec
 from installation.ports.osc.feedback import Feedback

@@ -7,8 +7,8 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
-from osc_standins import Clock, Stagehand, tick
 from pythonosc.osc_message import OscMessage
+from standins.osc import Clock, Stagehand, tick
 from starlette.applications import Starlette
 from starlette.requests import Request
 from starlette.responses import PlainTextResponse

@@ -12,9 +12,9 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
-from osc_standins import Stagehand, tick
 from patience import until
 from pythonosc.osc_message import OscMessage
+from standins.osc import Stagehand, tick
 
 from installation.control.desk import Trigger
 from installation.ports.osc import Server, codec

@@ -13,6 +13,7 @@ import pytest
 from numpy.typing import NDArray
 from patience import until
 from plugins import entries, module, package
+from standins.clock import Clock
 
 from installation.stage.outputs import catalogue
 from installation.stage.outputs.camera import Camera
@@ -53,33 +54,28 @@ def levels(path: Path) -> list[float]:
 # ---- pace
 
 
-class Time:
-    """A clock that goes on by waiting, and by `busy` seconds of work taken from a list."""
+def ending(clock: Clock) -> Callable[[float], bool]:
+    """Waiting by a clock, which is over after nine times."""
 
-    def __init__(self, now: float = 100.0) -> None:
-        self.now, self.waits = now, 0
+    def wait(seconds: float) -> bool:
+        clock.sleep(seconds)
+        return len(clock.sleeps) > 8
 
-    def __call__(self) -> float:
-        return self.now
-
-    def wait(self, seconds: float) -> bool:
-        self.now += seconds
-        self.waits += 1
-        return self.waits > 8
+    return wait
 
 
 def test_slots_are_even_and_never_drift() -> None:
-    time = Time()
-    dues = [due for _, due in slots(30.0, time, time.wait)]
+    clock = Clock()
+    dues = [due for _, due in slots(30.0, clock, ending(clock))]
     np.testing.assert_allclose(dues, 100.0 + np.arange(8) / 30.0, rtol=0, atol=1e-12)
 
 
 def test_who_is_late_gets_the_newest_slot_that_is_due() -> None:
-    time, given = Time(0.0), []
-    for slot, due in slots(10.0, time, time.wait):
+    clock, given = Clock(0.0), []
+    for slot, due in slots(10.0, clock, ending(clock)):
         given.append(slot)
-        assert due <= time() < due + 0.1 + 1e-9 or slot == 0
-        time.now += {1: 0.35, 5: 0.05}.get(slot, 0.001)
+        assert due <= clock() < due + 0.1 + 1e-9 or slot == 0
+        clock.now += {1: 0.35, 5: 0.05}.get(slot, 0.001)
     assert given == [0, 1, 4, 5, 6, 7, 8, 9]
 
 

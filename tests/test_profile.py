@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 import torch
-from decoding_standins import world
+from standins.decoders import world
 
 from latentworld.decoding import DecoderSettings, Profile, faithful_decoder, profile, scout_decoder
 from latentworld.decoding.profile import Versions

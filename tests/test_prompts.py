@@ -9,9 +9,9 @@ from typing import Any
 
 import numpy as np
 import pytest
-import tiny_world
 import torch
 from diffusers import StableDiffusionPipeline
+from standins import tiny_world
 
 from latentworld.errors import PresetError
 from latentworld.prompts import Conditioning, Encoder, Prompt, PromptTruncated, blend

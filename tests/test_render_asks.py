@@ -11,9 +11,9 @@ from itertools import pairwise
 import numpy as np
 import pytest
 import torch
-from decoding_standins import world
 from PIL import Image
-from render_standins import studio
+from standins.decoders import world
+from standins.studio import studio
 
 from installation.ipc.encoding import decoded, encoded
 from installation.ipc.messages import Answer

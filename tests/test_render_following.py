@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from render_standins import JOURNEY, studio
+from standins.studio import JOURNEY, studio
 from test_render_director import Metronome, Play, places
 
 from installation import takes

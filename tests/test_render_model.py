@@ -9,8 +9,8 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from render_standins import JOURNEY, PATIENCE, studio
-from standins import Decoder
+from standins.film import Decoder
+from standins.studio import JOURNEY, PATIENCE, studio
 from test_render_director import Play, places
 
 from installation.ipc.messages import Tick

@@ -15,6 +15,7 @@ from typing import Any, TypeVar
 
 import numpy as np
 import pytest
+from standins.clock import Clock
 
 from installation.clock import LiveClock
 from installation.control.mailbox import Mailbox
@@ -268,18 +269,7 @@ def test_the_same_fault_is_not_told_over_and_over() -> None:
 # --- the live clock ----------------------------------------------------------------------------------------------
 
 
-class World:
-    """Time that passes when somebody waits or works."""
-
-    def __init__(self) -> None:
-        self.now, self.waits = 100.0, list[float]()
-
-    def wait(self, seconds: float) -> None:
-        self.waits.append(seconds)
-        self.now += seconds
-
-
-def beaten(clock: LiveClock, world: World, work: list[float]) -> list[Any]:
+def beaten(clock: LiveClock, world: Clock, work: list[float]) -> list[Any]:
     ticks = []
     for tick, seconds in zip(clock, [*work, None]):  # type: ignore[list-item]
         if seconds is None:
@@ -291,8 +281,8 @@ def beaten(clock: LiveClock, world: World, work: list[float]) -> list[Any]:
 
 
 def test_the_clock_counts_on_and_is_paced_evenly() -> None:
-    world = World()
-    clock = LiveClock(2, 10.0, 0.1, 41, 7.0, lambda: world.now, world.wait)
+    world = Clock()
+    clock = LiveClock(2, 10.0, 0.1, 41, 7.0, world, world.sleep)
     ticks = beaten(clock, world, [0.05] * 10)
     assert [tick.index.tolist() for tick, _, _ in ticks] == [[42 + 2 * i, 43 + 2 * i] for i in range(10)]
     np.testing.assert_allclose(np.diff([began for _, began, _ in ticks]), 0.2)  # two pictures at ten a second
@@ -302,21 +292,21 @@ def test_the_clock_counts_on_and_is_paced_evenly() -> None:
 
 
 def test_the_period_is_smooth_and_finds_what_ticks_take() -> None:
-    world = World()
-    clock = LiveClock(1, 0.0, 0.5, -1, 0.0, lambda: world.now, world.wait)
+    world = Clock()
+    clock = LiveClock(1, 0.0, 0.5, -1, 0.0, world, world.sleep)
     ticks = beaten(clock, world, [0.1] * 60 + [2.0] + [0.1] * 60)
     periods = np.array([period for _, _, period in ticks])
     assert periods[59] == pytest.approx(0.1, rel=0.02)
     assert periods[62] < 0.15  # one hitch of twenty periods moves it by a fifth
-    assert world.waits == []
+    assert world.sleeps == []
     times = np.array([tick.time[0] for tick, _, _ in ticks])
     assert (np.diff(times) > 0).all()
     assert abs((times[-1] - times[0]) - (ticks[-1][1] - ticks[0][1])) < 2.0  # show time keeps to the wall's
 
 
 def test_a_machine_that_slept_catches_up_at_once() -> None:
-    world = World()
-    clock = LiveClock(1, 0.0, 0.1, -1, 0.0, lambda: world.now, world.wait)
+    world = Clock()
+    clock = LiveClock(1, 0.0, 0.1, -1, 0.0, world, world.sleep)
     ticks = beaten(clock, world, [0.1, 0.1, 3600.0, 0.1, 0.1])
     assert ticks[-1][0].time[0] > 3600.0
     assert ticks[-1][2] < 0.2

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from standins import PLANE
+from standins.film import PLANE
 
 from installation.control.controls import LoopControls
 from installation.render.walk_control import WalkControl, WalkControlState, glided, stays

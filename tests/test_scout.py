@@ -6,11 +6,11 @@ import re
 from pathlib import Path
 
 import pytest
-import tiny_world
 import torch
-from decoding_standins import PROMPT, latents, world
 from diffusers import LCMScheduler, StableDiffusionPipeline
 from safetensors.torch import save_file
+from standins import tiny_world
+from standins.decoders import PROMPT, latents, world
 
 from latentworld.decoding import scout_decoder
 from latentworld.decoding.lora import fused

@@ -11,9 +11,9 @@ from pathlib import Path
 import pytest
 from patience import until
 from PIL import Image
-from show import heard_by, put_on, venue
-from show import preset as standin_preset
-from stores import surveyed
+from standins.show import heard_by, put_on, venue
+from standins.show import preset as standin_preset
+from standins.stores import surveyed
 
 from installation.atlas import chart
 from installation.control.desk import Desk

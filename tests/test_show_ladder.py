@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import pytest
+from standins.clock import Clock
+from standins.messages import tick
 
-from installation.ipc.messages import Answer, Beat, Fault, Message, Ready, Tick
+from installation.ipc.messages import Answer, Beat, Fault, Message, Ready
 from installation.show.fallback import Fallbacks, Patience
 from installation.show.supervised import SupervisedChild
 from latentworld.errors import ShowError
 
-READY, TICK = Ready(None, "w", "s", "", (64, 64)), Tick((1,), (0.1,))
+READY, TICK = Ready(None, "w", "s", "", (64, 64)), tick(1)
 P = Patience(silence=5, still=60, loading=600, settle=5, longest=60, retry=180, tries=3)
 
 
@@ -97,9 +99,10 @@ class Stage:
     """A keeper whose clock and children are ours."""
 
     def __init__(self, patience: Patience = P, rungs: tuple[str, ...] = ("preset", "safe")) -> None:
-        self.now, self.children, self.said, self.heard, self.rungs = 0.0, [], [], [], []
+        self.children, self.said, self.heard, self.rungs = [], [], [], []
+        self.clock = Clock(0.0)
         self.crowd = 0.0
-        self.keeper = SupervisedChild("renderer", self.start, Fallbacks(rungs, patience), patience, lambda: self.now,
+        self.keeper = SupervisedChild("renderer", self.start, Fallbacks(rungs, patience), patience, self.clock,
                              self.heard.append, self.said.append, crowd=lambda: self.crowd)  # fmt: skip
 
     def start(self, rung: str, heard: object) -> Child:
@@ -108,7 +111,7 @@ class Stage:
         return self.children[-1]
 
     def at(self, now: float, *messages: Message) -> SupervisedChild:
-        self.now = now
+        self.clock.now = now
         for message in messages:
             self.keeper.heard(self.children[-1], message)
         self.keeper.tend(now)

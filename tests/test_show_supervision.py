@@ -17,8 +17,8 @@ from typing import Any
 import psutil
 import pytest
 from patience import until
-from show import HASTY, HERE, STANDINS, heard_by, put_on, venue
-from show import preset as standin_preset
+from standins.show import HASTY, HERE, STANDINS, heard_by, put_on, venue
+from standins.show import preset as standin_preset
 
 from installation.ipc.messages import Cancel, Message, StageReport
 from installation.show.children import Child

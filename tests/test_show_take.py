@@ -6,9 +6,9 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-import tiny_world
 from patience import until
-from show import STAGE, put_on
+from standins import tiny_world
+from standins.show import STAGE, put_on
 
 from installation import takes
 from installation.film import chart, make, sheet, telemetry

@@ -12,7 +12,7 @@ from pathlib import Path as File
 import numpy as np
 import pytest
 from PIL import Image
-from standins import PLANE, SIZE, batch_of, decoded
+from standins.film import PLANE, SIZE, batch_of, decoded
 
 from installation.film import encoder, preview_window, sinks, telemetry
 from installation.film.encoder import Encoder, Recipe, binary, command
@@ -319,7 +319,7 @@ SHOWING = """
 import sys
 sys.path.insert(0, "tests")
 from installation.film.preview_window import PreviewWindow
-from standins import batch_of
+from standins.film import batch_of
 with PreviewWindow() as preview:
     preview.send(batch_of(3))
     print("shown", preview._shown)

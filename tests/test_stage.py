@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
-from stages import Picture, moving, quarters
+from standins.stage import Picture, moving, quarters
 
 from installation.ipc.ring import Ring, Shot
 from installation.stage import light, warp

@@ -6,7 +6,8 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from stages import Picture, moving
+from standins.clock import Clock
+from standins.stage import Picture, moving
 
 from installation.ipc.ring import Shot
 from installation.stage import light, monitors
@@ -33,38 +34,24 @@ def still(picture: Picture, look: Look = PLAIN) -> Cue:
 # ---- pacing
 
 
-class Time:
-    """A clock that goes on only while somebody sleeps, or works."""
-
-    def __init__(self) -> None:
-        self.now = 100.0
-
-    def __call__(self) -> float:
-        return self.now
-
-    def sleep(self, seconds: float) -> None:
-        assert seconds >= 0
-        self.now += seconds
-
-
 def test_without_vsync_the_clock_paces_on_an_even_grid() -> None:
-    time = Time()
-    pacer = Pacer(30.0, time, time.sleep)
+    clock = Clock()
+    pacer = Pacer(30.0, clock, clock.sleep)
     due = []
     for i in range(90):
         due.append(pacer.wait())
-        time.now += 0.002 + 0.01 * (i % 3)  # work
+        clock.now += 0.002 + 0.01 * (i % 3)  # work
         pacer.done()
     np.testing.assert_allclose(np.diff(due), 1 / 30, atol=1e-9)
     assert (pacer.presented, pacer.missed, sum(pacer.counts)) == (90, 0, 89)
 
 
 def test_missed_presentations_are_counted_and_not_made_up_for() -> None:
-    time = Time()
-    pacer = Pacer(30.0, time, time.sleep)
+    clock = Clock()
+    pacer = Pacer(30.0, clock, clock.sleep)
     for i in range(60):
         pacer.wait()
-        time.now += 0.15 if i == 30 else 0.001
+        clock.now += 0.15 if i == 30 else 0.001
         pacer.done()
     assert pacer.missed == 4
     assert pacer.counts[BINS.index(250)] == 1
@@ -73,22 +60,22 @@ def test_missed_presentations_are_counted_and_not_made_up_for() -> None:
 
 
 def test_vsync_that_is_kept_is_followed_and_one_that_is_not_is_not_trusted() -> None:
-    time = Time()
-    pacer = Pacer(60.0, time, time.sleep, vsync=True)
+    clock = Clock()
+    pacer = Pacer(60.0, clock, clock.sleep, vsync=True)
     due = []
     for _ in range(300):
         due.append(pacer.wait())
-        time.now += 1 / 59.7  # the display's own idea of 60 Hz, presented when the swap returns
+        clock.now += 1 / 59.7  # the display's own idea of 60 Hz, presented when the swap returns
         pacer.done()
     assert pacer.vsync
     assert np.diff(due)[100:] == pytest.approx(1 / 59.7, rel=0.002)
-    before = time.now
+    before = clock.now
     for _ in range(60):
         pacer.wait()
-        time.now += 0.001  # the swap returns at once
+        clock.now += 0.001  # the swap returns at once
         pacer.done()
     assert not pacer.vsync
-    assert time.now - before > 0.8  # of a second
+    assert clock.now - before > 0.8  # of a second
     pacer.reset(50.0, True)
     assert (pacer.vsync, pacer.period) == (True, 0.02)
 
@@ -97,8 +84,8 @@ def test_vsync_that_is_kept_is_followed_and_one_that_is_not_is_not_trusted() -> 
 
 
 def test_a_report_tells_latency_once_for_each_change_when_the_picture_weighs_a_half() -> None:
-    time = Time()
-    tally = Tally(Pacer(30.0, time, time.sleep))
+    clock = Clock()
+    tally = Tally(Pacer(30.0, clock, clock.sleep))
     a, b, c = (shot(moving(i), i, stamp) for i, stamp in ((1, 10.0), (2, 10.0), (3, 11.5)))
     tally.shown(10.2, Cue(None, a, 0.4, Look()))
     tally.shown(10.3, Cue(None, a, 0.6, Look()))
@@ -114,8 +101,8 @@ def test_a_report_tells_latency_once_for_each_change_when_the_picture_weighs_a_h
 
 
 def test_fresh_is_of_new_pictures_that_show_something() -> None:
-    time = Time()
-    tally = Tally(Pacer(30.0, time, time.sleep))
+    clock = Clock()
+    tally = Tally(Pacer(30.0, clock, clock.sleep))
     report = tally.report(0.0, 1.0, HERE)
     assert report.fresh is None
     tally.shown(5.0, still(moving(1)))
@@ -128,8 +115,8 @@ def test_fresh_is_of_new_pictures_that_show_something() -> None:
 
 
 def test_the_lowest_light_between_reports_is_told_though_it_lasts_one_presentation() -> None:
-    time = Time()
-    tally = Tally(Pacer(30.0, time, time.sleep))
+    clock = Clock()
+    tally = Tally(Pacer(30.0, clock, clock.sleep))
     white, black = shot(np.full((64, 64, 3), 255, np.uint8), 1), shot(np.zeros((64, 64, 3), np.uint8), 2)
     for now, weight in enumerate([0.0, 0.25, 0.0]):
         tally.shown(now / 30, Cue(white, black, weight, Look()))

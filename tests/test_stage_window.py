@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from stages import Picture, Stage, display, moving, needs, quarters
+from standins.stage import Picture, Stage, display, moving, needs, quarters
 
 from installation.ipc.messages import Card, ControlChanges, Stop, WindowClosed
 from installation.ipc.ring import Shot

@@ -15,7 +15,7 @@ import numpy as np
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from taken import SMALL, Clock, changed, evening, performed, pressed, ready, scene, tick, way
+from standins.takes import SMALL, Clock, changed, evening, performed, pressed, ready, scene, tick, way
 
 from installation import takes
 from installation.control.desk import Desk

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from taken import evening, performed, scene, way
+from standins.takes import evening, performed, scene, way
 
 from installation import takes
 from installation.takes.take import mixed

@@ -9,9 +9,9 @@ from pathlib import Path
 import msgspec
 import numpy as np
 import pytest
-import tiny_world
-from standins import decoded
-from taken import SMALL, Heard, live
+from standins import tiny_world
+from standins.film import decoded
+from standins.takes import SMALL, Heard, live
 
 from installation import takes
 from installation.clock import Tick
@@ -266,7 +266,7 @@ def test_vertices_of_a_file_and_of_seeds_may_be_mixed(tmp_path: Path) -> None:
 
 
 def test_a_take_that_stands_still_is_a_film(tmp_path: Path) -> None:
-    from taken import performed, ready, scene
+    from standins.takes import performed, ready, scene
 
     units = np.repeat([[1.0, 0.0, 0.0]], 6, axis=0)
     path = performed(tmp_path / "still.take", units, 0.1 * np.arange(6), scenes={0: scene()}, first=ready(ANALYTIC))

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from taken import way
+from standins.takes import way
 
 from installation.takes.track import LEAP, Recorded, Track, jumps
 from latentworld import globe

@@ -8,9 +8,9 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-import tiny_world
 import torch
 from PIL import Image
+from standins import tiny_world
 from transformers import CLIPImageProcessor, CLIPModel, CLIPTokenizer
 
 from latentworld.errors import DecodeError, UnsafeWeights, WorldDamaged, WorldMismatch, WorldMissing

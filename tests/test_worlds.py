@@ -13,9 +13,9 @@ from pathlib import Path
 
 import huggingface_hub.constants
 import pytest
-import tiny_world
 import torch
 from safetensors.torch import load_file, save_file
+from standins import tiny_world
 from torch import Tensor
 
 from latentworld import worlds

@@ -2,64 +2,43 @@
 
 from __future__ import annotations
 
-import math
 import struct
 from collections.abc import Callable, Mapping
 from concurrent.futures import Future
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from pythonosc.osc_message import OscMessage
 
-from installation.backstage import AnswerContent, Question, ShownScene, Status
+from installation.backstage import AnswerContent, Question, Status
 from installation.control import parameters
-from installation.control.desk import Desk
-from installation.control.desk.snapshots import Snapshots
 from installation.ipc.messages import Tick
 from installation.ports.osc import addresses, codec
 from installation.ports.osc.feedback import PERIOD, Feedback
 from installation.ports.osc.handler import Handler
+from standins import messages
+from standins.backstage import STATUS, Listened
+from standins.clock import Clock
 
 PHONE, TABLET = ("10.0.0.5", 9001), ("10.0.0.6", 9001)
 TABLE = parameters.table()
-STATUS = Status(
-    uptime=12.5, renderer="running", restarts=0, frame=240, rate=11.5, period=0.087, alpha=0.25, beta=0.5, front=True,
-    unit=(1.0, 0.0, 0.0), radius=1.0, lipschitz=0.75, step=0.01, presented=30.0, presentations=375, missed=0,
-    latency=(0.12, math.nan), fresh=0.1, memory={}, temperature=None, scene=ShownScene(), faults=(),
-)  # fmt: skip
 
 
 def tick(index: int = 240, rate: float | None = 0.75) -> Tick:
-    """A tick of two frames, as it comes over the wire."""
-    return Tick(
-        index=(index - 1, index), time=(24.0, 24.1), rate=(None, rate), alpha=(0.1, 0.25), beta=(0.4, 0.5),
-        front=(True, False), place=((1.0, 0.0, 0.0, 1.0), (0.0, 1.0, 0.0, 1.25)), step=(None, 0.01),
-        digest=("", ""),
+    """A tick of two frames up to number `index`, the second on the far side, past the shell."""
+    return messages.tick(
+        index - 1, rate=(None, rate), alpha=(0.1, 0.25), beta=(0.4, 0.5), front=(True, False),
+        place=((1.0, 0.0, 0.0, 1.0), (0.0, 1.0, 0.0, 1.25)), step=(None, 0.01),
     )  # fmt: skip
 
 
-@dataclass
-class Clock:
-    """Time that stands until it is moved."""
+class Stagehand(Listened):
+    """A Backstage whose clock the test holds; it answers nothing and has nothing."""
 
-    now: float = 100.0
-
-    def __call__(self) -> float:
-        return self.now
-
-
-@dataclass
-class Stagehand:
-    """A Backstage whose clock the test holds."""
-
-    clock: Callable[[], float] = field(default_factory=Clock)
-    worlds: tuple[str, ...] = ("embedded", "other")
-
-    def __post_init__(self) -> None:
-        self.desk = Desk(parameters.table(self.worlds), self.clock)
-        self.snapshots = Snapshots(Path("nowhere"), self.desk)
-        self.listeners: list[Callable[[Tick], None]] = []
+    def __init__(
+        self, clock: Callable[[], float] | None = None, worlds: tuple[str, ...] = ("embedded", "other")
+    ) -> None:
+        super().__init__(Path("nowhere"), clock or Clock(), worlds)
 
     def status(self) -> Status:
         return STATUS
@@ -69,14 +48,6 @@ class Stagehand:
 
     def picture(self) -> tuple[int, bytes] | None:
         return None
-
-    def watch(self, listener: Callable[[Tick], None]) -> Callable[[], None]:
-        self.listeners.append(listener)
-        return lambda: self.listeners.remove(listener)
-
-    def tick(self, tick: Tick) -> None:
-        for listener in self.listeners:
-            listener(tick)
 
     def atlas(self) -> Mapping[str, Any] | None:
         return None

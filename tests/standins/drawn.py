@@ -5,13 +5,13 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 
 import numpy as np
-from surveys import PLANE, looked
 
 from latentworld.atlas.sampling import Adaptive, Globe, Window
 from latentworld.atlas.survey import in_memory
 from latentworld.atlas.types import Atlas, Line, Phases, Site
 from latentworld.decoding.analytic import analytic
 from latentworld.lipschitz import Floor
+from standins.surveys import PLANE, looked
 
 DECODER = analytic(PLANE, 12, 0.1, size=(24, 24))
 WINDOW = Window(alpha=(-1.0, 2.0), beta=(-1.0, 2.0), rows=12, columns=12)

@@ -5,11 +5,11 @@ from __future__ import annotations
 import sys
 from pathlib import Path
 
-sys.path.insert(0, str(Path(__file__).parents[1]))
+sys.path.insert(0, str(Path(__file__).parents[2]))
 
 from installation.cli.show import _until_ended
 from installation.show import supervisor
-from show import HASTY, STANDINS, preset, venue
+from standins.show import HASTY, STANDINS, preset, venue
 
 
 def main() -> None:

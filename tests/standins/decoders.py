@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import functools
 
-import tiny_world
 import torch
 from torch import Tensor
 
 from latentworld.prompts import Prompt
 from latentworld.worlds import World, load
+from standins import tiny_world
 
 PROMPT = Prompt("a cat, 4k", "blurry, ugly")
 

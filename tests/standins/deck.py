@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import io
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from concurrent.futures import Future
 from contextlib import contextmanager
 from dataclasses import replace
@@ -14,14 +14,10 @@ from typing import Any
 
 import httpx
 import numpy as np
-from osc_standins import STATUS
 from PIL import Image
 
 from installation.backstage import AnswerContent, Question, ShownScene, Status
-from installation.control import parameters
-from installation.control.desk import Desk, Trigger
-from installation.control.desk.snapshots import Snapshots
-from installation.ipc.messages import Tick
+from installation.control.desk import Trigger
 from installation.ipc.questions import DenoisingStep, DiffusionAnswer, WordsAnswer, WordsQuestion
 from installation.ipc.scene import PlaneScene
 from installation.ports.deck import Server
@@ -30,6 +26,8 @@ from installation.venue import Doors
 from latentworld.errors import ShowError
 from latentworld.plane import Plane
 from latentworld.prompts import Prompt
+from standins.backstage import STATUS, Listened
+from standins.messages import tick
 
 PLANE = Plane(np.random.default_rng(7).normal(size=(3, 4, 4, 4)))
 CORNERS = tuple((float(x), float(y), float(z)) for x, y, z in PLANE.corners)
@@ -53,11 +51,11 @@ def pooled(text: str) -> np.ndarray:
     return np.random.default_rng(seed).normal(size=32)
 
 
-class Stagehand:
+class Stagehand(Listened):
     """A Backstage; `step` makes a tick of two frames, `play` does what the show's pump does with presses."""
 
     def __init__(self, folder: Path) -> None:
-        self.desk = Desk(parameters.table(("embedded", "other")))
+        super().__init__(folder / "snapshots")
         for name, value in {
             "walk.speed": 1.5,
             "prompt.a": "a ringed planet",
@@ -65,9 +63,7 @@ class Stagehand:
             "model.steps": 4,
         }.items():
             self.desk.tell_base(name, value)
-        self.snapshots = Snapshots(folder / "snapshots", self.desk)
         self.presses: list[Trigger] = []
-        self.listeners: list[Callable[[Tick], None]] = []
         self.asked: list[Question] = []
         self.cancelled: list[Future[AnswerContent]] = []
         self.number, self.angle = 0, 0.0
@@ -96,10 +92,6 @@ class Stagehand:
     def picture(self) -> tuple[int, bytes] | None:
         return (self.number, jpeg(self.number)) if self.number else None
 
-    def watch(self, listener: Callable[[Tick], None]) -> Callable[[], None]:
-        self.listeners.append(listener)
-        return lambda: self.listeners.remove(listener)
-
     def atlas(self) -> Chart | None:
         return self.chart
 
@@ -114,16 +106,11 @@ class Stagehand:
         self.angle = float(angles[-1])
         alpha, beta = 0.35 + 0.3 * np.cos(angles), 0.35 + 0.25 * np.sin(angles)
         unit = PLANE.unit(alpha, beta)
-        index = (self.number + 1, self.number + 2)
-        self.number += 2
+        first, self.number = self.number + 1, self.number + 2
         rates = (0.3 + np.abs(np.sin(3 * angles)) ** 6 * 2).tolist()
-        tick = Tick(
-            index=index, time=(0.1 * index[0], 0.1 * index[1]), alpha=tuple(alpha.tolist()), beta=tuple(beta.tolist()),
-            front=(True, True), place=tuple((x, y, z, 1.0) for x, y, z in unit.tolist()), rate=tuple(rates),
-            step=(0.01, 0.01), digest=("", ""),
-        )  # fmt: skip
-        for listener in tuple(self.listeners):
-            listener(tick)
+        places = tuple((x, y, z, 1.0) for x, y, z in unit.tolist())
+        chart = {"alpha": tuple(alpha.tolist()), "beta": tuple(beta.tolist())}
+        self.tick(tick(first, place=places, rate=tuple(rates), step=(0.01, 0.01), **chart))
 
     def play(self) -> None:
         """Do what was pressed."""

@@ -6,13 +6,13 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from surveys import PLANE
 
 from latentworld.atlas import survey
 from latentworld.atlas.sampling import Window
 from latentworld.atlas.settings import provenance, settings_of
 from latentworld.atlas.store import Store, create, read
 from latentworld.atlas.types import Rendered
+from standins.surveys import PLANE
 
 WINDOW = Window(rows=10, columns=7)
 

@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import functools
 
-import tiny_world
-
 from installation.render.live_preset import performed
 from installation.rig import open_studio
 from installation.studio import Studio
 from latentworld import preset
+from standins import tiny_world
 
 JOURNEY = preset.parse(
     {

@@ -15,26 +15,17 @@ from installation.clock import Tick
 from installation.control.desk import Change, Trigger
 from installation.control.mailbox import Mailbox
 from installation.frames import Frames, digest
-from installation.ipc import messages
 from installation.ipc.messages import Ready, SceneChange
 from installation.ipc.scene import DecoderScene, PlaneScene, SceneDescription, WalkScene, WorldScene
 from installation.loop import Scene, run
 from installation.rig import build
 from installation.takes.take import prompt_of
 from latentworld import globe, preset, vertices, walks
+from standins import messages
+from standins.clock import Clock
 
 SMALL = ["decoder.height=32", "decoder.width=32", "decoder.steps=10", "decoder.batch=4"]
 PLANE_TOLD = PlaneScene((0, 123, 200), "sphere", "nhwc", "cpu", "float32")
-
-
-class Clock:
-    """Seconds that pass when they are told to."""
-
-    def __init__(self) -> None:
-        self.now = 100.0
-
-    def __call__(self) -> float:
-        return self.now
 
 
 def ready(journey: preset.Preset | None = None, **other: Any) -> Ready:
@@ -54,12 +45,9 @@ def tick(
     index: np.ndarray, time: np.ndarray, unit: np.ndarray, radius: np.ndarray, scene: int = 1, sums: Any = None
 ) -> messages.Tick:
     """A tick, as a renderer tells it."""
-    n = len(index)
     places = tuple((x, y, z, r) for (x, y, z), r in zip(unit.tolist(), radius.tolist(), strict=True))
-    return messages.Tick(
-        tuple(index.tolist()), tuple(time.tolist()), places, (0.0,) * n, (0.0,) * n, (True,) * n, (None,) * n,
-        (0.1,) * n, tuple(sums or ["ab"] * n), scene,
-    )  # fmt: skip
+    told = {"index": tuple(index.tolist()), "time": tuple(time.tolist()), "place": places, "scene": scene}
+    return messages.tick(n=len(index), **told, **({"digest": tuple(sums)} if sums else {}))
 
 
 def performed(
