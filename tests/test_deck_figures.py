@@ -11,6 +11,7 @@ from deck_browser import box, click, drag, opened, pixels, seen, sizes, tab, typ
 from patience import until
 from standins.deck import STEPS, Stagehand, pooled, serving
 
+from installation.ipc.questions import DiffusionQuestion
 from installation.ports.deck import Server
 
 pytestmark = browsing
@@ -22,7 +23,7 @@ def test_the_reverse_diffusion_engine(browser: Any, played: Server, charted: Sta
     tab(browser, "engine")
     click(browser, "#take-apart")
     seen(browser, "return document.querySelector('.engine') && !document.querySelector('.engine').hidden")
-    assert charted.asked == [("diffusion", {"size": 256})]
+    assert charted.asked == [DiffusionQuestion(size=256)]
     shown = {}
     slide = (
         "const s = document.getElementById('engine-step'); s.value = arguments[0]; s.dispatchEvent(new Event('input'))"
