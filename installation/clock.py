@@ -6,8 +6,10 @@ import time as _time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from threading import Event
+from typing import Annotated
 
 import numpy as np
+from msgspec import Meta
 from numpy.typing import NDArray
 
 
@@ -36,6 +38,16 @@ class CountedClock:
             index = np.arange(start, end, dtype=np.int64)
             # index / fps, not a running sum: frame 345,599 is due exactly when it should be
             yield Tick(index, index / self.fps)
+
+
+@dataclass(frozen=True)
+class ClockState:
+    """Where a live clock stands: number and time of the newest frame, and the smoothed seconds from one to the next,
+    None where they are yet to be measured."""
+
+    index: Annotated[int, Meta(ge=-1, lt=2**53)] = -1
+    time: Annotated[float, Meta(ge=0.0, lt=1e12)] = 0.0
+    period: Annotated[float, Meta(gt=1e-4, lt=60.0)] | None = None
 
 
 class LiveClock:

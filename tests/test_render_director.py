@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import itertools
-import json
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from typing import Any, TypeVar
@@ -21,12 +20,14 @@ from installation.ipc.encoding import decoded, encoded
 from installation.ipc.messages import Message, SceneChange
 from installation.ipc.scene import SceneDescription
 from installation.loop import run
+from installation.render import saved_state
 from installation.render.builder import Builder, Built, Order, PromptEncoder
-from installation.render.director import DirectorState, opened
-from installation.render.live_pilot import LivePilot, LivePilotState
+from installation.render.director import opened
+from installation.render.live_pilot import LivePilot
 from installation.render.live_preset import performed
 from installation.render.notices import Notices
 from installation.render.reporter import Reporter
+from installation.render.saved_state import SavedState
 from installation.render.tick_state import TickState
 from installation.rig import open_studio
 from latentworld import globe, preset
@@ -39,6 +40,11 @@ from latentworld.walks import Lifted
 Told = TypeVar("Told", bound=Message)
 JOURNEY = preset.load("analytic", ["decoder.height=16", "decoder.width=16", "decoder.steps=8", "pilot.mode=off"])
 STUDIO = open_studio(performed(JOURNEY))
+
+
+def raised(line: str) -> None:
+    """What was saved here has no trouble."""
+    raise AssertionError(line)
 
 
 class Bench:
@@ -95,10 +101,18 @@ class Metronome:
 class Play:
     """A renderer without its process: `ticks` runs so many, under controls."""
 
-    def __init__(self, resume: str | None = None, journey: Any = JOURNEY, studio: Any = STUDIO, **more: Any) -> None:
-        kept = json.loads(resume or "{}")
+    def __init__(
+        self,
+        resume: str | None = None,
+        *,
+        state: SavedState | None = None,
+        journey: Any = JOURNEY,
+        studio: Any = STUDIO,
+        **more: Any,
+    ) -> None:
+        saved = state or saved_state.read(resume, raised)
         self.now = 0.0
-        self.clock = Metronome(kept.get("index", -1), kept.get("time", 0.0))
+        self.clock = Metronome(saved.clock.index, saved.clock.time)
         self.faults: list[str] = []
         self.values: dict[str, Any] = {}
         self.messages: list[Message] = []
@@ -106,17 +120,21 @@ class Play:
         prompt_encoder = PromptEncoder(self.faults.append)
         self.director = opened(
             journey, studio, self.clock, self.bench, prompt_encoder, Notices(self.faults.append, self.values.update),  # type: ignore[arg-type]
-            state=DirectorState.read(kept["director"]) if kept else None, **more,
+            saved=saved, **more,
         )  # fmt: skip
-        state = LivePilotState(**kept["helm"]) if kept else LivePilotState()
         helm = LivePilot(
-            journey.pilot, journey.pacing, journey.show.step, self.director.course, lambda: self.clock.period, state
+            journey.pilot,
+            journey.pacing,
+            journey.show.step,
+            self.director.course,
+            lambda: self.clock.period,
+            saved.pilot,
         )
         self.tick_state = TickState(self.director, helm, self.clock)
         self.reporter = Reporter(
             self.shelf, self._send, self.clock, lambda: self.now, self.tick_state, self.faults.append
         )
-        self.walk = self.director.begin(LoopControls.of(kept.get("controls", {})), kept.get("walk"))
+        self.walk = self.director.begin(LoopControls.of(saved.controls), saved.walk)
 
     def _send(self, message: Message, droppable: bool = False) -> None:
         self.messages.append(decoded(encoded(message)))
@@ -161,7 +179,7 @@ def test_another_renderer_paces_on_but_for_the_one_step_nobody_measured() -> Non
     """The step over the seam has no rate: nobody has seen both its ends. All else is kept."""
     told = Play().ticks(34, {"rift.step": 0.3})
     resumed = Play(told[8].resume).ticks(25, {"rift.step": 0.3})
-    speeds = [[json.loads(tick.resume or "")["helm"]["speed"] for tick in ticks] for ticks in (told[9:], resumed)]
+    speeds = [[saved_state.read(tick.resume, raised).pilot.speed for tick in ticks] for ticks in (told[9:], resumed)]
     assert speeds[0][0] == speeds[1][0]
     np.testing.assert_allclose(speeds[1][3:], speeds[0][3:], rtol=0.05)
 

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import json
 import math
-from dataclasses import replace
+from dataclasses import asdict, replace
 from pathlib import Path
 
 import numpy as np
@@ -195,7 +194,7 @@ def test_a_helm_goes_on_where_another_left() -> None:
         steering = one(walk, told, LoopControls(), 1)
         walk = walk.advance(float(steering.strides[-1]), steering.curvature)
     told = rates(0.7)
-    other = helm(course, step=0.3, **json.loads(json.dumps(one.keep(told))))
+    other = helm(course, step=0.3, **asdict(one.save(told)))
     twin, rest = walk, None
     for _ in range(30):
         a, b = one(walk, told, LoopControls(), 1), other(twin, rest, LoopControls(), 1)

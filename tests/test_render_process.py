@@ -170,11 +170,19 @@ def test_what_cannot_be_survived_is_one_line_and_a_status(ring: Ring, tmp_path: 
     assert "Traceback" not in done.stderr.decode()
 
 
-def test_a_resume_that_means_nothing_is_told_and_the_show_begins(ring: Ring, path: Path) -> None:
-    kept = {"index": 7, "time": 3.0, "period": 0.1, "walk": {"free": "nonsense"}, "controls": {}}
-    renderer = Renderer(ring, path, "--resume", json.dumps(kept))
+def test_a_saved_state_that_is_damaged_is_told_and_the_rest_goes_on(ring: Ring, path: Path) -> None:
+    saved = {"index": 7, "time": 3.0, "period": 0.1, "walk": {"free": "nonsense"}, "controls": {"walk.kind": "orbit"},
+             "helm": {"speed": "fast", "unheard": 1}, "director": {"wheel": 3, "world": "nowhere/at-all"}}  # fmt: skip
+    renderer = Renderer(ring, path, "--resume", json.dumps(saved))
     assert renderer.wait(Tick).index == (8,)
-    renderer.wait(Fault, lambda fault: "begins anew" in fault.text)
+    assert renderer.wait(SceneChange).scene.walk.spec["kind"] == "orbit"
+    for name in (
+        "walk cannot be used",
+        "walk control is no table",
+        "pilot has no usable rate, speed",
+        "toward is missing",
+    ):
+        renderer.wait(Fault, lambda fault, name=name: name in fault.text)
     assert renderer.end() == 0
 
 

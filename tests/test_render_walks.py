@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from dataclasses import asdict, replace
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from standins.film import PLANE
 
 from installation.control.controls import LoopControls
+from installation.ipc.jsonable import line
 from installation.render.walk_control import WalkControl, WalkControlState, glided, stays
 from latentworld import globe, walks
 from latentworld.errors import GeometryError
@@ -217,7 +218,7 @@ def test_every_kind_of_walk_is_reached_from_every_other_without_a_jump(spec: wal
     units = np.concatenate([before, after])
     assert globe.angle(units[:-1], units[1:]).max() * PLANE.target < 0.0201
     assert wheel.spec.kind == kind
-    restored = WalkControl(spec, 8.0, WalkControlState.read(json.loads(json.dumps(asdict(wheel.save())))))
+    restored = WalkControl(spec, 8.0, WalkControlState.read(json.loads(line(wheel.save()))).value)
     assert restored.state == wheel.state
 
 

@@ -9,6 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from installation.control.controls import LoopControls
+from installation.ipc.jsonable import line
 from installation.render import prompt_mix
 from installation.render.prompt_mix import Fade
 from latentworld.prompts import Prompt
@@ -103,6 +104,6 @@ def test_the_heaviest_text_of_a_mixture_speaks_for_it() -> None:
 def test_a_fade_goes_on_where_it_was_kept() -> None:
     there = slots(prompt__a="sea")
     fade = Fade(slots()).after(there, 2.0, 0.1).after(there, 2.0, 0.7)
-    again = Fade.read(json.loads(json.dumps(fade.plain())))
+    again = Fade.read(json.loads(line(fade))).value
     assert again == fade
     assert again.after(there, 2.0, 0.1).shown == fade.after(there, 2.0, 0.1).shown

@@ -209,6 +209,34 @@ def test_crashes_without_progress_climb_down_and_the_trial_goes_up_again() -> No
     assert scene.keeper.state == "running"
 
 
+def test_a_death_that_is_forgiven_costs_no_chance_and_is_answered_at_once() -> None:
+    scene = Stage()
+    bad = iter((True, False, True, False, True, False))  # each second life began without what may have killed the first
+    scene.keeper = SupervisedChild("renderer", scene.start, Fallbacks(("preset", "safe"), P), P, scene.clock,
+                                   scene.heard.append, scene.said.append, strict=False, crowd=lambda: 0.0,
+                                   forgiven=lambda life: next(bad))  # fmt: skip
+    now = 0.0
+    while scene.keeper.ladder.rung == "preset":
+        now += 1.0
+        scene.at(now)
+        scene.children[-1].alive = False
+    scene.at(now + 1)
+    assert scene.rungs == ["preset"] * 6 + ["safe"]
+    assert sum("starts again without" in line for line in scene.said) == 3
+
+
+def test_a_life_that_made_pictures_is_not_asked_about() -> None:
+    scene = Stage()
+    scene.keeper = SupervisedChild("renderer", scene.start, Fallbacks(("preset", "safe"), P), P, scene.clock,
+                                   scene.heard.append, scene.said.append, crowd=lambda: 0.0,
+                                   forgiven=lambda life: pytest.fail("asked"))  # fmt: skip
+    scene.at(0)
+    scene.at(1, READY, TICK)
+    scene.children[-1].alive = False
+    scene.at(2)
+    assert scene.keeper.ladder.rung == "preset"
+
+
 def test_only_the_very_first_child_may_refuse() -> None:
     for first in (True, False):
         scene = Stage()

@@ -246,6 +246,28 @@ def test_the_show_resumes_where_it_was_and_fresh_forgets(tmp_path: Path) -> None
         show.stop()
 
 
+def test_a_saved_state_that_kills_costs_the_preset_nothing_and_is_gone(tmp_path: Path) -> None:
+    show, _ = put_on(tmp_path)
+    show.start()
+    running(show)
+    until(lambda: show.status().frame > 200)
+    show.stop()
+    kept = json.loads((tmp_path / "state.json").read_text())
+    kept["resume"] = {"unheard": kept["resume"]["index"]}  # the stand-in ends with a KeyError
+    (tmp_path / "state.json").write_text(json.dumps(kept))
+    show, said = put_on(tmp_path, patience=replace(HASTY, tries=1))
+    show.start()
+    try:
+        running(show)
+        assert said.of("starts again without")
+        assert not said.of("next is")
+        assert show.status().restarts == 1
+        assert show.status().frame < 200  # from the beginning
+    finally:
+        show.stop()
+    assert "unheard" not in (tmp_path / "state.json").read_text()
+
+
 def test_kill_9_of_the_show_leaves_nobody_and_the_walk_resumes(tmp_path: Path) -> None:
     with subprocess.Popen(
         [sys.executable, str(HERE / "run_show.py"), str(tmp_path)], stderr=subprocess.PIPE, text=True, cwd=HERE.parent

@@ -14,6 +14,8 @@ from typing import Any, Generic, TypeVar
 
 import msgspec
 
+from installation.ipc.jsonable import Json, table
+
 T = TypeVar("T")
 
 
@@ -40,6 +42,37 @@ def read_fields(kind: type[T], written: Mapping[str, object]) -> Reading[T]:
             refused[key] = written.get(key)
             whole = whole and not required
     return Reading(kind(**kept) if whole else None, refused)
+
+
+@dataclass(frozen=True)
+class Part(Generic[T]):
+    """A part of something saved. value: None where it has to begin anew; trouble: what could not be read of it, as in
+    "has no usable rate, speed"; "" where nothing is wrong."""
+
+    value: T | None
+    trouble: str = ""
+
+    def line(self, name: str) -> str:
+        """The trouble, told to people."""
+        return f"the saved {name} {self.trouble}: {'it begins anew' if self.value is None else 'the rest is kept'}"
+
+
+def read_part(kind: type[T], written: object, version: int) -> Part[T]:
+    """A part that was written by `write_part`, or before parts had versions; a field that cannot be read has its
+    default, where it has one."""
+    if not isinstance(written, Mapping):
+        return Part(None, "is missing" if written is None else "is no table")
+    found = written.get("version", version)
+    if not isinstance(found, int) or isinstance(found, bool) or found > version:
+        return Part(None, f"is of version {found!r:.20}, this reads {version}")
+    reading = read_fields(kind, written)
+    lost = [key for _, key, _, _ in _fields(kind) if key in reading.refused or key not in written]  # type: ignore[arg-type]
+    return Part(reading.value, f"has no usable {', '.join(lost)}" if lost else "")
+
+
+def write_part(value: object, version: int) -> dict[str, Json]:
+    """A struct or frozen dataclass as a table that says its version."""
+    return {"version": version, **table(value)}
 
 
 def fitting(value: object, wanted: Any) -> Any:

@@ -4,7 +4,6 @@ stdout, the log on stderr."""
 from __future__ import annotations
 
 import argparse
-import json
 import logging
 import sys
 from pathlib import Path
@@ -26,9 +25,7 @@ def main() -> int:
 
     wire = child.standard()
     try:
-        resume = None if arguments.resume is None else json.loads(arguments.resume)
-        resume = resume if isinstance(resume, dict) else None
-        serve(Asked(arguments.ring, arguments.preset, resume, arguments.safe), wire)
+        serve(Asked(arguments.ring, arguments.preset, arguments.resume, arguments.safe), wire)
     except LatentWorldError as error:
         return child.refused(str(error))
     except Exception as error:

@@ -9,8 +9,8 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Mapping
-from dataclasses import asdict, dataclass, replace
-from typing import Any, TypeVar
+from dataclasses import dataclass, replace
+from typing import TypeVar
 
 from installation.clock import LiveClock, Tick
 from installation.control.controls import LoopControls, ModelControls
@@ -24,6 +24,7 @@ from installation.render.notices import Notices
 from installation.render.plane_control import PlaneControl
 from installation.render.prompt_control import PromptControl, PromptControlState
 from installation.render.replay_control import ReplayControl
+from installation.render.saved_state import ANEW, SavedState
 from installation.render.walk_control import WalkControl, WalkControlState
 from installation.studio import Studio
 from latentworld.atlas.prior import Prior
@@ -43,14 +44,12 @@ class DirectorState:
     prompt: PromptControlState
 
     @staticmethod
-    def read(saved: Mapping[str, Any]) -> DirectorState:
-        """From JSON. Raises KeyError, TypeError or ValueError for anything else."""
-        return DirectorState(WalkControlState.read(saved["wheel"]), PromptControlState.read(saved))
-
-    @staticmethod
-    def at(preset: Preset, world: Preset) -> DirectorState:
-        """Of a preset's beginning. world: the preset as the world's card resolved it, which has the texts."""
-        return DirectorState(WalkControlState(preset.walk.kind), PromptControlState.at(world.prompt))
+    def at(preset: Preset, world: Preset, saved: SavedState = ANEW) -> DirectorState:
+        """As it was saved, and where it was not, of a preset's beginning. world: the preset as the world's card
+        resolved it, which has the texts."""
+        own = PromptControlState.at(world.prompt)
+        prompt = PromptControlState(saved.toward or own.toward, saved.away or own.away)
+        return DirectorState(saved.walk_control or WalkControlState(preset.walk.kind), prompt)
 
 
 class Director:
@@ -87,23 +86,22 @@ class Director:
         """Where to go, for the pilot."""
         return self._plot(self._newest, self._controls.walk, self.planes.plane, self.prompt.prompt)
 
-    def begin(self, controls: LoopControls, saved: Mapping[str, Any] | None = None) -> Walk:
-        """The walk at its start, or where it was saved, on the plane that controls want.
-
-        Raises GeometryError, and for what is no saved walk KeyError, TypeError or ValueError."""
+    def begin(self, controls: LoopControls, saved: Mapping[str, object] | None = None) -> Walk:
+        """The walk at its start, or where it was saved, on the plane that controls want; what cannot be is a fault, and
+        begins anew. Raises GeometryError where the preset's own walk cannot be on that plane."""
         controls = self._heard(controls)
-        self.planes.use([vertex.seed for vertex in controls.vertices], controls.walk.norm)
-        return self.walk.begin(self.planes.plane, saved)
+        self._attempt(lambda: self.planes.use([vertex.seed for vertex in controls.vertices], controls.walk.norm), None)
+        plane = self.planes.plane
+        if saved is not None:
+            try:
+                return self.walk.begin(plane, saved)
+            except Exception as error:  # whatever was saved must not keep a renderer from beginning
+                self._notices.fault(f"the saved walk cannot be used ({error}): it begins anew".replace("\n", " "))
+        return self.walk.begin(plane)
 
     def lighten(self) -> bool:
         """Make pictures with less memory. False where there is nothing lighter."""
         return self.model.lighten(self._controls.model)
-
-    def save(self) -> dict[str, Any]:
-        """The parts' states, as JSON takes them."""
-        prompt = self.prompt.save()
-        return {"wheel": asdict(self.walk.save()), "toward": prompt.toward.plain(), "away": prompt.away.plain(),
-                **asdict(self.model.save())}  # fmt: skip
 
     def description(self) -> SceneDescription:
         """The scene in words and numbers, as the show is told of it and takes keep it."""
@@ -154,14 +152,14 @@ class Director:
 def opened(
     preset: Preset, studio: Studio, clock: LiveClock, builder: Builder, encoder: PromptEncoder, notices: Notices,
     *, alive: Callable[[], bool] = lambda: True, atlas: Prior | None = None, safe: bool = False,
-    state: DirectorState | None = None,
+    saved: SavedState = ANEW,
 ) -> Director:  # fmt: skip
     """A director with all its parts.
 
     preset: the journey; studio: its world (or the one that was chosen instead), warm; atlas: of this very world, plane
-    and prompt; state: of another director, to go on from; the rest as in `ModelControl` and `Director`.
+    and prompt; saved: what another renderer left; the rest as in `ModelControl` and `Director`.
     """
-    state = state or DirectorState.at(preset, studio.preset)
+    state = DirectorState.at(preset, studio.preset, saved)
     land = SurveyedLand.of(studio, atlas)
     walk = WalkControl(preset.walk, preset.pilot.max_curvature, state.walk)
     model = ModelControl(preset, studio, clock, builder, notices, alive)

@@ -11,12 +11,14 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from dataclasses import asdict, dataclass, replace
-from typing import Any
+from dataclasses import dataclass, replace
+from typing import Annotated
 
 import numpy as np
+from msgspec import Meta
 
 from installation.control.controls import LoopControls
+from installation.ipc.fields import Part, read_part
 from latentworld import globe
 from latentworld.arrays import Array
 from latentworld.atlas.prior import Prior
@@ -37,6 +39,7 @@ SHARE = 0.2  # of the time that looks may take
 STALE = 0.75  # of the ring's distance: a look that is to hold for longer would be of a place left behind
 RAYS = 5  # probes of a look: .89 of the arc on rifts, nine .91, seventeen .91 (docs/decisions/0010)
 RELEASE = 0.85  # a rate is believed at once when it rises, and forgotten by this a frame when it falls
+VERSION = 1  # of the saved state
 FASTER = 1.25  # most growth of the pace from one tick to the next: a cliff may lie behind a calm
 
 
@@ -60,26 +63,34 @@ class Course:
     map: Prior | None = None
 
 
+Positive = Annotated[float, Meta(ge=0.0)]
+
+
 @dataclass(frozen=True)
 class LivePilotState:
     """What one tick leaves to the next. rate: feature per latent hereabouts, 0 unknown; speed: latent arc per second;
     frames: since the last look; attraction: it was made with; wish: the curvature it asked for; looked, holds: the arc
     at which the map was read last, and how far that holds."""
 
-    rate: float = 0.0
-    speed: float = 0.0
-    frames: int = 1 << 30
-    attraction: float = 0.0
+    rate: Positive = 0.0
+    speed: Positive = 0.0
+    frames: Annotated[int, Meta(ge=0, le=1 << 31)] = 1 << 30
+    attraction: Annotated[float, Meta(ge=-1.0, le=1.0)] = 0.0
     wish: float = 0.0
     looked: float | None = None
-    holds: float = 0.0
+    holds: Positive = 0.0
+
+    @staticmethod
+    def read(written: object) -> Part[LivePilotState]:
+        """From what was saved, whatever that is."""
+        return read_part(LivePilotState, written, VERSION)
 
 
 class LivePilot:
     """`helm(walk, rates, controls, n) -> Steering` for the loop.
 
     course, period: asked at every tick; step: feature distance per second that the pace aims at, 0 for `pace.speed`.
-    `keep` and `state` let another helm go on identically.
+    `save` and `state` let another go on identically.
     """
 
     def __init__(
@@ -107,9 +118,9 @@ class LivePilot:
         curvature = self._curvature(inner, controls, course, n, period) if isinstance(inner, Free) else 0.0
         return Steering(curvature, stride * np.arange(1, n + 1, dtype=np.float64), np.zeros(n, np.bool_))
 
-    def keep(self, rates: Rates | None) -> dict[str, Any]:
-        """The state after these rates, as JSON takes it."""
-        return asdict(felt(self.state, rates))
+    def save(self, rates: Rates | None) -> LivePilotState:
+        """The state after these rates."""
+        return felt(self.state, rates)
 
     # ---- pace
 

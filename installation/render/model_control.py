@@ -8,9 +8,13 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from typing import Annotated
+
+from msgspec import Meta
 
 from installation.clock import LiveClock
 from installation.control.controls import MODEL_BATCH, MODEL_DECODER, ModelControls
+from installation.ipc.fields import Part, read_part
 from installation.render.builder import LARGEST, Builder, Order
 from installation.render.guard import Attentive, Guard
 from installation.render.notices import Notices
@@ -20,15 +24,22 @@ from latentworld.plane import Plane
 from latentworld.preset import Preset
 from latentworld.prompts import Prompt
 
+VERSION = 1  # of the saved state
 SCOUTING = 8  # steps from which more are no scout's business; a preset's many are the faithful decoder's
 
 
 @dataclass(frozen=True)
 class ModelControlState:
-    """world: the name of the one that is shown; batch: pictures at a time, where controls leave it open."""
+    """world: the name of the one that is shown; batch: pictures at a time, where controls leave it open. None: the
+    preset's."""
 
-    world: str
-    batch: int
+    world: Annotated[str, Meta(min_length=1)] | None = None
+    batch: Annotated[int, Meta(ge=1, le=LARGEST)] | None = None
+
+    @staticmethod
+    def read(written: object) -> Part[ModelControlState]:
+        """From what was saved, whatever that is."""
+        return read_part(ModelControlState, written, VERSION)
 
 
 class ModelControl:

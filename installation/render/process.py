@@ -9,32 +9,34 @@ import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
 
-from installation.clock import LiveClock
+from installation.clock import LiveClock, Tick
 from installation.control.controls import LoopControls
 from installation.control.mailbox import Mailbox
-from installation.control.parameter import Value, checked
-from installation.control.parameters import loop_table
+from installation.control.parameter import Value
 from installation.frames import Frames
 from installation.ipc.messages import Beat, Fault, LoopValues, Ready
 from installation.ipc.ring import Ring
 from installation.ipc.wire import Wire
-from installation.loop import Inbox, run
-from installation.render.builder import LARGEST, Builder, Order, PromptEncoder
-from installation.render.director import Director, DirectorState, opened
-from installation.render.live_pilot import LivePilot, LivePilotState
+from installation.loop import Inbox, Scene, run
+from installation.render import saved_state
+from installation.render.builder import Builder, Order, PromptEncoder
+from installation.render.director import opened
+from installation.render.live_pilot import LivePilot
 from installation.render.live_preset import performed
 from installation.render.message_reader import MessageReader
+from installation.render.model_control import ModelControlState
 from installation.render.notices import Notices
 from installation.render.questions import Questions
 from installation.render.reporter import Reporter
+from installation.render.saved_state import ANEW, SavedState
 from installation.render.tick_state import TickState
 from installation.rig import open_studio, prior_of
 from installation.studio import Studio
 from installation.takes import Take
 from latentworld import preset as presets
-from latentworld.errors import Cancelled, GeometryError, LatentWorldError, OutOfMemory
+from latentworld.atlas.prior import Prior
+from latentworld.errors import Cancelled, LatentWorldError, OutOfMemory
 from latentworld.preset import Preset
 from latentworld.walks import Walk
 
@@ -51,7 +53,7 @@ class Asked:
 
     ring: str
     preset: Path
-    resume: Mapping[str, Any] | None
+    resume: str | None
     safe: bool
 
 
@@ -106,8 +108,8 @@ class Beating:
 def serve(asked: Asked, wire: Wire, now: Callable[[], float] = time.monotonic) -> None:
     """Be a show's renderer until it stops or is gone. Raises LatentWorldError for what cannot be survived."""
     speaker = Speaker(wire, now)
-    kept = (asked.resume or {}).get("controls")
-    mailbox = Mailbox(checked(loop_table(), kept if isinstance(kept, dict) else {}, speaker.fault))
+    saved = saved_state.read(asked.resume, speaker.fault)
+    mailbox = Mailbox(saved.controls)
     ending = threading.Event()
     stage: list[Renderer] = []
 
@@ -132,7 +134,7 @@ def serve(asked: Asked, wire: Wire, now: Callable[[], float] = time.monotonic) -
     ring = Ring.attach(asked.ring)
     try:
         with Beating(speaker):
-            renderer = open_renderer(asked, ring, wire, speaker, now)
+            renderer = open_renderer(asked, saved, ring, wire, speaker, now)
         stage.append(renderer)
         reader.questions = renderer.questions
         wire.send(renderer.ready())
@@ -145,56 +147,57 @@ def serve(asked: Asked, wire: Wire, now: Callable[[], float] = time.monotonic) -
 
 
 def open_renderer(
-    asked: Asked, ring: Any, wire: Wire, speaker: Speaker, now: Callable[[], float]
+    asked: Asked, saved: SavedState, ring: Ring, wire: Wire, speaker: Speaker, now: Callable[[], float]
 ) -> Renderer:  # fmt: skip
     """Load the preset's world, or the one that was shown, and warm it. Raises LatentWorldError."""
     preset = presets.load(asked.preset)
-    kept = asked.resume or {}
     builder = Builder(performed(preset), now)
-    studio, seconds = first(performed(preset), {} if asked.safe else kept, builder)
-    return Renderer(preset, studio, seconds, asked, ring, wire, speaker, builder, now)
+    model = ModelControlState() if asked.safe else saved.model
+    studio, seconds = first(performed(preset), model, builder, speaker.fault)
+    return Renderer(preset, studio, seconds, asked.safe, saved, ring, wire, speaker, builder, now)
 
 
-def first(preset: Preset, kept: Mapping[str, Any], builder: Builder) -> tuple[Studio, float]:
-    """The world to begin with, warm, and the seconds a picture takes."""
+def first(
+    preset: Preset, model: ModelControlState, builder: Builder, fault: Callable[[str], None]
+) -> tuple[Studio, float]:
+    """The world to begin with, warm, and the seconds a picture takes: the one that was shown last, if it can still be
+    had, else the preset's. Raises LatentWorldError where that cannot be had either."""
     studio = open_studio(preset)
-    director = kept.get("director") or {}
-    known = director.get("batch")
-    batch = known if isinstance(known, int) and 1 <= known <= LARGEST else None
-    settings = studio.settings if batch is None else replace(studio.settings, batch=batch)
-    fit = batch is None and preset.show.batch == "auto" and settings.kind != "analytic"
-    world = str(director.get("world") or preset.world.name)
-    return builder.build(Order(world, settings, fit), studio, studio.prompt)
+    settings = studio.settings if model.batch is None else replace(studio.settings, batch=model.batch)
+    fit = model.batch is None and preset.show.batch == "auto" and settings.kind != "analytic"
+    own = preset.world.name
+    if model.world not in (None, own):
+        try:
+            return builder.build(Order(str(model.world), settings, fit), studio, studio.prompt)
+        except LatentWorldError as error:
+            fault(f"the world that was shown last cannot be had ({error}): {own} is shown")
+    return builder.build(Order(own, settings, fit), studio, studio.prompt)
 
 
 class Renderer:
     """The parts of the loop, joined; `run` runs it."""
 
     def __init__(
-        self, preset: Preset, studio: Studio, seconds: float, asked: Asked, ring: Any, wire: Wire, speaker: Speaker,
-        builder: Builder, now: Callable[[], float],
+        self, preset: Preset, studio: Studio, seconds: float, safe: bool, saved: SavedState, ring: Ring, wire: Wire,
+        speaker: Speaker, builder: Builder, now: Callable[[], float],
     ) -> None:  # fmt: skip
-        kept = asked.resume or {}
         self._wire, self._speaker, self._builder = wire, speaker, builder
         self._prompt_encoder = PromptEncoder(speaker.fault)
         show = preset.show
         self._orders: list[Callable[[], None]] = []
-        self.clock = LiveClock(
-            studio.settings.batch, show.rate, _period(kept, seconds), int(kept.get("index", -1)),
-            float(kept.get("time", 0.0)), now,
-        )  # fmt: skip
-        before = None if asked.safe else kept.get("director")
+        begun = saved.clock
+        self.clock = LiveClock(studio.settings.batch, show.rate, begun.period or seconds, begun.index, begun.time, now)
         self.director = opened(
             preset, studio, self.clock, builder, self._prompt_encoder, Notices(speaker.fault, speaker.values),
-            alive=self._alive, atlas=self._atlas(studio), safe=asked.safe,
-            state=None if before is None else DirectorState.read(before),
+            alive=self._alive, atlas=self._atlas(studio), safe=safe, saved=ANEW if safe else saved,
         )  # fmt: skip
-        state = LivePilotState(**kept["helm"]) if "helm" in kept else LivePilotState()
-        helm = LivePilot(preset.pilot, preset.pacing, show.step, self.director.course, lambda: self.clock.period, state)
-        self.tick_state = TickState(self.director, helm, self.clock)
+        pilot = LivePilot(
+            preset.pilot, preset.pacing, show.step, self.director.course, lambda: self.clock.period, saved.pilot
+        )
+        self.tick_state = TickState(self.director, pilot, self.clock)
         self.questions = Questions(self.tick_state.moment, wire.send)
         self.reporter = Reporter(ring, wire.send, self.clock, now, self.tick_state, speaker.fault)
-        self.walk = self._begun(self.director, kept)
+        self.walk = self.director.begin(LoopControls.of(saved.controls), saved.walk)
 
     def ready(self) -> Ready:
         """What the show is told before the first tick."""
@@ -242,7 +245,7 @@ class Renderer:
         self._builder.close()
         self._prompt_encoder.close()
 
-    def _direct(self, walk: Walk, controls: LoopControls, tick: Any) -> Any:
+    def _direct(self, walk: Walk, controls: LoopControls, tick: Tick) -> tuple[Walk, Scene]:
         while self._orders:
             self._orders.pop(0)()
         return self.tick_state.direct(walk, controls, tick)
@@ -251,24 +254,9 @@ class Renderer:
         self._speaker.beat()
         return not self.clock.stopped
 
-    def _atlas(self, studio: Studio) -> Any:
+    def _atlas(self, studio: Studio) -> Prior | None:
         try:
             return prior_of(studio)
         except LatentWorldError as error:  # a show without its map is a show
             self._speaker.fault(f"{error}; the walk goes without it")
             return None
-
-    def _begun(self, director: Director, kept: Mapping[str, Any]) -> Walk:
-        try:
-            controls = LoopControls.of(checked(loop_table(), kept.get("controls") or {}, self._speaker.fault))
-            return director.begin(controls, kept.get("walk"))
-        except (GeometryError, KeyError, TypeError, ValueError) as error:
-            if not kept:
-                raise
-            self._speaker.fault(f"the walk cannot go on where it was ({error}): it begins anew")
-            return director.walk.begin(director.planes.plane)
-
-
-def _period(kept: Mapping[str, Any], seconds: float) -> float:
-    period = kept.get("period")
-    return float(period) if isinstance(period, (int, float)) and 1e-4 < period < 60 else seconds

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
 
 from installation.control.controls import LoopControls
 from installation.render import prompt_mix
@@ -26,11 +24,6 @@ class PromptControlState:
     def at(spec: PromptSpec) -> PromptControlState:
         """A preset's own texts."""
         return PromptControlState(Fade(((spec.positive or "", 1.0),)), Fade(((spec.negative or "", 1.0),)))
-
-    @staticmethod
-    def read(saved: Mapping[str, Any]) -> PromptControlState:
-        """From JSON. Raises KeyError, TypeError or ValueError for anything else."""
-        return PromptControlState(Fade.read(saved["toward"]), Fade.read(saved["away"]))
 
 
 class PromptControl:

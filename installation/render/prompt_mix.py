@@ -2,18 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Annotated
+
+from msgspec import Meta
 
 from installation.control.controls import LoopControls
+from installation.control.parameter import LONGEST
+from installation.ipc.fields import Part, read_part
 from latentworld.prompts import Mixture, Prompt
 
 FAINT = 0.002  # a share of a mixture that is left out while a fade goes on
 MOST = 16  # texts of a mixture; people who type during a fade would pile them up
 
-Slots = tuple[tuple[str, float], ...]
+Weighted = tuple[tuple[str, Annotated[float, Meta(ge=0.0)]], ...]
+Slots = Weighted
 """Text and weight of each place a text can be set at; an empty place has weight 0."""
+VERSION = 1  # of a saved fade
 
 
 @dataclass(frozen=True)
@@ -21,9 +27,9 @@ class Fade:
     """A mixture on its way. slots: what it goes to, or stands at; begun: the mixture when it set out; progress: 0..1,
     1 when there. Weights of `shown` sum to 1."""
 
-    slots: Slots
-    begun: Mixture = ()
-    progress: float = 1.0
+    slots: Annotated[Slots, Meta(min_length=1)]
+    begun: Weighted = ()
+    progress: Annotated[float, Meta(ge=0.0, le=1.0)] = 1.0
 
     @property
     def target(self) -> Mixture:
@@ -54,15 +60,18 @@ class Fade:
         progress = self.progress + elapsed / seconds if seconds > 0 else 1.0
         return Fade(slots) if progress >= 1.0 else Fade(slots, self.begun, progress)
 
-    def plain(self) -> dict[str, Any]:
-        """As JSON takes it."""
-        return {"slots": self.slots, "begun": self.begun, "progress": self.progress}
-
     @staticmethod
-    def read(saved: Mapping[str, Any]) -> Fade:
-        """From what `plain` gave. Raises KeyError, TypeError or ValueError for anything else."""
-        slots, begun = (tuple((str(text), float(weight)) for text, weight in saved[key]) for key in ("slots", "begun"))
-        return Fade(slots, begun, float(saved["progress"]))
+    def read(written: object) -> Part[Fade]:
+        """From what was saved, whatever that is; without its beginning it is there at once."""
+        part = read_part(Fade, written, VERSION)
+        fade = part.value
+        if fade is None:
+            return part
+        if not all(len(text) <= LONGEST and text.isprintable() for text, _ in (*fade.slots, *fade.begun)):
+            return Part(None, "holds a text that cannot be read")
+        if fade.progress < 1.0 and not any(weight > 0 for _, weight in fade.begun):
+            return Part(Fade(fade.slots), part.trouble or "has no usable begun")
+        return part
 
 
 def positive(controls: LoopControls, base: str) -> Slots:

@@ -2,19 +2,20 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
-from installation.clock import LiveClock, Tick
+from installation.clock import ClockState, LiveClock, Tick
 from installation.control.controls import LoopControls
 from installation.ipc.scene import SceneDescription
 from installation.loop import Inbox, Scene
+from installation.render import saved_state
 from installation.render.director import Director
 from installation.render.live_pilot import LivePilot
 from installation.render.questions import Moment
+from installation.render.saved_state import SavedState
 from installation.takes import Recorded
 from latentworld import walks
 from latentworld.errors import GeometryError
@@ -87,11 +88,19 @@ class TickState:
         inner = after.walk if isinstance(after, Lifted) else after
         self._look(after)
         controls = {} if self._heard is None else self._heard.newest.values()
-        return json.dumps({
-            "index": self._clock.index, "time": self._clock.time, "period": self._clock.period,
-            "walk": walks.keep(self._roaming(inner)), "helm": self.helm.keep(rates),
-            "director": self.director.save(), "controls": controls,
-        }, separators=(",", ":"))  # fmt: skip
+        director, clock = self.director, self._clock
+        prompt = director.prompt.save()
+        saved = SavedState(
+            clock=ClockState(clock.index, clock.time, clock.period),
+            walk=walks.keep(self._roaming(inner)),
+            walk_control=director.walk.save(),
+            pilot=self.helm.save(rates),
+            toward=prompt.toward,
+            away=prompt.away,
+            model=director.model.save(),
+            controls=controls,
+        )
+        return saved_state.write(saved)
 
     def moment(self) -> Moment | None:
         """The newest frame, for questions. Any thread may ask."""

@@ -5,9 +5,12 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from typing import Any, Literal
+from typing import Annotated, Literal
+
+from msgspec import Meta
 
 from installation.control.controls import Direction, WalkControls
+from installation.ipc.fields import Part, read_part
 from installation.render.live_pilot import NIMBLE
 from latentworld import globe, walks
 from latentworld.arrays import Array
@@ -18,7 +21,8 @@ from latentworld.walks import Fixed, Free, Joined, Lifted, Walk, WalkSpec
 GLIDE = 0.25  # seconds in which a new radius is reached but for a third: a step of the shell is a cut
 DEAD = 0.02  # of the heading's way: a stick at rest
 FAR = 4.0  # shells: how long a latent of a raw plane may become
-LEAST = 0.05  # shells: no walk goes through the centre
+LEAST, WIDEST = 0.05, 3.0  # shells: no walk goes through the centre, nor past what the desk has
+VERSION = 1  # of the saved state
 
 Mode = Literal["auto", "hand", "goal"]
 
@@ -30,20 +34,19 @@ class WalkControlState:
     """
 
     kind: str
-    direction: str = "forward"
+    direction: Direction = "forward"
     turned: float = 0.0
     mode: Mode = "auto"
     position: tuple[float, float] | None = None
-    radius: float | None = None
+    radius: Annotated[float, Meta(ge=LEAST, le=WIDEST)] | None = None
 
     @staticmethod
-    def read(saved: Mapping[str, Any]) -> WalkControlState:
-        """From what `asdict` gave. Raises TypeError or ValueError for anything else."""
-        position = saved["position"]
-        state = WalkControlState(**{**saved, "position": None if position is None else (position[0], position[1])})
-        if state.kind not in walks.kinds() or state.mode not in ("auto", "hand", "goal"):
-            raise ValueError("no such kind or mode")
-        return state
+    def read(written: object) -> Part[WalkControlState]:
+        """From what was saved, whatever that is."""
+        part = read_part(WalkControlState, written, VERSION)
+        if part.value is None or part.value.kind in walks.kinds():
+            return part
+        return Part(None, f"is of a kind {part.value.kind!r:.40} that is not known here")
 
 
 class WalkControl:
@@ -67,7 +70,7 @@ class WalkControl:
         """What another renderer begins with."""
         return self.state
 
-    def begin(self, plane: Plane, saved: Mapping[str, Any] | None = None) -> Walk:
+    def begin(self, plane: Plane, saved: Mapping[str, object] | None = None) -> Walk:
         """The walk at its start, or where it was saved. Raises GeometryError."""
         walk = walks.build(self.spec, plane) if saved is None else walks.restore(saved, self.spec, plane)
         return self._lifted(walk)

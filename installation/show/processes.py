@@ -13,7 +13,8 @@ from installation.ipc.messages import Card, Message
 from installation.show.children import Child, Heard, Programs
 from installation.show.control_feed import ControlFeed
 from installation.show.fallback import Fallbacks, Patience
-from installation.show.supervised import SupervisedChild
+from installation.show.resume import Resume
+from installation.show.supervised import Life, SupervisedChild
 from installation.venue import Venue, Wall
 
 FAREWELL = 5.0  # seconds a child has to end in good order
@@ -44,7 +45,7 @@ class Processes:
         strict: bool,
         desk: Desk,
         ears: Ears,
-        resume: Callable[[], str | None],
+        resume: Resume,
         patience: Patience,
         programs: Programs,
         clock: Callable[[], float],
@@ -55,7 +56,7 @@ class Processes:
         self._clock, self._log = clock, log
         rungs = ("preset", "safe", "loop") if safe else ("preset", "loop")
         self.renderer = SupervisedChild("renderer", self._start_renderer, Fallbacks(rungs, patience), patience, clock,
-                               ears.renderer, ears.fault, ears.lost, strict)  # fmt: skip
+                               ears.renderer, ears.fault, ears.lost, strict, forgiven=self._forgiven)  # fmt: skip
         self.stage = self._kept("stage", self._start_stage, ears.stage)
         starts = {target: self._starter(target) for target in venue.outputs}
         starts |= {f"stage {number}": self._raiser(wall, number) for number, wall in enumerate(venue.walls, 2)}
@@ -117,12 +118,16 @@ class Processes:
         if rung == "loop":
             arguments = self._programs.play(self._ring, self._venue.loop)
         else:
-            resume = self._resume() if rung == "preset" else None
+            resume = self._resume.offer() if rung == "preset" else None
             arguments = self._programs.render(self._ring, self._folder / f"{rung}.toml", resume, rung == "safe")
         child = Child("renderer", arguments, heard, self._log)
         if rung != "preset":  # what stands on the desk may be what broke the preset
             self._loop.withhold(child.wire, self._clock())
         return child
+
+    def _forgiven(self, life: Life) -> bool:
+        """Whether a renderer may have died of the state that it began with."""
+        return life.rung == "preset" and self._resume.refuse()
 
     def _start_stage(self, rung: str, heard: Heard) -> Child:
         return self._raised(self._venue.wall, "stage", heard)

@@ -108,13 +108,13 @@ def claim(folder: Path) -> IO[bytes]:
     return file
 
 
-def _read(told: Any) -> State:
-    if not isinstance(told, dict):
+def _read(written: Any) -> State:
+    if not isinstance(written, dict):
         raise ValueError("it holds no state")
-    if told.get("version") != VERSION:
-        raise ValueError(f"version {told.get('version')!s:.20}, this is {VERSION}")
-    resume, values, preset = told.get("resume"), told.get("values"), told.get("preset")
+    if written.get("version") != VERSION:
+        raise ValueError(f"version {written.get('version')!s:.20}, this is {VERSION}")
+    resume, values, preset = written.get("resume"), written.get("values"), written.get("preset")
     if not isinstance(preset, str) or not isinstance(values, dict) or not isinstance(resume, (dict, type(None))):
         raise ValueError("a part of it is missing or of another kind")
     text = None if resume is None else json.dumps(resume, separators=(",", ":"))
-    return State(preset, text, values, str(told.get("saved", "")))
+    return State(preset, text, values, str(written.get("saved", "")))

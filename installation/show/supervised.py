@@ -50,7 +50,8 @@ class SupervisedChild:
     """of: what it keeps, in words. hear: where messages of the present child go on to, on the child's thread; told:
     one line about every end; ended: called when a child is gone, on the thread of `tend`; strict: where the very first
     child refuses to begin, `refusal` says why and nobody is started again; crowd: how crowded the machine is, where
-    slow is not hung (two other jobs on two cores once held a sound renderer up for 4.5 s)."""
+    slow is not hung (two other jobs on two cores once held a sound renderer up for 4.5 s); forgiven: asked of a life
+    that ended before its first work, whether that does not count as a failure of its rung."""
 
     def __init__(
         self,
@@ -64,10 +65,12 @@ class SupervisedChild:
         ended: Callable[[], None] = lambda: None,
         strict: bool = True,
         crowd: Callable[[], float] = crowd,
+        forgiven: Callable[[Life], bool] = lambda life: False,
     ) -> None:
         self.of, self.ladder = of, ladder
         self._start, self._patience, self._clock = start, patience, clock
         self._hear, self._told, self._ended, self._strict, self._crowd = hear, told, ended, strict, crowd
+        self._forgiven = forgiven
         self._lock = threading.Lock()  # a child speaks from the moment it is started
         self._life: Life | None = None
         self._at = -math.inf  # when to start the next
@@ -173,6 +176,10 @@ class SupervisedChild:
         first = self.starts == 1 and not life.ready and life.first is None
         if self._strict and first and (words or (life.child.code or 0) > 0):
             self.refusal, self._at = words or why, math.inf
+            return
+        if life.first is None and self._forgiven(life):
+            self._at = now
+            self._told(f"{why}: perhaps of the state it began with; it starts again without")
             return
         self._at = self.ladder.failed(now, life.progressed(self._patience.settle))
         pause = f" in {self._at - now:.0f} s" if self._at >= now + 0.5 else ""

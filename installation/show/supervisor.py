@@ -51,6 +51,7 @@ from installation.show.ports import Ports
 from installation.show.processes import Ears, Processes
 from installation.show.recordings import Recordings
 from installation.show.requests import Requests
+from installation.show.resume import Resume
 from installation.show.status import StatusCollector
 from installation.venue import Venue
 from latentworld import disk
@@ -92,7 +93,7 @@ class Show:
         self._clock, self._today = clock, today
         self._notifier = Notifier(environment)
         self._ending, self._saving = threading.Event(), threading.Lock()
-        self._callbacks = Callbacks()
+        self._callbacks, self._resume = Callbacks(), Resume()
         self._atlas: Mapping[str, Any] | None = None
         self._refused: str | None = None
         self._closing = contextlib.ExitStack()
@@ -195,7 +196,6 @@ class Show:
 
     def _remember(self) -> state.State | None:
         """What was kept of the last time, when it was the same preset; the desk then stands as it did."""
-        self._resume: str | None = None
         try:
             before = None if self._fresh else state.load(self.folder)
         except ShowError as error:
@@ -203,7 +203,7 @@ class Show:
             return None
         if before is None or before.preset != state.identity(self.preset):
             return None
-        self._resume = before.resume
+        self._resume = Resume(before.resume)
         for name, value in before.values.items():
             with contextlib.suppress(LatentWorldError):  # a parameter that is no more
                 self._desk.set(name, value, "state")
@@ -217,7 +217,7 @@ class Show:
         same = state.identity(self.safe) == state.identity(self.preset)
         hears = Ears(self._hear_renderer, self._hear_stage, self._hear_output, self._lost, self._requests.lost)
         self._processes = Processes(
-            self.ring.name, self.folder, self.venue, not same, strict, self._desk, hears, lambda: self._resume,
+            self.ring.name, self.folder, self.venue, not same, strict, self._desk, hears, self._resume,
             self._patience, self._programs, self._clock, self.log,
         )  # fmt: skip
         self.recordings = Recordings(
@@ -254,7 +254,7 @@ class Show:
             return
         life = self._processes.renderer.life
         if life is not None and life.rung == "preset" and tick.resume is not None:
-            self._resume = tick.resume
+            self._resume.tell(tick.resume)
         rate = tick.rate[-1] if tick.rate else None
         if rate is not None:
             self._desk.tell(RIFT_VALUE.name, rate)
@@ -392,7 +392,9 @@ class Show:
         saved = self._today().isoformat(sep=" ", timespec="seconds")
         with self._saving:
             try:
-                state.save(self.folder, state.State(state.identity(self.preset), self._resume, kept, saved))
+                state.save(
+                    self.folder, state.State(state.identity(self.preset), self._resume.worth_keeping, kept, saved)
+                )
             except LatentWorldError as error:
                 self.fault(str(error))
 

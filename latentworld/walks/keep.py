@@ -21,6 +21,8 @@ from latentworld.walks.rift import Rift
 from latentworld.walks.spec import FreeSpec
 from latentworld.walks.walk import Walk
 
+FARTHEST = 1e9  # latents of arc, which no walk travels in a lifetime: beyond it a number was damaged
+
 
 def keep(walk: Walk) -> dict[str, object]:
     """The state of a walk, as JSON takes it. Raises GeometryError for a walk of another kind."""
@@ -47,11 +49,14 @@ def restore(kept: Mapping[str, object], spec: WalkSpec, plane: Plane) -> Free | 
             if not isinstance(start, list | tuple):
                 raise TypeError("joined is no list")
             unit, heading, radius = start
+            arc = number(kept, "arc")
+            if not (0.0 <= arc < FARTHEST and 0.0 < float(radius) < FARTHEST):
+                raise ValueError("arc or radius")
             way = onto_at((_unit(unit), _unit(heading), float(radius)), _fixed(section(kept, "then"), walk), plane)
-            return replace(way, arc=number(kept, "arc"))
+            return replace(way, arc=arc)
         if "fixed" in kept and isinstance(walk, Fixed):
             return _fixed(kept, walk)
-    except (KeyError, TypeError, ValueError) as error:
+    except (KeyError, TypeError, ValueError, OverflowError) as error:
         raise GeometryError(f"no walk was kept in {kept!r:.200} ({error!r}): begin a new one") from None
     raise GeometryError(f"a {spec.kind} walk cannot go on from {kept!r:.200}: begin a new one")
 
@@ -65,14 +70,15 @@ def _free(kept: Mapping[str, object], like: Free) -> Free:
     breath = Breath(number(kept, "radius")) if like.breath.constant else like.breath
     arc, bend = number(kept, "arc"), number(kept, "bend")
     unit, heading = _unit(kept["free"]), _unit(kept["heading"])
-    if not (np.isfinite([arc, bend, breath.radius]).all() and abs(float(globe.dot(unit, heading))) < 1e-6):
+    likely = 0.0 <= arc < FARTHEST and abs(bend) < FARTHEST and 0.0 < breath.radius < FARTHEST
+    if not (likely and abs(float(globe.dot(unit, heading))) < 1e-6):
         raise ValueError("arc, bend, radius or heading")
     return replace(like, unit=unit, heading=heading, breath=breath, arc=arc, bend=bend)
 
 
 def _fixed(kept: Mapping[str, object], walk: Fixed) -> Fixed:
     begin, arc = number(kept, "fixed"), number(kept, "arc")
-    if kept["way"] not in (1, -1) or not np.isfinite([begin, arc]).all():
+    if kept["way"] not in (1, -1) or not (0.0 <= arc < FARTHEST and abs(begin) < FARTHEST):
         raise ValueError("begin, arc or way")
     return replace(walk, begin=begin, arc=arc, way=1 if kept["way"] == 1 else -1, closed=bool(kept["closed"]))
 
