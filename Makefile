@@ -16,6 +16,7 @@ film: $(VENV)/.ready
 
 test: check
 	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest -m "cluster and not slow"
 
 check: $(VENV)/.ready
 	$(BIN)/ruff format --check .

@@ -20,7 +20,7 @@ from latentworld.lipschitz import Rates
 from latentworld.walks.breath import Breath
 
 ALIASES = {name for name, kind in vars(arrays).items() if isinstance(kind, type) and issubclass(kind, AbstractArray)}
-NAMED = re.compile(rf"\b({'|'.join(ALIASES | {'Array', 'Mask', 'Float64', 'Int64'})})\b")
+NAMED = re.compile(rf"(?<!zarr\.)\b({'|'.join(ALIASES | {'Array', 'Mask', 'Float64', 'Int64'})})\b")
 
 
 def test_lengths_that_differ_are_noticed() -> None:

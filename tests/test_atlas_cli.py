@@ -228,7 +228,6 @@ BAD = {
     "no words": ["survey", "-o", "OUT", "--words", ""],
     "words without an eye for them": ["survey", "-o", "OUT", "--words", "a cat"],
     "no clusters": ["survey", "-o", "OUT", "--size", "4x4", "--phases", "0"],
-    "unreachable Ray": ["survey", "-o", "OUT", "--size", "4x4", "--ray", "127.0.0.1:1"],
     "budget": ["survey", "-o", "OUT", "--adaptive", "--budget", "0.001"],
     "no atlas": ["show", "OUT"],
     "no atlas to draw": ["plot", "OUT"],
@@ -254,7 +253,16 @@ BAD = {
 }
 
 
-@pytest.mark.parametrize("arguments", BAD.values(), ids=BAD.keys())
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        *(pytest.param(arguments, id=name) for name, arguments in BAD.items()),
+        pytest.param(
+            ["survey", "-o", "OUT", "--size", "4x4", "--ray", "127.0.0.1:1"],
+            id="unreachable Ray", marks=pytest.mark.cluster,
+        ),
+    ],
+)  # fmt: skip
 def test_what_is_refused_is_one_line(  # type: ignore[no-untyped-def]
     arguments: list[str], run, made: Path, folder: Path, tmp_path: Path
 ) -> None:

@@ -33,7 +33,10 @@ from latentworld.errors import AtlasError, AtlasMismatch, ClusterError, DecodeEr
 
 WINDOW = Window(alpha=(-0.5, 1.5), beta=(-0.5, 1.5), rows=20, columns=20)
 # Ray leaves sockets, pipes and its log files to the garbage collector when it is shut down
-pytestmark = pytest.mark.filterwarnings("ignore::ResourceWarning", "ignore::pytest.PytestUnraisableExceptionWarning")
+pytestmark = [
+    pytest.mark.cluster,
+    pytest.mark.filterwarnings("ignore::ResourceWarning", "ignore::pytest.PytestUnraisableExceptionWarning"),
+]
 
 
 def decoder():
