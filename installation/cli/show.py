@@ -5,6 +5,7 @@ from __future__ import annotations
 import signal
 import sys
 from collections.abc import Callable, Mapping
+from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -14,7 +15,8 @@ from rich.console import Console
 from installation.cli.presets import Override
 
 if TYPE_CHECKING:
-    from installation.show.supervisor import Show
+    from installation.show.ending import Ending
+    from installation.show.show import Show
     from installation.venue import Venue
 
 Option = typer.Option
@@ -43,7 +45,8 @@ def show(
 ) -> None:
     """Perform a preset live: on a wall, played by OSC, MIDI and a deck. Ends with Ctrl-C; goes on where it was."""
     from installation import venue as venues
-    from installation.show.supervisor import Show
+    from installation.show.ending import Ending
+    from installation.show.opening import open_show
     from installation.stage.outputs import catalogue as outputs
     from latentworld import preset as presets
 
@@ -59,31 +62,32 @@ def show(
     console = Console(stderr=True, highlight=False)
     there = _changed(venues.load(venue), place, wall, doors, shut)
     outputs.check(there.outputs, there.doors.open, there.reserve)
-    made = Show(journey, there, _line(console), fresh=fresh)
-    code = _until_ended(made, seconds)
-    console.print(f"the show has ended; its state is kept in {made.folder}", style="dim")
+    ending = Ending()
+    code = _until_ended(open_show(journey, there, _line(console), fresh=fresh, ending=ending), ending, seconds)
+    console.print(f"the show has ended; its state is kept in {Path(there.folder)}", style="dim")
     raise typer.Exit(code)
 
 
-def _until_ended(made: Show, seconds: float | None) -> int:
-    """Run it until a signal: 130 after Ctrl-C, 0 after SIGTERM (systemd's way to end it) or `seconds`."""
-    heard: list[int] = []
+def _until_ended(show: AbstractContextManager[Show], ending: Ending, seconds: float | None) -> int:
+    """Open a show until a signal: 130 after Ctrl-C, 0 after SIGTERM (systemd's way to end it) or `seconds`."""
+    signals: list[int] = []
 
     def handle(number: int, frame: object) -> None:
-        if heard:  # asked twice: end without good order, the state of half a minute ago is on disk
+        if signals:  # a second one: end without good order, the state of half a minute ago is on disk
             raise KeyboardInterrupt
-        heard.append(number)
-        made.end()
+        signals.append(number)
+        ending.end()
 
     before = {number: signal.signal(number, handle) for number in (signal.SIGINT, signal.SIGTERM)}
     try:
-        made.run(seconds)
+        with show:
+            ending.wait(seconds)
     except KeyboardInterrupt:
         return 130
     finally:
         for number, handler in before.items():
             signal.signal(number, handler)
-    return 130 if signal.SIGINT in heard else 0
+    return 130 if signal.SIGINT in signals else 0
 
 
 def _line(console: Console) -> Callable[[str], None]:
