@@ -21,8 +21,8 @@ from installation.ipc.messages import Message, SceneChange
 from installation.ipc.scene import SceneDescription
 from installation.loop import run
 from installation.render import saved_state
-from installation.render.builder import Builder, Built, Order, PromptEncoder
-from installation.render.director import opened
+from installation.render.builder import Builder, Built, Order, PromptEncoder, Workers
+from installation.render.director import Journey, open_director
 from installation.render.live_pilot import LivePilot
 from installation.render.live_preset import performed
 from installation.render.notices import Notices
@@ -108,7 +108,7 @@ class Play:
         state: SavedState | None = None,
         journey: Any = JOURNEY,
         studio: Any = STUDIO,
-        **more: Any,
+        safe: bool = False,
     ) -> None:
         saved = state or saved_state.read(resume, raised)
         self.now = 0.0
@@ -117,11 +117,9 @@ class Play:
         self.values: dict[str, Any] = {}
         self.messages: list[Message] = []
         self.bench, self.shelf = Bench(), Shelf()
-        prompt_encoder = PromptEncoder(self.faults.append)
-        self.director = opened(
-            journey, studio, self.clock, self.bench, prompt_encoder, Notices(self.faults.append, self.values.update),  # type: ignore[arg-type]
-            saved=saved, **more,
-        )  # fmt: skip
+        workers = Workers(self.bench, PromptEncoder(self.faults.append))  # type: ignore[arg-type]
+        notices = Notices(self.faults.append, self.values.update)
+        self.director = open_director(Journey(journey, studio), self.clock, workers, notices, saved=saved, safe=safe)  # type: ignore[arg-type]
         helm = LivePilot(
             journey.pilot,
             journey.pacing,

@@ -172,6 +172,19 @@ class PromptEncoder:
             self._asked.discard((id(encoder), text))
 
 
+@dataclass(frozen=True, eq=False)
+class Workers:
+    """Who does what takes long, each on a thread of its own."""
+
+    builder: Builder
+    encoder: PromptEncoder
+
+    def close(self) -> None:
+        """Begin nothing new."""
+        self.builder.close()
+        self.encoder.close()
+
+
 def warm(
     studio: Studio, prompt: Prompt, now: Callable[[], float], busy: Sequence[Decoder] = (), repeats: int = 2
 ) -> tuple[Studio, float]:

@@ -16,7 +16,7 @@ from installation.clock import LiveClock, Tick
 from installation.control.controls import LoopControls, ModelControls
 from installation.ipc.scene import DecoderScene, SceneDescription, WalkScene, WorldScene
 from installation.loop import Scene
-from installation.render.builder import Builder, PromptEncoder
+from installation.render.builder import Workers
 from installation.render.course import CoursePlotter, SurveyedLand
 from installation.render.live_pilot import Course
 from installation.render.model_control import ModelControl
@@ -53,7 +53,7 @@ class DirectorState:
 
 
 class Director:
-    """`director(walk, controls, tick) -> (walk, scene)` for the loop. Make one with `opened`.
+    """`director(walk, controls, tick) -> (walk, scene)` for the loop. Make one with `open_director`.
 
     safe: controls of the model and the plane are not heard.
     """
@@ -149,22 +149,28 @@ class Director:
         return otherwise
 
 
-def opened(
-    preset: Preset, studio: Studio, clock: LiveClock, builder: Builder, encoder: PromptEncoder, notices: Notices,
-    *, alive: Callable[[], bool] = lambda: True, atlas: Prior | None = None, safe: bool = False,
-    saved: SavedState = ANEW,
-) -> Director:  # fmt: skip
-    """A director with all its parts.
+@dataclass(frozen=True, eq=False)
+class Journey:
+    """What is performed. studio: the preset's world (or the one that was chosen instead), warm; atlas: of this very
+    world, plane and prompt."""
 
-    preset: the journey; studio: its world (or the one that was chosen instead), warm; atlas: of this very world, plane
-    and prompt; saved: what another renderer left; the rest as in `ModelControl` and `Director`.
-    """
+    preset: Preset
+    studio: Studio
+    atlas: Prior | None = None
+
+
+def open_director(
+    journey: Journey, clock: LiveClock, workers: Workers, notices: Notices, *,
+    alive: Callable[[], bool] = lambda: True, safe: bool = False, saved: SavedState = ANEW,
+) -> Director:  # fmt: skip
+    """A director with all its parts. saved: what another renderer left; alive: see `ModelControl`; safe: `Director`."""
+    preset, studio = journey.preset, journey.studio
     state = DirectorState.at(preset, studio.preset, saved)
-    land = SurveyedLand.of(studio, atlas)
+    land = SurveyedLand.of(studio, journey.atlas)
     walk = WalkControl(preset.walk, preset.pilot.max_curvature, state.walk)
-    model = ModelControl(preset, studio, clock, builder, notices, alive)
+    model = ModelControl(preset, studio, clock, workers.builder, notices, alive)
     planes = PlaneControl(preset, model, walk, clock, notices)
-    prompt = PromptControl(encoder, state.prompt)
+    prompt = PromptControl(workers.encoder, state.prompt)
     replay = ReplayControl(clock, model, planes, prompt)
     plot = CoursePlotter(model, walk, clock, land, preset.show.latency)
     return Director(model, planes, walk, prompt, replay, plot, notices, start=clock.time, safe=safe)
