@@ -120,7 +120,7 @@ class Play:
         workers = Workers(self.bench, PromptEncoder(self.faults.append))  # type: ignore[arg-type]
         notices = Notices(self.faults.append, self.values.update)
         self.director = open_director(Journey(journey, studio), self.clock, workers, notices, saved=saved, safe=safe)  # type: ignore[arg-type]
-        helm = LivePilot(
+        pilot = LivePilot(
             journey.pilot,
             journey.pacing,
             journey.show.step,
@@ -128,7 +128,7 @@ class Play:
             lambda: self.clock.period,
             saved.pilot,
         )
-        self.tick_state = TickState(self.director, helm, self.clock)
+        self.tick_state = TickState(self.director, pilot, self.clock)
         self.reporter = Reporter(
             self.shelf, self._send, self.clock, lambda: self.now, self.tick_state, self.faults.append
         )
@@ -352,7 +352,7 @@ def test_safe_hears_neither_model_nor_seeds() -> None:
     play.ticks(3, {"model.steps": 3, "seed.vertex.0": 4, "walk.speed": 9.0})
     assert play.director.model.studio.settings.steps == 8
     assert play.scenes()[-1].plane.seeds == (0, 123, 200)
-    assert play.tick_state.helm.state.speed == 9.0
+    assert play.tick_state.live_pilot.state.speed == 9.0
 
 
 def test_an_empty_tick_is_nothing() -> None:

@@ -77,7 +77,7 @@ class Director:
         """The walk as steered and the scene of this tick."""
         end = float(tick.time[-1]) if len(tick) else self._time
         elapsed, self._time = max(end - self._time, 0.0), max(end, self._time)
-        self._controls = controls = self._heard(controls)
+        self._controls = controls = self._permitted(controls)
         followed = self._attempt(lambda: self.replay.follow(walk, controls, tick), None)
         self._newest = self._led(walk, controls, elapsed) if followed is None else followed
         return self._newest, self.scene
@@ -89,7 +89,7 @@ class Director:
     def begin(self, controls: LoopControls, saved: Mapping[str, object] | None = None) -> Walk:
         """The walk at its start, or where it was saved, on the plane that controls want; what cannot be is a fault, and
         begins anew. Raises GeometryError where the preset's own walk cannot be on that plane."""
-        controls = self._heard(controls)
+        controls = self._permitted(controls)
         self._attempt(lambda: self.planes.use([vertex.seed for vertex in controls.vertices], controls.walk.norm), None)
         plane = self.planes.plane
         if saved is not None:
@@ -116,7 +116,7 @@ class Director:
         walk = WalkScene(mode, self.walk.spec.model_dump(mode="json"))
         return SceneDescription(self.planes.description(), self.prompt.prompt, decoder, where, walk)
 
-    def _heard(self, controls: LoopControls) -> LoopControls:
+    def _permitted(self, controls: LoopControls) -> LoopControls:
         """All of the controls; without those of model and plane where it is to be safe."""
         if not self._safe:
             return controls

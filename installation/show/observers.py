@@ -133,7 +133,7 @@ class RendererObserver:
         if not tick.place:  # the pre-rendered loop: it has pictures, and is nowhere
             return
         if life.rung == "preset" and tick.resume is not None:
-            self.resume.tell(tick.resume)
+            self.resume.update(tick.resume)
         rate = tick.rate[-1] if tick.rate else None
         if rate is not None:
             self.desk.tell(RIFT_VALUE.name, rate)

@@ -73,7 +73,7 @@ def claimed(
         log = open_log(folder / "log.jsonl")
         undo.callback(close_log, log)
         for name, each in (("preset", preset), ("safe", safe)):
-            state.keep(folder / f"{name}.toml", dump(each))
+            state.write_if_changed(folder / f"{name}.toml", dump(each))
         newest_picture = undo.enter_context(_ring(preset))
         status = StatusCollector(runtime.clock())
         announcer = Announcer(announce, log, status, runtime.clock)
