@@ -159,7 +159,7 @@ def test_another_renderer_is_told_of_anew() -> None:
     status_collector = StatusCollector(0.0)
     profile = Profile("scout", "w", "cpu", "float32", 1, 4, 1.0, "eager")
     scene = SceneDescription(
-        PlaneScene(), Prompt("a cat"), DecoderScene("scout"), WorldScene("w"), WalkScene("auto", {})
+        PlaneScene(), Prompt("a cat"), DecoderScene("scout"), WorldScene("w"), WalkScene("autopilot", {})
     )
     status_collector.ready(Ready(profile, "digest", "seer", "", (64, 96)))
     status_collector.changed(SceneChange(7, scene))

@@ -44,6 +44,8 @@ def any_of(hint: Any) -> st.SearchStrategy[Any]:
     if origin in (types.UnionType, typing.Union):
         # of int and float, and of tuples and what JSON writes alike, the reader keeps what was written
         return st.one_of([any_of(part) for part in parts])
+    if origin is typing.Literal:
+        return st.sampled_from(parts)
     if origin is tuple and parts[-1] is Ellipsis:
         return st.lists(any_of(parts[0]), max_size=3).map(tuple)
     if origin is tuple:
@@ -110,7 +112,7 @@ BAD = (b"", b"[]", b"null", b"{", b"\xff", b'{"kind": "dance"}', b'{"kind": 3}',
        b'{"kind": "cancel", "id": 1.5}', b'{"kind": "cancel", "id": NaN}',
        b'{"kind": "tick", "index": [1], "time": []}',
        b'{"kind": "scene", "number": 1, "scene": {"plane": {}, "prompt": {"mixture": [["a", -1]]}, "decoder": {}, '
-       b'"world": {}, "walk": {"mode": "auto", "spec": {}}}}')  # fmt: skip
+       b'"world": {}, "walk": {"steering": "autopilot", "spec": {}}}}')  # fmt: skip
 
 
 @pytest.mark.parametrize("text", BAD, ids=lambda text: text[:40].decode(errors="replace"))

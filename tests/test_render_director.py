@@ -294,7 +294,7 @@ def test_bugs_do_not_get_past_the_director() -> None:
     def broken(*unused: Any) -> Any:
         raise ZeroDivisionError("oh")
 
-    play.director.walk._heard = broken  # type: ignore[method-assign]
+    play.director.walk._steered = broken  # type: ignore[method-assign]
     assert len(play.ticks(3)) == 3
     assert play.faults == ["ZeroDivisionError: oh"] * 3
 

@@ -57,6 +57,19 @@ def test_a_prompt_may_be_written_out(prompt: object, lines: list[str], path: Pat
     assert edited(path, lines).scenes[0].prompt == Prompt("night", "")
 
 
+@pytest.mark.parametrize(("mode", "wanted"), [
+    ("hand", "hand"), ("replay", "replay"), ("goal", "place"), ("take", "replay"), ("auto", "autopilot"),
+    (["x"], "autopilot"),
+])  # fmt: skip
+def test_who_steered_is_read_in_the_words_of_before_too(
+    mode: object, wanted: str, lines: list[str], path: Path
+) -> None:
+    at = next(i for i, line in enumerate(lines) if '"scene": 1' in line)
+    lines[at] = changed_line(lines[at], walk={"kind": "orbit", "mode": mode})
+    walk = edited(path, lines).scenes[0].walk
+    assert (walk.steering, walk.spec) == (wanted, {"kind": "orbit"})
+
+
 def test_lines_may_be_taken_out_and_times_shifted(lines: list[str], path: Path) -> None:
     frames = [i for i, line in enumerate(lines) if '"index"' in line]
     kept = [line for i, line in enumerate(lines) if i not in frames[3:5] and '"end"' not in line]

@@ -10,7 +10,6 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import IO, Any
 
-from installation.control.controls import WALK_AUTO, WALK_POSITION
 from installation.control.desk import Desk
 from latentworld import disk
 from latentworld.errors import ShowError
@@ -39,17 +38,14 @@ def identity(preset: Preset) -> str:
 
 
 def standing(desk: Desk) -> dict[str, Any]:
-    """What people set on the desk and a new start sets again: recordings end with the show, and a place to steer for
-    would take over from the autopilot."""
-    values = desk.values()
+    """What people set on the desk and a new start sets again; recordings end with the show."""
     return {
         name: value
-        for name, value in values.items()
+        for name, value in desk.values().items()
         if value is not None
         and value != desk.table[name].default
         and desk.table[name].access == "rw"
         and desk.table[name].scope != "session"
-        and not (name == WALK_POSITION.name and values.get(WALK_AUTO.name))
     }
 
 

@@ -106,7 +106,7 @@ class Recorder:
         at, scene = self._at(), change.scene
         with self._ready:
             prompt, texts = self._numbered(scene.prompt, at)
-            walk = {**scene.walk.spec, "mode": scene.walk.mode}
+            walk = {**scene.walk.spec, "mode": scene.walk.steering}
             line = SceneLine(at, change.number, prompt, scene.plane, scene.decoder, scene.world, walk)
             self._put([*texts, line])
             self._scenes.add(change.number)

@@ -16,7 +16,6 @@ from pathlib import Path
 from threading import Lock
 from typing import Any
 
-from installation.control.controls import WALK_AUTO, WALK_POSITION
 from installation.control.desk.desk import Desk, Trigger
 from installation.control.parameter import Parameter, Value
 from installation.control.parameters import SNAPSHOT_NEXT, SNAPSHOT_RECALL, SNAPSHOT_SAVE
@@ -134,14 +133,11 @@ class Snapshots:
 def held(desk: Desk) -> dict[str, Value | None]:
     """What a snapshot of the desk holds, by name."""
     values = desk.values()
-    held = {
+    return {
         name: values[name]
         for name, row in desk.table.items()
         if row.where in ("loop", "stage") and row.access == "rw" and row.scope == "picture"
     }
-    if values.get(WALK_AUTO.name) is True:  # a place to steer for would take over from the autopilot
-        held.pop(WALK_POSITION.name, None)
-    return held
 
 
 def fit(table: Mapping[str, Parameter], values: Mapping[str, object]) -> tuple[dict[str, Value | None], list[str]]:
