@@ -197,11 +197,11 @@ class Door:
         bucket = Bucket.new(RATE, BURST, self._clock())
 
         async def metered() -> Message:
-            message = await receive()
-            if message["type"] == "websocket.receive" and not bucket.take(self._clock()):
+            event = await receive()
+            if event["type"] == "websocket.receive" and not bucket.take(self._clock()):
                 await send({"type": "websocket.close", "code": 1008, "reason": "too many messages"})
                 return {"type": "websocket.disconnect", "code": 1008, "reason": "too many messages"}
-            return message
+            return event
 
         return metered
 
@@ -247,10 +247,10 @@ def _query(scope: Scope, key: str) -> str:
 def _guarded(send: Send) -> Send:
     """The same with the headers that every answer has."""
 
-    async def guarded(message: Message) -> None:
-        if message["type"] == "http.response.start":
-            message = {**message, "headers": [*message.get("headers", ()), *HEADERS]}
-        await send(message)
+    async def guarded(event: Message) -> None:
+        if event["type"] == "http.response.start":
+            event = {**event, "headers": [*event.get("headers", ()), *HEADERS]}
+        await send(event)
 
     return guarded
 

@@ -15,6 +15,7 @@ from installation.ports.deck import commands
 from installation.ports.deck.commands import Ask, Cancel, Command, Fade, Press, Release, Set, Subscribe
 from installation.ports.deck.hub import DIGITS, Hub
 from installation.ports.deck.letters import Hello, Letter, News, Refused, Reply
+from installation.ports.websocket import received
 from latentworld.errors import ControlError, LatentWorldError
 
 if TYPE_CHECKING:
@@ -129,11 +130,11 @@ async def serve(socket: WebSocket, hub: Hub) -> None:
     session = Session(hub)
     telling = asyncio.create_task(_tell(socket, session))
     try:
-        while (message := await socket.receive())["type"] == "websocket.receive":
-            if message.get("text") is None:
+        async for message in received(socket):
+            if isinstance(message, bytes):
                 await socket.close(1003, "text is wanted")
                 break
-            session.hear(message["text"])
+            session.hear(message)
     finally:
         session.end()
         telling.cancel()

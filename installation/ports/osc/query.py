@@ -28,6 +28,7 @@ from installation.ports.osc.addresses import OUTS, VALUE, Place
 from installation.ports.osc.codec import LARGEST, pack
 from installation.ports.osc.feedback import Outs
 from installation.ports.osc.handler import Handler
+from installation.ports.websocket import received
 
 if TYPE_CHECKING:
     from starlette.routing import BaseRoute
@@ -211,11 +212,11 @@ async def _stream(socket: WebSocket, backstage: Backstage) -> None:
     sender = (socket.client.host, socket.client.port) if socket.client else ("websocket", 0)
 
     async def hear(scope: anyio.CancelScope) -> None:
-        while (message := await socket.receive())["type"] == "websocket.receive":
-            if message.get("text") is not None:
-                listener.command(message["text"])
-            elif message.get("bytes") is not None and len(message["bytes"]) <= LARGEST:
-                handler.handle(message["bytes"], sender)
+        async for message in received(socket):
+            if isinstance(message, str):
+                listener.command(message)
+            elif len(message) <= LARGEST:
+                handler.handle(message, sender)
                 handler.flush()
         scope.cancel()
 
