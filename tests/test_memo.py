@@ -21,7 +21,7 @@ class Counting:
     shape, size = (1, 1, 1), (1, 1)
     settings = DecoderSettings("faithful", 1, batch=4)
     profile = Profile("counting", "none", "cpu", "float32", 4, 1, 1.0, "eager")
-    warm, texts = True, None
+    rows, warm, texts = 1, True, None
 
     def __init__(self) -> None:
         self.asked: list[list[float]] = []
