@@ -337,8 +337,8 @@ def install(family: Family, monkeypatch: pytest.MonkeyPatch, folder: Path) -> No
     monkeypatch.setattr(families, "REGISTRY", registry)
 
 
-class Told(torch.nn.Module):
-    """A UNet that is told its guidance, as the last tensor of its conditioning: it answers that much louder."""
+class Distilled(torch.nn.Module):
+    """A UNet that takes its guidance weight, as the last tensor of its conditioning: it answers that much louder."""
 
     def __init__(self, network: Any) -> None:
         super().__init__()
@@ -350,8 +350,8 @@ class Told(torch.nn.Module):
 
 WIDE = replace(
     plain_unet.family("wide", "Wide", lambda unet: True, channels=16, shifted=True),
-    guidance="told",
-    denoiser=lambda network, *, lean=True, told_guidance=None: Told(network),
+    guidance="distilled",
+    denoiser=lambda network, *, lean=True, distilled_guidance=None: Distilled(network),
 )
 
 

@@ -25,10 +25,10 @@ Build = Callable[[str, nn.Module, tuple[Tensor, ...], str], engines.Run]
 @dataclass(frozen=True, eq=False)
 class Moment:
     """One step of a denoising, tensors `[b, C, H, W]` float32: `sample` before it, `after` it, and the `clean` latent
-    that is predicted there; `time` of the schedule, `kept` the picture's share of the variance at it (alpha bar)."""
+    that is predicted there; `time` of the schedule, `alpha_bar` the picture's share of the variance at it."""
 
     time: int
-    kept: float
+    alpha_bar: float
     sample: Tensor
     clean: Tensor
     after: Tensor
@@ -45,8 +45,8 @@ class Diffusion:
         """Raises PresetError and WorldMismatch for settings that the world cannot have."""
         world = networks.world
         if torch.device(settings.device) != world.device or settings.dtype != _name(world.dtype):
-            here, asked = f"{world.device} in {_name(world.dtype)}", f"{settings.device} in {settings.dtype}"
-            raise PresetError(f"the world {world.name!r} lies on {here}, not on {asked}: open it again for that")
+            here, wanted = f"{world.device} in {_name(world.dtype)}", f"{settings.device} in {settings.dtype}"
+            raise PresetError(f"the world {world.name!r} lies on {here}, not on {wanted}: open it again for that")
         self.settings, self.size, self.shape = settings, networks.size(settings), networks.shape(settings)
         self.recipe = networks.recipe(settings)
         name = settings.sampler or self.recipe.sampler
@@ -132,8 +132,8 @@ class Diffusion:
         sample: Tensor = latents.float().to(self._device) * scheduler.init_noise_sigma
         for time in scheduler.timesteps:
             stepped = scheduler.step(self._predict(sample, time, conditioning), time, sample, eta=0.0)
-            kept = float(scheduler.alphas_cumprod[int(time)])
-            yield Moment(int(time), kept, sample, stepped.pred_original_sample, stepped.prev_sample)
+            alpha_bar = float(scheduler.alphas_cumprod[int(time)])
+            yield Moment(int(time), alpha_bar, sample, stepped.pred_original_sample, stepped.prev_sample)
             sample = stepped.prev_sample
 
     def paint(self, clean: Tensor) -> Tensor:
