@@ -70,6 +70,7 @@ def test_settings_and_profile_say_the_same(decoder: Decoder) -> None:
     assert settings.size == profile.size == decoder.size
     assert Profile.read(json.loads(json.dumps(profile.record()))) == profile
     assert decoder.profile.hash == profile.hash
+    assert decoder.rows == (2 if settings.guidance > 1 else 1)  # of the families here
 
 
 def test_a_variant_is_a_decoder_of_its_own(decoder: Decoder) -> None:

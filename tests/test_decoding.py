@@ -321,8 +321,8 @@ def test_the_moments_of_a_denoising_end_in_the_picture() -> None:
     assert torch.equal(moments[0].sample, latents(1))
     assert torch.equal(decoder.paint(moments[-1].after), decoder(latents(1), PROMPT))
     for moment in moments:  # x_t = sqrt(abar) x_0 + sqrt(1 - abar) eps, with the eps that DDIM goes on with
-        noise = (moment.sample - moment.kept**0.5 * moment.clean) / (1 - moment.kept) ** 0.5
+        noise = (moment.sample - moment.alpha_bar**0.5 * moment.clean) / (1 - moment.alpha_bar) ** 0.5
         assert torch.isfinite(noise).all()
-        assert 0 <= moment.kept < 1
+        assert 0 <= moment.alpha_bar < 1
     last = moments[-1]
     torch.testing.assert_close(last.after, last.clean, atol=0.2, rtol=0.1)  # the last step leaves little noise

@@ -63,10 +63,10 @@ class CoursePlotter:
     def _probe(self, plane: Plane, prompt: Prompt) -> tuple[Lookout | None, float]:
         """What may be looked through, and what a look costs in frames; nothing where latency leaves no room."""
         studio, batch, period = self._model.studio, self._clock.batch, self._clock.period
-        scout, decoder = studio.scout.settings, studio.settings
-        rows = [settings.steps * (2 if settings.is_guided else 1) for settings in (scout, decoder)]
+        rows = [decoder.settings.steps * decoder.rows for decoder in (studio.scout, studio.decoder)]
         # a decoder is padded: one probe takes as long as a batch
-        cost = math.ceil(RAYS / scout.batch) * scout.batch * min(rows[0] / rows[1], 1.0)
+        padded = math.ceil(RAYS / studio.scout.settings.batch) * studio.scout.settings.batch
+        cost = padded * min(rows[0] / rows[1], 1.0)
         if (LAG * batch + cost) * period > self._latency:
             return None, cost
         return lookout(plane, studio.scout, studio.eye, prompt), cost

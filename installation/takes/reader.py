@@ -194,8 +194,8 @@ class _Reading:
         if not isinstance(version, int) or isinstance(version, bool) or version < 1:
             raise TakeError(f'{self.path} is no take: its first line should begin with {{"take": {FORMAT}')
         if version > FORMAT:
-            told = content.get("latentworld")
-            wanted = f"latentworld {told} or later" if isinstance(told, str) else "a later latentworld"
+            release = content.get("latentworld")
+            wanted = f"latentworld {release} or later" if isinstance(release, str) else "a later latentworld"
             raise TakeError(f"{self.path} is a take of format {version}, this reads {FORMAT}: use {wanted}")
         head = self._read(HeaderLine, content)
         try:

@@ -231,11 +231,11 @@ class Recorder:
         with self._ready:
             if not self._closed:
                 self._ready.wait(OFTEN)
-            lines, self._lines, told = list(self._lines.values()), {}, self._count
+            lines, self._lines, count = list(self._lines.values()), {}, self._count
             closed = self._closed
         self._write(lines)
         with self._ready:
-            self._written = told
+            self._written = count
             self._ready.notify_all()
         return not closed
 

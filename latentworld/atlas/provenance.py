@@ -82,8 +82,8 @@ class Provenance:
         """What differs in `other`, as `profile.batch was 16, now 8`; `parts` names fields, all of them where none is
         named."""
         mine, theirs = self.settings(), other.settings()
-        kept = parts or tuple({**mine, **theirs})
-        return differences({key: mine.get(key) for key in kept}, {key: theirs.get(key) for key in kept})
+        names = parts or tuple({**mine, **theirs})
+        return differences({key: mine.get(key) for key in names}, {key: theirs.get(key) for key in names})
 
 
 def _text(value: object) -> str | None:

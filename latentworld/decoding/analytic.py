@@ -209,6 +209,11 @@ class AnalyticDecoder:
         return DecoderSettings("analytic", self.mixture.steps, batch=self.batch, size=self.size)
 
     @property
+    def rows(self) -> int:
+        """One: it knows no guidance."""
+        return 1
+
+    @property
     def warm(self) -> bool:
         """Always: nothing is built."""
         return True

@@ -6,6 +6,7 @@
     decoder.profile              what the bytes depend on, besides latents and prompt
     decoder.shape                latent C, H, W
     decoder.size                 picture height, width
+    decoder.rows                 what its denoiser computes for a picture in each step: 2 with guidance, else 1
     decoder.warm                 whether the next call only computes
     decoder.texts                where its world's texts are encoded; None where it reads none
     decoder.variant(settings)    the same world under other settings; networks and texts are shared, nothing is loaded
@@ -59,6 +60,11 @@ class Decoder(Protocol):
     @property
     def size(self) -> tuple[int, int]:
         """Height, width of the pictures in pixels."""
+        ...
+
+    @property
+    def rows(self) -> int:
+        """What its denoiser computes for a picture in each step: 2 where guidance wants a negative one, else 1."""
         ...
 
     @property
@@ -116,6 +122,10 @@ class Around(ABC):
     @property
     def size(self) -> tuple[int, int]:
         return self.decoder.size
+
+    @property
+    def rows(self) -> int:
+        return self.decoder.rows
 
     @property
     def warm(self) -> bool:

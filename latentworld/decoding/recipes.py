@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
     from latentworld.worlds.families.family import Config
 
-LCM_WEIGHT = 7.5  # what LCM's authors use where the UNet is told a guidance weight (guidance_scale 8.5)
+LCM_WEIGHT = 7.5  # what LCM's authors use where the UNet takes a guidance weight (guidance_scale 8.5)
 
 
 @dataclass(frozen=True, eq=False)
@@ -64,7 +64,7 @@ def scout(world: World, settings: DecoderSettings) -> Recipe:
     vae, coder, key = _painter(world, settings.tiny_vae, found.key)
     return Recipe(
         variant=f"{found.name}{found.mark}/{coder}",
-        unet=world.family.denoiser(found.network, told_guidance=LCM_WEIGHT),
+        unet=world.family.denoiser(found.network, distilled_guidance=LCM_WEIGHT),
         vae=world.family.painter(vae, world.latent_of(vae)),
         schedule=found.schedule,
         sampler=found.sampler,

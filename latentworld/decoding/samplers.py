@@ -70,8 +70,8 @@ def lcm(scheduler: Scheduler, prediction: Tensor, time: Tensor, sample: Tensor, 
     index = scheduler.step_index  # already that of the next step
     if index >= len(scheduler.timesteps):
         return denoised
-    kept: Tensor = scheduler.alphas_cumprod[scheduler.timesteps[index]]
-    return kept.sqrt() * denoised + (1 - kept).sqrt() * noise_of(start, index)
+    alpha_bar: Tensor = scheduler.alphas_cumprod[scheduler.timesteps[index]]
+    return alpha_bar.sqrt() * denoised + (1 - alpha_bar).sqrt() * noise_of(start, index)
 
 
 def noise_of(start: Tensor, index: int) -> Tensor:

@@ -98,11 +98,6 @@ class DecoderSettings:
         if self.sampler and self.sampler not in SAMPLERS:
             raise PresetError(f"sampler = {self.sampler!r}: use one of {', '.join(SAMPLERS)}")
 
-    @property
-    def is_guided(self) -> bool:
-        """Whether every step runs twice, with the prompt and with what it should not be."""
-        return self.guidance > 1
-
     def record(self) -> dict[str, object]:
         """As JSON takes it, what is "" or None left out."""
         return {**{k: v for k, v in asdict(self).items() if v not in ("", None)}, "size": list(self.size)}

@@ -41,6 +41,7 @@ class Decoder:
     shape: tuple[int, int, int] = (4, 2, 2)
     size: tuple[int, int] = SIZE
     settings: DecoderSettings = SETTINGS
+    rows: int = 1
     warm: bool = True
     texts: None = None
 

@@ -83,9 +83,9 @@ class Surface:
     def forget(self, name: str) -> None:
         """Unmap a parameter."""
         with self._lock:
-            kept = {control: link for control, link in self._links.items() if link.name != name}
-            gone = len(self._links) - len(kept)
-            self._map(kept)
+            remaining = {control: link for control, link in self._links.items() if link.name != name}
+            gone = len(self._links) - len(remaining)
+            self._map(remaining)
             self.dirty |= gone > 0
         self.say(f"{name}: {gone} control{'' if gone == 1 else 's'} forgotten")
 
@@ -195,8 +195,8 @@ class Surface:
             self._know(link, place=move.x, code=move.code, moved=move.at)
             self.say(f"{link.name}: turn {link.control} {'up' if move.x < self._place(row, 1.0) else 'down'} to it")
             return
-        kept = self._desk.fade(link.name, move.x, _source(link))
-        self._know(link, place=move.x, mine=kept, code=move.code, moved=move.at)
+        value = self._desk.fade(link.name, move.x, _source(link))
+        self._know(link, place=move.x, mine=value, code=move.code, moved=move.at)
 
     def _caught(self, row: Parameter, state: State, x: float) -> bool:
         """Soft takeover: whether a control has the value, or passes it now."""

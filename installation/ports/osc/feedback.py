@@ -72,7 +72,7 @@ class Feedback:
         self._desk, self.outs = desk, Outs(status)
         own = {VALUE.address}  # told from the ticks, with the frame's number
         self._mains = {p.row.name: p for p in places.values() if not p.raw and p.address not in own}
-        self._told = frozenset(name for name, place in self._mains.items() if "r" in place.row.access)
+        self._readable = frozenset(name for name, place in self._mains.items() if "r" in place.row.access)
         self._subscribers: dict[Target, _Subscriber] = {}
         self._version = 0
         self._pumped = -math.inf
@@ -103,7 +103,7 @@ class Feedback:
         """Tell a subscriber all values again."""
         for subscriber in self._subscribers.values():
             if subscriber.owner == owner:
-                subscriber.waiting |= dict.fromkeys(sorted(self._told), ("", -math.inf))
+                subscriber.waiting |= dict.fromkeys(sorted(self._readable), ("", -math.inf))
 
     def due(self, now: float) -> float | None:
         """Seconds until the next pump; None while nobody listens."""
@@ -118,7 +118,7 @@ class Feedback:
         self._version, changes = self._desk.changes(self._version)
         for subscriber in self._subscribers.values():
             for change in changes:
-                if change.name in self._told:
+                if change.name in self._readable:
                     subscriber.waiting[change.name] = (change.source, change.stamp)
         outs, packed = [pack(*out) for out in self.outs.take(now)], dict[str, bytes]()
         return [

@@ -95,14 +95,14 @@ def text(parts: Mapping[str, object]) -> TextEncoder:
     return ClipText(parts["tokenizer"], parts["text_encoder"])
 
 
-def denoiser(network: UNet2DConditionModel, *, lean: bool = True, told_guidance: float | None = None) -> nn.Module:
+def denoiser(network: UNet2DConditionModel, *, lean: bool = True, distilled_guidance: float | None = None) -> nn.Module:
     """The UNet as a module of plain tensors (see unet.py)."""
     from latentworld.worlds.families.unet import Denoiser, guidance_embedding
 
     width = network.config.get("time_cond_proj_dim")
-    if width is None or told_guidance is None:
+    if width is None or distilled_guidance is None:
         return Denoiser(network, lean=lean)
-    return Denoiser(network, guidance_embedding(told_guidance, width).to(network.device, network.dtype), lean)
+    return Denoiser(network, guidance_embedding(distilled_guidance, width).to(network.device, network.dtype), lean)
 
 
 def painter(vae: AutoencoderKL | AutoencoderTiny, latent: LatentFormat) -> nn.Module:
