@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import functools
 import itertools
+import os
 import shutil
+import subprocess
+import sys
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -155,6 +158,29 @@ def test_an_unwritable_cache_is_no_fault(tmp_path: Path, monkeypatch: pytest.Mon
     (tmp_path / "file").write_text("in the way")
     monkeypatch.setenv("LATENTWORLD_CACHE", str(tmp_path / "file"))
     assert engines.build("openvino", nn.Conv2d(4, 4, 3).eval(), (latents(1),), "a")(latents(1)).shape == (1, 4, 6, 6)
+
+
+LET_GO = """
+import gc, os, signal, sys
+import torch
+from latentworld.decoding import engines
+
+signal.signal(signal.SIGINT, lambda number, frame: print("heard", flush=True))
+x = torch.zeros(1, 4, 8, 8)
+runs = [engines.build("openvino", torch.nn.Conv2d(4, 4, 3).eval(), (x,), key) for key in "ab"]
+while runs:
+    runs.pop(0)(x)
+    gc.collect()
+os.kill(os.getpid(), signal.SIGINT)
+"""
+
+
+def test_a_signal_is_heard_after_engines_were_let_go_of(tmp_path: Path) -> None:
+    """It killed the process where a processor has AMX: see `engines._core`."""
+    environment = os.environ | {"LATENTWORLD_CACHE": str(tmp_path)}
+    program = [sys.executable, "-c", LET_GO]
+    done = subprocess.run(program, env=environment, capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stdout) == (0, "heard\n"), done.stderr
 
 
 def test_an_unknown_engine_is_refused() -> None:

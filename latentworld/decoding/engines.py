@@ -19,6 +19,7 @@ import tempfile
 import threading
 import warnings
 from collections.abc import Callable, Iterator
+from functools import cache
 from pathlib import Path
 from types import ModuleType
 from typing import TYPE_CHECKING
@@ -126,7 +127,6 @@ def _openvino(module: nn.Module, example: tuple[Tensor, ...], key: str) -> Run:
         raise PresetError(
             "engine = 'openvino' is not installed: pip install openvino, or use engine 'eager'"
         ) from error
-    core = openvino.Core()
     # f32 forced: on processors with AVX-512 BF16 the default would be bf16, which is no faster without AMX.
     options: dict[str, str] = {
         "INFERENCE_PRECISION_HINT": "f32",
@@ -134,7 +134,7 @@ def _openvino(module: nn.Module, example: tuple[Tensor, ...], key: str) -> Run:
         "NUM_STREAMS": "1",
         "INFERENCE_NUM_THREADS": str(torch.get_num_threads()),
     }
-    request = core.compile_model(_converted(openvino, module, example, key), "CPU", options).create_infer_request()
+    request = _core().compile_model(_converted(openvino, module, example, key), "CPU", options).create_infer_request()
 
     lock = threading.Lock()  # a request that is busy refuses, and decoders in two threads may share an engine
 
@@ -145,6 +145,20 @@ def _openvino(module: nn.Module, example: tuple[Tensor, ...], key: str) -> Run:
         return torch.from_numpy(result[0])
 
     return run
+
+
+@cache
+def _core() -> openvino_library.Core:
+    """OpenVINO's core: one a process, which is never let go of.
+
+    On a processor with AMX its plugin gives the thread that first compiles a stack for signals, and frees it with the
+    core, after putting back the one before. Of two cores that were let go of in the order in which they were made, the
+    second puts back what the first has freed, and the next signal, be it Ctrl-C, ends the process without a word
+    (OpenVINO 2026.4, seen by strace on a Xeon).
+    """
+    import openvino
+
+    return openvino.Core()
 
 
 def _converted(
@@ -160,7 +174,7 @@ def _converted(
     place = cache_folder() / "openvino" / hashlib.sha256(what.encode()).hexdigest()[:24]
     if (place / "model.xml").is_file():
         try:
-            return openvino.Core().read_model(place / "model.xml")
+            return _core().read_model(place / "model.xml")
         except RuntimeError:  # a damaged cache is no reason to fail: convert again
             shutil.rmtree(place, ignore_errors=True)
     with _workplace(place.parent) as folder:
@@ -168,7 +182,7 @@ def _converted(
         # Renamed when it is whole: a reader sees all of it or nothing. Another process may have been faster.
         with contextlib.suppress(OSError):
             folder.rename(place)
-        return openvino.Core().read_model((place if place.is_dir() else folder) / "model.xml")
+        return _core().read_model((place if place.is_dir() else folder) / "model.xml")
 
 
 @contextlib.contextmanager
