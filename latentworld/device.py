@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import importlib.util
+import os
+import shutil
+import sys
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -54,6 +57,8 @@ def choose(
         raise PresetError(f"engine = 'openvino' runs in float32 on the cpu, not {dtype} on {place}: use 'eager'")
     if engine == "openvino" and not has_openvino():
         raise PresetError("engine = 'openvino' is not installed: pip install 'latentworld[openvino]', or use 'eager'")
+    if engine == "compile" and (lacking := _lacks_to_compile(kind)):
+        raise PresetError(f"engine = 'compile' needs {lacking}, which is not found here: install it, or use 'eager'")
     if engine == "graphs" and kind != "cuda":
         raise PresetError(f"engine = 'graphs' (CUDA graphs) needs a CUDA device, not {place}: use 'eager'")
     if isinstance(batch, str):
@@ -78,6 +83,16 @@ def auto_batch(kind: str, size: int) -> int:
     free, _ = torch.cuda.mem_get_info()
     fitting = int(free * 0.6 / (1.2e9 * (size / 512) ** 2))
     return max(1, min(16, 1 << max(0, fitting.bit_length() - 1)))
+
+
+def _lacks_to_compile(kind: str) -> str:
+    """What torch.compile needs for this kind of device and this machine lacks, "" where all is there."""
+    usual = {"win32": "cl", "darwin": "clang++"}.get(sys.platform, "g++")
+    if shutil.which(compiler := os.environ.get("CXX", usual)) is None:  # as torch's inductor looks for it
+        return f"a C++ compiler ({compiler})"
+    if kind == "cuda" and importlib.util.find_spec("triton") is None:
+        return "triton"
+    return ""
 
 
 def has_openvino() -> bool:

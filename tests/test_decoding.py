@@ -17,16 +17,17 @@ from standins import tiny_world
 from standins.decoders import PROMPT, latents, world
 from torch import Tensor, nn
 
-from latentworld.decoding import Cached, engines, faithful_decoder, scout_decoder
+from latentworld.decoding import Cached, DecoderSettings, engines, faithful_decoder, foresight, scout_decoder
 from latentworld.errors import Cancelled, DecodeError, OutOfMemory, PresetError
 from latentworld.worlds.families.unet import Denoiser, guidance_embedding
+from latentworld.worlds.find import find
 
 pytestmark = pytest.mark.usefixtures("own_cache")
 MAKERS: dict[str, Callable[..., Any]] = {
     "faithful": functools.partial(faithful_decoder, steps=3, guidance=5.0),
     "faithful, no guidance": functools.partial(faithful_decoder, steps=3, guidance=1.0),
     "student": functools.partial(scout_decoder, steps=2),
-    "lcm": lambda world, **options: scout_decoder(replace(world, student=None), steps=3, **options),
+    "lcm": lambda world, **options: scout_decoder(replace(world, student=None, few_step="lcm"), steps=3, **options),
 }
 
 
@@ -236,6 +237,36 @@ def test_another_size() -> None:
 def test_bad_settings_are_refused(options: dict[str, Any], words: str) -> None:
     with pytest.raises(PresetError, match=words):
         faithful_decoder(world(), **options)
+
+
+def test_steps_that_a_schedule_has_no_room_for_are_refused() -> None:
+    """Of a schedule spaced from its clean end, as Stable Diffusion's is; one spaced from its noisy end takes all."""
+    plain = world("plain")
+    for steps, words in (
+        (1000, "no times for so many: take 500"),
+        (501, "begin at time 501 of 1000"),
+        (334, "take 250"),
+    ):
+        with pytest.raises(PresetError, match=f"steps = {steps}: .*{words}"):
+            faithful_decoder(plain, steps=steps)
+    with pytest.raises(PresetError, match=r"steps = 51: .*cannot be walked so"):
+        scout_decoder(replace(world(), student=None, few_step="lcm"), steps=51)
+    for steps in (1, 2, 30, 50, 170, 300, 500, 999):
+        assert len(faithful_decoder(plain, steps=steps).scheduler.timesteps) == steps
+    assert len(faithful_decoder(world(), steps=1000).scheduler.timesteps) == 1000
+
+
+@pytest.mark.parametrize(("kind", "steps"), [("faithful", 1000), ("scout", 51)])
+def test_settings_are_checked_before_a_weight_is_read(kind: Any, steps: int, tmp_path: Path) -> None:
+    bare = shutil.copytree(tiny_world.folder("plain"), tmp_path / "world")
+    for weights in bare.rglob("*.safetensors"):
+        weights.unlink()
+    found = find(bare)
+    good = DecoderSettings(kind, 4, size=(64, 64), lora="lcm.safetensors" if kind == "scout" else None)
+    foresight.check(found, good)
+    for change in ({"steps": steps}, {"size": (60, 64)}):
+        with pytest.raises(PresetError, match=next(iter(change))):
+            foresight.check(found, replace(good, **change))
 
 
 def test_latents_of_another_world_are_refused() -> None:

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import json
 import re
+import shutil
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -12,7 +15,8 @@ from safetensors.torch import save_file
 from standins import tiny_world
 from standins.decoders import PROMPT, latents, world
 
-from latentworld.decoding import scout_decoder
+from latentworld import worlds
+from latentworld.decoding import faithful_decoder, scout_decoder
 from latentworld.decoding.lora import fused
 from latentworld.decoding.samplers import lcm, noise_of
 from latentworld.errors import UnsafeWeights, WorldDamaged, WorldMismatch, WorldMissing
@@ -169,14 +173,44 @@ def test_a_scout_with_a_lora_leaves_the_world_as_it_was(tmp_path: Path) -> None:
 
 
 def test_a_scout_with_a_lora_runs_on_the_lcm_schedule(tmp_path: Path) -> None:
-    """A LoRA that adds nothing: the pictures are those of a world without a student, which is taken for an LCM."""
+    """A LoRA that adds nothing: the pictures are those of the same world taken for an LCM."""
     stem = "lora_unet_mid_block_attentions_0_transformer_blocks_0_attn1_to_q"
     parts = {f"{stem}.lora_down.weight": torch.randn(2, 64), f"{stem}.lora_up.weight": torch.zeros(64, 2)}
     save_file(parts, tmp_path / "a.safetensors")
     plain = world("plain")
     decoder = scout_decoder(plain, lora=tmp_path / "a.safetensors", batch=2, steps=3)
     assert isinstance(decoder.scheduler, LCMScheduler)
-    assert torch.equal(decoder(latents(2), PROMPT), scout_decoder(plain, batch=2, steps=3)(latents(2), PROMPT))
+    lcm_itself = scout_decoder(replace(plain, few_step="lcm"), batch=2, steps=3)
+    assert torch.equal(decoder(latents(2), PROMPT), lcm_itself(latents(2), PROMPT))
+
+
+def test_a_scout_of_a_plain_checkpoint_is_the_faithful_decoder_in_few_steps() -> None:
+    """Nothing was made for a few steps: sampled as one that was it would be mush."""
+    plain = world("plain")
+    assert not plain.has_few_step
+    decoder = scout_decoder(plain, batch=2)
+    assert (decoder.settings.steps, decoder.settings.guidance) == (8, plain.card.defaults.guidance)
+    assert (decoder.profile.variant, decoder.profile.sampler) == ("guided/full", "ddim")
+    assert torch.equal(decoder(latents(2), PROMPT), faithful_decoder(plain, steps=8, batch=2)(latents(2), PROMPT))
+
+
+@pytest.mark.parametrize(
+    ("part", "config", "few_step"),
+    [
+        ("unet", {"time_cond_proj_dim": 32}, "lcm"),
+        ("scheduler", {"_class_name": "LCMScheduler"}, "lcm"),
+        ("scheduler", {"_class_name": "EulerDiscreteScheduler"}, ""),
+    ],
+)
+def test_a_checkpoint_that_is_a_few_step_model_says_so(
+    part: str, config: dict[str, object], few_step: str, tmp_path: Path
+) -> None:
+    made = shutil.copytree(tiny_world.folder("plain"), tmp_path / "world")
+    file = made / part / ("config.json" if part == "unet" else "scheduler_config.json")
+    file.write_text(json.dumps(json.loads(file.read_text()) | config))
+    assert worlds.find.at(made, "x", "x").facts.few_step == few_step
+    (made / "card.toml").write_text('few_step = "lcm"\n')  # what a file cannot tell, its card may
+    assert worlds.find.at(made, "x", "x").facts.few_step == "lcm"
 
 
 def test_a_tiny_vae_of_ones_own() -> None:

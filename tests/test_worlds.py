@@ -25,6 +25,7 @@ from latentworld.errors import PresetError, UnknownFamily, UnsafeWeights, WorldD
 from latentworld.prompts import Prompt
 from latentworld.worlds import HubRef, locate
 from latentworld.worlds.families.schedules import variance_preserving
+from latentworld.worlds.files import one_set
 from latentworld.worlds.hub import wanted_files
 
 ROOT = Path(__file__).parent.parent
@@ -186,6 +187,46 @@ def test_looking_loads_nothing() -> None:
     done = subprocess.run(argv, cwd=ROOT, capture_output=True, text=True, check=True)
     size = sum(file.stat().st_size for file in tiny_world.folder().rglob("*") if file.is_file()) / 1e6
     assert done.stdout.split("\n")[:2] == [f"64 v_prediction True True {size:.1f}", "[]"]
+
+
+@pytest.mark.parametrize("variant", [None, "fp16", "bf16"])
+def test_weights_in_several_files_are_read(variant: str | None, tmp_path: Path) -> None:
+    """Whole, whichever variant: what diffusers and transformers write with `max_shard_size` and `variant`."""
+    plain = worlds.load(tiny_world.folder("plain"))
+    world = shutil.copytree(tiny_world.folder("plain"), tmp_path / "world")
+    for name, model in (("unet", plain.denoiser), ("vae", plain.vae), ("text_encoder", plain.text.encoder)):
+        for file in (world / name).glob("*.safetensors"):
+            file.unlink()
+        model.save_pretrained(world / name, variant=variant, max_shard_size="60KB")
+        assert len(list((world / name).glob("*-of-*.safetensors"))) > 1
+    seen, loaded = worlds.inspect(world), worlds.load(world)
+    assert seen.parameters == worlds.inspect(tiny_world.folder("plain")).parameters
+    mine, theirs = loaded.denoiser.state_dict(), plain.denoiser.state_dict()
+    assert all(torch.equal(mine[key], theirs[key]) for key in theirs)
+    next((world / "unet").glob("*-of-*.safetensors")).unlink()
+    with pytest.raises(WorldDamaged, match=r"unet holds \d+ of \d+ weight files"):
+        worlds.inspect(world)
+
+
+def test_one_set_of_weights_is_taken() -> None:
+    both = ["model.fp16.safetensors", "model.safetensors"]
+    assert one_set(both) == ["model.safetensors"]
+    shards = ["m.fp16-00001-of-00002.safetensors", "m.fp16-00002-of-00002.safetensors"]
+    assert one_set(["m.non_ema.safetensors", *shards]) == shards
+    assert one_set(["m.non_ema.safetensors"]) == ["m.non_ema.safetensors"]
+
+
+def test_a_tokenizer_that_says_no_length_is_read_to_the_encoders_places(tmp_path: Path) -> None:
+    world = shutil.copytree(tiny_world.folder("plain"), tmp_path / "world")
+    config = world / "tokenizer" / "tokenizer_config.json"
+    told = json.loads(config.read_text())
+    z = torch.randn(1, 4, 8, 8, generator=torch.Generator().manual_seed(0))
+    wanted = faithful_decoder(worlds.load(tiny_world.folder("plain")), steps=1, batch=1)(z, Prompt("a cat", "blurry"))
+    for said in ({}, {"model_max_length": 10**30}):
+        rest = {key: value for key, value in told.items() if key != "model_max_length"}
+        config.write_text(json.dumps(rest | said))
+        made = faithful_decoder(worlds.load(world), steps=1, batch=1)(z, Prompt("a cat", "blurry"))
+        assert torch.equal(made, wanted)
 
 
 def test_parameters_are_counted() -> None:
@@ -368,6 +409,7 @@ def test_auto_on_a_processor(monkeypatch: pytest.MonkeyPatch) -> None:
     assert (small.device, small.dtype, small.engine, small.batch) == ("cpu", "float32", "openvino", 8)
     assert large.batch < small.batch
     monkeypatch.setattr("latentworld.device.has_openvino", lambda: False)
+    monkeypatch.setattr(shutil, "which", lambda name: name)
     assert choose().engine == "eager"
     assert choose(engine="compile", batch=3) == replace(choose(), engine="compile", batch=3)
 
@@ -403,6 +445,18 @@ def test_what_a_machine_cannot_do_is_refused(
     monkeypatch.setattr(torch.backends.mps, "is_available", lambda: False)
     with pytest.raises(PresetError, match=words):
         choose(**asked)  # type: ignore[arg-type]
+
+
+def test_compiling_without_a_compiler_is_refused_before_anything_is_loaded(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
+    monkeypatch.setattr(shutil, "which", lambda name: None)
+    monkeypatch.setenv("CXX", "my-c++")
+    with pytest.raises(PresetError, match=r"needs a C\+\+ compiler \(my-c\+\+\), which is not found here.*'eager'"):
+        choose(device="cpu", engine="compile")
+    monkeypatch.setattr(shutil, "which", lambda name: name)
+    monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
+    with pytest.raises(PresetError, match="needs triton"):
+        choose(device="cuda", engine="compile")
 
 
 def test_a_card_may_say_more_than_is_known(tmp_path: Path) -> None:

@@ -26,6 +26,7 @@ from typing import TYPE_CHECKING
 import torch
 from torch import Tensor, nn
 
+from latentworld.decoding.batches import is_out_of_memory
 from latentworld.errors import PresetError
 
 if TYPE_CHECKING:
@@ -80,12 +81,20 @@ def _last(tensor: Tensor) -> Tensor:
 
 def _compile(module: nn.Module, example: tuple[Tensor, ...], key: str) -> Run:
     module.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+    from torch._dynamo.exc import TorchDynamoException
+
     compiled = torch.compile(module, dynamic=False)
 
     def run(*inputs: Tensor) -> Tensor:
         # no_grad: tensors made in inference mode carry no version counter, which dynamo's guards ask for.
         with torch.no_grad():
-            return compiled(*map(_last, inputs)).clone()  # type: ignore[no-any-return]
+            try:
+                return compiled(*map(_last, inputs)).clone()  # type: ignore[no-any-return]
+            except TorchDynamoException as error:
+                if is_out_of_memory(error):
+                    raise
+                why = (str(error).strip().splitlines() or [type(error).__name__])[0]
+                raise PresetError(f"engine = 'compile' does not work here ({why}): use 'eager'") from error
 
     return run
 

@@ -28,6 +28,11 @@ class Found:
     facts: Facts
     card: Card
 
+    @property
+    def has_few_step(self) -> bool:
+        """Whether it has a few-step denoiser, or is one."""
+        return bool(self.facts.few_step) or (self.path / "student").is_dir()
+
 
 def find(name: str | Path) -> Found:
     """The model behind a name; one on the hub is fetched, if it is of a family that is known.
@@ -82,4 +87,8 @@ def _agreed(path: Path, family: Family, facts: Facts, card: Card) -> Facts:
         if len(card.colours.factors) != latent.channels:
             raise WorldDamaged(f"{file}: colours.factors: give {latent.channels} rows, one a latent channel")
         latent = replace(latent, colours=card.colours.factors, bias=card.colours.bias)
-    return replace(facts, size=card.size, prediction=card.prediction, latent=latent)
+    schedule = {**facts.schedule, "prediction_type": card.prediction} if facts.schedule else {}
+    few_step = facts.few_step if card.few_step is None else card.few_step
+    return replace(
+        facts, size=card.size, prediction=card.prediction, latent=latent, schedule=schedule, few_step=few_step
+    )

@@ -20,15 +20,16 @@ if TYPE_CHECKING:
     from diffusers.models.autoencoders.autoencoder_tiny import AutoencoderTiny
 
 
-def load(name: str | Path = "embedded", device: str = "cpu", dtype: str = "float32") -> World:
-    """Load a world by name, folder, file or hub name (see `locate`).
+def load(name: str | Path | Found = "embedded", device: str = "cpu", dtype: str = "float32") -> World:
+    """Load a world by name, folder, file or hub name (see `locate`), or one that was found.
 
     Raises WorldMissing, WorldDamaged (naming the file), UnsafeWeights; UnknownFamily, which says what the model is
     instead; WorldMismatch where its parts do not fit each other.
     """
     import torch
 
-    found, kind, place = find(name), torch_dtype(dtype), torch.device(device)
+    found = name if isinstance(name, Found) else find(name)
+    kind, place = torch_dtype(dtype), torch.device(device)
     with parts.quiet():
         if isinstance(found.layout, Checkpoint):
             return _load_checkpoint(found, found.layout, kind, place)
@@ -97,7 +98,8 @@ def _assembled(
         denoiser=loaded[family.network],
         vae=loaded["vae"],
         text=family.text(loaded),
-        scheduler=family.scheduler(section(loaded, "scheduler"), family.sampler),
+        scheduler=family.scheduler(found.facts.schedule or section(loaded, "scheduler"), family.sampler),
+        few_step=found.facts.few_step,
         student=student,
         tiny_vae=tiny_vae,
         clip=clip if clip.is_dir() else found.card.clip,

@@ -102,15 +102,14 @@ def quiet() -> Iterator[None]:
     from transformers.utils import logging as transformers_logging
 
     speakers = (diffusers_logging, transformers_logging)
-    levels = [speaker.get_verbosity() for speaker in speakers]
-    bars = transformers_logging.is_progress_bar_enabled()
+    before = [(speaker.get_verbosity(), speaker.is_progress_bar_enabled()) for speaker in speakers]
     for speaker in speakers:
         speaker.set_verbosity_error()
-    transformers_logging.disable_progress_bar()
+        speaker.disable_progress_bar()
     try:
         yield
     finally:
-        for speaker, level in zip(speakers, levels, strict=True):
+        for speaker, (level, has_bars) in zip(speakers, before, strict=True):
             speaker.set_verbosity(level)
-        if bars:
-            transformers_logging.enable_progress_bar()
+            if has_bars:
+                speaker.enable_progress_bar()

@@ -49,8 +49,8 @@ def _matches(row: Stranger, traits: Traits) -> bool:
 def _of_folder(seen: Folder) -> Traits:
     listed, unet, root = seen.components, dict(seen.config("unet")), seen.path / "config.json"
     settings = {"in_channels": 4, "out_channels": 4} | unet if unet else {}
-    network = listed.get("transformer") or listed.get("unet")
-    named = network or unet.get("_class_name") or seen.config("transformer").get("_class_name")
+    own = unet.get("_class_name") or seen.config("transformer").get("_class_name")
+    named = own or listed.get("transformer") or listed.get("unet")
     alone = read_json(root) if root.is_file() and not seen.index else {}
     architectures = alone.get("architectures")
     listing = architectures if isinstance(architectures, list) else []
