@@ -3,6 +3,7 @@ library's words."""
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from latentworld.errors import PresetError
@@ -17,10 +18,14 @@ MISSING = 0.25  # the largest share of a schedule that may be missing at its noi
 
 
 def check(found: Found, settings: DecoderSettings) -> None:
-    """Raises PresetError where this model cannot be sampled under these settings."""
+    """Raises PresetError where this model cannot be sampled under these settings, and what `lora.look` raises of a LoRA
+    file."""
+    from latentworld.decoding.lora import look
     from latentworld.decoding.samplers import SAMPLERS
 
     check_size(found.facts.latent, settings.size)
+    if settings.lora is not None:
+        look(Path(settings.lora))
     schedule, sampler = found.facts.schedule, settings.sampler or found.family.sampler
     student = found.path / "student" / "scheduler"
     if settings.kind == "scout" and settings.lora is None and isinstance(found.layout, Folder) and student.is_dir():
