@@ -124,7 +124,7 @@ def _diffusion(preset: Preset) -> Studio:
     spec, name = preset.decoder, preset.world.name
     chosen = choose(spec.device, spec.dtype, spec.engine)
     name = name if preset.world.revision is None else f"{name}@{preset.world.revision}"
-    found = find(name)
+    found = find(name, preset.world.vae)
     own = _own(spec, found)
     settings = own[spec.kind]
     _tell_of_scout(settings, found)

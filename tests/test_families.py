@@ -283,7 +283,7 @@ def test_what_a_folder_holds_instead_is_said(tmp_path: Path) -> None:
 def test_a_file_that_lacks_a_part_is_told_which(tmp_path: Path) -> None:
     whole, path = original(), tmp_path / "a.safetensors"
     without = {key: shape for key, shape in whole.items() if "first_stage" not in key}
-    refused(worlds.load, header(path, without), "has no VAE: give", WorldDamaged)
+    refused(worlds.load, header(path, without), "has no VAE: name one as world.vae", WorldDamaged)
     without = {key: shape for key, shape in whole.items() if "cond_stage" not in key}
     refused(worlds.load, header(path, without), "has no text encoder that is known here: give", WorldDamaged)
     refused(worlds.load, header(path, {"a": (1,)}, **{"modelspec.architecture": "Qwen-9"}), r"it says it is Qwen-9")

@@ -81,7 +81,8 @@ def used(found: Found) -> list[Path]:
 
     Raises WorldDamaged where a part is missing or has no weights, UnsafeWeights where they are pickled.
     """
-    parts = [(part.name, part.weights) for part in found.family.parts]
+    own = [part for part in found.family.parts if part.name != "vae" or found.vae is None]
+    parts = [(part.name, part.weights) for part in own]
     parts += [(name, not name.endswith("scheduler")) for name in _optional(found) if (found.path / name).is_dir()]
     return files.used(found.path, parts)
 

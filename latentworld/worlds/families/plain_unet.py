@@ -20,6 +20,7 @@ from latentworld.worlds.families.family import (
     LatentFormat,
     Part,
 )
+from latentworld.worlds.families.original_parts import Kind
 from latentworld.worlds.layout import Folder
 from latentworld.worlds.parts import autoencoder, pretrained, scheduler_config, tokenizer
 
@@ -55,7 +56,7 @@ def family(
     bias: Colour = (0.0, 0.0, 0.0),
     shifted: bool = False,
     defaults: Defaults = DEFAULTS,
-    single: original.Kind | None = None,
+    single: Kind | None = None,
 ) -> Family:
     """A family of models of this kind.
 
