@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import functools
 import itertools
 import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -156,6 +157,55 @@ def test_an_unwritable_cache_is_no_fault(tmp_path: Path, monkeypatch: pytest.Mon
     (tmp_path / "file").write_text("in the way")
     monkeypatch.setenv("LATENTWORLD_CACHE", str(tmp_path / "file"))
     assert engines.build("openvino", nn.Conv2d(4, 4, 3).eval(), (latents(1),), "a")(latents(1)).shape == (1, 4, 6, 6)
+
+
+class Cuda:
+    """A stand-in for what is used of torch.cuda: it notes on which device things are made."""
+
+    def __init__(self) -> None:
+        self.current = "first"
+        self.made: list[tuple[str, str]] = []
+
+    @contextlib.contextmanager
+    def device(self, device: object) -> Iterator[None]:
+        before, self.current = self.current, str(device)
+        yield
+        self.current = before
+
+    @contextlib.contextmanager
+    def stream(self, stream: object) -> Iterator[None]:
+        yield
+
+    graph = stream
+
+    def Stream(self, device: object) -> Cuda:
+        self.made.append(("stream", self.current))
+        return self
+
+    def current_stream(self, device: object) -> Cuda:
+        return self
+
+    def wait_stream(self, other: object) -> None:
+        self.made.append(("wait", self.current))
+
+    def CUDAGraph(self) -> Cuda:
+        self.made.append(("graph", self.current))
+        return self
+
+    def replay(self) -> None:
+        self.made.append(("replay", self.current))
+
+
+def test_a_graph_is_captured_and_replayed_on_its_tensors_device(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whichever device is the current one: the default is the first, and a world may lie on another."""
+    cuda = Cuda()
+    for name in ("device", "stream", "graph", "Stream", "current_stream", "CUDAGraph"):
+        monkeypatch.setattr(torch.cuda, name, lambda *a, name=name, **k: getattr(cuda, name)(*a[:1]))
+    run = engines.build("graphs", nn.Identity(), (torch.zeros(1, 4, 8, 8),), "key")
+    run(torch.ones(1, 4, 8, 8))
+    assert {kind for kind, _ in cuda.made} >= {"stream", "graph", "replay"}
+    assert {place for _, place in cuda.made} == {"cpu"}
+    assert cuda.current == "first"
 
 
 def test_an_unknown_engine_is_refused() -> None:

@@ -581,12 +581,38 @@ def test_auto_on_a_processor(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_auto_on_a_gpu(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
-    monkeypatch.setattr(torch.cuda, "mem_get_info", lambda: (24 * 10**9, 24 * 10**9))
+    monkeypatch.setattr(torch.cuda, "device_count", lambda: 2)
+    asked = []
+
+    def free(device: torch.device) -> tuple[int, int]:
+        asked.append(device)
+        return 10**9 if device.index == 1 else 24 * 10**9, 24 * 10**9
+
+    monkeypatch.setattr(torch.cuda, "mem_get_info", free)
     chosen = choose(size=512)
     assert (chosen.device, chosen.dtype, chosen.engine, chosen.batch) == ("cuda", "float16", "eager", 8)
-    monkeypatch.setattr(torch.cuda, "mem_get_info", lambda: (10**9, 24 * 10**9))
-    assert choose(size=768).batch == 1
-    assert choose(device="cuda:1", engine="graphs").device == "cuda:1"
+    second = choose(device="cuda:1", engine="graphs", size=768)
+    assert (second.device, second.batch) == ("cuda:1", 1)  # its own memory is asked for
+    assert asked == [torch.device("cuda"), torch.device("cuda:1")]
+    with pytest.raises(PresetError, match="there are 2 CUDA devices here; use one of cuda:0, cuda:1"):
+        choose(device="cuda:2")
+
+
+def test_float32_on_a_gpu_is_float32(monkeypatch: pytest.MonkeyPatch) -> None:
+    cudnn, matmul = torch.backends.cudnn, torch.backends.cuda.matmul
+    before = cudnn.allow_tf32, matmul.allow_tf32
+    try:
+        cudnn.allow_tf32 = matmul.allow_tf32 = True
+        worlds.load(tiny_world.folder("plain"))
+        assert (cudnn.allow_tf32, matmul.allow_tf32) == (True, True)  # a processor's affair it is not
+        if not torch.cuda.is_available():
+            with pytest.raises((AssertionError, RuntimeError)):
+                worlds.load(tiny_world.folder("plain"), device="cuda:1")
+        else:
+            worlds.load(tiny_world.folder("plain"), device="cuda")
+        assert (cudnn.allow_tf32, matmul.allow_tf32) == (False, False)
+    finally:
+        cudnn.allow_tf32, matmul.allow_tf32 = before
 
 
 @pytest.mark.parametrize(

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from latentworld.device import torch_dtype
+from latentworld.device import settle, torch_dtype
 from latentworld.errors import WorldDamaged
 from latentworld.tables import section
 from latentworld.worlds import files, parts
@@ -32,6 +32,7 @@ def load(
 
     found = name if isinstance(name, Found) else find(name, vae)
     kind, place = torch_dtype(dtype), torch.device(device)
+    settle(place)
     with parts.quiet():
         if isinstance(found.layout, Checkpoint):
             return _load_checkpoint(found, found.layout, kind, place)
