@@ -44,3 +44,11 @@ def test_settings_are_refused_before_a_weight_is_read(tmp_path: Path) -> None:
         studio_of(bare, steps=1000)
     with pytest.raises(PresetError, match="multiples of 16 pixels"):
         studio_of(bare, height=24)
+
+
+def test_what_scouts_is_shown(run) -> None:  # type: ignore[no-untyped-def]
+    words = {"plain": "none: its faithful decoder in 8 guided steps", "embedded": "its student, 4 steps"}
+    for kind, said in words.items():
+        code, out, err = run("worlds", "show", tiny_world.folder(kind))
+        assert code == 0, err
+        assert said in out
