@@ -140,3 +140,7 @@ class PortError(ShowError):
 
 class TakeError(ShowError):
     """A take that is damaged or was written by another version."""
+
+
+class Notice(UserWarning):
+    """Something goes otherwise than was asked, and the work goes on: one line that says what, and what can be done."""

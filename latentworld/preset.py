@@ -24,7 +24,7 @@ from latentworld.pilot import PilotSpec
 
 Even = Annotated[int, Field(ge=16, multiple_of=2)]
 DEFAULT_WALK = walks.Rift()
-_PATHS = (("plane", "vertices"), ("pilot", "atlas"))  # looked for beside the preset's own file first
+_PATHS = (("plane", "vertices"), ("pilot", "atlas"), ("world", "vae"))  # looked for beside the preset's own file first
 
 
 class Section(BaseModel):
@@ -34,10 +34,12 @@ class Section(BaseModel):
 
 
 class WorldSpec(Section):
-    """Which model: `embedded`, a diffusers folder, a .safetensors file, or a hub name and its revision."""
+    """Which model: `embedded`, a diffusers folder, a .safetensors file, or a hub name and its revision. `vae`: another
+    in place of its own, a folder, a file or a hub name."""
 
     name: Annotated[str, Field(min_length=1)] = "embedded"
     revision: str | None = None
+    vae: str | None = None
 
 
 class PlaneSpec(Section):

@@ -9,7 +9,7 @@ from threading import Lock
 from typing import TYPE_CHECKING, Protocol, TypeAlias
 
 from latentworld.arrays import Array
-from latentworld.errors import PresetError
+from latentworld.errors import Notice, PresetError
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -52,7 +52,7 @@ class Prompt:
         return self.against or ((self.negative, 1.0),)
 
 
-class PromptTruncated(UserWarning):
+class PromptTruncated(Notice):
     """A prompt has more words than the text encoder reads; the rest is ignored."""
 
 

@@ -33,7 +33,7 @@ CORE: list[set[str]] = [
     {"reference"},
 ]
 SHOW: list[set[str]] = [
-    {"clock", "frames", "network", "extras", "venue"},
+    {"clock", "frames", "network", "extras", "terminal", "venue"},
     {"ipc"},
     {"control"},
     {"backstage", "loop"},

@@ -8,12 +8,14 @@ import shutil
 import signal
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 from PIL import Image
 
 from installation.atlas import surveys
+from installation.cli.atlas.report import tell
 from latentworld import preset
 from latentworld.atlas import store, survey, zoom
 
@@ -73,6 +75,19 @@ def test_show_lists_figures_phases_and_rifts(made: Path, run) -> None:  # type: 
     assert "phase 1" in out
     assert out.count("--alpha") == 3
     assert "line  1  mean rate" in out
+
+
+def test_a_country_without_a_rift_is_shown_as_one(made: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    found = surveys.findings(surveys.folder(made))
+    flat = [replace(site, contrast=1.1) for site in found.sites]
+    tell(replace(found, sites=flat), count=2)
+    said = capsys.readouterr().out
+    assert "rift  1" not in said
+    assert "steep  1" in said
+    assert "no rift: no place is 2 times as steep as the median" in said
+    tell(replace(found, sites=[replace(flat[0], contrast=2.0)]), count=2)
+    assert "rift  1" in (said := capsys.readouterr().out)
+    assert "no rift" not in said
 
 
 def test_plot_again_with_other_phases(made: Path, run, tmp_path: Path) -> None:  # type: ignore[no-untyped-def]
@@ -203,6 +218,9 @@ def test_what_was_imported_without_its_preset_has_no_tour(made: Path, run, tmp_p
         code, out, err = run("atlas", *command)
         assert (code, out) == (1, "")
         assert "has no preset.toml" in err
+    code, out, err = run("atlas", "tour", tmp_path / "nothing", "seek", "-o", tmp_path / "t.toml")
+    assert (code, out) == (1, "")
+    assert f"no atlas at {tmp_path / 'nothing' / 'atlas.zarr'}" in err  # not that its preset is missing
 
 
 def test_without_the_extra_one_line_names_it(  # type: ignore[no-untyped-def]

@@ -34,7 +34,7 @@ MAKERS: dict[str, Callable[[], Decoder]] = {
     "faithful": faithful,
     "faithful, plain": lambda: faithful_decoder(world(), steps=2, guidance=4.0, batch=2, lean=False),
     "student": lambda: scout_decoder(world(), steps=2, batch=2),
-    "lcm": lambda: scout_decoder(replace(world(), student=None), steps=2, batch=2),
+    "lcm": lambda: scout_decoder(replace(world(), student=None, few_step="lcm"), steps=2, batch=2),
     "cached": lambda: Cached(faithful()),
     "watched": lambda: Watched(faithful(), lambda done, total: True),
     "guarded": lambda: Guard(faithful(), lambda: True),
@@ -147,7 +147,7 @@ def test_a_sampler_is_chosen_by_its_name() -> None:
     other = student.variant(replace(student.settings, sampler="lcm"))
     assert (student.profile.sampler, other.profile.sampler) == ("ddim", "lcm")
     assert not torch.equal(student(latents(2), PROMPT), other(latents(2), PROMPT))
-    lcm = scout_decoder(replace(world(), student=None), steps=3, batch=2)
+    lcm = scout_decoder(replace(world(), student=None, few_step="lcm"), steps=3, batch=2)
     named = lcm.variant(replace(lcm.settings, sampler="lcm"))
     assert torch.equal(lcm(latents(2), PROMPT), named(latents(2), PROMPT))
     with pytest.raises(PresetError, match="sampler = 'heun': use one of ddim, lcm"):
@@ -174,7 +174,7 @@ def test_what_a_world_cannot_be_is_refused(change: dict[str, object], words: str
 
 
 def test_networks_that_a_world_lacks_are_missed_by_name() -> None:
-    bare = scout_decoder(replace(world(), student=None), steps=1, batch=1)
+    bare = scout_decoder(replace(world(), student=None, few_step="lcm"), steps=1, batch=1)
     with pytest.raises(WorldMismatch, match="has no student"):
         bare.variant(replace(bare.settings, variant="student"))
     with pytest.raises(WorldMismatch, match="needs its file"):

@@ -178,6 +178,8 @@ FOLDERS: list[tuple[str, str, dict[str, str | None], dict[str, Any] | None]] = [
     ("AnimateDiff", "AnimateDiffPipeline", SD | {"motion_adapter": "MotionAdapter"}, PLAIN),
     ("a model of sounds", "StableAudioPipeline", FLOW, None),
     ("a model of pixels or latents without a prompt", "DDPMPipeline", {"unet": "UNet2DModel"}, {"in_channels": 3}),
+    ("a model of pixels or latents without a prompt", "StableDiffusionPipeline", SD,  # whatever its index says
+     PLAIN | {"_class_name": "UNet2DModel"}),
     ("a BrandNewPipeline, of no family", "BrandNewPipeline", FLOW, None),
     ("a StableDiffusionPipeline without text_encoder and tokenizer", "StableDiffusionPipeline",
      SD | {"text_encoder": None, "tokenizer": None}, PLAIN),
@@ -281,7 +283,7 @@ def test_what_a_folder_holds_instead_is_said(tmp_path: Path) -> None:
 def test_a_file_that_lacks_a_part_is_told_which(tmp_path: Path) -> None:
     whole, path = original(), tmp_path / "a.safetensors"
     without = {key: shape for key, shape in whole.items() if "first_stage" not in key}
-    refused(worlds.load, header(path, without), "has no VAE: give", WorldDamaged)
+    refused(worlds.load, header(path, without), "has no VAE: name one as world.vae", WorldDamaged)
     without = {key: shape for key, shape in whole.items() if "cond_stage" not in key}
     refused(worlds.load, header(path, without), "has no text encoder that is known here: give", WorldDamaged)
     refused(worlds.load, header(path, {"a": (1,)}, **{"modelspec.architecture": "Qwen-9"}), r"it says it is Qwen-9")
@@ -292,13 +294,30 @@ def test_a_file_that_lacks_a_part_is_told_which(tmp_path: Path) -> None:
     [
         ({}, {"vae": {"latent_channels": 16}}, "its VAE has 16 latent channels and its UNet 4"),
         ({}, {"text_encoder": {"hidden_size": 1024}}, "reads text of width 768 and its text encoder gives 1024"),
+        (
+            {},
+            {"text_encoder": {"model_type": "t5", "d_model": 768}},
+            "its text encoder is a 't5', where CLIP's is read",
+        ),
+        ({}, {"vae": {"_class_name": "AutoencoderDC"}}, "vae is of class AutoencoderDC: give a world whose VAE is one"),
+        ({}, {"vae": {"out_channels": 4}}, "vae paints 4 channels"),
+        ({}, {"scheduler": {"_class_name": "FlowMatchEulerDiscreteScheduler"}}, "its schedule is a FlowMatchEuler"),
+        ({}, {"scheduler": {"use_flow_sigmas": True}}, "its schedule is a flow"),
     ],
 )
 def test_parts_of_two_models_are_refused(
     unet: dict[str, Any], configs: dict[str, Any], words: str, tmp_path: Path
 ) -> None:
-    made = folder(tmp_path, "StableDiffusionPipeline", SD, PLAIN | unet, **configs)
-    refused(worlds.load, made, words, WorldMismatch)
+    made = folder(tmp_path, "StableDiffusionPipeline", SD, PLAIN | unet, **{"text_encoder": WORDS} | configs)
+    refused(worlds.inspect, made, words, WorldMismatch)
+
+
+def test_a_tokenizer_of_more_words_than_the_text_encoder_knows_is_refused(tmp_path: Path) -> None:
+    made = folder(tmp_path, "StableDiffusionPipeline", SD, PLAIN, text_encoder=WORDS | {"vocab_size": 10}, tokenizer={})
+    (made / "tokenizer" / "vocab.json").write_text(json.dumps({"a": 0, "b": 9}))
+    refused(worlds.inspect, made, r"holds no \.safetensors weights", WorldDamaged)  # it fits
+    (made / "tokenizer" / "added_tokens.json").write_text(json.dumps({"<style>": 10}))
+    refused(worlds.inspect, made, "words up to number 10 and its text encoder knows 10", WorldMismatch)
 
 
 def test_a_schedule_of_another_kind_is_refused(tmp_path: Path) -> None:

@@ -9,6 +9,7 @@ import typer
 
 from installation.cli import atlas, doctor, film, osc, presets, show, still, worlds
 from installation.cli.added import WithAdded
+from installation.terminal import speak_plainly
 from latentworld import __version__
 from latentworld.errors import LatentWorldError
 
@@ -47,6 +48,7 @@ def _options(
 
 def main() -> None:
     """Run a command; what latentworld refuses becomes one line on stderr and exit code 1, what typer refuses 2."""
+    speak_plainly()
     try:
         sys.exit(app(standalone_mode=False))  # the code of a typer.Exit, else None
     except LatentWorldError as error:

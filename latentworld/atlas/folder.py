@@ -22,6 +22,7 @@ from latentworld.atlas.settings import profile_of, settings_of
 from latentworld.atlas.store import Store, resume_or_create
 from latentworld.atlas.thumbs import thumbnails
 from latentworld.atlas.types import Atlas, Rendered, Thumbs
+from latentworld.decoding.samplers import SAMPLERS
 from latentworld.disk import writing
 from latentworld.errors import AtlasDamaged, AtlasError, AtlasMismatch, OutputExists
 from latentworld.plane import Norm, Plane
@@ -89,6 +90,7 @@ def configuration(atlas: Atlas) -> dict[str, object]:
     window, settings, plane = atlas.sampling, atlas.settings, atlas.plane
     assert isinstance(window, Window)
     profile, prompt = profile_of(settings), settings.get("prompt") or {}
+    renoises = profile is not None and profile.sampler in SAMPLERS and SAMPLERS[profile.sampler].renoises
     texts = prompt if isinstance(prompt, Mapping) else {"positive": prompt}
     return {
         "grid_resolution": [window.rows, window.columns],
@@ -98,7 +100,8 @@ def configuration(atlas: Atlas) -> dict[str, object]:
         "neg_prompt": texts.get("negative", ""),
         "inference_steps": profile.steps if profile else None,
         "guidance": profile.guidance if profile else None,
-        "eta": 0.0,  # no sampler here draws noise
+        "sampler": profile.sampler if profile else None,
+        "eta": None if renoises else 0.0,  # DDIM's: 0 says that no noise is added on the way
         "pictures": "thumbnails, as they were surveyed",
         "seeds": settings.get("seeds"),
         "layout": settings.get("layout"),

@@ -10,6 +10,7 @@ from torch import Tensor, nn
 
 from latentworld.decoding import batches, engines
 from latentworld.decoding.decoder import Progress, Watch
+from latentworld.decoding.foresight import check_steps
 from latentworld.decoding.networks import Networks
 from latentworld.decoding.profile import Profile, of_torch
 from latentworld.decoding.samplers import SAMPLERS
@@ -53,6 +54,7 @@ class Diffusion:
         self._sampler = SAMPLERS[name]
         self._family = world.family
         self.scheduler = self._sampler.scheduler(self.recipe.schedule)
+        check_steps(self._family, self.scheduler, settings.steps, self.shape)
         self.profile: Profile = of_torch(
             settings,
             world.device,

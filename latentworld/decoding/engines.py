@@ -27,6 +27,7 @@ from typing import TYPE_CHECKING
 import torch
 from torch import Tensor, nn
 
+from latentworld.decoding.batches import is_out_of_memory
 from latentworld.errors import PresetError
 
 if TYPE_CHECKING:
@@ -81,12 +82,20 @@ def _last(tensor: Tensor) -> Tensor:
 
 def _compile(module: nn.Module, example: tuple[Tensor, ...], key: str) -> Run:
     module.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+    from torch._dynamo.exc import TorchDynamoException
+
     compiled = torch.compile(module, dynamic=False)
 
     def run(*inputs: Tensor) -> Tensor:
         # no_grad: tensors made in inference mode carry no version counter, which dynamo's guards ask for.
         with torch.no_grad():
-            return compiled(*map(_last, inputs)).clone()  # type: ignore[no-any-return]
+            try:
+                return compiled(*map(_last, inputs)).clone()  # type: ignore[no-any-return]
+            except TorchDynamoException as error:
+                if is_out_of_memory(error):
+                    raise
+                why = (str(error).strip().splitlines() or [type(error).__name__])[0]
+                raise PresetError(f"engine = 'compile' does not work here ({why}): use 'eager'") from error
 
     return run
 
@@ -94,21 +103,23 @@ def _compile(module: nn.Module, example: tuple[Tensor, ...], key: str) -> Run:
 def _graphs(module: nn.Module, example: tuple[Tensor, ...], key: str) -> Run:
     module.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
     held = tuple(_last(tensor.clone()) for tensor in example)
-    side = torch.cuda.Stream()  # type: ignore[no-untyped-call]  # warm up on a side stream, as CUDA graph capture wants it
-    side.wait_stream(torch.cuda.current_stream())
-    with torch.no_grad(), torch.cuda.stream(side):
-        for _ in range(3):
-            module(*held)
-    torch.cuda.current_stream().wait_stream(side)
-    graph = torch.cuda.CUDAGraph()
-    # thread_local: a capture off the loop must not forbid the loop's own thread to allocate meanwhile
-    with torch.no_grad(), torch.cuda.graph(graph, capture_error_mode="thread_local"):
-        out: Tensor = module(*held)
+    device = held[0].device  # streams and graphs are of the current device, which is the first one unless said
+    with torch.no_grad(), torch.cuda.device(device):
+        side = torch.cuda.Stream(device)  # type: ignore[no-untyped-call]  # warm up on a side stream, as capture wants it
+        side.wait_stream(torch.cuda.current_stream(device))
+        with torch.cuda.stream(side):
+            for _ in range(3):
+                module(*held)
+        torch.cuda.current_stream(device).wait_stream(side)
+        graph = torch.cuda.CUDAGraph()
+        # thread_local: a capture off the loop must not forbid the loop's own thread to allocate meanwhile
+        with torch.cuda.graph(graph, capture_error_mode="thread_local"):
+            out: Tensor = module(*held)
 
     lock = threading.Lock()  # one set of buffers, and decoders in two threads may share an engine
 
     def run(*inputs: Tensor) -> Tensor:
-        with lock:
+        with lock, torch.cuda.device(device):
             for place, tensor in zip(held, inputs, strict=True):
                 place.copy_(tensor)
             graph.replay()

@@ -6,10 +6,12 @@ import json
 import tomllib
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Literal
 
 from pydantic import AliasChoices, BaseModel, ConfigDict, Field, FiniteFloat, ValidationError
 
 from latentworld.errors import WorldDamaged
+from latentworld.explain import nearest
 
 NEUTRAL = "High quality picture, 4k, detailed"
 NEUTRAL_NEGATIVE = "blurry, ugly, stock photo"
@@ -55,6 +57,7 @@ class Card(BaseModel):
     description: str = ""
     size: int = Field(ge=1, description="picture height and width in pixels")
     prediction: str = "epsilon"
+    few_step: Literal["", "lcm"] | None = Field(default=None, description="whether it is a few-step model itself")
     clip: str | None = Field(default=None, description="CLIP folder or hub name; the world's own clip/ when absent")
     defaults: Defaults = Field(default_factory=Defaults)
     subjects: tuple[Subject, ...] = Field(default=(), validation_alias=AliasChoices("subjects", "families"))
@@ -76,6 +79,8 @@ def read(path: Path, given: Mapping[str, object]) -> Card:
             content = tomllib.loads(file.read_text(encoding="utf-8"))
         except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
             raise WorldDamaged(f"{file} is no TOML ({error}): mend it, or remove it to use plain defaults") from error
+    if path.is_file():
+        _check_keys(file, content)
     merged = dict(given) | content
     mine, theirs = content.get("defaults"), given.get("defaults", {})
     if isinstance(mine, dict) and isinstance(theirs, Mapping):
@@ -87,6 +92,22 @@ def read(path: Path, given: Mapping[str, object]) -> Card:
         first = error.errors()[0]
         where = ".".join(map(str, first["loc"]))
         raise WorldDamaged(f"{file}: {where}: {first['msg']}; mend that entry of the card") from error
+
+
+def _check_keys(file: Path, content: Mapping[str, object]) -> None:
+    """A file's card holds nothing else, unlike that of a folder, which may keep how its world was made."""
+    tables: list[tuple[str, type[BaseModel], object]] = [("", Card, content)]
+    tables += [(f"{name}.", kind, content.get(name)) for name, kind in (("defaults", Defaults), ("colours", Colours))]
+    subjects = content.get("subjects", content.get("families"))
+    tables += [("subjects.", Subject, table) for table in (subjects if isinstance(subjects, list) else [])]
+    for where, kind, table in tables:
+        known = {*kind.model_fields, *OTHER_NAMES.get(kind, ())}
+        unknown = [key for key in table if key not in known] if isinstance(table, dict) else []
+        if unknown:
+            raise WorldDamaged(f"{file}: unknown key {where + unknown[0]!r}: {nearest(unknown[0], known)}")
+
+
+OTHER_NAMES: Mapping[type[BaseModel], tuple[str, ...]] = {Card: ("families",), Defaults: ("negative_prompt",)}
 
 
 def read_json(path: Path) -> dict[str, object]:

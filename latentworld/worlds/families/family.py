@@ -7,7 +7,7 @@ finds, names and loads its members, `decoding` calls its denoiser and its VAE. S
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, Protocol, TypeAlias
 
@@ -116,11 +116,17 @@ class Part:
 
 @dataclass(frozen=True)
 class Facts:
-    """What is known of one model before any weight is read: picture side in pixels, prediction type, latents."""
+    """What is known of one model before any weight is read: picture side in pixels, prediction type, latents.
+
+    schedule: the config of its scheduler, empty where that is not known yet. few_step: how it is sampled in a few steps
+    if it was made for that (`lcm`), "" where it was not.
+    """
 
     size: int
     prediction: str
     latent: LatentFormat
+    schedule: Config = field(default_factory=dict)
+    few_step: str = ""
 
 
 @dataclass(frozen=True)
