@@ -14,7 +14,9 @@ from types import SimpleNamespace
 
 import numpy as np
 import pytest
+import torch
 from PIL import Image
+from safetensors.torch import load_file, save_file
 from standins.film import decoded
 
 from installation import rig
@@ -22,7 +24,7 @@ from installation.film import chart, encoder, make, sheet, sinks, telemetry
 from installation.film.sinks import Memory
 from installation.frames import Frames
 from latentworld import preset, worlds
-from latentworld.errors import DiskFull, EncoderFailed, GeometryError, OutputExists, WorldMismatch
+from latentworld.errors import DiskFull, EncoderFailed, GeometryError, NotFinite, OutputExists, WorldMismatch
 
 ROOT = Path(__file__).parent.parent
 SMALL = [
@@ -288,6 +290,29 @@ def test_a_diffusion_world_makes_films(kind: str, look: str, world: Path, tmp_pa
     resolved = preset.load(film.folder.preset)
     assert resolved.prompt.positive is not None
     assert (resolved.decoder.height, resolved.decoder.device) == (64, "cpu")
+
+
+def spoilt(world: Path, copy: Path, weights: str) -> Path:
+    """The world with a weight file whose every number is NaN."""
+    shutil.copytree(world, copy)
+    load = load_file(copy / weights)
+    save_file({key: torch.full_like(value, torch.nan) for key, value in load.items()}, copy / weights)
+    return copy
+
+
+@pytest.mark.parametrize("part", ["vae", "unet"])
+@pytest.mark.parametrize("kind", ["latent", "clip"])
+def test_a_world_that_gives_no_pictures_is_told_at_the_first_of_them(
+    part: str, kind: str, world: Path, tmp_path: Path
+) -> None:
+    bad = spoilt(world, tmp_path / "bad", f"{part}/diffusion_pytorch_model.safetensors")
+    sets = [f"world.name={bad}", f"pacing.kind={kind}", "decoder.steps=2", "decoder.engine=eager", "film.seconds=0.25"]
+    preset_ = preset.load("first-light", sets)
+    with pytest.raises(NotFinite, match=r'no picture \(NaN or infinite\): set decoder\.dtype = "float32"'):
+        make.film(preset_, tmp_path / "film")
+    with pytest.raises(NotFinite, match="no picture"):
+        make.still(preset_, 0.3, 0.3, 1.0, tmp_path / "still.png")
+    assert not (tmp_path / "still.png").exists()
 
 
 def test_a_world_without_clip_asks_for_one(world: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import asdict, dataclass
 from typing import Self
 
@@ -10,6 +9,7 @@ import numpy as np
 
 from installation.film.telemetry import Telemetry, rifts
 from installation.frames import Frames
+from installation.ipc.jsonable import page
 from latentworld.arrays import Array, Pictures
 from latentworld.decoding import Profile
 
@@ -47,7 +47,7 @@ class Summary:
 
     def json(self) -> str:
         """As film.json has it."""
-        return json.dumps(asdict(self) | {"profile": self.profile.record()}, indent=2) + "\n"
+        return page(asdict(self) | {"profile": self.profile.record()})
 
 
 def figures(telemetry: Telemetry) -> dict[str, float | int | None]:

@@ -22,7 +22,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from latentworld.arrays import Array, Integers, Units
-from latentworld.decoding.batches import check_latents
+from latentworld.decoding.batches import check_latents, check_pictures
 from latentworld.decoding.decoder import Progress, Watch
 from latentworld.decoding.figures import Figures
 from latentworld.decoding.profile import Profile, Versions
@@ -248,7 +248,7 @@ class AnalyticDecoder:
     def __call__(self, latents: Tensor, prompt: Prompt | None = None, watch: Watch | None = None) -> Tensor:
         """Latents [n, C, H, W] (float32 or float64, CPU) to pictures [n, 3, h, w] in 0..1 of the same dtype.
 
-        Raises DecodeError on latents of another shape, Cancelled when `watch` answers False.
+        Raises DecodeError on latents of another shape, NotFinite on such numbers, Cancelled when `watch` answers False.
         """
         import torch
 
@@ -264,6 +264,7 @@ class AnalyticDecoder:
             chunk = pictures[start : start + self.batch]
             chunk[:] = torch.from_numpy(self._figures.draw(x.T))
             chunk[:, :, 0, 0] = torch.from_numpy(np.clip(0.5 + x.T / RANGE, 0, 1))
+        check_pictures(pictures, "the analytic world", "give finite latents")
         return pictures
 
     # The truth, for tests and for the atlas

@@ -35,6 +35,8 @@ def fused(unet: ModelMixin, path: Path) -> ModelMixin:
         rank = down.shape[0]
         with torch.no_grad():
             change = (up.flatten(1).float() @ down.flatten(1).float()) * (alpha / rank)
+            if not change.isfinite().all():
+                raise WorldDamaged(f"{path} holds NaN or infinite numbers for {name}: get the LoRA again")
             if change.numel() != weight.numel():
                 raise WorldMismatch(f"{path} does not fit {name}: take a LoRA made for this kind of world")
             weight += change.view_as(weight).to(weight)

@@ -15,7 +15,7 @@ from torch.nn import functional
 
 from latentworld.decoding import batches, engines
 from latentworld.device import torch_dtype
-from latentworld.errors import DecodeError, WorldDamaged, WorldMismatch
+from latentworld.errors import DecodeError, NotFinite, WorldDamaged, WorldMismatch
 from latentworld.vision.eye import Classifier
 from latentworld.worlds import HubRef, fetch, files, locate
 from latentworld.worlds.parts import quiet, tokenizer
@@ -102,7 +102,7 @@ class ClipEye:
         return int(self._clip.config.projection_dim)
 
     def __call__(self, pictures: Tensor) -> Tensor:
-        """Unit features as the contract has it. Raises DecodeError for anything but `[n, 3, h, w]`."""
+        """Unit features as the contract has it. Raises DecodeError for anything but `[n, 3, h, w]`, and NotFinite."""
         if pictures.ndim != 4 or pictures.shape[1] != 3:
             raise DecodeError(f"pictures of shape {tuple(pictures.shape)} cannot be seen: give [n, 3, height, width]")
         made = batches.in_batches(pictures, self.batch, self._look)
@@ -119,8 +119,12 @@ class ClipEye:
             seen = self.optics(pictures.to(self.device, torch.float32)).to(self.dtype)
         if self._run is None:
             self._run = engines.build(self.engine, self._gaze, (seen,), f"{self.digest}/clip")
-        features = self._run(seen).float().cpu()
-        return functional.normalize(features, dim=-1)  # again: half precision leaves lengths 1e-3 off
+        features = functional.normalize(self._run(seen).float().cpu(), dim=-1)  # again: half leaves lengths 1e-3 off
+        if not features.isfinite().all():
+            raise NotFinite(
+                f"the eye {self.source} sees numbers that are no features (NaN or infinite): use another eye.clip"
+            )
+        return features
 
     def labels(self, words: Sequence[str]) -> Classifier:
         """A zero-shot classifier: features `[n, F]` -> probabilities `[n, len(words)]` over these texts."""
