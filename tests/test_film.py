@@ -24,13 +24,28 @@ from installation.film import chart, encoder, make, sheet, sinks, telemetry
 from installation.film.sinks import Memory
 from installation.frames import Frames
 from latentworld import preset, worlds
-from latentworld.errors import DiskFull, EncoderFailed, GeometryError, NotFinite, OutputExists, WorldMismatch
+from latentworld.errors import (
+    DiskFull,
+    EncoderFailed,
+    GeometryError,
+    NotFinite,
+    OutputExists,
+    WorldMismatch,
+    WorldMissing,
+)
 
 ROOT = Path(__file__).parent.parent
 SMALL = [
     "decoder.height=32", "decoder.width=32", "decoder.steps=10", "decoder.batch=8", "film.seconds=1.5", "film.fps=16",
     "film.scale=2",
 ]  # fmt: skip
+
+
+WHOLE = {"film.mp4", "preset.toml", "telemetry.csv", "contact-sheet.png", "path.png", "film.json"}
+
+
+def names(folder: Path) -> set[str]:
+    return {path.name for path in folder.iterdir()}
 
 
 def journey(*overrides: str) -> preset.Preset:
@@ -54,8 +69,7 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> tuple[make.Film, Memory]:
 
 def test_a_film_leaves_all_that_belongs_to_it(made: tuple[make.Film, Memory]) -> None:
     film, _ = made
-    names = {path.name for path in film.folder.path.iterdir()}
-    assert names == {"film.mp4", "preset.toml", "telemetry.csv", "contact-sheet.png", "path.png", "film.json"}
+    assert names(film.folder.path) == WHOLE
     assert preset.parse(tomllib.loads(film.folder.preset.read_text())).decoder.steps == 10
     assert preset.parse(tomllib.loads(film.folder.preset.read_text())).decoder.batch == 8
     for path in (film.folder.sheet, film.folder.chart):
@@ -163,14 +177,19 @@ def test_a_watcher_ends_a_film_early_and_whole(tmp_path: Path) -> None:
 
 
 @pytest.mark.usefixtures("plain")
-def test_a_film_stopped_before_its_first_frame_leaves_no_video(tmp_path: Path) -> None:
+def test_a_film_stopped_before_its_first_frame_leaves_nothing(tmp_path: Path) -> None:
     film = make.film(journey(), tmp_path / "film", watch=lambda done, total: False)
-    assert (film.complete, film.summary.frames, film.video.exists()) == (False, 0, False)
-    json.dumps(json.loads(film.folder.summary.read_text()), allow_nan=False)
+    assert (film.complete, film.summary.frames, film.folder.path.exists()) == (False, 0, False)
+    json.loads(film.summary.json(), parse_constant=pytest.fail)
 
 
 def test_the_resolved_preset_names_the_device_that_drew_the_vertices() -> None:
     assert rig.open_studio(journey("plane.device=auto")).preset.plane.device != "auto"
+
+
+def failing(done: int, total: int) -> bool:
+    """A watcher that fails at the first step."""
+    raise RuntimeError("a fault of the watcher's")
 
 
 class Failing(Memory):
@@ -214,7 +233,47 @@ def test_an_existing_film_stays_until_the_new_one_starts(made: tuple[make.Film, 
         make.film(journey(), folder)
     with pytest.raises(GeometryError):
         make.film(journey("plane.seeds=[1,1,2]"), folder, overwrite=True)
-    assert (folder / "film.mp4").exists()
+    assert names(folder) == WHOLE
+
+
+@pytest.mark.usefixtures("plain")
+def test_an_earlier_film_goes_only_for_a_whole_one(made: tuple[make.Film, Memory], tmp_path: Path) -> None:
+    """Overwriting that fails, before the first frame or later, or is stopped, costs nothing."""
+    folder = tmp_path / "film"
+    shutil.copytree(made[0].folder.path, folder)
+    earlier = {file.name: file.read_bytes() for file in folder.iterdir()}
+    short = journey("film.seconds=1")
+    with pytest.raises(RuntimeError):
+        make.film(short, folder, overwrite=True, watch=failing)
+    assert names(folder) == WHOLE
+    with pytest.raises(RuntimeError):
+        make.film(short, folder, overwrite=True, sinks=[Failing()])
+    memory = Memory()
+    half = make.film(short, folder, overwrite=True, sinks=[memory], watch=lambda *_: not memory.batches)
+    assert half.video == folder / "unfinished" / "film.mp4"
+    assert len(decoded(half.video)) == 8
+    assert earlier == {file.name: file.read_bytes() for file in folder.iterdir() if file.is_file()}
+    whole = make.film(short, folder, overwrite=True)
+    assert (whole.video, len(decoded(folder / "film.mp4"))) == (folder / "film.mp4", 16)
+    assert names(folder) == WHOLE - {"contact-sheet.png", "path.png"}  # which are not drawn here
+
+
+@pytest.mark.usefixtures("plain")
+def test_a_second_film_in_the_same_folder_is_refused(tmp_path: Path) -> None:
+    class Second(Memory):
+        def send(self, frames: Frames) -> None:
+            with pytest.raises(OutputExists, match="something is being made"):
+                make.film(journey(), tmp_path / "film", overwrite=True)
+            super().send(frames)
+
+    assert make.film(journey(), tmp_path / "film", sinks=[Second()]).complete
+
+
+@pytest.mark.parametrize("fault", [["plane.seeds=[1,1,2]"], ["world.name=nowhere", "decoder.kind=faithful"], []])
+def test_a_film_that_failed_before_its_first_frame_leaves_no_folder(fault: list[str], tmp_path: Path) -> None:
+    with pytest.raises((GeometryError, WorldMissing, RuntimeError)):
+        make.film(journey(*fault), tmp_path / "deep" / "film", watch=failing)
+    assert not list(tmp_path.iterdir())
 
 
 @pytest.mark.usefixtures("plain")

@@ -16,7 +16,7 @@ from standins.film import PLANE, SIZE, batch_of, decoded
 
 from installation.film import encoder, preview_window, sinks, telemetry
 from installation.film.encoder import Encoder, Recipe, binary, command
-from installation.film.output import prepare, write_text
+from installation.film.output import begin, check, claimed, settle, write_text
 from installation.film.preview_window import PreviewWindow
 from installation.film.sheet import Sheet, place
 from installation.film.sinks import Memory, Room, Sink, Sinks, Stills, Video
@@ -339,27 +339,49 @@ def test_a_preview_shows_frames(monkeypatch: pytest.MonkeyPatch) -> None:
     assert seen.stdout.strip() == "shown True", seen.stderr
 
 
-def test_a_folder_with_a_film_is_refused_and_cleared_on_request(tmp_path: File) -> None:
-    folder = prepare(tmp_path / "film")
-    write_text(folder.preset, "title = 'x'")
-    (folder.path / "notes.txt").write_text("mine")
-    folder.frames.mkdir()
+def test_a_folder_with_a_film_is_refused_and_its_film_stays_until_another_is_whole(tmp_path: File) -> None:
+    path = tmp_path / "film"
+    folder = begin(path)
+    assert folder.path == path
+    folder.frames.mkdir(parents=True)
+    for name in ("preset.toml", "film.mkv", "notes.txt", "frames/000000000.png"):
+        write_text(path / name, "earlier")
     with pytest.raises(OutputExists, match="--overwrite"):
-        prepare(folder.path)
-    prepare(folder.path, overwrite=True)
-    assert folder.preset.exists()  # until the new film starts
+        begin(path)
+    beside = begin(path, overwrite=True)
+    assert beside.path == path / "unfinished"
+    beside.frames.mkdir(parents=True)
+    for name in ("preset.toml", "film.mp4", "frames/000000001.png"):
+        write_text(beside.path / name, "new")
+    assert folder.preset.read_text() == "earlier"
+    assert settle(beside, path) == folder
+    left = {str(file.relative_to(path)): file.read_text() for file in path.rglob("*") if file.is_file()}
+    new = dict.fromkeys(("preset.toml", "film.mp4", "frames/000000001.png"), "new")
+    assert left == {**new, "notes.txt": "earlier"}
     folder.clear()
-    assert [path.name for path in folder.path.iterdir()] == ["notes.txt"]
+    assert [file.name for file in path.iterdir()] == ["notes.txt"]
+
+
+def test_a_folder_is_claimed_by_one(tmp_path: File) -> None:
+    path = tmp_path / "deep" / "film"
+    with claimed(path), pytest.raises(OutputExists, match="something is being made"):
+        check(path)
+    assert not (tmp_path / "deep").exists()  # made for nothing
+    with claimed(path):
+        write_text(path / "film.mp4", "a film")
+    assert [file.name for file in path.iterdir()] == ["film.mp4"]
+    with pytest.raises(OutputExists, match="--overwrite"):
+        check(path)
 
 
 def test_a_place_that_cannot_be_written_is_refused(tmp_path: File) -> None:
     (tmp_path / "file").write_text("")
     with pytest.raises(OutputExists, match="is a file"):
-        prepare(tmp_path / "file")
+        check(tmp_path / "file")
     with pytest.raises(OutputError, match="cannot write"):
-        prepare(tmp_path / "file" / "below")
+        check(tmp_path / "file" / "below")
     with pytest.raises(OutputError, match="cannot write"):
-        prepare(File("/proc/latentworld"))
+        check(File("/proc/latentworld"))
 
 
 def test_a_png_is_there_whole_or_not_at_all(tmp_path: File, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -33,7 +33,7 @@ def film(
     """Render a film: video, resolved preset, telemetry, contact sheet and the path on the chart."""
     from installation.cli.interrupt import Interrupt
     from installation.cli.progress import Bar
-    from installation.film.output import prepare
+    from installation.film.output import check as check_folder
     from installation.film.preview_window import PreviewWindow
     from installation.film.sinks import Sink
     from latentworld import preset as presets
@@ -46,7 +46,7 @@ def film(
     played = _played(take, preset, set_ or [], as_recorded, console) if take else None
     journey = played.preset if played else presets.load(preset or "", set_ or [])
     title = journey.title or preset or "latentworld"
-    prepare(output, overwrite)  # before torch is imported: what cannot be kept is refused at once
+    check_folder(output, overwrite)  # before torch is imported: what cannot be kept is refused at once
     bar = Bar(title, journey.film.frames, console)
     sinks: list[Sink] = [PreviewWindow(title), bar] if preview else [bar]
     check = played.check() if played and as_recorded else None
@@ -76,8 +76,11 @@ def film(
 
 def _interrupted(made: Film, given: list[str]) -> NoReturn:
     """Say what there is of a film and how to make it whole, and end."""
+    from installation.film.output import UNFINISHED
+
     seen, again = made.summary, shlex.join(["latentworld", "film", *given, "--overwrite"])
     state = f"{made.video} plays so far" if seen.frames else "there is no film yet"
+    state += "; the earlier film stays" if seen.frames and made.folder.path.name == UNFINISHED else ""
     count = f"interrupted after {seen.frames} of {seen.planned} frames"
     print(f"{count}: {state}. To make it whole: {again}", file=sys.stderr)
     raise typer.Exit(130)

@@ -10,9 +10,9 @@ print(film.summary.median_clip_step, film.video)
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 
@@ -20,13 +20,14 @@ from installation.clock import Stopwatch
 from installation.control.mailbox import Mailbox
 from installation.film import chart, telemetry
 from installation.film.encoder import SUFFIX, Recipe, binary
-from installation.film.output import Folder, prepare, write_text
+from installation.film.output import Folder, begin, claimed, prepare_folder, settle, write_text
 from installation.film.sheet import Sheet
 from installation.film.sinks import Room, Sink, Sinks, Stills, Video, save_png
 from installation.film.summary import Summary, Tally, figures
 from installation.frames import develop
 from installation.loop import fixed, run
 from installation.rig import Rig, build, open_studio
+from installation.studio import Studio
 from installation.takes import Parts
 from installation.takes.film import Journey
 from latentworld import __version__, vertices
@@ -58,21 +59,40 @@ def film(
     """Render a preset into the folder `out`.
 
     Frames also go to `sinks`; `watch(done, total)` is told of every denoising step and ends the film by returning
-    False. However a film ends, what was made plays and its telemetry, pictures and summary lie beside it. A `journey`
-    (of a take, its preset given as `preset`) goes its own way; a copy of the take is kept with the film.
+    False. However a film ends, what was made plays and its telemetry, pictures and summary lie beside it; without a
+    frame nothing stays. An earlier film stays until the new one is whole: one that ends early lies in `unfinished/`
+    then. A `journey` (of a take, its preset given as `preset`) goes its own way; a copy of the take is kept with it.
     """
-    folder = prepare(Path(out), overwrite)
-    if preset.film.codec != "frames":
-        binary()  # without an encoder nothing is begun, and an earlier film stays
-    rig = build(preset, watch)
-    folder.clear()
+    target = Path(out)
+    with claimed(target):
+        folder = begin(target, overwrite)
+        if preset.film.codec != "frames":
+            binary()  # without an encoder nothing is begun
+        rig = build(preset, watch)
+        prepare_folder(folder.path)
+        folder.clear()
+        try:
+            made = _render(rig, folder, sinks, journey, partial(open_studio, watch=watch))
+        finally:
+            if not folder.plays:
+                folder.remove()
+        if not made.complete:
+            return made
+        whole = settle(folder, target)
+        return replace(made, folder=whole, video=whole.path / made.video.name)
+
+
+def _render(
+    rig: Rig, folder: Folder, sinks: Sequence[Sink], journey: Journey | None, reopen: Callable[[Preset], Studio]
+) -> Film:
+    """Run the loop into the folder, and write down what was made, also after a fault."""
     write_text(folder.preset, dump(rig.preset))
     clock, tally = Stopwatch(), Tally()
     video, keeper = _keeper(rig, folder)
     sheet = Sheet(folder.sheet, rig.plane, rig.preset.title, rig.preset.description)
     outlets = [Room(folder.path), keeper, telemetry.Recorder(folder.telemetry, rig.plane), sheet, tally, *sinks]
     own = Parts(rig.clock, rig.walk, fixed(rig.scene), rig.pilot)
-    parts = journey.parts(rig, partial(open_studio, watch=watch)) if journey else own
+    parts = journey.parts(rig, reopen) if journey else own
     if journey:
         save(folder.take, journey.take.text)
     try:

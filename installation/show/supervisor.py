@@ -173,7 +173,7 @@ class Show:
     def _open_folder(self, undo: contextlib.ExitStack) -> None:
         with disk.writing(self.folder, fault=ShowError):
             self.folder.mkdir(parents=True, exist_ok=True)
-            undo.enter_context(state.claim(self.folder))
+            undo.callback(state.claim(self.folder).release)
         self.log = open_log(self.folder / "log.jsonl")
         undo.callback(close_log, self.log)
         for name, preset in (("preset", self.preset), ("safe", self.safe)):

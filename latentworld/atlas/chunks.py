@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import DTypeLike, NDArray
 
 from latentworld.atlas.extras import need
-from latentworld.disk import writing
+from latentworld.disk import claim, writing
 from latentworld.errors import AtlasBusy, AtlasDamaged, AtlasError
 
 if TYPE_CHECKING:
@@ -96,14 +96,9 @@ def writes(path: Path) -> AbstractContextManager[None]:
 
 def lock(path: Path) -> BaseFileLock:
     """The lock beside the folder, taken. Raises AtlasBusy when another process, or another store here, holds it."""
-    filelock = need("filelock")
-    taken: BaseFileLock = filelock.FileLock(path.absolute().with_name(f".{path.absolute().name}.lock"))
+    file = path.absolute().with_name(f".{path.absolute().name}.lock")
     with writes(path):
-        try:
-            taken.acquire(timeout=0)
-        except filelock.Timeout as error:  # an OSError as well
-            raise AtlasBusy(f"{path} is being written by another process: wait for it, or stop it") from error
-    return taken
+        return claim(file, AtlasBusy(f"{path} is being written by another process: wait for it, or stop it"))
 
 
 def begun(
