@@ -20,7 +20,7 @@ from safetensors.torch import load_file, save_file
 from standins.film import decoded
 
 from installation import rig
-from installation.film import chart, encoder, make, sheet, sinks, telemetry
+from installation.film import chart, ffmpeg, make, sheet, sinks, telemetry
 from installation.film.sinks import Memory
 from installation.frames import Frames
 from latentworld import preset, worlds
@@ -276,14 +276,17 @@ def test_a_film_that_failed_before_its_first_frame_leaves_no_folder(fault: list[
     assert not list(tmp_path.iterdir())
 
 
-@pytest.mark.usefixtures("plain")
-def test_an_encoder_that_dies_ends_the_film_with_its_words(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_encoder_that_cannot_is_told_before_anything_is_loaded(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     kill = tmp_path / "ffmpeg"
     kill.write_text(f"#!{sys.executable}\nimport sys\nprint('no such codec', file=sys.stderr)\nsys.exit(1)\n")
     kill.chmod(0o755)
-    monkeypatch.setattr(encoder, "binary", lambda: str(kill))
+    monkeypatch.setattr(ffmpeg, "binary", lambda: str(kill))
+    monkeypatch.setattr(make, "build", lambda *_: pytest.fail("it was loaded"))
     with pytest.raises(EncoderFailed, match="no such codec"):
         make.film(journey("film.seconds=10"), tmp_path / "film")
+    assert not (tmp_path / "film").exists()
 
 
 def endless(folder: Path) -> subprocess.Popen[str]:

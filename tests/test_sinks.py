@@ -4,18 +4,22 @@ from __future__ import annotations
 
 import shutil
 import stat
+import struct
 import subprocess
 import sys
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path as File
 
 import numpy as np
 import pytest
+from patience import until
 from PIL import Image
 from standins.film import PLANE, SIZE, batch_of, decoded
 
-from installation.film import encoder, preview_window, sinks, telemetry
-from installation.film.encoder import Encoder, Recipe, binary, command
+from installation.film import ffmpeg, preview_window, sinks, telemetry
+from installation.film.encoder import Encoder
+from installation.film.ffmpeg import MOVFLAGS, Recipe, binary, command, muxing, plays
 from installation.film.output import begin, check, claimed, settle, write_text
 from installation.film.preview_window import PreviewWindow
 from installation.film.sheet import Sheet, place
@@ -130,12 +134,101 @@ def test_the_film_plays_after_ffmpeg_is_killed(tmp_path: File) -> None:
     frames = [picture.tobytes() for picture in batch_of(200).pictures]
     for frame in frames:
         writer.send(frame)
-    while (tmp_path / "film.mp4").stat().st_size < 50_000:
-        pass
+    until(lambda: (tmp_path / "film.mp4").stat().st_size > 50_000)
     writer._process.kill()
     with pytest.raises(EncoderFailed, match="ended early"):
         writer.close()
     assert 4 <= len(decoded(tmp_path / "film.mp4")) <= 200
+
+
+def test_a_film_begins_to_play_as_soon_as_the_encoder_gives_anything(tmp_path: File) -> None:
+    """Killed together with its encoder, before it has a second of film."""
+    path = tmp_path / "film.mp4"
+    writer, frames = Encoder(Recipe("h264", 24.0, SIZE, (64, 96)), path), batch_of(44).pictures
+    for frame in frames:
+        writer.send(frame.tobytes())
+    until(lambda: plays(path))
+    writer._process.kill()
+    with pytest.raises(EncoderFailed, match="what was written so far plays"):
+        writer.close()
+    assert len(decoded(path)) >= 1
+
+
+def test_what_does_not_play_is_not_said_to_and_is_not_in_the_way(tmp_path: File) -> None:
+    path = tmp_path / "film.mp4"
+    writer = Encoder(Recipe("h264", 24.0, SIZE, (64, 96)), path)
+    writer.send(batch_of(1).pictures[0].tobytes())
+    until(path.exists)
+    writer._process.kill()
+    with pytest.raises(EncoderFailed, match="nothing of it was kept"):
+        writer.close()
+    assert not path.exists()
+
+
+@pytest.mark.parametrize("way", MOVFLAGS)
+def test_a_finished_film_carries_its_index_first(way: str, tmp_path: File) -> None:
+    with Video(tmp_path / "film.mp4", replace(H264, muxing=way)) as video:
+        video.send(batch_of(30))
+    assert [kind for kind in boxes(tmp_path / "film.mp4") if kind in ("moov", "moof", "mdat")] == ["moov", "mdat"]
+    assert decoded(tmp_path / "film.mp4").shape == (30, 32, 48, 3)
+    assert [file.name for file in tmp_path.iterdir()] == ["film.mp4"]
+
+
+def boxes(path: File) -> list[str]:
+    """The outer boxes of an .mp4."""
+    data, found, at = path.read_bytes(), [], 0
+    while at < len(data):
+        size, kind = struct.unpack_from(">I4s", data, at)
+        found.append(kind.decode())
+        at += size
+    return found
+
+
+@pytest.mark.parametrize("name", ["take:2", "s:3", "-x", "a b", "https:", "50%d"])
+def test_no_name_of_a_folder_means_anything_to_ffmpeg(
+    name: str, tmp_path: File, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / name).mkdir()
+    monkeypatch.chdir(tmp_path)
+    for film, recipe in (("film.mp4", H264), ("film.mkv", FFV1)):
+        with Video(File(name, film), recipe) as video:
+            video.send(batch_of(2))
+        assert len(decoded(tmp_path / name / film)) == 2
+
+
+OLDER = """
+import os
+if any("hybrid" in part for part in sys.argv):
+    print("Undefined constant or missing '(' in 'hybrid_fragmented'", file=sys.stderr)
+    sys.exit(1)
+os.execv({binary!r}, [{binary!r}, *sys.argv[1:]])
+"""
+WITHOUT = """
+if "-version" in sys.argv:
+    print("ffmpeg version 3.4.8 Copyright (c) 2000-2020")
+else:
+    print("Unknown encoder 'libx264'", file=sys.stderr)
+    sys.exit(1)
+"""
+
+
+def test_an_older_ffmpeg_writes_films_in_fragments(tmp_path: File, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert muxing("h264") == "hybrid"
+    older = fake(tmp_path, OLDER.format(binary=binary()))
+    monkeypatch.setattr(ffmpeg, "binary", lambda: older)
+    assert muxing("h264") == "fragments"
+    with Video(tmp_path / "film.mp4", replace(H264, muxing="fragments")) as video:
+        video.send(batch_of(5))
+    assert len(decoded(tmp_path / "film.mp4")) == 5
+
+
+def test_an_ffmpeg_that_makes_no_films_is_refused_by_its_version(
+    tmp_path: File, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(ffmpeg, "binary", lambda: fake(tmp_path, WITHOUT))
+    told = r"ffmpeg version 3\.4\.8.* makes no h264 films: Unknown encoder 'libx264'; give ffmpeg 4\.2 or newer"
+    with pytest.raises(EncoderFailed, match=told):
+        muxing("h264")
 
 
 def fake(folder: File, script: str) -> str:
@@ -162,7 +255,7 @@ DEATHS = [("Invalid argument for -crf", EncoderFailed), ("muxing: No space left 
 def test_an_ffmpeg_that_dies_is_an_error_with_its_words(
     words: str, error: type[OutputError], tmp_path: File, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(encoder, "binary", lambda: fake(tmp_path, DYING.format(words=words)))
+    monkeypatch.setattr(ffmpeg, "binary", lambda: fake(tmp_path, DYING.format(words=words)))
     with pytest.raises(error) as caught:
         send_forever(Video(tmp_path / "film.mp4", H264))
     assert error is DiskFull or words in str(caught.value)
@@ -171,20 +264,20 @@ def test_an_ffmpeg_that_dies_is_an_error_with_its_words(
 
 def test_what_an_ffmpeg_says_need_not_be_text(tmp_path: File, monkeypatch: pytest.MonkeyPatch) -> None:
     words = r"import os; os.write(2, b'caf\xe9 lost\n' + b'more\n' * 40 + b'at last\n'); sys.exit(1)"
-    monkeypatch.setattr(encoder, "binary", lambda: fake(tmp_path, words))
+    monkeypatch.setattr(ffmpeg, "binary", lambda: fake(tmp_path, words))
     with pytest.raises(EncoderFailed, match="at last") as caught:
         send_forever(Video(tmp_path / "film.mp4", H264))
     assert str(caught.value).count("more") < 12  # its last words, not all of them
 
 
 def test_an_ffmpeg_that_dies_hides_no_other_fault(tmp_path: File, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(encoder, "binary", lambda: fake(tmp_path, "sys.exit(3)"))
+    monkeypatch.setattr(ffmpeg, "binary", lambda: fake(tmp_path, "sys.exit(3)"))
     with pytest.raises(ZeroDivisionError), Video(tmp_path / "film.mp4", H264):
         raise ZeroDivisionError
 
 
 def test_a_missing_ffmpeg_is_an_error_with_a_remedy(tmp_path: File, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(encoder, "binary", lambda: str(tmp_path / "nowhere"))
+    monkeypatch.setattr(ffmpeg, "binary", lambda: str(tmp_path / "nowhere"))
     with pytest.raises(EncoderFailed, match="IMAGEIO_FFMPEG_EXE"), Video(tmp_path / "film.mp4", H264):
         pass
 
@@ -197,7 +290,7 @@ def test_a_film_without_a_frame_is_no_file(tmp_path: File) -> None:
 
 
 def test_an_ffmpeg_that_hangs_is_ended(tmp_path: File, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(encoder, "binary", lambda: fake(tmp_path, "import time; time.sleep(100)"))
+    monkeypatch.setattr(ffmpeg, "binary", lambda: fake(tmp_path, "import time; time.sleep(100)"))
     writer = Encoder(Recipe("h264", 24.0, (256, 256), (256, 256)), tmp_path / "film.mp4", depth=2)
     for _ in range(2):
         writer.send(bytes(256 * 256 * 3))
@@ -212,7 +305,15 @@ def test_frames_of_another_size_are_refused(tmp_path: File) -> None:
 
 def test_nothing_is_left_to_defaults() -> None:
     line = " ".join(command(Recipe("h264", 24.0, SIZE, SIZE, 20, grain=True), File("x.mp4")))
-    for part in ("-crf 20", "-tune grain", "-threads 1", "hybrid_fragmented", "range=limited", "colorspace=bt709"):
+    for part in (
+        "-crf 20",
+        "-tune grain",
+        "-threads 1",
+        "hybrid_fragmented",
+        "frag_every_frame",
+        "range=limited",
+        "colorspace=bt709",
+    ):
         assert part in line
     for fps, group in ((24.0, "-g 24"), (29.97, "-g 30"), (0.2, "-g 1")):  # a place to seek to every second
         assert group in " ".join(command(Recipe("h264", fps, SIZE, SIZE), File("x.mp4")))

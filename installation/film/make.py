@@ -19,7 +19,7 @@ from pathlib import Path
 from installation.clock import Stopwatch
 from installation.control.mailbox import Mailbox
 from installation.film import chart, telemetry
-from installation.film.encoder import SUFFIX, Recipe, binary
+from installation.film.ffmpeg import SUFFIX, Recipe, muxing
 from installation.film.output import Folder, begin, claimed, prepare_folder, settle, write_text
 from installation.film.sheet import Sheet
 from installation.film.sinks import Room, Sink, Sinks, Stills, Video, save_png
@@ -67,7 +67,7 @@ def film(
     with claimed(target):
         folder = begin(target, overwrite)
         if preset.film.codec != "frames":
-            binary()  # without an encoder nothing is begun
+            muxing(preset.film.codec)  # without an encoder nothing is begun
         rig = build(preset, watch)
         prepare_folder(folder.path)
         folder.clear()
@@ -129,7 +129,8 @@ def _keeper(rig: Rig, folder: Folder) -> tuple[Path, Sink]:
     if spec.codec == "frames":
         return folder.frames, Stills(folder.frames, size)
     target = folder.video(SUFFIX[spec.codec])
-    return target, Video(target, Recipe(spec.codec, spec.fps, source, size, spec.crf, spec.grain))
+    way = muxing(spec.codec)
+    return target, Video(target, Recipe(spec.codec, spec.fps, source, size, spec.crf, spec.grain, muxing=way))
 
 
 def _size(rig: Rig) -> tuple[int, int]:

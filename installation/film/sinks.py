@@ -13,7 +13,8 @@ from typing import Protocol, Self
 import numpy as np
 from PIL import Image
 
-from installation.film.encoder import Encoder, Recipe
+from installation.film.encoder import Encoder
+from installation.film.ffmpeg import Recipe, index_first
 from installation.frames import Frames
 from latentworld.arrays import Pictures
 from latentworld.disk import save, writing
@@ -99,6 +100,8 @@ class Video:
             return
         try:
             encoder.close()
+            if self._frames and self.recipe.codec == "h264":
+                index_first(self.target)
         except OutputError:
             if kind is None:  # else the first fault is the one to report; the file plays as far as it goes
                 raise
