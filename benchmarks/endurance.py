@@ -10,6 +10,7 @@ needs no OpenGL. PRESET is `first-light` unless said.
 from __future__ import annotations
 
 import argparse
+import contextlib
 import os
 import signal
 import subprocess
@@ -17,8 +18,7 @@ import sys
 import tempfile
 import threading
 import time
-from collections.abc import Callable
-from dataclasses import replace
+from collections.abc import Callable, Iterator
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
@@ -26,9 +26,11 @@ from typing import Any
 import numpy as np
 import psutil  # type: ignore[import-untyped]
 
-from installation.ipc.messages import Message, Place, StageReport, Tick
+from installation.ipc.messages import Place, StageReport, Tick
 from installation.show.children import Programs
-from installation.show.supervisor import OURS, Show
+from installation.show.opening import open_show
+from installation.show.premises import Runtime
+from installation.show.show import Show
 from installation.venue import Doors, Venue, Wall
 from latentworld.preset import load
 
@@ -36,35 +38,35 @@ STANDINS = Path(__file__).parent.parent / "tests" / "standins" / "show"
 PATIENCE = 900.0  # seconds in which whatever is waited for has to happen
 
 
-class Watched(Show):
-    """A show that keeps what its stage and renderer report, with the moment."""
+class Watch:
+    """Keeps what a show announces, and what its stage and renderer report, with the moment."""
 
-    def __init__(self, options: argparse.Namespace, folder: Path) -> None:
+    def __init__(self) -> None:
         self.reports: list[tuple[float, StageReport]] = []
         self.ticks: list[tuple[float, Tick]] = []
         self.said: list[tuple[float, str]] = []
         self.arrived = threading.Condition()
-        venue = Venue(folder=str(folder), wall=Wall(kind="headless"), doors=Doors(osc=None, deck=None), midi=False)
-        super().__init__(load(options.preset, options.set or []), venue, self._tell_us, programs=programs(options))
 
-    def _tell_us(self, line: str) -> None:
+    def announce(self, line: str) -> None:
+        """A show's line."""
         self._keep(self.said, line)
         print(f"  {line}", file=sys.stderr, flush=True)
+
+    def look(self, show: Show) -> None:
+        """Keep what it reports from now on."""
+        collect = show.status_collector.stage
+
+        def stage(now: float, report: StageReport) -> None:
+            collect(now, report)
+            self._keep(self.reports, report)
+
+        show.status_collector.stage = stage  # type: ignore[method-assign]
+        show.watch(lambda tick: self._keep(self.ticks, tick))
 
     def _keep(self, where: list[tuple[float, Any]], what: Any) -> None:
         with self.arrived:
             where.append((time.monotonic(), what))
             self.arrived.notify_all()
-
-    def _hear_stage(self, message: Message) -> None:
-        super()._hear_stage(message)
-        if isinstance(message, StageReport):
-            self._keep(self.reports, message)
-
-    def _hear_renderer(self, message: Message) -> None:
-        super()._hear_renderer(message)
-        if isinstance(message, Tick):
-            self._keep(self.ticks, message)
 
     def await_(self, what: Callable[[], Any]) -> Any:
         """The first thing that is not false, looked for whenever something is reported."""
@@ -77,12 +79,22 @@ class Watched(Show):
             return found
 
 
+@contextlib.contextmanager
+def watched(options: argparse.Namespace, folder: Path) -> Iterator[tuple[Show, Watch]]:
+    """A show that is watched."""
+    venue = Venue(folder=str(folder), wall=Wall(kind="headless"), doors=Doors(osc=None, deck=None), midi=False)
+    watch, runtime = Watch(), Runtime(programs=programs(options))
+    with open_show(load(options.preset, options.set or []), venue, watch.announce, runtime=runtime) as show:
+        watch.look(show)
+        yield show, watch
+
+
 def programs(options: argparse.Namespace) -> Programs:
     """The show's own children, or those of the tests."""
     renderer, stage = (str(STANDINS / f"standin_{name}.py") for name in ("renderer", "stage"))
     if options.standins == "all":
         return Programs(renderer, stage, stage, renderer)
-    return replace(OURS, stage=stage, outputs=stage) if options.standins else OURS
+    return Programs(stage=stage, outputs=stage) if options.standins else Programs()
 
 
 # ---- kills
@@ -91,43 +103,38 @@ def programs(options: argparse.Namespace) -> Programs:
 def kills(options: argparse.Namespace) -> None:
     """Kill the renderer again and again, stop it once, then kill everything; print what happened."""
     rows = []
-    with tempfile.TemporaryDirectory() as folder:
-        show = Watched(options, Path(folder))
-        began = time.monotonic()
-        show.start()
-        try:
-            loading = show.await_(lambda: show.ticks)[0][0] - began
-            show.await_(lambda: [1 for _, report in show.reports if report.sequence])
-            for number in range(options.kills):
-                time.sleep(options.between)
-                rows.append(_hurt(show, f"kill -9, {number + 1}", signal.SIGKILL))
+    began = time.monotonic()
+    with tempfile.TemporaryDirectory() as folder, watched(options, Path(folder)) as (show, watch):
+        loading = watch.await_(lambda: watch.ticks)[0][0] - began
+        watch.await_(lambda: [1 for _, report in watch.reports if report.sequence])
+        for number in range(options.kills):
             time.sleep(options.between)
-            rows.append(_hurt(show, "stopped (hangs)", signal.SIGSTOP))
-        finally:
-            show.stop()
+            rows.append(_hurt(show, watch, f"kill -9, {number + 1}", signal.SIGKILL))
+        time.sleep(options.between)
+        rows.append(_hurt(show, watch, "stopped (hangs)", signal.SIGSTOP))
     _show_kills(rows, loading, options)
     print(_everything(options))
 
 
-def _hurt(show: Watched, name: str, how: signal.Signals) -> dict[str, Any]:
-    child = show._processes.renderer.child
+def _hurt(show: Show, watch: Watch, name: str, how: signal.Signals) -> dict[str, Any]:
+    child = show.processes.renderer.child
     assert child is not None
-    last = show.ticks[-1][1]
-    reported, said = len(show.reports), len(show.said)
-    sequence = show.ring.newest
+    last = watch.ticks[-1][1]
+    reported, said = len(watch.reports), len(watch.said)
+    sequence = show.newest_picture.ring.newest
     hurt = time.monotonic()
     os.kill(child.pid, how)
-    noticed = show.await_(lambda: [when for when, line in show.said[said:] if "the renderer" in line])[0]
-    after = show.await_(lambda: [tick for when, tick in show.ticks if when > noticed])[0]
+    noticed = watch.await_(lambda: [when for when, line in watch.said[said:] if "the renderer" in line])[0]
+    after = watch.await_(lambda: [tick for when, tick in watch.ticks if when > noticed])[0]
     # what was in the ring when it was hurt is shown first; a picture of the next renderer is beyond it
-    moving = show.await_(lambda: [when for when, report in show.reports[reported:] if report.sequence > sequence + 1])[
-        0
-    ]
-    lights = [report.light for _, report in show.reports[reported:] if report.sequence]
+    moving = watch.await_(
+        lambda: [when for when, report in watch.reports[reported:] if report.sequence > sequence + 1]
+    )[0]
+    lights = [report.light for _, report in watch.reports[reported:] if report.sequence]
     return {
         "name": name, "noticed": noticed - hurt, "moving": max(moving, noticed) - hurt, "light": min(lights),
         "skipped": after.index[0] - last.index[-1] - 1, "gap": _angle(last.place[-1], after.place[0]),
-        "stride": _stride(show),
+        "stride": _stride(watch),
     }  # fmt: skip
 
 
@@ -137,9 +144,9 @@ def _angle(one: Place, other: Place) -> float:
     return float(np.degrees(np.arctan2(np.linalg.norm(np.cross(u, v)), u @ v)))
 
 
-def _stride(show: Watched) -> float:
+def _stride(watch: Watch) -> float:
     """Median degrees between neighbouring pictures, lately."""
-    places = [place for _, tick in show.ticks[-40:] for place in tick.place]
+    places = [place for _, tick in watch.ticks[-40:] for place in tick.place]
     return float(np.median([_angle(a, b) for a, b in pairwise(places)]))
 
 
@@ -158,14 +165,10 @@ def _everything(options: argparse.Namespace) -> str:
         process.wait()
         psutil.wait_procs(crew, 10)
         left = [child.pid for child in crew if child.is_running() and child.status() != "zombie"]
-        show = Watched(options, Path(folder))
-        show.start()
-        try:
-            first = show.await_(lambda: show.ticks)[0][1]
-            told = next((line for _, line in show.said if line.startswith("going on")), "it did NOT go on")
-        finally:
-            show.stop()
-    return f"kill -9 of everything: {len(left)} orphans; {told}, with frame {first['index'][0]}"
+        with watched(options, Path(folder)) as (_, watch):
+            first = watch.await_(lambda: watch.ticks)[0][1]
+            went_on = next((line for _, line in watch.said if line.startswith("going on")), "it did NOT go on")
+    return f"kill -9 of everything: {len(left)} orphans; {went_on}, with frame {first.index[0]}"
 
 
 def _command(options: argparse.Namespace, folder: str) -> list[str]:
@@ -176,7 +179,8 @@ def _command(options: argparse.Namespace, folder: str) -> list[str]:
 
 def perform(options: argparse.Namespace) -> None:
     """A show and nothing else, until somebody kills it."""
-    Watched(options, Path(options.folder)).run()
+    with watched(options, Path(options.folder)) as (show, _):
+        show.ending.wait()
 
 
 def _show_kills(rows: list[dict[str, Any]], loading: float, options: argparse.Namespace) -> None:

@@ -270,7 +270,8 @@ def _child(copy: Path, log: Path, tests: list[list[str]], options: list[str]) ->
     os.environ |= {"PYTHONPATH": str(copy), "CI": "1"}
     sys.path[:] = [str(copy), *(entry for entry in sys.path if not entry.startswith(str(ROOT)) or ".venv" in entry)]
     sys.argv = ["pytest"]
-    options = ["-p", "no:cacheprovider", "--tb=line", "-W", "ignore::pytest.PytestAssertRewriteWarning", *options]
+    quiet = ["-p", "no:cacheprovider", "--tb=line", "-W", "ignore::pytest.PytestAssertRewriteWarning"]
+    options = [*quiet, "-m", "not slow", *options]
     for group in tests:  # a file at a time, so that files far away are not even imported
         if code := int(pytest.main([*options, *group])):
             return code

@@ -2,7 +2,7 @@
 
     python benchmarks/render.py [--world embedded] [--engine openvino eager] [--batch 1 2 4] [--repeats 20]
     python benchmarks/render.py --live 20         the whole process for so many seconds, a control now and then
-    python benchmarks/render.py --looks           the live helm on the analytic world: what looks cost and bring
+    python benchmarks/render.py --looks           the live pilot on the analytic world: what looks cost and bring
 
 Times are medians in milliseconds a picture, with the least beside them: on a machine that does other things the least
 is nearer to what the parts cost.
@@ -185,7 +185,7 @@ def looks(asked: argparse.Namespace) -> None:
         share = f"{statistics.mean(shares):.2f} ± {spread:.2f}"
         rows.append((f"{attraction:g}", f"{rays}", f"{cost:g}", f"{speed:g}", share, f"{probes:.2f}"))
     columns = ("attraction", "rays", "frames a look", "latent/s", "of the arc near a rift", "probes a frame")
-    show("The live helm, analytic world, 6 modes, sigma .1, ten pictures a second", columns, rows)
+    show("The live pilot, analytic world, 6 modes, sigma .1, ten pictures a second", columns, rows)
 
 
 def main() -> None:

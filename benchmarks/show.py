@@ -18,6 +18,7 @@ import argparse
 import contextlib
 import json
 import os
+import re
 import subprocess
 import sys
 import tempfile
@@ -33,6 +34,7 @@ import psutil
 
 from installation.ipc.jsonable import table
 from installation.ipc.messages import StageReport, Tick
+from latentworld.errors import ShowError
 
 EVERY = 0.4  # seconds between two changes
 WARM = 10.0  # seconds of pictures before anything is counted
@@ -68,8 +70,8 @@ class Watch:
         self._first: StageReport | None = None
         self._begun, self._cpu = time.monotonic(), self._times()
         show.watch(self._tick)
-        heard = show._status_collector.stage
-        show._status_collector.stage = lambda now, message: (self._report(message), heard(now, message))[1]
+        heard = show.status_collector.stage
+        show.status_collector.stage = lambda now, message: (self._report(message), heard(now, message))[1]
 
     def pictures(self) -> int:
         """Since the last cut."""
@@ -115,7 +117,7 @@ class Watch:
     def _processes(self) -> dict[str, psutil.Process]:
         return {
             "show": psutil.Process(),
-            **{who: psutil.Process(pid) for who, pid in self._show._processes.pids().items()},
+            **{who: psutil.Process(pid) for who, pid in self._show.processes.pids().items()},
         }
 
     def _times(self) -> dict[str, float]:
@@ -124,27 +126,30 @@ class Watch:
 
 def inside(asked: dict[str, Any]) -> None:
     """Perform; `cut` on stdin is answered by a window on stdout, the end of stdin ends the show."""
-    from installation.show.supervisor import Show
+    from installation.show.opening import open_show
     from installation.venue import Doors, Venue, Wall
     from latentworld import preset as presets
 
     wall = Wall(kind=asked["wall"], size=tuple(asked["size"]), rate=asked["rate"])
     venue = Venue(folder=asked["folder"], wall=wall, doors=Doors(osc=0, deck=0), midi=False)
     preset = presets.load(asked["preset"], asked["set"])
-    show = Show(preset, venue, lambda line: print(line, file=sys.stderr, flush=True), fresh=True)
-    show.start()
-    try:
+    lines: list[str] = []
+
+    def announce(line: str) -> None:
+        lines.append(line)
+        print(line, file=sys.stderr, flush=True)
+
+    with open_show(preset, venue, announce, fresh=True) as show:
         watch = Watch(show)
         while watch.pictures() < asked["warm"]:
-            if show._refused:
-                raise SystemExit(f"error: {show._refused}")
-            time.sleep(0.1)
-        port = show._ports.get("osc").port.port
+            try:
+                show.ending.wait(0.1)
+            except ShowError as error:
+                raise SystemExit(f"error: {error}") from None
+        port = next(int(found[1]) for line in lines if (found := re.match(r"osc: udp port (\d+)", line)))
         print(json.dumps({"osc": port, "scene": table(show.status().scene)}), flush=True)
         for _ in sys.stdin:
             print(json.dumps(asdict(watch.cut())), flush=True)
-    finally:
-        show.stop()
 
 
 # ---- outside: the player, the flood and the figures

@@ -33,7 +33,7 @@ def surveyed(path: Path, of: preset.Preset, scout: bool) -> tuple[surveys.Folder
     """A 3 x 3 survey with small thumbnails, and its pictures uint8[9, h, w, 3] at full size."""
     studio, out = open_studio(of), surveys.folder(path)
     with surveys.begin(studio, out, WINDOW, thumb=8, scout=scout) as kept:
-        surveys.run(studio, out, kept, 8, scout, lambda *told: None)
+        surveys.Survey(studio, out, kept, 8, scout).run(lambda *told: None)
         atlas = kept.atlas()
     decoder = studio.scout if scout else studio.decoder
     return out, develop(decoder(studio.plane.latents(atlas.unit, 1.0), studio.prompt))

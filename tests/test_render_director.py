@@ -21,8 +21,8 @@ from installation.ipc.messages import Message, SceneChange
 from installation.ipc.scene import SceneDescription
 from installation.loop import run
 from installation.render import saved_state
-from installation.render.builder import Builder, Built, Order, PromptEncoder
-from installation.render.director import opened
+from installation.render.builder import Builder, Built, Order, PromptEncoder, Workers
+from installation.render.director import Journey, open_director
 from installation.render.live_pilot import LivePilot
 from installation.render.live_preset import performed
 from installation.render.notices import Notices
@@ -108,7 +108,7 @@ class Play:
         state: SavedState | None = None,
         journey: Any = JOURNEY,
         studio: Any = STUDIO,
-        **more: Any,
+        safe: bool = False,
     ) -> None:
         saved = state or saved_state.read(resume, raised)
         self.now = 0.0
@@ -117,12 +117,10 @@ class Play:
         self.values: dict[str, Any] = {}
         self.messages: list[Message] = []
         self.bench, self.shelf = Bench(), Shelf()
-        prompt_encoder = PromptEncoder(self.faults.append)
-        self.director = opened(
-            journey, studio, self.clock, self.bench, prompt_encoder, Notices(self.faults.append, self.values.update),  # type: ignore[arg-type]
-            saved=saved, **more,
-        )  # fmt: skip
-        helm = LivePilot(
+        workers = Workers(self.bench, PromptEncoder(self.faults.append))  # type: ignore[arg-type]
+        notices = Notices(self.faults.append, self.values.update)
+        self.director = open_director(Journey(journey, studio), self.clock, workers, notices, saved=saved, safe=safe)  # type: ignore[arg-type]
+        pilot = LivePilot(
             journey.pilot,
             journey.pacing,
             journey.show.step,
@@ -130,7 +128,7 @@ class Play:
             lambda: self.clock.period,
             saved.pilot,
         )
-        self.tick_state = TickState(self.director, helm, self.clock)
+        self.tick_state = TickState(self.director, pilot, self.clock)
         self.reporter = Reporter(
             self.shelf, self._send, self.clock, lambda: self.now, self.tick_state, self.faults.append
         )
@@ -353,7 +351,7 @@ def test_safe_hears_neither_model_nor_seeds() -> None:
     play.ticks(3, {"model.steps": 3, "seed.vertex.0": 4, "walk.speed": 9.0})
     assert play.director.model.studio.settings.steps == 8
     assert play.scenes()[-1].plane.seeds == (0, 123, 200)
-    assert play.tick_state.helm.state.speed == 9.0
+    assert play.tick_state.live_pilot.state.speed == 9.0
 
 
 def test_an_empty_tick_is_nothing() -> None:

@@ -39,7 +39,7 @@ from installation.ipc.questions import WordsQuestion
 from installation.ipc.ring import Ring
 from installation.ipc.wire import Wire
 from installation.render.message_reader import MessageReader
-from installation.render.process import Speaker
+from installation.render.speaker import Speaker
 from latentworld import globe, preset
 from latentworld.errors import TakeError
 

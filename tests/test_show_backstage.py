@@ -24,17 +24,16 @@ from installation.show.control_feed import ControlFeed
 from installation.show.requests import MOST, Requests
 from installation.venue import Doors
 from latentworld.errors import ShowError
+from latentworld.preset import load
 
 
 @pytest.fixture(scope="module")
 def performed(tmp_path_factory: pytest.TempPathFactory):  # type: ignore[no-untyped-def]
     """One show for all tests that do not hurt it: the show, what it said, its folder."""
     folder = tmp_path_factory.mktemp("show")
-    show, said = put_on(folder)
-    show.start()
-    until(lambda: show.status().renderer == "running" and show.status().fresh < 10)
-    yield show, said, folder
-    show.stop()
+    with put_on(folder) as (show, said):
+        until(lambda: show.status().renderer == "running" and show.status().fresh < 10)
+        yield show, said, folder
 
 
 def test_pictures_are_jpegs_of_the_newest_frame(performed) -> None:  # type: ignore[no-untyped-def]
@@ -56,7 +55,7 @@ def test_ticks_are_heard_until_one_lets_go_and_a_listener_that_fails_hurts_nobod
     end = show.watch(lambda tick: heard.extend(tick.index))
     until(lambda: len(heard) > 10)
     end()
-    assert len(show._callbacks) == 0
+    assert len(show.callbacks) == 0
     frame = show.status().frame
     until(lambda: show.status().frame > frame + 10)
     assert heard[-1] <= frame + 4
@@ -76,13 +75,13 @@ def test_a_question_that_means_nothing_fails_in_words(performed) -> None:  # typ
 
 
 def test_panic_brings_everything_back_and_stops_what_moves(performed) -> None:  # type: ignore[no-untyped-def]
-    show, said, _ = performed
+    show, said, folder = performed
     desk = show.desk
     for name, value in {"prompt.mix": 1.0, "out.blackout": True, "lfo.1.depth": 0.5, "out.gamma": 2.0}.items():
         desk.set(name, value, "test")
     desk.press("panic", source="test")
     until(lambda: said.of("panic"))
-    assert desk.value("prompt.a") == show.safe.prompt.positive
+    assert desk.value("prompt.a") == load(venue(folder).safe).prompt.positive
     assert (desk.value("prompt.mix"), desk.value("out.blackout"), desk.value("lfo.1.depth")) == (0.0, False, 0.0)
     assert desk.value("out.gamma") == 2.0  # the wall's
     until(lambda: heard_by(show)["values"].get("walk.kind") == "orbit")
@@ -170,25 +169,17 @@ def test_a_port_in_use_and_a_missing_library_are_lines(tmp_path: Path, monkeypat
         taken.bind(("127.0.0.1", 0))
         port = taken.getsockname()[1]
         place = venue(tmp_path, Doors(osc=port, deck=None)).model_copy(update={"midi": True})
-        show, said = put_on(tmp_path, venue=place)
-        show.start()
-        try:
+        with put_on(tmp_path, place=place) as (show, said):
             assert said.of("no midi: no module named rtmidi")
             assert said.of("no osc: ")
             assert said.of(str(port))
             until(lambda: show.status().renderer == "running")
-        finally:
-            show.stop()
 
 
 def test_an_open_port_says_where_it_is(tmp_path: Path) -> None:
-    show, said = put_on(tmp_path, venue=venue(tmp_path, Doors(osc=0, deck=None)))
-    show.start()
-    try:
+    with put_on(tmp_path, place=venue(tmp_path, Doors(osc=0, deck=None))) as (_, said):
         assert said.of("osc: udp port ")
         assert not said.of("port 0 ")
-    finally:
-        show.stop()
 
 
 def test_the_atlas_underneath_as_plain_values(tmp_path: Path) -> None:
@@ -204,13 +195,9 @@ def test_the_atlas_underneath_as_plain_values(tmp_path: Path) -> None:
     assert told["cells"][0] == pytest.approx(step, rel=1e-4)  # places are told in six digits
     assert json.loads(json.dumps(told, allow_nan=False)) == told
     bad = standin_preset().model_copy(update={"pilot": standin_preset().pilot.model_copy(update={"atlas": "nowhere"})})
-    show, said = put_on(tmp_path / "show", preset=bad)
-    show.start()
-    try:
+    with put_on(tmp_path / "show", performed=bad) as (show, said):
         until(lambda: said.of("no atlas underneath"))
         assert show.atlas() is None
-    finally:
-        show.stop()
 
 
 class Line:

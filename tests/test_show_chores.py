@@ -36,7 +36,7 @@ def test_a_chore_that_fails_is_logged_and_done_again_and_hinders_no_other(caplog
         raise RuntimeError("no such sensor")
 
     log = logging.getLogger("chores")
-    chores = Chores([Chore(0.0, fails), Chore(0.0, lambda now: done.set())], time.monotonic, log)
+    chores = Chores([Chore("fails", 0.0, fails), Chore("works", 0.0, lambda now: done.set())], time.monotonic, log)
     with caplog.at_level(logging.ERROR, logger="chores"):
         chores.start()
         try:

@@ -80,12 +80,12 @@ def test_what_is_typed_goes_before_the_venue_and_the_rest_stays() -> None:
 
 
 def test_a_full_disk_keeps_no_show_from_starting_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    state.keep(tmp_path / "preset.toml", "a = 1\n")
+    state.write_if_changed(tmp_path / "preset.toml", "a = 1\n")
 
     def full(path: Path, data: bytes) -> None:
         raise DiskFull("full")
 
     monkeypatch.setattr(state.disk, "save", full)
-    state.keep(tmp_path / "preset.toml", "a = 1\n")
+    state.write_if_changed(tmp_path / "preset.toml", "a = 1\n")
     with pytest.raises(DiskFull):
-        state.keep(tmp_path / "preset.toml", "a = 2\n")
+        state.write_if_changed(tmp_path / "preset.toml", "a = 2\n")

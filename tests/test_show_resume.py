@@ -11,8 +11,8 @@ from installation.show.resume import Resume
 def test_the_newest_is_offered_and_kept() -> None:
     resume = Resume("disk")
     assert (resume.offer(), resume.worth_keeping) == ("disk", "disk")
-    resume.tell("one")
-    resume.tell("two")
+    resume.update("one")
+    resume.update("two")
     assert (resume.worth_keeping, resume.offer()) == ("two", "two")
     assert Resume().offer() is None
 
@@ -23,7 +23,7 @@ def test_one_that_may_have_killed_a_renderer_is_tried_without_once_and_not_kept(
     assert resume.refuse()
     assert resume.worth_keeping is None
     assert resume.offer() is None
-    resume.tell("anew")
+    resume.update("anew")
     assert (resume.worth_keeping, resume.offer()) == ("anew", "anew")
 
 
@@ -40,7 +40,7 @@ def test_what_kills_without_it_too_is_not_its_fault() -> None:
 def test_the_last_that_one_went_on_from_is_kept_instead() -> None:
     resume = Resume("disk")
     resume.offer()
-    resume.tell("later")  # which nobody has gone on from
+    resume.update("later")  # which nobody has gone on from
     assert resume.offer() == "later"
     assert resume.refuse()
     assert resume.worth_keeping == "disk"
@@ -54,7 +54,7 @@ def test_of_two_deaths_without_a_picture_one_is_counted(events: list[str], found
     for event in events:
         if event == "picture":
             count += 1
-            resume.tell(str(count))
+            resume.update(str(count))
             worked = True
         elif event == "start":
             began, worked = resume.offer(), False

@@ -8,7 +8,6 @@ import os
 import signal
 import subprocess
 import sys
-import threading
 from dataclasses import replace
 from itertools import pairwise
 from pathlib import Path
@@ -22,9 +21,13 @@ from standins.show import preset as standin_preset
 
 from installation.ipc.messages import Cancel, Message, StageReport
 from installation.show.children import Child
-from installation.show.supervisor import Show
+from installation.show.ending import Ending
+from installation.show.opening import open_show
+from installation.show.premises import Runtime
+from installation.show.show import Show
 from installation.venue import Doors, Wall
 from latentworld.errors import ShowError
+from latentworld.preset import dump
 
 
 def running(show: Show, state: str = "running") -> Any:
@@ -32,8 +35,8 @@ def running(show: Show, state: str = "running") -> Any:
 
 
 def pid_of(show: Show, who: str) -> int:
-    keeper = getattr(show._processes, who)
-    return int(until(lambda: keeper.child).pid)
+    supervised = {"renderer": show.processes.renderer, "stage": show.processes.stage}[who]
+    return int(until(lambda: supervised.child).pid)
 
 
 def light_stays(show: Show, reports: list[StageReport]) -> None:
@@ -46,8 +49,8 @@ def light_stays(show: Show, reports: list[StageReport]) -> None:
 def reports_of(show: Show) -> list[StageReport]:
     """What the stage will have reported."""
     found: list[StageReport] = []
-    heard = show._status_collector.stage
-    show._status_collector.stage = lambda now, message: (found.append(message), heard(now, message))[1]  # type: ignore[method-assign]
+    heard = show.status_collector.stage
+    show.status_collector.stage = lambda now, message: (found.append(message), heard(now, message))[1]  # type: ignore[method-assign]
     return found
 
 
@@ -58,9 +61,7 @@ def kin() -> set[int]:
 
 def test_kill_9_of_the_renderer_is_a_pause_and_no_more(tmp_path: Path) -> None:
     before = kin()
-    show, said = put_on(tmp_path)
-    show.start()
-    try:
+    with put_on(tmp_path) as (show, said):
         reports, indices = reports_of(show), []
         show.watch(lambda tick: indices.extend(tick.index))
         for kill in range(3):
@@ -73,15 +74,11 @@ def test_kill_9_of_the_renderer_is_a_pause_and_no_more(tmp_path: Path) -> None:
         assert steps <= {1, 2, 3}  # a batch that was made and not told is made again or skipped, no more
         assert said.of("SIGKILL")
         assert show.status().renderer == "running"
-    finally:
-        show.stop()
     assert kin() <= before
 
 
 def test_a_renderer_that_hangs_is_replaced(tmp_path: Path) -> None:
-    show, said = put_on(tmp_path)
-    show.start()
-    try:
+    with put_on(tmp_path) as (show, said):
         running(show)
         first = pid_of(show, "renderer")
         os.kill(first, signal.SIGSTOP)
@@ -89,45 +86,42 @@ def test_a_renderer_that_hangs_is_replaced(tmp_path: Path) -> None:
         assert said.of("the renderer hung")
         running(show)
         assert not psutil.pid_exists(first)
-    finally:
-        show.stop()
 
 
 def test_a_second_wall_is_played_alike_and_there_again_when_it_dies(tmp_path: Path) -> None:
     second = Wall(kind="headless", size=(90, 160), part=(0.5, 0.0, 1.0, 1.0))
-    show, said = put_on(tmp_path, venue=venue(tmp_path, Doors(osc=None, deck=0), walls=(second,)))
-    show.start()
-    try:
+    with put_on(tmp_path, place=venue(tmp_path, Doors(osc=None, deck=0), walls=(second,))) as (show, said):
         running(show)
-        first, other = show._processes.pids()["stage"], show._processes.pids()["stage 2"]
+        first, other = show.processes.pids()["stage"], show.processes.pids()["stage 2"]
         asked = " ".join(psutil.Process(other).cmdline())
         assert '"part":[0.5,0.0,1.0,1.0]' in asked
         until(lambda: said.of("card http://"))
         os.kill(other, signal.SIGKILL)
-        until(lambda: show._processes.pids().get("stage 2", other) != other)
-        assert show._processes.pids()["stage"] == first
+        until(lambda: show.processes.pids().get("stage 2", other) != other)
+        assert show.processes.pids()["stage"] == first
         assert said.of("the stage 2 ended by SIGKILL")
         assert show.status().restarts == 0
-    finally:
-        show.stop()
 
 
 def test_a_window_that_is_closed_ends_the_show(tmp_path: Path) -> None:
-    show, said = put_on(tmp_path)
-    ended = threading.Thread(target=show.run)
-    ended.start()
-    until(lambda: said.of("renderer ready") and said.of("stage: "))
-    show.desk.set("out.testcard", True, "test")
-    ended.join(60)
-    assert not ended.is_alive()
+    with put_on(tmp_path) as (show, said):
+        until(lambda: said.of("renderer ready") and said.of("stage: "))
+        show.desk.set("out.testcard", True, "test")
+        until(lambda: show.ending.ended)
     assert said.of("the window was closed: the show ends")
     assert not said.of("starts again")
 
 
+def test_a_show_that_is_to_end_before_it_began_ends_at_once(tmp_path: Path) -> None:
+    ending = Ending()
+    ending.end()
+    with open_show(standin_preset(), venue(tmp_path), print, ending=ending, runtime=Runtime(programs=STANDINS)) as show:
+        show.ending.wait()
+    assert (tmp_path / "state.json").is_file()
+
+
 def test_a_stage_that_dies_is_there_again_while_the_renderer_goes_on(tmp_path: Path) -> None:
-    show, _ = put_on(tmp_path)
-    show.start()
-    try:
+    with put_on(tmp_path) as (show, _):
         running(show)
         show.desk.set("out.freeze", True, "test")
         renderer, stage = pid_of(show, "renderer"), pid_of(show, "stage")
@@ -136,18 +130,15 @@ def test_a_stage_that_dies_is_there_again_while_the_renderer_goes_on(tmp_path: P
         until(lambda: show.status().presented > 0)
         assert pid_of(show, "renderer") == renderer
         assert show.status().restarts == 0
-    finally:
-        show.stop()
 
 
 def test_failures_lead_to_safe_then_to_the_loop_and_back(tmp_path: Path) -> None:
     mood = tmp_path / "mood"
     mood.write_text("brief")
     (tmp_path / "state.json").write_text("{}")  # damaged: told, put aside
-    show, said = put_on(tmp_path, mood)
-    show.safe = standin_preset(mood, world={"name": "another"}).model_copy(update={"title": "the safe one"})
-    show.start()
-    try:
+    safe = tmp_path / "another.toml"
+    safe.write_text(dump(standin_preset(mood, title="the safe one", world={"name": "another"})))
+    with put_on(tmp_path, mood, place=venue(tmp_path, safe=str(safe))) as (show, said):
         until(lambda: show.status().renderer == "loop")
         assert said.of("next is the safe")
         assert said.of("next is the loop")
@@ -156,51 +147,39 @@ def test_failures_lead_to_safe_then_to_the_loop_and_back(tmp_path: Path) -> None
         running(show)
         assert heard_by(show)["title"] == "the real thing"
         assert said.of("tried with the preset again")
-    finally:
-        show.stop()
     assert said.of("state.damaged.json")
 
 
 def test_what_broke_the_preset_is_kept_from_the_safe_one(tmp_path: Path) -> None:
     mood = tmp_path / "mood"
     mood.write_text("dies")
-    show, _ = put_on(tmp_path, mood, patience=replace(HASTY, retry=1000.0))
-    show.start()
-    try:
+    with put_on(tmp_path, mood, patience=replace(HASTY, retry=1000.0)) as (show, _):
         show.desk.set("model.batch", 16, "test")
         running(show, "safe")
         assert "model.batch" not in heard_by(show)["values"]
         show.desk.set("walk.speed", 2.0, "test")
         until(lambda: heard_by(show)["values"] == {"walk.speed": 2.0})
-    finally:
-        show.stop()
 
 
 def test_a_world_that_cannot_be_read_ends_a_first_start_with_its_own_words(tmp_path: Path) -> None:
     mood = tmp_path / "mood"
     mood.write_text("refuses")
     before = kin()
-    show, _ = put_on(tmp_path, mood)
-    with pytest.raises(ShowError, match="the world cannot be read: copy it again"):
-        show.run(60)
+    words = "the world cannot be read: copy it again"
+    with pytest.raises(ShowError, match=words), put_on(tmp_path, mood) as (show, _):
+        show.ending.wait(60)
     assert kin() <= before
 
 
 def test_a_show_that_ran_here_before_goes_on_with_the_safe_preset_instead(tmp_path: Path) -> None:
     mood = tmp_path / "mood"
     mood.write_text("well")
-    show, _ = put_on(tmp_path, mood)
-    show.start()
-    running(show)
-    show.stop()
+    with put_on(tmp_path, mood) as (show, _):
+        running(show)
     mood.write_text("refuses")
-    show, said = put_on(tmp_path, mood)
-    show.start()
-    try:
+    with put_on(tmp_path, mood) as (show, said):
         running(show, "safe")
         assert said.of("the world cannot be read")
-    finally:
-        show.stop()
 
 
 def test_a_stage_that_refuses_ends_the_start(tmp_path: Path) -> None:
@@ -210,61 +189,48 @@ def test_a_stage_that_refuses_ends_the_start(tmp_path: Path) -> None:
         "wire = Wire(sys.stdin.buffer, sys.stdout.buffer)\n"
         "wire.send(Fault('no display: use --headless'))\nwire.close()\nsys.exit(1)\n"
     )
-    show, _ = put_on(tmp_path / "show", programs=replace(STANDINS, stage=str(stage)))
-    with pytest.raises(ShowError, match="no display: use --headless"):
-        show.run(60)
+    programs = replace(STANDINS, stage=str(stage))
+    with (
+        pytest.raises(ShowError, match="no display: use --headless"),
+        put_on(tmp_path / "show", programs=programs) as (show, _),
+    ):
+        show.ending.wait(60)
 
 
 def test_the_show_resumes_where_it_was_and_fresh_forgets(tmp_path: Path) -> None:
-    show, _ = put_on(tmp_path)
-    show.start()
-    running(show)
-    show.desk.set("walk.speed", 3.0, "test")
-    until(lambda: show.status().frame > 50)
-    show.stop()
+    with put_on(tmp_path) as (show, _):
+        running(show)
+        show.desk.set("walk.speed", 3.0, "test")
+        until(lambda: show.status().frame > 50)
     kept = json.loads((tmp_path / "state.json").read_text())
     assert kept["values"] == {"walk.speed": 3.0}
 
-    show, said = put_on(tmp_path)
-    show.start()
-    try:
+    with put_on(tmp_path) as (show, said):
         running(show)
         assert show.status().frame >= kept["resume"]["index"]
         assert heard_by(show)["values"]["walk.speed"] == 3.0
         assert said.of("going on where the show of")
-    finally:
-        show.stop()
 
-    show, _ = put_on(tmp_path, fresh=True)
-    show.start()
-    try:
+    with put_on(tmp_path, fresh=True) as (show, _):
         running(show)
         first = show.status()
         assert first.frame < kept["resume"]["index"]
         assert show.desk.value("walk.speed") is None
-    finally:
-        show.stop()
 
 
 def test_a_saved_state_that_kills_costs_the_preset_nothing_and_is_gone(tmp_path: Path) -> None:
-    show, _ = put_on(tmp_path)
-    show.start()
-    running(show)
-    until(lambda: show.status().frame > 200)
-    show.stop()
+    with put_on(tmp_path) as (show, _):
+        running(show)
+        until(lambda: show.status().frame > 200)
     kept = json.loads((tmp_path / "state.json").read_text())
     kept["resume"] = {"unheard": kept["resume"]["index"]}  # the stand-in ends with a KeyError
     (tmp_path / "state.json").write_text(json.dumps(kept))
-    show, said = put_on(tmp_path, patience=replace(HASTY, tries=1))
-    show.start()
-    try:
+    with put_on(tmp_path, patience=replace(HASTY, tries=1)) as (show, said):
         running(show)
         assert said.of("starts again without")
         assert not said.of("next is")
         assert show.status().restarts == 1
         assert show.status().frame < 200  # from the beginning
-    finally:
-        show.stop()
     assert "unheard" not in (tmp_path / "state.json").read_text()
 
 
@@ -279,14 +245,10 @@ def test_kill_9_of_the_show_leaves_nobody_and_the_walk_resumes(tmp_path: Path) -
         process.kill()
     until(lambda: not any(psutil.pid_exists(pid) and psutil.Process(pid).status() != "zombie" for pid in crew))
     kept = json.loads((tmp_path / "state.json").read_text())
-    show, said = put_on(tmp_path)
-    show.start()
-    try:
+    with put_on(tmp_path) as (show, said):
         running(show)
         assert show.status().frame >= kept["resume"]["index"] > 0
         assert said.of("going on")
-    finally:
-        show.stop()
 
 
 @pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 0)])
@@ -309,14 +271,8 @@ def test_signals_end_it_in_good_order(number: signal.Signals, code: int, tmp_pat
 
 
 def test_two_shows_do_not_share_a_folder(tmp_path: Path) -> None:
-    show, _ = put_on(tmp_path)
-    show.start()
-    try:
-        other, _ = put_on(tmp_path)
-        with pytest.raises(ShowError, match="another show"):
-            other.start()
-    finally:
-        show.stop()
+    with put_on(tmp_path), pytest.raises(ShowError, match="another show"), put_on(tmp_path):
+        pass
 
 
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="forks")

@@ -35,24 +35,24 @@ def plain(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_what_was_played_is_filmed_to_the_last_bit(tmp_path: Path) -> None:
     journey = preset.load("first-light", [f"world.name={tiny_world.folder()}", *LIVE])
-    performed, _ = put_on(tmp_path, preset=journey, programs=Programs(stage=STAGE, outputs=STAGE), patience=Patience())
+    runtime = {"programs": Programs(stage=STAGE, outputs=STAGE), "patience": Patience()}
     places: dict[int, Place] = {}
     pictures: dict[int, np.ndarray] = {}
 
-    def heard(tick: Tick) -> None:
-        places.update(zip(tick.index, tick.place, strict=True))
-        for sequence in range(max(performed.ring.newest - 7, 1), performed.ring.newest + 1):
-            if (shot := performed.ring.get(sequence)) is not None:
-                pictures[shot.frame] = shot.picture.copy()
+    with put_on(tmp_path, performed=journey, **runtime) as (show, _):
+        ring, desk = show.newest_picture.ring, show.desk
 
-    performed.watch(heard)
-    performed.start()
-    try:
-        desk = performed.desk
+        def look(tick: Tick) -> None:
+            places.update(zip(tick.index, tick.place, strict=True))
+            for sequence in range(max(ring.newest - 7, 1), ring.newest + 1):
+                if (shot := ring.get(sequence)) is not None:
+                    pictures[shot.frame] = shot.picture.copy()
+
+        show.watch(look)
         until(lambda: len(places) > 6)
         desk.set("record.take", True, "test")
         begun = max(places)
-        until(lambda: performed.takes())
+        until(lambda: show.takes())
         for name, value in (("walk.heading", 80.0), ("prompt.b", "a red flower"), ("prompt.mix", 0.5)):
             desk.set(name, value, "test")
             now = max(places)
@@ -61,12 +61,11 @@ def test_what_was_played_is_filmed_to_the_last_bit(tmp_path: Path) -> None:
         desk.press("walk.jump", None, "test")
         until(lambda: max(places) > begun + 50)
         desk.set("record.take", False, "test")
-        name = performed.takes()[0]
-        until(lambda: takes.read(performed.folder / "takes" / f"{name}.take").complete)
-    finally:
-        performed.stop()
+        (name,) = show.takes()
+        recorded = tmp_path / "takes" / f"{name}.take"
+        until(lambda: takes.read(recorded).complete)
 
-    take = takes.read(performed.folder / "takes" / f"{name}.take")
+    take = takes.read(recorded)
     numbers = take.shots.index.tolist()
     assert len(numbers) >= 40
     assert len(take.scenes) > 2  # the prompt faded

@@ -203,30 +203,32 @@ def draw(
     return [*files, out.page]
 
 
-def run(studio: Studio, out: Folder, kept: store.Store, thumb: int, scout: bool, on_block: survey.OnBlock) -> None:
-    """Survey in this process, with a preview on disk every few seconds."""
-    preview = ProgressPicture(out.preview, time.monotonic)
-    render = rendering.renderer(studio, rendering.chosen(studio, scout), thumb)
-    survey.run(kept, render, on_block, preview)
+@dataclass(frozen=True, eq=False)
+class Survey:
+    """A survey that was begun: what decodes (scout: through the few-step decoder), the folder and the store it goes
+    into, and the longest edge of its thumbnails in pixels."""
 
+    studio: Studio
+    out: Folder
+    into: store.Store
+    thumb: int
+    scout: bool
 
-def on_ray(
-    studio: Studio,
-    out: Folder,
-    kept: store.Store,
-    thumb: int,
-    scout: bool,
-    on_block: survey.OnBlock,
-    address: str,
-    workers: int | None,
-    say: Callable[[str], None],
-) -> None:
-    """The same on Ray workers, each with a decoder of its own; `say` is called with which cluster it is."""
-    from latentworld.atlas import cluster
+    def run(self, on_block: survey.OnBlock) -> None:
+        """Survey in this process, with a preview on disk every few seconds."""
+        preview = ProgressPicture(self.out.preview, time.monotonic)
+        render = rendering.renderer(self.studio, rendering.chosen(self.studio, self.scout), self.thumb)
+        survey.run(self.into, render, on_block, preview)
 
-    factory = functools.partial(rendering.remote_renderer, dump(studio.preset), thumb, scout)
-    preview = ProgressPicture(out.preview, time.monotonic)
-    cluster.survey(kept, factory, address, workers, on_block=on_block, preview=preview, say=say)
+    def run_on_ray(
+        self, on_block: survey.OnBlock, address: str, workers: int | None, say: Callable[[str], None]
+    ) -> None:
+        """The same on Ray workers, each with a decoder of its own; `say` is called with which cluster it is."""
+        from latentworld.atlas import cluster
+
+        factory = functools.partial(rendering.remote_renderer, dump(self.studio.preset), self.thumb, self.scout)
+        preview = ProgressPicture(self.out.preview, time.monotonic)
+        cluster.survey(self.into, factory, address, workers, on_block=on_block, preview=preview, say=say)
 
 
 def relabelled(out: Folder, found: Findings, words: Sequence[str] | None, count: int | None) -> Findings:

@@ -5,85 +5,132 @@ from __future__ import annotations
 import signal
 import sys
 from collections.abc import Callable, Mapping
+from contextlib import AbstractContextManager
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 from rich.console import Console
 
+from installation.cli.groups import grouped
 from installation.cli.presets import Override
 
 if TYPE_CHECKING:
-    from installation.show.supervisor import Show
+    from installation.show.ending import Ending
+    from installation.show.show import Show
     from installation.venue import Venue
 
 Option = typer.Option
 Port = Annotated[int | None, Option(min=0, max=65535, help="UDP port for OSC; 0: any free one.")]
 
 
+@dataclass(frozen=True)
+class WallOptions:
+    """What shows the pictures, in place of the venue's wall."""
+
+    window: Annotated[bool, Option("--window", help="In a window.")] = False
+    fullscreen: Annotated[bool, Option("--fullscreen", help="On the whole monitor, as without a venue.")] = False
+    headless: Annotated[bool, Option("--headless", help="Without a display.")] = False
+    monitor: Annotated[str | None, Option(help="Its name or number; default: the primary one.")] = None
+    size: Annotated[str | None, Option(help="Height x width of a window, or headless, as 720x1280.")] = None
+
+    @property
+    def keys(self) -> dict[str, object]:
+        """Of a wall; None: as the venue has it. Raises typer.BadParameter."""
+        kinds = {"window": self.window, "fullscreen": self.fullscreen, "headless": self.headless}
+        chosen = [kind for kind, given in kinds.items() if given]
+        if len(chosen) > 1:
+            raise typer.BadParameter(f"--{chosen[0]} and --{chosen[1]}: choose one", param_hint=f"--{chosen[1]}")
+        return {"kind": chosen[0] if chosen else None, "monitor": _monitor(self.monitor), "size": _size(self.size)}
+
+
+@dataclass(frozen=True)
+class DoorOptions:
+    """Who may play, in place of the venue's doors."""
+
+    osc: Port = None
+    no_osc: Annotated[bool, Option("--no-osc", help="No OSC.")] = False
+    deck: Annotated[int | None, Option(min=0, max=65535, help="TCP port of the deck; 0: any free one.")] = None
+    no_deck: Annotated[bool, Option("--no-deck", help="No deck.")] = False
+    open_: Annotated[bool, Option("--open", help="Open the doors to the network: the deck asks for a token.")] = False
+    allow: Annotated[list[str] | None, Option(help="Sender or network that OSC hears when open; repeatable.")] = None
+
+    @property
+    def keys(self) -> dict[str, object]:
+        """Of doors; None: as the venue has them."""
+        allow = self.allow and tuple(self.allow)
+        return {"osc": self.osc, "deck": self.deck, "open": self.open_ or None, "allow": allow}
+
+    @property
+    def shut(self) -> set[str]:
+        """Those that stay shut, whatever the venue says."""
+        return {name for name, given in (("osc", self.no_osc), ("deck", self.no_deck)) if given}
+
+
+@dataclass(frozen=True)
+class PlaceOptions:
+    """What else the venue says, in its place."""
+
+    folder: Annotated[Path | None, Option(help="Where state, snapshots, takes, videos and the log are kept.")] = None
+    safe: Annotated[str | None, Option(help="Preset to fall back to.")] = None
+
+    @property
+    def keys(self) -> dict[str, object]:
+        """Of a venue; None: as it is."""
+        return {"folder": None if self.folder is None else str(self.folder), "safe": self.safe}
+
+
+@grouped
 def show(
     preset: Annotated[str, typer.Argument(help="A preset's name, or a .toml file.")],
     venue: Annotated[Path | None, Option(help="A .toml file that describes the place: wall, ports, folders.")] = None,
     set_: Override = None,
-    window: Annotated[bool, Option("--window", help="In a window.")] = False,
-    fullscreen: Annotated[bool, Option("--fullscreen", help="On the whole monitor, as without a venue.")] = False,
-    headless: Annotated[bool, Option("--headless", help="Without a display.")] = False,
-    monitor: Annotated[str | None, Option(help="Its name or number; default: the primary one.")] = None,
-    size: Annotated[str | None, Option(help="Height x width of a window, or headless, as 720x1280.")] = None,
-    osc: Port = None,
-    no_osc: Annotated[bool, Option("--no-osc", help="No OSC.")] = False,
-    deck: Annotated[int | None, Option(min=0, max=65535, help="TCP port of the deck; 0: any free one.")] = None,
-    no_deck: Annotated[bool, Option("--no-deck", help="No deck.")] = False,
-    open_: Annotated[bool, Option("--open", help="Open the doors to the network: the deck asks for a token.")] = False,
-    allow: Annotated[list[str] | None, Option(help="Sender or network that OSC hears when open; repeatable.")] = None,
-    folder: Annotated[Path | None, Option(help="Where state, snapshots, takes, videos and the log are kept.")] = None,
-    safe: Annotated[str | None, Option(help="Preset to fall back to.")] = None,
+    *,
+    wall: WallOptions,
+    doors: DoorOptions,
+    place: PlaceOptions,
     fresh: Annotated[bool, Option("--fresh", help="Forget where the walk was, and what stood on the desk.")] = False,
     seconds: Annotated[float | None, Option(min=0.0, help="End after so long.")] = None,
 ) -> None:
     """Perform a preset live: on a wall, played by OSC, MIDI and a deck. Ends with Ctrl-C; goes on where it was."""
     from installation import venue as venues
-    from installation.show.supervisor import Show
+    from installation.show.ending import Ending
+    from installation.show.opening import open_show
     from installation.stage.outputs import catalogue as outputs
     from latentworld import preset as presets
 
-    kinds = {"window": window, "fullscreen": fullscreen, "headless": headless}
-    chosen = [kind for kind, asked in kinds.items() if asked]
-    if len(chosen) > 1:
-        raise typer.BadParameter(f"--{chosen[0]} and --{chosen[1]}: choose one", param_hint=f"--{chosen[1]}")
+    wall_keys = wall.keys  # misuse of the command line is refused first
     journey = presets.load(preset, set_ or [])
-    wall = {"kind": chosen[0] if chosen else None, "monitor": _monitor(monitor), "size": _size(size)}
-    doors: dict[str, object] = {"osc": osc, "deck": deck, "open": open_ or None, "allow": allow and tuple(allow)}
-    shut = {name for name, asked in (("osc", no_osc), ("deck", no_deck)) if asked}
-    place = {"folder": None if folder is None else str(folder), "safe": safe}
     console = Console(stderr=True, highlight=False)
-    there = _changed(venues.load(venue), place, wall, doors, shut)
+    there = _changed(venues.load(venue), place.keys, wall_keys, doors.keys, doors.shut)
     outputs.check(there.outputs, there.doors.open, there.reserve)
-    made = Show(journey, there, _line(console), fresh=fresh)
-    code = _until_ended(made, seconds)
-    console.print(f"the show has ended; its state is kept in {made.folder}", style="dim")
+    ending = Ending()
+    code = _until_ended(open_show(journey, there, _line(console), fresh=fresh, ending=ending), ending, seconds)
+    console.print(f"the show has ended; its state is kept in {Path(there.folder)}", style="dim")
     raise typer.Exit(code)
 
 
-def _until_ended(made: Show, seconds: float | None) -> int:
-    """Run it until a signal: 130 after Ctrl-C, 0 after SIGTERM (systemd's way to end it) or `seconds`."""
-    heard: list[int] = []
+def _until_ended(show: AbstractContextManager[Show], ending: Ending, seconds: float | None) -> int:
+    """Open a show until a signal: 130 after Ctrl-C, 0 after SIGTERM (systemd's way to end it) or `seconds`."""
+    signals: list[int] = []
 
     def handle(number: int, frame: object) -> None:
-        if heard:  # asked twice: end without good order, the state of half a minute ago is on disk
+        if signals:  # a second one: end without good order, the state of half a minute ago is on disk
             raise KeyboardInterrupt
-        heard.append(number)
-        made.end()
+        signals.append(number)
+        ending.end()
 
     before = {number: signal.signal(number, handle) for number in (signal.SIGINT, signal.SIGTERM)}
     try:
-        made.run(seconds)
+        with show:
+            ending.wait(seconds)
     except KeyboardInterrupt:
         return 130
     finally:
         for number, handler in before.items():
             signal.signal(number, handler)
-    return 130 if signal.SIGINT in heard else 0
+    return 130 if signal.SIGINT in signals else 0
 
 
 def _line(console: Console) -> Callable[[str], None]:

@@ -3,16 +3,56 @@
 from __future__ import annotations
 
 import json
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
+from installation.cli.groups import grouped
 from installation.cli.presets import Override
 
 Option = typer.Option
 
 
+@dataclass(frozen=True)
+class Place:
+    """World and plane, in place of the preset's."""
+
+    world: Annotated[str | None, Option(help="`embedded`, a folder, a .safetensors file or a hub name.")] = None
+    seeds: Annotated[str | None, Option(help="Three seeds, as 0,123,200.")] = None
+    layout: Annotated[str | None, Option(help="nhwc (the write-up's) or nchw.")] = None
+    norm: Annotated[str | None, Option(help="sphere, global or raw.")] = None
+
+    @property
+    def keys(self) -> dict[str, object]:
+        """Of a preset; None: as the preset has it."""
+        return {
+            "world.name": self.world, "plane.seeds": None if self.seeds is None else _numbers(self.seeds),
+            "plane.layout": self.layout, "plane.norm": self.norm,
+        }  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Decoding:
+    """Prompt and decoder, in place of the preset's."""
+
+    prompt: Annotated[str | None, Option(help="What the picture should be.")] = None
+    negative: Annotated[str | None, Option(help="What it should not be.")] = None
+    steps: Annotated[int | None, Option(help="Denoising steps, of whichever decoder it is.")] = None
+    guidance: Annotated[float | None, Option(help="Classifier-free guidance; 1 is none.")] = None
+    decoder: Annotated[str | None, Option(help="faithful, scout or analytic.")] = None
+
+    @property
+    def keys(self) -> dict[str, object]:
+        """Of a preset; None: as the preset has it."""
+        return {
+            "prompt.positive": self.prompt, "prompt.negative": self.negative, "decoder.steps": self.steps,
+            "decoder.scout_steps": self.steps, "decoder.guidance": self.guidance, "decoder.kind": self.decoder,
+        }  # fmt: skip
+
+
+@grouped
 def still(
     preset: Annotated[str | None, typer.Argument(help="A preset to start from; without one, plain defaults.")] = None,
     *,
@@ -22,25 +62,14 @@ def still(
     radius: Annotated[
         float, Option(help="Factor of the shell, 0.05 to 3; negative: of the place on the far side.")
     ] = 1.0,
-    world: Annotated[str | None, Option(help="`embedded`, a folder, a .safetensors file or a hub name.")] = None,
-    seeds: Annotated[str | None, Option(help="Three seeds, as 0,123,200.")] = None,
-    layout: Annotated[str | None, Option(help="nhwc (the write-up's) or nchw.")] = None,
-    norm: Annotated[str | None, Option(help="sphere, global or raw.")] = None,
-    prompt: Annotated[str | None, Option(help="What the picture should be.")] = None,
-    negative: Annotated[str | None, Option(help="What it should not be.")] = None,
-    steps: Annotated[int | None, Option(help="Denoising steps, of whichever decoder it is.")] = None,
-    guidance: Annotated[float | None, Option(help="Classifier-free guidance; 1 is none.")] = None,
-    decoder: Annotated[str | None, Option(help="faithful, scout or analytic.")] = None,
+    place: Place,
+    decoding: Decoding,
     set_: Override = None,
 ) -> None:
     """Render the picture at one place of the plane."""
     from latentworld import preset as presets
 
-    chosen: dict[str, object] = {
-        "world.name": world, "plane.seeds": None if seeds is None else _numbers(seeds), "plane.layout": layout,
-        "plane.norm": norm, "prompt.positive": prompt, "prompt.negative": negative,
-        "decoder.steps": steps, "decoder.scout_steps": steps, "decoder.guidance": guidance, "decoder.kind": decoder,
-    }  # fmt: skip
+    chosen = place.keys | decoding.keys
     # JSON strings, numbers and lists are TOML too, so that a prompt may hold quotes and equals signs
     overrides = [f"{key}={json.dumps(value)}" for key, value in chosen.items() if value is not None] + (set_ or [])
     journey = presets.parse({}, overrides) if preset is None else presets.load(preset, overrides)

@@ -20,12 +20,12 @@ def main() -> int:
     parser.add_argument("--safe", action="store_true")
     arguments = parser.parse_args()
     logging.basicConfig(stream=sys.stderr, level=logging.INFO, format="%(name)s: %(message)s")
-    from installation.render.process import Asked, serve
+    from installation.render.process import Arguments, serve
     from latentworld.errors import LatentWorldError
 
     wire = child.standard()
     try:
-        serve(Asked(arguments.ring, arguments.preset, arguments.resume, arguments.safe), wire)
+        serve(Arguments(arguments.ring, arguments.preset, arguments.resume, arguments.safe), wire)
     except LatentWorldError as error:
         return child.refused(str(error))
     except Exception as error:

@@ -132,7 +132,7 @@ class PromptEncoder:
     def __init__(self, fault: Callable[[str], None]) -> None:
         self._fault = fault
         self._jobs: queue.SimpleQueue[Callable[[], None] | None] = queue.SimpleQueue()
-        self._asked: set[tuple[int, str]] = set()
+        self._pending: set[tuple[int, str]] = set()
         threading.Thread(target=self._work, name="prompt_encoder", daemon=True).start()
 
     def knows(self, encoder: Texts | None, text: str) -> bool:
@@ -144,8 +144,8 @@ class PromptEncoder:
         if encoder is None:
             return
         for text in texts:
-            if (id(encoder), text) not in self._asked:
-                self._asked.add((id(encoder), text))
+            if (id(encoder), text) not in self._pending:
+                self._pending.add((id(encoder), text))
                 self._jobs.put(partial(self._encode, encoder, text))
 
     def drain(self, patience: float) -> bool:
@@ -169,7 +169,20 @@ class PromptEncoder:
             _log.exception("a text could not be encoded")
             self._fault(f"the text {text!r:.60} could not be encoded ({error}); use another")
         else:
-            self._asked.discard((id(encoder), text))
+            self._pending.discard((id(encoder), text))
+
+
+@dataclass(frozen=True, eq=False)
+class Workers:
+    """Who does what takes long, each on a thread of its own."""
+
+    builder: Builder
+    encoder: PromptEncoder
+
+    def close(self) -> None:
+        """Begin nothing new."""
+        self.builder.close()
+        self.encoder.close()
 
 
 def warm(
@@ -195,7 +208,7 @@ def warm(
         if not (torch.isfinite(pictures).all() and torch.isfinite(features).all()):
             raise DecodeError("its first picture is not finite: choose another dtype, decoder or world")
     if all(studio.scout is not other for other in (studio.decoder, *busy)):
-        studio.eye(studio.scout(latents[:1], prompt))  # what the helm feels with
+        studio.eye(studio.scout(latents[:1], prompt))  # what the pilot looks with
     return studio, took / studio.settings.batch
 
 

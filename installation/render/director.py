@@ -16,7 +16,7 @@ from installation.clock import LiveClock, Tick
 from installation.control.controls import LoopControls, ModelControls
 from installation.ipc.scene import DecoderScene, SceneDescription, WalkScene, WorldScene
 from installation.loop import Scene
-from installation.render.builder import Builder, PromptEncoder
+from installation.render.builder import Workers
 from installation.render.course import CoursePlotter, SurveyedLand
 from installation.render.live_pilot import Course
 from installation.render.model_control import ModelControl
@@ -53,7 +53,7 @@ class DirectorState:
 
 
 class Director:
-    """`director(walk, controls, tick) -> (walk, scene)` for the loop. Make one with `opened`.
+    """`director(walk, controls, tick) -> (walk, scene)` for the loop. Make one with `open_director`.
 
     safe: controls of the model and the plane are not heard.
     """
@@ -77,7 +77,7 @@ class Director:
         """The walk as steered and the scene of this tick."""
         end = float(tick.time[-1]) if len(tick) else self._time
         elapsed, self._time = max(end - self._time, 0.0), max(end, self._time)
-        self._controls = controls = self._heard(controls)
+        self._controls = controls = self._permitted(controls)
         followed = self._attempt(lambda: self.replay.follow(walk, controls, tick), None)
         self._newest = self._led(walk, controls, elapsed) if followed is None else followed
         return self._newest, self.scene
@@ -89,7 +89,7 @@ class Director:
     def begin(self, controls: LoopControls, saved: Mapping[str, object] | None = None) -> Walk:
         """The walk at its start, or where it was saved, on the plane that controls want; what cannot be is a fault, and
         begins anew. Raises GeometryError where the preset's own walk cannot be on that plane."""
-        controls = self._heard(controls)
+        controls = self._permitted(controls)
         self._attempt(lambda: self.planes.use([vertex.seed for vertex in controls.vertices], controls.walk.norm), None)
         plane = self.planes.plane
         if saved is not None:
@@ -116,7 +116,7 @@ class Director:
         walk = WalkScene(mode, self.walk.spec.model_dump(mode="json"))
         return SceneDescription(self.planes.description(), self.prompt.prompt, decoder, where, walk)
 
-    def _heard(self, controls: LoopControls) -> LoopControls:
+    def _permitted(self, controls: LoopControls) -> LoopControls:
         """All of the controls; without those of model and plane where it is to be safe."""
         if not self._safe:
             return controls
@@ -149,22 +149,28 @@ class Director:
         return otherwise
 
 
-def opened(
-    preset: Preset, studio: Studio, clock: LiveClock, builder: Builder, encoder: PromptEncoder, notices: Notices,
-    *, alive: Callable[[], bool] = lambda: True, atlas: Prior | None = None, safe: bool = False,
-    saved: SavedState = ANEW,
-) -> Director:  # fmt: skip
-    """A director with all its parts.
+@dataclass(frozen=True, eq=False)
+class Journey:
+    """What is performed. studio: the preset's world (or the one that was chosen instead), warm; atlas: of this very
+    world, plane and prompt."""
 
-    preset: the journey; studio: its world (or the one that was chosen instead), warm; atlas: of this very world, plane
-    and prompt; saved: what another renderer left; the rest as in `ModelControl` and `Director`.
-    """
+    preset: Preset
+    studio: Studio
+    atlas: Prior | None = None
+
+
+def open_director(
+    journey: Journey, clock: LiveClock, workers: Workers, notices: Notices, *,
+    alive: Callable[[], bool] = lambda: True, safe: bool = False, saved: SavedState = ANEW,
+) -> Director:  # fmt: skip
+    """A director with all its parts. saved: what another renderer left; alive: see `ModelControl`; safe: `Director`."""
+    preset, studio = journey.preset, journey.studio
     state = DirectorState.at(preset, studio.preset, saved)
-    land = SurveyedLand.of(studio, atlas)
+    land = SurveyedLand.of(studio, journey.atlas)
     walk = WalkControl(preset.walk, preset.pilot.max_curvature, state.walk)
-    model = ModelControl(preset, studio, clock, builder, notices, alive)
+    model = ModelControl(preset, studio, clock, workers.builder, notices, alive)
     planes = PlaneControl(preset, model, walk, clock, notices)
-    prompt = PromptControl(encoder, state.prompt)
+    prompt = PromptControl(workers.encoder, state.prompt)
     replay = ReplayControl(clock, model, planes, prompt)
     plot = CoursePlotter(model, walk, clock, land, preset.show.latency)
     return Director(model, planes, walk, prompt, replay, plot, notices, start=clock.time, safe=safe)

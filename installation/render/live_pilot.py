@@ -1,7 +1,7 @@
 """The live pilot: curvature and strides from what was last measured, without looking ahead for the frames' sake.
 
 A film's pacing decodes probes until meaning goes evenly; live there is no time for it. Here the pace follows the rates
-of the frames that were shown, and the helm reads a map (an atlas: no decode at all), or looks for itself: one ring of
+of the frames that were shown, and the pilot reads a map (an atlas: no decode at all), or looks for itself: one ring of
 probes through the scout, as often as their share of the time allows; where that is too seldom, it holds the course.
 
 Deterministic, given rates, controls, the clock's period and what is seen: no time is measured here.
@@ -87,7 +87,7 @@ class LivePilotState:
 
 
 class LivePilot:
-    """`helm(walk, rates, controls, n) -> Steering` for the loop.
+    """`pilot(walk, rates, controls, n) -> Steering` for the loop.
 
     course, period: asked at every tick; step: feature distance per second that the pace aims at, 0 for `pace.speed`.
     `save` and `state` let another go on identically.
@@ -155,7 +155,7 @@ class LivePilot:
         return self._ring(walk, course, attraction, self.state.speed * period) if found is None else found
 
     def _mapped(self, walk: Free, course: Course, attraction: float, n: int, period: float) -> float | None:
-        """What the film's helm does with the map; None where the map ends."""
+        """What a film's pilot does with the map; None where the map ends."""
         assert course.map is not None
         state, speed = self.state, self.state.speed
         looked = -math.inf if state.looked is None else state.looked
@@ -167,12 +167,14 @@ class LivePilot:
         pace = changed(self.pace, kind="latent")
         pilot = Pilot(spec, pace, course.plane, course.map, course.map, 1.0 / period, state=seen)
         try:
-            curvature = pilot(walk, None, _Asked(attraction, speed), n).curvature
+            curvature = pilot(walk, None, _PilotControls(attraction, speed), n).curvature
         except AtlasError:
             return None
         after = pilot.state
-        kept = None if math.isinf(after.looked) else after.looked
-        self.state = replace(state, looked=kept, attraction=after.attraction, wish=after.curvature, holds=after.holds)
+        self.state = replace(
+            state, looked=None if math.isinf(after.looked) else after.looked, attraction=after.attraction,
+            wish=after.curvature, holds=after.holds,
+        )  # fmt: skip
         return curvature
 
     def _ring(self, walk: Free, course: Course, attraction: float, stride: float) -> float:
@@ -255,6 +257,6 @@ def toward(walk: Free, goal: Array, most: float) -> float:
 
 
 @dataclass(frozen=True)
-class _Asked:
+class _PilotControls:
     attraction: float
     speed: float

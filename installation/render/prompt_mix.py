@@ -46,10 +46,10 @@ class Fade:
         for part, weight in ((self.begun, 1.0 - share), (self.target, share)):
             for text, own in part:
                 total[text] = total.get(text, 0.0) + weight * own
-        kept = sorted(total.items(), key=lambda entry: -entry[1])[:MOST]
-        kept = [entry for entry in kept if entry[1] >= FAINT] or kept[:1]
-        whole = sum(weight for _, weight in kept)
-        return tuple((text, weight / whole) for text, weight in total.items() if (text, weight) in kept)
+        strongest = sorted(total.items(), key=lambda entry: -entry[1])[:MOST]
+        strongest = [entry for entry in strongest if entry[1] >= FAINT] or strongest[:1]
+        whole = sum(weight for _, weight in strongest)
+        return tuple((text, weight / whole) for text, weight in total.items() if (text, weight) in strongest)
 
     def after(self, slots: Slots, seconds: float, elapsed: float) -> Fade:
         """A tick later. Weights are followed at once; another text sets out anew from what is shown, in `seconds`."""

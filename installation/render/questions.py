@@ -18,7 +18,7 @@ import queue
 import threading
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import msgspec
 import numpy as np
@@ -31,6 +31,7 @@ from installation.ipc.questions import DenoisingStep, DiffusionAnswer, Diffusion
 from installation.studio import Studio
 from latentworld.arrays import Array
 from latentworld.errors import Cancelled, ControlError, LatentWorldError
+from latentworld.plane import Plane
 from latentworld.prompts import Mixture, Prompt
 from latentworld.worlds import LatentFormat
 
@@ -58,7 +59,7 @@ class Moment:
     index: int
     unit: Array
     radius: float
-    plane: Any
+    plane: Plane
 
 
 class Questions:
@@ -156,8 +157,8 @@ class Questions:
     def _diffusion(self, number: int, question: DiffusionQuestion, moment: Moment) -> DiffusionAnswer:
         import torch
 
-        asked = question.steps if question.steps is not None and question.steps > 0 else None
-        decoder = self._observed(moment.studio, asked)
+        count = question.steps if question.steps is not None and question.steps > 0 else None
+        decoder = self._observed(moment.studio, count)
         latent = decoder.latent
         size = min(max(question.size, 16), LARGEST)
         start = moment.plane.latents(moment.unit[None], np.array([moment.radius]))

@@ -1,4 +1,4 @@
-"""Where director, helm and reporter meet: what a tick was made of, kept until the next one."""
+"""Where director, pilot and reporter meet: what a tick was made of, kept until the next one."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ from latentworld.walks import Lifted, Steering, Walk
 
 
 @dataclass
-class _Heard:
+class _RememberingInbox:
     """An inbox that remembers what it gave."""
 
     inbox: Inbox
@@ -37,19 +37,19 @@ class _Heard:
 
 
 class TickState:
-    """The director and the helm as the loop calls them, and a `Stand` for the reporter."""
+    """The director and the pilot as the loop calls them, and a `Stand` for the reporter."""
 
-    def __init__(self, director: Director, helm: LivePilot, clock: LiveClock) -> None:
-        self.director, self.helm, self._clock = director, helm, clock
-        self._heard: _Heard | None = None
+    def __init__(self, director: Director, live_pilot: LivePilot, clock: LiveClock) -> None:
+        self.director, self.live_pilot, self._clock = director, live_pilot, clock
+        self._inbox: _RememberingInbox | None = None
         self._steered: tuple[Walk, Steering] | None = None
         self._moment: Moment | None = None
         self.walk: Walk | None = None  # after the newest tick that was told
 
     def inbox(self, inbox: Inbox) -> Inbox:
         """The inbox, listened to."""
-        self._heard = _Heard(inbox, LoopControls())
-        return self._heard
+        self._inbox = _RememberingInbox(inbox, LoopControls())
+        return self._inbox
 
     def direct(self, walk: Walk, controls: LoopControls, tick: Tick) -> tuple[Walk, Scene]:
         """The loop's director."""
@@ -59,7 +59,7 @@ class TickState:
         """The loop's pilot: a take's own while one is followed."""
         replay = self.director.replay.replay
         recorded = isinstance(walk, Recorded)
-        pilot = replay.pilot if replay is not None and recorded else self.helm
+        pilot = replay.pilot if replay is not None and recorded else self.live_pilot
         steering = pilot(walk, rates, controls, n)
         self._steered = (walk, steering)
         return steering
@@ -76,7 +76,7 @@ class TickState:
 
     def stamp(self) -> float:
         """Of the controls the newest tick was made with."""
-        return 0.0 if self._heard is None else self._heard.newest.stamp
+        return 0.0 if self._inbox is None else self._inbox.newest.stamp
 
     def description(self) -> SceneDescription:
         """The newest tick's scene."""
@@ -87,14 +87,14 @@ class TickState:
         self.walk = after = self._after()
         inner = after.walk if isinstance(after, Lifted) else after
         self._look(after)
-        controls = {} if self._heard is None else self._heard.newest.values()
+        controls = {} if self._inbox is None else self._inbox.newest.values()
         director, clock = self.director, self._clock
         prompt = director.prompt.save()
         saved = SavedState(
             clock=ClockState(clock.index, clock.time, clock.period),
             walk=walks.keep(self._roaming(inner)),
             walk_control=director.walk.save(),
-            pilot=self.helm.save(rates),
+            pilot=self.live_pilot.save(rates),
             toward=prompt.toward,
             away=prompt.away,
             model=director.model.save(),

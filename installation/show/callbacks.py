@@ -11,9 +11,10 @@ Listener = Callable[[Tick], None]
 
 
 class Callbacks:
-    """May be joined and left on any thread, also while they are called."""
+    """May be joined and left on any thread, also while they are called. log: takes the traceback of who fails."""
 
-    def __init__(self) -> None:
+    def __init__(self, log: Logger) -> None:
+        self._log = log
         self._listeners: tuple[Listener, ...] = ()
 
     def __len__(self) -> int:
@@ -24,13 +25,13 @@ class Callbacks:
         self._listeners = (*self._listeners, listener)
         return lambda: self._leave(listener)
 
-    def call(self, tick: Tick, log: Logger) -> None:
+    def call(self, tick: Tick) -> None:
         """Call everybody; whoever fails is called no more."""
         for listener in self._listeners:
             try:
                 listener(tick)
             except Exception:
-                log.exception("a listener of ticks failed and is called no more")
+                self._log.exception("a listener of ticks failed and is called no more")
                 self._leave(listener)
 
     def _leave(self, listener: Listener) -> None:

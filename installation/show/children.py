@@ -19,7 +19,7 @@ from installation.ipc.messages import Message, Stop
 from installation.ipc.wire import Wire
 from installation.venue import Venue, Wall
 
-Heard = Callable[["Child", Message], None]
+Receive = Callable[["Child", Message], None]
 
 
 @dataclass(frozen=True)
@@ -51,15 +51,15 @@ class Programs:
 
 
 class Child:
-    """A process that speaks over a `Wire`. `heard(child, message)` is called on a thread of the child's own.
+    """A process that speaks over a `Wire`. `receive(child, message)` is called on a thread of the child's own.
 
     Must be started by a thread that lives as long as the show: the child dies with that thread (see `tether`).
     Raises OSError where no process can be had.
     """
 
-    def __init__(self, role: str, arguments: Sequence[str], heard: Heard, log: Logger) -> None:
+    def __init__(self, role: str, arguments: Sequence[str], receive: Receive, log: Logger) -> None:
         self.role = role
-        self._log, self._heard = log, heard
+        self._log, self._receive = log, receive
         self._tail: deque[str] = deque(maxlen=8)
         pipe = subprocess.PIPE
         # a group of its own: Ctrl-C reaches the show alone, which then ends its children in good order
@@ -98,8 +98,8 @@ class Child:
     @property
     def refusal(self) -> str:
         """What it gave as the reason for its end, as a command does: `error: ...` on stderr."""
-        told = [line.removeprefix("error: ") for line in self._tail if line.startswith("error: ")]
-        return told[-1] if told else ""
+        reasons = [line.removeprefix("error: ") for line in self._tail if line.startswith("error: ")]
+        return reasons[-1] if reasons else ""
 
     def kill(self) -> None:
         """End it at once, even when it is stopped."""
@@ -137,7 +137,7 @@ class Child:
     def _listen(self) -> None:
         for message in self.wire.read():
             try:
-                self._heard(self, message)
+                self._receive(self, message)
             except Exception:  # one message that means nothing must not make the show deaf
                 self._log.exception(
                     "a message could not be used", extra={"role": self.role, "kind": type(message).__name__}

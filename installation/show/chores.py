@@ -10,8 +10,9 @@ from logging import Logger
 
 @dataclass(frozen=True)
 class Chore:
-    """Something to do every so many seconds."""
+    """Something to do every so many seconds. name: what the log calls it."""
 
+    name: str
     every: float
     do: Callable[[float], None]
 
@@ -44,7 +45,7 @@ class Chores:
                     try:
                         chore.do(now)
                     except Exception:
-                        self._log.exception("a chore failed", extra={"chore": chore.do.__name__})
+                        self._log.exception("a chore failed", extra={"chore": chore.name})
 
 
 def resident(processes: Mapping[str, int]) -> dict[str, int]:

@@ -15,7 +15,7 @@ class NewestPicture:
     """Thread-safe."""
 
     def __init__(self, ring: Ring) -> None:
-        self._ring = ring
+        self.ring = ring
         self._lock = Lock()
         self._made: tuple[int, int, bytes] | None = None  # sequence, frame, JPEG
         self._closed = False
@@ -25,9 +25,9 @@ class NewestPicture:
         with self._lock:
             if self._closed:
                 return None
-            sequence = self._ring.newest
+            sequence = self.ring.newest
             if sequence and (self._made is None or self._made[0] != sequence):
-                shot = self._ring.get(sequence)
+                shot = self.ring.get(sequence)
                 if shot is not None:  # overwritten meanwhile: the one before will do
                     self._made = sequence, shot.frame, jpeg(shot.picture)
             return None if self._made is None else self._made[1:]
@@ -36,7 +36,7 @@ class NewestPicture:
         """Let go of the ring."""
         with self._lock:
             self._closed = True
-            self._ring.close()
+            self.ring.close()
 
 
 def jpeg(picture: Any) -> bytes:

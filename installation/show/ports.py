@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from installation.backstage import Backstage
+from installation.ipc.messages import Card
 from installation.venue import Doors, Venue
 from latentworld.errors import LatentWorldError
 
@@ -27,14 +28,14 @@ class Herald:
     """Tells the network where OSC and deck are, while the show lasts."""
 
     def __init__(self, doors: Doors, osc_port: int | None, deck_port: int | None) -> None:
-        self._told = doors, osc_port, deck_port
+        self._where = doors, osc_port, deck_port
         self._end: Callable[[], None] = lambda: None
 
     def start(self) -> None:
         """Tell them. Raises ShowError, PortError."""
         from installation.ports.osc.advertise import advertise
 
-        self._end = advertise(*self._told)
+        self._end = advertise(*self._where)
 
     def stop(self) -> None:
         """Take it back."""
@@ -42,10 +43,10 @@ class Herald:
 
 
 class Ports:
-    """Everything a venue's doors let in. told: one line about each, and about each that stays shut."""
+    """Everything a venue's doors let in. announce: takes one line about each, and about each that stays shut."""
 
-    def __init__(self, backstage: Backstage, venue: Venue, told: Callable[[str], None], log: Logger) -> None:
-        self._backstage, self._venue, self._told, self._log = backstage, venue, told, log
+    def __init__(self, backstage: Backstage, venue: Venue, announce: Callable[[str], None], log: Logger) -> None:
+        self._backstage, self._venue, self._announce, self._log = backstage, venue, announce, log
         self._open: list[Opened] = []
 
     def start(self) -> None:
@@ -66,6 +67,12 @@ class Ports:
         """One of `midi`, `audio`, `osc`, `deck`, if it is open."""
         return next((opened for opened in self._open if opened.name == name), None)
 
+    @property
+    def card(self) -> Card | None:
+        """What a test card shows of the deck; None while that is shut."""
+        deck = self.get("deck")
+        return None if deck is None else Card(deck.address, deck.port.token)
+
     def stop(self) -> None:
         """Close them, the last first, whichever of them fails."""
         while self._open:
@@ -80,15 +87,15 @@ class Ports:
             port = make()
             port.start()
         except (LatentWorldError, ImportError, OSError) as error:
-            self._told(f"no {name}: {' '.join(str(error).split())}")
+            self._announce(f"no {name}: {' '.join(str(error).split())}")
             return
         except Exception:  # a fault of ours in one door must not keep the show from beginning
             self._log.exception("a port failed", extra={"port": name})
-            self._told(f"no {name}: it failed in a way that nobody foresaw, see the log")
+            self._announce(f"no {name}: it failed in a way that nobody foresaw, see the log")
             return
         opened = Opened(name, port, self._address(name, port))
         self._open.append(opened)
-        self._told(f"{name}: {opened.address}" if opened.address else f"{name}: open")
+        self._announce(f"{name}: {opened.address}" if opened.address else f"{name}: open")
 
     def _address(self, name: str, port: Any) -> str:
         if name == "deck":
@@ -124,5 +131,5 @@ class Ports:
         return Herald(self._venue.doors, self._osc_port(), port)
 
     def _osc_port(self) -> int | None:
-        heard = self.get("osc")
-        return None if heard is None else int(heard.port.port)
+        osc = self.get("osc")
+        return None if osc is None else int(osc.port.port)

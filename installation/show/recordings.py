@@ -24,15 +24,15 @@ PATIENCE = 20.0  # seconds in which an encoder writes what it still holds
 
 class Recordings:
     """folder: of the show, with `takes/` and `video/` in it; record: starts an output to a file; reserve: bytes of the
-    disk that are never touched; told: one line about whatever happens. `tend` belongs to the thread that starts
-    children, the rest may be called on any."""
+    disk that are never touched; announce: takes one line about whatever happens. `tend` belongs to the thread that
+    starts children, the rest may be called on any."""
 
     def __init__(
-        self, folder: Path, desk: Desk, record: Callable[[Path], Child], reserve: int, told: Callable[[str], None],
+        self, folder: Path, desk: Desk, record: Callable[[Path], Child], reserve: int, announce: Callable[[str], None],
         clock: Callable[[], float], today: Callable[[], datetime.datetime],
     ) -> None:  # fmt: skip
         self._folder, self._desk, self._record, self._reserve = folder, desk, record, reserve
-        self._told, self._clock, self._today = told, clock, today
+        self._announce, self._clock, self._today = announce, clock, today
         self._ready: Ready | None = None
         self._scene: SceneChange | None = None
         self._period = 0.0
@@ -40,7 +40,7 @@ class Recordings:
         self._unlisten: Callable[[], None] = lambda: None
         self._video: Child | None = None
         self._path: Path | None = None  # of the video's first part
-        self._asked: float | None = None  # when the video was asked to end
+        self._stopping: float | None = None  # since when the video is to end
 
     # ---- what the renderer says
 
@@ -106,7 +106,7 @@ class Recordings:
         """End recordings before the disk is full."""
         if not (self._video or self._take) or self._free() > self._reserve:
             return
-        self._told(f"the recording ends: less than {self._reserve / 1e6:.0f} MB are free; free some space")
+        self._announce(f"the recording ends: less than {self._reserve / 1e6:.0f} MB are free; free some space")
         self._desk.set(RECORD_VIDEO.name, False, SOURCE)
         self._desk.set(RECORD_TAKE.name, False, SOURCE)
 
@@ -131,11 +131,11 @@ class Recordings:
             take = Recorder(path, first, self._clock, self._reserve, self._failed_take)
         except (OSError, LatentWorldError, ValueError) as error:
             self._desk.set(RECORD_TAKE.name, False, SOURCE)
-            self._told(f"no take can be recorded: {error}")
+            self._announce(f"no take can be recorded: {error}")
             return
         take.scene(scene)
         self._take, self._unlisten = take, self._desk.listen(take.listen)
-        self._told(f"recording the take {path.stem}")
+        self._announce(f"recording the take {path.stem}")
 
     def _end_take(self) -> None:
         take, self._take = self._take, None
@@ -143,10 +143,10 @@ class Recordings:
             self._unlisten()
             take.close()
             if take.fault is None:
-                self._told(f"recorded the take {take.path.stem}")
+                self._announce(f"recorded the take {take.path.stem}")
 
     def _failed_take(self, fault: TakeError) -> None:
-        self._told(f"the take ended: {fault}")
+        self._announce(f"the take ended: {fault}")
         self._desk.set(RECORD_TAKE.name, False, SOURCE)
 
     def _begin_video(self) -> None:
@@ -158,28 +158,29 @@ class Recordings:
             self._video, self._path = self._record(path), path
         except (OSError, LatentWorldError) as error:
             self._desk.set(RECORD_VIDEO.name, False, SOURCE)
-            self._told(f"no video can be recorded: {error}")
+            self._announce(f"no video can be recorded: {error}")
             return
-        self._told(f"recording the video {path.name}")
+        self._announce(f"recording the video {path.name}")
 
     def _end_video(self, video: Child) -> None:
         """Ask it to finish its file; `tend` sees it end."""
         now = self._clock()
-        if self._asked is None:
-            self._asked = now
+        if self._stopping is None:
+            self._stopping = now
             video.stop()
-        elif now - self._asked > PATIENCE:
+        elif now - self._stopping > PATIENCE:
             video.kill()
 
     def _lost_video(self, video: Child) -> None:
-        self._video = self._asked = None
+        self._video = self._stopping = None
         video.wait(0.0)
         path, self._path = self._path, None
         kept = path is not None and path.is_file() and path.stat().st_size > 0
         if video.code == 0 and kept:
-            self._told("recorded the video")
+            self._announce("recorded the video")
         else:
-            self._told(f"the video {video.why()}; {'what was written so far plays' if kept else 'nothing was kept'}")
+            state = "what was written so far plays" if kept else "nothing was kept"
+            self._announce(f"the video {video.why()}; {state}")
         if self._desk.value(RECORD_VIDEO.name):
             self._desk.set(RECORD_VIDEO.name, False, SOURCE)
 

@@ -25,7 +25,7 @@ class Resume:
             self._offered = None if self._suspect else self._newest
             return self._offered
 
-    def tell(self, state: str) -> None:
+    def update(self, state: str) -> None:
         """The present renderer made a picture, after which this is its state."""
         with self._lock:
             self._proven = self._offered or self._proven

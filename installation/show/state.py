@@ -37,8 +37,8 @@ class State:
 
 def identity(preset: Preset) -> str:
     """What must be the same for a walk to go on: everything that says where it goes and in which world."""
-    kept = preset.changed(title="", description="", film=Preset().film, show=Preset().show)
-    return hashlib.sha256(dump(kept).encode()).hexdigest()[:16]
+    essential = preset.changed(title="", description="", film=Preset().film, show=Preset().show)
+    return hashlib.sha256(dump(essential).encode()).hexdigest()[:16]
 
 
 def standing(desk: Desk) -> dict[str, Any]:
@@ -80,7 +80,7 @@ def load(folder: Path) -> State | None:
         raise ShowError(f"{why}: it is kept as {aside.name}, and the walk begins anew") from None
 
 
-def keep(path: Path, text: str) -> None:
+def write_if_changed(path: Path, text: str) -> None:
     """Write a text, unless it stands there already: a full disk must not keep a show from starting again.
 
     Raises DiskFull or OutputError.

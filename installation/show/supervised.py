@@ -1,6 +1,6 @@
 """Keeps one child alive: notices that it died or hangs, and starts it again, or what stands in for it.
 
-`tend` belongs to one thread, which starts and ends the children; `heard` is told of messages on any.
+`tend` belongs to one thread, which starts and ends the children; messages are received on threads of the children.
 """
 
 from __future__ import annotations
@@ -10,10 +10,10 @@ import os
 import threading
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, Protocol
 
 from installation.ipc.messages import Beat, Fault, Message, OutputReport, Ready, SceneChange, StageReport, Tick
-from installation.show.children import Child, Heard
+from installation.show.children import Child, Receive
 from installation.show.fallback import Fallbacks, Patience
 from latentworld.errors import ShowError
 
@@ -21,7 +21,7 @@ WORK = (Tick, StageReport, OutputReport)
 ALIVE = (*WORK, Beat, Ready, SceneChange)
 CROWDED, MOST = 1.5, 4.0  # load of a processor from which silence is borne for longer; by how much at the most
 State = Literal["loading", "running", "hung", "restarting", "fallback"]
-Start = Callable[[str, Heard], Child]  # the rung's name, and whom messages go to
+Start = Callable[[str, Receive], Child]  # of a rung's name, and of whom messages go to
 
 
 def crowd() -> float:
@@ -31,7 +31,7 @@ def crowd() -> float:
 
 @dataclass
 class Life:
-    """One child from its start to its end; moments by the keeper's clock."""
+    """One child from its start to its end; moments by the clock of who supervises it."""
 
     child: Child
     rung: str
@@ -46,31 +46,48 @@ class Life:
         return self.first is not None and self.last is not None and self.last - self.first >= settle
 
 
+class Observer(Protocol):
+    """Who hears of a supervised child. Its messages come on a thread of the child's, all else on that of `tend`."""
+
+    def message(self, life: Life, message: Message) -> None:
+        """The present child sent one."""
+
+    def incident(self, line: str) -> None:
+        """A child ended or could not be started: how, and what is next."""
+
+    def gone(self) -> None:
+        """The present child is no more."""
+
+    def forgives(self, life: Life) -> bool:
+        """Whether a life that ended before its first work does not count as a failure of its rung."""
+
+
+@dataclass(frozen=True)
+class Role:
+    """What a child does. name: in words; start: starts it; rungs: what there is to start, the real thing first; strict:
+    where the very first child refuses to begin, nobody is started again."""
+
+    name: str
+    start: Start
+    rungs: tuple[str, ...]
+    strict: bool = True
+
+
 class SupervisedChild:
-    """of: what it keeps, in words. hear: where messages of the present child go on to, on the child's thread; told:
-    one line about every end; ended: called when a child is gone, on the thread of `tend`; strict: where the very first
-    child refuses to begin, `refusal` says why and nobody is started again; crowd: how crowded the machine is, where
-    slow is not hung (two other jobs on two cores once held a sound renderer up for 4.5 s); forgiven: asked of a life
-    that ended before its first work, whether that does not count as a failure of its rung."""
+    """crowd: how crowded the machine is, where slow is not hung (two other jobs on two cores once held a sound renderer
+    up for 4.5 s)."""
 
     def __init__(
         self,
-        of: str,
-        start: Start,
-        ladder: Fallbacks,
+        role: Role,
+        observer: Observer,
         patience: Patience,
         clock: Callable[[], float],
-        hear: Callable[[Message], None],
-        told: Callable[[str], None],
-        ended: Callable[[], None] = lambda: None,
-        strict: bool = True,
         crowd: Callable[[], float] = crowd,
-        forgiven: Callable[[Life], bool] = lambda life: False,
     ) -> None:
-        self.of, self.ladder = of, ladder
-        self._start, self._patience, self._clock = start, patience, clock
-        self._hear, self._told, self._ended, self._strict, self._crowd = hear, told, ended, strict, crowd
-        self._forgiven = forgiven
+        self.name, self.fallbacks = role.name, Fallbacks(role.rungs, patience)
+        self._role, self._observer, self._patience = role, observer, patience
+        self._clock, self._crowd = clock, crowd
         self._lock = threading.Lock()  # a child speaks from the moment it is started
         self._life: Life | None = None
         self._at = -math.inf  # when to start the next
@@ -96,9 +113,9 @@ class SupervisedChild:
             return "loading" if self.starts <= 1 else "restarting"
         if self._clock() - life.sign > self._patience.silence / 2:
             return "hung"
-        return "running" if life.rung == self.ladder.first else "fallback"
+        return "running" if life.rung == self.fallbacks.first else "fallback"
 
-    def heard(self, child: Child, message: Message) -> None:
+    def receive(self, child: Child, message: Message) -> None:
         """A message came; of a child that was replaced it is no news."""
         with self._lock:
             life = self._life
@@ -115,24 +132,24 @@ class SupervisedChild:
                 life.ready = True
             case Fault(text=text):
                 self._fault = text
-        self._hear(message)
+        self._observer.message(life, message)
 
     def tend(self, now: float) -> None:
         """Start, restart, or leave it as it is."""
         life = self._life
         if life is None:
             if now >= self._at:
-                self.ladder.trial(now)
+                self.fallbacks.trial(now)
                 self._begin(now)
         elif not life.child.alive:
             life.child.wait(0.0)  # reaps it, and hears its last words
-            self._lost(now, life, f"the {self.of} {life.child.why()}")
+            self._lost(now, life, f"the {self.name} {life.child.why()}")
         elif (missing := self._hung(now, life)) is not None:
             life.child.kill()
-            self._lost(now, life, f"the {self.of} hung ({missing}) and was killed")
+            self._lost(now, life, f"the {self.name} hung ({missing}) and was killed")
         elif life.progressed(self._patience.settle):
-            self.ladder.settled()
-            if self.ladder.trial(now):
+            self.fallbacks.settled()
+            if self.fallbacks.trial(now):
                 self._retry(now, life)
 
     def stop(self) -> None:
@@ -143,7 +160,7 @@ class SupervisedChild:
     def wait(self, patience: float) -> None:
         """Until it ended, or was killed for taking longer."""
         if self._life and not self._life.child.wait(patience):
-            self._told(f"the {self.of} did not end within {patience:g} s and was killed")
+            self._observer.incident(f"the {self.name} did not end within {patience:g} s and was killed")
         self._life = None
 
     def _hung(self, now: float, life: Life) -> str | None:
@@ -156,40 +173,40 @@ class SupervisedChild:
         return f"nothing made for {now - since:.0f} s" if now - since > p.loading else None
 
     def _begin(self, now: float) -> None:
-        rung = self.ladder.rung
+        rung = self.fallbacks.rung
         self.starts += 1
         self._fault = ""
         with self._lock:
             try:
-                self._life = Life(self._start(rung, self.heard), rung, now, now)
+                self._life = Life(self._role.start(rung, self.receive), rung, now, now)
                 return
             except (OSError, ShowError) as error:
                 why = str(error)
-        self._at = max(self.ladder.failed(now, False), now + 1.0)
-        self._told(f"the {self.of} cannot be started: {why}")
+        self._at = max(self.fallbacks.failed(now, False), now + 1.0)
+        self._observer.incident(f"the {self.name} cannot be started: {why}")
 
     def _lost(self, now: float, life: Life, why: str) -> None:
         # its words count for more than its status: a Python that ends while a thread reads stdin may abort (SIGABRT)
         self._life = None
-        self._ended()
+        self._observer.gone()
         words = life.child.refusal or self._fault
         first = self.starts == 1 and not life.ready and life.first is None
-        if self._strict and first and (words or (life.child.code or 0) > 0):
+        if self._role.strict and first and (words or (life.child.code or 0) > 0):
             self.refusal, self._at = words or why, math.inf
             return
-        if life.first is None and self._forgiven(life):
+        if life.first is None and self._observer.forgives(life):
             self._at = now
-            self._told(f"{why}: perhaps of the state it began with; it starts again without")
+            self._observer.incident(f"{why}: perhaps of the state it began with; it starts again without")
             return
-        self._at = self.ladder.failed(now, life.progressed(self._patience.settle))
+        self._at = self.fallbacks.failed(now, life.progressed(self._patience.settle))
         pause = f" in {self._at - now:.0f} s" if self._at >= now + 0.5 else ""
-        same = self.ladder.rung == life.rung
-        self._told(f"{why}: {'it starts again' if same else f'next is the {self.ladder.rung}'}{pause}")
+        same = self.fallbacks.rung == life.rung
+        self._observer.incident(f"{why}: {'it starts again' if same else f'next is the {self.fallbacks.rung}'}{pause}")
 
     def _retry(self, now: float, life: Life) -> None:
         """From a lower rung, try the real thing. What runs is ended first: two would not fit into a GPU."""
         life.child.kill()
         self._life = None
-        self._ended()
+        self._observer.gone()
         self._at = now
-        self._told(f"the {self.of} is tried with the {self.ladder.rung} again")
+        self._observer.incident(f"the {self.name} is tried with the {self.fallbacks.rung} again")

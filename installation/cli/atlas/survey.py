@@ -93,11 +93,12 @@ def survey(
         begun = surveys.begin(
             studio, out, sampling, radius=decoding.radius, thumb=thumb, block=cluster.block, scout=scout
         )
-        with begun as kept, SurveyBar(journey.title, kept, console) as bar:
+        with begun as store, SurveyBar(journey.title, store, console) as bar:
+            under_way = surveys.Survey(studio, out, store, thumb, scout)
             if cluster.ray is None:
-                surveys.run(studio, out, kept, thumb, scout, bar)
+                under_way.run(bar)
             else:
-                surveys.on_ray(studio, out, kept, thumb, scout, bar, cluster.ray, cluster.workers, console.print)
+                under_way.run_on_ray(bar, cluster.ray, cluster.workers, console.print)
         with console.status("field, floor, phases"):
             render = rendering.renderer(studio, rendering.chosen(studio, scout), thumb)
             found = surveys.conclude(out, render, label)

@@ -132,7 +132,7 @@ class Input:
         self._news = threading.Condition()
         self._stop = threading.Event()
         self._thread: threading.Thread | None = None
-        self._told = ""
+        self._reported = ""
 
     def start(self) -> None:
         """Begin; returns at once. Raises ShowError when the extra is missing."""
@@ -200,6 +200,6 @@ class Input:
         self._tell(Heard())
 
     def _say(self, line: str) -> None:
-        if line != self._told:
-            self._told = line
+        if line != self._reported:
+            self._reported = line
             _log.warning("%s", line)

@@ -80,9 +80,9 @@ class Desk:
     def set(self, name: str, value: object, source: str = "") -> Value:
         """Set a parameter in real units; gives the value as it is kept (clamped, rounded)."""
         row = self._row(name, "w")
-        kept = row.check(value)
-        self._put([(row, kept)], source)
-        return kept
+        checked = row.check(value)
+        self._put([(row, checked)], source)
+        return checked
 
     def fade(self, name: str, x: float, source: str = "") -> Value:
         """Set a float or int by a fader's place 0..1."""
@@ -118,8 +118,10 @@ class Desk:
         others switch at the beginning.
         """
         rows = {name: self._row(name, "w") for name in values}
-        kept = [(row, row.default if values[name] is None else row.check(values[name])) for name, row in rows.items()]
-        self._put(kept, source, seconds)
+        checked = [
+            (row, row.default if values[name] is None else row.check(values[name])) for name, row in rows.items()
+        ]
+        self._put(checked, source, seconds)
 
     def calm(self, source: str = "") -> None:
         """Stop everything that moves by itself: LFOs, audio and fades (which jump to their end)."""
@@ -136,20 +138,20 @@ class Desk:
         row = self._row(name, "")
         if isinstance(value, float) and not math.isfinite(value):
             return
-        kept = row.check(value)
+        checked = row.check(value)
         with self._lock:
-            known = self._values[name] == kept
+            known = self._values[name] == checked
         if not known:
-            self._put([(row, kept)], _SHOW, 0.0)
+            self._put([(row, checked)], _SHOW, 0.0)
 
     def tell_base(self, name: str, value: object) -> None:
         """What the preset has for a parameter: where modulation and slews begin while nobody has set it."""
         row = self._row(name, "")
-        kept = row.check(value)
+        checked = row.check(value)
         with self._lock:
-            self._bases[name] = kept
+            self._bases[name] = checked
             if self._values[name] is None and name in self._steady[row.where]:
-                self._steady[row.where][name] = kept
+                self._steady[row.where][name] = checked
 
     def lock(self, beat: float, at: float, tempo: float) -> None:
         """The music was at `beat` (quarter notes) at the moment `at`, and goes on at `tempo`: what LFOs in beats keep
@@ -267,12 +269,14 @@ class Desk:
             raise ControlError(f"{name} can only be read")
         return row
 
-    def _put(self, kept: Sequence[tuple[Parameter, Value | None]], source: str, seconds: float | None = None) -> None:
+    def _put(
+        self, checked: Sequence[tuple[Parameter, Value | None]], source: str, seconds: float | None = None
+    ) -> None:
         """Set parameters at one moment; seconds: of a fade, None for their slews."""
         news = []
         with self._lock:
             now = self._clock()
-            for row, value in kept:
+            for row, value in checked:
                 if row.smooth:
                     self._aim(row, value, now, seconds)
                 self._values[row.name] = value
@@ -282,7 +286,7 @@ class Desk:
                 self._settle(row)
                 self._follow_up(change)
                 news.append(change)
-            if source != _SHOW and kept:
+            if source != _SHOW and checked:
                 self._stamp = max(self._stamp, now)
         for change in news:
             self._notify(change)

@@ -161,9 +161,9 @@ def fit(table: Mapping[str, Parameter], values: Mapping[str, object]) -> tuple[d
         except ControlError as error:
             left.append(f"{error}: left out")
             continue
-        kept = good[name]
-        if kept != (tuple(value) if isinstance(value, list) else value):
-            left.append(f"{name} = {value!r:.40} does not fit: {kept!r} taken")
+        taken = good[name]
+        if taken != (tuple(value) if isinstance(value, list) else value):
+            left.append(f"{name} = {value!r:.40} does not fit: {taken!r} taken")
     return good, left
 
 

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 from installation.ipc.questions import WordsAnswer, WordsQuestion
 from installation.show.children import Programs
 from installation.show.fallback import Patience
-from installation.show.supervisor import Show
+from installation.show.opening import open_show
+from installation.show.premises import Runtime
+from installation.show.show import Show
 from installation.venue import Doors, Venue, Wall
 from latentworld.preset import Preset, parse
 
@@ -27,22 +31,32 @@ def venue(folder: Path, doors: Doors = SHUT, **more: Any) -> Venue:
 
 def preset(mood: Path | None = None, **more: Any) -> Preset:
     """A preset whose stand-in behaves as the file `mood` says."""
-    return parse({"title": "the real thing", "description": str(mood or ""), **more})
+    return parse({"title": "the real thing", "description": str(mood or "")} | more)
 
 
 class Said(list[str]):
-    """What a show told, and whether it told of something."""
+    """What a show announced, and whether it spoke of something."""
 
     def of(self, words: str) -> bool:
         return any(words in line for line in self)
 
 
-def put_on(folder: Path, mood: Path | None = None, **more: Any) -> tuple[Show, Said]:
-    """A show of stand-ins, not started."""
+@contextlib.contextmanager
+def put_on(
+    folder: Path,
+    mood: Path | None = None,
+    *,
+    performed: Preset | None = None,
+    place: Venue | None = None,
+    fresh: bool = False,
+    **runtime: Any,
+) -> Iterator[tuple[Show, Said]]:
+    """A show of stand-ins, and what it announces."""
     said = Said()
-    told = {"patience": HASTY, "programs": STANDINS, "environment": {}, **more}
-    place = told.pop("venue", None) or venue(folder)
-    return Show(told.pop("preset", None) or preset(mood), place, said.append, **told), said
+    stood_on = Runtime(**{"patience": HASTY, "programs": STANDINS, "environment": {}, **runtime})
+    opened = open_show(performed or preset(mood), place or venue(folder), said.append, fresh=fresh, runtime=stood_on)
+    with opened as show:
+        yield show, said
 
 
 def heard_by(show: Show) -> dict[str, Any]:

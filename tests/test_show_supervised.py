@@ -2,31 +2,33 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 import pytest
 from standins.clock import Clock
 from standins.messages import tick
 
 from installation.ipc.messages import Answer, Beat, Fault, Message, Ready
 from installation.show.fallback import Fallbacks, Patience
-from installation.show.supervised import SupervisedChild
+from installation.show.supervised import Life, Role, SupervisedChild
 from latentworld.errors import ShowError
 
 READY, TICK = Ready(None, "w", "s", "", (64, 64)), tick(1)
 P = Patience(silence=5, still=60, loading=600, settle=5, longest=60, retry=180, tries=3)
 
 
-def ladder() -> Fallbacks:
+def fallbacks() -> Fallbacks:
     return Fallbacks(("preset", "safe", "loop"), P)
 
 
 def test_one_death_after_progress_is_answered_at_once_and_for_ever() -> None:
-    steps = ladder()
+    steps = fallbacks()
     assert [steps.failed(10.0 * i, True) - 10.0 * i for i in range(20)] == [0.0] * 20
     assert steps.rung == "preset"
 
 
 def test_three_failures_lead_to_the_safe_preset_and_three_more_to_the_loop() -> None:
-    steps, rungs = ladder(), []
+    steps, rungs = fallbacks(), []
     for i in range(6):
         steps.failed(float(i), False)
         rungs.append(steps.rung)
@@ -42,7 +44,7 @@ def test_without_anything_lower_the_pauses_grow_to_their_limit() -> None:
 
 
 def fallen(now: float = 0.0) -> Fallbacks:
-    steps = ladder()
+    steps = fallbacks()
     for _ in range(3):
         steps.failed(now, False)
     return steps
@@ -95,17 +97,40 @@ class Child:
         return True
 
 
+class Listening:
+    """An observer that keeps what it hears, and forgives what `bad` says."""
+
+    def __init__(self) -> None:
+        self.said, self.heard = list[str](), list[Message]()
+        self.bad: Iterator[bool] = iter(())
+
+    def message(self, life: Life, message: Message) -> None:
+        self.heard.append(message)
+
+    def incident(self, line: str) -> None:
+        self.said.append(line)
+
+    def gone(self) -> None:
+        pass
+
+    def forgives(self, life: Life) -> bool:
+        return next(self.bad, False)
+
+
 class Stage:
-    """A keeper whose clock and children are ours."""
+    """A supervised child whose clock and processes are ours. start: raises where no process can be had."""
 
-    def __init__(self, patience: Patience = P, rungs: tuple[str, ...] = ("preset", "safe")) -> None:
-        self.children, self.said, self.heard, self.rungs = [], [], [], []
-        self.clock = Clock(0.0)
+    def __init__(self, patience: Patience = P, strict: bool = True) -> None:
+        self.children, self.rungs = list[Child](), list[str]()
+        self.fault: ShowError | None = None
+        self.clock, self.observer = Clock(0.0), Listening()
         self.crowd = 0.0
-        self.keeper = SupervisedChild("renderer", self.start, Fallbacks(rungs, patience), patience, self.clock,
-                             self.heard.append, self.said.append, crowd=lambda: self.crowd)  # fmt: skip
+        role = Role("renderer", self.start, ("preset", "safe"), strict)
+        self.supervised = SupervisedChild(role, self.observer, patience, self.clock, crowd=lambda: self.crowd)
 
-    def start(self, rung: str, heard: object) -> Child:
+    def start(self, rung: str, receive: object) -> Child:
+        if self.fault is not None:
+            raise self.fault
         self.rungs.append(rung)
         self.children.append(Child())
         return self.children[-1]
@@ -113,9 +138,9 @@ class Stage:
     def at(self, now: float, *messages: Message) -> SupervisedChild:
         self.clock.now = now
         for message in messages:
-            self.keeper.heard(self.children[-1], message)
-        self.keeper.tend(now)
-        return self.keeper
+            self.supervised.receive(self.children[-1], message)
+        self.supervised.tend(now)
+        return self.supervised
 
 
 def test_a_renderer_that_falls_silent_is_killed_and_replaced() -> None:
@@ -126,7 +151,7 @@ def test_a_renderer_that_falls_silent_is_killed_and_replaced() -> None:
     assert len(scene.children) == 1
     scene.at(6.1)
     assert scene.children[0].killed
-    assert "hung" in scene.said[0]
+    assert "hung" in scene.observer.said[0]
     assert scene.at(6.2).state == "restarting"
     assert len(scene.children) == 2
 
@@ -187,15 +212,15 @@ def test_what_a_replaced_child_still_says_is_not_heard() -> None:
     scene.children[0].alive = False
     scene.at(2)
     scene.at(3)
-    scene.keeper.heard(scene.children[0], TICK)
-    assert len(scene.heard) == 1
-    assert scene.keeper.state == "restarting"
+    scene.supervised.receive(scene.children[0], TICK)
+    assert len(scene.observer.heard) == 1
+    assert scene.supervised.state == "restarting"
 
 
 def test_crashes_without_progress_climb_down_and_the_trial_goes_up_again() -> None:
     scene = Stage()
     now = 0.0
-    while scene.keeper.ladder.rung == "preset":
+    while scene.supervised.fallbacks.rung == "preset":
         now += 1
         scene.at(now)
         if scene.children[-1].alive:
@@ -206,35 +231,32 @@ def test_crashes_without_progress_climb_down_and_the_trial_goes_up_again() -> No
         scene.at(now + step, TICK)
     assert scene.rungs == ["preset"] * 3 + ["safe", "preset"]
     assert scene.children[3].killed
-    assert scene.keeper.state == "running"
+    assert scene.supervised.state == "running"
 
 
 def test_a_death_that_is_forgiven_costs_no_chance_and_is_answered_at_once() -> None:
-    scene = Stage()
-    bad = iter((True, False, True, False, True, False))  # each second life began without what may have killed the first
-    scene.keeper = SupervisedChild("renderer", scene.start, Fallbacks(("preset", "safe"), P), P, scene.clock,
-                                   scene.heard.append, scene.said.append, strict=False, crowd=lambda: 0.0,
-                                   forgiven=lambda life: next(bad))  # fmt: skip
+    scene = Stage(strict=False)
+    # each second life began without what may have killed the first
+    scene.observer.bad = iter((True, False, True, False, True, False))
     now = 0.0
-    while scene.keeper.ladder.rung == "preset":
+    while scene.supervised.fallbacks.rung == "preset":
         now += 1.0
         scene.at(now)
         scene.children[-1].alive = False
     scene.at(now + 1)
     assert scene.rungs == ["preset"] * 6 + ["safe"]
-    assert sum("starts again without" in line for line in scene.said) == 3
+    assert sum("starts again without" in line for line in scene.observer.said) == 3
 
 
 def test_a_life_that_made_pictures_is_not_asked_about() -> None:
     scene = Stage()
-    scene.keeper = SupervisedChild("renderer", scene.start, Fallbacks(("preset", "safe"), P), P, scene.clock,
-                                   scene.heard.append, scene.said.append, crowd=lambda: 0.0,
-                                   forgiven=lambda life: pytest.fail("asked"))  # fmt: skip
+    scene.observer.bad = iter((True,))
     scene.at(0)
     scene.at(1, READY, TICK)
     scene.children[-1].alive = False
     scene.at(2)
-    assert scene.keeper.ladder.rung == "preset"
+    assert next(scene.observer.bad)
+    assert scene.supervised.fallbacks.rung == "preset"
 
 
 def test_only_the_very_first_child_may_refuse() -> None:
@@ -243,7 +265,7 @@ def test_only_the_very_first_child_may_refuse() -> None:
         scene.at(0)
         if not first:
             scene.at(1, TICK)
-        scene.keeper.heard(scene.children[0], Fault("no world"))
+        scene.supervised.receive(scene.children[0], Fault("no world"))
         scene.children[0].alive, scene.children[0].code = False, 1
         assert scene.at(2).refusal == ("no world" if first else None)
         scene.at(100)
@@ -252,10 +274,10 @@ def test_only_the_very_first_child_may_refuse() -> None:
 
 def test_a_process_that_cannot_be_had_is_no_end() -> None:
     scene = Stage()
-    scene.keeper._start = lambda rung, heard: (_ for _ in ()).throw(ShowError("no memory"))
+    scene.fault = ShowError("no memory")
     scene.at(0)
     scene.at(0.5)
-    assert scene.said == ["the renderer cannot be started: no memory"]
-    scene.keeper._start = scene.start
+    assert scene.observer.said == ["the renderer cannot be started: no memory"]
+    scene.fault = None
     scene.at(2)
-    assert scene.keeper.child is scene.children[0]
+    assert scene.supervised.child is scene.children[0]

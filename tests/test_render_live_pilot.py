@@ -32,7 +32,7 @@ def feature(units: np.ndarray, radii: np.ndarray) -> np.ndarray:
     return WORLD.mixture.flow(units * np.asarray(radii)[:, None] * SHELL)
 
 
-def helm(course: Course, spec: PilotSpec = SPEC, step: float = 0.0, period: float = 0.1, **state: float) -> LivePilot:
+def live(course: Course, spec: PilotSpec = SPEC, step: float = 0.0, period: float = 0.1, **state: float) -> LivePilot:
     return LivePilot(spec, PACE, step, lambda: course, lambda: period, LivePilotState(**state))  # type: ignore[arg-type]
 
 
@@ -59,15 +59,15 @@ def flown(pilot: LivePilot, walk: Free, ticks: int, course: list[Course] | None 
 
 
 def test_a_steady_pace_is_speed_times_period() -> None:
-    steering = helm(Course(PLANE), period=0.05)(start(), None, LoopControls(), 4)
+    steering = live(Course(PLANE), period=0.05)(start(), None, LoopControls(), 4)
     np.testing.assert_allclose(steering.strides, 4.0 * 0.05 * np.arange(1, 5))
     assert not steering.marked.any()
-    played = helm(Course(PLANE, lift=2.0), period=0.05)(start(), None, LoopControls.of({"walk.speed": 10.0}), 1)
+    played = live(Course(PLANE, lift=2.0), period=0.05)(start(), None, LoopControls.of({"walk.speed": 10.0}), 1)
     np.testing.assert_allclose(played.strides, [10.0 * 0.05 / 2.0])  # arcs are counted on the walk's own radius
 
 
 def test_a_fader_at_nothing_creeps() -> None:
-    steering = helm(Course(PLANE))(start(), None, LoopControls.of({"walk.speed": 0.0}), 3)
+    steering = live(Course(PLANE))(start(), None, LoopControls.of({"walk.speed": 0.0}), 3)
     assert (np.diff([0.0, *steering.strides]) > 0).all()
     assert steering.strides[-1] == pytest.approx(3 * 0.02 * 0.1)
 
@@ -75,7 +75,7 @@ def test_a_fader_at_nothing_creeps() -> None:
 def test_the_pace_aims_at_a_change_of_meaning_by_what_was_measured() -> None:
     calm, steep = rates(0.1, 0.1), rates(0.1, 2.0)
     asked = LoopControls.of({"rift.step": 0.4})
-    pilot = helm(Course(PLANE), speed=100.0)
+    pilot = live(Course(PLANE), speed=100.0)
     speeds = [pilot(start(), told, asked, 1).strides[0] / 0.1 for told in (calm, steep)]
     assert speeds == pytest.approx([4.0, 0.2])  # 0.4 over the rate
     for _ in range(60):
@@ -83,7 +83,7 @@ def test_the_pace_aims_at_a_change_of_meaning_by_what_was_measured() -> None:
         assert last <= 1.2501 * speeds[-1]  # no faster than it may grow: a cliff may lie behind a calm
         speeds.append(last)
     assert speeds[-1] == pytest.approx(24.0)  # the ceiling
-    assert helm(Course(PLANE), step=0.4, rate=1e9, speed=1.0)(start(), None, LoopControls(), 1).strides[0] / 0.1 == 0.02
+    assert live(Course(PLANE), step=0.4, rate=1e9, speed=1.0)(start(), None, LoopControls(), 1).strides[0] / 0.1 == 0.02
 
 
 def test_rates_are_believed_quickly_and_forgotten_slowly() -> None:
@@ -96,7 +96,7 @@ def test_rates_are_believed_quickly_and_forgotten_slowly() -> None:
 @pytest.mark.parametrize("seed", range(6))
 def test_a_place_is_reached_and_walked_round(seed: int) -> None:
     goal = globe.normalise(np.random.default_rng(100 + seed).normal(size=3))
-    _, units = flown(helm(Course(PLANE, goal=goal), period=0.06), start(seed), 1100)
+    _, units = flown(live(Course(PLANE, goal=goal), period=0.06), start(seed), 1100)
     away = globe.angle(units, goal)
     assert away[-200:].max() < 1.1 * LINGER
     assert away[-200:].min() > 0.9 * LINGER
@@ -119,9 +119,9 @@ def test_the_way_to_a_place_is_a_great_circle() -> None:
 
 
 def test_the_hand_goes_before_the_autopilot() -> None:
-    steering = helm(Course(PLANE, hand=0.5))(start(), None, LoopControls(), 1)
+    steering = live(Course(PLANE, hand=0.5))(start(), None, LoopControls(), 1)
     assert steering.curvature == pytest.approx(4.0)
-    assert helm(Course(PLANE, hand=0.0))(start(), None, LoopControls(), 1).curvature == 0.0
+    assert live(Course(PLANE, hand=0.0))(start(), None, LoopControls(), 1).curvature == 0.0
 
 
 def looking(seed: int, ticks: int = 250, cost: float = 0.2, **spec: object) -> np.ndarray:
@@ -145,15 +145,15 @@ def test_a_look_finds_rifts_or_shuns_them() -> None:
 
 def test_looks_keep_to_their_share_of_the_time_and_to_what_is_near() -> None:
     for cost in (0.05, 0.5, 1.5):
-        pilot = helm(Course(PLANE, probe=feature, cost=cost, here=np.zeros(3)))  # type: ignore[arg-type]
+        pilot = live(Course(PLANE, probe=feature, cost=cost, here=np.zeros(3)))  # type: ignore[arg-type]
         flown(pilot, start(ease=115.0), 200)
         assert 0 < pilot.probes / RAYS <= 200 * min(SHARE / cost, 1.0) + 1
     for course in (Course(PLANE, cost=0.1, here=np.zeros(3)), Course(PLANE, probe=feature, cost=9.0, here=np.zeros(3))):  # type: ignore[arg-type]
-        pilot = helm(course)
+        pilot = live(course)
         flown(pilot, start(ease=115.0), 50)
         assert pilot.probes == 0
         assert pilot.state.wish == 0.0  # it holds the course
-    slow = helm(Course(PLANE, probe=feature, cost=9.0, here=np.zeros(3)), speed=0.2)  # type: ignore[arg-type]
+    slow = live(Course(PLANE, probe=feature, cost=9.0, here=np.zeros(3)), speed=0.2)  # type: ignore[arg-type]
     slow(start(ease=115.0), None, LoopControls.of({"walk.speed": 0.2}), 1)
     assert slow.probes == RAYS  # a slow walk has time to look
 
@@ -178,10 +178,10 @@ def test_a_map_steers_without_a_look(undisturbed: Path) -> None:
 
 def test_no_attraction_holds_the_course() -> None:
     course = Course(PLANE, probe=feature, cost=0.1, here=np.zeros(3))  # type: ignore[arg-type]
-    pilot = helm(course)
+    pilot = live(course)
     assert pilot(start(), None, LoopControls.of({"rift.attraction": 0.0}), 1).curvature == 0.0
     assert pilot.probes == 0
-    off = helm(course, PilotSpec(mode="off"))
+    off = live(course, PilotSpec(mode="off"))
     assert off(start(), None, LoopControls(), 1).curvature == 0.0
     off(start(), None, LoopControls.of({"rift.attraction": 1.0}), 1)  # asked for, it steers all the same
     assert off.probes == RAYS
@@ -198,13 +198,13 @@ def test_a_scout_that_sees_no_picture_holds_the_course() -> None:
 
 def test_a_helm_goes_on_where_another_left() -> None:
     course = Course(PLANE, probe=feature, cost=0.2, here=np.array([0.1, 0.2, 0.3]))  # type: ignore[arg-type]
-    one = helm(course, step=0.3)
+    one = live(course, step=0.3)
     walk, told = start(ease=115.0), rates(0.3)
     for _ in range(9):
         steering = one(walk, told, LoopControls(), 1)
         walk = walk.advance(float(steering.strides[-1]), steering.curvature)
     told = rates(0.7)
-    other = helm(course, step=0.3, **asdict(one.save(told)))
+    other = live(course, step=0.3, **asdict(one.save(told)))
     twin, rest = walk, None
     for _ in range(30):
         a, b = one(walk, told, LoopControls(), 1), other(twin, rest, LoopControls(), 1)
@@ -219,6 +219,6 @@ def test_a_helm_goes_on_where_another_left() -> None:
 def test_a_fixed_walk_is_only_paced() -> None:
     orbit = walks.build(walks.Orbit(), PLANE)
     course = Course(PLANE, probe=feature, cost=0.1, here=np.zeros(3), hand=1.0)  # type: ignore[arg-type]
-    pilot = helm(course)
+    pilot = live(course)
     assert pilot(orbit, None, LoopControls(), 2).curvature == 0.0
     assert pilot.probes == 0

@@ -1,0 +1,35 @@
+"""How a show's children are started: each with the ring, the venue and, a renderer, what it goes on from."""
+
+from __future__ import annotations
+
+from logging import Logger
+from pathlib import Path
+
+from installation.show.children import Child, Programs, Receive
+from installation.show.resume import Resume
+from installation.venue import Venue, Wall
+
+
+class Launcher:
+    """ring: its name; venue: in its folder lie `preset.toml` and `safe.toml`; resume: what a renderer of the preset
+    goes on from. Everything here raises OSError where no process can be had."""
+
+    def __init__(self, programs: Programs, ring: str, venue: Venue, resume: Resume, log: Logger) -> None:
+        self._programs, self._ring, self._resume, self._log = programs, ring, resume, log
+        self.venue = venue
+
+    def renderer(self, rung: str, receive: Receive) -> Child:
+        """Of the `preset`, of the `safe` one, or the player of the `loop`."""
+        if rung == "loop":
+            return Child("renderer", self._programs.play(self._ring, self.venue.loop), receive, self._log)
+        resume = self._resume.offer() if rung == "preset" else None
+        preset = Path(self.venue.folder) / f"{rung}.toml"
+        return Child("renderer", self._programs.render(self._ring, preset, resume, rung == "safe"), receive, self._log)
+
+    def stage(self, wall: Wall, role: str, receive: Receive) -> Child:
+        """Of one wall."""
+        return Child(role, self._programs.present(self._ring, wall), receive, self._log)
+
+    def output(self, target: str, role: str, receive: Receive) -> Child:
+        """To a target such as `video:FILE`."""
+        return Child(role, self._programs.put_out(self._ring, target, self.venue), receive, self._log)

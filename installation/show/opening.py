@@ -1,0 +1,144 @@
+"""How a show is opened, its parts from the bottom up, and closed again in good order.
+
+Two threads of its own. The pump, 60 times a second: what is played goes to the children, and the children are tended;
+it alone starts and ends them. The chores, once a second: what may wait for a disk.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+from installation.control.desk import Desk
+from installation.control.desk.snapshots import Snapshots
+from installation.control.parameters import table
+from installation.show import preset_controls, state, state_store
+from installation.show.atlas_chart import AtlasChart
+from installation.show.callbacks import Callbacks
+from installation.show.children import Child
+from installation.show.chores import Chore, Chores, resident, temperature
+from installation.show.ending import Ending
+from installation.show.launcher import Launcher
+from installation.show.observers import OutputObserver, RendererObserver, StageObserver
+from installation.show.ports import Ports
+from installation.show.premises import Premises, Runtime, claimed
+from installation.show.presses import Presses
+from installation.show.processes import Observers, Processes
+from installation.show.pump import Pump, Upkeep
+from installation.show.recordings import Recordings
+from installation.show.requests import Requests
+from installation.show.resume import Resume
+from installation.show.show import Show
+from installation.show.state_store import StateStore
+from installation.show.systemd import Systemd
+from installation.venue import Venue
+from latentworld.preset import Preset
+
+
+@contextlib.contextmanager
+def open_show(
+    preset: Preset,
+    venue: Venue,
+    announce: Callable[[str], None],
+    *,
+    fresh: bool = False,
+    ending: Ending | None = None,
+    runtime: Runtime | None = None,
+) -> Iterator[Show]:
+    """Perform a preset at a venue: inside, its children are being started and its ports are open; afterwards all of it
+    has ended, and its state is kept.
+
+    announce: takes one readable line about whatever happens, on any thread; fresh: forget where the walk was; ending:
+    what `Show.ending` is to be, for who wants to end a show that is yet to begin. Raises what the start refuses:
+    ShowError and its kin, PresetError for the safe preset, OutputError for the folder.
+    """
+    with (
+        claimed(preset, venue, announce, ending or Ending(), runtime or Runtime()) as premises,
+        contextlib.ExitStack() as undo,
+    ):
+        desk = _desk(premises)
+        before = None if fresh else state_store.recalled(premises, desk)
+        resume = Resume(before.resume if before else None)
+        systemd = Systemd(premises.runtime)
+        # someone who types a wrong preset wants to know; a show that ran here yesterday goes on with what is left
+        show = _assembled(premises, desk, resume, systemd, strict=before is None)
+        store = StateStore(premises, desk, resume)
+        ports = Ports(show, venue, premises.announcer.say, premises.log)
+        pump, chores = _pump(premises, show, ports), _chores(premises, show, store, systemd)
+        pump.start()
+        undo.callback(store.save)
+        undo.callback(pump.stop)
+        ports.start()
+        undo.callback(ports.stop)
+        chores.start()
+        undo.callback(chores.stop)
+        show.atlas_chart.start()
+        undo.callback(systemd.stopping)
+        yield show
+
+
+def _desk(premises: Premises) -> Desk:
+    """A desk that knows what the preset has."""
+    preset = premises.preset
+    desk = Desk(table(preset_controls.worlds(preset, premises.safe)), premises.runtime.clock)
+    for name, value in preset_controls.fitting(desk.table, preset_controls.played(preset)).items():
+        desk.tell_base(name, value)
+    return desk
+
+
+def _assembled(premises: Premises, desk: Desk, resume: Resume, systemd: Systemd, strict: bool) -> Show:
+    """The show of its parts; nothing runs yet. strict: see `Processes`."""
+    folder, log, status, announcer = premises.folder, premises.log, premises.status, premises.announcer
+    runtime, clock = premises.runtime, premises.runtime.clock
+    launcher = Launcher(runtime.programs, premises.newest_picture.ring.name, premises.venue, resume, log)
+    output = OutputObserver(announcer, premises.ending)
+
+    def record(path: Path) -> Child:
+        return launcher.output(f"video:{path}", "video", lambda child, message: output.obey(message))
+
+    recordings = Recordings(folder, desk, record, premises.venue.reserve, announcer.say, clock, runtime.today)
+    requests, callbacks = Requests(clock), Callbacks(log)
+    observers = Observers(
+        RendererObserver(desk, status, requests, recordings, callbacks, resume, announcer, clock),
+        StageObserver(announcer, premises.ending, status, systemd, clock, premises.venue.wall.kind),
+        output,
+    )
+    same = state.identity(premises.safe) == state.identity(premises.preset)
+    rungs = ("preset", "loop") if same else ("preset", "safe", "loop")
+    return Show(
+        desk=desk,
+        snapshots=Snapshots(folder / "snapshots", desk),
+        recordings=recordings,
+        processes=Processes(launcher, observers, desk, runtime.patience, clock, rungs, strict),
+        status_collector=status,
+        requests=requests,
+        callbacks=callbacks,
+        newest_picture=premises.newest_picture,
+        atlas_chart=AtlasChart(premises.preset.pilot.atlas, announcer),
+        ending=premises.ending,
+        clock=clock,
+    )
+
+
+def _pump(premises: Premises, show: Show, ports: Ports) -> Pump:
+    presses = Presses(show.desk, show.snapshots, show.recordings, show.processes, premises.safe, premises.announcer)
+    upkeep = Upkeep(show.processes, presses, show.recordings, show.requests, ports, show.ending)
+    return Pump(upkeep, show.ending, premises.announcer, show.clock)
+
+
+def _chores(premises: Premises, show: Show, store: StateStore, systemd: Systemd) -> Chores:
+    status = show.status_collector
+
+    def weigh(now: float) -> None:
+        status.memory = resident({"show": os.getpid(), **show.processes.pids()})
+        status.temperature = temperature()
+
+    chores = [
+        Chore("systemd", 1.0, lambda now: systemd.report(now, show.status(), show.desk.held)),
+        Chore("weigh", 5.0, weigh),
+        Chore("save", premises.runtime.saving, lambda now: store.save()),
+        Chore("spare", 10.0, lambda now: show.recordings.spare()),
+    ]
+    return Chores(chores, show.clock, premises.log)

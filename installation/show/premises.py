@@ -1,0 +1,93 @@
+"""What a show's parts stand on: what is performed and where, its folder, log and ring, time, and how it ends."""
+
+from __future__ import annotations
+
+import contextlib
+import datetime
+import os
+import time
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
+from logging import Logger
+from pathlib import Path
+
+from installation.health.log import close_log, open_log
+from installation.ipc.ring import Ring
+from installation.show import state
+from installation.show.announcer import Announcer
+from installation.show.children import Programs
+from installation.show.ending import Ending
+from installation.show.fallback import Patience
+from installation.show.newest_picture import NewestPicture
+from installation.show.status import StatusCollector
+from installation.venue import Venue
+from latentworld import disk
+from latentworld.errors import ShowError
+from latentworld.preset import Preset, dump, load
+
+LARGEST = 1024  # pixels of a picture's side that there is always room for
+
+
+@dataclass(frozen=True)
+class Runtime:
+    """What is another in tests. programs: what is run as children; clock: seconds of the monotonic clock that they
+    share; today: local time; environment: variables by name; saving: seconds between two states on disk."""
+
+    patience: Patience = field(default_factory=Patience)
+    programs: Programs = field(default_factory=Programs)
+    clock: Callable[[], float] = time.monotonic
+    today: Callable[[], datetime.datetime] = datetime.datetime.now
+    environment: Mapping[str, str] = field(default_factory=lambda: os.environ)
+    saving: float = 30.0
+
+
+@dataclass(frozen=True, eq=False)
+class Premises:
+    """safe: the preset to fall back to; folder: ours alone, with `preset.toml` and `safe.toml` in it."""
+
+    preset: Preset
+    safe: Preset
+    venue: Venue
+    folder: Path
+    log: Logger
+    newest_picture: NewestPicture
+    status: StatusCollector
+    announcer: Announcer
+    ending: Ending
+    runtime: Runtime
+
+
+@contextlib.contextmanager
+def claimed(
+    preset: Preset, venue: Venue, announce: Callable[[str], None], ending: Ending, runtime: Runtime
+) -> Iterator[Premises]:
+    """Claim the folder, open the log and create the ring; in the end let go of them.
+
+    Raises PresetError for the safe preset, ShowError where another show is in the folder, OutputError.
+    """
+    safe, folder = load(venue.safe), Path(venue.folder)
+    with contextlib.ExitStack() as undo:
+        with disk.writing(folder, fault=ShowError):
+            folder.mkdir(parents=True, exist_ok=True)
+            undo.callback(state.claim(folder).release)
+        log = open_log(folder / "log.jsonl")
+        undo.callback(close_log, log)
+        for name, each in (("preset", preset), ("safe", safe)):
+            state.write_if_changed(folder / f"{name}.toml", dump(each))
+        newest_picture = undo.enter_context(_ring(preset))
+        status = StatusCollector(runtime.clock())
+        announcer = Announcer(announce, log, status, runtime.clock)
+        yield Premises(preset, safe, venue, folder, log, newest_picture, status, announcer, ending, runtime)
+
+
+@contextlib.contextmanager
+def _ring(preset: Preset) -> Iterator[NewestPicture]:
+    """A ring with room for the preset's pictures."""
+    decoder = preset.decoder
+    ring = Ring.create(size=(max(decoder.height or 0, LARGEST), max(decoder.width or 0, LARGEST)))
+    newest_picture = NewestPicture(ring)
+    try:
+        yield newest_picture
+    finally:
+        newest_picture.close()
+        ring.unlink()

@@ -1,0 +1,70 @@
+"""The show's pump: a thread on which children are tended and what is played is passed on, 60 times a second."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+
+from installation.show.announcer import Announcer
+from installation.show.ending import Ending
+from installation.show.ports import Ports
+from installation.show.presses import Presses
+from installation.show.processes import Processes
+from installation.show.recordings import Recordings
+from installation.show.requests import Requests
+
+RATE = 60.0  # passes a second
+
+
+class Upkeep:
+    """What is done in a pass, and at the end. One thread does it all: it alone starts and ends children."""
+
+    def __init__(
+        self, processes: Processes, presses: Presses, recordings: Recordings, requests: Requests, ports: Ports,
+        ending: Ending,
+    ) -> None:  # fmt: skip
+        self._processes, self._presses, self._recordings = processes, presses, recordings
+        self._requests, self._ports, self._ending = requests, ports, ending
+
+    def do(self, now: float) -> None:
+        """One pass."""
+        self._processes.tend(now)
+        if self._processes.refusal:
+            self._ending.refuse(self._processes.refusal)
+        self._presses.obey()
+        self._recordings.tend()
+        self._processes.play(now, self._recordings.video, self._ports.card)
+        self._requests.expire()
+
+    def close(self) -> None:
+        """End recordings and children."""
+        self._recordings.close()
+        self._processes.dismiss()
+        self._requests.lost()
+
+
+class Pump:
+    """Does the upkeep until the show ends."""
+
+    def __init__(self, upkeep: Upkeep, ending: Ending, announcer: Announcer, clock: Callable[[], float]) -> None:
+        self._upkeep, self._ending, self._announcer, self._clock = upkeep, ending, announcer, clock
+        self._thread = threading.Thread(target=self._run, name="pump", daemon=True)
+
+    def start(self) -> None:
+        """Begin: children are being started."""
+        self._thread.start()
+
+    def stop(self) -> None:
+        """End the show, and its children."""
+        self._ending.end()
+        self._thread.join()
+
+    def _run(self) -> None:
+        while not self._ending.ended:
+            now = self._clock()
+            try:
+                self._upkeep.do(now)
+            except Exception as error:  # the children die with this thread: it must not
+                self._announcer.failed("the pump", error)
+            self._ending.pause(max(now + 1 / RATE - self._clock(), 0.001))
+        self._upkeep.close()

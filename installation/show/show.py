@@ -1,0 +1,62 @@
+"""A show as ports see it, while it runs."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from concurrent.futures import Future
+from dataclasses import dataclass
+
+from installation.backstage import AnswerContent, Question, Status
+from installation.control.desk import Desk
+from installation.control.desk.snapshots import Snapshots
+from installation.show.atlas_chart import AtlasChart
+from installation.show.callbacks import Callbacks, Listener
+from installation.show.ending import Ending
+from installation.show.newest_picture import NewestPicture
+from installation.show.processes import Processes
+from installation.show.recordings import Recordings
+from installation.show.requests import Requests
+from installation.show.status import StatusCollector
+
+
+@dataclass(frozen=True, eq=False)
+class Show:
+    """A `Backstage`: a preset that is performed at a venue. `open_show` makes one of its parts."""
+
+    desk: Desk
+    snapshots: Snapshots
+    recordings: Recordings
+    processes: Processes
+    status_collector: StatusCollector
+    requests: Requests
+    callbacks: Callbacks
+    newest_picture: NewestPicture
+    atlas_chart: AtlasChart
+    ending: Ending
+    clock: Callable[[], float]
+
+    def status(self) -> Status:
+        """The show as it is now."""
+        processes = self.processes
+        return self.status_collector.status(self.clock(), processes.renderer_state, processes.restarts)
+
+    def ask(self, question: Question) -> Future[AnswerContent]:
+        """A question to the renderer; the future fails with ShowError when it dies or does not answer in time."""
+        child = self.processes.renderer.child
+        return self.requests.ask(child.wire if child else None, question)
+
+    def picture(self) -> tuple[int, bytes] | None:
+        """The newest frame's number and its JPEG; None before the first."""
+        return self.newest_picture.newest()
+
+    def watch(self, listener: Listener) -> Callable[[], None]:
+        """Call with every tick; returns what ends it."""
+        return self.callbacks.join(listener)
+
+    def atlas(self) -> Mapping[str, object] | None:
+        """The atlas underneath, see `charts.chart`; None without one, or while it is read."""
+        return self.atlas_chart.chart
+
+    def takes(self) -> list[str]:
+        """Names of recorded takes, newest first."""
+        return self.recordings.names()

@@ -1,0 +1,48 @@
+"""What a show keeps of itself: taken up from its folder when it begins, and saved there while it runs."""
+
+from __future__ import annotations
+
+import contextlib
+import threading
+
+from installation.control.desk import Desk
+from installation.show import state
+from installation.show.premises import Premises
+from installation.show.resume import Resume
+from latentworld.errors import LatentWorldError, ShowError
+
+
+def recalled(premises: Premises, desk: Desk) -> state.State | None:
+    """What was saved the last time, when it was the same preset; the desk then stands as it did."""
+    try:
+        before = state.load(premises.folder)
+    except ShowError as error:
+        premises.announcer.say(str(error))
+        return None
+    if before is None or before.preset != state.identity(premises.preset):
+        return None
+    for name, value in before.values.items():
+        with contextlib.suppress(LatentWorldError):  # a parameter that is no more
+            desk.set(name, value, "state")
+    premises.announcer.say(f"going on where the show of {before.saved} was")
+    return before
+
+
+class StateStore:
+    """Saves what stands on the desk, and what the next renderer goes on from. Any thread may call."""
+
+    def __init__(self, premises: Premises, desk: Desk, resume: Resume) -> None:
+        self._folder, self._identity = premises.folder, state.identity(premises.preset)
+        self._announcer, self._today = premises.announcer, premises.runtime.today
+        self._desk, self._resume = desk, resume
+        self._lock = threading.Lock()
+
+    def save(self) -> None:
+        """Now; what keeps it from being saved is announced."""
+        saved = self._today().isoformat(sep=" ", timespec="seconds")
+        now = state.State(self._identity, self._resume.worth_keeping, state.standing(self._desk), saved)
+        with self._lock:
+            try:
+                state.save(self._folder, now)
+            except LatentWorldError as error:
+                self._announcer.fault(str(error))
