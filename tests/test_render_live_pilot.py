@@ -191,7 +191,7 @@ def test_a_scout_that_sees_no_picture_holds_the_course() -> None:
     def blind(units: np.ndarray, radii: np.ndarray) -> np.ndarray:
         raise NotFinite("no picture")
 
-    pilot = helm(Course(PLANE, probe=blind, cost=0.1, here=np.zeros(3)))  # type: ignore[arg-type]
+    pilot = live(Course(PLANE, probe=blind, cost=0.1, here=np.zeros(3)))  # type: ignore[arg-type]
     assert pilot(start(), None, LoopControls.of({"rift.attraction": 1.0}), 1).curvature == 0.0
     assert pilot.probes == RAYS
 
