@@ -7,14 +7,13 @@ dump(preset)        # the same journey as TOML again, every setting spelt out
 from __future__ import annotations
 
 import re
-import tomllib
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Annotated, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, FiniteFloat, Strict, ValidationError, model_validator
 
-from latentworld import walks
+from latentworld import texts, walks
 from latentworld.decoding.settings import DecoderSpec, Device
 from latentworld.errors import PluginError, PresetError
 from latentworld.explain import explain, nearest, shown
@@ -73,7 +72,9 @@ class EyeSpec(Section):
 
 
 class FilmSpec(Section):
-    """How long, how fast, and how it is written. `size` is (height, width); without it pictures grow by `scale`."""
+    """How long, how fast, and how it is written. `size` is (height, width); without it pictures grow by `scale`. `fit`:
+    how a picture lies in a size of another shape: the whole of it beside black (contain), all over it (cover), or
+    pulled into shape (stretch)."""
 
     seconds: Annotated[FiniteFloat, Field(gt=0.0)] = 12.0
     fps: Annotated[FiniteFloat, Field(gt=0.0, le=240.0)] = 24.0
@@ -82,6 +83,7 @@ class FilmSpec(Section):
     grain: bool = False
     scale: Annotated[int, Field(ge=1, le=16)] = 1
     size: Annotated[tuple[Even, Even], Strict(False)] | None = None
+    fit: Literal["contain", "cover", "stretch"] = "contain"
 
     @property
     def frames(self) -> int:
@@ -157,8 +159,8 @@ def load(preset: str | Path, overrides: Iterable[str] = ()) -> Preset:
     """A preset by name or .toml file, with `section.key=value` overrides; PresetError says what cannot be used."""
     path = _find(preset)
     try:
-        table = tomllib.loads(path.read_text(encoding="utf-8"))
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        table = texts.toml(texts.read(path))
+    except ValueError as error:
         raise PresetError(f"{path} is no TOML ({error}): mend that line") from None
     except OSError as error:
         raise PresetError(f"{path} cannot be read ({error.strerror}): check the path and its permissions") from None
@@ -242,8 +244,8 @@ def _set(content: dict[str, object], section: str, key: str | None, value: objec
 def _value(text: str) -> object:
     """A TOML value, or the text itself: quotes around a prompt are the shell's business."""
     try:
-        table = tomllib.loads(f"value = {text}")
-    except tomllib.TOMLDecodeError:
+        table = texts.toml(f"value = {text}")
+    except ValueError:
         return text
     return table["value"] if table.keys() == {"value"} else text
 

@@ -26,6 +26,7 @@ from installation.film.sheet import Sheet, place
 from installation.film.sinks import Memory, Room, Sink, Sinks, Stills, Video
 from installation.film.summary import Tally
 from installation.film.telemetry import Recorder
+from installation.fit import Fit, fitted
 from installation.frames import Frames
 from latentworld.errors import DiskFull, EncoderFailed, OutputError, OutputExists
 from latentworld.lipschitz import Rates
@@ -120,6 +121,30 @@ def test_colours_survive_the_film(tmp_path: File) -> None:
     with Video(tmp_path / "film.mp4", Recipe("h264", 24.0, (64, 64), (64, 64))) as video:
         video.send(frames)
     assert np.abs(decoded(tmp_path / "film.mp4")[3].astype(int) - [200, 60, 30]).max() <= 4
+
+
+@pytest.mark.parametrize("fit", ["contain", "cover", "stretch"])
+@pytest.mark.parametrize("size", [(64, 24), (20, 64), (32, 48)])
+def test_a_picture_lies_in_a_size_of_another_shape_as_on_the_wall(
+    fit: Fit, size: tuple[int, int], tmp_path: File
+) -> None:
+    """A white picture of 16 x 24: what is white in the film and in a still is what the wall's matrix says."""
+    frames = batch_of(2)
+    frames.pictures[:] = 255
+    films = [Video(tmp_path / "a.mp4", H264), Video(tmp_path / "a.mkv", FFV1)]
+    for film in films:
+        film.recipe = replace(film.recipe, size=size, fit=fit)
+    with Sinks([Stills(tmp_path, size, fit), *films]) as sink:
+        sink.send(frames)
+    y, x = (np.arange(side) + 0.5 for side in size)
+    places = np.stack(np.broadcast_arrays(x / size[1], y[:, None] / size[0], 1.0), axis=-1) @ fitted(size, SIZE, fit).T
+    wanted = ((places > 0) & (places < 1) | (places == 1)).all(axis=-1)
+    with Image.open(tmp_path / "000000000.png") as image:
+        still = np.asarray(image)
+    for picture in (still, decoded(tmp_path / "a.mkv")[0], decoded(tmp_path / "a.mp4")[0]):
+        assert picture.shape == (*size, 3)
+        assert np.mean((picture[..., 0] > 128) == wanted) > 0.94  # a line at each edge: places are even numbers
+        assert (picture.min() > 200) == (fit != "contain" or size == (32, 48))
 
 
 def test_the_same_frames_make_the_same_bytes(tmp_path: File) -> None:

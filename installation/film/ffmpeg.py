@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
+from installation.fit import Box, Fit, Size, box
 from latentworld.disk import PARTIAL
 from latentworld.errors import EncoderFailed
 
@@ -35,8 +36,8 @@ _TAGS = "color_primaries=bt709:color_trc=bt709"
 
 @dataclass(frozen=True)
 class Recipe:
-    """How a film is written: picture sizes as (height, width), before and after scaling; effort of x264; how an .mp4 is
-    put together, see `muxing`."""
+    """How a film is written: picture sizes as (height, width), before and after scaling, and how the one lies in the
+    other; effort of x264; how an .mp4 is put together, see `muxing`."""
 
     codec: Codec
     fps: float
@@ -46,6 +47,7 @@ class Recipe:
     grain: bool = False
     effort: Literal["medium", "veryfast"] = "medium"
     muxing: Muxing = "hybrid"
+    fit: Fit = "contain"
 
 
 def binary() -> str:
@@ -68,7 +70,7 @@ def named(path: Path) -> str:
 
 def command(recipe: Recipe, target: Path) -> list[str]:
     """The whole command line; nothing is left to a default that may change between versions."""
-    (height, width), (high, wide) = recipe.source, recipe.size
+    (height, width), place = recipe.source, box(recipe.size, recipe.source, recipe.fit)
     read = [
         "-f",
         "rawvideo",
@@ -79,20 +81,29 @@ def command(recipe: Recipe, target: Path) -> list[str]:
         "-framerate",
         str(recipe.fps),
     ]
-    resize = f"scale={wide}:{high}:flags=lanczos+accurate_rnd+full_chroma_int"
+    resize = f"scale={place.width}:{place.height}:flags=lanczos+accurate_rnd+full_chroma_int"
     if recipe.codec == "h264":
         # options such as -color_trc lose against what the frames say (seen in ffmpeg 9), hence setparams
         picture = f"{resize}:in_range=full:out_range=limited:out_color_matrix=bt709,format=yuv420p"
+        picture += _framed(recipe.size, place)
         picture += f",setparams=range=limited:colorspace=bt709:{_TAGS}"
         write = ["-c:v", "libx264", "-preset", recipe.effort, "-profile:v", "high", "-crf", str(recipe.crf)]
         write += ["-tune", "grain"] if recipe.grain else []
         write += ["-g", str(max(1, round(recipe.fps)))]
         write += ["-movflags", MOVFLAGS[recipe.muxing], "-f", "mp4"]
     else:
-        picture = f"{resize},format=bgr0,setparams=range=full:{_TAGS}"
+        picture = f"{resize},format=bgr0{_framed(recipe.size, place)},setparams=range=full:{_TAGS}"
         write = ["-c:v", "ffv1", "-level", "3", "-g", "1", "-slices", "4", "-slicecrc", "1", "-f", "matroska"]
     output = ["-an", "-vf", picture, *write, "-threads", _THREADS, "-flush_packets", "1", named(target)]
     return [binary(), *QUIET, *read, "-i", "pipe:0", *output]
+
+
+def _framed(size: Size, place: Box) -> str:
+    """The filters that put the scaled picture into its frame; none where it fills it."""
+    (high, wide), left, top = size, place.left, place.top
+    crop = f",crop={min(wide, place.width)}:{min(high, place.height)}:{max(-left, 0)}:{max(-top, 0)}"
+    pad = f",pad={wide}:{high}:{max(left, 0)}:{max(top, 0)}:black"
+    return (crop if left < 0 or top < 0 else "") + (pad if left > 0 or top > 0 else "")
 
 
 def muxing(codec: Codec) -> Muxing:

@@ -127,10 +127,12 @@ def _keeper(rig: Rig, folder: Folder) -> tuple[Path, Sink]:
     spec, source = rig.preset.film, rig.decoder.size
     size = _size(rig)
     if spec.codec == "frames":
-        return folder.frames, Stills(folder.frames, size)
+        return folder.frames, Stills(folder.frames, size, spec.fit)
     target = folder.video(SUFFIX[spec.codec])
     way = muxing(spec.codec)
-    return target, Video(target, Recipe(spec.codec, spec.fps, source, size, spec.crf, spec.grain, muxing=way))
+    return target, Video(
+        target, Recipe(spec.codec, spec.fps, source, size, spec.crf, spec.grain, muxing=way, fit=spec.fit)
+    )
 
 
 def _size(rig: Rig) -> tuple[int, int]:

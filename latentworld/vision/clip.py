@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import copy
-import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,6 +12,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from latentworld import texts
 from latentworld.decoding import batches, engines
 from latentworld.device import torch_dtype
 from latentworld.errors import DecodeError, NotFinite, WorldDamaged, WorldMismatch
@@ -189,9 +189,8 @@ def _processor(folder: Path) -> dict[str, Any]:
 
 def _json(path: Path) -> dict[str, Any]:
     try:
-        content: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+        return texts.table(texts.read(path))
     except OSError as error:
         raise WorldMismatch(f"{path} is missing: give a folder that CLIPModel reads, with {path.name}") from error
     except ValueError as error:
         raise WorldDamaged(f"{path} cannot be read ({error}): copy or download it again") from error
-    return content
