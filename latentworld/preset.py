@@ -6,6 +6,7 @@ dump(preset)        # the same journey as TOML again, every setting spelt out
 
 from __future__ import annotations
 
+import os
 import re
 from collections.abc import Iterable, Mapping
 from pathlib import Path
@@ -23,7 +24,11 @@ from latentworld.pilot import PilotSpec
 
 Even = Annotated[int, Field(ge=16, multiple_of=2)]
 DEFAULT_WALK = walks.Rift()
-_PATHS = (("plane", "vertices"), ("pilot", "atlas"))  # looked for beside the preset's own file first
+# looked for beside the preset's own file first
+_PATHS = (
+    ("world", "name"), ("plane", "vertices"), ("pilot", "atlas"), ("eye", "clip"), ("decoder", "scout_lora"),
+    ("decoder", "tiny_vae"),
+)  # fmt: skip
 
 
 class Section(BaseModel):
@@ -33,14 +38,16 @@ class Section(BaseModel):
 
 
 class WorldSpec(Section):
-    """Which model: `embedded`, a diffusers folder, a .safetensors file, or a hub name and its revision."""
+    """Which model: `embedded`, a diffusers folder, a .safetensors file, or a hub name and its revision. This and every
+    other file that a preset names is looked for beside the preset first."""
 
     name: Annotated[str, Field(min_length=1)] = "embedded"
     revision: str | None = None
 
 
 class PlaneSpec(Section):
-    """Where z0, z1, z2 come from. `vertices` (a file) goes before `seeds`."""
+    """Where z0, z1, z2 come from. `vertices` (a file) goes before `seeds`. Seeds that are equal in their low 32 bits
+    draw the same latent, as torch's generator on a processor has it."""
 
     seeds: Annotated[tuple[int, int, int], Strict(False)] = (0, 123, 200)
     layout: Literal["nhwc", "nchw"] = "nhwc"
@@ -76,7 +83,7 @@ class FilmSpec(Section):
     how a picture lies in a size of another shape: the whole of it beside black (contain), all over it (cover), or
     pulled into shape (stretch)."""
 
-    seconds: Annotated[FiniteFloat, Field(gt=0.0)] = 12.0
+    seconds: Annotated[FiniteFloat, Field(gt=0.0, le=1e7)] = 12.0
     fps: Annotated[FiniteFloat, Field(gt=0.0, le=240.0)] = 24.0
     codec: Literal["h264", "ffv1", "frames"] = "h264"
     crf: Annotated[int, Field(ge=0, le=51)] = 17
@@ -215,7 +222,9 @@ def _resolve_paths(table: dict[str, object], beside: Path) -> None:
     for section, key in _PATHS:
         keys = table.get(section)
         path = keys.get(key) if isinstance(keys, dict) else None
-        if isinstance(keys, dict) and isinstance(path, str) and (beside / path).exists():
+        if not isinstance(keys, dict) or not isinstance(path, str) or path in ("", "embedded"):
+            continue
+        if os.path.exists(beside / path):  # which takes any text, however long
             keys[key] = str((beside / path).resolve())
 
 

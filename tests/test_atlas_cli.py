@@ -147,6 +147,15 @@ def test_a_zoom_leaves_series_growth_figures_and_film(  # type: ignore[no-untype
     assert not (out / "zoom.mp4").exists()  # nothing of the earlier one stays
 
 
+def test_an_atlas_of_another_size_is_told_before_a_world_is_loaded(  # type: ignore[no-untyped-def]
+    made: Path, run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("installation.rig.open_studio", lambda *_: pytest.fail("it was loaded"))
+    code, _, err = run("atlas", "survey", "neutral", "-o", made, "--size", "5x5", *SMALL)
+    assert code == 1
+    assert "was begun otherwise: " in err
+
+
 def test_ctrl_c_ends_a_survey_with_one_line_and_the_same_command_goes_on(tmp_path: Path) -> None:
     out = tmp_path / "country"
     asked = ["survey", "neutral", "-o", str(out), "--size", "200x200", "--thumb", "8", "--no-plots", *SMALL]

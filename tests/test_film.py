@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import shutil
 import signal
 import subprocess
@@ -128,6 +129,16 @@ def test_a_still_is_the_films_frame(made: tuple[make.Film, Memory], tmp_path: Pa
     make.still(journey(), float(read.alpha[0]), float(read.beta[0]), 1.0, tmp_path / "still.png")
     with Image.open(tmp_path / "still.png") as image:
         np.testing.assert_array_equal(np.asarray(image), memory.pictures[0])
+
+
+@pytest.mark.parametrize("place", [(float("nan"), 0.0, 1.0), (0.0, float("inf"), 1.0), (0.0, 0.0, 9.0)])
+def test_what_is_no_place_is_told_before_a_world_is_loaded(
+    place: tuple[float, float, float], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(make, "open_studio", lambda *_: pytest.fail("it was loaded"))
+    with pytest.raises(GeometryError):
+        make.still(journey(), *place, tmp_path / "deep" / "still.png")
+    assert not list(tmp_path.iterdir())
 
 
 def test_probes_of_the_pacing_become_frames(tmp_path: Path) -> None:
@@ -348,7 +359,8 @@ def test_a_diffusion_world_makes_films(kind: str, look: str, world: Path, tmp_pa
     assert film.summary.repeated_frames == 0
     told = json.loads(film.folder.summary.read_text())
     assert told["world"]
-    assert str(world) in told["eye"]
+    assert str(world.parent) not in film.folder.summary.read_text()  # digests and names, no path of this machine
+    assert re.fullmatch(r"clip@[0-9a-f]{16}", told["eye"])
     resolved = preset.load(film.folder.preset)
     assert resolved.prompt.positive is not None
     assert (resolved.decoder.height, resolved.decoder.device) == (64, "cpu")

@@ -20,7 +20,7 @@ from installation.clock import Stopwatch
 from installation.control.mailbox import Mailbox
 from installation.film import chart, telemetry
 from installation.film.ffmpeg import SUFFIX, Recipe, muxing
-from installation.film.output import Folder, begin, claimed, prepare_folder, settle, write_text
+from installation.film.output import Folder, begin, claimed, made, prepare_folder, settle, write_text
 from installation.film.sheet import Sheet
 from installation.film.sinks import Room, Sink, Sinks, Stills, Video, save_png
 from installation.film.summary import Summary, Tally, figures
@@ -32,9 +32,10 @@ from installation.takes import Parts
 from installation.takes.film import Journey
 from latentworld import __version__, vertices
 from latentworld.decoding import Profile, Watch
-from latentworld.disk import save, writing
+from latentworld.disk import save
 from latentworld.errors import Cancelled, OutputError
 from latentworld.lipschitz import noise_floor
+from latentworld.plane import check_place
 from latentworld.preset import Preset, dump
 
 
@@ -72,14 +73,14 @@ def film(
         prepare_folder(folder.path)
         folder.clear()
         try:
-            made = _render(rig, folder, sinks, journey, partial(open_studio, watch=watch))
+            rendered = _render(rig, folder, sinks, journey, partial(open_studio, watch=watch))
         finally:
             if not folder.plays:
                 folder.remove()
-        if not made.complete:
-            return made
+        if not rendered.complete:
+            return rendered
         whole = settle(folder, target)
-        return replace(made, folder=whole, video=whole.path / made.video.name)
+        return replace(rendered, folder=whole, video=whole.path / rendered.video.name)
 
 
 def _render(
@@ -113,12 +114,11 @@ def still(preset: Preset, alpha: float, beta: float, radius: float, out: str | P
     target = Path(out)
     if target.suffix.lower() != ".png":
         raise OutputError(f"a still is a PNG and nothing else: {out} should end in .png")
-    with writing(target.parent):
-        target.parent.mkdir(parents=True, exist_ok=True)
-    studio = open_studio(preset)
-    latents = studio.plane.latents(*studio.plane.place(alpha, beta, radius))
-    picture = develop(studio.decoder(latents, studio.prompt))[0]
-    save_png(target, picture)
+    check_place(alpha, beta, radius)  # before a world is loaded for nothing
+    with made(target.parent):
+        studio = open_studio(preset)
+        latents = studio.plane.latents(*studio.plane.place(alpha, beta, radius))
+        save_png(target, develop(studio.decoder(latents, studio.prompt))[0])
     return studio.decoder.profile
 
 

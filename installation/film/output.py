@@ -95,31 +95,37 @@ class Folder:
 
 
 @contextmanager
-def claimed(path: Path) -> Iterator[None]:
-    """Make a folder and keep others from filling it; one that was made here and stays empty is gone afterwards.
+def made(path: Path) -> Iterator[None]:
+    """A folder that takes files, its parents too; what was made here and stays empty is gone afterwards.
 
-    Raises OutputExists for a file, or while another process is at work there, and OutputError where it takes no files.
+    Raises OutputError where it takes none.
     """
-    if path.is_file():
-        raise OutputExists(f"{path} is a file: choose a folder")
     new = [one for one in (path, *path.parents) if not one.exists()]
     prepare_folder(path)
-    lock = path / ".lock"
     try:
+        yield
+    finally:
+        with suppress(OSError):  # not empty: it is kept
+            for folder in new:
+                folder.rmdir()
+
+
+@contextmanager
+def claimed(path: Path) -> Iterator[None]:
+    """`made`, and nobody else fills it meanwhile. Raises OutputExists for a file, or while it is being filled."""
+    if path.is_file():
+        raise OutputExists(f"{path} is a file: choose a folder")
+    refusal = OutputExists(f"something is being made in {path}: wait for it, or choose another folder")
+    with made(path):
+        lock = path / ".lock"
         with writing(path):
-            taken = claim(
-                lock, OutputExists(f"something is being made in {path}: wait for it, or choose another folder")
-            )
+            taken = claim(lock, refusal)
         try:
             yield
         finally:
             with suppress(OSError):  # some systems remove no file that is open
                 lock.unlink()
             taken.release()
-    finally:
-        with suppress(OSError):  # not empty: it is kept
-            for folder in new:
-                folder.rmdir()
 
 
 def check(path: Path, overwrite: bool = False) -> None:

@@ -42,7 +42,7 @@ from latentworld.atlas.chunks import (
 )
 from latentworld.atlas.extras import need
 from latentworld.atlas.places import Places, count, first, sampling_from
-from latentworld.atlas.settings import differences
+from latentworld.atlas.settings import differences, portable
 from latentworld.atlas.types import Atlas, Phases, Rendered
 from latentworld.errors import AtlasDamaged, AtlasError, AtlasMismatch, OutputExists
 from latentworld.lipschitz import Floor
@@ -112,8 +112,23 @@ def resume_or_create(
     found = differences(store.settings, settings)
     if found:
         store.close()
-        raise AtlasMismatch(f"{path} was begun otherwise: {'; '.join(found)}; resume with its settings, or begin anew")
+        raise _otherwise(path, found)
     return store
+
+
+def foresee(path: Path, known: Mapping[str, object]) -> None:
+    """Refuse to go on with an atlas that was begun otherwise, by those settings that are known before a world is loaded.
+
+    Raises AtlasMismatch, AtlasDamaged.
+    """
+    if path.is_dir() and any(path.iterdir()):
+        before = attributes(path)["settings"]
+        if found := differences({key: before.get(key) for key in known}, known):
+            raise _otherwise(path, found)
+
+
+def _otherwise(path: Path, found: list[str]) -> AtlasMismatch:
+    return AtlasMismatch(f"{path} was begun otherwise: {'; '.join(found)}; resume with its settings, or begin anew")
 
 
 def read(path: str | Path) -> Atlas:
@@ -130,7 +145,7 @@ class Store:
     def __init__(self, path: Path, lock: BaseFileLock | None = None) -> None:
         self.path, self._lock = path, lock
         self.attributes = attributes(path)
-        self.settings = self.attributes["settings"]
+        self.settings = portable(self.attributes["settings"])
         with reads(path):
             self.sampling = sampling_from(section(self.settings, "sampling"))
             self.block, self.radius = whole_number(self.settings, "block"), number(self.settings, "radius")
