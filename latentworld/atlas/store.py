@@ -117,7 +117,7 @@ def resume_or_create(
 
 
 def foresee(path: Path, known: Mapping[str, object]) -> None:
-    """Refuse to go on with an atlas that was begun otherwise, by those settings that are known before a world is loaded.
+    """Refuse to go on with an atlas that was begun otherwise, by settings that are known before a world is loaded.
 
     Raises AtlasMismatch, AtlasDamaged.
     """
