@@ -7,6 +7,7 @@ import stat
 import struct
 import subprocess
 import sys
+import tempfile
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path as File
@@ -18,19 +19,22 @@ from PIL import Image
 from standins.film import PLANE, SIZE, batch_of, decoded
 
 from installation.film import ffmpeg, preview_window, sinks, telemetry
+from installation.film.chart import rate_ticks
 from installation.film.encoder import Encoder
 from installation.film.ffmpeg import MOVFLAGS, Recipe, binary, command, muxing, plays
 from installation.film.output import begin, check, claimed, settle, write_text
 from installation.film.preview_window import PreviewWindow
-from installation.film.sheet import Sheet, place
+from installation.film.sheet import Sheet, described, place
 from installation.film.sinks import Memory, Room, Sink, Sinks, Stills, Video
-from installation.film.summary import Tally
+from installation.film.summary import Tally, figures, words
 from installation.film.telemetry import Recorder
 from installation.fit import Fit, fitted
 from installation.frames import Frames
 from latentworld.errors import DiskFull, EncoderFailed, OutputError, OutputExists
 from latentworld.lipschitz import Rates
+from latentworld.pacing import PacingSpec
 from latentworld.plane import Path
+from latentworld.preset import load
 
 ROOT = File(__file__).parent.parent
 H264 = Recipe("h264", 24.0, SIZE, (32, 48))
@@ -417,6 +421,49 @@ def test_a_short_film_has_a_sheet_too(n: int, tmp_path: File) -> None:
 def test_places_are_written_short() -> None:
     assert place(0.333, -1.2, True, 1.0) == "α 0.33  β −1.20"
     assert place(1234.0, 0.0, False, 2.5) == "α 1e3  β 0.00 far  r 2.50"
+
+
+def test_a_sheet_says_what_was_rendered() -> None:
+    sets = ["decoder.steps=7", "decoder.guidance=2.5", "prompt.positive=a fox", "prompt.negative="]
+    told = described(load("first-light", sets))
+    assert told == "“a fox”; faithful, 7 steps; guidance 2.5; seeds 0, 123, 200; walk: rift"
+    assert "fox" not in described(load("first-light", sets), of_take=True)
+    told = described(load("analytic", ["decoder.steps=9"]))
+    assert told.startswith("the analytic world, 12 modes, sigma 0.1; 9 steps; seeds")
+
+
+@pytest.mark.parametrize("low", [1e-3, 0.0317, 0.99, 4.1, 730.0])
+@pytest.mark.parametrize("ratio", [1.02, 1.5, 4.0, 9.0, 70.0, 1e6])
+def test_an_axis_of_rates_has_numbers_however_narrow_it_is(low: float, ratio: float) -> None:
+    ticks = rate_ticks(low, low * ratio)
+    assert 2 <= len(ticks) <= 7
+    assert all(low * 0.999 <= tick <= low * ratio * 1.001 for tick in ticks)
+    assert len({f"{tick:g}" for tick in ticks}) == len(ticks)
+    assert all(len(f"{tick:g}") <= 7 for tick in ticks)
+
+
+def test_the_figures_of_a_film_explain_themselves() -> None:
+    assert words(1, 0, 0) == "1 rift (over 5 times the median rate)"
+    told = (
+        "no rifts (over 5 times the median rate), 3 steps too steep to be split, 1 step at pacing.ceiling, calmer than"
+    )
+    assert words(0, 3, 1) == f"{told} asked for"
+
+
+def test_steps_at_the_ceiling_are_counted() -> None:
+    frames = batch_of(6)
+    steps, far = np.array([np.nan, 0.03, 0.01, 0.01, 0.01, 0.05]), np.array([np.nan, 0.2, 1.0, 0.97, 0.2, 1.0])
+    record = replace(telemetry_of(frames), clip_step=steps, distance=far, marked=np.array([False] * 6))
+    assert figures(record, PacingSpec(ceiling=24.0, clip_step=0.03), 24.0)["at_ceiling"] == 2
+    assert figures(record, PacingSpec(kind="latent"), 24.0)["at_ceiling"] == 0
+
+
+def telemetry_of(frames: Frames) -> telemetry.Telemetry:
+    """As it is read back."""
+    with tempfile.TemporaryDirectory() as folder:
+        with Recorder(File(folder, "t.csv"), PLANE) as recorder:
+            recorder.send(frames)
+        return telemetry.read(File(folder, "t.csv"))
 
 
 def test_repeated_frames_are_counted() -> None:

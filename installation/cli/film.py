@@ -54,12 +54,13 @@ def film(
     with Interrupt() as interrupt:
         with console.status("loading the world"):
             from installation.film import make
+            from installation.film.summary import words
         made = make.film(journey, output, overwrite=overwrite, sinks=sinks, watch=interrupt.watch, journey=played)
     seen = made.summary
     median = "" if seen.median_clip_step is None else f", median CLIP step {seen.median_clip_step:.4f}"
     console.print(
         f"{seen.frames} frames in {seen.wall_seconds:.0f} s ({seen.frames_per_second:.1f} a second)"
-        f"{median}, {seen.rifts} rifts, {seen.marked_steps} steps marked",
+        f"{median}, {words(seen.rifts, seen.marked_steps, seen.at_ceiling)}",
         highlight=False,
     )
     if check:

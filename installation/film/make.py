@@ -21,7 +21,7 @@ from installation.control.mailbox import Mailbox
 from installation.film import chart, telemetry
 from installation.film.ffmpeg import SUFFIX, Recipe, muxing
 from installation.film.output import Folder, begin, claimed, made, prepare_folder, settle, write_text
-from installation.film.sheet import Sheet
+from installation.film.sheet import Sheet, described
 from installation.film.sinks import Room, Sink, Sinks, Stills, Video, save_png
 from installation.film.summary import Summary, Tally, figures
 from installation.frames import develop
@@ -90,7 +90,7 @@ def _render(
     write_text(folder.preset, dump(rig.preset))
     clock, tally = Stopwatch(), Tally()
     video, keeper = _keeper(rig, folder)
-    sheet = Sheet(folder.sheet, rig.plane, rig.preset.title, rig.preset.description)
+    sheet = Sheet(folder.sheet, rig.plane, rig.preset.title, described(rig.preset, journey is not None))
     outlets = [Room(folder.path), keeper, telemetry.Recorder(folder.telemetry, rig.plane), sheet, tally, *sinks]
     own = Parts(rig.clock, rig.walk, fixed(rig.scene), rig.pilot)
     parts = journey.parts(rig, reopen) if journey else own
@@ -152,7 +152,7 @@ def _record(rig: Rig, folder: Folder, tally: Tally, clock: Stopwatch) -> Summary
         seconds=len(record) / spec.fps,
         fps=spec.fps,
         size=_size(rig),
-        **figures(record),  # type: ignore[arg-type]
+        **figures(record, rig.preset.pacing, spec.fps),  # type: ignore[arg-type]
         noise_floor=_floor(rig, record) if len(record) == spec.frames else None,
         repeated_frames=tally.repeated,
         world=rig.studio.world,
@@ -165,7 +165,7 @@ def _record(rig: Rig, folder: Folder, tally: Tally, clock: Stopwatch) -> Summary
         version=__version__,
     )
     write_text(folder.summary, summary.json())
-    chart.draw(record, rig.plane, folder.chart, rig.preset.title)
+    chart.draw(record, rig.plane, folder.chart, rig.preset.title, summary.at_ceiling)
     return summary
 
 
