@@ -15,6 +15,7 @@ the folder), any number read meanwhile.
 
 from __future__ import annotations
 
+import math
 import shutil
 from collections.abc import Mapping
 from contextlib import AbstractContextManager
@@ -56,6 +57,8 @@ if TYPE_CHECKING:
     from filelock import BaseFileLock
 
 SLAB = 16384  # places a chunk of unit, lattice and level
+_MOST = 10**8  # places of an atlas
+_WIDEST = 2**26  # numbers of a place: a feature, a thumbnail; of a vertex
 _DERIVED = ("rate", "label", "confidence")
 _PER_PLACE = ("unit", "lattice", "level", "features", "thumbs", "done")
 
@@ -153,6 +156,8 @@ class Store:
             hashed, norm = plane["vertices"], cast("Norm", plane["norm"])  # the plane checks it
             floor = self.attributes.get("floor")
             self.floor = None if floor is None else Floor(**floor)
+            if not 0 <= self.slots <= _MOST:
+                raise ValueError(f"{self.slots} places")
         store = need("latentworld.atlas.durable").Durable(path, read_only=lock is None)
         self._group: zarr.Group = need("zarr").open_group(store, mode="r" if lock is None else "r+", zarr_format=3)
         self._arrays: dict[str, zarr.Array] = {}
@@ -363,8 +368,13 @@ class Store:
         return self._arrays[name]
 
     def _opened(self, name: str) -> zarr.Array:
+        """An array, of no more than any atlas has: what it says of its shape decides how much is allocated."""
         with self._reads(name):
-            return self._group[name]
+            array = self._group[name]
+            length, *rest = array.shape
+            if length > _MOST or math.prod(rest) > _WIDEST:
+                raise ValueError(f"a shape of {array.shape}")
+            return array
 
     def _reads(self, name: str) -> AbstractContextManager[None]:
         if name in _DERIVED:
