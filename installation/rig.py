@@ -14,6 +14,7 @@ from installation.loop import Pilot, Scene
 from installation.studio import Studio, lookout
 from latentworld import vertices, walks, worlds
 from latentworld.atlas.provenance import Provenance
+from latentworld.atlas.settings import eye_of
 from latentworld.decoding import Cached, Decoder, DecoderSettings, Watch, Watched, foresight, world_decoder
 from latentworld.decoding.analytic import SHAPE, AnalyticEye, analytic
 from latentworld.decoding.settings import DecoderSpec, Kind, resolve, resolve_analytic
@@ -137,7 +138,7 @@ def _diffusion(preset: Preset) -> Studio:
     # OpenVINO pays for the eye too; the GPU engines are for the denoiser's many calls
     engine = "openvino" if settings.engine == "openvino" else "eager"
     eye = clip_eye(preset.eye.clip, world, batch=settings.batch, engine=engine)
-    seer = f"{eye.source}@{eye.digest}"
+    seer = eye_of(eye.source, eye.digest)
     return Studio(preset, world.digest, plane, main, scout, eye, seer, _prompt(preset), own, own["scout"], main)
 
 

@@ -15,7 +15,7 @@ from standins.film import Decoder as StandIn
 from installation.render.guard import Guard
 from latentworld.decoding import Cached, Decoder, Profile, Watched, faithful_decoder, scout_decoder
 from latentworld.decoding.analytic import analytic
-from latentworld.errors import Cancelled, DecodeError, PresetError, WorldMismatch
+from latentworld.errors import Cancelled, DecodeError, NotFinite, PresetError, WorldMismatch
 from latentworld.plane import Plane
 from latentworld.prompts import Prompt
 
@@ -61,6 +61,19 @@ def test_pictures_are_as_they_are_described(decoder: Decoder) -> None:
         assert pictures.device.type == "cpu"
         assert ((pictures >= 0) & (pictures <= 1)).all()
     assert torch.equal(decoder(latents(3), PROMPT)[1:2], decoder(latents(3)[1:2], PROMPT))
+
+
+def test_numbers_that_are_no_picture_leave_no_decoder(decoder: Decoder) -> None:
+    given = latents(3)
+    given[1] = torch.nan
+    if isinstance(decoder, Guard):  # a show's: it goes on with the picture before
+        pictures = decoder(given, PROMPT)
+        assert decoder.bad.tolist() == [False, True, False]
+        assert torch.equal(pictures[1], pictures[0])
+        return
+    with pytest.raises(NotFinite, match="no picture"):
+        decoder(given, PROMPT)
+    assert decoder(latents(1), PROMPT).isfinite().all()  # and it goes on
 
 
 def test_settings_and_profile_say_the_same(decoder: Decoder) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import json
 import logging
 import math
 import os
@@ -19,7 +20,7 @@ from hypothesis import strategies as st
 
 from installation.ipc import reference, wire
 from installation.ipc.encoding import decoded, encoded
-from installation.ipc.jsonable import jsonable, line
+from installation.ipc.jsonable import jsonable, line, page
 from installation.ipc.messages import ALL, Beat, ControlChanges, Fault, LoopValues, Message, Ready, StageReport, Tick
 from installation.ipc.scene import DecoderScene
 from installation.ipc.wire import Wire
@@ -189,6 +190,7 @@ def test_values_as_json_takes_them() -> None:
     assert jsonable([1.23456789, 0.1 + 0.2], 3) == [1.23, 0.3]
     assert line({"a": "größer", "b": [1, 2.5]}) == '{"a": "größer", "b": [1, 2.5]}'
     assert line({"a": [1, 2]}, compact=True) == '{"a":[1,2]}'
+    assert json.loads(page({"a": math.nan, "b": "ü"}), parse_constant=pytest.fail) == {"a": None, "b": "ü"}
     with pytest.raises(TypeError):
         jsonable({"a": object()})
 

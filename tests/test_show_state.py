@@ -60,9 +60,11 @@ def test_a_walk_goes_on_in_the_same_country_only() -> None:
 
 
 def test_one_show_a_folder(tmp_path: Path) -> None:
-    with state.claim(tmp_path), pytest.raises(ShowError, match="another show"):
+    taken = state.claim(tmp_path)
+    with pytest.raises(ShowError, match="another show"):
         state.claim(tmp_path)
-    state.claim(tmp_path).close()
+    taken.release()
+    state.claim(tmp_path).release()
 
 
 def test_what_stands_on_the_desk_and_what_ends_with_the_show() -> None:

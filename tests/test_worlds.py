@@ -32,7 +32,7 @@ from latentworld.errors import (
     WorldMissing,
 )
 from latentworld.prompts import Prompt
-from latentworld.worlds import HubRef, locate
+from latentworld.worlds import HubRef, files, locate
 from latentworld.worlds.families.schedules import variance_preserving
 from latentworld.worlds.files import one_set
 from latentworld.worlds.hub import wanted_files
@@ -45,6 +45,31 @@ def one_line(error: pytest.ExceptionInfo[WorldError]) -> bool:
 
 
 # --- where -------------------------------------------------------------------------------------------------------
+
+
+ENTRY = {"dtype": "F32", "shape": [1], "data_offsets": [0, 4]}
+HEADERS: dict[str, object] = {
+    "nested deep": b'{"a":' + b"[" * 100_000 + b"}",
+    "a long number": b'{"a":' + b"9" * 5000 + b"}",
+    "a list": [1],
+    "offsets that are no whole numbers": {"a": ENTRY | {"data_offsets": [0.0, 4.0]}},
+    "offsets before the file": {"a": ENTRY | {"data_offsets": [-4, 4]}},
+    "one offset": {"a": ENTRY | {"data_offsets": [4]}},
+    "a shape of words": {"a": ENTRY | {"shape": ["x"]}},
+    "a shape beyond numbers": {"a": ENTRY | {"shape": [10**30]}},
+    "no type": {"a": ENTRY | {"dtype": 3}},
+    "metadata that are a list": {"__metadata__": [1], "a": ENTRY},
+}
+
+
+@pytest.mark.parametrize("case", HEADERS)
+def test_a_header_of_another_kind_is_damage_in_a_line(case: str, tmp_path: Path) -> None:
+    told, path = HEADERS[case], tmp_path / "a.safetensors"
+    data = told if isinstance(told, bytes) else json.dumps(told).encode()
+    path.write_bytes(len(data).to_bytes(8, "little") + data + bytes(4))
+    with pytest.raises(WorldDamaged, match="is damaged") as caught:
+        files.header(path)
+    assert len(str(caught.value)) < 400
 
 
 def test_a_name_is_a_folder_a_file_or_a_repository(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

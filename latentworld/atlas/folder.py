@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, get_args
 
 import numpy as np
 
+from latentworld import texts
 from latentworld.arrays import Integers, Pictures
 from latentworld.atlas.places import first, sampling_from
 from latentworld.atlas.sampling import Window
@@ -282,7 +283,7 @@ def _begun_with(
 def _metadata(file: Path) -> tuple[list[Mapping[str, object]], dict[str, object]]:
     """The records of the pictures, and everything else that is said."""
     try:
-        content = json.loads(file.read_text(encoding="utf-8"))
+        content = texts.loads(texts.read(file, 1_000_000_000))
     except (OSError, ValueError) as error:
         raise AtlasDamaged(f"{file} cannot be read: a folder of pictures needs one, in JSON") from error
     table: dict[str, object] = content if isinstance(content, dict) else {"images": content}

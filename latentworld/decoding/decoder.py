@@ -92,7 +92,8 @@ class Decoder(Protocol):
     def __call__(self, latents: Tensor, prompt: Prompt, watch: Watch | None = None) -> Tensor:
         """float32 `[n, C, H, W]` on the CPU, any n >= 0, to float32 `[n, 3, height, width]` in 0..1 on the CPU.
 
-        Raises DecodeError for latents of another shape, OutOfMemory, and Cancelled when `watch` answers False.
+        Raises DecodeError for latents of another shape, NotFinite for pictures that are none (float16 may overflow),
+        OutOfMemory, and Cancelled when `watch` answers False.
         """
         ...
 

@@ -20,6 +20,7 @@ from latentworld.plane import Plane
 from latentworld.prompts import Conditioning, Prompt, Texts
 from latentworld.worlds.families.family import LatentFormat
 
+_REMEDY = 'set decoder.dtype = "float32" (or "bfloat16" on a GPU), or use another VAE, LoRA or world'
 Build = Callable[[str, nn.Module, tuple[Tensor, ...], str], engines.Run]
 
 
@@ -69,7 +70,7 @@ class Diffusion:
         self._paint: engines.Run | None = None
 
     def __call__(self, latents: Tensor, prompt: Prompt, watch: Watch | None = None) -> Tensor:
-        """Pictures of latents, as the contract has it. Raises Cancelled, OutOfMemory, DecodeError."""
+        """Pictures of latents, as the contract has it. Raises Cancelled, OutOfMemory, NotFinite, DecodeError."""
         batches.check_latents(latents, self.shape)
         while True:
             try:
@@ -139,11 +140,16 @@ class Diffusion:
             sample = stepped.prev_sample
 
     def paint(self, clean: Tensor) -> Tensor:
-        """Clean latents `[b, C, H, W]`, b the settings' batch, to pictures `[b, 3, height, width]` in 0..1, CPU."""
+        """Clean latents `[b, C, H, W]`, b the settings' batch, to pictures `[b, 3, height, width]` in 0..1, CPU.
+
+        Raises NotFinite.
+        """
         sample = clean.to(self._device, self._dtype)
         if self._paint is None:
             self._paint = self._build(self.settings.engine, self.recipe.vae, (sample,), f"{self.recipe.key}/vae")
-        return self._paint(sample).float().cpu().contiguous()
+        pictures = self._paint(sample).float().cpu().contiguous()
+        batches.check_pictures(pictures, f"the world {self._networks.world.name!r} in {self.settings.dtype}", _REMEDY)
+        return pictures
 
     def _conditioning(self, prompt: Prompt) -> Conditioning:
         """What the denoiser is given of a prompt, and of the guidance weight where its family takes it."""

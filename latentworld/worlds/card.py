@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import json
-import tomllib
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Literal
 
 from pydantic import AliasChoices, BaseModel, ConfigDict, Field, FiniteFloat, ValidationError
 
+from latentworld import texts
 from latentworld.errors import WorldDamaged
 from latentworld.explain import nearest
 
@@ -76,8 +75,8 @@ def read(path: Path, given: Mapping[str, object]) -> Card:
     content: dict[str, object] = {}
     if file.is_file():
         try:
-            content = tomllib.loads(file.read_text(encoding="utf-8"))
-        except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+            content = texts.toml(texts.read(file))
+        except ValueError as error:
             raise WorldDamaged(f"{file} is no TOML ({error}): mend it, or remove it to use plain defaults") from error
     if path.is_file():
         _check_keys(file, content)
@@ -113,11 +112,8 @@ OTHER_NAMES: Mapping[type[BaseModel], tuple[str, ...]] = {Card: ("families",), D
 def read_json(path: Path) -> dict[str, object]:
     """A JSON file of a world; WorldDamaged names it when it is missing or broken."""
     try:
-        content = json.loads(path.read_text(encoding="utf-8"))
+        return texts.table(texts.read(path))
     except FileNotFoundError as error:
         raise WorldDamaged(f"{path} is missing: copy or download the world again") from error
-    except (OSError, ValueError, RecursionError) as error:
+    except (OSError, ValueError) as error:
         raise WorldDamaged(f"{path} cannot be read ({error}): copy or download the world again") from error
-    if not isinstance(content, dict):
-        raise WorldDamaged(f"{path} is no JSON object: copy or download the world again")
-    return content

@@ -8,7 +8,9 @@ import math
 import re
 from collections.abc import Iterable, Sequence
 from pathlib import Path
-from typing import TypedDict
+from typing import Annotated, TypedDict
+
+import msgspec
 
 from latentworld.errors import UnsafeWeights, WorldDamaged
 from latentworld.worlds.locate import PICKLED
@@ -21,12 +23,15 @@ WEIGHTS = re.compile(
 PREFERRED = ("", "fp16", "bf16", "fp32")  # variants; others follow by name, and one without its averages last
 
 
+Whole = Annotated[int, msgspec.Meta(ge=0, le=2**62)]
+
+
 class TensorEntry(TypedDict):
     """One tensor in a safetensors header; data_offsets: its first byte after the header and the one after its last."""
 
     dtype: str
-    shape: list[int]
-    data_offsets: list[int]
+    shape: list[Whole]
+    data_offsets: tuple[Whole, Whole]
 
 
 def weights(part: Path) -> list[Path]:
@@ -81,15 +86,16 @@ def header_and_metadata(path: Path) -> tuple[dict[str, TensorEntry], dict[str, s
                 raise ValueError("no safetensors header")
             content = json.loads(file.read(length))
         metadata = {str(key): str(value) for key, value in (content.pop("__metadata__", None) or {}).items()}
-        end = max((entry["data_offsets"][1] for entry in content.values()), default=0)
-        whole = size == 8 + length + end and all(isinstance(entry["shape"], list) for entry in content.values())
+        entries = msgspec.convert(content, dict[str, TensorEntry])  # a number of another kind is no size
+        end = max((entry["data_offsets"][1] for entry in entries.values()), default=0)
+        whole = size == 8 + length + end
     except OSError as error:
         raise WorldDamaged(f"{path} cannot be read ({error.strerror}): {remedy}") from error
-    except (ValueError, KeyError, IndexError, TypeError, AttributeError, RecursionError) as error:
-        raise WorldDamaged(f"{path} is damaged ({error}): {remedy}") from error
+    except (ValueError, TypeError, AttributeError, RecursionError) as error:
+        raise WorldDamaged(f"{path} is damaged ({error!s:.120}): {remedy}") from error
     if not whole:
         raise WorldDamaged(f"{path} is damaged ({size} bytes instead of {8 + length + end}): {remedy}")
-    return content, metadata
+    return entries, metadata
 
 
 def parameters(part: Path) -> int:

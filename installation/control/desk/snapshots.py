@@ -19,6 +19,7 @@ from typing import Any
 from installation.control.desk.desk import Desk, Trigger
 from installation.control.parameter import Parameter, Value
 from installation.control.parameters import SNAPSHOT_NEXT, SNAPSHOT_RECALL, SNAPSHOT_SAVE
+from latentworld import texts
 from latentworld.disk import put, writing
 from latentworld.errors import ControlError
 
@@ -165,16 +166,14 @@ def fit(table: Mapping[str, Parameter], values: Mapping[str, object]) -> tuple[d
 
 def _read(path: Path) -> dict[str, Any]:
     try:
-        if path.stat().st_size > _LARGEST:
-            raise ValueError("too large")
-        content = json.loads(path.read_text(encoding="utf-8"))
-        if not isinstance(content, dict) or content.get("format") != FORMAT:
+        content = texts.table(texts.read(path, _LARGEST))
+        if content.get("format") != FORMAT:
             raise ValueError("it is no snapshot")
         if not isinstance(content.get("values"), dict):
             raise ValueError("it holds no values")
     except FileNotFoundError:
         raise ControlError(f"there is no snapshot {path.stem!r}: see the list of names, or save it") from None
-    except (OSError, ValueError, RecursionError) as error:
+    except (OSError, ValueError) as error:
         raise ControlError(f"the snapshot {path.stem} cannot be read ({error!s:.80}): save it anew") from None
     return content
 
