@@ -71,6 +71,30 @@ def test_a_take_is_left_in_its_middle(tmp_path: Path) -> None:
     ]  # a renderer that dies meanwhile goes on freely from there
 
 
+def test_another_take_or_the_same_again_begins_from_its_start(tmp_path: Path) -> None:
+    first, take = walked(tmp_path / "one.take", 12)
+    again = takes.read(tmp_path / "one.take")
+    _, short = walked(tmp_path / "short.take", 4)
+    second = Play(journey=JOURNEY, studio=studio())
+    second.director.replay.begin(take)
+    second.ticks(7)
+    for other, wanted in ((again, 5), (again, 5), (short, 3), (take, 12)):  # each in the middle of the one before
+        second.director.replay.begin(other)
+        np.testing.assert_array_equal(places(second.ticks(wanted)), places(first.told(Tick))[:wanted])
+    assert second.faults == []
+
+
+def test_a_take_begun_at_the_moment_another_is_left_is_followed(tmp_path: Path) -> None:
+    first, take = walked(tmp_path / "one.take", 12)
+    second = Play(journey=JOURNEY, studio=studio())
+    second.director.replay.begin(take)
+    second.ticks(7)
+    second.director.replay.end()
+    second.director.replay.begin(takes.read(tmp_path / "one.take"))
+    np.testing.assert_array_equal(places(second.ticks(5)), places(first.told(Tick))[:5])
+    assert second.faults == []
+
+
 def test_a_slower_machine_keeps_to_the_takes_time(tmp_path: Path) -> None:
     first, take = walked(tmp_path / "one.take", 17)
     slow = Play(journey=JOURNEY, studio=studio())
