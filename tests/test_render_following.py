@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 import json
+import threading
 from pathlib import Path
 
 import numpy as np
 import pytest
+from patience import until
 from standins.studio import JOURNEY, studio
 from test_render_director import Metronome, Play, places
 
 from installation import takes
 from installation.ipc.messages import Ready, SceneChange, Tick
+from installation.render.take_reader import TakeReader
 from latentworld import preset
+from latentworld.errors import TakeError
 
 
 def recorded(path: Path, play: Play, ready: Ready) -> takes.Take:
@@ -102,3 +106,34 @@ def test_a_slower_machine_keeps_to_the_takes_time(tmp_path: Path) -> None:
     slow.director.replay.begin(take)
     played = slow.ticks(8)
     np.testing.assert_allclose(places(played), places(first.told(Tick))[:16:2], atol=1e-9)
+
+
+def test_a_take_that_a_disk_is_slow_to_give_is_followed_unless_something_else_is_wanted_by_then(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    _, take = walked(tmp_path / "one.take", 4)
+    given, asked = threading.Event(), list[str]()
+
+    def read(file: str) -> takes.Take:
+        asked.append(file)
+        if file == "bad":
+            raise TakeError("there is no take: record one")
+        assert given.wait(60)
+        return take
+
+    monkeypatch.setattr("installation.render.take_reader.read", read)
+    delivered, faults = list[takes.Take | None](), list[str]()
+    reader = TakeReader(delivered.append, faults.append)
+    reader.follow("slow")
+    until(lambda: asked)
+    reader.unfollow()  # obeyed at once
+    assert delivered == [None]
+    reader.follow("bad")
+    reader.follow("last")
+    given.set()
+    until(lambda: len(delivered) > 1)
+    assert delivered == [None, take]
+    assert asked == ["slow", "last"]
+    reader.follow("bad")
+    until(lambda: faults)
+    assert faults == ["there is no take: record one"]
