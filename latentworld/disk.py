@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import errno
 import os
+import stat
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -11,13 +13,21 @@ from pathlib import Path
 from latentworld.errors import DiskFull, LatentWorldError, OutputError
 
 PARTIAL = ".part"  # the ending of side files
+if sys.platform == "win32":
+    _NO_LINK = _AT_ONCE = os.O_BINARY
+else:
+    _NO_LINK, _AT_ONCE = os.O_NOFOLLOW, os.O_NONBLOCK
 
 
-def put(path: Path, data: bytes | bytearray | memoryview) -> None:
-    """Write a file whole or not at all: a side file, synced, then renamed. Raises OSError; see `writing`."""
+def put(path: Path, data: bytes | bytearray | memoryview, mode: int = 0o666) -> None:
+    """Write a file whole or not at all: a side file, synced, then renamed. mode: who may do what, less the umask.
+
+    Raises OSError; see `writing`.
+    """
     side = path.with_name(f".{path.name}.{os.getpid()}{PARTIAL}")
     try:
-        with side.open("wb") as file:
+        side.unlink(missing_ok=True)  # of a process that was killed and had our number, or of somebody who means ill
+        with os.fdopen(open_own(side, os.O_WRONLY | os.O_CREAT | os.O_EXCL, mode), "wb") as file:
             file.write(data)
             file.flush()
             os.fsync(file.fileno())
@@ -25,6 +35,27 @@ def put(path: Path, data: bytes | bytearray | memoryview) -> None:
     except BaseException:
         side.unlink(missing_ok=True)
         raise
+
+
+def read(path: Path, largest: int) -> bytes:
+    """What a file holds, at most `largest` bytes. Raises OSError for what is no file, ValueError for what is larger."""
+    with os.fdopen(os.open(path, os.O_RDONLY | _AT_ONCE), "rb") as file:
+        if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):
+            raise OSError(errno.EINVAL, "it is no file")
+        data = file.read(largest + 1)
+    if len(data) > largest:
+        raise ValueError("too large")
+    return data
+
+
+def open_own(path: Path, flags: int, mode: int) -> int:
+    """A descriptor of a file of ours: a link in its place is not followed, and nobody is waited for at a pipe's other
+    end. Raises OSError."""
+    handle = os.open(path, flags | _NO_LINK | _AT_ONCE, mode)
+    if stat.S_ISREG(os.fstat(handle).st_mode):
+        return handle
+    os.close(handle)
+    raise OSError(errno.EINVAL, "it is no file")
 
 
 @contextmanager
@@ -42,7 +73,7 @@ def writing(
         raise fault(f"cannot write {path} ({error.strerror or error}): choose a folder you may write to") from error
 
 
-def save(path: str | Path, data: bytes | bytearray | memoryview) -> None:
+def save(path: str | Path, data: bytes | bytearray | memoryview, mode: int = 0o666) -> None:
     """`put`, with one line where it fails. Raises DiskFull or OutputError."""
     with writing(path):
-        put(Path(path), data)
+        put(Path(path), data, mode)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import json
+import os
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
@@ -18,6 +19,8 @@ from latentworld.preset import Preset, dump
 
 NAME = "state.json"
 VERSION = 1
+PRIVATE = 0o600
+LARGEST = 64_000_000  # bytes of what is read again
 
 
 @dataclass(frozen=True)
@@ -56,7 +59,7 @@ def standing(desk: Desk) -> dict[str, Any]:
 def save(folder: Path, state: State) -> None:
     """Write it whole or not at all. Raises DiskFull or OutputError."""
     content = asdict(state) | {"resume": None if state.resume is None else json.loads(state.resume)}
-    disk.save(folder / NAME, json.dumps(content, separators=(",", ":")).encode())
+    disk.save(folder / NAME, json.dumps(content, separators=(",", ":")).encode(), PRIVATE)
 
 
 def load(folder: Path) -> State | None:
@@ -66,7 +69,7 @@ def load(folder: Path) -> State | None:
     """
     path = folder / NAME
     try:
-        return _read(json.loads(path.read_text(encoding="utf-8")))
+        return _read(json.loads(disk.read(path, LARGEST)))
     except FileNotFoundError:
         return None
     except (OSError, ValueError, RecursionError) as error:
@@ -83,11 +86,11 @@ def write_if_changed(path: Path, text: str) -> None:
     Raises DiskFull or OutputError.
     """
     try:
-        if path.read_text(encoding="utf-8") == text:
+        if disk.read(path, LARGEST) == text.encode():
             return
     except (OSError, ValueError):
         pass
-    disk.save(path, text.encode())
+    disk.save(path, text.encode(), PRIVATE)
 
 
 def claim(folder: Path) -> IO[bytes]:
@@ -95,7 +98,7 @@ def claim(folder: Path) -> IO[bytes]:
 
     Raises ShowError where one is there already.
     """
-    file = (folder / ".lock").open("wb")
+    file = os.fdopen(disk.open_own(folder / ".lock", os.O_WRONLY | os.O_CREAT, PRIVATE), "wb")
     try:
         import fcntl
 
