@@ -65,6 +65,8 @@ class Status:
     missed: int  # as many were late, by a period or more each
     latency: tuple[float, float]  # control to picture, seconds, p50 and p99 of the last minutes; NaN before any
     fresh: float  # seconds since a new, finite, non-constant frame was presented; infinite before the first is made
+    held: bool  # the wall is still on purpose: somebody wants it, and the stage says that it obeys
+    pulse: float  # seconds since the show last looked after its children
     memory: Mapping[str, int]  # resident bytes of each process
     temperature: float | None  # degrees Celsius, where a sensor tells
     scene: ShownScene

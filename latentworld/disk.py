@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import errno
 import os
+import stat
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -15,13 +17,21 @@ if TYPE_CHECKING:
     from filelock import BaseFileLock
 
 PARTIAL = ".part"  # the ending of side files
+if sys.platform == "win32":
+    _NO_LINK = _AT_ONCE = os.O_BINARY
+else:
+    _NO_LINK, _AT_ONCE = os.O_NOFOLLOW, os.O_NONBLOCK
 
 
-def put(path: Path, data: bytes | bytearray | memoryview) -> None:
-    """Write a file whole or not at all: a side file, synced, then renamed. Raises OSError; see `writing`."""
+def put(path: Path, data: bytes | bytearray | memoryview, mode: int = 0o666) -> None:
+    """Write a file whole or not at all: a side file, synced, then renamed. mode: who may do what, less the umask.
+
+    Raises OSError; see `writing`.
+    """
     side = path.with_name(f".{path.name}.{os.getpid()}{PARTIAL}")
     try:
-        with side.open("wb") as file:
+        side.unlink(missing_ok=True)  # of a process that was killed and had our number, or of somebody who means ill
+        with os.fdopen(open_own(side, os.O_WRONLY | os.O_CREAT | os.O_EXCL, mode), "wb") as file:
             file.write(data)
             file.flush()
             os.fsync(file.fileno())
@@ -29,6 +39,27 @@ def put(path: Path, data: bytes | bytearray | memoryview) -> None:
     except BaseException:
         side.unlink(missing_ok=True)
         raise
+
+
+def read(path: Path, largest: int) -> bytes:
+    """What a file holds, at most `largest` bytes. Raises OSError for what is no file, ValueError for what is larger."""
+    with os.fdopen(os.open(path, os.O_RDONLY | _AT_ONCE), "rb") as file:
+        if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):
+            raise OSError(errno.EINVAL, "it is no file")
+        data = file.read(largest + 1)
+    if len(data) > largest:
+        raise ValueError(f"it is larger than {largest / 1e6:g} MB: is it the right file?")
+    return data
+
+
+def open_own(path: Path, flags: int, mode: int) -> int:
+    """A descriptor of a file of ours: a link in its place is not followed, and nobody is waited for at a pipe's other
+    end. Raises OSError."""
+    handle = os.open(path, flags | _NO_LINK | _AT_ONCE, mode)
+    if stat.S_ISREG(os.fstat(handle).st_mode):
+        return handle
+    os.close(handle)
+    raise OSError(errno.EINVAL, "it is no file")
 
 
 @contextmanager
@@ -53,7 +84,7 @@ def claim(file: Path, refusal: LatentWorldError) -> BaseFileLock:
     """
     from filelock import FileLock, Timeout
 
-    lock: BaseFileLock = FileLock(file, thread_local=False)
+    lock: BaseFileLock = FileLock(file, mode=0o600, thread_local=False)
     try:
         lock.acquire(timeout=0)
     except Timeout:  # an OSError as well
@@ -61,7 +92,7 @@ def claim(file: Path, refusal: LatentWorldError) -> BaseFileLock:
     return lock
 
 
-def save(path: str | Path, data: bytes | bytearray | memoryview) -> None:
+def save(path: str | Path, data: bytes | bytearray | memoryview, mode: int = 0o666) -> None:
     """`put`, with one line where it fails. Raises DiskFull or OutputError."""
     with writing(path):
-        put(Path(path), data)
+        put(Path(path), data, mode)

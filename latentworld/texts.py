@@ -15,6 +15,8 @@ import re
 import tomllib
 from pathlib import Path
 
+from latentworld import disk
+
 LARGEST = 16_000_000  # bytes of a file that people write
 _PARTS = 64  # of a dotted key: tomllib takes the square of it in time
 _KEY = r"""(?:[A-Za-z0-9_-]++|"[^"\n]*+"|'[^'\n]*+')"""
@@ -24,10 +26,7 @@ _MARKS = ((codecs.BOM_UTF8, "utf-8-sig"), (codecs.BOM_UTF16_LE, "utf-16"), (code
 
 def read(path: Path, largest: int = LARGEST) -> str:
     """The text in a file of at most `largest` bytes."""
-    with path.open("rb") as file:
-        data = file.read(largest + 1)
-    if len(data) > largest:
-        raise ValueError(f"it is larger than {largest / 1e6:g} MB: is it the right file?")
+    data = disk.read(path, largest)
     encoding = next((name for mark, name in _MARKS if data.startswith(mark)), "utf-8")
     try:
         return data.decode(encoding).replace("\r\n", "\n")

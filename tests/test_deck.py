@@ -103,11 +103,11 @@ def test_a_point_a_text_and_a_choice(hand: Stagehand, server: Server) -> None:
 def test_presses_queue_and_carry_a_name_and_seconds(hand: Stagehand, server: Server) -> None:
     with Deck(server) as deck:
         for _ in range(3):
-            deck.say("press", name="walk.jump")
+            deck.say("press", name="snapshot.next")
         deck.say("press", name="snapshot.recall", value=["dusk", 8])
         deck.say("press", name="snapshot.save", value="dawn")
         until(lambda: hand.play() or len(hand.presses) == 5)
-        assert [press.name for press in hand.presses].count("walk.jump") == 3
+        assert [press.name for press in hand.presses].count("snapshot.next") == 3
         assert {"dusk|8", "dawn"} <= {press.value for press in hand.presses}
         assert until(lambda: "dawn" in deck.news("lists")["snapshots"])
 
@@ -272,7 +272,9 @@ def test_health_and_metrics(hand: Stagehand, server: Server) -> None:
     assert told.json()["renderer"] == "running"
     hand.status_now = replace(hand.status_now, renderer="hung", fresh=100.0)
     assert get(server, "/health").status_code == 503
-    hand.desk.set("out.blackout", True)  # dark on purpose
+    hand.desk.set("out.blackout", True)
+    assert get(server, "/health").status_code == 503  # nobody has obeyed yet
+    hand.status_now = replace(hand.status_now, held=True)  # dark on purpose
     assert get(server, "/health").status_code == 200
     figures = get(server, "/metrics")
     assert figures.headers["content-type"].startswith("text/plain; version=0.0.4")

@@ -71,15 +71,32 @@ def test_a_press_that_means_nothing_is_refused(desk: Desk, name: str, value: flo
         desk.fade("walk.auto", 1.0)
 
 
-def test_presses_are_queued_for_who_acts_on_them_and_never_coalesced(desk: Desk) -> None:
-    for name, value in (("walk.jump", None), ("snapshot.recall", ("dusk", 2.5)), ("walk.jump", None)):
+def test_presses_are_queued_in_their_order_for_who_acts_on_them(desk: Desk) -> None:
+    for name, value in (("walk.jump", None), ("snapshot.recall", ("dusk", 2.5)), ("snapshot.save", "dusk")):
         desk.press(name, value)
-    assert desk.collect("loop") == [Trigger("walk.jump"), Trigger("walk.jump")]
-    assert desk.collect("desk") == [Trigger("snapshot.recall", "dusk|2.5")]
+    assert desk.collect("loop") == [Trigger("walk.jump")]
+    assert desk.collect("desk") == [Trigger("snapshot.recall", "dusk|2.5"), Trigger("snapshot.save", "dusk")]
     assert desk.collect("desk") == []
-    for _ in range(QUEUE + 5):
-        desk.press("walk.jump")
-    assert (len(desk.collect("loop")), desk.dropped) == (QUEUE, 5)
+
+
+def test_the_same_again_is_no_news_unless_it_is_counted(desk: Desk) -> None:
+    heard: list[object] = []
+    desk.listen(heard.append)
+    a, b, following = Trigger("snapshot.save", "a"), Trigger("snapshot.save", "b"), Trigger("snapshot.next")
+    for press in (a, a, following, following, a, a, b):
+        desk.press(press.name, press.value)
+    assert desk.collect("desk") == heard == [a, following, following, a, b]
+
+
+def test_panic_is_heard_however_many_presses_wait(desk: Desk) -> None:
+    for number in range(QUEUE + 5):
+        desk.press("snapshot.save", f"cue {number}")
+        desk.press("panic")
+    presses = desk.collect("desk")
+    assert len(presses) <= QUEUE + 1
+    assert presses.count(Trigger("panic")) == 1
+    assert presses[-1] == Trigger("panic")
+    assert desk.dropped > 0
 
 
 def test_the_stamp_is_of_people_alone(desk: Desk, clock: Clock) -> None:
@@ -146,16 +163,16 @@ def test_threads_lose_nothing(desk: Desk) -> None:
     def play(i: int) -> None:
         for k in range(200):
             desk.set(f"word.{i}.weight", k / 200)
-            desk.press("walk.jump")
+            desk.press("snapshot.next")
 
     threads = [Thread(target=play, args=(i,)) for i in range(1, 5)]
     for thread in threads:
         thread.start()
     presses = 0
     while any(thread.is_alive() for thread in threads):
-        presses += len(desk.collect("loop"))
+        presses += len(desk.collect("desk"))
         desk.effective("loop", 0.0)
-    presses += len(desk.collect("loop"))
+    presses += len(desk.collect("desk"))
     assert (presses + desk.dropped, desk.version) == (800, 800)
     assert [change.value for change in desk.changes(0)[1]] == [199 / 200] * 4
 

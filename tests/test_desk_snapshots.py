@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import json
+import os
+import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -11,7 +14,7 @@ from installation.control.desk import Desk, Trigger
 from installation.control.desk import snapshots as module
 from installation.control.desk.snapshots import Snapshots, parse
 from installation.control.parameters import table
-from latentworld.errors import ControlError
+from latentworld.errors import ControlError, DiskFull
 
 
 @pytest.fixture
@@ -96,12 +99,11 @@ def test_next_goes_round_in_the_order_people_count(shots: Snapshots) -> None:
     shots.last = None
     seen = []
     for _ in range(6):
-        shots.next()
+        shots.recall(shots.following())
         seen.append(shots.last)
     assert seen == ["2nd", "alpha", "cue 1", "Cue 2", "cue 10", "2nd"]
     shots.delete("alpha")
-    shots.next()
-    assert shots.last == "cue 1"
+    assert shots.following() == "cue 1"
     with pytest.raises(ControlError, match="alpha"):
         shots.delete("alpha")
 
@@ -139,16 +141,57 @@ def test_a_damaged_one_is_one_line_and_changes_nothing(shots: Snapshots, desk: D
     assert desk.version == version
 
 
-def test_a_press_raises_nothing(shots: Snapshots, desk: Desk, tmp_path: Path) -> None:
-    assert shots.act(Trigger("snapshot.next")) == ["there is no snapshot yet: save one"]
-    assert shots.act(Trigger("snapshot.save", "one")) == []
-    assert shots.act(Trigger("snapshot.recall", "one|2")) == []
-    assert shots.act(Trigger("snapshot.next", 3.0)) == []
-    assert "no snapshot 'two'" in shots.act(Trigger("snapshot.recall", "two"))[0]
-    assert "no name" in shots.act(Trigger("snapshot.save", "../../x"))[0]
+def obeyed(shots: Snapshots, name: str, value: Any = None) -> list[str]:
+    """What was left out by a press that is obeyed at once."""
+    job = shots.asked(Trigger(name, value))
+    assert job is not None
+    return job()()
+
+
+def test_what_a_press_asks_for(shots: Snapshots, desk: Desk, tmp_path: Path) -> None:
+    with pytest.raises(ControlError, match="no snapshot yet: save one"):
+        obeyed(shots, "snapshot.next")
+    assert obeyed(shots, "snapshot.save", "one") == []
+    assert obeyed(shots, "snapshot.recall", "one|2") == []
+    assert obeyed(shots, "snapshot.next", 3.0) == []
+    with pytest.raises(ControlError, match="no snapshot 'two'"):
+        obeyed(shots, "snapshot.recall", "two")
+    with pytest.raises(ControlError, match="no name"):
+        shots.asked(Trigger("snapshot.save", "../../x"))
+    assert shots.asked(Trigger("replay", "one")) is None
     blocked = tmp_path / "file"
     blocked.write_text("")
-    assert "cannot write" in Snapshots(blocked / "in", desk).act(Trigger("snapshot.save", "one"))[0]
+    with pytest.raises(ControlError, match="cannot write"):
+        obeyed(Snapshots(blocked / "in", desk), "snapshot.save", "one")
+
+
+def test_a_press_keeps_what_stood_when_it_was_made_and_changes_nothing_until_the_disk_has_answered(
+    shots: Snapshots, desk: Desk
+) -> None:
+    desk.set("prompt.a", "pressed")
+    save = shots.asked(Trigger("snapshot.save", "one"))
+    desk.set("prompt.a", "later")
+    assert save is not None
+    save()()
+    recall = shots.asked(Trigger("snapshot.recall", "one"))
+    assert recall is not None
+    done = recall()
+    assert desk.value("prompt.a") == "later"
+    assert done() == []
+    assert desk.value("prompt.a") == "pressed"
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="has no named pipes")
+def test_what_is_no_file_is_not_waited_for(shots: Snapshots) -> None:
+    shots.save("one")
+    os.mkfifo(shots._folder / "pipe.json")
+    with pytest.raises(ControlError, match="it is no file"):
+        shots.recall("pipe")
+
+
+def test_what_is_kept_is_for_its_owner(shots: Snapshots) -> None:
+    shots.save("one")
+    assert (shots._folder / "one.json").stat().st_mode & 0o077 == 0
 
 
 def test_a_folder_holds_only_so_many(shots: Snapshots, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -169,7 +212,8 @@ def test_a_write_that_fails_leaves_the_old_one(shots: Snapshots, desk: Desk, mon
 
     monkeypatch.setattr("os.fsync", full)
     desk.set("prompt.a", "new")
-    assert "full" in shots.act(Trigger("snapshot.save", "one"))[0]
+    with pytest.raises(DiskFull, match="full"):
+        obeyed(shots, "snapshot.save", "one")
     shots.recall("one")
     assert desk.value("prompt.a") == "old"
     assert [path.name for path in shots._folder.iterdir()] == ["one.json"]

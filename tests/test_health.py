@@ -2,35 +2,40 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import logging
 import math
 import os
 import socket
+import threading
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
+from patience import until
 from prometheus_client.parser import text_string_to_metric_families
+from standins.clock import Clock
 from standins.messages import tick
 
 from installation.backstage import ShownScene, Status
 from installation.health import metrics
-from installation.health.log import close_log, open_log
+from installation.health.log import Bounded, RotatingFile, close_log, open_log
 from installation.health.notify import Notifier
 from installation.health.watchdog import Watchdog
 from installation.ipc.messages import Ready, SceneChange, StageReport
 from installation.ipc.scene import DecoderScene, PlaneScene, SceneDescription, WalkScene, WorldScene
 from installation.show.status import StatusCollector
 from latentworld.decoding import Profile
+from latentworld.errors import ShowError
 from latentworld.prompts import Prompt
 
 NAN = math.nan
 STATUS = Status(
     uptime=10.0, renderer="running", restarts=2, frame=99, rate=12.5, period=0.08, alpha=0.1, beta=0.2, front=True,
     unit=(1.0, 0.0, 0.0), radius=1.0, lipschitz=0.5, step=0.03, presented=60.0, presentations=600, missed=4,
-    latency=(0.1, 0.2), fresh=0.1, memory={"show": 5, "renderer": 7}, temperature=None,
+    latency=(0.1, 0.2), fresh=0.1, held=False, pulse=0.01, memory={"show": 5, "renderer": 7}, temperature=None,
     scene=ShownScene(number=3, decoder=DecoderScene(guidance=NAN), world=WorldScene("embedded")), faults=("a",),
 )  # fmt: skip
 
@@ -60,25 +65,98 @@ def test_lines_are_json_whatever_is_logged(tmp_path: Path) -> None:
 
 
 def test_the_log_is_bounded_and_keeps_the_newest(tmp_path: Path) -> None:
-    log = open_log(tmp_path / "log.jsonl", size=10_000, keep=2)
-    try:
-        for number in range(2000):
-            log.info("event %d", number)
-    finally:
-        close_log(log)
+    file = RotatingFile(tmp_path / "log.jsonl", size=10_000, keep=2)
+    for number in range(2000):
+        file.write(f"event {number}, which is as long as such lines are")
+    file.close()
     files = sorted(tmp_path.iterdir())
     assert [file.name for file in files] == ["log.jsonl", "log.jsonl.1", "log.jsonl.2"]
     assert sum(file.stat().st_size for file in files) <= 3 * 10_000
-    assert json.loads((tmp_path / "log.jsonl").read_text().splitlines()[-1])["text"] == "event 1999"
+    assert (tmp_path / "log.jsonl").read_text().splitlines()[-1].startswith("event 1999")
 
 
-@pytest.mark.skipif(not Path("/dev/full").exists(), reason="needs a device that is always full")
-def test_a_full_disk_loses_lines_and_nothing_else() -> None:
-    log = open_log(Path("/dev/full"))
-    log.info("lost")
-    log.info("lost")
-    assert log.handlers[0].lost == 2  # type: ignore[attr-defined]
+def writer_of(log: logging.Logger) -> Bounded:
+    (handler,) = log.handlers
+    assert isinstance(handler, Bounded)
+    return handler
+
+
+def texts(path: Path) -> list[str]:
+    return [json.loads(line)["text"] for line in path.read_text("utf-8").splitlines()]
+
+
+def test_a_full_disk_loses_lines_and_nothing_else(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    log = open_log(tmp_path / "log.jsonl")
+
+    def full(handle: int, data: bytes) -> int:
+        raise OSError(errno.ENOSPC, "full")
+
+    with monkeypatch.context() as patch:
+        patch.setattr("installation.health.log.os.write", full)
+        log.info("lost")
+        log.info("lost")
+        until(lambda: writer_of(log).writer.lost == 2)
+    log.info("kept")
     close_log(log)
+    assert texts(tmp_path / "log.jsonl") == ["kept"]
+
+
+def test_a_disk_that_does_not_answer_holds_nobody_up(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    answers, waits = threading.Event(), threading.Event()
+
+    def write(handle: int, data: bytes) -> int:
+        waits.set()
+        answers.wait()
+        return len(data)
+
+    log = open_log(tmp_path / "log.jsonl")
+    writer = writer_of(log).writer
+    with monkeypatch.context() as patch:
+        patch.setattr("installation.health.log.os.write", write)
+        try:
+            log.info("first")
+            assert waits.wait(60)
+            for number in range(5000):
+                writer.put(f"{number}")
+            close_log(log)
+            assert writer.lost >= 4000
+        finally:
+            answers.set()
+
+
+def test_what_speaks_too_much_is_counted_and_others_are_heard(tmp_path: Path) -> None:
+    log, now = open_log(tmp_path / "log.jsonl"), Clock(0.0)
+    writer_of(log)._clock = now
+
+    def floods() -> None:
+        logging.getLogger("asyncio").error("socket.accept() out of system resource")
+
+    for _ in range(3000):
+        floods()
+    log.info("something else")
+    now.sleep(3600.0)
+    floods()
+    close_log(log)
+    lines = [json.loads(line) for line in (tmp_path / "log.jsonl").read_text().splitlines()]
+    assert len(lines) < 300
+    assert lines[-2]["text"] == "something else"
+    assert lines[-1]["more"] > 2000
+
+
+def test_links_are_not_followed_and_the_log_is_for_its_owner(tmp_path: Path) -> None:
+    elsewhere = tmp_path / "elsewhere"
+    elsewhere.write_text("precious")
+    (tmp_path / "log.jsonl").symlink_to(elsewhere)
+    with pytest.raises(ShowError, match=r"log\.jsonl"):
+        open_log(tmp_path / "log.jsonl")
+    (tmp_path / "log.jsonl").unlink()
+    log = open_log(tmp_path / "log.jsonl", size=100, keep=1)
+    (tmp_path / "log.jsonl.1").symlink_to(elsewhere)
+    for _ in range(5):
+        log.info("x" * 50)
+    close_log(log)
+    assert elsewhere.read_text() == "precious"
+    assert all(path.stat().st_mode & 0o077 == 0 for path in tmp_path.glob("log.jsonl*"))
 
 
 # ---- metrics
@@ -100,19 +178,22 @@ def test_metrics_are_what_prometheus_reads() -> None:
 
 
 @pytest.mark.parametrize(
-    ("change", "held", "well"),
+    ("change", "well"),
     [
-        ({}, False, True),
-        ({"fresh": 31.0}, False, False),
-        ({"fresh": 31.0}, True, True),
-        ({"fresh": math.inf, "renderer": "loading"}, False, True),
-        ({"renderer": "safe"}, False, True),
-        ({"renderer": "restarting"}, False, False),
-        ({"renderer": "hung"}, False, False),
+        ({}, True),
+        ({"fresh": 31.0}, False),
+        ({"fresh": 31.0, "held": True}, True),
+        ({"fresh": 31.0, "held": True, "pulse": 11.0}, False),
+        ({"fresh": math.inf, "renderer": "loading"}, True),
+        ({"fresh": math.inf, "renderer": "loading", "pulse": 11.0}, False),
+        ({"pulse": 11.0}, False),
+        ({"renderer": "safe"}, True),
+        ({"renderer": "restarting"}, False),
+        ({"renderer": "hung"}, False),
     ],
 )
-def test_health(change: dict[str, object], held: bool, well: bool) -> None:
-    ok, told = metrics.health(replace(STATUS, **change), held)  # type: ignore[arg-type]
+def test_health(change: dict[str, object], well: bool) -> None:
+    ok, told = metrics.health(replace(STATUS, **change))  # type: ignore[arg-type]
     assert ok is well
     assert told["ok"] is well
     scene = json.loads(json.dumps(told, allow_nan=False))["scene"]
@@ -154,6 +235,21 @@ def test_a_picture_that_is_made_has_some_time_to_reach_the_wall() -> None:
     assert status_collector.status(101.5, "running", 0).fresh == 0.5
     status_collector.stage(102.0, StageReport(99, 0, fresh=0.25))
     assert status_collector.status(102.0, "running", 0).fresh == 0.25
+
+
+def test_a_wall_is_held_when_the_stage_says_so_and_was_heard_lately() -> None:
+    collector = StatusCollector(0.0)
+
+    def held(now: float, wanted: bool) -> bool:
+        return collector.status(now, "running", 0, wanted).held
+
+    assert not held(1.0, True)  # nobody said that it obeys
+    collector.stage(1.0, StageReport(1, 0))
+    assert not held(1.0, True)
+    collector.stage(2.0, StageReport(2, 0, held=True))
+    assert held(2.0, True)
+    assert not held(2.0, False)
+    assert not held(8.0, True)  # silent since
 
 
 def test_another_renderer_is_told_of_anew() -> None:
@@ -219,6 +315,15 @@ def test_a_wall_held_on_purpose_is_exempt_while_the_stage_lives() -> None:
     quiet = dog()
     quiet.report(100.0, None)
     assert [quiet.due(105.1, True, False), quiet.due(105.0, True, False)] == [False, True]  # five are no silence yet
+
+
+def test_a_show_without_a_pulse_is_never_fed() -> None:
+    watch = dog()
+    watch.report(1.0, 0.0)
+    assert not watch.due(1.0, held=False, loading=False, pulse=11.0)
+    assert not watch.due(1.0, held=True, loading=False, pulse=11.0)
+    assert not watch.due(1.0, held=False, loading=True, pulse=11.0)
+    assert watch.due(1.0, held=False, loading=False, pulse=1.0)
 
 
 def test_loading_is_exempt_for_its_time_since_the_last_good_picture() -> None:

@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 import json
+import threading
 from pathlib import Path
 
 import numpy as np
 import pytest
+from patience import until
 from standins.studio import JOURNEY, studio
 from test_render_director import Metronome, Play, places
 
 from installation import takes
 from installation.ipc.messages import Ready, SceneChange, Tick
+from installation.render.take_reader import TakeReader
 from latentworld import preset
+from latentworld.errors import TakeError
 
 
 def recorded(path: Path, play: Play, ready: Ready) -> takes.Take:
@@ -71,6 +75,30 @@ def test_a_take_is_left_in_its_middle(tmp_path: Path) -> None:
     ]  # a renderer that dies meanwhile goes on freely from there
 
 
+def test_another_take_or_the_same_again_begins_from_its_start(tmp_path: Path) -> None:
+    first, take = walked(tmp_path / "one.take", 12)
+    again = takes.read(tmp_path / "one.take")
+    _, short = walked(tmp_path / "short.take", 4)
+    second = Play(journey=JOURNEY, studio=studio())
+    second.director.replay.begin(take)
+    second.ticks(7)
+    for other, wanted in ((again, 5), (again, 5), (short, 3), (take, 12)):  # each in the middle of the one before
+        second.director.replay.begin(other)
+        np.testing.assert_array_equal(places(second.ticks(wanted)), places(first.told(Tick))[:wanted])
+    assert second.faults == []
+
+
+def test_a_take_begun_at_the_moment_another_is_left_is_followed(tmp_path: Path) -> None:
+    first, take = walked(tmp_path / "one.take", 12)
+    second = Play(journey=JOURNEY, studio=studio())
+    second.director.replay.begin(take)
+    second.ticks(7)
+    second.director.replay.end()
+    second.director.replay.begin(takes.read(tmp_path / "one.take"))
+    np.testing.assert_array_equal(places(second.ticks(5)), places(first.told(Tick))[:5])
+    assert second.faults == []
+
+
 def test_a_slower_machine_keeps_to_the_takes_time(tmp_path: Path) -> None:
     first, take = walked(tmp_path / "one.take", 17)
     slow = Play(journey=JOURNEY, studio=studio())
@@ -78,3 +106,34 @@ def test_a_slower_machine_keeps_to_the_takes_time(tmp_path: Path) -> None:
     slow.director.replay.begin(take)
     played = slow.ticks(8)
     np.testing.assert_allclose(places(played), places(first.told(Tick))[:16:2], atol=1e-9)
+
+
+def test_a_take_that_a_disk_is_slow_to_give_is_followed_unless_something_else_is_wanted_by_then(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    _, take = walked(tmp_path / "one.take", 4)
+    given, asked = threading.Event(), list[str]()
+
+    def read(file: str) -> takes.Take:
+        asked.append(file)
+        if file == "bad":
+            raise TakeError("there is no take: record one")
+        assert given.wait(60)
+        return take
+
+    monkeypatch.setattr("installation.render.take_reader.read", read)
+    delivered, faults = list[takes.Take | None](), list[str]()
+    reader = TakeReader(delivered.append, faults.append)
+    reader.follow("slow")
+    until(lambda: asked)
+    reader.unfollow()  # obeyed at once
+    assert delivered == [None]
+    reader.follow("bad")
+    reader.follow("last")
+    given.set()
+    until(lambda: len(delivered) > 1)
+    assert delivered == [None, take]
+    assert asked == ["slow", "last"]
+    reader.follow("bad")
+    until(lambda: faults)
+    assert faults == ["there is no take: record one"]

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import shutil
+import subprocess
 from pathlib import Path
 
 import pytest
@@ -79,10 +81,20 @@ def test_what_is_typed_goes_before_the_venue_and_the_rest_stays() -> None:
     assert (command._monitor("2"), command._monitor("HDMI-1"), command._size("720x1280")) == (2, "HDMI-1", (720, 1280))
 
 
+@pytest.mark.skipif(shutil.which("systemd-analyze") is None, reason="needs systemd-analyze")
+def test_the_unit_is_shut_as_far_as_does_no_harm() -> None:
+    unit = Path(__file__).parent.parent / "contrib" / "latentworld.service"
+    done = subprocess.run(
+        ["systemd-analyze", "security", "--offline=true", "--threshold=70", str(unit)],
+        capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stdout[-200:] + done.stderr
+
+
 def test_a_full_disk_keeps_no_show_from_starting_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     state.write_if_changed(tmp_path / "preset.toml", "a = 1\n")
 
-    def full(path: Path, data: bytes) -> None:
+    def full(*_: object) -> None:
         raise DiskFull("full")
 
     monkeypatch.setattr(state.disk, "save", full)

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import json
+import sys
 from pathlib import Path
 
 import pytest
+from standins.show import put_on
 
 from installation.control.desk import Desk
 from installation.control.parameters import table
@@ -65,6 +67,25 @@ def test_one_show_a_folder(tmp_path: Path) -> None:
         state.claim(tmp_path)
     taken.release()
     state.claim(tmp_path).release()
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="has other modes")
+def test_what_a_show_keeps_is_its_owners_and_links_are_not_followed(tmp_path: Path) -> None:
+    elsewhere = tmp_path / "elsewhere"
+    elsewhere.write_text("precious")
+    (tmp_path / ".lock").symlink_to(elsewhere)
+    with pytest.raises(OSError, match="symbolic links"), state.claim(tmp_path):
+        pass
+    (tmp_path / "state.json").symlink_to(elsewhere)
+    state.save(tmp_path, state.State("abc", RESUME))
+    assert elsewhere.read_text() == "precious"
+    folder = tmp_path / "show"
+    with put_on(folder):
+        assert folder.stat().st_mode & 0o077 == 0
+        found = [path for path in folder.rglob("*") if path.is_file()]
+        assert {".lock", "log.jsonl", "preset.toml", "safe.toml"} <= {path.name for path in found}
+    assert all(path.stat().st_mode & 0o077 == 0 for path in folder.rglob("*") if path.is_file())
+    assert (folder / "state.json").is_file()
 
 
 def test_what_stands_on_the_desk_and_what_ends_with_the_show() -> None:

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import errno
+from collections.abc import Callable, Iterator
 
 import pytest
 from standins.clock import Clock
 from standins.messages import tick
 
 from installation.ipc.messages import Answer, Beat, Fault, Message, Ready
+from installation.show.awake import AwakeClock
 from installation.show.fallback import Fallbacks, Patience
 from installation.show.supervised import Life, Role, SupervisedChild
 from latentworld.errors import ShowError
@@ -122,7 +124,8 @@ class Stage:
 
     def __init__(self, patience: Patience = P, strict: bool = True) -> None:
         self.children, self.rungs = list[Child](), list[str]()
-        self.fault: ShowError | None = None
+        self.fault: Exception | None = None
+        self.make: Callable[[], Child] = Child
         self.clock, self.observer = Clock(0.0), Listening()
         self.crowd = 0.0
         role = Role("renderer", self.start, ("preset", "safe"), strict)
@@ -132,7 +135,7 @@ class Stage:
         if self.fault is not None:
             raise self.fault
         self.rungs.append(rung)
-        self.children.append(Child())
+        self.children.append(self.make())
         return self.children[-1]
 
     def at(self, now: float, *messages: Message) -> SupervisedChild:
@@ -272,12 +275,55 @@ def test_only_the_very_first_child_may_refuse() -> None:
         assert len(scene.children) == (1 if first else 2)
 
 
-def test_a_process_that_cannot_be_had_is_no_end() -> None:
+@pytest.mark.parametrize("fault", [ShowError("no memory"), OSError(errno.EMFILE, "Too many open files")], ids=str)
+def test_a_process_that_cannot_be_had_is_no_failure_of_what_it_was_to_do(fault: Exception) -> None:
     scene = Stage()
-    scene.fault = ShowError("no memory")
-    scene.at(0)
-    scene.at(0.5)
-    assert scene.observer.said == ["the renderer cannot be started: no memory"]
+    scene.fault = fault
+    for step in range(3000):
+        scene.at(0.1 * step)
+    assert 5 < len(scene.observer.said) < 20  # told, and tried ever more seldom
+    assert all(line.startswith("the renderer cannot be started: ") for line in scene.observer.said)
     scene.fault = None
-    scene.at(2)
+    scene.at(400)
     assert scene.supervised.child is scene.children[0]
+    assert scene.rungs == ["preset"]
+
+
+class Held(Child):
+    """One that a driver holds: it does not die."""
+
+    def kill(self) -> None:
+        self.killed = True
+
+
+def test_a_killed_child_that_a_driver_holds_is_not_waited_for_and_nobody_is_started_beside_it() -> None:
+    scene = Stage()
+    scene.make = Held
+    scene.at(0)
+    scene.at(1, READY, TICK)
+    scene.at(7)
+    assert scene.children[0].killed
+    scene.at(8)
+    assert (len(scene.children), scene.observer.said) == (1, [])
+    scene.children[0].alive = False
+    scene.at(8.1)
+    assert "hung" in scene.observer.said[0]
+    scene.at(8.2)
+    assert len(scene.children) == 2
+    scene.at(9, READY, TICK)
+    for now in (15, 18, 19):
+        scene.at(now)
+    assert len(scene.children) == 3  # it never died: let it be
+
+
+def test_what_the_show_slept_through_is_no_silence() -> None:
+    clock = Clock(0.0)
+    awake = AwakeClock(clock)
+    for _ in range(300):
+        clock.sleep(1 / 60)
+        awake()
+    assert awake() == pytest.approx(5.0)
+    clock.sleep(20.0)  # a machine that was paused
+    assert awake() == pytest.approx(5.0)
+    clock.sleep(0.9)
+    assert awake() == pytest.approx(5.9)

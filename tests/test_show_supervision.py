@@ -5,9 +5,12 @@ from __future__ import annotations
 import json
 import logging
 import os
+import re
 import signal
 import subprocess
 import sys
+import threading
+import time
 from dataclasses import replace
 from itertools import pairwise
 from pathlib import Path
@@ -28,6 +31,8 @@ from installation.show.show import Show
 from installation.venue import Doors, Wall
 from latentworld.errors import ShowError
 from latentworld.preset import dump
+
+FROZEN = 8.0  # seconds: more than a silence that is borne, however crowded the machine
 
 
 def running(show: Show, state: str = "running") -> Any:
@@ -251,6 +256,37 @@ def test_kill_9_of_the_show_leaves_nobody_and_the_walk_resumes(tmp_path: Path) -
         assert said.of("going on")
 
 
+@pytest.mark.skipif(sys.platform == "win32", reason="has no such signals")
+def test_a_show_that_was_frozen_whole_keeps_its_stage_and_its_renderer(tmp_path: Path) -> None:
+    process = subprocess.Popen(
+        [sys.executable, str(HERE / "run_show.py"), str(tmp_path)], stderr=subprocess.PIPE, text=True, cwd=HERE.parent
+    )
+    lines: list[str] = []
+    assert process.stderr is not None
+    reader = threading.Thread(target=lambda: lines.extend(process.stderr or ()))
+    reader.start()
+
+    def frames() -> int:
+        kept = json.loads((tmp_path / "state.json").read_text()) if (tmp_path / "state.json").is_file() else {}
+        return int((kept.get("resume") or {}).get("index", 0))
+
+    try:
+        before = until(frames)
+        crew = [child.pid for child in psutil.Process(process.pid).children()]
+        for number, pause in ((signal.SIGSTOP, FROZEN), (signal.SIGCONT, 0.0)):
+            for pid in (process.pid, *crew):
+                os.kill(pid, number)
+            time.sleep(pause)
+        until(lambda: frames() > before + 200)
+    finally:
+        process.send_signal(signal.SIGTERM)
+        process.wait(60)
+        reader.join(60)
+        process.stderr.close()
+    silent = [float(found) for found in re.findall(r"no sign of life for ([\d.]+) s", "".join(lines))]
+    assert all(seconds < FROZEN for seconds in silent), lines  # a crowded machine may have been slow besides
+
+
 @pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 0)])
 def test_signals_end_it_in_good_order(number: signal.Signals, code: int, tmp_path: Path) -> None:
     process = subprocess.Popen(
@@ -296,4 +332,5 @@ def test_what_a_child_leaves_behind_is_swept(how: str, tmp_path: Path) -> None:
     else:
         child.kill()
     until(lambda: not psutil.pid_exists(pid) or psutil.Process(pid).status() == "zombie")
+    child.wait(60)
     assert not child.alive

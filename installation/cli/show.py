@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import os
 import signal
 import sys
+import threading
 from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
@@ -22,6 +24,7 @@ if TYPE_CHECKING:
     from installation.venue import Venue
 
 Option = typer.Option
+BOUND = 40.0  # seconds; systemd is told 45
 Port = Annotated[int | None, Option(min=0, max=65535, help="UDP port for OSC; 0: any free one.")]
 
 
@@ -95,6 +98,7 @@ def show(
 ) -> None:
     """Perform a preset live: on a wall, played by OSC, MIDI and a deck. Ends with Ctrl-C; goes on where it was."""
     from installation import venue as venues
+    from installation.health.line_writer import LineWriter
     from installation.show.ending import Ending
     from installation.show.opening import open_show
     from installation.stage.outputs import catalogue as outputs
@@ -105,20 +109,29 @@ def show(
     console = Console(stderr=True, highlight=False)
     there = _changed(venues.load(venue), place.keys, wall_keys, doors.keys, doors.shut)
     outputs.check(there.outputs, there.doors.open, there.reserve)
-    ending = Ending()
-    code = _until_ended(open_show(journey, there, _line(console), fresh=fresh, ending=ending), ending, seconds)
+    ending, lines = Ending(), LineWriter(_line(console))
+    try:
+        code = _until_ended(open_show(journey, there, lines.put, fresh=fresh, ending=ending), ending, seconds)
+    finally:
+        lines.close()
     console.print(f"the show has ended; its state is kept in {Path(there.folder)}", style="dim")
     raise typer.Exit(code)
 
 
 def _until_ended(show: AbstractContextManager[Show], ending: Ending, seconds: float | None) -> int:
-    """Open a show until a signal: 130 after Ctrl-C, 0 after SIGTERM (systemd's way to end it) or `seconds`."""
+    """Open a show until a signal: 130 after Ctrl-C, 0 after SIGTERM (systemd's way to end it) or `seconds`.
+
+    A show that has not ended within BOUND seconds of it, or has not even begun, ends at once; its children die with it.
+    """
     signals: list[int] = []
+    overdue = threading.Timer(BOUND, os._exit, (3,))
+    overdue.daemon = True
 
     def handle(number: int, frame: object) -> None:
         if signals:  # a second one: end without good order, the state of half a minute ago is on disk
             raise KeyboardInterrupt
         signals.append(number)
+        overdue.start()
         ending.end()
 
     before = {number: signal.signal(number, handle) for number in (signal.SIGINT, signal.SIGTERM)}
@@ -128,6 +141,7 @@ def _until_ended(show: AbstractContextManager[Show], ending: Ending, seconds: fl
     except KeyboardInterrupt:
         return 130
     finally:
+        overdue.cancel()
         for number, handler in before.items():
             signal.signal(number, handler)
     return 130 if signal.SIGINT in signals else 0

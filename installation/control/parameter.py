@@ -18,6 +18,7 @@ Kind = Literal["float", "int", "bool", "choice", "text", "point", "trigger"]
 Where = Literal["loop", "stage", "desk"]
 Scope = Literal["picture", "wall", "held", "session"]
 Argument = Literal["", "name", "name and seconds", "name or nothing", "parameter"]
+Press = Literal["", "counted", "urgent"]
 Page = Literal["walk", "prompt", "wall", "model", "motion", "sound", "slew", "more"]
 """The pages of layouts and of the reference, in their order."""
 Group = TypeVar("Group")
@@ -37,9 +38,10 @@ class Parameter:
 
     scope: what it is a part of. `picture`: the look; of loop and stage, snapshots hold it and panic resets it; `wall`:
     the set-up of this wall, which no look and no panic touches, and outputs leave out; `held`: in the operator's hand
-    at the moment, which no snapshot brings back; `session`: it ends with the show. argument: of a trigger. preset: the
-    preset's key that decides while nobody has set it (`pilot.attraction`). page: of layouts. label: what the deck calls
-    it, where that is not the last part of its name.
+    at the moment, which no snapshot brings back; `session`: it ends with the show. argument: of a trigger. press:
+    `counted`: two of them are more than one; `urgent`: it waits behind nothing. preset: the preset's key that decides
+    while nobody has set it (`pilot.attraction`). page: of layouts. label: what the deck calls it, where that is not the
+    last part of its name.
     """
 
     name: str
@@ -57,6 +59,7 @@ class Parameter:
     smooth: bool = False
     scope: Scope = "picture"
     argument: Argument = ""
+    press: Press = ""
     preset: str = ""
     page: Page = "more"
     label: str = ""

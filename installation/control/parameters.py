@@ -26,13 +26,14 @@ SHAPES = ("sine", "triangle", "saw", "square", "random")
 NOTHING = "none"
 """The target of what moves nothing."""
 
-PANIC = P("panic", "trigger", "fade to the safe preset, stop all modulation", where="desk", access="w", page="wall")
+PANIC = P("panic", "trigger", "fade to the safe preset, stop all modulation", where="desk", access="w", press="urgent",
+          page="wall")  # fmt: skip
 SNAPSHOT_RECALL = P("snapshot.recall", "trigger", "recall a snapshot: its name [and seconds of fade]", where="desk",
                     access="w", argument="name and seconds", page="wall")  # fmt: skip
 SNAPSHOT_SAVE = P("snapshot.save", "trigger", "save a snapshot under a name", where="desk", access="w",
                   argument="name", page="wall")  # fmt: skip
 SNAPSHOT_NEXT = P("snapshot.next", "trigger", "recall the snapshot after the last one", where="desk", access="w",
-                  page="wall")  # fmt: skip
+                  press="counted", page="wall")  # fmt: skip
 RECORD_VIDEO = P("record.video", "bool", "record what the wall shows", False, "desk", scope="session", page="wall")
 RECORD_TAKE = P("record.take", "bool", "record the performance", False, "desk", scope="session", page="wall")
 REPLAY = P("replay", "trigger", "replay a take by its name; without a name: stop", where="desk", access="w",

@@ -13,6 +13,7 @@ from installation.ipc.jsonable import Json, table
 if TYPE_CHECKING:
     from prometheus_client import Metric
 
+DEAD = 10.0  # seconds without the show's pulse from which nobody looks after anything
 STALE = 30.0  # seconds without a new picture on the wall from which the show is not well
 CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
 
@@ -31,15 +32,15 @@ def text(status: Status) -> bytes:
     return made
 
 
-def health(status: Status, held: bool = False) -> tuple[bool, dict[str, Json]]:
+def health(status: Status) -> tuple[bool, dict[str, Json]]:
     """Whether new pictures reach the wall, and the figures as plain JSON values (not finite: None).
 
-    Well: the renderer makes pictures (its own, the safe preset's or the loop's) and the wall showed a new one within
-    `STALE` seconds; or it loads; or the wall is `held` on purpose.
+    Well: the show has a pulse; and the renderer makes pictures (its own, the safe preset's or the loop's) and the wall
+    showed a new one within `STALE` seconds, or it loads, or the wall is held on purpose.
     """
     moving = status.renderer in ("running", "safe", "loop") and status.fresh <= STALE
-    ok = held or moving or status.renderer == "loading"
-    return ok, {"ok": ok, "held": held, **table(status)}
+    ok = status.pulse <= DEAD and (status.held or moving or status.renderer == "loading")
+    return ok, {"ok": ok, **table(status)}
 
 
 def _families(status: Status) -> Iterator[Metric]:
@@ -68,6 +69,7 @@ def _status_collector(status: Status) -> list[tuple[str, str, float]]:
         ("presented_per_second", "Presentations a second on the wall.", status.presented),
         ("latency_p50_seconds", "From control to picture, median of the last minutes.", p50),
         ("latency_p99_seconds", "From control to picture, 99th percentile of the last minutes.", p99),
+        ("pulse_seconds", "Since the show last looked after its children.", status.pulse),
         ("fresh_seconds", "Since a new, finite, non-constant picture was presented.", status.fresh),
         ("temperature_celsius", "The hottest sensor of the processor.", temperature),
         ("lipschitz", "Feature distance per latent distance, here.", status.lipschitz),

@@ -2,7 +2,8 @@
 
 A process that lives is no proof of a show. The stage reports how long ago it presented a new, finite, non-constant
 picture; if none was since the watchdog was last fed, it is not fed, and systemd starts everything anew. A wall that is
-held on purpose (freeze, blackout, test card) is fed as long as the stage reports; a renderer that loads, for a time.
+held on purpose (freeze, blackout, test card) is fed as long as the stage reports that it is; a renderer that loads, for
+a time. A show that no longer looks after its children is not fed at all.
 """
 
 from __future__ import annotations
@@ -20,6 +21,7 @@ class Watchdog:
     loading: float
     start: float
     silence: float = 5.0  # without a report of the stage
+    dead: float = 10.0  # without the show's pulse
 
     def __post_init__(self) -> None:
         self._fed = -math.inf
@@ -31,9 +33,10 @@ class Watchdog:
         if fresh is not None and math.isfinite(fresh):
             self._fresh = max(self._fresh, now - fresh)
 
-    def due(self, now: float, held: bool, loading: bool) -> bool:
-        """Whether to feed it now; True counts as fed. held: the wall is still on purpose; loading: the renderer is."""
-        if now - self._fed < self.interval / 4:
+    def due(self, now: float, held: bool, loading: bool, pulse: float = 0.0) -> bool:
+        """Whether to feed it now; True counts as fed. held: the wall is still on purpose; loading: the renderer is;
+        pulse: seconds since the show last looked after its children."""
+        if now - self._fed < self.interval / 4 or pulse > self.dead:
             return False
         if not self._alive(now, held, loading):
             return False

@@ -173,7 +173,8 @@ class StageReport(Message, frozen=True, tag="stage"):
     report; fresh: seconds since a new picture that shows something was presented, None before any; sequence: of the
     newest picture on the wall; light: the lowest mean light 0..1 of a presentation since the last report; black: the
     share of pixels that are black now; vsync: whether the display's own rate paces it; rate: presentations a second;
-    size: of the wall, height and width; drawn: by which graphics card."""
+    size: of the wall, height and width; drawn: by which graphics card; held: whether the wall is still on purpose
+    (frozen, black, the test card)."""
 
     presented: int
     missed: int
@@ -188,6 +189,7 @@ class StageReport(Message, frozen=True, tag="stage"):
     size: tuple[int, int] | None = None
     drawn: str = ""
     intervals: Intervals | None = None
+    held: bool = False
 
 
 class OutputReport(Message, frozen=True, tag="output"):

@@ -21,8 +21,10 @@ from installation.render.model_control import ModelControlState
 from installation.render.renderer import Renderer, ShowLink
 from installation.render.saved_state import SavedState
 from installation.render.speaker import Beating, Speaker
+from installation.render.take_reader import TakeReader
 from installation.rig import open_studio, prior_of
 from installation.studio import Studio
+from installation.takes import Take
 from latentworld import preset as presets
 from latentworld.atlas.prior import Prior
 from latentworld.errors import LatentWorldError
@@ -55,18 +57,12 @@ def serve(arguments: Arguments, wire: Wire, now: Callable[[], float] = time.mono
             renderer.clock.stop()
         threading.Timer(GRACE, lambda: os._exit(3)).start()
 
-    def follow(file: str) -> None:
-        from installation.takes import read
-
-        take = read(file)
+    def deliver(take: Take | None) -> None:
         for renderer in stage:
             renderer.follow(take)
 
-    def unfollow() -> None:
-        for renderer in stage:
-            renderer.follow(None)
-
-    reader = MessageReader(wire, mailbox, speaker.fault, end, follow, unfollow)
+    takes = TakeReader(deliver, speaker.fault)
+    reader = MessageReader(wire, mailbox, speaker.fault, end, takes.follow, takes.unfollow)
     ring = Ring.attach(arguments.ring)
     try:
         with Beating(speaker):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import os
 import signal
 import subprocess
@@ -19,6 +20,7 @@ from installation.ipc.messages import Message, Stop
 from installation.ipc.wire import Wire
 from installation.venue import Venue, Wall
 
+DYING = 2.0  # seconds that a killed process may take to be gone
 Receive = Callable[["Child", Message], None]
 
 
@@ -67,13 +69,18 @@ class Child:
         command = [sys.executable, "-m", "installation.ipc.tether", str(os.getpid()), *arguments]
         self._process = subprocess.Popen(command, stdin=pipe, stdout=pipe, stderr=pipe, **apart)
         self.pid = self._process.pid
-        self.wire = Wire(_pipe(self._process.stdout), _pipe(self._process.stdin), peer=f"the {role}")
         self._threads = [
             threading.Thread(target=target, name=f"{role}-{what}", daemon=True)
             for what, target in (("hears", self._listen), ("stderr", self._drain))
         ]
-        for thread in self._threads:
-            thread.start()
+        try:
+            self.wire = Wire(_pipe(self._process.stdout), _pipe(self._process.stdin), peer=f"the {role}")
+            for thread in self._threads:
+                thread.start()
+        except RuntimeError as error:  # no thread is to be had
+            self._process.kill()
+            self._process.communicate()
+            raise OSError(errno.EAGAIN, str(error)) from error
 
     @property
     def alive(self) -> bool:
@@ -102,12 +109,10 @@ class Child:
         return reasons[-1] if reasons else ""
 
     def kill(self) -> None:
-        """End it at once, even when it is stopped."""
+        """End it, even when it is stopped; one that waits for a driver dies when the driver lets it. `wait` for it."""
         if self.alive:
             self._process.kill()
-        with contextlib.suppress(subprocess.TimeoutExpired):  # one that waits for a driver dies when the driver lets it
-            self._process.wait(2.0)
-        self._done()
+            _end_group(self.pid)
 
     def stop(self) -> None:
         """Ask it to end in good order; `wait` for it then."""
@@ -120,6 +125,9 @@ class Child:
             self._process.wait(patience)
         except subprocess.TimeoutExpired:
             self.kill()
+            with contextlib.suppress(subprocess.TimeoutExpired):
+                self._process.wait(DYING)
+            self._done()
             return False
         self._done()
         return True

@@ -1,4 +1,4 @@
-"""What a show does once a second beside playing: it looks after memory, disk, its state on disk, and systemd."""
+"""What a show does once a second beside playing: it looks after memory and systemd, and lets its state be kept."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ class Chore:
 
 
 class Chores:
-    """A thread of its own, since a disk may be slow. One that fails is logged, and done again when it is due."""
+    """A thread of its own. One that fails is logged, and done again when it is due."""
 
     def __init__(self, chores: list[Chore], clock: Callable[[], float], log: Logger) -> None:
         self._chores, self._clock, self._log = chores, clock, log

@@ -2,34 +2,42 @@
 
 from __future__ import annotations
 
+from functools import partial
 from logging import Logger
 from pathlib import Path
 
 from installation.show.children import Child, Programs, Receive
+from installation.show.descriptors import Reserve
 from installation.show.resume import Resume
 from installation.venue import Venue, Wall
 
 
 class Launcher:
     """ring: its name; venue: in its folder lie `preset.toml` and `safe.toml`; resume: what a renderer of the preset
-    goes on from. Everything here raises OSError where no process can be had."""
+    goes on from; reserve: what a full file table leaves for them. Everything here raises OSError where no process can
+    be had."""
 
-    def __init__(self, programs: Programs, ring: str, venue: Venue, resume: Resume, log: Logger) -> None:
-        self._programs, self._ring, self._resume, self._log = programs, ring, resume, log
+    def __init__(
+        self, programs: Programs, ring: str, venue: Venue, resume: Resume, reserve: Reserve, log: Logger
+    ) -> None:
+        self._programs, self._ring, self._resume, self._reserve, self._log = programs, ring, resume, reserve, log
         self.venue = venue
 
     def renderer(self, rung: str, receive: Receive) -> Child:
         """Of the `preset`, of the `safe` one, or the player of the `loop`."""
         if rung == "loop":
-            return Child("renderer", self._programs.play(self._ring, self.venue.loop), receive, self._log)
+            return self._child("renderer", self._programs.play(self._ring, self.venue.loop), receive)
         resume = self._resume.offer() if rung == "preset" else None
         preset = Path(self.venue.folder) / f"{rung}.toml"
-        return Child("renderer", self._programs.render(self._ring, preset, resume, rung == "safe"), receive, self._log)
+        return self._child("renderer", self._programs.render(self._ring, preset, resume, rung == "safe"), receive)
 
     def stage(self, wall: Wall, role: str, receive: Receive) -> Child:
         """Of one wall."""
-        return Child(role, self._programs.present(self._ring, wall), receive, self._log)
+        return self._child(role, self._programs.present(self._ring, wall), receive)
 
     def output(self, target: str, role: str, receive: Receive) -> Child:
         """To a target such as `video:FILE`."""
-        return Child(role, self._programs.put_out(self._ring, target, self.venue), receive, self._log)
+        return self._child(role, self._programs.put_out(self._ring, target, self.venue), receive)
+
+    def _child(self, role: str, arguments: list[str], receive: Receive) -> Child:
+        return self._reserve.use(partial(Child, role, arguments, receive, self._log))

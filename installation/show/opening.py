@@ -1,7 +1,7 @@
 """How a show is opened, its parts from the bottom up, and closed again in good order.
 
-Two threads of its own. The pump, 60 times a second: what is played goes to the children, and the children are tended;
-it alone starts and ends them. The chores, once a second: what may wait for a disk.
+Three threads of its own. The pump, 60 times a second: what is played goes to the children, and the children are tended;
+it alone starts and ends them. The chores, once a second. Neither waits for a disk: what does is the worker's.
 """
 
 from __future__ import annotations
@@ -26,6 +26,7 @@ from installation.show.ports import Ports
 from installation.show.premises import Premises, Runtime, claimed
 from installation.show.presses import Presses
 from installation.show.processes import Observers, Processes
+from installation.show.pulse import Pulse
 from installation.show.pump import Pump, Upkeep
 from installation.show.recordings import Recordings
 from installation.show.requests import Requests
@@ -35,6 +36,8 @@ from installation.show.state_store import StateStore
 from installation.show.systemd import Systemd
 from installation.venue import Venue
 from latentworld.preset import Preset
+
+UNANSWERED = 5.0  # seconds from which a disk is said not to answer
 
 
 @contextlib.contextmanager
@@ -92,14 +95,17 @@ def _assembled(premises: Premises, desk: Desk, resume: Resume, systemd: Systemd,
     """The show of its parts; nothing runs yet. strict: see `Processes`."""
     folder, log, status, announcer = premises.folder, premises.log, premises.status, premises.announcer
     runtime, clock = premises.runtime, premises.runtime.clock
-    launcher = Launcher(runtime.programs, premises.newest_picture.ring.name, premises.venue, resume, log)
+    ring, worker = premises.newest_picture.ring.name, premises.worker
+    launcher = Launcher(runtime.programs, ring, premises.venue, resume, premises.reserve, log)
     output = OutputObserver(announcer, premises.ending)
 
     def record(path: Path) -> Child:
         return launcher.output(f"video:{path}", "video", lambda child, message: output.obey(message))
 
-    recordings = Recordings(folder, desk, record, premises.venue.reserve, announcer.say, clock, runtime.today)
-    requests, callbacks = Requests(clock), Callbacks(log)
+    recordings = Recordings(
+        folder, desk, record, worker, premises.venue.reserve, announcer.say, clock, premises.awake, runtime.today
+    )
+    requests, callbacks = Requests(premises.awake), Callbacks(log)
     observers = Observers(
         RendererObserver(desk, status, requests, recordings, callbacks, resume, announcer, clock),
         StageObserver(announcer, premises.ending, status, systemd, clock, premises.venue.wall.kind),
@@ -111,21 +117,24 @@ def _assembled(premises: Premises, desk: Desk, resume: Resume, systemd: Systemd,
         desk=desk,
         snapshots=Snapshots(folder / "snapshots", desk),
         recordings=recordings,
-        processes=Processes(launcher, observers, desk, runtime.patience, clock, rungs, strict),
+        processes=Processes(launcher, observers, desk, runtime.patience, clock, premises.awake, rungs, strict),
         status_collector=status,
         requests=requests,
         callbacks=callbacks,
         newest_picture=premises.newest_picture,
         atlas_chart=AtlasChart(premises.preset.pilot.atlas, announcer),
         ending=premises.ending,
+        pulse=Pulse(clock),
         clock=clock,
     )
 
 
 def _pump(premises: Premises, show: Show, ports: Ports) -> Pump:
-    presses = Presses(show.desk, show.snapshots, show.recordings, show.processes, premises.safe, premises.announcer)
+    presses = Presses(
+        show.desk, show.snapshots, show.recordings, show.processes, premises.worker, premises.safe, premises.announcer
+    )
     upkeep = Upkeep(show.processes, presses, show.recordings, show.requests, ports, show.ending)
-    return Pump(upkeep, show.ending, premises.announcer, show.clock)
+    return Pump(upkeep, show.ending, premises.announcer, show.pulse, show.clock)
 
 
 def _chores(premises: Premises, show: Show, store: StateStore, systemd: Systemd) -> Chores:
@@ -135,10 +144,20 @@ def _chores(premises: Premises, show: Show, store: StateStore, systemd: Systemd)
         status.memory = resident({"show": os.getpid(), **show.processes.pids()})
         status.temperature = temperature()
 
+    def spare(now: float) -> None:
+        premises.worker.submit(show.recordings.spare, "spare", commutes=True)
+
     chores = [
-        Chore("systemd", 1.0, lambda now: systemd.report(now, show.status(), show.desk.held)),
+        Chore("systemd", 1.0, lambda now: systemd.report(now, show.status())),
         Chore("weigh", 5.0, weigh),
         Chore("save", premises.runtime.saving, lambda now: store.save()),
-        Chore("spare", 10.0, lambda now: show.recordings.spare()),
+        Chore("spare", 10.0, spare),
+        Chore("disk", 1.0, lambda now: _told_of_disk(premises)),
     ]
     return Chores(chores, show.clock, premises.log)
+
+
+def _told_of_disk(premises: Premises) -> None:
+    """Say that the disk does not answer, while that is so."""
+    if premises.worker.stalled > UNANSWERED:
+        premises.announcer.fault(f"the disk of {premises.folder} does not answer: nothing is kept until it does")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 import urllib.parse
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -13,6 +14,8 @@ from installation.backstage import Backstage
 from installation.ipc.messages import Card
 from installation.venue import Doors, Venue
 from latentworld.errors import LatentWorldError
+
+PATIENCE = 12.0  # seconds that a port may take to close: the deck gives its own 10
 
 
 @dataclass(frozen=True)
@@ -74,13 +77,20 @@ class Ports:
         return None if deck is None else Card(deck.address, deck.port.token)
 
     def stop(self) -> None:
-        """Close them, the last first, whichever of them fails."""
+        """Close them, the last first, whichever of them fails or takes for ever."""
         while self._open:
             opened = self._open.pop()
-            try:
-                opened.port.stop()
-            except Exception:  # the others must be closed too
-                self._log.exception("a port did not close", extra={"port": opened.name})
+            closing = threading.Thread(target=self._close, args=(opened,), name=f"{opened.name}-ends", daemon=True)
+            closing.start()
+            closing.join(PATIENCE)
+            if closing.is_alive():
+                self._log.warning("a port does not close", extra={"port": opened.name})
+
+    def _close(self, opened: Opened) -> None:
+        try:
+            opened.port.stop()
+        except Exception:  # the others must be closed too
+            self._log.exception("a port did not close", extra={"port": opened.name})
 
     def _start(self, name: str, make: Callable[[], Any]) -> None:
         try:

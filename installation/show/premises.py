@@ -15,7 +15,10 @@ from installation.health.log import close_log, open_log
 from installation.ipc.ring import Ring
 from installation.show import state
 from installation.show.announcer import Announcer
+from installation.show.awake import AwakeClock
 from installation.show.children import Programs
+from installation.show.descriptors import Reserve, allow_many
+from installation.show.disk_worker import DiskWorker
 from installation.show.ending import Ending
 from installation.show.fallback import Patience
 from installation.show.newest_picture import NewestPicture
@@ -25,6 +28,7 @@ from latentworld import disk
 from latentworld.errors import ShowError
 from latentworld.preset import Preset, dump, load
 
+FAREWELL = 5.0  # seconds in which the disk takes what is still to be kept
 LARGEST = 1024  # pixels of a picture's side that there is always room for
 
 
@@ -43,7 +47,8 @@ class Runtime:
 
 @dataclass(frozen=True, eq=False)
 class Premises:
-    """safe: the preset to fall back to; folder: ours alone, with `preset.toml` and `safe.toml` in it."""
+    """safe: the preset to fall back to; folder: ours alone, with `preset.toml` and `safe.toml` in it; worker: does what
+    is done in it while the show runs; awake: the clock by which others are waited for."""
 
     preset: Preset
     safe: Preset
@@ -53,6 +58,9 @@ class Premises:
     newest_picture: NewestPicture
     status: StatusCollector
     announcer: Announcer
+    worker: DiskWorker
+    reserve: Reserve
+    awake: AwakeClock
     ending: Ending
     runtime: Runtime
 
@@ -68,7 +76,7 @@ def claimed(
     safe, folder = load(venue.safe), Path(venue.folder)
     with contextlib.ExitStack() as undo:
         with disk.writing(folder, fault=ShowError):
-            folder.mkdir(parents=True, exist_ok=True)
+            folder.mkdir(mode=0o700, parents=True, exist_ok=True)
             undo.callback(state.claim(folder).release)
         log = open_log(folder / "log.jsonl")
         undo.callback(close_log, log)
@@ -77,7 +85,20 @@ def claimed(
         newest_picture = undo.enter_context(_ring(preset))
         status = StatusCollector(runtime.clock())
         announcer = Announcer(announce, log, status, runtime.clock)
-        yield Premises(preset, safe, venue, folder, log, newest_picture, status, announcer, ending, runtime)
+        allow_many()
+        reserve = Reserve()
+        undo.callback(reserve.close)
+        worker, awake = DiskWorker(runtime.clock, reserve), AwakeClock(runtime.clock)
+        worker.start()
+        undo.callback(_end_work, worker, folder, announcer)
+        yield Premises(
+            preset, safe, venue, folder, log, newest_picture, status, announcer, worker, reserve, awake, ending, runtime
+        )  # fmt: skip
+
+
+def _end_work(worker: DiskWorker, folder: Path, announcer: Announcer) -> None:
+    if not worker.stop(FAREWELL):
+        announcer.fault(f"the disk of {folder} does not answer: what was to be kept last is lost")
 
 
 @contextlib.contextmanager

@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
+from collections import deque
+from collections.abc import Callable
+from concurrent.futures import Future
+from dataclasses import dataclass
+
 from installation.control.desk import Desk, Trigger
-from installation.control.desk.snapshots import Snapshots
-from installation.control.parameters import PANIC, REPLAY
+from installation.control.desk.snapshots import Done, Snapshots
+from installation.control.parameters import PANIC, REPLAY, SNAPSHOT_NEXT, SNAPSHOT_RECALL, SNAPSHOT_SAVE
 from installation.ipc.messages import Follow, Unfollow
 from installation.show import preset_controls
 from installation.show.announcer import Announcer
+from installation.show.disk_worker import DiskWorker
 from installation.show.processes import Processes
 from installation.show.recordings import Recordings
 from latentworld.errors import LatentWorldError
@@ -16,47 +22,107 @@ from latentworld.preset import Preset
 PANIC_FADE = 2.0  # seconds to the safe preset
 
 
+@dataclass(frozen=True)
+class Asked:
+    """What a press asked of the folder, and what is done when that has answered. press: its name."""
+
+    press: str
+    done: Future[Done]
+
+
 class Presses:
-    """safe: the preset that panic brings."""
+    """safe: the preset that panic brings. What takes a disk is asked of the worker; here nothing is waited for."""
 
     def __init__(
-        self, desk: Desk, snapshots: Snapshots, recordings: Recordings, processes: Processes, safe: Preset,
-        announcer: Announcer,
+        self, desk: Desk, snapshots: Snapshots, recordings: Recordings, processes: Processes, worker: DiskWorker,
+        safe: Preset, announcer: Announcer,
     ) -> None:  # fmt: skip
         self._desk, self._snapshots, self._recordings, self._processes = desk, snapshots, recordings, processes
-        self._safe, self._announcer = safe, announcer
+        self._worker, self._announcer = worker, announcer
+        self._calm = preset_controls.calm(desk.table, safe)  # now: it asks the safe world's card, on its disk
+        self._asked: deque[Asked] = deque()
+        self._unheard = 0
 
     def obey(self) -> None:
-        """Do what was pressed since the last call."""
-        for press in self._desk.collect("desk"):
+        """Do what was pressed since the last call, and what the folder has answered meanwhile."""
+        while self._asked and self._asked[0].done.done():
+            self._answered(self._asked.popleft().done)
+        presses = self._desk.collect("desk")
+        panic = max((place for place, press in enumerate(presses) if press.name == PANIC.name), default=-1)
+        for press in presses[: max(panic, 0)]:
+            if press.name == SNAPSHOT_SAVE.name:  # all else that was pressed before is overtaken
+                self._obey(press)
+        if panic >= 0:
+            self._panic()
+        for press in presses[panic + 1 :]:
             self._obey(press)
+        if self._desk.dropped > self._unheard:
+            self._announcer.fault("more was pressed than can be obeyed: some of it was not heard")
+            self._unheard = self._desk.dropped
 
     def _obey(self, press: Trigger) -> None:
-        if press.name == PANIC.name:
-            self._panic()
-        elif press.name == REPLAY.name:
-            self._replay(press.value)
-        else:
-            for line in self._snapshots.act(press):
-                self._announcer.fault(line)
-
-    def _panic(self) -> None:
-        """Fade to the safe preset and stop all modulation."""
-        self._desk.calm(PANIC.name)
-        self._desk.recall(preset_controls.calm(self._desk.table, self._safe), PANIC_FADE, PANIC.name)
-        self._replay(None)
-        self._announcer.say("panic: to the safe preset")
-
-    def _replay(self, name: object) -> None:
-        """Let the renderer follow a take; without a name, follow none."""
-        child = self._processes.renderer.child
-        if child is None:
-            return
-        if not isinstance(name, str) or not name:
-            child.wire.send(Unfollow())
+        if press.name == REPLAY.name:
+            self._replay(press)
             return
         try:
-            child.wire.send(Follow(str(self._recordings.find(name).resolve())))
-            self._announcer.say(f"the take {name} is read, to be replayed")
+            job = self._snapshots.asked(press)
         except LatentWorldError as error:
             self._announcer.fault(str(error))
+            return
+        if job is not None:
+            self._ask(press, job)
+
+    def _ask(self, press: Trigger, job: Callable[[], Done]) -> None:
+        key = None if press.name == SNAPSHOT_NEXT.name else press
+        self._asked.append(Asked(press.name, self._worker.submit(job, key, press.name == SNAPSHOT_SAVE.name)))
+
+    def _let_go(self, *names: str) -> None:
+        """What such presses asked for is not done any more."""
+        for asked in self._asked:
+            if asked.press in names:
+                asked.done.cancel()
+        self._asked = deque(asked for asked in self._asked if asked.press not in names)
+
+    def _answered(self, done: Future[Done]) -> None:
+        if done.cancelled():  # another press has taken its place
+            return
+        try:
+            for line in done.result()():
+                self._announcer.fault(line)
+        except LatentWorldError as error:
+            self._announcer.fault(str(error))
+        except Exception as error:
+            self._announcer.failed("a press", error)
+
+    def _panic(self) -> None:
+        """Fade to the safe preset and stop all modulation; what was pressed before and would change the picture later
+        is let go."""
+        self._let_go(SNAPSHOT_RECALL.name, SNAPSHOT_NEXT.name, REPLAY.name)
+        self._desk.calm(PANIC.name)
+        self._desk.recall(self._calm, PANIC_FADE, PANIC.name)
+        self._follow(None)
+        self._announcer.say("panic: to the safe preset")
+
+    def _replay(self, press: Trigger) -> None:
+        """Let the renderer follow a take; without a name, follow none."""
+        name = press.value
+        if isinstance(name, str) and name:
+            self._ask(press, lambda: self._found(name))
+        else:
+            self._let_go(REPLAY.name)
+            self._follow(None)
+
+    def _found(self, name: str) -> Done:
+        file = str(self._recordings.find(name).resolve())
+
+        def follow() -> list[str]:
+            self._follow(file)
+            self._announcer.say(f"the take {name} is read, to be replayed")
+            return []
+
+        return follow
+
+    def _follow(self, file: str | None) -> None:
+        child = self._processes.renderer.child
+        if child is not None:
+            child.wire.send(Unfollow() if file is None else Follow(file))

@@ -29,7 +29,8 @@ class Observers:
 
 
 class Processes:
-    """rungs: of the renderer, `preset` first; strict: whether a renderer that refuses to begin is left at that."""
+    """awake: seconds by which children are supervised, see `AwakeClock`; rungs: of the renderer, `preset` first;
+    strict: whether a renderer that refuses to begin is left at that."""
 
     def __init__(
         self,
@@ -38,10 +39,11 @@ class Processes:
         desk: Desk,
         patience: Patience,
         clock: Callable[[], float],
+        awake: Callable[[], float],
         rungs: tuple[str, ...],
         strict: bool,
     ) -> None:
-        self._launcher, self._clock = launcher, clock
+        self._launcher, self._clock, self._awake = launcher, clock, awake
         venue = launcher.venue
         starts = {target: partial(self._start_output, target) for target in venue.outputs}
         starts |= {
@@ -50,19 +52,20 @@ class Processes:
         }
         stage = partial(self._start_stage, venue.wall, "stage")
         self.renderer = SupervisedChild(
-            Role("renderer", self._start_renderer, rungs, strict), observers.renderer, patience, clock
+            Role("renderer", self._start_renderer, rungs, strict), observers.renderer, patience, awake
         )
-        self.stage = SupervisedChild(Role("stage", stage, ("stage",)), observers.stage, patience, clock)
+        self.stage = SupervisedChild(Role("stage", stage, ("stage",)), observers.stage, patience, awake)
         self.outputs = [
-            SupervisedChild(Role(name, start, (name,), strict=False), observers.output, patience, clock)
+            SupervisedChild(Role(name, start, (name,), strict=False), observers.output, patience, awake)
             for name, start in starts.items()
         ]
         self._loop = ControlFeed(desk, "loop")
         self._walls = [ControlFeed(desk, "stage") for _ in range(2 + len(starts))]
         self._carded: dict[str, Child] = {}
 
-    def tend(self, now: float) -> None:
+    def tend(self) -> None:
         """Start whoever is missing; the wall first."""
+        now = self._awake()
         for supervised in (self.stage, self.renderer, *self.outputs):
             supervised.tend(now)
 

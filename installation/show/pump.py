@@ -10,10 +10,12 @@ from installation.show.ending import Ending
 from installation.show.ports import Ports
 from installation.show.presses import Presses
 from installation.show.processes import Processes
+from installation.show.pulse import Pulse
 from installation.show.recordings import Recordings
 from installation.show.requests import Requests
 
 RATE = 60.0  # passes a second
+PATIENCE = 40.0  # seconds in which recordings and children end: each of them has less
 
 
 class Upkeep:
@@ -28,7 +30,7 @@ class Upkeep:
 
     def do(self, now: float) -> None:
         """One pass."""
-        self._processes.tend(now)
+        self._processes.tend()
         if self._processes.refusal:
             self._ending.refuse(self._processes.refusal)
         self._presses.obey()
@@ -46,8 +48,11 @@ class Upkeep:
 class Pump:
     """Does the upkeep until the show ends."""
 
-    def __init__(self, upkeep: Upkeep, ending: Ending, announcer: Announcer, clock: Callable[[], float]) -> None:
-        self._upkeep, self._ending, self._announcer, self._clock = upkeep, ending, announcer, clock
+    def __init__(
+        self, upkeep: Upkeep, ending: Ending, announcer: Announcer, pulse: Pulse, clock: Callable[[], float]
+    ) -> None:
+        self._upkeep, self._ending, self._announcer = upkeep, ending, announcer
+        self._pulse, self._clock = pulse, clock
         self._thread = threading.Thread(target=self._run, name="pump", daemon=True)
 
     def start(self) -> None:
@@ -55,15 +60,16 @@ class Pump:
         self._thread.start()
 
     def stop(self) -> None:
-        """End the show, and its children."""
+        """End the show, and its children; one that is held up is left, and they die with us."""
         self._ending.end()
-        self._thread.join()
+        self._thread.join(PATIENCE)
 
     def _run(self) -> None:
         while not self._ending.ended:
             now = self._clock()
             try:
                 self._upkeep.do(now)
+                self._pulse.beat()
             except Exception as error:  # the children die with this thread: it must not
                 self._announcer.failed("the pump", error)
             self._ending.pause(max(now + 1 / RATE - self._clock(), 0.001))

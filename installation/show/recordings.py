@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import datetime
 import shutil
+import threading
 from collections.abc import Callable
+from concurrent.futures import Future
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -13,7 +15,9 @@ from installation.control.desk.snapshots import NAME
 from installation.control.parameters import RECORD_TAKE, RECORD_VIDEO
 from installation.ipc.messages import Ready, SceneChange, Tick
 from installation.show.children import Child
-from latentworld.errors import LatentWorldError, TakeError
+from installation.show.disk_worker import DiskWorker
+from latentworld.disk import writing
+from latentworld.errors import DiskFull, LatentWorldError, TakeError
 
 if TYPE_CHECKING:
     from installation.takes import Recorder
@@ -23,21 +27,28 @@ PATIENCE = 20.0  # seconds in which an encoder writes what it still holds
 
 
 class Recordings:
-    """folder: of the show, with `takes/` and `video/` in it; record: starts an output to a file; reserve: bytes of the
-    disk that are never touched; announce: takes one line about whatever happens. `tend` belongs to the thread that
-    starts children, the rest may be called on any."""
+    """folder: of the show, with `takes/` and `video/` in it; record: starts an output to a file; worker: does what
+    takes a disk; reserve: bytes of the disk that are never touched; announce: takes one line about whatever happens;
+    awake: seconds by which an encoder is waited for, see `AwakeClock`.
+    `tend` belongs to the thread that starts children, the rest may be called on any; names, find and spare look at the
+    disk."""
 
     def __init__(
-        self, folder: Path, desk: Desk, record: Callable[[Path], Child], reserve: int, announce: Callable[[str], None],
-        clock: Callable[[], float], today: Callable[[], datetime.datetime],
+        self, folder: Path, desk: Desk, record: Callable[[Path], Child], worker: DiskWorker, reserve: int,
+        announce: Callable[[str], None], clock: Callable[[], float], awake: Callable[[], float],
+        today: Callable[[], datetime.datetime],
     ) -> None:  # fmt: skip
         self._folder, self._desk, self._record, self._reserve = folder, desk, record, reserve
-        self._announce, self._clock, self._today = announce, clock, today
+        self._worker, self._announce, self._today = worker, announce, today
+        self._clock, self._awake = clock, awake
+        self._lock = threading.Lock()  # a take that is begun must hear of every scene before its frames
         self._ready: Ready | None = None
         self._scene: SceneChange | None = None
         self._period = 0.0
         self._take: Recorder | None = None
+        self._begun: Future[Recorder] | None = None  # a take that the disk is asked for
         self._unlisten: Callable[[], None] = lambda: None
+        self._place: Future[Path] | None = None  # of a video, which the disk is asked for
         self._video: Child | None = None
         self._path: Path | None = None  # of the video's first part
         self._stopping: float | None = None  # since when the video is to end
@@ -57,27 +68,35 @@ class Recordings:
 
     def scene(self, change: SceneChange) -> None:
         """Another scene."""
-        self._scene = change
-        if take := self._take:
-            take.scene(change)
+        with self._lock:
+            self._scene = change
+            if take := self._take:
+                take.scene(change)
 
     def tick(self, tick: Tick) -> None:
         """Pictures were made."""
         self._period = tick.period
-        if take := self._take:
-            take.tick(tick)
+        with self._lock:
+            if take := self._take:
+                take.tick(tick)
 
     # ---- what people want
 
     def tend(self) -> None:
         """Begin and end what the desk's switches say."""
         take, video = self._desk.value(RECORD_TAKE.name), self._desk.value(RECORD_VIDEO.name)
-        if take and self._take is None and self._ready is not None and self._scene is not None:
-            self._begin_take(self._ready, self._scene)
+        if self._begun is not None:
+            if self._begun.done():
+                self._take_begun(self._begun)
+        elif take and self._take is None and self._ready is not None and self._scene is not None:
+            self._begin_take(self._ready)
         elif not take and self._take is not None:
             self._end_take()
-        if video and self._video is None:
-            self._begin_video()
+        if self._place is not None:
+            if self._place.done():
+                self._begin_video(self._place)
+        elif video and self._video is None:
+            self._place = self._worker.submit(self._room)
         elif self._video is not None and not self._video.alive:
             self._lost_video(self._video)
         elif not video and self._video is not None:
@@ -111,7 +130,9 @@ class Recordings:
         self._desk.set(RECORD_TAKE.name, False, SOURCE)
 
     def close(self) -> None:
-        """End everything; waits for the video's last bytes."""
+        """End everything; waits for the video's last bytes, and for no disk."""
+        if self._begun is not None and not self._begun.cancel() and self._begun.done():
+            self._take_begun(self._begun)
         self._end_take()
         if self._video is not None:
             self._video.stop()
@@ -120,41 +141,68 @@ class Recordings:
 
     # ---- within
 
-    def _begin_take(self, ready: Ready, scene: SceneChange) -> None:
-        from installation.takes import Recorder, header
+    def _begin_take(self, ready: Ready) -> None:
+        """Ask the disk for it; `tend` sees it begin."""
+        started, values, period = self._today().isoformat(timespec="seconds"), self._desk.values(), self._period
 
-        path = self._new("takes", ".take")
+        def begin() -> Recorder:
+            from installation.takes import Recorder, header
+
+            path = self._new("takes", ".take")
+            with writing(path, fault=TakeError):
+                path.parent.mkdir(parents=True, exist_ok=True)
+            return Recorder(path, header(ready, values, started, period), self._clock, self._reserve, self._failed_take)
+
+        self._begun = self._worker.submit(begin)
+
+    def _take_begun(self, begun: Future[Recorder]) -> None:
+        self._begun = None
         try:
-            path.parent.mkdir(parents=True, exist_ok=True)
-            started = self._today().isoformat(timespec="seconds")
-            first = header(ready, self._desk.values(), started, self._period)
-            take = Recorder(path, first, self._clock, self._reserve, self._failed_take)
-        except (OSError, LatentWorldError, ValueError) as error:
+            take = begun.result()
+        except (LatentWorldError, ValueError) as error:
             self._desk.set(RECORD_TAKE.name, False, SOURCE)
             self._announce(f"no take can be recorded: {error}")
             return
-        take.scene(scene)
-        self._take, self._unlisten = take, self._desk.listen(take.listen)
-        self._announce(f"recording the take {path.stem}")
+        with self._lock:
+            if self._scene is not None:
+                take.scene(self._scene)
+            self._take = take
+        self._unlisten = self._desk.listen(take.listen)
+        self._announce(f"recording the take {take.path.stem}")
 
     def _end_take(self) -> None:
-        take, self._take = self._take, None
-        if take is not None:
-            self._unlisten()
+        with self._lock:
+            take, self._take = self._take, None
+        if take is None:
+            return
+        self._unlisten()
+        take.close(0.0)
+
+        def finish() -> None:
             take.close()
             if take.fault is None:
                 self._announce(f"recorded the take {take.path.stem}")
+
+        self._worker.submit(finish)
 
     def _failed_take(self, fault: TakeError) -> None:
         self._announce(f"the take ended: {fault}")
         self._desk.set(RECORD_TAKE.name, False, SOURCE)
 
-    def _begin_video(self) -> None:
+    def _room(self) -> Path:
+        """Where a video may be written. Raises OutputError, DiskFull."""
         path = self._new("video", ".mp4")
-        try:
+        with writing(path):
             path.parent.mkdir(parents=True, exist_ok=True)
-            if self._free() <= self._reserve:
-                raise OSError(f"less than {self._reserve / 1e6:.0f} MB are free")
+            free = self._free()
+        if free <= self._reserve:
+            raise DiskFull(f"less than {self._reserve / 1e6:.0f} MB are free")
+        return path
+
+    def _begin_video(self, place: Future[Path]) -> None:
+        self._place = None
+        try:
+            path = place.result()
             self._video, self._path = self._record(path), path
         except (OSError, LatentWorldError) as error:
             self._desk.set(RECORD_VIDEO.name, False, SOURCE)
@@ -164,7 +212,7 @@ class Recordings:
 
     def _end_video(self, video: Child) -> None:
         """Ask it to finish its file; `tend` sees it end."""
-        now = self._clock()
+        now = self._awake()
         if self._stopping is None:
             self._stopping = now
             video.stop()

@@ -14,6 +14,7 @@ from installation.show.callbacks import Callbacks, Listener
 from installation.show.ending import Ending
 from installation.show.newest_picture import NewestPicture
 from installation.show.processes import Processes
+from installation.show.pulse import Pulse
 from installation.show.recordings import Recordings
 from installation.show.requests import Requests
 from installation.show.status import StatusCollector
@@ -33,12 +34,14 @@ class Show:
     newest_picture: NewestPicture
     atlas_chart: AtlasChart
     ending: Ending
+    pulse: Pulse
     clock: Callable[[], float]
 
     def status(self) -> Status:
         """The show as it is now."""
         processes = self.processes
-        return self.status_collector.status(self.clock(), processes.renderer_state, processes.restarts)
+        held, pulse = self.desk.held, self.pulse.age
+        return self.status_collector.status(self.clock(), processes.renderer_state, processes.restarts, held, pulse)
 
     def ask(self, question: Question) -> Future[AnswerContent]:
         """A question to the renderer; the future fails with ShowError when it dies or does not answer in time."""

@@ -20,6 +20,8 @@ if TYPE_CHECKING:
 
 NAME = "state.json"
 VERSION = 1
+PRIVATE = 0o600
+LARGEST = 64_000_000  # bytes of what is read again
 
 
 @dataclass(frozen=True)
@@ -55,7 +57,7 @@ def standing(desk: Desk) -> dict[str, Any]:
 def save(folder: Path, state: State) -> None:
     """Write it whole or not at all. Raises DiskFull or OutputError."""
     content = asdict(state) | {"resume": None if state.resume is None else json.loads(state.resume)}
-    disk.save(folder / NAME, json.dumps(content, separators=(",", ":")).encode())
+    disk.save(folder / NAME, json.dumps(content, separators=(",", ":")).encode(), PRIVATE)
 
 
 def load(folder: Path) -> State | None:
@@ -65,7 +67,7 @@ def load(folder: Path) -> State | None:
     """
     path = folder / NAME
     try:
-        return _read(json.loads(path.read_text(encoding="utf-8")))
+        return _read(json.loads(disk.read(path, LARGEST)))
     except FileNotFoundError:
         return None
     except (OSError, ValueError, RecursionError) as error:
@@ -82,11 +84,11 @@ def write_if_changed(path: Path, text: str) -> None:
     Raises DiskFull or OutputError.
     """
     try:
-        if path.read_text(encoding="utf-8") == text:
+        if disk.read(path, LARGEST) == text.encode():
             return
     except (OSError, ValueError):
         pass
-    disk.save(path, text.encode())
+    disk.save(path, text.encode(), PRIVATE)
 
 
 def claim(folder: Path) -> BaseFileLock:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import contextlib
-import threading
+from concurrent.futures import Future
 
 from installation.control.desk import Desk
 from installation.show import state
@@ -29,20 +29,20 @@ def recalled(premises: Premises, desk: Desk) -> state.State | None:
 
 
 class StateStore:
-    """Saves what stands on the desk, and what the next renderer goes on from. Any thread may call."""
+    """Saves what stands on the desk, and what the next renderer goes on from. Any thread may call; none waits."""
 
     def __init__(self, premises: Premises, desk: Desk, resume: Resume) -> None:
         self._folder, self._identity = premises.folder, state.identity(premises.preset)
         self._announcer, self._today = premises.announcer, premises.runtime.today
-        self._desk, self._resume = desk, resume
-        self._lock = threading.Lock()
+        self._worker, self._desk, self._resume = premises.worker, desk, resume
 
     def save(self) -> None:
-        """Now; what keeps it from being saved is announced."""
+        """As it is now; what keeps it from being saved is announced."""
         saved = self._today().isoformat(sep=" ", timespec="seconds")
         now = state.State(self._identity, self._resume.worth_keeping, state.standing(self._desk), saved)
-        with self._lock:
-            try:
-                state.save(self._folder, now)
-            except LatentWorldError as error:
-                self._announcer.fault(str(error))
+        done = self._worker.submit(lambda: state.save(self._folder, now), "state", commutes=True)
+        done.add_done_callback(self._saved)
+
+    def _saved(self, done: Future[None]) -> None:
+        if not done.cancelled() and (error := done.exception()) is not None:
+            self._announcer.fault(str(error))

@@ -16,6 +16,7 @@ from installation.ipc.scene import DecoderScene, WorldScene
 LATELY = 5.0  # seconds over which rates are counted
 SAMPLES = 4096  # of latency: the last minutes
 FAULTS = 20
+SILENCE = 5.0  # seconds without a report of the stage from which nobody knows what the wall shows
 AGAIN = 30.0  # seconds in which the same fault is no news
 NOWHERE: Place = (math.nan, math.nan, math.nan, math.nan)
 
@@ -30,6 +31,7 @@ class StatusCollector:
         self._made: deque[tuple[float, int]] = deque()  # when a tick was heard, and its pictures
         self._latency: deque[float] = deque(maxlen=SAMPLES)
         self._stage: StageReport | None = None
+        self._reported = -math.inf  # when the stage last spoke
         self._shone = math.inf  # when the wall last showed a new picture; before the first, when that was made
         self._shown: deque[tuple[float, int]] = deque()
         self._presentations = self._missed = 0  # by stages that are gone
@@ -76,7 +78,7 @@ class StatusCollector:
                 self._presentations += self._stage.presented
                 self._missed += self._stage.missed
                 self._shown.clear()
-            self._stage = report
+            self._stage, self._reported = report, now
             if report.fresh is not None:
                 self._shone = now - report.fresh
             self._shown.append((now, report.presented))
@@ -99,8 +101,10 @@ class StatusCollector:
         """Seconds since a new picture was presented, as the stage said when it last reported."""
         return None if self._stage is None else self._stage.fresh
 
-    def status(self, now: float, renderer: RendererState, restarts: int) -> Status:
-        """All of it, at a moment."""
+    def status(
+        self, now: float, renderer: RendererState, restarts: int, held: bool = False, pulse: float = 0.0
+    ) -> Status:
+        """All of it, at a moment. held: somebody wants the wall still; pulse: see `Status`."""
         with self._lock:
             tick, stage = self._tick, self._stage
             x, y, z, radius = tick.place[-1] if tick.place else NOWHERE
@@ -122,6 +126,8 @@ class StatusCollector:
                 presentations=self._presentations + (stage.presented if stage else 0),
                 missed=self._missed + (stage.missed if stage else 0),
                 latency=_percentiles(self._latency),
+                held=held and stage is not None and stage.held and now - self._reported <= SILENCE,
+                pulse=pulse,
                 fresh=math.inf if math.isinf(self._shone) else now - self._shone,
                 memory=dict(self.memory),
                 temperature=self.temperature,

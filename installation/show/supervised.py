@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from typing import Literal, Protocol
 
 from installation.ipc.messages import Beat, Fault, Message, OutputReport, Ready, SceneChange, StageReport, Tick
-from installation.show.children import Child, Receive
+from installation.show.children import DYING, Child, Receive
 from installation.show.fallback import Fallbacks, Patience
 from latentworld.errors import ShowError
 
@@ -40,6 +40,9 @@ class Life:
     ready: bool = False
     first: float | None = None  # when its first work came
     last: float | None = None
+    killed: float | None = None  # when it was
+    why: str = ""
+    retried: bool = False  # it was killed for the real thing, which comes next
 
     def progressed(self, settle: float) -> bool:
         """Whether it worked for so long."""
@@ -91,6 +94,7 @@ class SupervisedChild:
         self._lock = threading.Lock()  # a child speaks from the moment it is started
         self._life: Life | None = None
         self._at = -math.inf  # when to start the next
+        self._denied = 0  # times in a row that no process was to be had
         self.starts = 0
         self.refusal: str | None = None  # why the very first child would not begin, in its own words
         self._fault = ""
@@ -141,12 +145,13 @@ class SupervisedChild:
             if now >= self._at:
                 self.fallbacks.trial(now)
                 self._begin(now)
+        elif life.killed is not None:
+            self._dying(now, life, life.killed)
         elif not life.child.alive:
             life.child.wait(0.0)  # reaps it, and hears its last words
             self._lost(now, life, f"the {self.name} {life.child.why()}")
         elif (missing := self._hung(now, life)) is not None:
-            life.child.kill()
-            self._lost(now, life, f"the {self.name} hung ({missing}) and was killed")
+            self._kill(now, life, f"the {self.name} hung ({missing}) and was killed")
         elif life.progressed(self._patience.settle):
             self.fallbacks.settled()
             if self.fallbacks.trial(now):
@@ -179,11 +184,33 @@ class SupervisedChild:
         with self._lock:
             try:
                 self._life = Life(self._role.start(rung, self.receive), rung, now, now)
+                self._denied = 0
                 return
             except (OSError, ShowError) as error:
                 why = str(error)
-        self._at = max(self.fallbacks.failed(now, False), now + 1.0)
-        self._observer.incident(f"the {self.name} cannot be started: {why}")
+        # nothing of the rung was tried: that there is no process to be had is no failure of what it was to do
+        self._at = now + min(2.0**self._denied, max(self._patience.longest, 1.0))
+        self._denied = min(self._denied + 1, 16)
+        self._observer.incident(f"the {self.name} cannot be started: {why}; it is tried again")
+
+    def _kill(self, now: float, life: Life, why: str, retried: bool = False) -> None:
+        """End it, without waiting for a driver to let it go; nothing else is started before it did, or DYING seconds
+        have passed."""
+        life.killed, life.why, life.retried = now, why, retried
+        life.child.kill()
+        self._dying(now, life, now)
+
+    def _dying(self, now: float, life: Life, killed: float) -> None:
+        if not life.child.alive:
+            life.child.wait(0.0)
+        elif now - killed < DYING:
+            return
+        if life.retried:
+            self._life, self._at = None, now
+            self._observer.gone()
+            self._observer.incident(life.why)
+        else:
+            self._lost(now, life, life.why)
 
     def _lost(self, now: float, life: Life, why: str) -> None:
         # its words count for more than its status: a Python that ends while a thread reads stdin may abort (SIGABRT)
@@ -205,8 +232,4 @@ class SupervisedChild:
 
     def _retry(self, now: float, life: Life) -> None:
         """From a lower rung, try the real thing. What runs is ended first: two would not fit into a GPU."""
-        life.child.kill()
-        self._life = None
-        self._observer.gone()
-        self._at = now
-        self._observer.incident(f"the {self.name} is tried with the {self.fallbacks.rung} again")
+        self._kill(now, life, f"the {self.name} is tried with the {self.fallbacks.rung} again", retried=True)

@@ -25,10 +25,10 @@ class Systemd:
         """The stage reported a picture `fresh` seconds old, see `Watchdog.report`."""
         self._watchdog.report(now, fresh)
 
-    def report(self, now: float, status: Status, held: bool) -> None:
-        """How the show is, and a sign of life where it has earned one. held: the wall is still on purpose."""
+    def report(self, now: float, status: Status) -> None:
+        """How the show is, and a sign of life where it has earned one."""
         words = f"STATUS={status.renderer}, {status.rate:.1f} pictures/s, frame {status.frame}"
-        fed = self._watchdog.due(now, held, status.renderer in ("loading", "restarting"))
+        fed = self._watchdog.due(now, status.held, status.renderer in ("loading", "restarting"), status.pulse)
         self._notifier.send(words, *(("WATCHDOG=1",) if fed else ()))
 
     def stopping(self) -> None:

@@ -32,6 +32,7 @@ class Tally:
         self._reported = -math.inf
         self._sequence = 0  # the newest that weighed at least a half
         self._stamp = 0.0
+        self._held = False
         self._fresh: float | None = None  # when a new picture that shows something was last presented
         self._latency: list[float] = []
         self._seen: dict[int, tuple[float, bool]] = {}  # of the pictures on the wall: mean light, whether it varies
@@ -40,6 +41,7 @@ class Tally:
     def shown(self, now: float, cue: Cue) -> None:
         """A cue was presented at a moment."""
         self._know(cue)
+        self._held = cue.look.freeze or cue.look.card or cue.look.dark
         self._lowest = min(self._lowest, self._light(cue))
         shot = cue.newer if cue.weight >= 0.5 else cue.older
         if shot is None or shot.sequence <= self._sequence or cue.look.card:
@@ -75,6 +77,7 @@ class Tally:
             size=display.size,
             drawn=display.drawn,
             intervals=Intervals(tuple(BINS), tuple(pacer.counts)),
+            held=self._held,
         )
 
     def _know(self, cue: Cue) -> None:

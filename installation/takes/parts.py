@@ -46,7 +46,7 @@ class Follow:
         """The scene of the tick's first frame; a walk that is on another way is put at the take's start."""
         self._arcs = self.arcs(tick)
         scene = self.scene(float(self._arcs[0])) if len(tick) else self.take.scenes[self.take.shots.scene[0]]
-        return (walk if isinstance(walk, Recorded) else self.walk), self._staging(scene)
+        return (walk if self._leads_here(walk) else self.walk), self._staging(scene)
 
     def pilot(self, walk: Walk, rates: Rates | None, controls: LoopControls, n: int) -> Steering:
         """Strides to the last n frames of the tick."""
@@ -62,6 +62,12 @@ class Follow:
     def scene(self, arc: float) -> SceneDescription:
         """The scene at an arc."""
         return self.take.scenes[self.take.shots.scene[int(arc)]] if self.exact else self.take.scene(arc)
+
+    def _leads_here(self, walk: Walk) -> bool:
+        """Whether a walk is on this take's track, and not past the tick: an arc means nothing on another take's."""
+        if not isinstance(walk, Recorded) or walk.track is not self.walk.track:
+            return False
+        return not len(self._arcs) or walk.arc <= self._arcs[0]
 
     def ended(self, time: float) -> bool:
         """Whether the clock is past the take's last frame; the walk then stays at the last place."""

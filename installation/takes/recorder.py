@@ -29,7 +29,7 @@ from installation.takes.records import (
     written,
 )
 from latentworld import __version__
-from latentworld.disk import writing
+from latentworld.disk import open_own, writing
 from latentworld.errors import DiskFull, TakeError
 from latentworld.prompts import Prompt
 
@@ -257,7 +257,8 @@ def _begin(path: Path, line: str) -> RawIOBase:
             path.parent.mkdir(parents=True, exist_ok=True)
             if path.exists():
                 raise TakeError(f"there is a take {path} already: choose another name")
-            file = path.open("xb", buffering=0)
+            flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL
+            file = os.fdopen(open_own(path, flags, 0o600), "wb", buffering=0)
             file.write(line.encode())
             return file
     except DiskFull as full:

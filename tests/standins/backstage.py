@@ -16,7 +16,8 @@ from installation.ipc.messages import Tick
 STATUS = Status(
     uptime=12.5, renderer="running", restarts=0, frame=240, rate=11.5, period=0.087, alpha=0.25, beta=0.5, front=True,
     unit=(1.0, 0.0, 0.0), radius=1.0, lipschitz=0.75, step=0.01, presented=30.0, presentations=375, missed=0,
-    latency=(0.12, math.nan), fresh=0.1, memory={}, temperature=None, scene=ShownScene(), faults=(),
+    latency=(0.12, math.nan), fresh=0.1, held=False, pulse=0.01, memory={}, temperature=None, scene=ShownScene(),
+    faults=(),
 )  # fmt: skip
 
 

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import io
 import threading
 from collections.abc import Iterator
 from concurrent.futures import Future
-from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -25,7 +25,7 @@ from installation.ipc.scene import PlaneScene
 from installation.ports.deck import Server
 from installation.render.questions import png, routed
 from installation.venue import Doors
-from latentworld.errors import ShowError
+from latentworld.errors import LatentWorldError, ShowError
 from latentworld.plane import Plane
 from latentworld.prompts import Prompt
 from standins.backstage import STATUS, Listened
@@ -120,8 +120,9 @@ class Stagehand(Listened):
         """Do what was pressed."""
         for press in self.desk.collect("desk"):
             self.presses.append(press)
-            if press.name.startswith("snapshot."):
-                self.snapshots.act(press)
+            with contextlib.suppress(LatentWorldError):  # one that is not there
+                if job := self.snapshots.asked(press):
+                    job()()
         self.presses += self.desk.collect("loop")
 
     # ---- answers, as installation/render/questions.py gives them
@@ -190,7 +191,7 @@ def adaptive_atlas() -> dict[str, Any]:
     }  # fmt: skip
 
 
-@contextmanager
+@contextlib.contextmanager
 def serving(hand: Any, doors: Doors = SHUT, **more: Any) -> Iterator[Server]:
     """A deck of a stand-in, on any free port."""
     server = Server(hand, doors, **more)
@@ -201,7 +202,7 @@ def serving(hand: Any, doors: Doors = SHUT, **more: Any) -> Iterator[Server]:
         server.stop()
 
 
-@contextmanager
+@contextlib.contextmanager
 def moving(hand: Stagehand, period: float = 0.08) -> Iterator[None]:
     """The stand-in as a show: it walks and does what is pressed, until left."""
     over = threading.Event()

@@ -98,19 +98,18 @@ class Desk:
         self._put([(row, row.default)], source)
 
     def press(self, name: str, value: Argument = None, source: str = "") -> None:
-        """Press a trigger. It is queued behind those before it; a name with seconds is kept as "name|seconds"."""
+        """Press a trigger; a name with seconds is kept as "name|seconds". It is queued behind those before it, unless
+        the last of them is the same and nobody counts them; one that is urgent is, however many wait."""
         row = self.table.get(name)
         if row is None or row.kind != "trigger":
             raise ControlError(f"{name!r:.60} is no trigger: {'set it' if row else 'see the address table'}")
         trigger = Trigger(name, _argument(row, value))
         with self._lock:
-            queue = self._presses[row.where]
-            if len(queue) >= QUEUE:
-                self.dropped += 1
-                return
-            queue.append(trigger)
-            self._stamp = max(self._stamp, self._clock())
-        self._notify(trigger)
+            queued = self._queue(row, trigger)
+            if queued:
+                self._stamp = max(self._stamp, self._clock())
+        if queued:
+            self._notify(trigger)
 
     def recall(self, values: Mapping[str, object], seconds: float = 0.0, source: str = "") -> None:
         """Set many at one moment: all, or, where one means nothing, none. None gives back to the preset.
@@ -259,6 +258,20 @@ class Desk:
         return lambda: self._forget(listener)
 
     # ---- within
+
+    def _queue(self, row: Parameter, trigger: Trigger) -> bool:
+        """Whether a press is news; the lock is held."""
+        queue = self._presses[row.where]
+        if queue and queue[-1] == trigger and row.press != "counted":
+            return False
+        if row.press == "urgent":
+            if trigger in queue:
+                queue.remove(trigger)
+        elif len(queue) >= QUEUE:
+            self.dropped += 1
+            return False
+        queue.append(trigger)
+        return True
 
     def _row(self, name: str, access: str) -> Parameter:
         row = self.table.get(name) if isinstance(name, str) else None

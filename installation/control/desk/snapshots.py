@@ -8,10 +8,10 @@ recalling a look must not darken the room.
 from __future__ import annotations
 
 import json
-import logging
 import math
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from threading import Lock
 from typing import Any
@@ -26,9 +26,13 @@ from latentworld.errors import ControlError
 FORMAT, VERSION = "latentworld snapshot", 1
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9 _-]{0,63}")
 MOST = 1000  # snapshots in a folder
+PRIVATE = 0o600  # what is played here is nobody else's business
 _LARGEST = 1_000_000  # bytes of a file
 _LONGEST_FADE = 3600.0
-_log = logging.getLogger(__name__)
+Done = Callable[[], list[str]]
+"""What is done on the desk once the folder has answered: without waiting; gives a line for each thing left out."""
+Job = Callable[[], Done]
+"""What is done on the folder first. Raises ControlError, DiskFull."""
 
 
 def parse(value: object) -> tuple[str, float]:
@@ -48,8 +52,20 @@ def parse(value: object) -> tuple[str, float]:
     return _named(name), fade
 
 
+@dataclass(frozen=True)
+class Look:
+    """A snapshot as it was read. values: as they are kept; version: of the file."""
+
+    name: str
+    values: Mapping[str, object]
+    version: object
+
+
 class Snapshots:
-    """The snapshots in a folder, and the desk they are of. Thread-safe. `last`: the name last recalled or saved."""
+    """The snapshots in a folder, and the desk they are of. Thread-safe. `last`: the name last recalled or saved.
+
+    Whatever touches the folder may take as long as its disk does; `apply` and `asked` do not.
+    """
 
     def __init__(self, folder: Path, desk: Desk) -> None:
         self._folder, self._desk = folder, desk
@@ -64,17 +80,17 @@ class Snapshots:
             return []
         return sorted((name for name in found if NAME.fullmatch(name)), key=_natural)[:MOST]
 
-    def save(self, name: str) -> None:
-        """Keep the desk as it is set now. Raises ControlError for a bad name, one too many or a folder that
-        refuses, DiskFull."""
-        path = self._path(name)
+    def save(self, name: str, values: Mapping[str, Value | None] | None = None) -> None:
+        """Keep the desk as it is set now, or as `held` had it. Raises ControlError for a bad name, one too many or a
+        folder that refuses, DiskFull."""
+        path, values = self._path(name), held(self._desk) if values is None else values
         with self._lock:
             if not path.exists() and len(self.names()) >= MOST:
                 raise ControlError(f"there are {MOST} snapshots already: delete some")
-            text = json.dumps({"format": FORMAT, "version": VERSION, "values": held(self._desk)}, indent=1)
+            text = json.dumps({"format": FORMAT, "version": VERSION, "values": values}, indent=1)
             with writing(path, "free some space", ControlError):
                 self._folder.mkdir(parents=True, exist_ok=True)
-                put(path, text.encode() + b"\n")
+                put(path, text.encode() + b"\n", PRIVATE)
             self.last = name
 
     def recall(self, name: str, seconds: float = 0.0, source: str = "snapshot") -> list[str]:
@@ -82,23 +98,29 @@ class Snapshots:
 
         Raises ControlError when there is none of that name or nothing in it can be read.
         """
-        content = _read(self._path(name))
-        values, left = fit(self._desk.table, content["values"])
-        if content.get("version") != VERSION:
-            left.insert(
-                0, f"it is of version {content.get('version')!r:.20}, this is {VERSION}: what is known is taken"
-            )
-        self._desk.recall(values, seconds, source)
-        self.last = name
-        return [f"snapshot {name}: {line}" for line in left]
+        return self.apply(self.look(name), seconds, source)
 
-    def next(self, seconds: float = 0.0, source: str = "snapshot") -> list[str]:
-        """Recall the one after the last one, round and round. Raises ControlError when there are none."""
+    def look(self, name: str) -> Look:
+        """Read one, which is then the last one. Raises ControlError as `recall` does."""
+        content = _read(self._path(name))
+        self.last = name
+        return Look(name, content["values"], content.get("version"))
+
+    def apply(self, look: Look, seconds: float = 0.0, source: str = "snapshot") -> list[str]:
+        """Go to what was read; see `recall`."""
+        values, left = fit(self._desk.table, look.values)
+        if look.version != VERSION:
+            left.insert(0, f"it is of version {look.version!r:.20}, this is {VERSION}: what is known is taken")
+        self._desk.recall(values, seconds, source)
+        return [f"snapshot {look.name}: {line}" for line in left]
+
+    def following(self) -> str:
+        """The name after the last one, round and round. Raises ControlError when there are none."""
         names = self.names()
         if not names:
             raise ControlError("there is no snapshot yet: save one")
         later = [name for name in names if self.last is not None and _natural(name) > _natural(self.last)]
-        return self.recall((later or names)[0], seconds, source)
+        return (later or names)[0]
 
     def delete(self, name: str) -> None:
         """Forget one. Raises ControlError when there is none of that name."""
@@ -108,24 +130,29 @@ class Snapshots:
         with writing(path, fault=ControlError):
             path.unlink()
 
-    def act(self, trigger: Trigger) -> list[str]:
-        """Do what a press asks of snapshots (another trigger asks nothing of them); gives what was left out or refused,
-        a line each, and raises nothing."""
-        try:
-            if trigger.name == SNAPSHOT_NEXT.name:
-                return self.next(_seconds(trigger.value))
-            if trigger.name not in (SNAPSHOT_SAVE.name, SNAPSHOT_RECALL.name):
-                return []
+    def asked(self, trigger: Trigger) -> Job | None:
+        """What a press asks of the folder; None of another trigger. What it is to keep is taken from the desk now.
+
+        Raises ControlError for what is no name or no fade.
+        """
+        if trigger.name == SNAPSHOT_SAVE.name:
+            (saved, _), values = parse(trigger.value), held(self._desk)
+            return lambda: self._saved(saved, values)
+        if trigger.name == SNAPSHOT_RECALL.name:
             name, seconds = parse(trigger.value)
-            if trigger.name == SNAPSHOT_SAVE.name:
-                self.save(name)
-                return []
-            return self.recall(name, seconds)
-        except ControlError as error:
-            return [str(error)]
-        except Exception as error:  # a full disk is no ControlError, and a press must not end the show
-            _log.warning("%s failed", trigger.name, exc_info=True)
-            return [f"{trigger.name}: {error}"]
+            return lambda: self._shown(name, seconds)
+        if trigger.name == SNAPSHOT_NEXT.name:
+            fade = _seconds(trigger.value)
+            return lambda: self._shown(self.following(), fade)
+        return None
+
+    def _saved(self, name: str, values: Mapping[str, Value | None]) -> Done:
+        self.save(name, values)
+        return list
+
+    def _shown(self, name: str, seconds: float) -> Done:
+        look = self.look(name)
+        return lambda: self.apply(look, seconds)
 
     def _path(self, name: str) -> Path:
         return self._folder / f"{_named(name)}.json"

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
+import threading
 from collections.abc import AsyncIterator, Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -43,9 +44,10 @@ def build(
 
     @contextlib.asynccontextmanager
     async def lifespan(app: Starlette) -> AsyncIterator[None]:
-        gathering = asyncio.create_task(_gather(hub))
+        ended = threading.Event()
+        threading.Thread(target=_gather, args=(hub, ended), name="lists", daemon=True).start()
         yield
-        gathering.cancel()
+        ended.set()
 
     def free(scope: Scope) -> bool:
         return query.is_query(scope) and bool(scope.get("client")) and players.lets(scope["client"][0])
@@ -71,7 +73,7 @@ def _pages(backstage: Backstage) -> list[BaseRoute]:
         return FileResponse(STATIC / "index.html", headers={"Cache-Control": "no-cache"})
 
     async def health(request: Request) -> Response:
-        ok, report = metrics.health(backstage.status(), backstage.desk.held)
+        ok, report = metrics.health(backstage.status())
         if not request.scope["trusted"]:  # of an open door: whether it is well, and nothing of what is shown
             report = {"ok": ok}
         return JSONResponse(report, 200 if ok else 503, {"Cache-Control": "no-store"})
@@ -109,10 +111,11 @@ def _sockets(hub: Hub) -> list[BaseRoute]:
     return [WebSocketRoute("/ws", deck), WebSocketRoute("/preview", preview)]
 
 
-async def _gather(hub: Hub) -> None:
-    while True:
+def _gather(hub: Hub, ended: threading.Event) -> None:
+    """On a thread that nobody waits for: a disk may never answer, and Python ends after all threads of a pool."""
+    while not ended.is_set():
         try:
-            await asyncio.to_thread(hub.gather)
+            hub.gather()
         except Exception:  # a folder that cannot be read leaves the lists as they were
             _log.warning("snapshots and takes cannot be listed", exc_info=True)
-        await asyncio.sleep(LISTS)
+        ended.wait(LISTS)

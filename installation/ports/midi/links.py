@@ -107,7 +107,7 @@ def save(path: Path, links: Iterable[Link]) -> None:
     text = json.dumps({"format": FORMAT, "version": VERSION, "links": rows}, indent=1)
     with writing(path, "free some space: what was learned is lost when the show ends", PortError):
         path.parent.mkdir(parents=True, exist_ok=True)
-        put(path, text.encode() + b"\n")
+        put(path, text.encode() + b"\n", 0o600)
 
 
 def _link(row: Any, table: Mapping[str, Parameter]) -> Link:

@@ -47,8 +47,11 @@ def main() -> None:
                 stamp, latency = shot.stamp, [*latency, now - shot.stamp]
         if presented % 3 == 0:
             age = None if fresh is None else now - fresh
+            held = bool(values.get("out.blackout") or values.get("out.freeze"))
             wire.send(
-                StageReport(presented, 0, tuple(latency), age, seen, light, monitor="none", size=(720, 1280)),
+                StageReport(
+                    presented, 0, tuple(latency), age, seen, light, monitor="none", size=(720, 1280), held=held
+                ),
                 droppable=True,
             )
             latency = []
