@@ -122,7 +122,7 @@ BAD = [
     '{"do":"set","name":"panic","value":1}', '{"do":"set","name":"rift.value","value":1}',
     '{"do":"set","name":"walk.kind","value":"stroll"}', '{"do":"set","name":"walk.position","value":[1]}',
     '{"do":"set","name":"walk.position","value":[1,2,3]}', '{"do":"set","name":"prompt.a","value":"' + "x" * 501 + '"}',
-    '{"do":"set","name":"prompt.a","value":"a\\u0000b"}', '{"do":"set","name":"prompt.a","value":"a\\nb"}',
+    '{"do":"set","name":"prompt.a","value":"a\\u0000b"}', '{"do":"set","name":"prompt.a","value":"a\\u0007b"}',
     '{"do":"fade","name":"walk.kind","x":0.5}', '{"do":"fade","name":"walk.speed","x":"0.5"}',
     '{"do":"press","name":"walk.speed"}', '{"do":"press","name":"panic","value":[1,2]}',
     '{"do":"press","name":"panic","value":{"a":1}}',

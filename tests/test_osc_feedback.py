@@ -50,7 +50,7 @@ def test_the_hand_that_moves_is_not_told_until_it_rests(port: Port) -> None:
         port.send("/lw/subscribe", sender=sender)
     for _ in range(10):
         port.pump()
-    port.send("/lw/view/zoom", 2.5, sender=PHONE)  # too far: the fader must come back to 1
+    port.send("/lw/view/zoom", 9.0, sender=PHONE)  # too far: the fader must come back to 1
     port.clock.now += PERIOD  # type: ignore[attr-defined]
     told = port.feedback.pump(port.clock())
     assert [(spoken(packet), target) for packet, target in told] == [(("/lw/view/zoom", 1.0), TABLET)]

@@ -75,7 +75,7 @@ def test_every_attribute_fits_its_type() -> None:
         ("/lw/walk/auto", "T", None, [True], None),
         ("/lw/out/freeze", "F", None, [False], None),
         ("/lw/prompt/b", "s", None, [""], None),
-        ("/lw/panic", "T", None, None, None),
+        ("/lw/panic", "I", None, None, None),
         ("/lw/snapshot/recall", "s", None, None, None),
     ],
 )

@@ -27,7 +27,7 @@ FORMAT, VERSION = "latentworld snapshot", 1
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9 _-]{0,63}")
 MOST = 1000  # snapshots in a folder
 _LARGEST = 1_000_000  # bytes of a file
-_LONGEST_FADE = 3600.0
+LONGEST_FADE = 3600.0
 _log = logging.getLogger(__name__)
 
 
@@ -43,8 +43,8 @@ def parse(value: object) -> tuple[str, float]:
         fade = float(seconds or 0.0)
     except (TypeError, ValueError, OverflowError):
         fade = math.nan
-    if not 0 <= fade <= _LONGEST_FADE:
-        raise ControlError(f"a snapshot fades in 0 to {_LONGEST_FADE:g} seconds, not {seconds!r:.60}")
+    if not 0 <= fade <= LONGEST_FADE:
+        raise ControlError(f"a snapshot fades in 0 to {LONGEST_FADE:g} seconds, not {seconds!r:.60}")
     return _named(name), fade
 
 

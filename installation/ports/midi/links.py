@@ -60,18 +60,8 @@ def plays(row: Parameter, argument: str = "") -> Literal["fader", "button"]:
     if row.kind == "text" and not argument:
         raise ControlError(f"{row.name} is a text: map {row.name}|THE TEXT to a button")
     if argument and row.kind != "trigger":
-        row.check(meant(row, argument))
+        row.check(argument)
     return "button"
-
-
-def meant(row: Parameter, argument: str) -> object:
-    """A button's argument as the parameter takes it."""
-    if row.kind in ("float", "int", "bool"):
-        try:
-            return float(argument)
-        except ValueError:
-            raise ControlError(f"{row.name} takes a number, not {argument!r:.60}") from None
-    return argument
 
 
 def load(path: Path, table: Mapping[str, Parameter]) -> tuple[list[Link], list[str]]:

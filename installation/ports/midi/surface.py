@@ -15,7 +15,7 @@ from installation.control.parameters import MIDI_STATUS
 from installation.ports.midi.clock import Conductor
 from installation.ports.midi.inbox import Inbox, Move, Strike, span
 from installation.ports.midi.learning import Learning
-from installation.ports.midi.links import MOST, Control, Link, meant, plays
+from installation.ports.midi.links import MOST, Control, Link, plays
 from installation.ports.midi.messages import control_change, decode, note, pitch
 from latentworld.errors import ControlError
 
@@ -178,7 +178,7 @@ class Surface:
     def _switched(self, row: Parameter, link: Link) -> object:
         """What a button sets: its argument, the other of true and false, or the choice after this one."""
         if link.argument:
-            return meant(row, link.argument)
+            return link.argument
         now = self._desk.shown(row.name)
         if row.kind == "bool":
             return not now
@@ -244,7 +244,7 @@ class Surface:
         if row.kind == "bool" and not link.argument:
             return top if shown else 0
         if link.argument:
-            return top if shown == row.check(meant(row, link.argument)) else 0
+            return top if shown == row.check(link.argument) else 0
         return None
 
 
