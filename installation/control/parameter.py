@@ -37,8 +37,8 @@ class Parameter:
     """One thing that can be played.
 
     kind `point` is alpha and beta; `trigger` is a press. where: who acts on it. low, high: real units of floats and
-    ints (of points: of either coordinate); a number outside is clamped, or refused where it is `exact`. curve `log` with
-    low = 0 keeps 0 at 0 and is logarithmic from `least` up. smooth: it may be slewed and modulated. default None: the
+    ints (of points: of either coordinate); a number outside is clamped, or refused where it is `exact`. curve `log`
+    with low = 0 keeps 0 at 0 and is logarithmic from `least` up. smooth: it may be slewed and modulated. default None: the
     preset's.
 
     scope: what it is a part of. `picture`: the look; of loop and stage, snapshots hold it and panic resets it; `wall`:
