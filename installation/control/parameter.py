@@ -38,8 +38,8 @@ class Parameter:
 
     kind `point` is alpha and beta; `trigger` is a press. where: who acts on it. low, high: real units of floats and
     ints (of points: of either coordinate); a number outside is clamped, or refused where it is `exact`. curve `log`
-    with low = 0 keeps 0 at 0 and is logarithmic from `least` up. smooth: it may be slewed and modulated. default None: the
-    preset's.
+    with low = 0 keeps 0 at 0 and is logarithmic from `least` up. smooth: it may be slewed and modulated. default
+    None: the preset's.
 
     scope: what it is a part of. `picture`: the look; of loop and stage, snapshots hold it and panic resets it; `wall`:
     the set-up of this wall, which no look and no panic touches, and outputs leave out; `held`: in the operator's hand

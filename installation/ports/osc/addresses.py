@@ -42,24 +42,27 @@ class Place:
 
 @dataclass(frozen=True)
 class Out:
-    """An address that only tells: its OSC type tags and what they are."""
+    """An address that only tells: its OSC type tags, what they are, and their unit where all have the same."""
 
     address: str
     tags: str
     about: str
+    unit: str = ""
 
 
 VALUE = Out(f"{ROOT}/rift/value", "fi", "the Lipschitz value here, in feature per latent, and the frame's number")
 AT = Out(f"{ROOT}/walk/at", "fffi", "where the walk is: alpha, beta, radius, and 1 on this side of the globe")
 RENDERER = Out(f"{ROOT}/show/renderer", "s", "loading, running, hung, restarting, safe or loop")
-RATE = Out(f"{ROOT}/show/fps", "f", "new pictures per second")
-LATENCY = Out(f"{ROOT}/show/latency", "ff", "seconds from control to picture, p50 and p99")
-UPTIME = Out(f"{ROOT}/show/uptime", "f", "seconds since the show began")
+RATE = Out(f"{ROOT}/show/fps", "f", "new pictures per second", "Hz")
+LATENCY = Out(f"{ROOT}/show/latency", "ff", "seconds from control to picture, p50 and p99", "s")
+UPTIME = Out(f"{ROOT}/show/uptime", "f", "seconds since the show began", "s")
 OUTS = (VALUE, AT, RENDERER, RATE, LATENCY, UPTIME)
 
 PING, PONG = f"{ROOT}/ping", f"{ROOT}/pong"
 GET = f"{ROOT}/get"
 SUBSCRIBE, SUBSCRIBED = f"{ROOT}/subscribe", f"{ROOT}/subscribed"
+CONFIRM = f"{ROOT}/confirm"
+NUMBERS = "numbers"  # what a subscriber says that knows no T, F and N
 ERROR = f"{ROOT}/error"
 # our own words, echoed: to answer them would set two shows talking for ever
 QUIET = frozenset((PONG, SUBSCRIBED, ERROR, AT.address, *(out.address for out in OUTS[2:])))
@@ -144,6 +147,16 @@ def tell(place: Place, value: Value | None) -> tuple[Argument, ...]:
     if place.row.kind == "float" and value is not None:
         return (float(value),)
     return (value,)
+
+
+def numbers(arguments: Sequence[Argument]) -> tuple[Argument, ...] | None:
+    """The same for those who know no T, F, N and h; None where there is nothing to tell."""
+    if None in arguments:
+        return None
+    return tuple(
+        int(part) if isinstance(part, bool) else float(part) if isinstance(part, int) and part > _LARGEST_INT else part
+        for part in arguments
+    )
 
 
 def tags(row: Parameter, value: Value | None = None) -> str:

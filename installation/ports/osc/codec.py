@@ -73,6 +73,8 @@ def message(part: bytes) -> tuple[str, tuple[Argument, ...]]:
     if start < len(part):
         if end < 0 or part[start] != ord(",") or not _TAGS.issuperset(part[start + 1 : end]):
             raise ControlError(f"at most {ARGUMENTS} arguments of types i f d h s S T F N I [ ] are understood")
+        if part[start:end].count(b"[") != part[start:end].count(b"]"):
+            raise ControlError("an array is not closed")
         body = (end // 4 + 1) * 4
         part = part[:start] + _padded(part[start:end].translate(_SAME, b"[]")) + part[body:]
     try:
