@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 import logging
 from collections.abc import AsyncIterator, Callable
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -15,6 +16,7 @@ from installation.network import Gate
 from installation.ports.deck import pictures, scripts, socket
 from installation.ports.deck.auth import Door, Names, Token
 from installation.ports.deck.hub import DIGITS, LISTS, Hub
+from installation.ports.deck.proxied import Proxied
 
 if TYPE_CHECKING:
     from starlette.applications import Starlette
@@ -29,11 +31,20 @@ OscPort = Callable[[], int | None]
 _log = logging.getLogger(__name__)
 
 
-def build(
-    hub: Hub, names: Names, token: Token | None, players: Gate, clock: Callable[[], float], osc_port: OscPort
-) -> Starlette:
-    """The application. token: None while the doors are shut; players: who uses OSCQuery without it; clock: seconds, for
-    what each may send."""
+@dataclass(frozen=True)
+class Entrance:
+    """Who comes in. names: of the deck; token: None while the doors are shut; players: who uses OSCQuery without it;
+    proxies: whose word on where a request came from is taken; clock: seconds, for what each may send."""
+
+    names: Names
+    token: Token | None
+    players: Gate
+    proxies: Gate
+    clock: Callable[[], float]
+
+
+def build(hub: Hub, entrance: Entrance, osc_port: OscPort) -> Starlette:
+    """The application."""
     from starlette.applications import Starlette
     from starlette.middleware import Middleware
     from starlette.routing import Mount
@@ -48,7 +59,7 @@ def build(
         gathering.cancel()
 
     def free(scope: Scope) -> bool:
-        return query.asked(scope) and bool(scope.get("client")) and players.lets(scope["client"][0])
+        return query.asked(scope) and bool(scope.get("client")) and entrance.players.lets(scope["client"][0])
 
     routes: list[BaseRoute] = [
         *query.routes(hub.backstage, osc_port),
@@ -57,8 +68,8 @@ def build(
         *_sockets(hub),
         Mount("/static", StaticFiles(directory=STATIC)),
     ]
-    door = Middleware(Door, names=names, token=token, free=free, clock=clock)
-    return Starlette(routes=routes, middleware=[door], lifespan=lifespan)
+    door = Middleware(Door, names=entrance.names, token=entrance.token, free=free, clock=entrance.clock)
+    return Starlette(routes=routes, middleware=[Middleware(Proxied, proxies=entrance.proxies), door], lifespan=lifespan)
 
 
 def _pages(backstage: Backstage) -> list[BaseRoute]:

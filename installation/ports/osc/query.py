@@ -9,10 +9,10 @@ Starlette, to be mounted by the deck *before* its own `/`:
 `/?HOST_INFO` to all; the rest lies under `/lw`. The deck's middleware for Host and Origin stands before these routes as
 before its own; with open doors it lets through what is `asked` by those who may play over OSC too, without the token.
 
-A node is a container, with CONTENTS and ACCESS 0, or a method, with one TYPE; never both, which clients refuse or take for
-a group. So the `/raw` addresses, which lie below methods, are heard and listened to but stand in no tree: floats have
-RANGE 0..1. Booleans are T or F with their VALUE spelt out, a press is I. A value that nobody knows, or that cannot be
-read, is null, as JSON has it; asked for alone it is no content (204).
+A node is a container, with CONTENTS and ACCESS 0, or a method, with one TYPE; never both, which clients refuse or take
+for a group. So the `/raw` addresses, which lie below methods, are heard and listened to but stand in no tree: floats
+have RANGE 0..1. Booleans are T or F with their VALUE spelt out, a press is I. A value that nobody knows, or that cannot
+be read, is null, as JSON has it; asked for alone it is no content (204).
 """
 
 from __future__ import annotations
@@ -63,8 +63,8 @@ Told = Mapping[str, tuple[Argument, ...]]
 
 
 def tree(table: Mapping[str, Parameter], values: Values, outs: Told | None = None) -> Node:
-    """The whole address space as OSCQuery's JSON; `values` in real units by name, `outs` by address what those that only
-    tell have to tell (None or absent: nobody knows)."""
+    """The whole address space as OSCQuery's JSON; `values` in real units by name, `outs` by address what those that
+    only tell have to tell (None or absent: nobody knows)."""
     root = _container("/")
     for place in addresses.book(table).values():
         if not place.raw and place.address != VALUE.address:  # which is told with its frame: see OUTS
