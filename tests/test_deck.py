@@ -337,3 +337,9 @@ def test_a_show_that_goes_on_feeds_many_decks(hand: Stagehand, server: Server) -
 def test_plain_values_hold_no_infinity() -> None:
     told = jsonable({"a": (1.0, float("nan")), 3: [float("inf"), True, None, "x", 7]})
     assert told == {"a": [1.0, None], "3": [None, True, None, "x", 7]}
+
+
+def test_what_the_page_is_made_of_comes_compressed(server: Server) -> None:
+    for path in ("/static/main.js", "/static/deck.css", "/static/names.js"):
+        assert get(server, path, **{"Accept-Encoding": "gzip"}).headers["content-encoding"] == "gzip"
+        assert "content-encoding" not in get(server, path, **{"Accept-Encoding": "identity"}).headers

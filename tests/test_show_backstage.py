@@ -158,7 +158,9 @@ def test_a_full_disk_ends_recordings_and_nothing_else(performed, monkeypatch: py
 # ---- alone
 
 
-def test_where_a_show_ran_before_a_port_in_use_and_a_missing_library_are_lines(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_where_a_show_ran_before_a_port_in_use_and_a_missing_library_are_lines(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     from installation.show import ports
 
     def missing(self: object) -> object:

@@ -47,6 +47,7 @@ def build(hub: Hub, entrance: Entrance, osc_port: OscPort) -> Starlette:
     """The application."""
     from starlette.applications import Starlette
     from starlette.middleware import Middleware
+    from starlette.middleware.gzip import GZipMiddleware
     from starlette.routing import Mount
     from starlette.staticfiles import StaticFiles
 
@@ -66,7 +67,7 @@ def build(hub: Hub, entrance: Entrance, osc_port: OscPort) -> Starlette:
         *_pages(hub.backstage),
         _names(hub.backstage),
         *_sockets(hub),
-        Mount("/static", StaticFiles(directory=STATIC)),
+        Mount("/static", GZipMiddleware(StaticFiles(directory=STATIC))),
     ]
     door = Middleware(Door, names=entrance.names, token=entrance.token, free=free, clock=entrance.clock)
     return Starlette(routes=routes, middleware=[Middleware(Proxied, proxies=entrance.proxies), door], lifespan=lifespan)
@@ -98,6 +99,8 @@ def _pages(backstage: Backstage) -> list[BaseRoute]:
 
 
 def _names(backstage: Backstage) -> BaseRoute:
+    from starlette.middleware import Middleware
+    from starlette.middleware.gzip import GZipMiddleware
     from starlette.responses import Response
     from starlette.routing import Route
 
@@ -105,7 +108,7 @@ def _names(backstage: Backstage) -> BaseRoute:
         script = scripts.names_module(backstage.desk.table)
         return Response(script, media_type="text/javascript", headers={"Cache-Control": "no-cache"})
 
-    return Route(scripts.NAMES, names_module)
+    return Route(scripts.NAMES, names_module, middleware=[Middleware(GZipMiddleware)])
 
 
 def _sockets(hub: Hub) -> list[BaseRoute]:
