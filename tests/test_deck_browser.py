@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import time
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -82,7 +83,7 @@ def test_a_phone_that_lies_has_its_tabs_beside_each_other_and_room_for_the_panel
                 return [b.left, b.right, words.left, words.right, b.height]; })"""
         )
         assert tabs[-1][1] <= size[0]
-        for (_, _, _, before, height), (_, _, after, _, _) in zip(tabs, tabs[1:]):
+        for (_, _, _, before, height), (_, _, after, _, _) in pairwise(tabs):
             assert before < after, "no word over another"
             assert height >= 38
         width, height = browser.execute_script(
@@ -116,7 +117,7 @@ def test_everything_is_called_by_what_stands_there(browser: Any, played: Server,
                     say('called by another name', of);
             }
             for (const each of document.querySelectorAll('button[aria-label]'))
-                if (!words(each.getAttribute('aria-label')).includes(words(each.textContent))) say('called by another name', each);
+                if (!words(each.getAttribute('aria-label')).includes(words(each.textContent))) say('misnamed', each);
             for (const list of document.querySelectorAll('[role=list]'))
                 if (![...list.children].every((part) => part.getAttribute('role') === 'listitem')) say('no list', list);
             for (const each of document.querySelectorAll('body > *:not(header, main, [role=status], noscript)'))
