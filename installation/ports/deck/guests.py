@@ -13,7 +13,7 @@ from dataclasses import dataclass
 
 from installation.network import HERE, Gate
 
-MOST, MOST_OF_ONE = 256, 64  # connections; of one address, unless it is this machine's, behind which a proxy may be
+MOST, MOST_OF_ONE = 256, 96  # connections; of one address, unless it is this machine's, behind which a proxy may be
 SILENT = 5.0  # seconds without a request, or without all of it
 
 

@@ -24,7 +24,8 @@ from latentworld.errors import PortError
 if TYPE_CHECKING:
     import uvicorn
 
-WAITING = 64  # connections that wait to be accepted
+WAITING = 4096  # connections that wait to be accepted; where the queue is full, a knock is heard a second later
+AT_ONCE = 32  # that are accepted in one go: fewer than may stay, so that each is read before others take its place
 PATIENCE = 10.0  # seconds until it serves, and until it has stopped
 
 
@@ -80,6 +81,7 @@ class Server:
             undo.callback(_end, serving, thread)
             thread.start()
             _until_serving(serving, thread)
+            listening.listen(WAITING)
             self._undo = undo.pop_all()
 
     def stop(self) -> None:
@@ -99,7 +101,7 @@ class Server:
         try:
             listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
             listening.bind((host, self.port))
-            listening.listen(WAITING)
+            listening.listen(AT_ONCE)
             return listening
         except OSError as error:
             listening.close()
@@ -115,7 +117,7 @@ def _serving(library: Any, application: Any, guests: Guests) -> uvicorn.Server:
         ws_max_size=LARGEST,
         ws_per_message_deflate=False,  # pictures do not shrink, and a small bomb would unfold here
         h11_max_incomplete_event_size=LARGEST,
-        backlog=WAITING,  # as many are accepted at once, and as many lines are written where that fails
+        backlog=AT_ONCE,  # asyncio takes it for both, and the queue is lengthened afterwards
         timeout_graceful_shutdown=2,
         proxy_headers=False,
         server_header=False,
