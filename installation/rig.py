@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
@@ -13,11 +14,12 @@ from installation.loop import Pilot, Scene
 from installation.studio import Studio, lookout
 from latentworld import vertices, walks, worlds
 from latentworld.atlas.provenance import Provenance
-from latentworld.decoding import Cached, Decoder, DecoderSettings, Watch, Watched, world_decoder
+from latentworld.atlas.settings import eye_of
+from latentworld.decoding import Cached, Decoder, DecoderSettings, Watch, Watched, foresight, world_decoder
 from latentworld.decoding.analytic import SHAPE, AnalyticEye, analytic
 from latentworld.decoding.settings import DecoderSpec, Kind, resolve, resolve_analytic
 from latentworld.device import Choice, choose
-from latentworld.errors import WorldMismatch
+from latentworld.errors import Notice, WorldMismatch
 from latentworld.lipschitz import Lookout
 from latentworld.pilot import Pilot as FilmPilot
 from latentworld.plane import Plane
@@ -25,12 +27,11 @@ from latentworld.preset import Preset
 from latentworld.prompts import Prompt
 from latentworld.vision import clip_eye
 from latentworld.walks import Walk
+from latentworld.worlds.find import Found, find
 
 if TYPE_CHECKING:
     from latentworld.atlas.prior import Prior
-    from latentworld.worlds import Card, World
-
-_BLIND_STEPS = 8  # of the faithful decoder, where a world has no student to look ahead with
+    from latentworld.worlds import Card
 
 
 @dataclass(frozen=True, eq=False)
@@ -124,34 +125,40 @@ def _diffusion(preset: Preset) -> Studio:
     spec, name = preset.decoder, preset.world.name
     chosen = choose(spec.device, spec.dtype, spec.engine)
     name = name if preset.world.revision is None else f"{name}@{preset.world.revision}"
-    world = worlds.load(name, chosen.device, chosen.dtype)
-    own = _own(spec, world.card)
+    found = find(name, preset.world.vae)
+    own = _own(spec, found)
     settings = own[spec.kind]
+    _tell_of_scout(settings, found)
+    foresight.check(found, settings)
+    world = worlds.load(found, chosen.device, chosen.dtype)
     preset = _resolved(preset, own, world.card)
-    ahead = _ahead(own, world, spec)
     main = world_decoder(world, settings)
-    scout = main if spec.kind == "scout" else main.variant(ahead)
+    scout = main if spec.kind == "scout" else main.variant(own["scout"])
     plane = _plane(preset, main.shape)
     # OpenVINO pays for the eye too; the GPU engines are for the denoiser's many calls
     engine = "openvino" if settings.engine == "openvino" else "eager"
     eye = clip_eye(preset.eye.clip, world, batch=settings.batch, engine=engine)
-    seer = f"{eye.source}@{eye.digest}"
-    return Studio(preset, world.digest, plane, main, scout, eye, seer, _prompt(preset), own, ahead, main)
+    seer = eye_of(eye.source, eye.digest)
+    return Studio(preset, world.digest, plane, main, scout, eye, seer, _prompt(preset), own, own["scout"], main)
 
 
-def _own(spec: DecoderSpec, card: Card) -> dict[Kind, DecoderSettings]:
+def _own(spec: DecoderSpec, found: Found) -> dict[Kind, DecoderSettings]:
     """What spec, card and machine make of each kind of decoder."""
+    card = found.card
     machine: Choice = choose(spec.device, spec.dtype, spec.engine, spec.batch, spec.height or card.size)
     kinds: tuple[Kind, ...] = ("faithful", "scout")
-    return {kind: resolve(spec, card, machine, kind) for kind in kinds}
+    return {kind: resolve(spec, card, machine, kind, found.has_few_step) for kind in kinds}
 
 
-def _ahead(own: Mapping[Kind, DecoderSettings], world: World, spec: DecoderSpec) -> DecoderSettings:
-    """What looks ahead beside the faithful decoder: the scout, or the decoder itself in few steps where nothing was
-    made to be one."""
-    if world.student is not None or spec.scout_lora is not None:
-        return own["scout"]
-    return replace(own["faithful"], steps=min(_BLIND_STEPS, own["faithful"].steps))
+def _tell_of_scout(settings: DecoderSettings, found: Found) -> None:
+    """Notice that a scout was asked for where nothing was made to be one."""
+    if settings.kind == "scout" and settings.lora is None and not found.has_few_step:
+        warnings.warn(
+            f"the world {found.name} has no few-step model: the scout is its faithful decoder in {settings.steps} "
+            f"guided steps (decoder.scout_lora names an LCM LoRA)",
+            Notice,
+            stacklevel=2,
+        )
 
 
 def _resolved(preset: Preset, own: Mapping[Kind, DecoderSettings], card: Card) -> Preset:

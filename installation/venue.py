@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-import tomllib
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, FiniteFloat, Strict, ValidationError, field_validator
 
+from installation.fit import Fit
+from latentworld import texts
 from latentworld.errors import ShowError
 from latentworld.explain import explain
 from latentworld.frozen import changed
@@ -38,7 +39,7 @@ class Wall(_Part):
     corners: Annotated[tuple[Corner, Corner, Corner, Corner], Strict(False)] = ((0, 0), (1, 0), (1, 1), (0, 1))
     blend: Annotated[tuple[Edge, Edge, Edge, Edge], Strict(False)] = (0.0, 0.0, 0.0, 0.0)
     part: Annotated[tuple[Share, Share, Share, Share], Strict(False)] = (0.0, 0.0, 1.0, 1.0)
-    fit: Literal["cover", "contain"] = "contain"
+    fit: Fit = "contain"
 
     @field_validator("part")
     @classmethod
@@ -121,13 +122,13 @@ def load(path: str | Path | None) -> Venue:
     if path is None:
         return Venue()
     try:
-        return Venue.model_validate(tomllib.loads(Path(path).read_text(encoding="utf-8")))
-    except (OSError, UnicodeDecodeError) as error:
+        return Venue.model_validate(texts.toml(texts.read(Path(path))))
+    except OSError as error:
         raise ShowError(f"the venue {path} cannot be read ({error}): check the path") from None
-    except tomllib.TOMLDecodeError as error:
-        raise ShowError(f"the venue {path} is no TOML ({error}): mend that line") from None
     except ValidationError as error:
         first = error.errors()[0]
         where = ".".join(map(str, first["loc"]))
         why = first["msg"].removeprefix("Value error, ")
         raise ShowError(f"the venue {path}: {where}: {why}; correct it or leave it out") from None
+    except ValueError as error:
+        raise ShowError(f"the venue {path} is no TOML ({error}): mend that line") from None

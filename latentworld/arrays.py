@@ -13,7 +13,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from jaxtyping import Bool, Float, Float32, UInt8
+from jaxtyping import Bool, Float, UInt8
 from jaxtyping import Float64 as Float64
 from jaxtyping import Int64 as Int64
 from numpy.typing import NDArray
@@ -60,10 +60,12 @@ Flags = Bool[NDArray[np.bool_], " n"]
 Mask = Bool[_FlagsOrOne, "..."]
 """Yes or no on any axes."""
 
-Features = Float32[NDArray[np.float32], "n f"]
-"""What an eye made of pictures, as an atlas keeps it."""
+Features = Float[NDArray[np.floating], "n f"]
+"""What was seen at places: float32 where an eye made it of pictures, float64 where a formula did."""
 Picture = UInt8[NDArray[np.uint8], "_h _w 3"]
 """One picture, 0..255."""
+Rgba = UInt8[NDArray[np.uint8], "_h _w 4"]
+"""One picture with its alpha, 0..255: clear where that is 0."""
 Pictures = UInt8[NDArray[np.uint8], "n _h _w 3"]
 """Pictures of one size, 0..255."""
 

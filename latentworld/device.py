@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import importlib.util
+import os
+import shutil
+import sys
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -36,6 +39,15 @@ def torch_dtype(name: str) -> torch.dtype:
     return types[name]
 
 
+def settle(device: torch.device) -> None:
+    """Have float32 mean float32 where it is asked for: torch's convolutions on CUDA round it to TF32's ten bits."""
+    import torch
+
+    if device.type == "cuda":
+        torch.backends.cudnn.allow_tf32 = False
+        torch.backends.cuda.matmul.allow_tf32 = False
+
+
 def choose(
     device: str = "auto", dtype: str = "auto", engine: str = "auto", batch: int | str = "auto", size: int = 512
 ) -> Choice:
@@ -54,30 +66,42 @@ def choose(
         raise PresetError(f"engine = 'openvino' runs in float32 on the cpu, not {dtype} on {place}: use 'eager'")
     if engine == "openvino" and not has_openvino():
         raise PresetError("engine = 'openvino' is not installed: pip install 'latentworld[openvino]', or use 'eager'")
+    if engine == "compile" and (lacking := _lacks_to_compile(kind)):
+        raise PresetError(f"engine = 'compile' needs {lacking}, which is not found here: install it, or use 'eager'")
     if engine == "graphs" and kind != "cuda":
         raise PresetError(f"engine = 'graphs' (CUDA graphs) needs a CUDA device, not {place}: use 'eager'")
     if isinstance(batch, str):
         if batch != "auto":
             raise PresetError(f"batch = {batch!r}: give a number of pictures or 'auto'")
-        batch = auto_batch(kind, size)
+        batch = auto_batch(place, size)
     if batch < 1:
         raise PresetError(f"batch = {batch}: at least 1 picture a batch is needed")
     return Choice(place, dtype, engine, batch)
 
 
-def auto_batch(kind: str, size: int) -> int:
-    """8 on a processor up to 256 px, 2 above; on CUDA what fits, up to 16.
+def auto_batch(place: str, size: int) -> int:
+    """8 on a processor up to 256 px, 2 above; on CUDA what fits on that card, up to 16.
 
     A guided 512 px picture of SD 1.5 is taken for 1.2 GB in half precision. A batch that does not fit after all is
     halved by the decoder.
     """
-    if kind != "cuda":
+    if not place.startswith("cuda"):
         return 8 if size <= 256 else 2
     import torch
 
-    free, _ = torch.cuda.mem_get_info()
+    free, _ = torch.cuda.mem_get_info(torch.device(place))
     fitting = int(free * 0.6 / (1.2e9 * (size / 512) ** 2))
     return max(1, min(16, 1 << max(0, fitting.bit_length() - 1)))
+
+
+def _lacks_to_compile(kind: str) -> str:
+    """What torch.compile needs for this kind of device and this machine lacks, "" where all is there."""
+    usual = {"win32": "cl", "darwin": "clang++"}.get(sys.platform, "g++")
+    if shutil.which(compiler := os.environ.get("CXX", usual)) is None:  # as torch's inductor looks for it
+        return f"a C++ compiler ({compiler})"
+    if kind == "cuda" and importlib.util.find_spec("triton") is None:
+        return "triton"
+    return ""
 
 
 def has_openvino() -> bool:
@@ -103,6 +127,10 @@ def _device(device: str) -> str:
         raise PresetError(
             f"device = {device!r}: torch {torch.__version__} sees no CUDA device here; use 'cpu' or 'auto'"
         )
+    index = device.partition(":")[2]
+    if index and int(index) >= (count := torch.cuda.device_count()):
+        cards = ", ".join(f"cuda:{number}" for number in range(count))
+        raise PresetError(f"device = {device!r}: there are {count} CUDA devices here; use one of {cards}")
     if device == "mps" and not has_mps:
         raise PresetError("device = 'mps': there is no Apple GPU here; use 'cpu' or 'auto'")
     return device

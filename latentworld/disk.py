@@ -7,8 +7,12 @@ import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from latentworld.errors import DiskFull, LatentWorldError, OutputError
+
+if TYPE_CHECKING:
+    from filelock import BaseFileLock
 
 PARTIAL = ".part"  # the ending of side files
 
@@ -40,6 +44,21 @@ def writing(
         if error.errno in (errno.ENOSPC, errno.EDQUOT):
             raise DiskFull(f"the disk of {path} is full: {remedy}") from error
         raise fault(f"cannot write {path} ({error.strerror or error}): choose a folder you may write to") from error
+
+
+def claim(file: Path, refusal: LatentWorldError) -> BaseFileLock:
+    """Take the lock file `file`, which nobody else has then until it is released or we die, on every system.
+
+    Raises `refusal` where it is taken, also by this very process, and OSError where it cannot be made; see `writing`.
+    """
+    from filelock import FileLock, Timeout
+
+    lock: BaseFileLock = FileLock(file, thread_local=False)
+    try:
+        lock.acquire(timeout=0)
+    except Timeout:  # an OSError as well
+        raise refusal from None
+    return lock
 
 
 def save(path: str | Path, data: bytes | bytearray | memoryview) -> None:

@@ -14,6 +14,7 @@
     │   └── WorldMismatch    parts that do not fit each other (CLIP and world, latent size and vertices)
     ├── DecodeError          the model could not make pictures
     │   ├── OutOfMemory      even a batch of one does not fit
+    │   ├── NotFinite        a network gave NaN or infinite numbers: no picture, or no features
     │   └── Cancelled        the watcher asked to stop
     ├── AtlasError           a survey that cannot be begun, read or written
     │   ├── AtlasDamaged     a store that is no atlas, lacks a part, or was written by a newer version
@@ -82,6 +83,10 @@ class OutOfMemory(DecodeError):
     """Even a batch of one does not fit."""
 
 
+class NotFinite(DecodeError):
+    """A network gave NaN or infinite numbers."""
+
+
 class Cancelled(DecodeError):
     """The watcher asked to stop."""
 
@@ -140,3 +145,7 @@ class PortError(ShowError):
 
 class TakeError(ShowError):
     """A take that is damaged or was written by another version."""
+
+
+class Notice(UserWarning):
+    """Something goes otherwise than was asked, and the work goes on: one line that says what, and what can be done."""

@@ -157,9 +157,7 @@ class Plane:
 
         Raises GeometryError for a radius whose size is not within 0.05..3, or a coordinate that is not finite.
         """
-        if not NEAREST <= abs(radius) <= FARTHEST:
-            span = f"{NEAREST:g} to {FARTHEST:g}"
-            raise GeometryError(f"A radius of {radius:g} is no place: give {span}, or -{FARTHEST:g} to -{NEAREST:g}.")
+        check_place(alpha, beta, radius)
         unit = self.unit(alpha, beta)
         return (-unit if radius < 0 else unit), abs(radius)
 
@@ -221,6 +219,15 @@ class Plane:
             raise GeometryError("The raw plane has no far side: use norm 'sphere' or stay on the front of the chart.")
         # z = unit / total in vertex weights that sum to one, so |z| = 1 / total.
         return np.asarray(r / (total * self.target), np.float64)
+
+
+def check_place(alpha: float, beta: float, radius: float) -> None:
+    """Refuse numbers that are no place on any plane, before there is one. Raises GeometryError; see `Plane.place`."""
+    if not (math.isfinite(alpha) and math.isfinite(beta)):
+        raise GeometryError("alpha and beta must be finite: for the horizon itself give a large number such as 1e12.")
+    if not NEAREST <= abs(radius) <= FARTHEST:
+        span = f"{NEAREST:g} to {FARTHEST:g}"
+        raise GeometryError(f"A radius of {radius:g} is no place: give {span}, or -{FARTHEST:g} to -{NEAREST:g}.")
 
 
 def _inner(a: Array, b: Array) -> float:

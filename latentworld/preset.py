@@ -6,15 +6,15 @@ dump(preset)        # the same journey as TOML again, every setting spelt out
 
 from __future__ import annotations
 
+import os
 import re
-import tomllib
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Annotated, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, FiniteFloat, Strict, ValidationError, model_validator
 
-from latentworld import walks
+from latentworld import texts, walks
 from latentworld.decoding.settings import DecoderSpec, Device
 from latentworld.errors import PluginError, PresetError
 from latentworld.explain import explain, nearest, shown
@@ -24,7 +24,11 @@ from latentworld.pilot import PilotSpec
 
 Even = Annotated[int, Field(ge=16, multiple_of=2)]
 DEFAULT_WALK = walks.Rift()
-_PATHS = (("plane", "vertices"), ("pilot", "atlas"))  # looked for beside the preset's own file first
+# looked for beside the preset's own file first
+_PATHS = (
+    ("world", "name"), ("world", "vae"), ("plane", "vertices"), ("pilot", "atlas"), ("eye", "clip"),
+    ("decoder", "scout_lora"), ("decoder", "tiny_vae"),
+)  # fmt: skip
 
 
 class Section(BaseModel):
@@ -34,14 +38,18 @@ class Section(BaseModel):
 
 
 class WorldSpec(Section):
-    """Which model: `embedded`, a diffusers folder, a .safetensors file, or a hub name and its revision."""
+    """Which model: `embedded`, a diffusers folder, a .safetensors file, or a hub name and its revision. This and every
+    other file that a preset names is looked for beside the preset first. `vae`: another in place of its own, a folder,
+    a file or a hub name."""
 
     name: Annotated[str, Field(min_length=1)] = "embedded"
     revision: str | None = None
+    vae: str | None = None
 
 
 class PlaneSpec(Section):
-    """Where z0, z1, z2 come from. `vertices` (a file) goes before `seeds`."""
+    """Where z0, z1, z2 come from. `vertices` (a file) goes before `seeds`. Seeds that are equal in their low 32 bits
+    draw the same latent, as torch's generator on a processor has it."""
 
     seeds: Annotated[tuple[int, int, int], Strict(False)] = (0, 123, 200)
     layout: Literal["nhwc", "nchw"] = "nhwc"
@@ -73,15 +81,18 @@ class EyeSpec(Section):
 
 
 class FilmSpec(Section):
-    """How long, how fast, and how it is written. `size` is (height, width); without it pictures grow by `scale`."""
+    """How long, how fast, and how it is written. `size` is (height, width); without it pictures grow by `scale`. `fit`:
+    how a picture lies in a size of another shape: the whole of it beside black (contain), all over it (cover), or
+    pulled into shape (stretch)."""
 
-    seconds: Annotated[FiniteFloat, Field(gt=0.0)] = 12.0
+    seconds: Annotated[FiniteFloat, Field(gt=0.0, le=1e7)] = 12.0
     fps: Annotated[FiniteFloat, Field(gt=0.0, le=240.0)] = 24.0
     codec: Literal["h264", "ffv1", "frames"] = "h264"
     crf: Annotated[int, Field(ge=0, le=51)] = 17
     grain: bool = False
     scale: Annotated[int, Field(ge=1, le=16)] = 1
     size: Annotated[tuple[Even, Even], Strict(False)] | None = None
+    fit: Literal["contain", "cover", "stretch"] = "contain"
 
     @property
     def frames(self) -> int:
@@ -157,8 +168,8 @@ def load(preset: str | Path, overrides: Iterable[str] = ()) -> Preset:
     """A preset by name or .toml file, with `section.key=value` overrides; PresetError says what cannot be used."""
     path = _find(preset)
     try:
-        table = tomllib.loads(path.read_text(encoding="utf-8"))
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        table = texts.toml(texts.read(path))
+    except ValueError as error:
         raise PresetError(f"{path} is no TOML ({error}): mend that line") from None
     except OSError as error:
         raise PresetError(f"{path} cannot be read ({error.strerror}): check the path and its permissions") from None
@@ -213,7 +224,9 @@ def _resolve_paths(table: dict[str, object], beside: Path) -> None:
     for section, key in _PATHS:
         keys = table.get(section)
         path = keys.get(key) if isinstance(keys, dict) else None
-        if isinstance(keys, dict) and isinstance(path, str) and (beside / path).exists():
+        if not isinstance(keys, dict) or not isinstance(path, str) or path in ("", "embedded"):
+            continue
+        if os.path.exists(beside / path):  # which takes any text, however long
             keys[key] = str((beside / path).resolve())
 
 
@@ -242,8 +255,8 @@ def _set(content: dict[str, object], section: str, key: str | None, value: objec
 def _value(text: str) -> object:
     """A TOML value, or the text itself: quotes around a prompt are the shell's business."""
     try:
-        table = tomllib.loads(f"value = {text}")
-    except tomllib.TOMLDecodeError:
+        table = texts.toml(f"value = {text}")
+    except ValueError:
         return text
     return table["value"] if table.keys() == {"value"} else text
 

@@ -9,7 +9,7 @@ from threading import Lock
 from typing import TYPE_CHECKING, Protocol, TypeAlias
 
 from latentworld.arrays import Array
-from latentworld.errors import PresetError
+from latentworld.errors import Notice, PresetError
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -52,7 +52,7 @@ class Prompt:
         return self.against or ((self.negative, 1.0),)
 
 
-class PromptTruncated(UserWarning):
+class PromptTruncated(Notice):
     """A prompt has more words than the text encoder reads; the rest is ignored."""
 
 
@@ -95,7 +95,7 @@ class Encoder:
 
     read: TextEncoder
     capacity: int = 32
-    _kept: OrderedDict[str, Conditioning] = field(default_factory=OrderedDict, repr=False)
+    _cache: OrderedDict[str, Conditioning] = field(default_factory=OrderedDict, repr=False)
     _lock: Lock = field(default_factory=Lock, repr=False)
 
     def __call__(self, prompt: Prompt, guided: bool) -> Conditioning:
@@ -117,14 +117,14 @@ class Encoder:
     def text(self, text: str) -> Conditioning:
         """What the denoiser is given of one text, tensors `[1, ...]`."""
         with self._lock:
-            if text in self._kept:
-                self._kept.move_to_end(text)
-                return self._kept[text]
+            if text in self._cache:
+                self._cache.move_to_end(text)
+                return self._cache[text]
         conditioning = self.read(text)  # outside the lock: nobody waits for another's text
         with self._lock:
-            self._kept[text] = conditioning
-            while len(self._kept) > self.capacity:
-                self._kept.popitem(last=False)
+            self._cache[text] = conditioning
+            while len(self._cache) > self.capacity:
+                self._cache.popitem(last=False)
         return conditioning
 
     def pooled(self, text: str) -> Array:
@@ -134,7 +134,7 @@ class Encoder:
     def knows(self, text: str) -> bool:
         """Whether a text is kept, so that asking for it costs nothing."""
         with self._lock:
-            return text in self._kept
+            return text in self._cache
 
 
 def blend(parts: list[tuple[Tensor, float]]) -> Tensor:

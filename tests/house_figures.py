@@ -23,7 +23,7 @@ import networkx
 ROOT = Path(__file__).parent.parent
 CORE: list[set[str]] = [
     {"errors", "arrays", "tables"},
-    {"disk", "explain", "registry", "frozen"},
+    {"disk", "explain", "registry", "frozen", "texts"},
     {"globe"},
     {"plane", "lipschitz"},
     {"vertices", "prompts", "worlds", "decoding", "vision", "device"},
@@ -33,7 +33,8 @@ CORE: list[set[str]] = [
     {"reference"},
 ]
 SHOW: list[set[str]] = [
-    {"clock", "frames", "network", "extras", "venue"},
+    {"fit"},
+    {"clock", "frames", "network", "extras", "terminal", "venue"},
     {"ipc"},
     {"control"},
     {"backstage", "loop"},

@@ -4,8 +4,10 @@ import numpy as np
 import pytest
 import torch
 
+from installation.frames import develop
 from latentworld import globe
 from latentworld.decoding.analytic import (
+    RANGE,
     SHELL,
     AnalyticDecoder,
     AnalyticEye,
@@ -185,3 +187,14 @@ def test_lattices_are_seeded_unit_and_apart() -> None:
     np.testing.assert_array_equal(modes, lattice_modes(10, 3))
     np.testing.assert_allclose(np.linalg.norm(modes, axis=1), 1)
     assert globe.angle(modes[:, None], modes[None])[~np.eye(10, dtype=bool)].min() > 0.3
+
+
+def test_what_the_eye_reads_is_not_seen() -> None:
+    """x_0 lies in a corner of the picture, below what a byte can say, and to the last bit."""
+    decoder = analytic(PLANE, 6, 0.2, steps=5, size=(16, 16))
+    latents = PLANE.latents(places(20))
+    pictures = decoder(latents)
+    assert (develop(pictures)[:, 0, 0] == 0).all()
+    exact = decoder.mixture.flow(decoder.world_points(latents.numpy()))
+    kept = torch.from_numpy(np.clip(0.5 + exact / RANGE, 0, 1)).float()  # as a float32 between 0 and 1 has it
+    assert torch.equal(AnalyticEye()(pictures), (kept - 0.5) * RANGE)

@@ -8,14 +8,17 @@ import shutil
 import signal
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 from PIL import Image
 
 from installation.atlas import surveys
+from installation.cli.atlas.report import tell
 from latentworld import preset
 from latentworld.atlas import store, survey, zoom
+from latentworld.errors import DiskFull
 
 
 def size(path: Path) -> tuple[int, int]:
@@ -75,6 +78,19 @@ def test_show_lists_figures_phases_and_rifts(made: Path, run) -> None:  # type: 
     assert "line  1  mean rate" in out
 
 
+def test_a_country_without_a_rift_is_shown_as_one(made: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    found = surveys.findings(surveys.folder(made))
+    flat = [replace(site, contrast=1.1) for site in found.sites]
+    tell(replace(found, sites=flat), count=2)
+    said = capsys.readouterr().out
+    assert "rift  1" not in said
+    assert "steep  1" in said
+    assert "no rift: no place is 2 times as steep as the median" in said
+    tell(replace(found, sites=[replace(flat[0], contrast=2.0)]), count=2)
+    assert "rift  1" in (said := capsys.readouterr().out)
+    assert "no rift" not in said
+
+
 def test_plot_again_with_other_phases(made: Path, run, tmp_path: Path) -> None:  # type: ignore[no-untyped-def]
     other = tmp_path / "other"
     shutil.copytree(made, other)
@@ -117,7 +133,9 @@ def test_a_tour_is_a_preset_that_films(made: Path, run, tmp_path: Path) -> None:
     assert (tmp_path / "film" / "film.mp4").stat().st_size > 0
 
 
-def test_a_zoom_leaves_series_growth_figures_and_film(made: Path, run, tmp_path: Path) -> None:  # type: ignore[no-untyped-def]
+def test_a_zoom_leaves_series_growth_figures_and_film(  # type: ignore[no-untyped-def]
+    made: Path, run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     out = tmp_path / "zoom"
     code, said, err = run("atlas", "zoom", "neutral", "-o", out, "--atlas", made, "--size", "11x11", "--levels", "3",
                           "--thumb", "16", "--seconds", "0.2", *SMALL)  # fmt: skip
@@ -133,10 +151,24 @@ def test_a_zoom_leaves_series_growth_figures_and_film(made: Path, run, tmp_path:
     code, said, err = run(*again)
     assert (code, said) == (1, "")
     assert "zoom already" in err
+    before = {file.name: file.read_bytes() for file in out.iterdir()}
+    with monkeypatch.context() as patch:
+        patch.setattr("latentworld.atlas.plots.growth", lambda *_, **__: (_ for _ in ()).throw(DiskFull("full")))
+        assert run(*again, "--overwrite")[0] == 1
+    assert before == {file.name: file.read_bytes() for file in out.iterdir()}  # stays until another is whole
     code, said, err = run(*again, "--overwrite")  # with the atlas's own preset
     assert code == 0, err
     assert json.loads((out / "zoom.json").read_text())["levels"][0]["largest_rate"] == pytest.approx(rates[0])
     assert not (out / "zoom.mp4").exists()  # nothing of the earlier one stays
+
+
+def test_an_atlas_of_another_size_is_told_before_a_world_is_loaded(  # type: ignore[no-untyped-def]
+    made: Path, run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("installation.rig.open_studio", lambda *_: pytest.fail("it was loaded"))
+    code, _, err = run("atlas", "survey", "neutral", "-o", made, "--size", "5x5", *SMALL)
+    assert code == 1
+    assert "was begun otherwise: " in err
 
 
 def test_ctrl_c_ends_a_survey_with_one_line_and_the_same_command_goes_on(tmp_path: Path) -> None:
@@ -192,7 +224,7 @@ def test_ctrl_c_leaves_the_levels_of_a_zoom_so_far(  # type: ignore[no-untyped-d
         assert "--overwrite" in err
         assert "above the floor" in said
     else:
-        assert list(out.iterdir()) == []
+        assert not out.exists()
 
 
 def test_what_was_imported_without_its_preset_has_no_tour(made: Path, run, tmp_path: Path) -> None:  # type: ignore[no-untyped-def]
@@ -203,6 +235,9 @@ def test_what_was_imported_without_its_preset_has_no_tour(made: Path, run, tmp_p
         code, out, err = run("atlas", *command)
         assert (code, out) == (1, "")
         assert "has no preset.toml" in err
+    code, out, err = run("atlas", "tour", tmp_path / "nothing", "seek", "-o", tmp_path / "t.toml")
+    assert (code, out) == (1, "")
+    assert f"no atlas at {tmp_path / 'nothing' / 'atlas.zarr'}" in err  # not that its preset is missing
 
 
 def test_without_the_extra_one_line_names_it(  # type: ignore[no-untyped-def]

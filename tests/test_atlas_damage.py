@@ -115,6 +115,26 @@ def test_a_missing_array_is_named(copied: Path, name: str) -> None:
         read(copied)
 
 
+@pytest.mark.parametrize("name", ["unit", "done", "features", "vertices"])
+@pytest.mark.parametrize("axis", [0, 1])
+def test_a_shape_that_no_memory_holds_is_damage(copied: Path, name: str, axis: int) -> None:
+    file = copied / name / "zarr.json"
+    told = json.loads(file.read_text())
+    told["shape"][min(axis, len(told["shape"]) - 1)] = 10**10
+    file.write_text(json.dumps(told))
+    with pytest.raises(AtlasDamaged, match=name):
+        np.asarray(read(copied).features[:])
+
+
+def test_more_places_than_an_atlas_has_are_damage(copied: Path) -> None:
+    file = copied / "zarr.json"
+    told = json.loads(file.read_text())
+    told["attributes"]["generations"] = [10**12]
+    file.write_text(json.dumps(told))
+    with pytest.raises(AtlasDamaged, match="cannot be read"):
+        read(copied)
+
+
 def test_damaged_metadata_is_named(copied: Path) -> None:
     for file in (copied / "features" / "zarr.json", copied / "zarr.json"):
         file.write_text(file.read_text()[:40])

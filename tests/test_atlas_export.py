@@ -86,7 +86,7 @@ def test_where_nothing_was_made_to_scout_the_decoder_in_few_steps_is_exported(tm
     out, pictures = surveyed(tmp_path / "atlas", of, scout=True)
     found, config = exported(out, tmp_path / "folder")
     np.testing.assert_array_equal(found, pictures)
-    assert (config["profile"]["kind"], config["inference_steps"]) == ("faithful", 8)
+    assert (config["profile"]["kind"], config["inference_steps"]) == ("scout", 8)
 
 
 def test_a_machine_that_makes_other_pictures_says_so(tmp_path: Path) -> None:
@@ -106,6 +106,19 @@ def test_thumbnails_are_exported_as_they_are(tmp_path: Path) -> None:
     config = json.loads((tmp_path / "small" / "metadata.json").read_text())["config"]
     assert config["pictures"] == "thumbnails, as they were surveyed"
     assert opened(tmp_path / "small" / "a000_b000.png").shape == (8, 8, 3) != pictures.shape[1:]
+
+
+@pytest.mark.parametrize(("sampler", "eta"), [("ddim", 0.0), ("lcm", None)])
+def test_a_folder_says_how_it_was_sampled(sampler: str, eta: float | None, tmp_path: Path) -> None:
+    """eta = 0 is DDIM's word for no noise on the way, which an LCM's steps add."""
+    out, _ = surveyed(tmp_path / "atlas", journey(), scout=True)
+    file = out.store / "zarr.json"
+    told = json.loads(file.read_text())
+    told["attributes"]["settings"]["profile"]["sampler"] = sampler
+    file.write_text(json.dumps(told))
+    surveys.export(out, tmp_path / "small", full=False)
+    config = json.loads((tmp_path / "small" / "metadata.json").read_text())["config"]
+    assert (config["sampler"], config["eta"]) == (sampler, eta)
 
 
 @pytest.mark.parametrize(

@@ -90,7 +90,8 @@ def test_an_adaptive_lattice_is_covered_once(seed: int) -> None:
     coarse = (whole % 8 == 0).all(axis=1)
     lattice = whole[coarse | (random.random(len(whole)) < 0.1 * seed)] if lattice is None else lattice
     n = len(lattice)
-    atlas = Atlas(PLANE, ADAPTIVE, np.zeros((n, 3)), np.zeros((n, 1)), np.zeros((n, 1, 1, 3)), lattice, np.zeros(n))  # type: ignore[arg-type]
+    black = np.zeros((n, 1, 1, 3), np.uint8)
+    atlas = Atlas(PLANE, ADAPTIVE, np.zeros((n, 3)), np.zeros((n, 1)), black, lattice, np.zeros(n, np.int64))
     triangles = mesh(atlas).triangles
     doubled = area(lattice, triangles)
     assert doubled.min() > 0

@@ -10,7 +10,7 @@ from standins.surveys import PLANE
 
 from latentworld.atlas.provenance import Provenance, SurveyedPlane
 from latentworld.atlas.sampling import Window
-from latentworld.atlas.settings import settings_of
+from latentworld.atlas.settings import portable, settings_of
 from latentworld.decoding.profile import Profile, Versions
 from latentworld.errors import AtlasDamaged
 from latentworld.prompts import Prompt
@@ -24,6 +24,15 @@ def test_what_a_store_keeps_is_read_back_among_its_other_settings() -> None:
                        prompt=HERE.settings()["prompt"], thumb=64)  # fmt: skip
     assert {key: kept[key] for key in HERE.settings()} == json.loads(json.dumps(HERE.settings()))
     assert Provenance.read(kept) == HERE
+
+
+EYES = ["/home/me/models/clip@12ab", r"C:\models\clip@12ab", "clip@12ab", "openai/clip@12ab"]
+
+
+@pytest.mark.parametrize("written", EYES)
+def test_an_eye_is_a_name_and_a_digest_wherever_it_lay(written: str) -> None:
+    settings = {**settings_of(Window(rows=3, columns=3), PLANE, PROFILE), "eye": written}
+    assert Provenance.read(settings).eye == portable(settings)["eye"] == "clip@12ab"
 
 
 def test_of_imported_pictures_only_the_plane_is_known() -> None:

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import json
+import os
+import subprocess
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -30,6 +33,20 @@ def test_film(run, tmp_path: Path) -> None:  # type: ignore[no-untyped-def]
     assert "--overwrite" in err
     assert err.count("\n") == 1
     assert run(*arguments, "--overwrite")[0] == 0
+
+
+@pytest.mark.parametrize("encoding", ["ascii", "cp1252", "cp932"])
+def test_output_that_goes_into_another_encoding_ends_no_command(encoding: str, tmp_path: Path) -> None:
+    """As a Windows console has it, and what is redirected there."""
+    here = {**os.environ, "PYTHONIOENCODING": encoding}
+    command = [sys.executable, "-m", "installation"]
+    film = ["film", "analytic", "-o", "花 größer", *SMALL, "--set", "film.seconds=0.2", "--set", "title=größer 花"]
+    commands = [film, ["presets"], ["presets", "keys"]] if encoding == "ascii" else [["presets"], ["presets", "keys"]]
+    for arguments in commands:
+        ended = subprocess.run([*command, *arguments], cwd=tmp_path, env=here, capture_output=True, check=False)
+        assert ended.returncode == 0, ended.stderr
+        assert ended.stdout
+    assert (tmp_path / "花 größer" / "film.mp4").exists() == (encoding == "ascii")
 
 
 TO_AND_FRO = ["--set", "walk.kind=waypoints", "--set", "walk.points=['z0','z0']"]

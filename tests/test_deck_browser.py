@@ -154,12 +154,16 @@ def test_a_drag_on_the_chart_steers(browser: Any, played: Server, charted: Stage
     drag(browser, *here)
     until(lambda: charted.desk.value("walk.position") == pytest.approx(wanted, abs=0.01))
     assert charted.presses == []
-    assert seen(browser, "return deck.map.chart.target === null")  # the autopilot still has it
-    charted.desk.tell("walk.auto", False)  # as the loop does
     assert seen(browser, "return deck.map.chart.target")
-    assert seen(browser, "return document.getElementById('auto').ariaPressed === 'false'")
-    click(browser, "#auto")
+    told = "return document.querySelector(\"[data-name='walk.steering'] p\").textContent"
+    lit = "return document.getElementById('auto').ariaPressed"
+    assert seen(browser, f"{told} === 'place'")
+    assert browser.execute_script(lit) == "false"
+    click(browser, "#auto")  # once
     until(lambda: charted.desk.value("walk.auto") is True)
+    assert seen(browser, f"{told} === 'autopilot'")
+    assert browser.execute_script(lit) == "true"
+    assert seen(browser, "return deck.map.chart.target === null")
 
 
 def test_two_taps_jump_there(browser: Any, played: Server, charted: Stagehand) -> None:
@@ -205,7 +209,6 @@ def test_the_globe_turns_and_steers_to_its_front_alone(browser: Any, played: Ser
 def test_arrow_keys_steer(browser: Any, played: Server, charted: Stagehand) -> None:
     opened(browser, played.url)
     charted.desk.set("walk.position", (0.5, 0.25))
-    charted.desk.tell("walk.auto", False)
     seen(browser, "return deck.map.chart.target")
     key(browser, "#chart", "ArrowRight", "ArrowUp", "Enter")
     until(lambda: [press.name for press in charted.presses] == ["walk.jump"])

@@ -227,8 +227,8 @@ def test_a_bucket_fills_with_time() -> None:
 def test_one_client_cannot_ask_without_end(hand: Stagehand) -> None:
     with serving(hand, clock=lambda: 5.0) as server, httpx.Client(trust_env=False) as client:
         url = f"http://127.0.0.1:{server.port}/static/icon.svg"
-        answers = [client.get(url).status_code for _ in range(int(auth.ASKED_BURST) + 5)]
-    assert answers == [200] * int(auth.ASKED_BURST) + [429] * 5
+        answers = [client.get(url).status_code for _ in range(int(auth.REQUEST_BURST) + 5)]
+    assert answers == [200] * int(auth.REQUEST_BURST) + [429] * 5
 
 
 def test_a_flood_from_many_addresses_frees_no_flooder() -> None:
@@ -260,7 +260,7 @@ def test_a_flood_from_many_addresses_frees_no_flooder() -> None:
     async def flood() -> None:
         for number in range(auth.CLIENTS):
             assert await asked(f"10.0.{number // 256}.{number % 256}", 2) == [200, 200]
-        burst = int(auth.ASKED_BURST)
+        burst = int(auth.REQUEST_BURST)
         assert await asked("192.168.0.1", burst + 5) == [200] * burst + [429] * 5
         assert await asked("192.168.0.2") == [200]
         assert await asked("192.168.0.1") == [429]

@@ -28,7 +28,9 @@ def test_the_reverse_diffusion_engine(browser: Any, played: Server, charted: Sta
     slide = (
         "const s = document.getElementById('engine-step'); s.value = arguments[0]; s.dispatchEvent(new Event('input'))"
     )
-    code = "const {time, kept} = document.getElementById('engine-code').dataset; return [Number(time), Number(kept)]"
+    code = (
+        "const data = document.getElementById('engine-code').dataset; return [Number(data.time), Number(data.alphaBar)]"
+    )
     for step in (0, 3, STEPS):
         browser.execute_script(slide, step)
         shown[step] = (

@@ -113,7 +113,7 @@ def test_the_silent_and_the_slow_are_dropped_and_a_websocket_is_not(
 
 def test_guesses_at_the_token_are_counted_by_websocket_too(hand: Stagehand) -> None:
     with serving(hand, Doors(deck=0, open=True), clock=lambda: 5.0) as server:
-        for guess in range(int(auth.ASKED_BURST)):
+        for guess in range(int(auth.REQUEST_BURST)):
             with pytest.raises(InvalidStatus):
                 line(server, Authorization=f"Bearer {guess}")
         assert get(server, "/health").status_code == 429
@@ -175,7 +175,7 @@ def test_each_who_asks_through_a_proxy_is_counted_alone(hand: Stagehand) -> None
             headers = {**PROXIED, "X-Forwarded-For": chain}
             return client.get(f"http://127.0.0.1:{server.port}/health", headers=headers).status_code
 
-        answers = [ask(f"198.51.100.{i % 250}, 203.0.113.9") for i in range(int(auth.ASKED_BURST) + 1)]
+        answers = [ask(f"198.51.100.{i % 250}, 203.0.113.9") for i in range(int(auth.REQUEST_BURST) + 1)]
         assert (answers[0], answers[-1]) == (200, 429), "what a stranger wrote before the proxy counts for nothing"
         assert ask("203.0.113.10") == 200
 

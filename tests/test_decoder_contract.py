@@ -15,7 +15,7 @@ from standins.film import Decoder as StandIn
 from installation.render.guard import Guard
 from latentworld.decoding import Cached, Decoder, Profile, Watched, faithful_decoder, scout_decoder
 from latentworld.decoding.analytic import analytic
-from latentworld.errors import Cancelled, DecodeError, PresetError, WorldMismatch
+from latentworld.errors import Cancelled, DecodeError, NotFinite, PresetError, WorldMismatch
 from latentworld.plane import Plane
 from latentworld.prompts import Prompt
 
@@ -34,7 +34,7 @@ MAKERS: dict[str, Callable[[], Decoder]] = {
     "faithful": faithful,
     "faithful, plain": lambda: faithful_decoder(world(), steps=2, guidance=4.0, batch=2, lean=False),
     "student": lambda: scout_decoder(world(), steps=2, batch=2),
-    "lcm": lambda: scout_decoder(replace(world(), student=None), steps=2, batch=2),
+    "lcm": lambda: scout_decoder(replace(world(), student=None, few_step="lcm"), steps=2, batch=2),
     "cached": lambda: Cached(faithful()),
     "watched": lambda: Watched(faithful(), lambda done, total: True),
     "guarded": lambda: Guard(faithful(), lambda: True),
@@ -63,6 +63,19 @@ def test_pictures_are_as_they_are_described(decoder: Decoder) -> None:
     assert torch.equal(decoder(latents(3), PROMPT)[1:2], decoder(latents(3)[1:2], PROMPT))
 
 
+def test_numbers_that_are_no_picture_leave_no_decoder(decoder: Decoder) -> None:
+    given = latents(3)
+    given[1] = torch.nan
+    if isinstance(decoder, Guard):  # a show's: it goes on with the picture before
+        pictures = decoder(given, PROMPT)
+        assert decoder.bad.tolist() == [False, True, False]
+        assert torch.equal(pictures[1], pictures[0])
+        return
+    with pytest.raises(NotFinite, match="no picture"):
+        decoder(given, PROMPT)
+    assert decoder(latents(1), PROMPT).isfinite().all()  # and it goes on
+
+
 def test_settings_and_profile_say_the_same(decoder: Decoder) -> None:
     settings, profile = decoder.settings, decoder.profile
     same = ("kind", "steps", "guidance", "batch")
@@ -70,6 +83,7 @@ def test_settings_and_profile_say_the_same(decoder: Decoder) -> None:
     assert settings.size == profile.size == decoder.size
     assert Profile.read(json.loads(json.dumps(profile.record()))) == profile
     assert decoder.profile.hash == profile.hash
+    assert decoder.rows == (2 if settings.guidance > 1 else 1)  # of the families here
 
 
 def test_a_variant_is_a_decoder_of_its_own(decoder: Decoder) -> None:
@@ -146,7 +160,7 @@ def test_a_sampler_is_chosen_by_its_name() -> None:
     other = student.variant(replace(student.settings, sampler="lcm"))
     assert (student.profile.sampler, other.profile.sampler) == ("ddim", "lcm")
     assert not torch.equal(student(latents(2), PROMPT), other(latents(2), PROMPT))
-    lcm = scout_decoder(replace(world(), student=None), steps=3, batch=2)
+    lcm = scout_decoder(replace(world(), student=None, few_step="lcm"), steps=3, batch=2)
     named = lcm.variant(replace(lcm.settings, sampler="lcm"))
     assert torch.equal(lcm(latents(2), PROMPT), named(latents(2), PROMPT))
     with pytest.raises(PresetError, match="sampler = 'heun': use one of ddim, lcm"):
@@ -173,7 +187,7 @@ def test_what_a_world_cannot_be_is_refused(change: dict[str, object], words: str
 
 
 def test_networks_that_a_world_lacks_are_missed_by_name() -> None:
-    bare = scout_decoder(replace(world(), student=None), steps=1, batch=1)
+    bare = scout_decoder(replace(world(), student=None, few_step="lcm"), steps=1, batch=1)
     with pytest.raises(WorldMismatch, match="has no student"):
         bare.variant(replace(bare.settings, variant="student"))
     with pytest.raises(WorldMismatch, match="needs its file"):

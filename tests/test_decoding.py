@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
 import functools
 import itertools
+import os
 import shutil
-from collections.abc import Callable
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -17,16 +21,17 @@ from standins import tiny_world
 from standins.decoders import PROMPT, latents, world
 from torch import Tensor, nn
 
-from latentworld.decoding import Cached, engines, faithful_decoder, scout_decoder
+from latentworld.decoding import Cached, DecoderSettings, engines, faithful_decoder, foresight, scout_decoder
 from latentworld.errors import Cancelled, DecodeError, OutOfMemory, PresetError
 from latentworld.worlds.families.unet import Denoiser, guidance_embedding
+from latentworld.worlds.find import find
 
 pytestmark = pytest.mark.usefixtures("own_cache")
 MAKERS: dict[str, Callable[..., Any]] = {
     "faithful": functools.partial(faithful_decoder, steps=3, guidance=5.0),
     "faithful, no guidance": functools.partial(faithful_decoder, steps=3, guidance=1.0),
     "student": functools.partial(scout_decoder, steps=2),
-    "lcm": lambda world, **options: scout_decoder(replace(world, student=None), steps=3, **options),
+    "lcm": lambda world, **options: scout_decoder(replace(world, student=None, few_step="lcm"), steps=3, **options),
 }
 
 
@@ -157,6 +162,78 @@ def test_an_unwritable_cache_is_no_fault(tmp_path: Path, monkeypatch: pytest.Mon
     assert engines.build("openvino", nn.Conv2d(4, 4, 3).eval(), (latents(1),), "a")(latents(1)).shape == (1, 4, 6, 6)
 
 
+LET_GO = """
+import gc, os, signal, sys
+import torch
+from latentworld.decoding import engines
+
+signal.signal(signal.SIGINT, lambda number, frame: print("heard", flush=True))
+x = torch.zeros(1, 4, 8, 8)
+runs = [engines.build("openvino", torch.nn.Conv2d(4, 4, 3).eval(), (x,), key) for key in "ab"]
+while runs:
+    runs.pop(0)(x)
+    gc.collect()
+os.kill(os.getpid(), signal.SIGINT)
+"""
+
+
+def test_a_signal_is_heard_after_engines_were_let_go_of(tmp_path: Path) -> None:
+    """It killed the process where a processor has AMX: see `engines._core`."""
+    environment = os.environ | {"LATENTWORLD_CACHE": str(tmp_path)}
+    program = [sys.executable, "-c", LET_GO]
+    done = subprocess.run(program, env=environment, capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stdout) == (0, "heard\n"), done.stderr
+
+
+class Cuda:
+    """A stand-in for what is used of torch.cuda: it notes on which device things are made."""
+
+    def __init__(self) -> None:
+        self.current = "first"
+        self.made: list[tuple[str, str]] = []
+
+    @contextlib.contextmanager
+    def device(self, device: object) -> Iterator[None]:
+        before, self.current = self.current, str(device)
+        yield
+        self.current = before
+
+    @contextlib.contextmanager
+    def stream(self, stream: object) -> Iterator[None]:
+        yield
+
+    graph = stream
+
+    def Stream(self, device: object) -> Cuda:
+        self.made.append(("stream", self.current))
+        return self
+
+    def current_stream(self, device: object) -> Cuda:
+        return self
+
+    def wait_stream(self, other: object) -> None:
+        self.made.append(("wait", self.current))
+
+    def CUDAGraph(self) -> Cuda:
+        self.made.append(("graph", self.current))
+        return self
+
+    def replay(self) -> None:
+        self.made.append(("replay", self.current))
+
+
+def test_a_graph_is_captured_and_replayed_on_its_tensors_device(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whichever device is the current one: the default is the first, and a world may lie on another."""
+    cuda = Cuda()
+    for name in ("device", "stream", "graph", "Stream", "current_stream", "CUDAGraph"):
+        monkeypatch.setattr(torch.cuda, name, lambda *a, name=name, **k: getattr(cuda, name)(*a[:1]))
+    run = engines.build("graphs", nn.Identity(), (torch.zeros(1, 4, 8, 8),), "key")
+    run(torch.ones(1, 4, 8, 8))
+    assert {kind for kind, _ in cuda.made} >= {"stream", "graph", "replay"}
+    assert {place for _, place in cuda.made} == {"cpu"}
+    assert cuda.current == "first"
+
+
 def test_an_unknown_engine_is_refused() -> None:
     with pytest.raises(PresetError, match="use one of eager, compile, openvino, graphs"):
         engines.build("tensorrt", nn.Identity(), (latents(1),), "a")
@@ -236,6 +313,36 @@ def test_another_size() -> None:
 def test_bad_settings_are_refused(options: dict[str, Any], words: str) -> None:
     with pytest.raises(PresetError, match=words):
         faithful_decoder(world(), **options)
+
+
+def test_steps_that_a_schedule_has_no_room_for_are_refused() -> None:
+    """Of a schedule spaced from its clean end, as Stable Diffusion's is; one spaced from its noisy end takes all."""
+    plain = world("plain")
+    for steps, words in (
+        (1000, "no times for so many: take 500"),
+        (501, "begin at time 501 of 1000"),
+        (334, "take 250"),
+    ):
+        with pytest.raises(PresetError, match=f"steps = {steps}: .*{words}"):
+            faithful_decoder(plain, steps=steps)
+    with pytest.raises(PresetError, match=r"steps = 51: .*cannot be walked so"):
+        scout_decoder(replace(world(), student=None, few_step="lcm"), steps=51)
+    for steps in (1, 2, 30, 50, 170, 300, 500, 999):
+        assert len(faithful_decoder(plain, steps=steps).scheduler.timesteps) == steps
+    assert len(faithful_decoder(world(), steps=1000).scheduler.timesteps) == 1000
+
+
+@pytest.mark.parametrize(("kind", "steps"), [("faithful", 1000), ("scout", 51)])
+def test_settings_are_checked_before_a_weight_is_read(kind: Any, steps: int, tmp_path: Path) -> None:
+    bare = shutil.copytree(tiny_world.folder("plain"), tmp_path / "world")
+    for weights in bare.rglob("*.safetensors"):
+        weights.unlink()
+    found = find(bare)
+    good = DecoderSettings(kind, 4, size=(64, 64), lora="lcm.safetensors" if kind == "scout" else None)
+    foresight.check(found, good)
+    for change in ({"steps": steps}, {"size": (60, 64)}):
+        with pytest.raises(PresetError, match=next(iter(change))):
+            foresight.check(found, replace(good, **change))
 
 
 def test_latents_of_another_world_are_refused() -> None:
@@ -321,8 +428,8 @@ def test_the_moments_of_a_denoising_end_in_the_picture() -> None:
     assert torch.equal(moments[0].sample, latents(1))
     assert torch.equal(decoder.paint(moments[-1].after), decoder(latents(1), PROMPT))
     for moment in moments:  # x_t = sqrt(abar) x_0 + sqrt(1 - abar) eps, with the eps that DDIM goes on with
-        noise = (moment.sample - moment.kept**0.5 * moment.clean) / (1 - moment.kept) ** 0.5
+        noise = (moment.sample - moment.alpha_bar**0.5 * moment.clean) / (1 - moment.alpha_bar) ** 0.5
         assert torch.isfinite(noise).all()
-        assert 0 <= moment.kept < 1
+        assert 0 <= moment.alpha_bar < 1
     last = moments[-1]
     torch.testing.assert_close(last.after, last.clean, atol=0.2, rtol=0.1)  # the last step leaves little noise

@@ -72,16 +72,21 @@ def test_a_look_never_darkens_the_room_nor_changes_the_wall(shots: Snapshots, de
     assert (desk.value("out.blackout"), desk.value("out.gamma")) == (False, 1.3)
 
 
-def test_a_place_is_kept_only_while_a_hand_steers(shots: Snapshots, desk: Desk) -> None:
-    desk.set("walk.position", (1.0, 2.0))
-    shots.save("auto")
-    desk.set("walk.auto", False)
-    shots.save("by hand")
-    desk.set("walk.position", (0.0, 0.0))
-    shots.recall("auto")
-    assert desk.value("walk.position") == (0.0, 0.0)
-    shots.recall("by hand")
-    assert (desk.value("walk.position"), desk.value("walk.auto")) == ((1.0, 2.0), False)
+def test_who_steers_is_a_part_of_the_look(shots: Snapshots, desk: Desk) -> None:
+    names = ("walk.auto", "walk.position", "walk.heading")
+    saved = {}
+    for look, name, value in (
+        ("to a place", "walk.position", (1.0, 2.0)), ("by itself", "walk.auto", True), ("by hand", "walk.heading", 0.5),
+    ):  # fmt: skip
+        desk.set(name, value)
+        saved[look] = [desk.value(name) for name in names]
+        shots.save(look)
+    assert saved == {
+        "to a place": [False, (1.0, 2.0), 0.0], "by itself": [True, None, 0.0], "by hand": [False, None, 0.5],
+    }  # fmt: skip
+    for look in ("to a place", "by itself", "by hand", "by itself"):
+        shots.recall(look)
+        assert [desk.value(name) for name in names] == saved[look]
 
 
 def test_next_goes_round_in_the_order_people_count(shots: Snapshots) -> None:

@@ -178,6 +178,8 @@ FOLDERS: list[tuple[str, str, dict[str, str | None], dict[str, Any] | None]] = [
     ("AnimateDiff", "AnimateDiffPipeline", SD | {"motion_adapter": "MotionAdapter"}, PLAIN),
     ("a model of sounds", "StableAudioPipeline", FLOW, None),
     ("a model of pixels or latents without a prompt", "DDPMPipeline", {"unet": "UNet2DModel"}, {"in_channels": 3}),
+    ("a model of pixels or latents without a prompt", "StableDiffusionPipeline", SD,  # whatever its index says
+     PLAIN | {"_class_name": "UNet2DModel"}),
     ("a BrandNewPipeline, of no family", "BrandNewPipeline", FLOW, None),
     ("a StableDiffusionPipeline without text_encoder and tokenizer", "StableDiffusionPipeline",
      SD | {"text_encoder": None, "tokenizer": None}, PLAIN),
@@ -281,7 +283,7 @@ def test_what_a_folder_holds_instead_is_said(tmp_path: Path) -> None:
 def test_a_file_that_lacks_a_part_is_told_which(tmp_path: Path) -> None:
     whole, path = original(), tmp_path / "a.safetensors"
     without = {key: shape for key, shape in whole.items() if "first_stage" not in key}
-    refused(worlds.load, header(path, without), "has no VAE: give", WorldDamaged)
+    refused(worlds.load, header(path, without), "has no VAE: name one as world.vae", WorldDamaged)
     without = {key: shape for key, shape in whole.items() if "cond_stage" not in key}
     refused(worlds.load, header(path, without), "has no text encoder that is known here: give", WorldDamaged)
     refused(worlds.load, header(path, {"a": (1,)}, **{"modelspec.architecture": "Qwen-9"}), r"it says it is Qwen-9")
@@ -292,13 +294,30 @@ def test_a_file_that_lacks_a_part_is_told_which(tmp_path: Path) -> None:
     [
         ({}, {"vae": {"latent_channels": 16}}, "its VAE has 16 latent channels and its UNet 4"),
         ({}, {"text_encoder": {"hidden_size": 1024}}, "reads text of width 768 and its text encoder gives 1024"),
+        (
+            {},
+            {"text_encoder": {"model_type": "t5", "d_model": 768}},
+            "its text encoder is a 't5', where CLIP's is read",
+        ),
+        ({}, {"vae": {"_class_name": "AutoencoderDC"}}, "vae is of class AutoencoderDC: give a world whose VAE is one"),
+        ({}, {"vae": {"out_channels": 4}}, "vae paints 4 channels"),
+        ({}, {"scheduler": {"_class_name": "FlowMatchEulerDiscreteScheduler"}}, "its schedule is a FlowMatchEuler"),
+        ({}, {"scheduler": {"use_flow_sigmas": True}}, "its schedule is a flow"),
     ],
 )
 def test_parts_of_two_models_are_refused(
     unet: dict[str, Any], configs: dict[str, Any], words: str, tmp_path: Path
 ) -> None:
-    made = folder(tmp_path, "StableDiffusionPipeline", SD, PLAIN | unet, **configs)
-    refused(worlds.load, made, words, WorldMismatch)
+    made = folder(tmp_path, "StableDiffusionPipeline", SD, PLAIN | unet, **{"text_encoder": WORDS} | configs)
+    refused(worlds.inspect, made, words, WorldMismatch)
+
+
+def test_a_tokenizer_of_more_words_than_the_text_encoder_knows_is_refused(tmp_path: Path) -> None:
+    made = folder(tmp_path, "StableDiffusionPipeline", SD, PLAIN, text_encoder=WORDS | {"vocab_size": 10}, tokenizer={})
+    (made / "tokenizer" / "vocab.json").write_text(json.dumps({"a": 0, "b": 9}))
+    refused(worlds.inspect, made, r"holds no \.safetensors weights", WorldDamaged)  # it fits
+    (made / "tokenizer" / "added_tokens.json").write_text(json.dumps({"<style>": 10}))
+    refused(worlds.inspect, made, "words up to number 10 and its text encoder knows 10", WorldMismatch)
 
 
 def test_a_schedule_of_another_kind_is_refused(tmp_path: Path) -> None:
@@ -337,8 +356,8 @@ def install(family: Family, monkeypatch: pytest.MonkeyPatch, folder: Path) -> No
     monkeypatch.setattr(families, "REGISTRY", registry)
 
 
-class Told(torch.nn.Module):
-    """A UNet that is told its guidance, as the last tensor of its conditioning: it answers that much louder."""
+class Distilled(torch.nn.Module):
+    """A UNet that takes its guidance weight, as the last tensor of its conditioning: it answers that much louder."""
 
     def __init__(self, network: Any) -> None:
         super().__init__()
@@ -350,8 +369,8 @@ class Told(torch.nn.Module):
 
 WIDE = replace(
     plain_unet.family("wide", "Wide", lambda unet: True, channels=16, shifted=True),
-    guidance="told",
-    denoiser=lambda network, *, lean=True, told_guidance=None: Told(network),
+    guidance="distilled",
+    denoiser=lambda network, *, lean=True, distilled_guidance=None: Distilled(network),
 )
 
 
@@ -386,8 +405,9 @@ def test_a_family_of_16_channels_is_one_value(monkeypatch: pytest.MonkeyPatch, t
             sample = scheduler.step(noise, time, sample, eta=0.0).prev_sample
         theirs = (world.vae.decode(sample / 0.36 + 0.12).sample / 2 + 0.5).clamp(0, 1)
     torch.testing.assert_close(ours, theirs, atol=1e-5, rtol=0)
-    louder = decoder.variant(replace(decoder.settings, guidance=2.0))(z, Prompt("a cat"))
-    assert not torch.allclose(louder, ours)
+    louder = decoder.variant(replace(decoder.settings, guidance=2.0))
+    assert (louder.rows, louder.warm) == (1, True)  # no negative beside it, so the same engine
+    assert not torch.allclose(louder(z, Prompt("a cat")), ours)
     assert world.latent.glance(z[0].numpy()).shape == (8, 8, 3)  # without colours of its own
 
 

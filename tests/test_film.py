@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import shutil
 import signal
 import subprocess
@@ -14,21 +15,38 @@ from types import SimpleNamespace
 
 import numpy as np
 import pytest
+import torch
 from PIL import Image
+from safetensors.torch import load_file, save_file
 from standins.film import decoded
 
 from installation import rig
-from installation.film import chart, encoder, make, sheet, sinks, telemetry
+from installation.film import chart, ffmpeg, make, sheet, sinks, telemetry
 from installation.film.sinks import Memory
 from installation.frames import Frames
 from latentworld import preset, worlds
-from latentworld.errors import DiskFull, EncoderFailed, GeometryError, OutputExists, WorldMismatch
+from latentworld.errors import (
+    DiskFull,
+    EncoderFailed,
+    GeometryError,
+    NotFinite,
+    OutputExists,
+    WorldMismatch,
+    WorldMissing,
+)
 
 ROOT = Path(__file__).parent.parent
 SMALL = [
     "decoder.height=32", "decoder.width=32", "decoder.steps=10", "decoder.batch=8", "film.seconds=1.5", "film.fps=16",
     "film.scale=2",
 ]  # fmt: skip
+
+
+WHOLE = {"film.mp4", "preset.toml", "telemetry.csv", "contact-sheet.png", "path.png", "film.json"}
+
+
+def names(folder: Path) -> set[str]:
+    return {path.name for path in folder.iterdir()}
 
 
 def journey(*overrides: str) -> preset.Preset:
@@ -52,8 +70,7 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> tuple[make.Film, Memory]:
 
 def test_a_film_leaves_all_that_belongs_to_it(made: tuple[make.Film, Memory]) -> None:
     film, _ = made
-    names = {path.name for path in film.folder.path.iterdir()}
-    assert names == {"film.mp4", "preset.toml", "telemetry.csv", "contact-sheet.png", "path.png", "film.json"}
+    assert names(film.folder.path) == WHOLE
     assert preset.parse(tomllib.loads(film.folder.preset.read_text())).decoder.steps == 10
     assert preset.parse(tomllib.loads(film.folder.preset.read_text())).decoder.batch == 8
     for path in (film.folder.sheet, film.folder.chart):
@@ -114,6 +131,16 @@ def test_a_still_is_the_films_frame(made: tuple[make.Film, Memory], tmp_path: Pa
         np.testing.assert_array_equal(np.asarray(image), memory.pictures[0])
 
 
+@pytest.mark.parametrize("place", [(float("nan"), 0.0, 1.0), (0.0, float("inf"), 1.0), (0.0, 0.0, 9.0)])
+def test_what_is_no_place_is_told_before_a_world_is_loaded(
+    place: tuple[float, float, float], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(make, "open_studio", lambda *_: pytest.fail("it was loaded"))
+    with pytest.raises(GeometryError):
+        make.still(journey(), *place, tmp_path / "deep" / "still.png")
+    assert not list(tmp_path.iterdir())
+
+
 def test_probes_of_the_pacing_become_frames(tmp_path: Path) -> None:
     built = rig.build(journey("walk.kind=orbit", "pilot.mode=off"))
     steering = built.pilot(built.walk, None, make.Mailbox().latest(), 8)
@@ -161,14 +188,19 @@ def test_a_watcher_ends_a_film_early_and_whole(tmp_path: Path) -> None:
 
 
 @pytest.mark.usefixtures("plain")
-def test_a_film_stopped_before_its_first_frame_leaves_no_video(tmp_path: Path) -> None:
+def test_a_film_stopped_before_its_first_frame_leaves_nothing(tmp_path: Path) -> None:
     film = make.film(journey(), tmp_path / "film", watch=lambda done, total: False)
-    assert (film.complete, film.summary.frames, film.video.exists()) == (False, 0, False)
-    json.dumps(json.loads(film.folder.summary.read_text()), allow_nan=False)
+    assert (film.complete, film.summary.frames, film.folder.path.exists()) == (False, 0, False)
+    json.loads(film.summary.json(), parse_constant=pytest.fail)
 
 
 def test_the_resolved_preset_names_the_device_that_drew_the_vertices() -> None:
     assert rig.open_studio(journey("plane.device=auto")).preset.plane.device != "auto"
+
+
+def failing(done: int, total: int) -> bool:
+    """A watcher that fails at the first step."""
+    raise RuntimeError("a fault of the watcher's")
 
 
 class Failing(Memory):
@@ -212,17 +244,60 @@ def test_an_existing_film_stays_until_the_new_one_starts(made: tuple[make.Film, 
         make.film(journey(), folder)
     with pytest.raises(GeometryError):
         make.film(journey("plane.seeds=[1,1,2]"), folder, overwrite=True)
-    assert (folder / "film.mp4").exists()
+    assert names(folder) == WHOLE
 
 
 @pytest.mark.usefixtures("plain")
-def test_an_encoder_that_dies_ends_the_film_with_its_words(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_earlier_film_goes_only_for_a_whole_one(made: tuple[make.Film, Memory], tmp_path: Path) -> None:
+    """Overwriting that fails, before the first frame or later, or is stopped, costs nothing."""
+    folder = tmp_path / "film"
+    shutil.copytree(made[0].folder.path, folder)
+    earlier = {file.name: file.read_bytes() for file in folder.iterdir()}
+    short = journey("film.seconds=1")
+    with pytest.raises(RuntimeError):
+        make.film(short, folder, overwrite=True, watch=failing)
+    assert names(folder) == WHOLE
+    with pytest.raises(RuntimeError):
+        make.film(short, folder, overwrite=True, sinks=[Failing()])
+    memory = Memory()
+    half = make.film(short, folder, overwrite=True, sinks=[memory], watch=lambda *_: not memory.batches)
+    assert half.video == folder / "unfinished" / "film.mp4"
+    assert len(decoded(half.video)) == 8
+    assert earlier == {file.name: file.read_bytes() for file in folder.iterdir() if file.is_file()}
+    whole = make.film(short, folder, overwrite=True)
+    assert (whole.video, len(decoded(folder / "film.mp4"))) == (folder / "film.mp4", 16)
+    assert names(folder) == WHOLE - {"contact-sheet.png", "path.png"}  # which are not drawn here
+
+
+@pytest.mark.usefixtures("plain")
+def test_a_second_film_in_the_same_folder_is_refused(tmp_path: Path) -> None:
+    class Second(Memory):
+        def send(self, frames: Frames) -> None:
+            with pytest.raises(OutputExists, match="something is being made"):
+                make.film(journey(), tmp_path / "film", overwrite=True)
+            super().send(frames)
+
+    assert make.film(journey(), tmp_path / "film", sinks=[Second()]).complete
+
+
+@pytest.mark.parametrize("fault", [["plane.seeds=[1,1,2]"], ["world.name=nowhere", "decoder.kind=faithful"], []])
+def test_a_film_that_failed_before_its_first_frame_leaves_no_folder(fault: list[str], tmp_path: Path) -> None:
+    with pytest.raises((GeometryError, WorldMissing, RuntimeError)):
+        make.film(journey(*fault), tmp_path / "deep" / "film", watch=failing)
+    assert not list(tmp_path.iterdir())
+
+
+def test_an_encoder_that_cannot_is_told_before_anything_is_loaded(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     kill = tmp_path / "ffmpeg"
     kill.write_text(f"#!{sys.executable}\nimport sys\nprint('no such codec', file=sys.stderr)\nsys.exit(1)\n")
     kill.chmod(0o755)
-    monkeypatch.setattr(encoder, "binary", lambda: str(kill))
+    monkeypatch.setattr(ffmpeg, "binary", lambda: str(kill))
+    monkeypatch.setattr(make, "build", lambda *_: pytest.fail("it was loaded"))
     with pytest.raises(EncoderFailed, match="no such codec"):
         make.film(journey("film.seconds=10"), tmp_path / "film")
+    assert not (tmp_path / "film").exists()
 
 
 def endless(folder: Path) -> subprocess.Popen[str]:
@@ -284,10 +359,34 @@ def test_a_diffusion_world_makes_films(kind: str, look: str, world: Path, tmp_pa
     assert film.summary.repeated_frames == 0
     told = json.loads(film.folder.summary.read_text())
     assert told["world"]
-    assert str(world) in told["eye"]
+    assert str(world.parent) not in film.folder.summary.read_text()  # digests and names, no path of this machine
+    assert re.fullmatch(r"clip@[0-9a-f]{16}", told["eye"])
     resolved = preset.load(film.folder.preset)
     assert resolved.prompt.positive is not None
     assert (resolved.decoder.height, resolved.decoder.device) == (64, "cpu")
+
+
+def spoilt(world: Path, copy: Path, weights: str) -> Path:
+    """The world with a weight file whose every number is NaN."""
+    shutil.copytree(world, copy)
+    load = load_file(copy / weights)
+    save_file({key: torch.full_like(value, torch.nan) for key, value in load.items()}, copy / weights)
+    return copy
+
+
+@pytest.mark.parametrize("part", ["vae", "unet"])
+@pytest.mark.parametrize("kind", ["latent", "clip"])
+def test_a_world_that_gives_no_pictures_is_told_at_the_first_of_them(
+    part: str, kind: str, world: Path, tmp_path: Path
+) -> None:
+    bad = spoilt(world, tmp_path / "bad", f"{part}/diffusion_pytorch_model.safetensors")
+    sets = [f"world.name={bad}", f"pacing.kind={kind}", "decoder.steps=2", "decoder.engine=eager", "film.seconds=0.25"]
+    preset_ = preset.load("first-light", sets)
+    with pytest.raises(NotFinite, match=r'no picture \(NaN or infinite\): set decoder\.dtype = "float32"'):
+        make.film(preset_, tmp_path / "film")
+    with pytest.raises(NotFinite, match="no picture"):
+        make.still(preset_, 0.3, 0.3, 1.0, tmp_path / "still.png")
+    assert not (tmp_path / "still.png").exists()
 
 
 def test_a_world_without_clip_asks_for_one(world: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -41,7 +41,7 @@ STATUS = Status(
 def test_lines_are_json_whatever_is_logged(tmp_path: Path) -> None:
     log = open_log(tmp_path / "deep" / "log.jsonl")
     try:
-        log.warning("a\nb %s", "ü" * 10_000, extra={"role": "stage", "thing": object()})
+        log.warning("a\nb %s", "ü" * 10_000, extra={"role": "stage", "thing": object(), "rate": math.nan})
         try:
             raise ValueError("x")
         except ValueError:
@@ -53,6 +53,7 @@ def test_lines_are_json_whatever_is_logged(tmp_path: Path) -> None:
     lines = [json.loads(line) for line in (tmp_path / "deep" / "log.jsonl").read_text("utf-8").splitlines()]
     assert [line["level"] for line in lines] == ["warning", "error", "warning"]
     assert lines[0]["role"] == "stage"
+    assert lines[0]["rate"] is None
     assert len(lines[0]["text"]) <= 4000
     assert "ValueError: x" in lines[1]["trace"]
     assert lines[2]["text"] == "ours"
@@ -159,7 +160,7 @@ def test_another_renderer_is_told_of_anew() -> None:
     status_collector = StatusCollector(0.0)
     profile = Profile("scout", "w", "cpu", "float32", 1, 4, 1.0, "eager")
     scene = SceneDescription(
-        PlaneScene(), Prompt("a cat"), DecoderScene("scout"), WorldScene("w"), WalkScene("auto", {})
+        PlaneScene(), Prompt("a cat"), DecoderScene("scout"), WorldScene("w"), WalkScene("autopilot", {})
     )
     status_collector.ready(Ready(profile, "digest", "seer", "", (64, 96)))
     status_collector.changed(SceneChange(7, scene))

@@ -21,7 +21,7 @@ class Counting:
     shape, size = (1, 1, 1), (1, 1)
     settings = DecoderSettings("faithful", 1, batch=4)
     profile = Profile("counting", "none", "cpu", "float32", 4, 1, 1.0, "eager")
-    warm, texts = True, None
+    rows, warm, texts = 1, True, None
 
     def __init__(self) -> None:
         self.asked: list[list[float]] = []
@@ -61,11 +61,11 @@ def test_a_memo_forgets_the_oldest_and_owns_what_it_keeps() -> None:
     memo(row(3), PROMPT)  # 2 is the oldest now
     memo(row(1, 3, 2), PROMPT)
     assert memo.decoder.asked == [[1], [2], [3], [2]]  # type: ignore[attr-defined]
-    assert len(memo._kept) == 2
+    assert len(memo._pictures) == 2
     big = memo(row(*range(50)), PROMPT)
     assert big.shape == (50, 3, 1, 1)
-    assert len(memo._kept) == 2
-    assert all(picture.untyped_storage().nbytes() == 12 for picture in memo._kept.values())
+    assert len(memo._pictures) == 2
+    assert all(picture.untyped_storage().nbytes() == 12 for picture in memo._pictures.values())
 
 
 def test_a_memo_keeps_a_screens_worth_of_batches_unless_told() -> None:

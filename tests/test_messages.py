@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import json
 import logging
 import math
 import os
@@ -19,7 +20,7 @@ from hypothesis import strategies as st
 
 from installation.ipc import reference, wire
 from installation.ipc.encoding import decoded, encoded
-from installation.ipc.jsonable import jsonable, line
+from installation.ipc.jsonable import jsonable, line, page
 from installation.ipc.messages import ALL, Beat, ControlChanges, Fault, LoopValues, Message, Ready, StageReport, Tick
 from installation.ipc.scene import DecoderScene
 from installation.ipc.wire import Wire
@@ -44,6 +45,8 @@ def any_of(hint: Any) -> st.SearchStrategy[Any]:
     if origin in (types.UnionType, typing.Union):
         # of int and float, and of tuples and what JSON writes alike, the reader keeps what was written
         return st.one_of([any_of(part) for part in parts])
+    if origin is typing.Literal:
+        return st.sampled_from(parts)
     if origin is tuple and parts[-1] is Ellipsis:
         return st.lists(any_of(parts[0]), max_size=3).map(tuple)
     if origin is tuple:
@@ -110,7 +113,7 @@ BAD = (b"", b"[]", b"null", b"{", b"\xff", b'{"kind": "dance"}', b'{"kind": 3}',
        b'{"kind": "cancel", "id": 1.5}', b'{"kind": "cancel", "id": NaN}',
        b'{"kind": "tick", "index": [1], "time": []}',
        b'{"kind": "scene", "number": 1, "scene": {"plane": {}, "prompt": {"mixture": [["a", -1]]}, "decoder": {}, '
-       b'"world": {}, "walk": {"mode": "auto", "spec": {}}}}')  # fmt: skip
+       b'"world": {}, "walk": {"steering": "autopilot", "spec": {}}}}')  # fmt: skip
 
 
 @pytest.mark.parametrize("text", BAD, ids=lambda text: text[:40].decode(errors="replace"))
@@ -187,6 +190,7 @@ def test_values_as_json_takes_them() -> None:
     assert jsonable([1.23456789, 0.1 + 0.2], 3) == [1.23, 0.3]
     assert line({"a": "größer", "b": [1, 2.5]}) == '{"a": "größer", "b": [1, 2.5]}'
     assert line({"a": [1, 2]}, compact=True) == '{"a":[1,2]}'
+    assert json.loads(page({"a": math.nan, "b": "ü"}), parse_constant=pytest.fail) == {"a": None, "b": "ü"}
     with pytest.raises(TypeError):
         jsonable({"a": object()})
 

@@ -96,7 +96,7 @@ def test_messages_set_parameters(port: Port, address: str, arguments: tuple[Any,
     assert port.send(address, *arguments) == []
     assert port.desk.value(name) == value
     assert type(port.desk.value(name)) is type(value)
-    assert port.desk.changes(0)[1][-1].source == "osc:10.0.0.5:9001"
+    assert port.desk.changes(0)[1][0].source == "osc:10.0.0.5:9001"
 
 
 REFUSED = [

@@ -256,4 +256,4 @@ def test_listening_over_a_websocket(browser: TestClient, backstage: Stagehand) -
     ],
 )
 def test_what_is_asked_of_the_address_space(kind: str, path: str, accept: str, ours: bool) -> None:
-    assert query.asked({"type": kind, "path": path, "headers": [(b"accept", accept.encode())]}) is ours
+    assert query.is_query({"type": kind, "path": path, "headers": [(b"accept", accept.encode())]}) is ours

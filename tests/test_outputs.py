@@ -15,16 +15,16 @@ from patience import until
 from plugins import entries, module, package
 from standins.clock import Clock
 
-from installation.stage.outputs import catalogue
-from installation.stage.outputs.camera import Camera
+from installation.stage.outputs import catalogue, kinds
 from installation.stage.outputs.catalogue import check, output
-from installation.stage.outputs.ndi import Ndi
+from installation.stage.outputs.kinds.camera import Camera
+from installation.stage.outputs.kinds.ndi import Ndi
+from installation.stage.outputs.kinds.spout import Spout
+from installation.stage.outputs.kinds.syphon import Syphon
+from installation.stage.outputs.kinds.video import Video
 from installation.stage.outputs.output import Output, Settings
 from installation.stage.outputs.pace import slots
 from installation.stage.outputs.put_out import straight
-from installation.stage.outputs.spout import Spout
-from installation.stage.outputs.syphon import Syphon
-from installation.stage.outputs.video import Video
 from installation.venue import Wall, load
 from latentworld.errors import DiskFull, EncoderFailed, ShowError
 from latentworld.registry import Registry
@@ -184,8 +184,8 @@ def test_a_target_names_its_output(target: str, kind: type) -> None:
 
 
 REFUSED = {
-    "": "use video:FILE.mp4, ndi:NAME, camera",
-    "screen:1": "use video:FILE.mp4, ndi:NAME, camera",
+    "": "use camera, camera:DEVICE, ndi:NAME",
+    "screen:1": "use camera, camera:DEVICE, ndi:NAME",
     "ndi": "no name for an NDI source",
     "ndi:": "no name for an NDI source",
     "video:": "write video:FILE.mp4",
@@ -255,8 +255,7 @@ def test_outputs_of_other_packages_are_named_in_a_venue_and_broken_ones_are_a_li
     module(monkeypatch, "outputs_of_others", strip=Strip, unusable=Unusable, silent=Silent, number=3)
     named = {name: f"outputs_of_others:{name}" for name in ("strip", "unusable", "silent", "number")}
     made = package(tmp_path, "others", "0.1", "latentworld.outputs", named | {"gone": "no_such_module:x"})
-    built_in = {kind: f"installation.stage.outputs.{kind}:{kind.capitalize()}" for kind in catalogue.BUILT_IN}
-    registry = Registry("latentworld.outputs", "output", built_in, catalogue.checked, entries(made))
+    registry = Registry("latentworld.outputs", "output", catalogue.built_in(), catalogue.checked, entries(made))
     monkeypatch.setattr(catalogue, "REGISTRY", registry)
     (tmp_path / "venue.toml").write_text('outputs = ["strip:a.png"]\n[doors]\nosc = 9000\n')
     check(load(tmp_path / "venue.toml").outputs, open_doors=False)
@@ -264,8 +263,39 @@ def test_outputs_of_other_packages_are_named_in_a_venue_and_broken_ones_are_a_li
     for name, reason in BROKEN.items():
         with pytest.raises(ShowError, match=f"the output '{name}' of others 0.1 .* cannot be used: .*{reason}"):
             check([name], open_doors=True)
-    with pytest.raises(ShowError, match=r"use video:FILE.mp4.*strip:FILE"):
+    with pytest.raises(ShowError, match=r"use camera.*video:FILE.mp4, strip:FILE"):
         check(["none"], open_doors=True)
+
+
+TOY = """
+from typing import ClassVar, Self
+from installation.stage.outputs.output import Output, Settings
+
+class Toy(Output):
+    usage: ClassVar[str] = "toy"
+
+    @classmethod
+    def named(cls, argument: str, settings: Settings) -> Self:
+        return cls()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *fault: object) -> None: ...
+    def send(self, picture, slot) -> None: ...
+"""
+
+
+def test_a_file_among_the_kinds_is_an_output(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "toy.py").write_text(TOY)
+    monkeypatch.setattr(kinds, "__path__", [*kinds.__path__, str(tmp_path)])
+    registry = Registry("latentworld.outputs", "output", catalogue.built_in(), catalogue.checked, entries())
+    monkeypatch.setattr(catalogue, "REGISTRY", registry)
+    assert registry.names() == ("camera", "ndi", "spout", "syphon", "toy", "video")
+    assert f"{kinds.__name__}.toy" not in sys.modules
+    check(["toy"], open_doors=False)
+    assert type(output("toy", USUAL)).__name__ == "Toy"
+    monkeypatch.delitem(sys.modules, f"{kinds.__name__}.toy")
 
 
 def test_a_venue_names_outputs_as_a_list_or_as_it_used_to(tmp_path: Path) -> None:

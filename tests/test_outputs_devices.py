@@ -14,10 +14,10 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from installation.stage.outputs.camera import Camera
-from installation.stage.outputs.ndi import Ndi
-from installation.stage.outputs.spout import Spout
-from installation.stage.outputs.syphon import Syphon
+from installation.stage.outputs.kinds.camera import Camera
+from installation.stage.outputs.kinds.ndi import Ndi
+from installation.stage.outputs.kinds.spout import Spout
+from installation.stage.outputs.kinds.syphon import Syphon
 from latentworld.errors import PortError
 
 Picture = NDArray[np.uint8]
@@ -117,7 +117,7 @@ RECEIVE = """
 import sys, time
 import numpy as np
 from cyndilib import Finder, RecvBandwidth, RecvColorFormat, Receiver, VideoFrameSync
-from installation.stage.outputs.ndi import Ndi
+from installation.stage.outputs.kinds.ndi import Ndi
 from latentworld.errors import PortError
 
 picture = np.zeros((48, 64, 3), np.uint8)

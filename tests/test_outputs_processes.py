@@ -264,7 +264,7 @@ def test_the_loop_that_comes_with_latentworld_is_small_and_closes() -> None:
 
 
 def test_large_films_are_made_to_fit_the_ring(tmp_path: Path) -> None:
-    from installation.stage.outputs.video import Video
+    from installation.stage.outputs.kinds.video import Video
 
     with Video(tmp_path / "a.mp4", 10.0, reserve=0) as video:
         video.send(np.full((40, 80, 3), 90, np.uint8), 0)

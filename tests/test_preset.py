@@ -118,6 +118,23 @@ def test_a_walks_kind_and_keys_may_come_in_any_order() -> None:
     assert load("void", ["walk.breaths=3", "walk.kind=wander"]).walk == walks.Wander(breaths=3.0)
 
 
+@pytest.mark.parametrize("place", ["world.name", "eye.clip", "decoder.scout_lora", "decoder.tiny_vae", "pilot.atlas"])
+def test_every_file_of_a_preset_is_found_beside_it(place: str, tmp_path: Path) -> None:
+    section, key = place.split(".")
+    (tmp_path / "mine").mkdir()
+    (tmp_path / "embedded").mkdir()
+    for name, wanted in (("mine", str((tmp_path / "mine").resolve())), ("no/where", "no/where"), ("embedded",) * 2):
+        (tmp_path / "p.toml").write_text(f'[{section}]\n{key} = "{name}"\n')
+        assert load(tmp_path / "p.toml").model_dump()[section][key] == wanted
+    (tmp_path / "p.toml").write_text(f'[{section}]\n{key} = "{"x" * 5000}"\n')
+    load(tmp_path / "p.toml")
+
+
+def test_a_film_of_no_end_is_refused() -> None:
+    with pytest.raises(PresetError, match=r"film\.seconds = 1e\+308: must be less than"):
+        load("first-light", ["film.seconds=1e308"])
+
+
 def test_vertices_are_found_beside_their_preset(tmp_path: Path) -> None:
     (tmp_path / "z.safetensors").write_bytes(b"")
     (tmp_path / "p.toml").write_text('[plane]\nvertices = "z.safetensors"\n')

@@ -73,8 +73,8 @@ def test_the_diffusion_of_the_present_frame_is_shown_step_by_step() -> None:
     steps = answer.steps
     assert len(steps) == 4
     assert [step.time for step in steps] == sorted((step.time for step in steps), reverse=True)
-    assert all(a.kept < b.kept for a, b in pairwise(steps))
-    assert all(step.noise == pytest.approx(1 - step.kept) for step in steps)
+    assert all(a.alpha_bar < b.alpha_bar for a, b in pairwise(steps))
+    assert all(step.noise == pytest.approx(1 - step.alpha_bar) for step in steps)
     faithful = studio().decoder.variant(replace(studio().observed, steps=4))
     made = faithful(studio().plane.latents(moment().unit[None], 1.0), Prompt("a cat", "fog"))
     wanted = (made[0] * 255).round().to(torch.uint8).permute(1, 2, 0).numpy()

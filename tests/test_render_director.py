@@ -33,7 +33,7 @@ from installation.rig import open_studio
 from latentworld import globe, preset
 from latentworld.decoding import Decoder
 from latentworld.decoding.decoder import Around
-from latentworld.errors import DecodeError, OutOfMemory
+from latentworld.errors import DecodeError, NotFinite, OutOfMemory
 from latentworld.prompts import Prompt
 from latentworld.walks import Lifted
 
@@ -294,7 +294,7 @@ def test_bugs_do_not_get_past_the_director() -> None:
     def broken(*unused: Any) -> Any:
         raise ZeroDivisionError("oh")
 
-    play.director.walk._heard = broken  # type: ignore[method-assign]
+    play.director.walk._steered = broken  # type: ignore[method-assign]
     assert len(play.ticks(3)) == 3
     assert play.faults == ["ZeroDivisionError: oh"] * 3
 
@@ -312,8 +312,7 @@ class Flawed(Around):
         self.calls += 1
         pictures = self.decoder(latents, prompt, watch)
         if self.calls in self.bad:
-            pictures = pictures.clone()
-            pictures[0, 0, 3, 3] = float("nan")
+            raise NotFinite("no picture")
         return pictures
 
 

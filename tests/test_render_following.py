@@ -40,7 +40,7 @@ def test_a_take_is_followed_frame_by_frame_and_then_the_walk_goes_on(tmp_path: P
     np.testing.assert_array_equal(places(played), places(first.told(Tick)))
     assert [tick.digest for tick in played] == [tick.digest for tick in first.told(Tick)]
     assert [tick.index[0] for tick in played] == list(range(3, 3 + len(played)))
-    assert second.scenes()[1].walk.mode == "take"
+    assert second.scenes()[1].walk.steering == "replay"
     after = second.ticks(3)
     assert second.director.replay.replay is None
     gap = np.linalg.norm(np.diff(np.concatenate([places(played), places(after)])[:, :3], axis=0), axis=1)

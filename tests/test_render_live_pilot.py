@@ -15,6 +15,7 @@ from latentworld import globe, walks
 from latentworld.atlas import mesh, store
 from latentworld.atlas.prior import lookout as prior_lookout
 from latentworld.decoding.analytic import SHELL, analytic
+from latentworld.errors import NotFinite
 from latentworld.lipschitz import Rates
 from latentworld.pacing import PacingSpec
 from latentworld.pilot import PilotSpec
@@ -184,6 +185,15 @@ def test_no_attraction_holds_the_course() -> None:
     assert off(start(), None, LoopControls(), 1).curvature == 0.0
     off(start(), None, LoopControls.of({"rift.attraction": 1.0}), 1)  # asked for, it steers all the same
     assert off.probes == RAYS
+
+
+def test_a_scout_that_sees_no_picture_holds_the_course() -> None:
+    def blind(units: np.ndarray, radii: np.ndarray) -> np.ndarray:
+        raise NotFinite("no picture")
+
+    pilot = live(Course(PLANE, probe=blind, cost=0.1, here=np.zeros(3)))  # type: ignore[arg-type]
+    assert pilot(start(), None, LoopControls.of({"rift.attraction": 1.0}), 1).curvature == 0.0
+    assert pilot.probes == RAYS
 
 
 def test_a_helm_goes_on_where_another_left() -> None:

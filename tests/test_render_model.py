@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import threading
 from dataclasses import replace
 from typing import Any
@@ -21,6 +22,7 @@ from installation.rig import open_studio
 from installation.studio import Studio
 from latentworld import preset
 from latentworld.decoding import DecoderSettings
+from latentworld.decoding.batches import check_pictures
 from latentworld.errors import Cancelled, OutOfMemory
 from latentworld.prompts import Prompt
 
@@ -231,25 +233,28 @@ def test_not_even_one_picture_fits_so_the_scout_takes_over(monkeypatch: pytest.M
 
 
 def test_the_guard_holds_the_last_good_picture_and_cancels() -> None:
-    frames = [torch.full((2, 3, 4, 4), 0.25), torch.full((2, 3, 4, 4), 0.75)]
-    frames[1][0, 0, 0, 0] = float("nan")
-
     class Given(Decoder):
         def __call__(self, latents: Any, prompt: Any, watch: Any = None) -> torch.Tensor:
             if not watch(1, 2):
                 raise Cancelled("as asked")
-            return frames.pop(0)
+            pictures = latents[:, :1, :1, :1].expand(-1, 3, *self.size)
+            check_pictures(pictures, "it", "try another")
+            return pictures
+
+    def marked(*values: float) -> torch.Tensor:
+        return torch.tensor(values).view(-1, 1, 1, 1).expand(-1, 4, 2, 2)
 
     alive = [True]
     guard = Guard(Given(), lambda: alive[0])
-    assert guard(start(2), Prompt()).mean() == 0.25
+    assert guard(marked(math.nan), Prompt()).mean() == 0.5  # grey before there was one
+    assert guard(marked(0.25, 0.25), Prompt()).mean() == 0.25
     assert not guard.bad.any()
-    second = guard(start(2), Prompt())
-    assert guard.bad.tolist() == [True, False]
-    assert (float(second[0].mean()), float(second[1].mean())) == (0.25, 0.75)
+    second = guard(marked(math.nan, 0.75, math.inf), Prompt())
+    assert guard.bad.tolist() == [True, False, True]
+    assert second.mean(dim=(1, 2, 3)).tolist() == [0.25, 0.75, 0.75]
     alive[0] = False
     with pytest.raises(Cancelled):
-        guard(start(2), Prompt())
+        guard(marked(0.25), Prompt())
 
 
 # --- texts -------------------------------------------------------------------------------------------------------

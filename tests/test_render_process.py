@@ -217,23 +217,10 @@ def test_controls_are_checked_again_and_the_rest_is_taken() -> None:
     triggers = (("walk.jump", None), ("walk.jump", 1.0), ("panic", None))
     mailbox, faults, _, _ = heard(ControlChanges(values, triggers, 9.0), ControlChanges({"walk.kind": None}, (), 8.0))
     latest = mailbox.latest()
-    assert latest.values() == {"walk.speed": 24.0, "walk.position": (1.0, 2.0), "model.world": "another",
-                               "walk.auto": False}  # fmt: skip
+    assert latest.values() == {"walk.speed": 24.0, "walk.position": (1.0, 2.0), "model.world": "another"}
     assert latest.walk.jump
     assert latest.stamp == 9.0
     assert faults == ["walk.radius takes a finite number, not 'wide'"]
-
-
-def test_a_position_turns_the_autopilot_off_until_it_is_asked_for() -> None:
-    position, auto = {"walk.position": (0.5, 0.5)}, {"walk.auto": True}
-    for told, wanted in (
-        ([position], False),
-        ([position, auto], True),
-        ([auto, position], False),
-        ([position | auto], True),
-    ):
-        mailbox, _, _, _ = heard(*(ControlChanges(values) for values in told))
-        assert mailbox.latest().walk.auto is wanted
 
 
 def test_a_message_that_fails_does_not_end_the_thread() -> None:

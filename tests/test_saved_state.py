@@ -37,7 +37,8 @@ def saved(which: str) -> str:
 
 def named_as_before(state: SavedState) -> str:
     """The same as it was written before parts had versions."""
-    director = {"wheel": asdict(state.walk_control), "toward": table(state.toward), "away": table(state.away)}  # type: ignore[call-overload]
+    wheel = asdict(state.walk_control) | {"mode": "goal", "position": [0.4, 0.3]}  # type: ignore[call-overload]
+    director = {"wheel": wheel, "toward": table(state.toward), "away": table(state.away)}
     told = {**asdict(state.clock), "walk": state.walk, "helm": asdict(state.pilot), "controls": state.controls}
     return json.dumps(told | {"director": director | asdict(state.model)})
 

@@ -16,8 +16,10 @@ from standins.show import preset as standin_preset
 from standins.stores import surveyed
 
 from installation.atlas import chart
+from installation.control.controls import LoopControls
 from installation.control.desk import Desk
 from installation.control.parameters import table
+from installation.control.steering import steered_by
 from installation.ipc.messages import Answer, Ask, Cancel, ControlChanges, Message
 from installation.ipc.questions import WordsAnswer, WordsQuestion
 from installation.show.control_feed import ControlFeed
@@ -276,16 +278,14 @@ def test_only_what_changed_is_sent_and_all_of_it_to_a_new_child_or_after_a_loss(
     assert other.changes[0].values == {"prompt.mix": 0.5}
 
 
-def test_a_place_to_steer_for_does_not_take_over_in_a_new_renderer() -> None:
-    desk, line = Desk(table(), lambda: 0.0), Line()
-    desk.set("walk.position", (0.5, 0.5))
+def test_a_new_renderer_hears_who_steers() -> None:
+    desk = Desk(table(), lambda: 0.0)
     feed = ControlFeed(desk, "loop")
-    feed.pass_on(line, 0.0)  # type: ignore[arg-type]
-    assert "walk.position" not in line.changes[0].values
-    desk.set("walk.position", (0.6, 0.5))
-    feed.pass_on(line, 1.0)  # type: ignore[arg-type]
-    assert line.changes[1].values == {"walk.position": (0.6, 0.5)}
-    desk.set("walk.auto", False)
-    anew = Line()
-    feed.pass_on(anew, 2.0)  # type: ignore[arg-type]
-    assert anew.changes[0].values["walk.position"] == (0.6, 0.5)
+    for name, value, wanted in (
+        ("walk.position", (0.5, 0.5), "place"), ("walk.auto", True, "autopilot"), ("walk.heading", 0.5, "hand"),
+        ("walk.heading", 0.0, "hand"),
+    ):  # fmt: skip
+        desk.set(name, value)
+        line = Line()
+        feed.pass_on(line, 0.0)  # type: ignore[arg-type]
+        assert steered_by(LoopControls.of(line.changes[0].values).walk) == wanted

@@ -60,9 +60,11 @@ def test_a_walk_goes_on_in_the_same_country_only() -> None:
 
 
 def test_one_show_a_folder(tmp_path: Path) -> None:
-    with state.claim(tmp_path), pytest.raises(ShowError, match="another show"):
+    taken = state.claim(tmp_path)
+    with pytest.raises(ShowError, match="another show"):
         state.claim(tmp_path)
-    state.claim(tmp_path).close()
+    taken.release()
+    state.claim(tmp_path).release()
 
 
 def test_what_stands_on_the_desk_and_what_ends_with_the_show() -> None:
@@ -75,13 +77,14 @@ def test_what_stands_on_the_desk_and_what_ends_with_the_show() -> None:
     }.items():
         desk.set(name, value, "test")
     desk.tell("rift.value", 3.0)
-    assert state.standing(desk) == {"walk.speed": 3.0, "lfo.1.depth": 0.5}
-    desk.set("walk.auto", False)
-    assert state.standing(desk)["walk.position"] == (0.5, 0.5)
-    anew = Desk(table())
-    for name, value in json.loads(json.dumps(state.standing(desk))).items():
-        anew.set(name, value)
-    assert state.standing(anew) == state.standing(desk)
+    place = {"walk.position": (0.5, 0.5)}
+    assert state.standing(desk) == place | {"walk.speed": 3.0, "lfo.1.depth": 0.5, "walk.auto": False}
+    for name, value in (*place.items(), ("walk.heading", 0.5), ("walk.heading", 0.0), ("walk.auto", True)):
+        desk.set(name, value, "test")
+        anew = Desk(table())
+        for kept, to in json.loads(json.dumps(state.standing(desk))).items():
+            anew.set(kept, to)
+        assert state.standing(anew) == state.standing(desk)
 
 
 def test_a_preset_as_values_on_the_desk() -> None:

@@ -4,28 +4,37 @@ from __future__ import annotations
 
 import shutil
 import stat
+import struct
 import subprocess
 import sys
+import tempfile
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path as File
 
 import numpy as np
 import pytest
+from patience import until
 from PIL import Image
 from standins.film import PLANE, SIZE, batch_of, decoded
 
-from installation.film import encoder, preview_window, sinks, telemetry
-from installation.film.encoder import Encoder, Recipe, binary, command
-from installation.film.output import prepare, write_text
+from installation.film import ffmpeg, preview_window, sinks, telemetry
+from installation.film.chart import rate_ticks
+from installation.film.encoder import Encoder
+from installation.film.ffmpeg import MOVFLAGS, Recipe, binary, command, muxing, plays
+from installation.film.output import begin, check, claimed, settle, write_text
 from installation.film.preview_window import PreviewWindow
-from installation.film.sheet import Sheet, place
+from installation.film.sheet import Sheet, described, place
 from installation.film.sinks import Memory, Room, Sink, Sinks, Stills, Video
-from installation.film.summary import Tally
+from installation.film.summary import Tally, figures, words
 from installation.film.telemetry import Recorder
+from installation.fit import Fit, fitted
 from installation.frames import Frames
 from latentworld.errors import DiskFull, EncoderFailed, OutputError, OutputExists
 from latentworld.lipschitz import Rates
+from latentworld.pacing import PacingSpec
 from latentworld.plane import Path
+from latentworld.preset import load
 
 ROOT = File(__file__).parent.parent
 H264 = Recipe("h264", 24.0, SIZE, (32, 48))
@@ -118,6 +127,30 @@ def test_colours_survive_the_film(tmp_path: File) -> None:
     assert np.abs(decoded(tmp_path / "film.mp4")[3].astype(int) - [200, 60, 30]).max() <= 4
 
 
+@pytest.mark.parametrize("fit", ["contain", "cover", "stretch"])
+@pytest.mark.parametrize("size", [(64, 24), (20, 64), (32, 48)])
+def test_a_picture_lies_in_a_size_of_another_shape_as_on_the_wall(
+    fit: Fit, size: tuple[int, int], tmp_path: File
+) -> None:
+    """A white picture of 16 x 24: what is white in the film and in a still is what the wall's matrix says."""
+    frames = batch_of(2)
+    frames.pictures[:] = 255
+    films = [Video(tmp_path / "a.mp4", H264), Video(tmp_path / "a.mkv", FFV1)]
+    for film in films:
+        film.recipe = replace(film.recipe, size=size, fit=fit)
+    with Sinks([Stills(tmp_path, size, fit), *films]) as sink:
+        sink.send(frames)
+    y, x = (np.arange(side) + 0.5 for side in size)
+    places = np.stack(np.broadcast_arrays(x / size[1], y[:, None] / size[0], 1.0), axis=-1) @ fitted(size, SIZE, fit).T
+    wanted = ((places > 0) & (places < 1) | (places == 1)).all(axis=-1)
+    with Image.open(tmp_path / "000000000.png") as image:
+        still = np.asarray(image)
+    for picture in (still, decoded(tmp_path / "a.mkv")[0], decoded(tmp_path / "a.mp4")[0]):
+        assert picture.shape == (*size, 3)
+        assert np.mean((picture[..., 0] > 128) == wanted) > 0.94  # a line at each edge: places are even numbers
+        assert (picture.min() > 200) == (fit != "contain" or size == (32, 48))
+
+
 def test_the_same_frames_make_the_same_bytes(tmp_path: File) -> None:
     for name in ("a.mp4", "b.mp4"):
         with Video(tmp_path / name, H264) as video:
@@ -130,12 +163,101 @@ def test_the_film_plays_after_ffmpeg_is_killed(tmp_path: File) -> None:
     frames = [picture.tobytes() for picture in batch_of(200).pictures]
     for frame in frames:
         writer.send(frame)
-    while (tmp_path / "film.mp4").stat().st_size < 50_000:
-        pass
+    until(lambda: (tmp_path / "film.mp4").stat().st_size > 50_000)
     writer._process.kill()
     with pytest.raises(EncoderFailed, match="ended early"):
         writer.close()
     assert 4 <= len(decoded(tmp_path / "film.mp4")) <= 200
+
+
+def test_a_film_begins_to_play_as_soon_as_the_encoder_gives_anything(tmp_path: File) -> None:
+    """Killed together with its encoder, before it has a second of film."""
+    path = tmp_path / "film.mp4"
+    writer, frames = Encoder(Recipe("h264", 24.0, SIZE, (64, 96)), path), batch_of(44).pictures
+    for frame in frames:
+        writer.send(frame.tobytes())
+    until(lambda: plays(path))
+    writer._process.kill()
+    with pytest.raises(EncoderFailed, match="what was written so far plays"):
+        writer.close()
+    assert len(decoded(path)) >= 1
+
+
+def test_what_does_not_play_is_not_said_to_and_is_not_in_the_way(tmp_path: File) -> None:
+    path = tmp_path / "film.mp4"
+    writer = Encoder(Recipe("h264", 24.0, SIZE, (64, 96)), path)
+    writer.send(batch_of(1).pictures[0].tobytes())
+    until(path.exists)
+    writer._process.kill()
+    with pytest.raises(EncoderFailed, match="nothing of it was kept"):
+        writer.close()
+    assert not path.exists()
+
+
+@pytest.mark.parametrize("way", MOVFLAGS)
+def test_a_finished_film_carries_its_index_first(way: str, tmp_path: File) -> None:
+    with Video(tmp_path / "film.mp4", replace(H264, muxing=way)) as video:
+        video.send(batch_of(30))
+    assert [kind for kind in boxes(tmp_path / "film.mp4") if kind in ("moov", "moof", "mdat")] == ["moov", "mdat"]
+    assert decoded(tmp_path / "film.mp4").shape == (30, 32, 48, 3)
+    assert [file.name for file in tmp_path.iterdir()] == ["film.mp4"]
+
+
+def boxes(path: File) -> list[str]:
+    """The outer boxes of an .mp4."""
+    data, found, at = path.read_bytes(), [], 0
+    while at < len(data):
+        size, kind = struct.unpack_from(">I4s", data, at)
+        found.append(kind.decode())
+        at += size
+    return found
+
+
+@pytest.mark.parametrize("name", ["take:2", "s:3", "-x", "a b", "https:", "50%d"])
+def test_no_name_of_a_folder_means_anything_to_ffmpeg(
+    name: str, tmp_path: File, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / name).mkdir()
+    monkeypatch.chdir(tmp_path)
+    for film, recipe in (("film.mp4", H264), ("film.mkv", FFV1)):
+        with Video(File(name, film), recipe) as video:
+            video.send(batch_of(2))
+        assert len(decoded(tmp_path / name / film)) == 2
+
+
+OLDER = """
+import os
+if any("hybrid" in part for part in sys.argv):
+    print("Undefined constant or missing '(' in 'hybrid_fragmented'", file=sys.stderr)
+    sys.exit(1)
+os.execv({binary!r}, [{binary!r}, *sys.argv[1:]])
+"""
+WITHOUT = """
+if "-version" in sys.argv:
+    print("ffmpeg version 3.4.8 Copyright (c) 2000-2020")
+else:
+    print("Unknown encoder 'libx264'", file=sys.stderr)
+    sys.exit(1)
+"""
+
+
+def test_an_older_ffmpeg_writes_films_in_fragments(tmp_path: File, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert muxing("h264") == "hybrid"
+    older = fake(tmp_path, OLDER.format(binary=binary()))
+    monkeypatch.setattr(ffmpeg, "binary", lambda: older)
+    assert muxing("h264") == "fragments"
+    with Video(tmp_path / "film.mp4", replace(H264, muxing="fragments")) as video:
+        video.send(batch_of(5))
+    assert len(decoded(tmp_path / "film.mp4")) == 5
+
+
+def test_an_ffmpeg_that_makes_no_films_is_refused_by_its_version(
+    tmp_path: File, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(ffmpeg, "binary", lambda: fake(tmp_path, WITHOUT))
+    told = r"ffmpeg version 3\.4\.8.* makes no h264 films: Unknown encoder 'libx264'; give ffmpeg 4\.2 or newer"
+    with pytest.raises(EncoderFailed, match=told):
+        muxing("h264")
 
 
 def fake(folder: File, script: str) -> str:
@@ -162,7 +284,7 @@ DEATHS = [("Invalid argument for -crf", EncoderFailed), ("muxing: No space left 
 def test_an_ffmpeg_that_dies_is_an_error_with_its_words(
     words: str, error: type[OutputError], tmp_path: File, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(encoder, "binary", lambda: fake(tmp_path, DYING.format(words=words)))
+    monkeypatch.setattr(ffmpeg, "binary", lambda: fake(tmp_path, DYING.format(words=words)))
     with pytest.raises(error) as caught:
         send_forever(Video(tmp_path / "film.mp4", H264))
     assert error is DiskFull or words in str(caught.value)
@@ -171,20 +293,20 @@ def test_an_ffmpeg_that_dies_is_an_error_with_its_words(
 
 def test_what_an_ffmpeg_says_need_not_be_text(tmp_path: File, monkeypatch: pytest.MonkeyPatch) -> None:
     words = r"import os; os.write(2, b'caf\xe9 lost\n' + b'more\n' * 40 + b'at last\n'); sys.exit(1)"
-    monkeypatch.setattr(encoder, "binary", lambda: fake(tmp_path, words))
+    monkeypatch.setattr(ffmpeg, "binary", lambda: fake(tmp_path, words))
     with pytest.raises(EncoderFailed, match="at last") as caught:
         send_forever(Video(tmp_path / "film.mp4", H264))
     assert str(caught.value).count("more") < 12  # its last words, not all of them
 
 
 def test_an_ffmpeg_that_dies_hides_no_other_fault(tmp_path: File, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(encoder, "binary", lambda: fake(tmp_path, "sys.exit(3)"))
+    monkeypatch.setattr(ffmpeg, "binary", lambda: fake(tmp_path, "sys.exit(3)"))
     with pytest.raises(ZeroDivisionError), Video(tmp_path / "film.mp4", H264):
         raise ZeroDivisionError
 
 
 def test_a_missing_ffmpeg_is_an_error_with_a_remedy(tmp_path: File, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(encoder, "binary", lambda: str(tmp_path / "nowhere"))
+    monkeypatch.setattr(ffmpeg, "binary", lambda: str(tmp_path / "nowhere"))
     with pytest.raises(EncoderFailed, match="IMAGEIO_FFMPEG_EXE"), Video(tmp_path / "film.mp4", H264):
         pass
 
@@ -197,7 +319,7 @@ def test_a_film_without_a_frame_is_no_file(tmp_path: File) -> None:
 
 
 def test_an_ffmpeg_that_hangs_is_ended(tmp_path: File, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(encoder, "binary", lambda: fake(tmp_path, "import time; time.sleep(100)"))
+    monkeypatch.setattr(ffmpeg, "binary", lambda: fake(tmp_path, "import time; time.sleep(100)"))
     writer = Encoder(Recipe("h264", 24.0, (256, 256), (256, 256)), tmp_path / "film.mp4", depth=2)
     for _ in range(2):
         writer.send(bytes(256 * 256 * 3))
@@ -212,7 +334,15 @@ def test_frames_of_another_size_are_refused(tmp_path: File) -> None:
 
 def test_nothing_is_left_to_defaults() -> None:
     line = " ".join(command(Recipe("h264", 24.0, SIZE, SIZE, 20, grain=True), File("x.mp4")))
-    for part in ("-crf 20", "-tune grain", "-threads 1", "hybrid_fragmented", "range=limited", "colorspace=bt709"):
+    for part in (
+        "-crf 20",
+        "-tune grain",
+        "-threads 1",
+        "hybrid_fragmented",
+        "frag_every_frame",
+        "range=limited",
+        "colorspace=bt709",
+    ):
         assert part in line
     for fps, group in ((24.0, "-g 24"), (29.97, "-g 30"), (0.2, "-g 1")):  # a place to seek to every second
         assert group in " ".join(command(Recipe("h264", fps, SIZE, SIZE), File("x.mp4")))
@@ -293,6 +423,49 @@ def test_places_are_written_short() -> None:
     assert place(1234.0, 0.0, False, 2.5) == "α 1e3  β 0.00 far  r 2.50"
 
 
+def test_a_sheet_says_what_was_rendered() -> None:
+    sets = ["decoder.steps=7", "decoder.guidance=2.5", "prompt.positive=a fox", "prompt.negative="]
+    told = described(load("first-light", sets))
+    assert told == "“a fox”; faithful, 7 steps; guidance 2.5; seeds 0, 123, 200; walk: rift"
+    assert "fox" not in described(load("first-light", sets), of_take=True)
+    told = described(load("analytic", ["decoder.steps=9"]))
+    assert told.startswith("the analytic world, 12 modes, sigma 0.1; 9 steps; seeds")
+
+
+@pytest.mark.parametrize("low", [1e-3, 0.0317, 0.99, 4.1, 730.0])
+@pytest.mark.parametrize("ratio", [1.02, 1.5, 4.0, 9.0, 70.0, 1e6])
+def test_an_axis_of_rates_has_numbers_however_narrow_it_is(low: float, ratio: float) -> None:
+    ticks = rate_ticks(low, low * ratio)
+    assert 2 <= len(ticks) <= 7
+    assert all(low * 0.999 <= tick <= low * ratio * 1.001 for tick in ticks)
+    assert len({f"{tick:g}" for tick in ticks}) == len(ticks)
+    assert all(len(f"{tick:g}") <= 7 for tick in ticks)
+
+
+def test_the_figures_of_a_film_explain_themselves() -> None:
+    assert words(1, 0, 0) == "1 rift (over 5 times the median rate)"
+    told = (
+        "no rifts (over 5 times the median rate), 3 steps too steep to be split, 1 step at pacing.ceiling, calmer than"
+    )
+    assert words(0, 3, 1) == f"{told} asked for"
+
+
+def test_steps_at_the_ceiling_are_counted() -> None:
+    frames = batch_of(6)
+    steps, far = np.array([np.nan, 0.03, 0.01, 0.01, 0.01, 0.05]), np.array([np.nan, 0.2, 1.0, 0.97, 0.2, 1.0])
+    record = replace(telemetry_of(frames), clip_step=steps, distance=far, marked=np.array([False] * 6))
+    assert figures(record, PacingSpec(ceiling=24.0, clip_step=0.03), 24.0)["at_ceiling"] == 2
+    assert figures(record, PacingSpec(kind="latent"), 24.0)["at_ceiling"] == 0
+
+
+def telemetry_of(frames: Frames) -> telemetry.Telemetry:
+    """As it is read back."""
+    with tempfile.TemporaryDirectory() as folder:
+        with Recorder(File(folder, "t.csv"), PLANE) as recorder:
+            recorder.send(frames)
+        return telemetry.read(File(folder, "t.csv"))
+
+
 def test_repeated_frames_are_counted() -> None:
     tally, frames = Tally(), batch_of(3)
     frames.pictures[2] = frames.pictures[1]
@@ -339,27 +512,49 @@ def test_a_preview_shows_frames(monkeypatch: pytest.MonkeyPatch) -> None:
     assert seen.stdout.strip() == "shown True", seen.stderr
 
 
-def test_a_folder_with_a_film_is_refused_and_cleared_on_request(tmp_path: File) -> None:
-    folder = prepare(tmp_path / "film")
-    write_text(folder.preset, "title = 'x'")
-    (folder.path / "notes.txt").write_text("mine")
-    folder.frames.mkdir()
+def test_a_folder_with_a_film_is_refused_and_its_film_stays_until_another_is_whole(tmp_path: File) -> None:
+    path = tmp_path / "film"
+    folder = begin(path)
+    assert folder.path == path
+    folder.frames.mkdir(parents=True)
+    for name in ("preset.toml", "film.mkv", "notes.txt", "frames/000000000.png"):
+        write_text(path / name, "earlier")
     with pytest.raises(OutputExists, match="--overwrite"):
-        prepare(folder.path)
-    prepare(folder.path, overwrite=True)
-    assert folder.preset.exists()  # until the new film starts
+        begin(path)
+    beside = begin(path, overwrite=True)
+    assert beside.path == path / "unfinished"
+    beside.frames.mkdir(parents=True)
+    for name in ("preset.toml", "film.mp4", "frames/000000001.png"):
+        write_text(beside.path / name, "new")
+    assert folder.preset.read_text() == "earlier"
+    assert settle(beside, path) == folder
+    left = {str(file.relative_to(path)): file.read_text() for file in path.rglob("*") if file.is_file()}
+    new = dict.fromkeys(("preset.toml", "film.mp4", "frames/000000001.png"), "new")
+    assert left == {**new, "notes.txt": "earlier"}
     folder.clear()
-    assert [path.name for path in folder.path.iterdir()] == ["notes.txt"]
+    assert [file.name for file in path.iterdir()] == ["notes.txt"]
+
+
+def test_a_folder_is_claimed_by_one(tmp_path: File) -> None:
+    path = tmp_path / "deep" / "film"
+    with claimed(path), pytest.raises(OutputExists, match="something is being made"):
+        check(path)
+    assert not (tmp_path / "deep").exists()  # made for nothing
+    with claimed(path):
+        write_text(path / "film.mp4", "a film")
+    assert [file.name for file in path.iterdir()] == ["film.mp4"]
+    with pytest.raises(OutputExists, match="--overwrite"):
+        check(path)
 
 
 def test_a_place_that_cannot_be_written_is_refused(tmp_path: File) -> None:
     (tmp_path / "file").write_text("")
     with pytest.raises(OutputExists, match="is a file"):
-        prepare(tmp_path / "file")
+        check(tmp_path / "file")
     with pytest.raises(OutputError, match="cannot write"):
-        prepare(tmp_path / "file" / "below")
+        check(tmp_path / "file" / "below")
     with pytest.raises(OutputError, match="cannot write"):
-        prepare(File("/proc/latentworld"))
+        check(File("/proc/latentworld"))
 
 
 def test_a_png_is_there_whole_or_not_at_all(tmp_path: File, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from contextlib import suppress
 from pathlib import Path
 
 import numpy as np
@@ -55,6 +56,29 @@ def test_a_prompt_may_be_written_out(prompt: object, lines: list[str], path: Pat
     at = next(i for i, line in enumerate(lines) if '"scene": 1' in line)
     lines[at] = changed_line(lines[at], prompt=prompt)
     assert edited(path, lines).scenes[0].prompt == Prompt("night", "")
+
+
+@pytest.mark.parametrize(("mode", "wanted"), [
+    ("hand", "hand"), ("replay", "replay"), ("goal", "place"), ("take", "replay"), ("auto", "autopilot"),
+    (["x"], "autopilot"),
+])  # fmt: skip
+def test_who_steered_is_read_in_the_words_of_before_too(
+    mode: object, wanted: str, lines: list[str], path: Path
+) -> None:
+    at = next(i for i, line in enumerate(lines) if '"scene": 1' in line)
+    lines[at] = changed_line(lines[at], walk={"kind": "orbit", "mode": mode})
+    walk = edited(path, lines).scenes[0].walk
+    assert (walk.steering, walk.spec) == (wanted, {"kind": "orbit"})
+
+
+@pytest.mark.parametrize("key", ["values", "preset", "profile", "size", "world", "period"])
+@pytest.mark.parametrize("value", [[1, 2], "text", {"a": []}, None, 1e999, [[[]]]])
+def test_a_header_of_another_kind_is_named_or_passed_over(
+    key: str, value: object, lines: list[str], path: Path
+) -> None:
+    lines[0] = changed_line(lines[0], **{key: value})
+    with suppress(TakeError):  # nothing else
+        edited(path, lines)
 
 
 def test_lines_may_be_taken_out_and_times_shifted(lines: list[str], path: Path) -> None:

@@ -13,7 +13,7 @@ from PIL import Image
 from standins import tiny_world
 from transformers import CLIPImageProcessor, CLIPModel, CLIPTokenizer
 
-from latentworld.errors import DecodeError, UnsafeWeights, WorldDamaged, WorldMismatch, WorldMissing
+from latentworld.errors import DecodeError, NotFinite, UnsafeWeights, WorldDamaged, WorldMismatch, WorldMissing
 from latentworld.vision import clip_eye
 from latentworld.vision.clip import ClipEye
 from latentworld.worlds import load
@@ -78,6 +78,13 @@ def test_nothing_to_see() -> None:
     assert eye(torch.empty(0, 3, 32, 32)).shape == (0, eye.dimension)
     with pytest.raises(DecodeError, match=r"\[n, 3, height, width\]"):
         eye(torch.zeros(3, 32, 32))
+
+
+def test_an_eye_that_gives_no_numbers_is_told_from_the_pictures() -> None:
+    eye = ClipEye(clip())
+    eye._clip.visual_projection.weight.fill_(torch.nan)
+    with pytest.raises(NotFinite, match=r"use another eye\.clip"):
+        eye(pictures(2))
 
 
 def test_labels_are_clips_own_probabilities() -> None:

@@ -7,6 +7,7 @@ import re
 import shutil
 import subprocess
 import sys
+import tempfile
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -21,10 +22,19 @@ from torch import Tensor
 from latentworld import worlds
 from latentworld.decoding import faithful_decoder
 from latentworld.device import choose
-from latentworld.errors import PresetError, UnknownFamily, UnsafeWeights, WorldDamaged, WorldError, WorldMissing
+from latentworld.errors import (
+    PresetError,
+    UnknownFamily,
+    UnsafeWeights,
+    WorldDamaged,
+    WorldError,
+    WorldMismatch,
+    WorldMissing,
+)
 from latentworld.prompts import Prompt
-from latentworld.worlds import HubRef, locate
+from latentworld.worlds import HubRef, files, locate
 from latentworld.worlds.families.schedules import variance_preserving
+from latentworld.worlds.files import one_set
 from latentworld.worlds.hub import wanted_files
 
 ROOT = Path(__file__).parent.parent
@@ -35,6 +45,31 @@ def one_line(error: pytest.ExceptionInfo[WorldError]) -> bool:
 
 
 # --- where -------------------------------------------------------------------------------------------------------
+
+
+ENTRY = {"dtype": "F32", "shape": [1], "data_offsets": [0, 4]}
+HEADERS: dict[str, object] = {
+    "nested deep": b'{"a":' + b"[" * 100_000 + b"}",
+    "a long number": b'{"a":' + b"9" * 5000 + b"}",
+    "a list": [1],
+    "offsets that are no whole numbers": {"a": ENTRY | {"data_offsets": [0.0, 4.0]}},
+    "offsets before the file": {"a": ENTRY | {"data_offsets": [-4, 4]}},
+    "one offset": {"a": ENTRY | {"data_offsets": [4]}},
+    "a shape of words": {"a": ENTRY | {"shape": ["x"]}},
+    "a shape beyond numbers": {"a": ENTRY | {"shape": [10**30]}},
+    "no type": {"a": ENTRY | {"dtype": 3}},
+    "metadata that are a list": {"__metadata__": [1], "a": ENTRY},
+}
+
+
+@pytest.mark.parametrize("case", HEADERS)
+def test_a_header_of_another_kind_is_damage_in_a_line(case: str, tmp_path: Path) -> None:
+    told, path = HEADERS[case], tmp_path / "a.safetensors"
+    data = told if isinstance(told, bytes) else json.dumps(told).encode()
+    path.write_bytes(len(data).to_bytes(8, "little") + data + bytes(4))
+    with pytest.raises(WorldDamaged, match="is damaged") as caught:
+        files.header(path)
+    assert len(str(caught.value)) < 400
 
 
 def test_a_name_is_a_folder_a_file_or_a_repository(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -186,6 +221,46 @@ def test_looking_loads_nothing() -> None:
     done = subprocess.run(argv, cwd=ROOT, capture_output=True, text=True, check=True)
     size = sum(file.stat().st_size for file in tiny_world.folder().rglob("*") if file.is_file()) / 1e6
     assert done.stdout.split("\n")[:2] == [f"64 v_prediction True True {size:.1f}", "[]"]
+
+
+@pytest.mark.parametrize("variant", [None, "fp16", "bf16"])
+def test_weights_in_several_files_are_read(variant: str | None, tmp_path: Path) -> None:
+    """Whole, whichever variant: what diffusers and transformers write with `max_shard_size` and `variant`."""
+    plain = worlds.load(tiny_world.folder("plain"))
+    world = shutil.copytree(tiny_world.folder("plain"), tmp_path / "world")
+    for name, model in (("unet", plain.denoiser), ("vae", plain.vae), ("text_encoder", plain.text.encoder)):
+        for file in (world / name).glob("*.safetensors"):
+            file.unlink()
+        model.save_pretrained(world / name, variant=variant, max_shard_size="60KB")
+        assert len(list((world / name).glob("*-of-*.safetensors"))) > 1
+    seen, loaded = worlds.inspect(world), worlds.load(world)
+    assert seen.parameters == worlds.inspect(tiny_world.folder("plain")).parameters
+    mine, theirs = loaded.denoiser.state_dict(), plain.denoiser.state_dict()
+    assert all(torch.equal(mine[key], theirs[key]) for key in theirs)
+    next((world / "unet").glob("*-of-*.safetensors")).unlink()
+    with pytest.raises(WorldDamaged, match=r"unet holds \d+ of \d+ weight files"):
+        worlds.inspect(world)
+
+
+def test_one_set_of_weights_is_taken() -> None:
+    both = ["model.fp16.safetensors", "model.safetensors"]
+    assert one_set(both) == ["model.safetensors"]
+    shards = ["m.fp16-00001-of-00002.safetensors", "m.fp16-00002-of-00002.safetensors"]
+    assert one_set(["m.non_ema.safetensors", *shards]) == shards
+    assert one_set(["m.non_ema.safetensors"]) == ["m.non_ema.safetensors"]
+
+
+def test_a_tokenizer_that_says_no_length_is_read_to_the_encoders_places(tmp_path: Path) -> None:
+    world = shutil.copytree(tiny_world.folder("plain"), tmp_path / "world")
+    config = world / "tokenizer" / "tokenizer_config.json"
+    told = json.loads(config.read_text())
+    z = torch.randn(1, 4, 8, 8, generator=torch.Generator().manual_seed(0))
+    wanted = faithful_decoder(worlds.load(tiny_world.folder("plain")), steps=1, batch=1)(z, Prompt("a cat", "blurry"))
+    for said in ({}, {"model_max_length": 10**30}):
+        rest = {key: value for key, value in told.items() if key != "model_max_length"}
+        config.write_text(json.dumps(rest | said))
+        made = faithful_decoder(worlds.load(world), steps=1, batch=1)(z, Prompt("a cat", "blurry"))
+        assert torch.equal(made, wanted)
 
 
 def test_parameters_are_counted() -> None:
@@ -357,6 +432,162 @@ def test_a_single_file_that_lacks_something(tmp_path: Path, monkeypatch: pytest.
         worlds.load(path)
 
 
+@pytest.fixture(scope="module")
+def parts() -> dict[str, Tensor]:
+    """The weights of the classic tiny world by the names of the original code."""
+    with tempfile.TemporaryDirectory() as folder:
+        return load_file(checkpoint(Path(folder)))
+
+
+def written(folder: Path, parts: dict[str, Tensor], **metadata: str) -> Path:
+    """A file of these weights, its tokenizer and card beside it."""
+    save_file({key: value.contiguous() for key, value in parts.items()}, folder / "tiny.safetensors", metadata=metadata)
+    shutil.copytree(tiny_world.folder("classic") / "tokenizer", folder / "tokenizer", dirs_exist_ok=True)
+    (folder / "tiny.toml").write_text("size = 64\n")
+    return folder / "tiny.safetensors"
+
+
+def picture(path: Path, **options: str | Path) -> Tensor:
+    z = torch.randn(1, 4, 8, 8, generator=torch.Generator().manual_seed(0))
+    return faithful_decoder(worlds.load(path, **options), steps=2, batch=1)(z, Prompt("a cat", "blurry"))  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(
+    ("old", "new"),
+    [
+        (r"^(cond_stage_model\.transformer)\.text_model\.", r"\1."),
+        (r"(mid\.attn_1)\.(q|k|v)\.", r"\1.to_\2."),
+        (r"(mid\.attn_1)\.proj_out\.", r"\1.to_out.0."),
+        (r"(mid\.attn_1)\.norm\.", r"\1.group_norm."),
+        (r"^first_stage_model\.", "vae."),
+        (r"^first_stage_model\.(encoder|quant_conv)\..*", ""),  # a VAE that only decodes
+    ],
+)
+def test_a_single_file_by_other_names_is_the_same_world(
+    old: str, new: str, parts: dict[str, Tensor], tmp_path: Path
+) -> None:
+    renamed = {re.sub(old, new, key): value for key, value in parts.items()}
+    renamed.pop("", None)
+    assert renamed.keys() != parts.keys()
+    assert torch.equal(picture(written(tmp_path, renamed)), picture(tiny_world.folder("classic")))
+
+
+def test_a_file_without_a_vae_takes_one_by_name(parts: dict[str, Tensor], tmp_path: Path) -> None:
+    bare = {key: value for key, value in parts.items() if not key.startswith("first_stage_model.")}
+    path, wanted = written(tmp_path, bare), picture(tiny_world.folder("classic"))
+    with pytest.raises(WorldDamaged, match=r"has no VAE: name one as world\.vae"):
+        worlds.inspect(path)
+    vae = {key: value for key, value in parts.items() if key.startswith("first_stage_model.")}
+    save_file(vae, tmp_path / "vae.safetensors")
+    save_file({key.removeprefix("first_stage_model."): value for key, value in vae.items()}, tmp_path / "b.safetensors")
+    for name in (
+        tiny_world.folder("classic") / "vae",
+        tiny_world.folder("classic"),
+        "vae.safetensors",
+        "b.safetensors",
+    ):
+        assert torch.equal(picture(path, vae=tmp_path / name), wanted)
+    digests = {worlds.load(path, vae=tmp_path / name).digest for name in ("vae.safetensors", "b.safetensors")}
+    assert len(digests) == 2
+    with pytest.raises(WorldMismatch, match="holds no VAE by the names"):
+        worlds.load(path, vae=path)
+
+
+def test_another_vae_goes_before_a_worlds_own(parts: dict[str, Tensor], tmp_path: Path) -> None:
+    """Of a folder and of a file: what its config says of the scale counts, and latents of another shape are refused."""
+    home = tiny_world.folder("classic")
+    other = shutil.copytree(home / "vae", tmp_path / "vae")
+    weights = other / "diffusion_pytorch_model.safetensors"
+    save_file({key: 2 * value for key, value in load_file(weights).items()}, weights)
+    config = json.loads((other / "config.json").read_text())
+    (other / "config.json").write_text(json.dumps(config | {"scaling_factor": 0.5}))
+    whole = shutil.copytree(home, tmp_path / "whole")
+    shutil.rmtree(whole / "vae")
+    shutil.copytree(other, whole / "vae")
+    file = written(tmp_path, parts)
+    assert worlds.load(home, vae=other).latent.scale == 0.5
+    assert torch.equal(picture(home, vae=other), picture(whole))
+    assert torch.equal(picture(file, vae=other), picture(whole))
+    assert worlds.load(home, vae=other).digest != worlds.load(home).digest
+    (other / "config.json").write_text(json.dumps(config | {"latent_channels": 16}))
+    with pytest.raises(WorldMismatch, match=r"latents of 16 channels .* give a VAE made for this world"):
+        worlds.load(home, vae=other)
+    (other / "config.json").write_text(json.dumps(config | {"_class_name": "VQModel"}))
+    with pytest.raises(WorldMismatch, match="is of class VQModel"):
+        worlds.load(home, vae=other)
+
+
+def test_a_vae_that_only_decodes_is_enough_in_a_folder(tmp_path: Path) -> None:
+    world = shutil.copytree(tiny_world.folder("plain"), tmp_path / "world")
+    file = world / "vae" / WEIGHTS
+    whole = load_file(file)
+    save_file({key: value for key, value in whole.items() if not key.startswith(("encoder.", "quant_conv."))}, file)
+    assert torch.equal(picture(world), picture(tiny_world.folder("plain")))
+    save_file({key: value for key, value in whole.items() if not key.startswith("decoder.conv_in")}, file)
+    with pytest.raises(WorldDamaged, match="vae lacks 2 weights"):
+        worlds.load(world)
+
+
+@pytest.mark.parametrize(
+    ("markers", "metadata", "prediction", "size", "zero"),
+    [
+        ((), {}, "epsilon", 512, False),
+        (("v_pred",), {}, "v_prediction", 512, False),
+        (("v_pred", "ztsnr"), {"modelspec.prediction_type": "epsilon"}, "v_prediction", 512, True),
+        ((), {"modelspec.prediction_type": "v", "modelspec.resolution": "768x768"}, "v_prediction", 768, False),
+        (
+            (),
+            {"modelspec.architecture": "stable-diffusion-v1", "modelspec.resolution": "512x768"},
+            "epsilon",
+            512,
+            False,
+        ),
+        ((), {"modelspec.architecture": "stable-diffusion-v2-768-v"}, "v_prediction", 768, False),
+    ],
+)
+def test_what_a_file_says_of_itself_is_read(
+    markers: tuple[str, ...], metadata: dict[str, str], prediction: str, size: int, zero: bool,
+    parts: dict[str, Tensor], tmp_path: Path,
+) -> None:  # fmt: skip
+    path = written(tmp_path, parts | {name: torch.zeros(0) for name in markers}, **metadata)
+    (tmp_path / "tiny.toml").unlink()
+    seen, world = worlds.inspect(path), worlds.load(path)
+    assert (seen.prediction, seen.size) == (prediction, size)
+    assert world.scheduler.config.prediction_type == prediction
+    assert world.scheduler.config.rescale_betas_zero_snr == zero
+    world.scheduler.set_timesteps(4)
+    assert (int(world.scheduler.timesteps[0]) == 999) == zero
+    (tmp_path / "tiny.toml").write_text('prediction = "sample"\nsize = 64\n')  # the card goes before
+    assert (worlds.inspect(path).prediction, worlds.inspect(path).size) == ("sample", 64)
+
+
+def test_weights_that_the_unet_has_not_are_refused(parts: dict[str, Tensor], tmp_path: Path) -> None:
+    path = written(tmp_path, parts | {"model.diffusion_model.position_net.x": torch.zeros(1)})
+    with pytest.raises(WorldMismatch, match=r"tiny\.safetensors: its UNet has 1 weights .*position_net\.x"):
+        worlds.load(path)
+    path = written(tmp_path, parts | {"model.diffusion_model.out.2.scale_weight": torch.zeros(1)})
+    with pytest.raises(UnknownFamily, match="a quantised model: give it in float16 or float32"):
+        worlds.inspect(path)
+
+
+@pytest.mark.parametrize(
+    ("card", "words"),
+    [
+        ('predicton = "v_prediction"', "unknown key 'predicton': did you mean 'prediction'?"),
+        ("[defaults]\nguidence = 1.0", "unknown key 'defaults.guidence': did you mean 'guidance'?"),
+        ('[[subjects]]\nname = "a"\nprompt = "b"\nseed = 1', "unknown key 'subjects.seed'"),
+        ("[train]\nsteps = 1", "unknown key 'train'"),
+    ],
+)
+def test_a_files_card_holds_nothing_unknown(card: str, words: str, parts: dict[str, Tensor], tmp_path: Path) -> None:
+    path = written(tmp_path, parts)
+    (tmp_path / "tiny.toml").write_text('[defaults]\nnegative_prompt = "x"\n[[families]]\nname = "a"\nprompt = "b"\n')
+    worlds.inspect(path)
+    (tmp_path / "tiny.toml").write_text(card)
+    with pytest.raises(WorldDamaged, match=re.escape(words)):
+        worlds.inspect(path)
+
+
 # --- the machine -------------------------------------------------------------------------------------------------
 
 
@@ -368,18 +599,45 @@ def test_auto_on_a_processor(monkeypatch: pytest.MonkeyPatch) -> None:
     assert (small.device, small.dtype, small.engine, small.batch) == ("cpu", "float32", "openvino", 8)
     assert large.batch < small.batch
     monkeypatch.setattr("latentworld.device.has_openvino", lambda: False)
+    monkeypatch.setattr(shutil, "which", lambda name: name)
     assert choose().engine == "eager"
     assert choose(engine="compile", batch=3) == replace(choose(), engine="compile", batch=3)
 
 
 def test_auto_on_a_gpu(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
-    monkeypatch.setattr(torch.cuda, "mem_get_info", lambda: (24 * 10**9, 24 * 10**9))
+    monkeypatch.setattr(torch.cuda, "device_count", lambda: 2)
+    asked = []
+
+    def free(device: torch.device) -> tuple[int, int]:
+        asked.append(device)
+        return 10**9 if device.index == 1 else 24 * 10**9, 24 * 10**9
+
+    monkeypatch.setattr(torch.cuda, "mem_get_info", free)
     chosen = choose(size=512)
     assert (chosen.device, chosen.dtype, chosen.engine, chosen.batch) == ("cuda", "float16", "eager", 8)
-    monkeypatch.setattr(torch.cuda, "mem_get_info", lambda: (10**9, 24 * 10**9))
-    assert choose(size=768).batch == 1
-    assert choose(device="cuda:1", engine="graphs").device == "cuda:1"
+    second = choose(device="cuda:1", engine="graphs", size=768)
+    assert (second.device, second.batch) == ("cuda:1", 1)  # its own memory is asked for
+    assert asked == [torch.device("cuda"), torch.device("cuda:1")]
+    with pytest.raises(PresetError, match="there are 2 CUDA devices here; use one of cuda:0, cuda:1"):
+        choose(device="cuda:2")
+
+
+def test_float32_on_a_gpu_is_float32(monkeypatch: pytest.MonkeyPatch) -> None:
+    cudnn, matmul = torch.backends.cudnn, torch.backends.cuda.matmul
+    before = cudnn.allow_tf32, matmul.allow_tf32
+    try:
+        cudnn.allow_tf32 = matmul.allow_tf32 = True
+        worlds.load(tiny_world.folder("plain"))
+        assert (cudnn.allow_tf32, matmul.allow_tf32) == (True, True)  # a processor's affair it is not
+        if not torch.cuda.is_available():
+            with pytest.raises((AssertionError, RuntimeError)):
+                worlds.load(tiny_world.folder("plain"), device="cuda:1")
+        else:
+            worlds.load(tiny_world.folder("plain"), device="cuda")
+        assert (cudnn.allow_tf32, matmul.allow_tf32) == (False, False)
+    finally:
+        cudnn.allow_tf32, matmul.allow_tf32 = before
 
 
 @pytest.mark.parametrize(
@@ -403,6 +661,18 @@ def test_what_a_machine_cannot_do_is_refused(
     monkeypatch.setattr(torch.backends.mps, "is_available", lambda: False)
     with pytest.raises(PresetError, match=words):
         choose(**asked)  # type: ignore[arg-type]
+
+
+def test_compiling_without_a_compiler_is_refused_before_anything_is_loaded(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
+    monkeypatch.setattr(shutil, "which", lambda name: None)
+    monkeypatch.setenv("CXX", "my-c++")
+    with pytest.raises(PresetError, match=r"needs a C\+\+ compiler \(my-c\+\+\), which is not found here.*'eager'"):
+        choose(device="cpu", engine="compile")
+    monkeypatch.setattr(shutil, "which", lambda name: name)
+    monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
+    with pytest.raises(PresetError, match="needs triton"):
+        choose(device="cuda", engine="compile")
 
 
 def test_a_card_may_say_more_than_is_known(tmp_path: Path) -> None:

@@ -168,6 +168,7 @@ def _findings(atlas: Atlas, net: Mesh, rates: Array, found: Phases) -> Findings:
 def preset_of(out: Folder, overrides: Sequence[str] = ()) -> Preset:
     """What decoded an atlas. Raises AtlasError where that is not kept with it."""
     if not out.preset.is_file():
+        store.Store(out.store)  # no atlas at all is the greater fault
         raise AtlasError(f"{out.path} has no preset.toml, so what made its pictures is not known: put one there")
     return load(out.preset, list(overrides))
 

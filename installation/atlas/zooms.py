@@ -4,15 +4,18 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Callable
+import tempfile
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 
 from installation.atlas import dive as falling
-from installation.film.encoder import Encoder, Recipe
-from installation.film.output import prepare_folder, write_text
+from installation.film.encoder import Encoder
+from installation.film.ffmpeg import Recipe, index_first, muxing
+from installation.film.output import claimed, write_text
 from latentworld.atlas import plots, zoom
 from latentworld.atlas.sampling import Window
 from latentworld.atlas.types import Render
@@ -35,26 +38,39 @@ class Made:
     film: Path | None
 
 
-def prepare(out: Path, seconds: float, overwrite: bool) -> None:
-    """Make the folder. OutputExists where it holds a zoom that may not go; AtlasError for a film of no length.
+@contextmanager
+def prepared(out: Path, seconds: float, overwrite: bool) -> Iterator[None]:
+    """Make the folder and keep others out while a zoom is made, which `make` is for; an earlier one stays until then.
 
-    An earlier zoom stays until `make`.
+    Raises OutputExists where it holds a zoom that may not go, or is taken; AtlasError for a film of no length.
     """
     if not 0 < seconds <= 60:
         raise AtlasError(f"a film of {seconds:g} seconds a level: give more than 0, and 60 at most")
-    prepare_folder(out)
-    if (there := _ours(out)) and not overwrite:
-        raise OutputExists(f"{out} holds a zoom already ({there[0].name}): give --overwrite, or another folder")
+    with claimed(out):
+        if (there := _ours(out)) and not overwrite:
+            raise OutputExists(f"{out} holds a zoom already ({there[0].name}): give --overwrite, or another folder")
+        yield
 
 
 def make(
     out: Path, found: zoom.Zoom, title: str = "", seconds: float = 3.0, film: bool = True, dpi: float = 150
 ) -> Made:
-    """Draw and film a zoom into a folder, in place of an earlier one; `seconds` a level of the film."""
-    prepare_folder(out)
-    for file in _ours(out):
-        with writing(file):
-            file.unlink()
+    """Draw and film a zoom into a folder that is there, whole and then in place of an earlier one; `seconds` a level of
+    the film."""
+    with writing(out), tempfile.TemporaryDirectory(prefix=".zoom-", dir=out) as side:
+        made = _draw(Path(side), found, title, seconds, film, dpi)
+        new = {file.name for file in Path(side).iterdir()}
+        for file in _ours(out):
+            if file.name not in new:
+                file.unlink()
+        for name in new:
+            Path(side, name).replace(out / name)
+    return Made(
+        out / made.figures.name, out / made.series.name, out / made.growth.name, made.film and out / made.film.name
+    )
+
+
+def _draw(out: Path, found: zoom.Zoom, title: str, seconds: float, film: bool, dpi: float) -> Made:
     write_text(out / "zoom.json", json.dumps(figures(found), indent=1, allow_nan=False))
     levels = found.levels
     series, _ = plots.save(plots.zoom(levels, title), out / "zoom", dpi)
@@ -156,13 +172,14 @@ def _film(target: Path, found: zoom.Zoom, seconds: float) -> None:
         picture = falling.mosaic(np.asarray(level.atlas.thumbs[:]), rows, columns)
         # half a cell beyond the outer places: a picture stands for the country around it
         sheets.append(falling.Sheet(picture, level.centre, level.width * rows / (rows - 1)))
-    recipe = Recipe("h264", FPS, (SIDE, SIDE), (SIDE, SIDE))
+    recipe = Recipe("h264", FPS, (SIDE, SIDE), (SIDE, SIDE), muxing=muxing("h264"))
     encoder = Encoder(recipe, target)
     try:
         for frame in falling.frames(sheets, SIDE, max(1, round(seconds * FPS))):
             encoder.send(frame.tobytes())
     finally:
         encoder.close()
+    index_first(target)
 
 
 def _finite(value: float) -> float | None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import sys
 from collections.abc import Callable
 
@@ -9,6 +10,7 @@ import typer
 
 from installation.cli import atlas, doctor, film, osc, presets, show, still, worlds
 from installation.cli.added import WithAdded
+from installation.terminal import speak_plainly
 from latentworld import __version__
 from latentworld.errors import LatentWorldError
 
@@ -45,8 +47,17 @@ def _options(
     pass
 
 
+def say_everything() -> None:
+    """No character ends a command: what a terminal's or a file's encoding lacks is written as an escape."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")
+
+
 def main() -> None:
     """Run a command; what latentworld refuses becomes one line on stderr and exit code 1, what typer refuses 2."""
+    say_everything()
+    speak_plainly()
     try:
         sys.exit(app(standalone_mode=False))  # the code of a typer.Exit, else None
     except LatentWorldError as error:

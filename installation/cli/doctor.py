@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from typing import Annotated
 
 import typer
@@ -10,6 +9,7 @@ from rich.console import Console
 from rich.table import Table
 
 from installation.cli.added import WithAdded
+from installation.ipc.jsonable import page
 
 
 def doctor(
@@ -24,7 +24,7 @@ def doctor(
     assert isinstance(group, WithAdded)
     findings = examine() | plugins(registries(group.added))
     if as_json:
-        print(json.dumps(findings, indent=2))
+        print(page(findings), end="")
     else:
         table = Table(box=None, show_header=False, pad_edge=False)
         table.add_column(no_wrap=True)

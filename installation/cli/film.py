@@ -33,7 +33,7 @@ def film(
     """Render a film: video, resolved preset, telemetry, contact sheet and the path on the chart."""
     from installation.cli.interrupt import Interrupt
     from installation.cli.progress import Bar
-    from installation.film.output import prepare
+    from installation.film.output import check as check_folder
     from installation.film.preview_window import PreviewWindow
     from installation.film.sinks import Sink
     from latentworld import preset as presets
@@ -46,7 +46,7 @@ def film(
     played = _played(take, preset, set_ or [], as_recorded, console) if take else None
     journey = played.preset if played else presets.load(preset or "", set_ or [])
     title = journey.title or preset or "latentworld"
-    prepare(output, overwrite)  # before torch is imported: what cannot be kept is refused at once
+    check_folder(output, overwrite)  # before torch is imported: what cannot be kept is refused at once
     bar = Bar(title, journey.film.frames, console)
     sinks: list[Sink] = [PreviewWindow(title), bar] if preview else [bar]
     check = played.check() if played and as_recorded else None
@@ -54,12 +54,13 @@ def film(
     with Interrupt() as interrupt:
         with console.status("loading the world"):
             from installation.film import make
+            from installation.film.summary import words
         made = make.film(journey, output, overwrite=overwrite, sinks=sinks, watch=interrupt.watch, journey=played)
     seen = made.summary
     median = "" if seen.median_clip_step is None else f", median CLIP step {seen.median_clip_step:.4f}"
     console.print(
         f"{seen.frames} frames in {seen.wall_seconds:.0f} s ({seen.frames_per_second:.1f} a second)"
-        f"{median}, {seen.rifts} rifts, {seen.marked_steps} steps marked",
+        f"{median}, {words(seen.rifts, seen.marked_steps, seen.at_ceiling)}",
         highlight=False,
     )
     if check:
@@ -76,8 +77,11 @@ def film(
 
 def _interrupted(made: Film, given: list[str]) -> NoReturn:
     """Say what there is of a film and how to make it whole, and end."""
+    from installation.film.output import UNFINISHED
+
     seen, again = made.summary, shlex.join(["latentworld", "film", *given, "--overwrite"])
     state = f"{made.video} plays so far" if seen.frames else "there is no film yet"
+    state += "; the earlier film stays" if seen.frames and made.folder.path.name == UNFINISHED else ""
     count = f"interrupted after {seen.frames} of {seen.planned} frames"
     print(f"{count}: {state}. To make it whole: {again}", file=sys.stderr)
     raise typer.Exit(130)

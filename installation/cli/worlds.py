@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 from rich.console import Console
 from rich.table import Table
+
+from latentworld.decoding.settings import GUIDED_STEPS
+
+if TYPE_CHECKING:
+    from latentworld.worlds import Summary
 
 app = typer.Typer(help="List worlds and look into them.", invoke_without_command=True)
 Name = Annotated[str, typer.Argument(help="`embedded`, a folder, a .safetensors file or a hub name.")]
@@ -52,14 +57,23 @@ def show(world: Name) -> None:
         "latents": "{} x {} x {}".format(*seen.latent.shape(seen.size, seen.size)),
         "prediction": seen.prediction, "on disk": f"{seen.disk_mb:.1f} MB",
         "parameters": ", ".join(f"{part} {count / 1e6:.1f} M" for part, count in seen.parameters.items()),
-        "student": "yes" if seen.student else "no", "tiny VAE": "yes" if seen.tiny_vae else "no",
+        "scout": _scout(seen), "tiny VAE": "yes" if seen.tiny_vae else "no",
         "CLIP": "its own" if seen.clip else "none: the embedded one serves",
-        "defaults": f"{defaults.steps} steps, guidance {defaults.guidance}, scout {defaults.scout_steps} steps",
+        "defaults": f"{defaults.steps} steps, guidance {defaults.guidance}",
         "prompt": defaults.prompt, "negative": defaults.negative,
     }  # fmt: skip
     for name, value in rows.items():
         table.add_row(f"[dim]{name}[/]", value)
     console.print(table)
+
+
+def _scout(seen: Summary) -> str:
+    """What its scout is, in words."""
+    steps = seen.card.defaults.scout_steps
+    if seen.student:
+        return f"its student, {steps} steps"
+    few = min(GUIDED_STEPS, seen.card.defaults.steps)
+    return f"itself, {steps} steps" if seen.few_step else f"none: its faithful decoder in {few} guided steps"
 
 
 @app.command()

@@ -9,10 +9,11 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import chain
-from typing import Literal
+from typing import Literal, get_args
 
 from installation.control.parameter import Parameter as P
 from installation.control.parameter import Value, played, read, rows, written
+from installation.ipc.scene import SteeredBy
 
 Direction = Literal["forward", "reverse", "ping-pong"]
 Point = tuple[float, float]
@@ -21,10 +22,14 @@ VERTICES, WORDS = 3, 6
 LARGEST_SEED = 2**32 - 1  # a seed's upper bits draw nothing: what is equal in its lower 32 is the same latent
 LARGEST_BATCH = 16
 
+WALK_HEADING = P("walk.heading", "float", "steering by hand: left above 0, right below; the autopilot is off until "
+                 "walk.auto", 0.0, low=-1.0, smooth=True, page="walk")  # fmt: skip
 WALK_POSITION = P("walk.position", "point", "steer for alpha, beta; the autopilot is off until walk.auto", None,
                   low=-100.0, high=100.0, page="walk", label="steer for")  # fmt: skip
 WALK_JUMP = P("walk.jump", "trigger", "be at walk.position at once, cross-faded", access="w", page="walk")
 WALK_AUTO = P("walk.auto", "bool", "the autopilot steers", True, page="walk", label="autopilot")
+WALK_STEERING = P("walk.steering", "choice", "who steers now", "autopilot", choices=get_args(SteeredBy), access="r",
+                  page="walk", label="who steers")  # fmt: skip
 WALK_NORM = P("walk.norm", "choice", "how lengths are set", None, preset="plane.norm", page="walk")
 RIFT_VALUE = P("rift.value", "float", "the Lipschitz value here", 0.0, high=1000.0, unit="feature/latent", access="r",
                page="walk", label="Lipschitz value here")  # fmt: skip
@@ -38,7 +43,7 @@ MODEL_BATCH = P("model.batch", "int", "pictures made at a time", None, low=1, hi
 @dataclass(frozen=True)
 class WalkControls:
     """How the walk goes. speed: latent arc per second; heading: the stick, -1..1, left above 0; position: steered for
-    while `auto` is off; jump: pressed since the last tick; radius: shells."""
+    while `auto` is off; jump: pressed since the last tick; radius: shells. Who steers: see `steering`."""
 
     speed: float | None = played(P(
         "walk.speed", "float", "pace", None, low=0.0, least=0.02, high=24.0, curve="log", unit="latent/s", smooth=True,
@@ -49,9 +54,7 @@ class WalkControls:
         page="walk",
     ))  # fmt: skip
     kind: str | None = played(P("walk.kind", "choice", "what kind of walk", None, preset="walk.kind", page="walk"))
-    heading: float = played(P(
-        "walk.heading", "float", "steering by hand: left above 0, right below", 0.0, low=-1.0, smooth=True, page="walk",
-    ))  # fmt: skip
+    heading: float = played(WALK_HEADING)
     position: Point | None = played(WALK_POSITION)
     jump: bool = played(WALK_JUMP)
     auto: bool = played(WALK_AUTO)
@@ -189,7 +192,7 @@ def loop_rows() -> list[P]:
     vertices = chain(*(rows(VertexControls, i).values() for i in range(VERTICES)))
     words = chain(*(rows(WordControls, i).values() for i in range(1, WORDS + 1)))
     return [
-        *rows(WalkControls).values(), *rows(RiftControls).values(), RIFT_VALUE, *vertices,
+        *rows(WalkControls).values(), WALK_STEERING, *rows(RiftControls).values(), RIFT_VALUE, *vertices,
         *rows(ModelControls).values(), *rows(PromptControls).values(), *words,
     ]  # fmt: skip
 

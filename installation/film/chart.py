@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import math
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -10,6 +11,7 @@ import numpy as np
 from PIL import Image
 
 from installation.film.sinks import save_png
+from installation.film.summary import words
 from installation.film.telemetry import Telemetry, rifts
 from latentworld import globe
 from latentworld.arrays import Array, Flags, Indices
@@ -32,8 +34,8 @@ _STYLE = {
 _MOST = 6000  # points drawn: more show no more at this size
 
 
-def draw(record: Telemetry, plane: Plane, target: Path, title: str) -> None:
-    """Write the chart as PNG; nothing is written for a film of fewer than two frames."""
+def draw(record: Telemetry, plane: Plane, target: Path, title: str, ceiling: int = 0) -> None:
+    """Write the chart as PNG; nothing is written for a film of fewer than two frames. ceiling: see `Summary`."""
     if len(record) < 2:
         return
     import matplotlib as mpl
@@ -55,8 +57,8 @@ def draw(record: Telemetry, plane: Plane, target: Path, title: str) -> None:
         _rates(figure.add_subplot(grid[2, 1], sharex=first), record)
         figure.text(0.06, 0.945, title or "latentworld", fontsize=17, family="DejaVu Serif")
         found, marked = len(rifts(record)), int(record.marked.sum())
-        words = f"{len(record)} frames    {found} rifts (ringed)    {marked} marked steps (dots)"
-        figure.text(0.965, 0.945, words, fontsize=9, color=_FAINT, ha="right")
+        said = f"{len(record)} frames, rifts ringed, steep steps dotted\n{words(found, marked, ceiling)}"
+        figure.text(0.965, 0.945, said, fontsize=9, color=_FAINT, ha="right")
         buffer = io.BytesIO()
         figure.savefig(buffer, format="png")
     with Image.open(buffer) as image:
@@ -80,7 +82,7 @@ def _colours() -> Colormap:
 
 
 def _chart(figure: Figure, axes: Axes, record: Telemetry, plane: Plane, norm: LogNorm, colours: Colormap) -> None:
-    from matplotlib.ticker import FixedLocator, FuncFormatter, LogLocator, NullLocator
+    from matplotlib.ticker import FixedLocator, NullLocator
 
     a, b = record.alpha, record.beta
     seen = np.isfinite(a) & np.isfinite(b)
@@ -115,10 +117,11 @@ def _chart(figure: Figure, axes: Axes, record: Telemetry, plane: Plane, norm: Lo
     _ends(axes, points[seen[keep]])
     axes.autoscale_view()
     axes.set(xlabel="α", ylabel="β")
+    ticks = rate_ticks(float(norm.vmin or 0.1), float(norm.vmax or 1.0))
     bar = figure.colorbar(
-        _mappable(norm, colours), ax=axes, orientation="horizontal", aspect=60, pad=0.075, shrink=0.6,
-        ticks=LogLocator(subs=(1.0, 2.0, 5.0)), format=FuncFormatter(lambda rate, _: f"{rate:g}"),
+        _mappable(norm, colours), ax=axes, orientation="horizontal", aspect=60, pad=0.075, shrink=0.6, ticks=ticks,
     )  # fmt: skip
+    bar.set_ticks(ticks, labels=[f"{tick:g}" for tick in ticks])
     bar.ax.minorticks_off()
     bar.outline.set_visible(False)
     bar.set_label("Lipschitz value: CLIP distance per latent distance")
@@ -163,6 +166,8 @@ def _globe(axes: Axes, record: Telemetry, plane: Plane, norm: LogNorm, colours: 
 
 
 def _steps(axes: Axes, record: Telemetry) -> None:
+    if not np.isfinite(record.clip_step).any():
+        return
     median = float(np.nanmedian(record.clip_step))
     axes.axhspan(median / 2, 2 * median, color="#171a21", lw=0)
     axes.axhline(median, color=_FAINT, lw=0.7)
@@ -181,11 +186,25 @@ def _rates(axes: Axes, record: Telemetry) -> None:
     known = np.where(record.lipschitz > 0, record.lipschitz, np.nan)
     axes.semilogy(record.time[keep], known[keep], color="#f0a04b", lw=0.7)
     axes.axhline(float(np.nanmedian(known)) if np.isfinite(known).any() else 1.0, color=_FAINT, lw=0.7)
+    ticks = rate_ticks(*axes.get_ylim())
+    axes.set_yticks(ticks, labels=[f"{tick:g}" for tick in ticks])
     axes.minorticks_off()
     peaks = rifts(record)
     axes.plot(record.time[peaks], record.lipschitz[peaks], "o", color="none", mec=_RIFT, ms=5, mew=0.9)
     axes.set_xlabel("seconds")
     axes.set_title("Lipschitz value", color=_FAINT, fontsize=9, loc="left")
+
+
+def rate_ticks(low: float, high: float, most: int = 7) -> list[float]:
+    """Two to `most` round numbers on a logarithmic axis from `low` to `high`, however narrow it is."""
+    for parts in ((1.0,), (1.0, 3.0), (1.0, 2.0, 5.0)):
+        decades = range(math.floor(math.log10(low)), math.ceil(math.log10(high)) + 1)
+        ticks = [part * 10.0**power for power in decades for part in parts if low <= part * 10.0**power <= high]
+        if len(ticks) >= 3:
+            return ticks[:: -(-len(ticks) // most)]
+    step = 10.0 ** math.floor(math.log10((high - low) / 2))
+    step *= max(part for part in (1.0, 2.0, 5.0) if part * step <= (high - low) / 2)
+    return [count * step for count in range(math.ceil(low / step), math.floor(high / step) + 1)]
 
 
 def _thin(record: Telemetry) -> Indices:

@@ -2,85 +2,23 @@
 
 Three things were learnt the hard way by others and are settled here. Its stderr is drained all the time: a full pipe
 stops it. It lives in a session of its own: Ctrl-C reaches us alone, and when we are killed its input ends and it
-finishes the file. H.264 goes into a hybrid fragmented mp4, which plays even when ffmpeg itself is killed: 234 of 300
-frames were there in a test with a key frame each 48.
+finishes the file. H.264 goes into an mp4 in fragments, which plays even when ffmpeg itself is killed: all but what x264
+still looks at, some 27 frames.
 """
 
 from __future__ import annotations
 
 import queue
-import shutil
 import subprocess
 import sys
 from collections import deque
-from dataclasses import dataclass
+from contextlib import suppress
 from pathlib import Path
 from threading import Thread
-from typing import IO, Literal
+from typing import IO
 
+from installation.film.ffmpeg import WANTED, Recipe, command, plays
 from latentworld.errors import DiskFull, EncoderFailed, OutputError
-
-Codec = Literal["h264", "ffv1"]
-SUFFIX: dict[Codec, str] = {"h264": ".mp4", "ffv1": ".mkv"}
-# one thread: x264 writes the same bytes only at the same number of threads
-_THREADS = "1"
-_TAGS = "color_primaries=bt709:color_trc=bt709"
-
-
-@dataclass(frozen=True)
-class Recipe:
-    """How a film is written: picture sizes as (height, width), before and after scaling; effort of x264."""
-
-    codec: Codec
-    fps: float
-    source: tuple[int, int]
-    size: tuple[int, int]
-    crf: int = 17
-    grain: bool = False
-    effort: Literal["medium", "veryfast"] = "medium"
-
-
-def binary() -> str:
-    """The ffmpeg that imageio-ffmpeg ships, or the one IMAGEIO_FFMPEG_EXE names."""
-    import imageio_ffmpeg
-
-    try:
-        found = str(imageio_ffmpeg.get_ffmpeg_exe())
-    except RuntimeError:
-        raise EncoderFailed("no ffmpeg found: pip install imageio-ffmpeg, or set IMAGEIO_FFMPEG_EXE to one") from None
-    if shutil.which(found) is None:
-        raise EncoderFailed(f"{found} is no ffmpeg to run: reinstall imageio-ffmpeg, or set IMAGEIO_FFMPEG_EXE to one")
-    return found
-
-
-def command(recipe: Recipe, target: Path) -> list[str]:
-    """The whole command line; nothing is left to a default that may change between versions."""
-    (height, width), (high, wide) = recipe.source, recipe.size
-    read = [
-        "-f",
-        "rawvideo",
-        "-pixel_format",
-        "rgb24",
-        "-video_size",
-        f"{width}x{height}",
-        "-framerate",
-        str(recipe.fps),
-    ]
-    resize = f"scale={wide}:{high}:flags=lanczos+accurate_rnd+full_chroma_int"
-    if recipe.codec == "h264":
-        # options such as -color_trc lose against what the frames say (seen in ffmpeg 9), hence setparams
-        picture = f"{resize}:in_range=full:out_range=limited:out_color_matrix=bt709,format=yuv420p"
-        picture += f",setparams=range=limited:colorspace=bt709:{_TAGS}"
-        write = ["-c:v", "libx264", "-preset", recipe.effort, "-profile:v", "high", "-crf", str(recipe.crf)]
-        write += ["-tune", "grain"] if recipe.grain else []
-        write += ["-g", str(max(1, round(recipe.fps)))]
-        write += ["-movflags", "hybrid_fragmented+negative_cts_offsets", "-f", "mp4"]
-    else:
-        picture = f"{resize},format=bgr0,setparams=range=full:{_TAGS}"
-        write = ["-c:v", "ffv1", "-level", "3", "-g", "1", "-slices", "4", "-slicecrc", "1", "-f", "matroska"]
-    quiet = ["-y", "-nostdin", "-hide_banner", "-loglevel", "error"]
-    output = ["-an", "-vf", picture, *write, "-threads", _THREADS, "-flush_packets", "1", str(target)]
-    return [binary(), *quiet, *read, "-i", "pipe:0", *output]
 
 
 class Encoder:
@@ -122,6 +60,14 @@ class Encoder:
         if code != 0:
             raise self._fault()
 
+    def _kept(self) -> str:
+        """What there is of a film that ended early; a file that holds nothing goes, it would be in the way."""
+        if plays(self.target):
+            return "what was written so far plays"
+        with suppress(OSError):
+            self.target.unlink()
+        return "nothing of it was kept"
+
     def _write(self) -> None:
         stdin = _pipe(self._process.stdin)
         while (frame := self._queue.get()) is not None:
@@ -150,9 +96,9 @@ class Encoder:
         self._threads[0].join(1)
         said = [line for line in self._tail if line]
         if any("No space left on device" in line for line in said):
-            return DiskFull(f"the disk of {self.target} is full; what was written so far plays: free some space")
-        words = " | ".join(said[-3:]) or "it said nothing"
-        return EncoderFailed(f"ffmpeg ended early (status {code}) on {self.target}: {words}; try `latentworld doctor`")
+            return DiskFull(f"the disk of {self.target} is full; {self._kept()}: free some space")
+        words, where = " | ".join(said[-3:]) or "it said nothing", f"(status {code}) on {self.target}"
+        return EncoderFailed(f"ffmpeg ended early {where}: {words}; {self._kept()}; try `latentworld doctor`")
 
 
 def _start(arguments: list[str]) -> subprocess.Popen[bytes]:
@@ -169,9 +115,7 @@ def _start(arguments: list[str]) -> subprocess.Popen[bytes]:
         )
     except OSError as error:
         why = f"{arguments[0]}: {error.strerror}"
-        raise EncoderFailed(
-            f"ffmpeg did not start ({why}): reinstall imageio-ffmpeg, or set IMAGEIO_FFMPEG_EXE"
-        ) from None
+        raise EncoderFailed(f"ffmpeg did not start ({why}): {WANTED}") from None
 
 
 def _pipe(stream: IO[bytes] | None) -> IO[bytes]:

@@ -1,15 +1,26 @@
-"""The folder of a film: refused when it holds one already or cannot be written, and made ready otherwise."""
+"""The folder of a film: claimed while one is made; an earlier film stays until the new one is whole.
+
+::
+
+    with claimed(path):                    # nobody else makes one here meanwhile
+        folder = begin(path, overwrite)    # path, or path/unfinished where a film is
+        ...
+        folder = settle(folder, path)      # whole: in the place of the earlier one
+"""
 
 from __future__ import annotations
 
 import shutil
 import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
-from latentworld.disk import save, writing
+from latentworld.disk import claim, save, writing
 from latentworld.errors import OutputExists
 
+UNFINISHED = "unfinished"  # the folder of a film beside the one that it is to replace
 _VIDEOS = ("film.mp4", "film.mkv")
 
 
@@ -64,25 +75,91 @@ class Folder:
         files += [self.preset, self.telemetry, self.sheet, self.chart, self.summary, self.take, self.frames]
         return [file for file in files if file.exists()]
 
+    @property
+    def plays(self) -> bool:
+        """Whether there is anything to see."""
+        videos = [self.path / name for name in _VIDEOS]
+        return any(file.is_file() and file.stat().st_size for file in videos) or any(self.frames.glob("*.png"))
+
+    def remove(self) -> None:
+        """Remove what a film left, and the folder with it if nothing else lies there."""
+        self.clear()
+        with suppress(OSError):
+            self.path.rmdir()
+
     def clear(self) -> None:
-        """Remove what an earlier film left, and nothing else."""
+        """Remove what a film left, and nothing else."""
         for file in self.ours():
             with writing(file):
-                shutil.rmtree(file) if file.is_dir() else file.unlink()
+                _remove(file)
 
 
-def prepare(path: Path, overwrite: bool = False) -> Folder:
-    """Make the folder. OutputExists when a film is there and may not go; OutputError when it cannot be written.
+@contextmanager
+def made(path: Path) -> Iterator[None]:
+    """A folder that takes files, its parents too; what was made here and stays empty is gone afterwards.
 
-    An earlier film stays until `clear`: should the new one fail to start, nothing is lost.
+    Raises OutputError where it takes none.
     """
-    folder = Folder(path)
-    with writing(path):
-        if path.exists() and not path.is_dir():
-            raise OutputExists(f"{path} is a file: choose a folder for the film")
-        if (there := folder.ours()) and not overwrite:
-            raise OutputExists(f"{path} holds a film already ({there[0].name}): give --overwrite, or another folder")
+    new = [one for one in (path, *path.parents) if not one.exists()]
     prepare_folder(path)
+    try:
+        yield
+    finally:
+        with suppress(OSError):  # not empty: it is kept
+            for folder in new:
+                folder.rmdir()
+
+
+@contextmanager
+def claimed(path: Path) -> Iterator[None]:
+    """`made`, and nobody else fills it meanwhile. Raises OutputExists for a file, or while it is being filled."""
+    if path.is_file():
+        raise OutputExists(f"{path} is a file: choose a folder")
+    refusal = OutputExists(f"something is being made in {path}: wait for it, or choose another folder")
+    with made(path):
+        lock = path / ".lock"
+        with writing(path):
+            taken = claim(lock, refusal)
+        try:
+            yield
+        finally:
+            with suppress(OSError):  # some systems remove no file that is open
+                lock.unlink()
+            taken.release()
+
+
+def check(path: Path, overwrite: bool = False) -> None:
+    """Refuse what can be refused before anything is loaded; nothing is changed. Raises as `claimed`, and OutputExists
+    where a film is that may not be replaced."""
+    with claimed(path):
+        begin(path, overwrite)
+
+
+def begin(path: Path, overwrite: bool = False) -> Folder:
+    """Where a film is made that is to lie in `path`: there, or beside an earlier film, which stays until `settle`.
+
+    Raises OutputExists where an earlier film may not be replaced.
+    """
+    there = Folder(path).ours()
+    if there and not overwrite:
+        raise OutputExists(f"{path} holds a film already ({there[0].name}): give --overwrite, or another folder")
+    return Folder(path / UNFINISHED if there else path)
+
+
+def settle(made: Folder, path: Path) -> Folder:
+    """Put a whole film in the place of the earlier one, file by file; what else lies in `path` stays."""
+    folder, files = Folder(path), made.ours()
+    if made == folder:
+        return folder
+    stale = {file.name for file in folder.ours()} - {file.name for file in files}
+    with writing(path):
+        for file in files:
+            if file.is_dir() and (path / file.name).exists():
+                (path / file.name).replace(made.path / f"old {file.name}")  # no folder replaces one that is not empty
+            file.replace(path / file.name)
+        for name in stale:
+            _remove(path / name)
+        shutil.rmtree(made.path)
     return folder
 
 
@@ -97,3 +174,7 @@ def prepare_folder(path: Path) -> None:
 def write_text(path: Path, text: str) -> None:
     """Write a text file, whole or not at all."""
     save(path, text.encode())
+
+
+def _remove(file: Path) -> None:
+    shutil.rmtree(file) if file.is_dir() else file.unlink()

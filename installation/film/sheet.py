@@ -20,6 +20,7 @@ from installation.frames import Frames
 from latentworld.arrays import Pictures
 from latentworld.errors import OutputError
 from latentworld.plane import Plane
+from latentworld.preset import Preset
 
 _GROUND, _INK, _FAINT, _RIFT = (11, 12, 16), (226, 222, 212), (126, 126, 134), (255, 122, 89)
 _MARGIN, _GAP, _CAPTION = 72, 22, 46
@@ -116,6 +117,23 @@ class Sheet:
     def _thumbnail(self, picture: Pictures) -> Pictures:
         high = max(1, round(self.width * picture.shape[0] / picture.shape[1]))
         return np.asarray(Image.fromarray(picture).resize((self.width, high), Image.Resampling.LANCZOS))
+
+
+def described(preset: Preset, of_take: bool = False) -> str:
+    """What was rendered, in a sentence: a resolved preset's prompt, decoder and plane; a take has its own prompts."""
+    d, a, prompt = preset.decoder, preset.analytic, preset.prompt
+    if d.kind == "analytic":
+        said = [f"the analytic world, {a.modes} modes, sigma {a.sigma:g}"]
+    elif of_take:
+        said = ["a take, with its own prompts"]
+    else:
+        said = [f"“{prompt.positive}”" + (f", not “{prompt.negative}”" if prompt.negative else "")]
+    steps = d.scout_steps if d.kind == "scout" else d.steps
+    said += [f"{d.kind}, {steps} steps" if d.kind != "analytic" else f"{steps} steps"]
+    said += [f"guidance {d.guidance:g}"] if d.kind == "faithful" and d.guidance is not None else []
+    seeds = ", ".join(map(str, preset.plane.seeds))
+    said += ["vertices from a file" if preset.plane.vertices else f"seeds {seeds}", f"walk: {preset.walk.kind}"]
+    return "; ".join(said)
 
 
 def merge(cell: Cell, passed: Cell) -> Cell:

@@ -13,7 +13,9 @@ from typing import Protocol, Self
 import numpy as np
 from PIL import Image
 
-from installation.film.encoder import Encoder, Recipe
+from installation.film.encoder import Encoder
+from installation.film.ffmpeg import Recipe, index_first
+from installation.fit import Fit, Size, box
 from installation.frames import Frames
 from latentworld.arrays import Pictures
 from latentworld.disk import save, writing
@@ -99,6 +101,8 @@ class Video:
             return
         try:
             encoder.close()
+            if self._frames and self.recipe.codec == "h264":
+                index_first(self.target)
         except OutputError:
             if kind is None:  # else the first fault is the one to report; the file plays as far as it goes
                 raise
@@ -123,8 +127,8 @@ class Video:
 class Stills:
     """PNG files named by frame number, nine digits; each is there whole or not at all."""
 
-    def __init__(self, folder: Path, size: tuple[int, int]) -> None:
-        self.folder, self.size = folder, size
+    def __init__(self, folder: Path, size: tuple[int, int], fit: Fit = "contain") -> None:
+        self.folder, self.size, self.fit = folder, size, fit
         self._open = False
 
     def __enter__(self) -> Self:
@@ -141,7 +145,7 @@ class Stills:
         if not self._open:
             raise OutputError("this sink is closed: send frames inside its `with` block")
         for index, picture in zip(frames.path.index, frames.pictures):
-            save_png(self.folder / f"{index:09d}.png", picture, self.size)
+            save_png(self.folder / f"{index:09d}.png", picture, self.size, self.fit)
 
 
 class Room:
@@ -171,11 +175,14 @@ class Room:
             )
 
 
-def save_png(path: Path, picture: Pictures, size: tuple[int, int] | None = None) -> None:
+def save_png(path: Path, picture: Pictures, size: Size | None = None, fit: Fit = "contain") -> None:
     """Write uint8[height, width, 3] as a PNG of `size` (height, width), whole or not at all."""
     image = Image.fromarray(picture)
     if size is not None and size != picture.shape[:2]:
-        image = image.resize((size[1], size[0]), Image.Resampling.LANCZOS)
+        place = box(size, (picture.shape[0], picture.shape[1]), fit)
+        resized = image.resize((place.width, place.height), Image.Resampling.LANCZOS)
+        image = Image.new("RGB", (size[1], size[0]))
+        image.paste(resized, (place.left, place.top))
     buffer = io.BytesIO()
     image.save(buffer, format="PNG", compress_level=4)
     save(path, buffer.getvalue())

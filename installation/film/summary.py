@@ -2,23 +2,25 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import asdict, dataclass
 from typing import Self
 
 import numpy as np
 
-from installation.film.telemetry import Telemetry, rifts
+from installation.film.telemetry import ABOVE, Telemetry, rifts
 from installation.frames import Frames
+from installation.ipc.jsonable import page
 from latentworld.arrays import Array, Pictures
 from latentworld.decoding import Profile
+from latentworld.pacing import LOW, NEARLY, PacingSpec
 
 
 @dataclass(frozen=True)
 class Summary:
     """Steps are CLIP steps between neighbours; `even` is the share of unmarked ones within 2x of the median;
-    rifts: stretches whose Lipschitz value is far above the median of the way; noise_floor: the CLIP step that rounding
-    alone makes at the film's last place (None for a film that was cut short)."""
+    rifts: stretches whose Lipschitz value is far above the median of the way; at_ceiling: steps at the greatest pace
+    that [pacing] allows, calmer than was asked for; noise_floor: the CLIP step that rounding alone makes at the film's
+    last place (None for a film that was cut short)."""
 
     title: str
     frames: int
@@ -31,6 +33,7 @@ class Summary:
     largest_unmarked_step: float | None
     even: float | None
     marked_steps: int
+    at_ceiling: int
     rifts: int
     repeated_frames: int
     median_lipschitz: float | None
@@ -47,11 +50,11 @@ class Summary:
 
     def json(self) -> str:
         """As film.json has it."""
-        return json.dumps(asdict(self) | {"profile": self.profile.record()}, indent=2) + "\n"
+        return page(asdict(self) | {"profile": self.profile.record()})
 
 
-def figures(telemetry: Telemetry) -> dict[str, float | int | None]:
-    """What the telemetry says about a film's steps."""
+def figures(telemetry: Telemetry, pacing: PacingSpec, fps: float) -> dict[str, float | int | None]:
+    """What the telemetry says about a film's steps, under that pacing."""
     steps, marked = telemetry.clip_step[1:], telemetry.marked[1:]
     median, plain = _median(steps), steps[~marked]
     even = None
@@ -62,10 +65,30 @@ def figures(telemetry: Telemetry) -> dict[str, float | int | None]:
         "largest_unmarked_step": float(np.nanmax(plain)) if np.isfinite(plain).any() else None,
         "even": even,
         "marked_steps": int(telemetry.marked.sum()),
+        "at_ceiling": _at_ceiling(telemetry, pacing, fps),
         "rifts": len(rifts(telemetry)),
         "median_lipschitz": _median(telemetry.lipschitz),
         "largest_lipschitz": float(np.nanmax(telemetry.lipschitz)) if np.isfinite(telemetry.lipschitz).any() else None,
     }
+
+
+def words(rifts: int, marked: int, ceiling: int) -> str:
+    """What the figures of a film mean, for the chart and the terminal."""
+    said = [_counted(rifts, "rift") + f" (over {ABOVE:g} times the median rate)"]
+    said += [f"{_counted(marked, 'step')} too steep to be split"] if marked else []
+    said += [f"{_counted(ceiling, 'step')} at pacing.ceiling, calmer than asked for"] if ceiling else []
+    return ", ".join(said)
+
+
+def _counted(count: int, what: str) -> str:
+    return f"{count or 'no'} {what}{'' if count == 1 else 's'}"
+
+
+def _at_ceiling(telemetry: Telemetry, pacing: PacingSpec, fps: float) -> int:
+    if pacing.kind != "clip":
+        return 0
+    near = telemetry.distance[1:] >= NEARLY * pacing.ceiling / fps
+    return int((near & ~telemetry.marked[1:] & (telemetry.clip_step[1:] < LOW * pacing.clip_step)).sum())
 
 
 class Tally:

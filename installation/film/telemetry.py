@@ -19,6 +19,7 @@ from latentworld.disk import writing
 from latentworld.errors import OutputError
 from latentworld.plane import Plane
 
+ABOVE = 5.0  # times the median rate of the way, from which a stretch is a rift of a film
 COLUMNS = (
     "index", "time", "alpha", "beta", "front", "ux", "uy", "uz", "radius",
     "clip_step", "distance", "lipschitz", "marked",
@@ -103,7 +104,7 @@ def read(path: Path) -> Telemetry:
     return Telemetry(index=table.pop("index").astype(np.int64), unit=unit, front=front, marked=marked, **table)
 
 
-def rifts(record: Telemetry, above: float = 5.0) -> NDArray[np.int64]:
+def rifts(record: Telemetry, above: float = ABOVE) -> NDArray[np.int64]:
     """The steepest frame of every stretch whose Lipschitz value is `above` times the median over the way walked.
 
     Over the way, not over the frames: even pacing crowds frames onto rifts, and their median would hide them.

@@ -9,6 +9,7 @@ import logging
 from logging.handlers import RotatingFileHandler
 from pathlib import Path
 
+from installation.ipc.jsonable import Json, jsonable
 from latentworld.disk import writing
 from latentworld.errors import ShowError
 
@@ -28,10 +29,18 @@ class Lines(logging.Formatter):
             "level": record.levelname.lower(),
             "text": record.getMessage()[:LONGEST],
         }
-        entry |= {key: value for key, value in record.__dict__.items() if key not in _STANDARD}
+        entry |= {key: _plain(value) for key, value in record.__dict__.items() if key not in _STANDARD}
         if record.exc_info:
             entry["trace"] = self.formatException(record.exc_info)[-LONGEST:]
-        return json.dumps(entry, default=lambda value: str(value)[:LONGEST])
+        return json.dumps(entry, allow_nan=False)
+
+
+def _plain(value: object) -> Json:
+    """What a log line may hold of a value: itself where JSON has a place for it, else its text."""
+    try:
+        return jsonable(value)
+    except TypeError:
+        return str(value)[:LONGEST]
 
 
 class Bounded(RotatingFileHandler):

@@ -35,6 +35,11 @@ def line(value: object, digits: int | None = None, compact: bool = False) -> str
     return json.dumps(jsonable(value, digits), allow_nan=False, ensure_ascii=False, separators=separators)
 
 
+def page(value: object) -> str:
+    """A value as indented JSON, for files that people read; ASCII alone."""
+    return json.dumps(jsonable(value), allow_nan=False, indent=2) + "\n"
+
+
 def builtin(value: Any) -> dict[Any, Any] | str:
     """What msgspec does not take for what it is: a read-only mapping, a text of another class (torch's version)."""
     if isinstance(value, Mapping):

@@ -48,11 +48,12 @@ class WordsAnswer(_Answer, frozen=True, tag="words"):
 
 
 class DenoisingStep(msgspec.Struct, frozen=True):
-    """time: of the schedule; kept: alpha bar, and noise = 1 - kept; pictures as PNG in base64. latent: before the step;
-    clean: the picture predicted there; noised: the finished latent with as much noise put back on."""
+    """time: of the schedule; alpha_bar: the picture's share of the variance there, noise: the rest of it; pictures as
+    PNG in base64. latent: before the step; clean: the picture predicted there; noised: the finished latent with as much
+    noise put back on."""
 
     time: float
-    kept: float
+    alpha_bar: float
     noise: float
     latent: str
     clean: str

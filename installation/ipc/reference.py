@@ -77,6 +77,8 @@ def _word(hint: Any) -> str:
     if origin in (types.UnionType, typing.Union):
         known = [_word(part) for part in parts if part is not types.NoneType]
         return (" or ".join(known) if len(known) <= 2 else "value") + ("?" if types.NoneType in parts else "")
+    if origin is typing.Literal:
+        return " or ".join(f'"{part}"' for part in parts)
     if origin is tuple:
         words = [_word(part) for part in parts if part is not Ellipsis]
         return f"[{', '.join(words)}]"

@@ -7,12 +7,16 @@ left to the preset.
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import Literal
 
 import msgspec
 
 from latentworld.prompts import Prompt
 
 Corner = tuple[float, float, float]
+SteeredBy = Literal["autopilot", "hand", "place", "replay"]
+"""Who steers the walk. autopilot: the pilot, or of a fixed walk, a tour among them, its own way; hand: the heading, or
+nobody where it is at rest and all else is off; place: the one that was asked for; replay: the take that is followed."""
 
 
 class PlaneScene(msgspec.Struct, frozen=True):
@@ -59,9 +63,9 @@ class WorldScene(msgspec.Struct, frozen=True):
 
 
 class WalkScene(msgspec.Struct, frozen=True):
-    """mode: who steers, `auto`, `hand`, `goal` or `take`; spec: the keys of a preset's [walk]."""
+    """steering: who steers; spec: the keys of a preset's [walk]."""
 
-    mode: str
+    steering: SteeredBy
     spec: Mapping[str, object]
 
 

@@ -9,6 +9,7 @@ import sys
 from pathlib import Path
 
 from installation.ipc import child
+from installation.terminal import speak_plainly
 
 
 def main() -> int:
@@ -19,6 +20,7 @@ def main() -> int:
     parser.add_argument("--resume", default=None)
     parser.add_argument("--safe", action="store_true")
     arguments = parser.parse_args()
+    speak_plainly()
     logging.basicConfig(stream=sys.stderr, level=logging.INFO, format="%(name)s: %(message)s")
     from installation.render.process import Arguments, serve
     from latentworld.errors import LatentWorldError

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from installation.clock import LiveClock
 from installation.control.controls import WalkControls
+from installation.control.steering import steered_by
 from installation.render.builder import LAG
 from installation.render.live_pilot import RAYS, Course
 from installation.render.model_control import ModelControl
@@ -49,21 +50,23 @@ class CoursePlotter:
 
     def __call__(self, walk: Walk | None, controls: WalkControls, plane: Plane, prompt: Prompt) -> Course:
         """The course of a walk on a plane, as controls have it."""
-        state = self._walk.state
+        radius, steering = self._walk.state.radius, steered_by(controls)
         inner = walk.walk if isinstance(walk, Lifted) else walk
-        lift = 1.0 if state.radius is None or inner is None else state.radius / float(inner.ahead(0.0)[1][0])
-        steered = controls.heading if state.mode == "hand" else None
+        lift = 1.0 if radius is None or inner is None else radius / float(inner.ahead(0.0)[1][0])
+        hand = controls.heading if steering == "hand" else None
+        place = controls.position if steering == "place" else None
+        goal = None if place is None else plane.unit(*place)
         atlas = self._land.here(self._model.studio.world, plane, prompt)
         probe, cost = self._probe(plane, prompt)
-        return Course(plane, self._walk.goal(plane), steered, lift, probe, cost, self._model.eye.last, atlas)
+        return Course(plane, goal, hand, lift, probe, cost, self._model.eye.last, atlas)
 
     def _probe(self, plane: Plane, prompt: Prompt) -> tuple[Lookout | None, float]:
         """What may be looked through, and what a look costs in frames; nothing where latency leaves no room."""
         studio, batch, period = self._model.studio, self._clock.batch, self._clock.period
-        scout, decoder = studio.scout.settings, studio.settings
-        rows = [settings.steps * (2 if settings.is_guided else 1) for settings in (scout, decoder)]
+        rows = [decoder.settings.steps * decoder.rows for decoder in (studio.scout, studio.decoder)]
         # a decoder is padded: one probe takes as long as a batch
-        cost = math.ceil(RAYS / scout.batch) * scout.batch * min(rows[0] / rows[1], 1.0)
+        padded = math.ceil(RAYS / studio.scout.settings.batch) * studio.scout.settings.batch
+        cost = padded * min(rows[0] / rows[1], 1.0)
         if (LAG * batch + cost) * period > self._latency:
             return None, cost
         return lookout(plane, studio.scout, studio.eye, prompt), cost

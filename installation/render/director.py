@@ -14,6 +14,7 @@ from typing import TypeVar
 
 from installation.clock import LiveClock, Tick
 from installation.control.controls import LoopControls, ModelControls
+from installation.control.steering import steered_by
 from installation.ipc.scene import DecoderScene, SceneDescription, WalkScene, WorldScene
 from installation.loop import Scene
 from installation.render.builder import Workers
@@ -112,8 +113,8 @@ class Director:
             settings.device, profile.hash, settings.size, settings.sampler or None, settings.variant or None,
         )  # fmt: skip
         where = WorldScene(world.name, world.revision, studio.world, studio.seer)
-        mode = "take" if self.replay.replay is not None else self.walk.state.mode
-        walk = WalkScene(mode, self.walk.spec.model_dump(mode="json"))
+        steering = steered_by(self._controls.walk, replayed=self.replay.replay is not None)
+        walk = WalkScene(steering, self.walk.spec.model_dump(mode="json"))
         return SceneDescription(self.planes.description(), self.prompt.prompt, decoder, where, walk)
 
     def _permitted(self, controls: LoopControls) -> LoopControls:

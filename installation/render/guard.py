@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from latentworld.decoding.decoder import Around, Decoder, Watch
+from latentworld.errors import NotFinite
 from latentworld.prompts import Prompt
 from latentworld.vision import Classifier, Eye
 
@@ -33,20 +34,27 @@ class Guard(Around):
         return type(self)(decoder, self._alive)
 
     def __call__(self, latents: Tensor, prompt: Prompt, watch: Watch | None = None) -> Tensor:
-        """As the wrapped decoder. Raises Cancelled when `alive` says so."""
+        """As the wrapped decoder, without NotFinite. Raises Cancelled when `alive` says so."""
         import torch
 
-        pictures = self.decoder(latents, prompt, watch or (lambda done, total: self._alive()))
-        finite = torch.isfinite(pictures).flatten(1).all(dim=1)
-        self.bad = ~finite.numpy()
-        if self.bad.any():
-            pictures = pictures.clone()
-            for row in np.flatnonzero(self.bad).tolist():
-                before = pictures[row - 1] if row else self._good
-                pictures[row] = torch.full_like(pictures[row], 0.5) if before is None else before
-        if len(pictures):
-            self._good = pictures[-1].clone()
-        return pictures
+        made = self._made(latents, prompt, watch or (lambda done, total: self._alive()))
+        self.bad = np.array([picture is None for picture in made], np.bool_)
+        shown = []
+        for picture in made:
+            if picture is not None:
+                self._good = picture.clone()
+            shown.append(torch.full((3, *self.size), 0.5) if self._good is None else self._good)
+        return torch.stack(shown) if shown else torch.empty(0, 3, *self.size)
+
+    def _made(self, latents: Tensor, prompt: Prompt, watch: Watch) -> list[Tensor | None]:
+        """The pictures, None for one that is none: found by halves, since a picture alone is the same bytes."""
+        try:
+            return list(self.decoder(latents, prompt, watch))
+        except NotFinite:
+            if len(latents) == 1:
+                return [None]
+            half = len(latents) // 2
+            return self._made(latents[:half], prompt, watch) + self._made(latents[half:], prompt, watch)
 
 
 class Attentive:

@@ -22,7 +22,7 @@ from installation.ipc.fields import Part, read_part
 from latentworld import globe
 from latentworld.arrays import Array
 from latentworld.atlas.prior import Prior
-from latentworld.errors import AtlasError
+from latentworld.errors import AtlasError, NotFinite
 from latentworld.frozen import changed
 from latentworld.lipschitz import Lookout, Rates, ratio
 from latentworld.pacing import PacingSpec
@@ -205,8 +205,11 @@ class LivePilot:
         angles = np.radians(np.linspace(-self.spec.spread, self.spec.spread, min(self.spec.fan, RAYS)))
         units, _ = globe.step(walk.unit, globe.turn(walk.unit, walk.heading, angles), np.full(len(angles), arc))
         radii = np.full(len(units) + 1, float(walk.ahead(0.0)[1][0]) * course.lift)
-        features = np.asarray(course.probe(units, radii[1:]), np.float64)
         self.probes += len(units)
+        try:
+            features = np.asarray(course.probe(units, radii[1:]), np.float64)
+        except NotFinite:  # a scout that sees nothing there: hold the course
+            return 0.0
         points = course.plane.points(np.concatenate([walk.unit[None], units]), radii)
         steps = np.linalg.norm(np.diff(features, axis=0), axis=1)
         lateral = ratio(steps, np.linalg.norm(np.diff(points[1:], axis=0), axis=1))

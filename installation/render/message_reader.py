@@ -5,7 +5,6 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable
 
-from installation.control.controls import WALK_AUTO, WALK_POSITION
 from installation.control.mailbox import Mailbox
 from installation.control.parameter import checked
 from installation.control.parameters import loop_table
@@ -63,10 +62,7 @@ class MessageReader:
 
     def controls(self, changes: ControlChanges) -> None:
         """Set values and press triggers; what means nothing is told and left out, the rest is taken."""
-        values = checked(self._rows, changes.values, self._fault)
-        if values.get(WALK_POSITION.name) is not None:
-            values.setdefault(WALK_AUTO.name, False)  # taken over; a later walk.auto gives back
-        self._mailbox.set(values, changes.stamp)
+        self._mailbox.set(checked(self._rows, changes.values, self._fault), changes.stamp)
         for name, _ in changes.triggers:
             row = self._rows.get(name)
             if row is not None and row.kind == "trigger":

@@ -174,9 +174,9 @@ class Questions:
             self._step(number)  # painting takes as long as a step
             clean, last = png(develop(decoder.paint(found.clean))[0], size), found.after.cpu()
             before = png(seen(found.sample.cpu(), latent), size)
-            made.append(DenoisingStep(float(found.time), float(found.kept), 1.0 - float(found.kept), before, clean))
+            made.append(DenoisingStep(float(found.time), found.alpha_bar, 1.0 - found.alpha_bar, before, clean))
         steps = tuple(
-            msgspec.structs.replace(step, noised=_noised(step.kept, last, noise, latent, size)) for step in made
+            msgspec.structs.replace(step, noised=_noised(step.alpha_bar, last, noise, latent, size)) for step in made
         )
         alpha, beta, _ = moment.plane.chart(moment.unit)
         return DiffusionAnswer(
@@ -232,9 +232,9 @@ def routed(texts: Sequence[str], pooled: Mapping[str, Array], mixture: Mixture, 
     )
 
 
-def _noised(kept: float, clean: Tensor, noise: Tensor, latent: LatentFormat, size: int) -> str:
-    """The finished latent [1, C, H, W] with so much noise put back on that `kept`, alpha bar, is left of it."""
-    return png(seen(kept**0.5 * clean + (1.0 - kept) ** 0.5 * noise, latent), size)
+def _noised(alpha_bar: float, clean: Tensor, noise: Tensor, latent: LatentFormat, size: int) -> str:
+    """The finished latent [1, C, H, W] with so much noise put back on that `alpha_bar` of its variance is left."""
+    return png(seen(alpha_bar**0.5 * clean + (1.0 - alpha_bar) ** 0.5 * noise, latent), size)
 
 
 def seen(sample: Tensor, latent: LatentFormat) -> NDArray[np.uint8]:

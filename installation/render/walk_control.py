@@ -1,4 +1,4 @@
-"""What controls do to the walk at a tick's beginning: kind, direction, position, jump, heading, radius, autopilot."""
+"""What controls do to the walk at a tick's beginning: kind, direction, who steers, jump, radius."""
 
 from __future__ import annotations
 
@@ -10,34 +10,28 @@ from typing import Annotated, Literal
 from msgspec import Meta
 
 from installation.control.controls import Direction, WalkControls
+from installation.control.steering import steered_by
 from installation.ipc.fields import Part, read_part
 from installation.render.live_pilot import NIMBLE
 from latentworld import globe, walks
-from latentworld.arrays import Array
 from latentworld.errors import GeometryError, PluginError
 from latentworld.plane import Plane
 from latentworld.walks import Fixed, Free, Joined, Lifted, Walk, WalkSpec
 
 GLIDE = 0.25  # seconds in which a new radius is reached but for a third: a step of the shell is a cut
-DEAD = 0.02  # of the heading's way: a stick at rest
 FAR = 4.0  # shells: how long a latent of a raw plane may become
 LEAST, WIDEST = 0.05, 3.0  # shells: no walk goes through the centre, nor past what the desk has
 VERSION = 1  # of the saved state
-
-Mode = Literal["auto", "hand", "goal"]
 
 
 @dataclass(frozen=True)
 class WalkControlState:
     """kind: of the walk; direction: as last obeyed; turned: the arc at which a free ping-pong last turned about;
-    mode: who steers; position: alpha, beta as last asked for; radius: the one the walk is lifted to, None for its own.
-    """
+    radius: the one the walk is lifted to, None for its own. Who steers, controls say."""
 
     kind: str
     direction: Direction = "forward"
     turned: float = 0.0
-    mode: Mode = "auto"
-    position: tuple[float, float] | None = None
     radius: Annotated[float, Meta(ge=LEAST, le=WIDEST)] | None = None
 
     @staticmethod
@@ -85,45 +79,30 @@ class WalkControl:
     def __call__(self, walk: Walk, controls: WalkControls, plane: Plane, elapsed: float) -> Walk:
         """The walk that controls want, `elapsed` seconds after the last call."""
         inner = walk.walk if isinstance(walk, Lifted) else walk
-        state, inner = self._steered(self._heard(controls), inner, controls.jump, plane)
+        state, inner = self._steered(inner, controls, plane)
         state, inner = self._directed(state, inner, controls.direction, plane)
         own = float(inner.ahead(0.0)[1][0])
         self.state = replace(state, radius=glided(state.radius, _radius(controls), own, elapsed))
-        return self._lifted(self._eased(inner, plane))
-
-    def goal(self, plane: Plane) -> Array | None:
-        """The place steered for."""
-        at = self.state.position
-        return plane.unit(*at) if self.state.mode == "goal" and at is not None else None
+        return self._lifted(self._eased(inner, steered_by(controls) != "autopilot", plane))
 
     # ---- who steers
 
-    def _heard(self, controls: WalkControls) -> WalkControlState:
-        """Who steers from now on: the hand while its stick is out, else the place asked for unless auto is on."""
-        position = controls.position or self.state.position
-        mode: Mode = "auto" if controls.auto else "hand" if position is None else "goal"  # a hand at rest: straight on
-        if abs(controls.heading) > DEAD:
-            mode = "hand"
-        return replace(self.state, position=position, mode=mode, kind=controls.kind or self.preset.kind)
-
-    def _steered(
-        self, state: WalkControlState, walk: Walk, jump: bool, plane: Plane
-    ) -> tuple[WalkControlState, Walk]:  # fmt: skip
+    def _steered(self, walk: Walk, controls: WalkControls, plane: Plane) -> tuple[WalkControlState, Walk]:
         """The kind of walk that goes with who steers; a jump."""
-        roaming = isinstance(self._spec(state.kind), walks.FreeSpec)
+        state = replace(self.state, kind=controls.kind or self.preset.kind)
+        spec = self._spec(state.kind)
+        fixed = steered_by(controls) == "autopilot" and not isinstance(spec, walks.FreeSpec)
         changed = state.kind != self.state.kind
-        jumps = jump and state.position is not None
-        if state.mode == "auto" and not roaming and not jumps:
+        there = controls.position if controls.jump else None
+        if fixed and there is None:
             if isinstance(walk, Free) or changed:
                 walk = self._onto(walk, state, plane)
             return state, walk
         if not isinstance(walk, Free) or changed:
-            walk = walks.departed(walk, walks.roaming(self._spec(state.kind), plane))
-        if jumps and state.position is not None:
-            walk = walks.recentred(walk, plane.unit(*state.position))
-        if state.mode == "auto" and not roaming:
-            return state, self._onto(walk, state, plane)
-        return state, walk
+            walk = walks.departed(walk, walks.roaming(spec, plane))
+        if there is not None:
+            walk = walks.recentred(walk, plane.unit(*there))
+        return state, self._onto(walk, state, plane) if fixed else walk
 
     def _onto(self, walk: Walk, state: WalkControlState, plane: Plane) -> Walk:
         """A smooth way onto the fixed walk of the state's kind."""
@@ -171,15 +150,15 @@ class WalkControl:
 
     # ---- ease and radius
 
-    def _eased(self, walk: Walk, plane: Plane) -> Walk:
+    def _eased(self, walk: Walk, steered: bool, plane: Plane) -> Walk:
         """A steered walk is nimble, and one let go of stays so until its bend is one it can keep."""
         if not isinstance(walk, Free):
             return walk
-        steered = self.state.mode != "auto" or abs(walk.bend) > self.most * 1.001
         own = self._roaming(plane)
-        ease = max(NIMBLE, own.ease) if steered else own.ease
+        nimble = steered or abs(walk.bend) > self.most * 1.001
+        ease = max(NIMBLE, own.ease) if nimble else own.ease
         # the wind blows no one about who is steered
-        return replace(walk, ease=ease, wind=None if self.state.mode != "auto" else own.wind)
+        return replace(walk, ease=ease, wind=None if steered else own.wind)
 
     def _roaming(self, plane: Plane) -> Free:
         """`walks.roaming` of the present kind, kept: it is asked at every tick."""

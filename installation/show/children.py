@@ -41,7 +41,7 @@ class Programs:
         return [self.stage, "--ring", ring, "--wall", wall.model_dump_json()]
 
     def put_out(self, ring: str, target: str, venue: Venue) -> list[str]:
-        """An output: `video:FILE`, `ndi:NAME` or `camera`."""
+        """An output; target: as a venue's `outputs` has it, `ndi:NAME`."""
         place = ["--wall", venue.wall.model_dump_json(), "--reserve", str(venue.reserve)]
         return [self.outputs, "--ring", ring, "--to", target, *place]
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import Literal
 
-from installation.control.controls import WALK_AUTO, WALK_POSITION
 from installation.control.desk import Desk
 from installation.control.parameter import Value
 from installation.ipc.messages import ControlChanges
@@ -31,7 +30,7 @@ class ControlFeed:
         if wire is None:
             return
         if wire is not self._wire or wire.dropped != self._dropped:
-            self._wire, self._dropped, self._sent = wire, wire.dropped, self._settled(now)
+            self._wire, self._dropped, self._sent = wire, wire.dropped, {}
         stamp = self._desk.stamp  # before the values: a stamp must not be newer than what it is sent with
         effective = self._effective(now)
         values = {name: value for name, value in effective.items() if self._sent.get(name, _NEW) != value}
@@ -54,10 +53,3 @@ class ControlFeed:
             if value is None and name in found and name not in bases:
                 found[name] = None
         return found
-
-    def _settled(self, now: float) -> dict[str, Value | None]:
-        """What a new child need not hear: while the autopilot steers, a place that was steered for once, and which
-        would take over from it again."""
-        standing = self._desk.effective(self._where, now)
-        place = standing.get(WALK_POSITION.name)
-        return {WALK_POSITION.name: place} if place is not None and standing.get(WALK_AUTO.name) else {}

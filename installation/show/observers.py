@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from installation.control.controls import RIFT_VALUE
+from installation.control.controls import RIFT_VALUE, WALK_STEERING
 from installation.control.desk import Desk
 from installation.ipc.messages import (
     Answer,
@@ -110,6 +110,7 @@ class RendererObserver:
                     self.desk.tell(name, value)
             case SceneChange():
                 self.status.changed(message)
+                self.desk.tell(WALK_STEERING.name, message.scene.walk.steering)
                 self.recordings.scene(message)
             case Ready():
                 self._ready(message)

@@ -69,7 +69,7 @@ def claimed(
     with contextlib.ExitStack() as undo:
         with disk.writing(folder, fault=ShowError):
             folder.mkdir(parents=True, exist_ok=True)
-            undo.enter_context(state.claim(folder))
+            undo.callback(state.claim(folder).release)
         log = open_log(folder / "log.jsonl")
         undo.callback(close_log, log)
         for name, each in (("preset", preset), ("safe", safe)):

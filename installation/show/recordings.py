@@ -39,6 +39,7 @@ class Recordings:
         self._take: Recorder | None = None
         self._unlisten: Callable[[], None] = lambda: None
         self._video: Child | None = None
+        self._path: Path | None = None  # of the video's first part
         self._stopping: float | None = None  # since when the video is to end
 
     # ---- what the renderer says
@@ -154,7 +155,7 @@ class Recordings:
             path.parent.mkdir(parents=True, exist_ok=True)
             if self._free() <= self._reserve:
                 raise OSError(f"less than {self._reserve / 1e6:.0f} MB are free")
-            self._video = self._record(path)
+            self._video, self._path = self._record(path), path
         except (OSError, LatentWorldError) as error:
             self._desk.set(RECORD_VIDEO.name, False, SOURCE)
             self._announce(f"no video can be recorded: {error}")
@@ -173,10 +174,13 @@ class Recordings:
     def _lost_video(self, video: Child) -> None:
         self._video = self._stopping = None
         video.wait(0.0)
-        if video.code == 0:
+        path, self._path = self._path, None
+        kept = path is not None and path.is_file() and path.stat().st_size > 0
+        if video.code == 0 and kept:
             self._announce("recorded the video")
         else:
-            self._announce(f"the video {video.why()}; what was written so far plays")
+            state = "what was written so far plays" if kept else "nothing was kept"
+            self._announce(f"the video {video.why()}; {state}")
         if self._desk.value(RECORD_VIDEO.name):
             self._desk.set(RECORD_VIDEO.name, False, SOURCE)
 

@@ -8,13 +8,15 @@ import json
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import IO, Any
+from typing import TYPE_CHECKING, Any
 
-from installation.control.controls import WALK_AUTO, WALK_POSITION
 from installation.control.desk import Desk
 from latentworld import disk
 from latentworld.errors import ShowError
 from latentworld.preset import Preset, dump
+
+if TYPE_CHECKING:
+    from filelock import BaseFileLock
 
 NAME = "state.json"
 VERSION = 1
@@ -39,17 +41,14 @@ def identity(preset: Preset) -> str:
 
 
 def standing(desk: Desk) -> dict[str, Any]:
-    """What people set on the desk and a new start sets again: recordings end with the show, and a place to steer for
-    would take over from the autopilot."""
-    values = desk.values()
+    """What people set on the desk and a new start sets again; recordings end with the show."""
     return {
         name: value
-        for name, value in values.items()
+        for name, value in desk.values().items()
         if value is not None
         and value != desk.table[name].default
         and desk.table[name].access == "rw"
         and desk.table[name].scope != "session"
-        and not (name == WALK_POSITION.name and values.get(WALK_AUTO.name))
     }
 
 
@@ -90,22 +89,10 @@ def write_if_changed(path: Path, text: str) -> None:
     disk.save(path, text.encode())
 
 
-def claim(folder: Path) -> IO[bytes]:
-    """Keep other shows out of this folder until the file that is given back is closed, or we die.
-
-    Raises ShowError where one is there already.
-    """
-    file = (folder / ".lock").open("wb")
-    try:
-        import fcntl
-
-        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except ImportError:  # not a POSIX system: nobody is kept out
-        pass
-    except OSError:
-        file.close()
-        raise ShowError(f"another show runs in {folder}: end it, or give this one another --folder") from None
-    return file
+def claim(folder: Path) -> BaseFileLock:
+    """Keep other shows out of this folder until it is released, or we die. Raises ShowError where one is there."""
+    refusal = ShowError(f"another show runs in {folder}: end it, or give this one another --folder")
+    return disk.claim(folder / ".lock", refusal)
 
 
 def _read(written: Any) -> State:

@@ -7,6 +7,7 @@ from collections.abc import Callable
 
 import numpy as np
 
+from installation.fit import Size, fitted
 from installation.ipc.ring import Ring
 from installation.stage import light, warp
 from installation.stage.look import Look
@@ -14,14 +15,14 @@ from installation.stage.reel import Cue, Reel
 from installation.venue import Wall
 from latentworld.arrays import Picture
 
-Card = Callable[[warp.Size], Picture]  # canvas -> the test card of that size
+Card = Callable[[Size], Picture]  # canvas -> the test card of that size
 
 
 class Easel:
     """Draws cues for a wall of that size (height, width in pixels). Belongs to one thread. card: draws the test card,
     and is asked again after `redraw`. Raises StageError for corners that make no wall."""
 
-    def __init__(self, wall: Wall, size: warp.Size, card: Card | None = None) -> None:
+    def __init__(self, wall: Wall, size: Size, card: Card | None = None) -> None:
         self.wall, self.size, self.canvas = wall, size, warp.canvas(wall, size)
         ramps = warp.ramps(wall, size)
         self._ramps = None if ramps is None else np.repeat(np.rint(ramps * 255).astype(np.uint8)[..., None], 3, axis=2)
@@ -90,11 +91,11 @@ def mixture(cue: Cue) -> Picture | None:
     older = np.zeros_like(newer) if cue.older is None else cue.older.picture
     if older.shape != newer.shape and cue.weight < 1:
         size = (newer.shape[0], newer.shape[1])
-        older = placed(older, warp.fitted(size, (older.shape[0], older.shape[1]), "contain"), size)
+        older = placed(older, fitted(size, (older.shape[0], older.shape[1]), "contain"), size)
     return light.mixed(older, newer, cue.weight)
 
 
-def placed(picture: Picture, matrix: warp.Matrix, size: warp.Size) -> Picture:
+def placed(picture: Picture, matrix: warp.Matrix, size: Size) -> Picture:
     """A picture drawn onto uint8[size, 3], exact to half a pixel; matrix: an upright one, of places 0..1 of the target
     -> places 0..1 of the picture. Bicubic where it grows, averaged where it shrinks; black beside the picture."""
     import cv2
@@ -130,7 +131,7 @@ def _graded(picture: Picture, look: Look) -> Picture:
     return np.asarray(cv2.LUT(picture, light.graded(look.light, look.gamma, look.black)), np.uint8)
 
 
-def _pixels(matrix: warp.Matrix, target: warp.Size, source: warp.Size) -> warp.Matrix:
+def _pixels(matrix: warp.Matrix, target: Size, source: Size) -> warp.Matrix:
     """The same matrix between pixels as OpenCV counts them, from their middles."""
     onto = np.array([[target[1], 0, -0.5], [0, target[0], -0.5], [0, 0, 1]])
     out_of = np.array([[source[1], 0, -0.5], [0, source[0], -0.5], [0, 0, 1]])

@@ -39,7 +39,7 @@ def pictures(path: Path, largest: int = LARGEST) -> Iterator[Picture]:
     """The pictures of a film from its beginning to its end, uint8[h, w, 3] RGB, made no larger than `largest`."""
     import cv2
 
-    film = cv2.VideoCapture(str(path))
+    film = cv2.VideoCapture(str(path.absolute()))
     try:
         while True:
             there, picture = film.read()
@@ -58,7 +58,7 @@ def rate(path: Path) -> float:
     """Its pictures a second. Raises ShowError where no picture can be read."""
     import cv2
 
-    film = cv2.VideoCapture(str(path))
+    film = cv2.VideoCapture(str(path.absolute()))
     try:
         rate, there = float(film.get(cv2.CAP_PROP_FPS)), film.read()[0]
     finally:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, cast
 
 import numpy as np
 
+from installation.fit import Size, fitted
 from installation.ipc.ring import Shot
 from installation.stage import warp
 from installation.stage.compose import Card, Easel
@@ -31,10 +32,10 @@ class Painter:
         self._dark = self._texture(np.zeros((1, 1, 3), np.uint8))
         self._mixed: tuple[moderngl.Framebuffer, moderngl.Texture] | None = None
         self._key: object = None  # of what lies in it
-        self._card: tuple[warp.Size, moderngl.Texture] | None = None
+        self._card: tuple[Size, moderngl.Texture] | None = None
         self._probe = context.simple_framebuffer((_PROBE[1], _PROBE[0]), 3)
 
-    def paint(self, cue: Cue, size: warp.Size, target: moderngl.Framebuffer, wall: warp.Size | None = None) -> None:
+    def paint(self, cue: Cue, size: Size, target: moderngl.Framebuffer, wall: Size | None = None) -> None:
         """Draw a cue into a framebuffer of that size (height, width in pixels); wall: the size of the wall itself where
         this is a smaller drawing of it."""
         if cue.look.card:
@@ -55,7 +56,7 @@ class Painter:
         self._place.give(light=look.light, gamma=look.gamma, black=look.black, shrinks=shrinks)
         self._place.draw(target, size, picture=texture)
 
-    def read(self, cue: Cue, size: warp.Size) -> Picture:
+    def read(self, cue: Cue, size: Size) -> Picture:
         """What `paint` draws, uint8[h, w, 3], upper row first."""
         target = self._gl.simple_framebuffer((size[1], size[0]), 3)
         try:
@@ -64,7 +65,7 @@ class Painter:
         finally:
             target.release()
 
-    def black(self, cue: Cue, size: warp.Size) -> float:
+    def black(self, cue: Cue, size: Size) -> float:
         """The share of pixels of a cue that are black on a wall of that size, of a small drawing of it."""
         self.paint(cue, _PROBE, self._probe, size)
         return float((_upright(self._probe, _PROBE).max(axis=2) <= 2).mean())
@@ -87,13 +88,13 @@ class Painter:
             older, newer = (
                 self._dark if shot is None else self._textures[shot.sequence] for shot in (cue.older, cue.newer)
             )
-            between = warp.fitted(size, (older.height, older.width), "contain") if cue.older else np.eye(3)
+            between = fitted(size, (older.height, older.width), "contain") if cue.older else np.eye(3)
             self._mix.give(older_place=between, weight=cue.weight, size=size[::-1])
             self._mix.draw(mixed, size, older=older, newer=newer)
             self._key = key
         return texture
 
-    def _mixed_of(self, size: warp.Size) -> tuple[moderngl.Framebuffer, moderngl.Texture]:
+    def _mixed_of(self, size: Size) -> tuple[moderngl.Framebuffer, moderngl.Texture]:
         """Where pictures of a size are mixed, and the texture that holds the mixture."""
         if self._mixed is not None:
             mixed, texture = self._mixed
@@ -116,7 +117,7 @@ class Painter:
             if shot.sequence not in self._textures:
                 self._textures[shot.sequence] = self._texture(shot.picture)
 
-    def _card_of(self, size: warp.Size) -> moderngl.Texture:
+    def _card_of(self, size: Size) -> moderngl.Texture:
         if self._card is None or self._card[0] != size:
             self.redraw()
             self._card = (size, self._texture(self._draw_card(warp.canvas(self._wall, size))))
@@ -140,7 +141,7 @@ class Blitter:
         self._texture: moderngl.Texture | None = None
         self._in_it: Picture | None = None
 
-    def paint(self, cue: Cue, size: warp.Size, target: moderngl.Framebuffer) -> None:
+    def paint(self, cue: Cue, size: Size, target: moderngl.Framebuffer) -> None:
         """Draw a cue into a framebuffer of that size (height, width in pixels)."""
         picture = self.read(cue, size)
         if self._texture is None or self._texture.size != size[::-1]:
@@ -153,13 +154,13 @@ class Blitter:
             self._in_it = picture
         self._copy.draw(target, size, picture=self._texture)
 
-    def read(self, cue: Cue, size: warp.Size) -> Picture:
+    def read(self, cue: Cue, size: Size) -> Picture:
         """What `paint` draws, uint8[h, w, 3], upper row first."""
         if self._easel.size != size:
             self._easel = Easel(self._wall, size, self._draw_card)
         return self._easel.draw(cue)
 
-    def black(self, cue: Cue, size: warp.Size) -> float:
+    def black(self, cue: Cue, size: Size) -> float:
         """The share of pixels of a cue that are black on a wall of that size."""
         return float((self.read(cue, size)[::8, ::8].max(axis=2) <= 2).mean())
 
@@ -192,7 +193,7 @@ class _Program:
             else:
                 self._uniform(name).value = value
 
-    def draw(self, target: moderngl.Framebuffer, size: warp.Size, **textures: moderngl.Texture) -> None:
+    def draw(self, target: moderngl.Framebuffer, size: Size, **textures: moderngl.Texture) -> None:
         """Fill a target of that size."""
         for place, (name, texture) in enumerate(textures.items()):
             texture.use(place)
@@ -205,6 +206,6 @@ class _Program:
         return cast("moderngl.Uniform", self._program[name])  # shaders of ours: what they name are uniforms
 
 
-def _upright(framebuffer: moderngl.Framebuffer, size: warp.Size) -> Picture:
+def _upright(framebuffer: moderngl.Framebuffer, size: Size) -> Picture:
     data = framebuffer.read(viewport=(0, 0, size[1], size[0]), components=3, alignment=1)
     return np.frombuffer(data, np.uint8).reshape(*size, 3)[::-1]

@@ -36,7 +36,7 @@ class Playout:
         self._now = self._came = math.nan  # the last presentation, and the last that found new pictures
         self._newest = 0
         self._rested = HOLD  # seconds at rest
-        self._told = 0.0
+        self._stated = 0.0  # pictures a second, as the renderer last said anew
         self._made, self._took = 10.0 * MEMORY, MEMORY  # pictures and seconds, both fading into the past
         self._batch = 1.0
         self._phase = 0.0  # of production, in pictures
@@ -45,8 +45,8 @@ class Playout:
     def at(self, now: float, newest: int, period: float) -> tuple[int, int, float]:
         """The two pictures to mix, and the weight 0..1 of the newer one.
 
-        now: seconds; newest: number of the newest picture there is, 0 for none; period: seconds per picture as told by
-        the renderer (where it is no such number, the last one counts). Picture 0 is the dark before the first.
+        now: seconds; newest: number of the newest picture there is, 0 for none; period: seconds per picture as the
+        renderer says (where it is no such number, the last one counts). Picture 0 is the dark before the first.
         """
         self._hear(period)
         passed = now - self._now if now >= self._now else 0.0
@@ -74,9 +74,9 @@ class Playout:
 
     def _hear(self, period: float) -> None:
         """What the renderer says of its rate counts when it is new; afterwards what really comes does."""
-        if math.isfinite(period) and period > 0 and not 0.8 < period * self._told < 1.25:
-            self._told = min(max(1 / period, 0.1), 240.0)
-            self._made, self._took = self._told * MEMORY, MEMORY
+        if math.isfinite(period) and period > 0 and not 0.8 < period * self._stated < 1.25:
+            self._stated = min(max(1 / period, 0.1), 240.0)
+            self._made, self._took = self._stated * MEMORY, MEMORY
 
     def _advance(self, seconds: float) -> None:
         while seconds > 0:

@@ -9,7 +9,7 @@ from installation.ipc.ring import Ring, Shot
 from installation.stage.look import Dimmer, Look
 from installation.stage.playout import Playout
 
-KEPT = 96 * 2**20  # bytes of pictures waiting for their turn: batches may be larger than the ring has slots
+BUFFER = 96 * 2**20  # bytes of pictures waiting for their turn: batches may be larger than the ring has slots
 
 
 @dataclass(frozen=True, eq=False)
@@ -70,12 +70,12 @@ class Reel:
             if shot is not None:
                 self._shots[sequence], self._period = shot, shot.period
         self._read = max(self._read, newest)
-        while sum(shot.picture.nbytes for shot in self._shots.values()) > KEPT and len(self._shots) > 2:
+        while sum(shot.picture.nbytes for shot in self._shots.values()) > BUFFER and len(self._shots) > 2:
             del self._shots[min(self._shots)]
 
     def _find(self, sequence: int) -> Shot | None:
         """That picture, or the nearest where it was lost; what is on the wall rather than nothing."""
         if sequence == 0:
             return None
-        kept = [shot for shot in (self._cue.older, self._cue.newer, *self._shots.values()) if shot is not None]
-        return min(kept, key=lambda shot: abs(shot.sequence - sequence), default=None)
+        shots = [shot for shot in (self._cue.older, self._cue.newer, *self._shots.values()) if shot is not None]
+        return min(shots, key=lambda shot: abs(shot.sequence - sequence), default=None)

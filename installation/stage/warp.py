@@ -12,12 +12,12 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
+from installation.fit import Size, fitted
 from installation.stage.light import DISPLAY
 from installation.venue import Wall
 from latentworld.errors import StageError
 
 Matrix = NDArray[np.float64]
-Size = tuple[int, int]  # height, width
 
 _ROTATIONS = {  # frame -> canvas; pictures turn clockwise on the wall
     0: [[1, 0, 0], [0, 1, 0], [0, 0, 1]],
@@ -59,15 +59,6 @@ def square(corners: Sequence[Sequence[float]]) -> bool:
 def to_canvas(wall: Wall) -> Matrix:
     """wall -> canvas."""
     return np.asarray(np.array(_ROTATIONS[wall.rotation], np.float64) @ to_frame(wall.corners))
-
-
-def fitted(onto: tuple[float, float], picture: Size, fit: str, zoom: float = 1.0) -> Matrix:
-    """whole -> picture, for a whole of height and width `onto`: the picture in the middle, wholly seen (`contain`) or
-    wholly covering (`cover`), enlarged."""
-    ratio = (picture[1] / picture[0]) / (onto[1] / onto[0])
-    x, y = (max(ratio, 1), max(1 / ratio, 1)) if fit == "cover" else (min(ratio, 1), min(1 / ratio, 1))
-    x, y = x * zoom, y * zoom
-    return np.array([[1 / x, 0, 0.5 - 0.5 / x], [0, 1 / y, 0.5 - 0.5 / y], [0, 0, 1]])
 
 
 def placing(wall: Wall, size: Size, picture: Size, zoom: float) -> Matrix:

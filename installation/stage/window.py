@@ -7,6 +7,7 @@ import sys
 import time
 
 from installation.extras import need
+from installation.fit import Size
 from installation.ipc.ring import Ring
 from installation.stage import monitors, warp
 from installation.stage.card import Facts, draw
@@ -100,7 +101,7 @@ class Window:
         self._glfw.terminate()
 
     @property
-    def _size(self) -> warp.Size:
+    def _size(self) -> Size:
         width, height = self._glfw.get_framebuffer_size(self._window)
         return int(height), int(width)
 

@@ -64,11 +64,11 @@ def journey(take: Take, overrides: Sequence[str] = (), preset: Preset | None = N
     return Journey(take, _lasting(chosen, take, "film.seconds" in named, exact), held, exact)
 
 
-def _lasting(preset: Preset, take: Take, asked: bool, exact: bool) -> Preset:
-    """The preset with as many frames as the take has, or fewer where that is asked."""
+def _lasting(preset: Preset, take: Take, limited: bool, exact: bool) -> Preset:
+    """The preset with as many frames as the take has, or, `limited`, no more than its own."""
     spec = preset.film
     frames = len(take.shots) if exact else frames_of(take, spec.fps)
-    frames = min(frames, spec.frames) if asked and not exact else frames
+    frames = min(frames, spec.frames) if limited and not exact else frames
     return preset.changed(film={"seconds": frames / spec.fps})
 
 

@@ -45,8 +45,8 @@ class Follow:
     def direct(self, walk: Walk, controls: LoopControls, tick: Tick) -> tuple[Walk, Scene]:
         """The scene of the tick's first frame; a walk that is on another way is put at the take's start."""
         self._arcs = self.arcs(tick)
-        told = self.told(float(self._arcs[0])) if len(tick) else self.take.scenes[self.take.shots.scene[0]]
-        return (walk if isinstance(walk, Recorded) else self.walk), self._staging(told)
+        scene = self.scene(float(self._arcs[0])) if len(tick) else self.take.scenes[self.take.shots.scene[0]]
+        return (walk if isinstance(walk, Recorded) else self.walk), self._staging(scene)
 
     def pilot(self, walk: Walk, rates: Rates | None, controls: LoopControls, n: int) -> Steering:
         """Strides to the last n frames of the tick."""
@@ -59,7 +59,7 @@ class Follow:
             return np.searchsorted(self.take.shots.index, tick.index).astype(np.float64)
         return self.take.track.arcs(tick.time + self._offset)
 
-    def told(self, arc: float) -> SceneDescription:
+    def scene(self, arc: float) -> SceneDescription:
         """The scene at an arc."""
         return self.take.scenes[self.take.shots.scene[int(arc)]] if self.exact else self.take.scene(arc)
 
@@ -108,8 +108,8 @@ def counted(way: Follow, fps: float, batch: int, frames: int) -> TakeClock:
     index = np.arange(frames, dtype=np.int64)
     time = index / fps
     arcs = way.arcs(Tick(index, time))
-    told = [way.told(float(arc)) for arc in arcs]
-    new = [a is not b and a != b for a, b in pairwise(told)]
+    scenes = [way.scene(float(arc)) for arc in arcs]
+    new = [a is not b and a != b for a, b in pairwise(scenes)]
     return TakeClock(index, time, np.append(0, np.cumsum(new)).astype(np.int64), batch)
 
 

@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import MappingProxyType
-from typing import NoReturn, TypeVar
+from typing import NoReturn, TypeVar, get_args
 
 import numpy as np
 
@@ -17,7 +17,7 @@ from installation.control.parameter import LONGEST, readable
 from installation.ipc.fields import read_fields
 from installation.ipc.jsonable import Json
 from installation.ipc.messages import Place
-from installation.ipc.scene import SceneDescription, WalkScene
+from installation.ipc.scene import SceneDescription, SteeredBy, WalkScene
 from installation.takes.records import (
     FORMAT,
     KINDS,
@@ -47,6 +47,9 @@ _NUMBER, _WHOLE = (
 )
 _PART = "is a scene whose {key!r} is missing or no object {{...}} of its kind"
 _PLAYED = "sets or presses {value!r:.40}: a name and a plain value are wanted"
+_STEERED: Mapping[str, SteeredBy] = {
+    **{who: who for who in get_args(SteeredBy)}, "goal": "place", "take": "replay",  # as two of them were called before
+}  # fmt: skip
 _WANTED = {
     "at": _NUMBER,
     "time": _NUMBER,
@@ -191,8 +194,8 @@ class _Reading:
         if not isinstance(version, int) or isinstance(version, bool) or version < 1:
             raise TakeError(f'{self.path} is no take: its first line should begin with {{"take": {FORMAT}')
         if version > FORMAT:
-            told = content.get("latentworld")
-            wanted = f"latentworld {told} or later" if isinstance(told, str) else "a later latentworld"
+            release = content.get("latentworld")
+            wanted = f"latentworld {release} or later" if isinstance(release, str) else "a later latentworld"
             raise TakeError(f"{self.path} is a take of format {version}, this reads {FORMAT}: use {wanted}")
         head = self._read(HeaderLine, content)
         try:
@@ -223,7 +226,7 @@ class _Reading:
 
     def _scene(self, record: SceneLine) -> None:
         spec = {key: value for key, value in record.walk.items() if key != "mode"}
-        walk = WalkScene(str(record.walk.get("mode", "auto")), spec)
+        walk = WalkScene(_STEERED.get(str(record.walk.get("mode")), "autopilot"), spec)
         prompt = self._prompt(record.prompt)
         self.numbers[record.scene] = len(self.scenes)
         self.scenes.append(SceneDescription(record.plane, prompt, record.decoder, record.world, walk))

@@ -106,7 +106,7 @@ class Recorder:
         at, scene = self._at(), change.scene
         with self._ready:
             prompt, texts = self._numbered(scene.prompt, at)
-            walk = {**scene.walk.spec, "mode": scene.walk.mode}
+            walk = {**scene.walk.spec, "mode": scene.walk.steering}
             line = SceneLine(at, change.number, prompt, scene.plane, scene.decoder, scene.world, walk)
             self._put([*texts, line])
             self._scenes.add(change.number)
@@ -231,11 +231,11 @@ class Recorder:
         with self._ready:
             if not self._closed:
                 self._ready.wait(OFTEN)
-            lines, self._lines, told = list(self._lines.values()), {}, self._count
+            lines, self._lines, count = list(self._lines.values()), {}, self._count
             closed = self._closed
         self._write(lines)
         with self._ready:
-            self._written = told
+            self._written = count
             self._ready.notify_all()
         return not closed
 

@@ -108,15 +108,15 @@ class Take:
     def scene(self, arc: float) -> SceneDescription:
         """What pictures are made with at an arc of the track: its prompt between those of the ticks around it."""
         here = int(min(arc, len(self.shots) - 1))
-        told = self.scenes[int(self.shots.scene[here])]
+        recorded = self.scenes[int(self.shots.scene[here])]
         times, scenes = self._ticks
         now = float(self.track.times(arc)[0])
         tick = max(int(np.searchsorted(times, now, side="right")) - 1, 0)
         if tick + 1 == len(times) or self._elsewhere(scenes[tick], scenes[tick + 1]):
-            return told
+            return recorded
         share = (now - times[tick]) / (times[tick + 1] - times[tick])
-        between = mixed(told.prompt, self.scenes[scenes[tick + 1]].prompt, float(share))
-        return told if between == told.prompt else msgspec.structs.replace(told, prompt=between)
+        between = mixed(recorded.prompt, self.scenes[scenes[tick + 1]].prompt, float(share))
+        return recorded if between == recorded.prompt else msgspec.structs.replace(recorded, prompt=between)
 
     def _elsewhere(self, a: int, b: int) -> bool:
         one, other = self.scenes[a], self.scenes[b]

@@ -117,10 +117,10 @@ class Recorded:
         return replace(self, arc=self.arc + float(checked_strides(stride)[0]))
 
 
-def jumps(time: Array, unit: Array, told: NDArray[np.int8]) -> NDArray[np.bool_]:
+def jumps(time: Array, unit: Array, marked: NDArray[np.int8]) -> NDArray[np.bool_]:
     """Which steps between places [n - 1] are no way at all but a jump.
 
-    A step is one that is much faster than the steps before and after it. told: 1 where the take says that the step to
+    A step is one that is much faster than the steps before and after it. marked: 1 where the take says that the step to
     that frame is a jump, -1 where it says that it is none, 0 where it says nothing, [n].
     """
     if len(time) < 2:
@@ -129,7 +129,7 @@ def jumps(time: Array, unit: Array, told: NDArray[np.int8]) -> NDArray[np.bool_]
     speed = far / np.diff(time)
     around = np.maximum(np.append(0.0, speed[:-1]), np.append(speed[1:], 0.0))
     sudden = (far > LEAP) & (speed > SUDDEN * around) & (len(speed) > 1)
-    return np.asarray(((sudden | (told[1:] > 0)) & (told[1:] >= 0)) | (far > FAR))
+    return np.asarray(((sudden | (marked[1:] > 0)) & (marked[1:] >= 0)) | (far > FAR))
 
 
 def slopes(values: Array, time: Array, jump: NDArray[np.bool_]) -> Array:

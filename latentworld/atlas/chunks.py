@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
@@ -11,9 +10,11 @@ from typing import TYPE_CHECKING, TypedDict, cast
 import numpy as np
 from numpy.typing import DTypeLike, NDArray
 
+from latentworld import texts
 from latentworld.atlas.extras import need
-from latentworld.disk import writing
+from latentworld.disk import claim, writing
 from latentworld.errors import AtlasBusy, AtlasDamaged, AtlasError
+from latentworld.tables import number, section
 
 if TYPE_CHECKING:
     import zarr
@@ -57,10 +58,10 @@ def attributes(path: Path) -> Attributes:
         advice = f"say {inside}" if inside.is_dir() else "check the path, or survey one there"
         raise AtlasDamaged(f"no atlas at {path} (it has no zarr.json): {advice}")
     try:
-        found = json.loads(file.read_text(encoding="utf-8"))["attributes"]
+        found = section(texts.table(texts.read(file)), "attributes")
         if found["format"] != FORMAT:
             raise AtlasDamaged(f"{path} is a Zarr folder but no atlas: check the path")
-        newer = found["version"] > VERSION
+        newer = number(found, "version") > VERSION
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise damaged(file, "cannot be read as an atlas's", _COPY) from error
     if newer:
@@ -96,14 +97,9 @@ def writes(path: Path) -> AbstractContextManager[None]:
 
 def lock(path: Path) -> BaseFileLock:
     """The lock beside the folder, taken. Raises AtlasBusy when another process, or another store here, holds it."""
-    filelock = need("filelock")
-    taken: BaseFileLock = filelock.FileLock(path.absolute().with_name(f".{path.absolute().name}.lock"))
+    file = path.absolute().with_name(f".{path.absolute().name}.lock")
     with writes(path):
-        try:
-            taken.acquire(timeout=0)
-        except filelock.Timeout as error:  # an OSError as well
-            raise AtlasBusy(f"{path} is being written by another process: wait for it, or stop it") from error
-    return taken
+        return claim(file, AtlasBusy(f"{path} is being written by another process: wait for it, or stop it"))
 
 
 def begun(

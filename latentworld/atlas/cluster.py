@@ -129,7 +129,7 @@ def survey(
                 crew.work(alone.pending(store), on_block, preview)
                 more = alone.advance(store)
         except ray.exceptions.RayError as error:
-            raise ClusterError(f"the cluster was lost ({_line(error)}): {_KEPT}") from error
+            raise ClusterError(f"the cluster was lost ({_line(error)}): {_REMEDY}") from error
         finally:
             crew.dismiss()
 
@@ -142,7 +142,7 @@ def needs(profile: Profile | None) -> dict[str, float]:
     return {"CPU": float(max(1, profile.threads)), "GPU": float(profile.device == "cuda")}
 
 
-_KEPT = "what arrived is kept; once that is mended, survey again and it goes on"
+_REMEDY = "what arrived is kept; once that is mended, survey again and it goes on"
 
 
 @dataclass(eq=False)
@@ -287,12 +287,12 @@ class _Crew:
     def _not_begun(self, seat: _Seat, cause: BaseException) -> None:
         seat.failed += 1
         if seat.failed >= TRIES:
-            raise ClusterError(f"a worker could not start, {TRIES} times ({_line(cause)}): {_KEPT}") from cause
+            raise ClusterError(f"a worker could not start, {TRIES} times ({_line(cause)}): {_REMEDY}") from cause
 
     def _again(self, index: int, cause: BaseException) -> None:
         self._tries[index] += 1
         if self._tries[index] >= TRIES:
-            raise ClusterError(f"block {index} failed {TRIES} times ({_line(cause)}): {_KEPT}") from cause
+            raise ClusterError(f"block {index} failed {TRIES} times ({_line(cause)}): {_REMEDY}") from cause
         self._queue.appendleft(index)
 
 

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, get_args
 
 import numpy as np
 
+from latentworld import texts
 from latentworld.arrays import Integers, Pictures
 from latentworld.atlas.places import first, sampling_from
 from latentworld.atlas.sampling import Window
@@ -22,6 +23,7 @@ from latentworld.atlas.settings import profile_of, settings_of
 from latentworld.atlas.store import Store, resume_or_create
 from latentworld.atlas.thumbs import thumbnails
 from latentworld.atlas.types import Atlas, Rendered, Thumbs
+from latentworld.decoding.samplers import SAMPLERS
 from latentworld.disk import writing
 from latentworld.errors import AtlasDamaged, AtlasError, AtlasMismatch, OutputExists
 from latentworld.plane import Norm, Plane
@@ -89,6 +91,7 @@ def configuration(atlas: Atlas) -> dict[str, object]:
     window, settings, plane = atlas.sampling, atlas.settings, atlas.plane
     assert isinstance(window, Window)
     profile, prompt = profile_of(settings), settings.get("prompt") or {}
+    renoises = profile is not None and profile.sampler in SAMPLERS and SAMPLERS[profile.sampler].renoises
     texts = prompt if isinstance(prompt, Mapping) else {"positive": prompt}
     return {
         "grid_resolution": [window.rows, window.columns],
@@ -98,7 +101,8 @@ def configuration(atlas: Atlas) -> dict[str, object]:
         "neg_prompt": texts.get("negative", ""),
         "inference_steps": profile.steps if profile else None,
         "guidance": profile.guidance if profile else None,
-        "eta": 0.0,  # no sampler here draws noise
+        "sampler": profile.sampler if profile else None,
+        "eta": None if renoises else 0.0,  # DDIM's: 0 says that no noise is added on the way
         "pictures": "thumbnails, as they were surveyed",
         "seeds": settings.get("seeds"),
         "layout": settings.get("layout"),
@@ -279,7 +283,7 @@ def _begun_with(
 def _metadata(file: Path) -> tuple[list[Mapping[str, object]], dict[str, object]]:
     """The records of the pictures, and everything else that is said."""
     try:
-        content = json.loads(file.read_text(encoding="utf-8"))
+        content = texts.loads(texts.read(file, 1_000_000_000))
     except (OSError, ValueError) as error:
         raise AtlasDamaged(f"{file} cannot be read: a folder of pictures needs one, in JSON") from error
     table: dict[str, object] = content if isinstance(content, dict) else {"images": content}

@@ -137,7 +137,7 @@ class TourGraph:
         """What it costs to reach every place [n] from one, and the place before each on the way; cost: of edges [e]."""
         csgraph = need("scipy.sparse.csgraph")
         total, before = csgraph.dijkstra(self._matrix(cost), directed=False, indices=place, return_predecessors=True)
-        return total, before
+        return total, before.astype(np.int64)  # scipy counts in int32
 
     def _matrix(self, cost: Array) -> csr_array:
         first, second = self.mesh.edges.T

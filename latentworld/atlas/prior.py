@@ -109,12 +109,12 @@ class Blend:
 
         units, radii = np.asarray(units, np.float64), np.asarray(radii, np.float64)
         share = self.weight * self.prior.share(units, radii)
-        known, asked = share > 0.0, share < 1.0
+        known, scouted = share > 0.0, share < 1.0
         features = np.zeros((len(units), self.prior.atlas.features.shape[1]), np.float32)
         if known.any():
             features[known] = share[known, None] * np.asarray(self.prior(units[known], radii[known]))
-        if asked.any():
-            features[asked] += (1.0 - share[asked, None]) * np.asarray(self.scout(units[asked], radii[asked]))
+        if scouted.any():
+            features[scouted] += (1.0 - share[scouted, None]) * np.asarray(self.scout(units[scouted], radii[scouted]))
         return torch.from_numpy(features)
 
 

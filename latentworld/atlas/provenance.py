@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 
-from latentworld.atlas.settings import differences
+from latentworld.atlas.settings import differences, eye_of
 from latentworld.decoding.profile import Profile
 from latentworld.errors import AtlasDamaged, DecodeError
 from latentworld.plane import Plane
@@ -60,13 +60,13 @@ class Provenance:
     def read(cls, settings: Mapping[str, object]) -> Provenance:
         """Of a store, from its settings. Raises AtlasDamaged for settings of another shape."""
         try:
-            plane = section(settings, "plane")
+            plane, eye = section(settings, "plane"), _text(settings.get("eye"))
             prompt = None if settings.get("prompt") is None else section(settings, "prompt")
             profile = None if settings.get("profile") is None else section(settings, "profile")
             return cls(
                 SurveyedPlane(str(plane["norm"]), str(plane["vertices"])),
                 _text(settings.get("world")),
-                _text(settings.get("eye")),
+                None if eye is None else eye_of(*eye.rpartition("@")[::2]),
                 None if prompt is None else SurveyedPrompt(str(prompt["positive"]), str(prompt["negative"])),
                 None if profile is None else Profile.read(profile),
             )
@@ -82,8 +82,8 @@ class Provenance:
         """What differs in `other`, as `profile.batch was 16, now 8`; `parts` names fields, all of them where none is
         named."""
         mine, theirs = self.settings(), other.settings()
-        kept = parts or tuple({**mine, **theirs})
-        return differences({key: mine.get(key) for key in kept}, {key: theirs.get(key) for key in kept})
+        names = parts or tuple({**mine, **theirs})
+        return differences({key: mine.get(key) for key in names}, {key: theirs.get(key) for key in names})
 
 
 def _text(value: object) -> str | None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from importlib.metadata import PackageNotFoundError, version
+from pathlib import PureWindowsPath
 
 from latentworld.atlas.sampling import Adaptive, Globe, Window
 from latentworld.decoding.profile import Profile
@@ -49,6 +50,18 @@ def settings_of(
 def plane_settings(plane: Plane) -> dict[str, str]:
     """What settings say of a plane: its norm, and the digest of its vertices."""
     return {"norm": plane.norm, "vertices": digest(plane.vertices)}
+
+
+def eye_of(source: str, digest: str) -> str:
+    """An eye in a record: its name and the digest of its weights, and no path of the machine that made the record."""
+    name = PureWindowsPath(source).name  # which takes both kinds of slashes
+    return f"{name}@{digest}" if name else digest
+
+
+def portable(settings: Mapping[str, object]) -> dict[str, object]:
+    """Settings as they are written now: before, an eye was said by its path."""
+    eye = settings.get("eye")
+    return dict(settings) | ({"eye": eye_of(*eye.rpartition("@")[::2])} if isinstance(eye, str) else {})
 
 
 def profile_of(settings: Mapping[str, object]) -> Profile | None:

@@ -15,6 +15,7 @@ the folder), any number read meanwhile.
 
 from __future__ import annotations
 
+import math
 import shutil
 from collections.abc import Mapping
 from contextlib import AbstractContextManager
@@ -42,7 +43,7 @@ from latentworld.atlas.chunks import (
 )
 from latentworld.atlas.extras import need
 from latentworld.atlas.places import Places, count, first, sampling_from
-from latentworld.atlas.settings import differences
+from latentworld.atlas.settings import differences, portable
 from latentworld.atlas.types import Atlas, Phases, Rendered
 from latentworld.errors import AtlasDamaged, AtlasError, AtlasMismatch, OutputExists
 from latentworld.lipschitz import Floor
@@ -56,6 +57,8 @@ if TYPE_CHECKING:
     from filelock import BaseFileLock
 
 SLAB = 16384  # places a chunk of unit, lattice and level
+_MOST = 10**8  # places of an atlas
+_WIDEST = 2**26  # numbers of a place: a feature, a thumbnail; of a vertex
 _DERIVED = ("rate", "label", "confidence")
 _PER_PLACE = ("unit", "lattice", "level", "features", "thumbs", "done")
 
@@ -112,8 +115,23 @@ def resume_or_create(
     found = differences(store.settings, settings)
     if found:
         store.close()
-        raise AtlasMismatch(f"{path} was begun otherwise: {'; '.join(found)}; resume with its settings, or begin anew")
+        raise _otherwise(path, found)
     return store
+
+
+def foresee(path: Path, known: Mapping[str, object]) -> None:
+    """Refuse to go on with an atlas that was begun otherwise, by settings that are known before a world is loaded.
+
+    Raises AtlasMismatch, AtlasDamaged.
+    """
+    if path.is_dir() and any(path.iterdir()):
+        before = attributes(path)["settings"]
+        if found := differences({key: before.get(key) for key in known}, known):
+            raise _otherwise(path, found)
+
+
+def _otherwise(path: Path, found: list[str]) -> AtlasMismatch:
+    return AtlasMismatch(f"{path} was begun otherwise: {'; '.join(found)}; resume with its settings, or begin anew")
 
 
 def read(path: str | Path) -> Atlas:
@@ -130,7 +148,7 @@ class Store:
     def __init__(self, path: Path, lock: BaseFileLock | None = None) -> None:
         self.path, self._lock = path, lock
         self.attributes = attributes(path)
-        self.settings = self.attributes["settings"]
+        self.settings = portable(self.attributes["settings"])
         with reads(path):
             self.sampling = sampling_from(section(self.settings, "sampling"))
             self.block, self.radius = whole_number(self.settings, "block"), number(self.settings, "radius")
@@ -138,6 +156,8 @@ class Store:
             hashed, norm = plane["vertices"], cast("Norm", plane["norm"])  # the plane checks it
             floor = self.attributes.get("floor")
             self.floor = None if floor is None else Floor(**floor)
+            if not 0 <= self.slots <= _MOST:
+                raise ValueError(f"{self.slots} places")
         store = need("latentworld.atlas.durable").Durable(path, read_only=lock is None)
         self._group: zarr.Group = need("zarr").open_group(store, mode="r" if lock is None else "r+", zarr_format=3)
         self._arrays: dict[str, zarr.Array] = {}
@@ -348,8 +368,13 @@ class Store:
         return self._arrays[name]
 
     def _opened(self, name: str) -> zarr.Array:
+        """An array, of no more than any atlas has: what it says of its shape decides how much is allocated."""
         with self._reads(name):
-            return self._group[name]
+            array = self._group[name]
+            length, *rest = array.shape
+            if length > _MOST or math.prod(rest) > _WIDEST:
+                raise ValueError(f"a shape of {array.shape}")
+            return array
 
     def _reads(self, name: str) -> AbstractContextManager[None]:
         if name in _DERIVED:

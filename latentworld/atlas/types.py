@@ -37,7 +37,7 @@ from latentworld.plane import Plane
 
 @dataclass(frozen=True, eq=False)
 class Rendered:
-    """What was seen at n places: unit features float32 [n, F] and thumbnails uint8 [n, h, w, 3] (RGB)."""
+    """What was seen at n places: features [n, F], an eye's float32, and thumbnails uint8 [n, h, w, 3] (RGB)."""
 
     features: Features
     thumbs: Pictures
@@ -63,10 +63,10 @@ class Thumbs(Protocol):
 class Atlas:
     """What a survey found so far: only places that are done, n of them.
 
-    unit: float64 [n, 3]; features: float32 [n, F], of unit length for CLIP; lattice: int64 [n, 2], row (alpha) and
-    column (beta) on the finest grid of a window or an adaptive survey, and HEALPix pixel and 0 on the globe; level:
-    int64 [n], 0 the coarsest; radius: factor of the shell, one for a whole survey. `settings` is what the store was
-    begun with (see `store`); `floor`: measured at the place of the strongest rate, None when it was not.
+    unit: float64 [n, 3]; features: [n, F], float32 of an eye and of unit length for CLIP; lattice: int64 [n, 2], row
+    (alpha) and column (beta) on the finest grid of a window or an adaptive survey, and HEALPix pixel and 0 on the
+    globe; level: int64 [n], 0 the coarsest; radius: factor of the shell, one for a whole survey. `settings` is what the
+    store was begun with (see `store`); `floor`: measured at the place of the strongest rate, None when it was not.
     """
 
     plane: Plane

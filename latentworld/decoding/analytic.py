@@ -22,7 +22,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from latentworld.arrays import Array, Integers, Units
-from latentworld.decoding.batches import check_latents
+from latentworld.decoding.batches import check_latents, check_pictures
 from latentworld.decoding.decoder import Progress, Watch
 from latentworld.decoding.figures import Figures
 from latentworld.decoding.profile import Profile, Versions
@@ -38,7 +38,10 @@ if TYPE_CHECKING:
 
 SHAPE = (4, 16, 16)  # of the latents that span its plane: any would do, for only their span is looked at
 SHELL = np.sqrt(3.0)  # world units: the typical norm of a sample of N(0, I_3)
-RANGE = 16.0  # x_0 is written into a pixel as 1/2 + x_0 / RANGE; |x_0| <= 4 at three times the shell and sigma = .5
+DIM = 2.0**-10  # under half a byte, so that the pixel is black; a power of two, which costs no bit
+RANGE = (
+    16.0  # x_0 is written into a pixel as DIM (1/2 + x_0 / RANGE); |x_0| <= 4 at three times the shell and sigma = .5
+)
 
 
 def alphas(steps: int) -> Array:
@@ -187,7 +190,7 @@ class AnalyticDecoder:
         """What a picture depends on beside its position."""
         import torch
 
-        settings = f"{self.plane.norm} {self.mixture.sigma} {self.size} {self.seed}".encode()
+        settings = f"{self.plane.norm} {self.mixture.sigma} {self.size} {self.seed} {DIM}".encode()
         parts = (self.mixture.modes.tobytes(), self.plane.vertices.tobytes(), settings)
         return Profile(
             kind="analytic",
@@ -207,6 +210,11 @@ class AnalyticDecoder:
     def settings(self) -> DecoderSettings:
         """What it is made from; the mixture and the plane are its world."""
         return DecoderSettings("analytic", self.mixture.steps, batch=self.batch, size=self.size)
+
+    @property
+    def rows(self) -> int:
+        """One: it knows no guidance."""
+        return 1
 
     @property
     def warm(self) -> bool:
@@ -248,7 +256,7 @@ class AnalyticDecoder:
     def __call__(self, latents: Tensor, prompt: Prompt | None = None, watch: Watch | None = None) -> Tensor:
         """Latents [n, C, H, W] (float32 or float64, CPU) to pictures [n, 3, h, w] in 0..1 of the same dtype.
 
-        Raises DecodeError on latents of another shape, Cancelled when `watch` answers False.
+        Raises DecodeError on latents of another shape, NotFinite on such numbers, Cancelled when `watch` answers False.
         """
         import torch
 
@@ -263,7 +271,8 @@ class AnalyticDecoder:
                 progress.step()
             chunk = pictures[start : start + self.batch]
             chunk[:] = torch.from_numpy(self._figures.draw(x.T))
-            chunk[:, :, 0, 0] = torch.from_numpy(np.clip(0.5 + x.T / RANGE, 0, 1))
+            chunk[:, :, 0, 0] = torch.from_numpy(np.clip(0.5 + x.T / RANGE, 0, 1)) * DIM
+        check_pictures(pictures, "the analytic world", "give finite latents")
         return pictures
 
     # The truth, for tests and for the atlas
@@ -313,7 +322,7 @@ class AnalyticEye:
 
     def __call__(self, pictures: Tensor) -> Tensor:
         """Pictures [n, 3, h, w] of an `AnalyticDecoder` to features [n, 3]."""
-        return (pictures[:, :, 0, 0] - 0.5) * RANGE
+        return (pictures[:, :, 0, 0] / DIM - 0.5) * RANGE
 
     def batched(self, batch: int) -> AnalyticEye:
         """Itself: every picture is read alone."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
-from latentworld.errors import DecodeError
+from latentworld.errors import DecodeError, NotFinite
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -35,6 +35,15 @@ def check_latents(latents: Tensor, shape: tuple[int, int, int]) -> None:
     if latents.ndim != 4 or tuple(latents.shape[1:]) != shape:
         wanted = ", ".join(map(str, shape))
         raise DecodeError(f"latents {list(latents.shape)} do not fit this world: it decodes [n, {wanted}]")
+
+
+def check_pictures(pictures: Tensor, maker: str, remedy: str) -> None:
+    """Refuse pictures that are none: NaN or infinity would be kept as black frames, and steer as rates.
+
+    The one check on the way out of every decoder. maker: what made them; remedy: what to do. Raises NotFinite.
+    """
+    if not pictures.isfinite().all():
+        raise NotFinite(f"{maker} gives numbers that are no picture (NaN or infinite): {remedy}")
 
 
 def is_out_of_memory(error: BaseException) -> bool:

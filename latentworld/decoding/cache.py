@@ -28,7 +28,7 @@ class Cached(Around):
         self.capacity = capacity
         self.made = 0
         self.found = 0
-        self._kept: OrderedDict[bytes, Tensor] = OrderedDict()
+        self._pictures: OrderedDict[bytes, Tensor] = OrderedDict()
 
     def around(self, decoder: Decoder) -> Self:
         """As large a cache, empty."""
@@ -44,11 +44,11 @@ class Cached(Around):
         while True:
             before = self.profile
             keys = [_key(latent, prompt, before) for latent in latents]
-            rows = [row for row, key in enumerate(keys) if key not in self._kept and key not in keys[:row]]
+            rows = [row for row, key in enumerate(keys) if key not in self._pictures and key not in keys[:row]]
             made = self.decoder(latents[rows], prompt, watch) if rows else ()
             if self.profile == before:
                 break  # else memory ran out and the batch was halved: what is remembered belongs to the old profile
-        pictures = {key: self._kept[key] for key in keys if key in self._kept}
+        pictures = {key: self._pictures[key] for key in keys if key in self._pictures}
         # Clones: a slice would keep its whole batch alive, and the memory would not be bounded.
         pictures |= {keys[row]: picture.clone() for row, picture in zip(rows, made, strict=True)}
         self._remember(keys, pictures)
@@ -58,10 +58,10 @@ class Cached(Around):
 
     def _remember(self, keys: list[bytes], pictures: dict[bytes, Tensor]) -> None:
         for key in keys:
-            self._kept[key] = pictures[key]
-            self._kept.move_to_end(key)
-        while len(self._kept) > self.capacity:
-            self._kept.popitem(last=False)
+            self._pictures[key] = pictures[key]
+            self._pictures.move_to_end(key)
+        while len(self._pictures) > self.capacity:
+            self._pictures.popitem(last=False)
 
 
 def _key(latent: Tensor, prompt: Prompt, profile: Profile) -> bytes:

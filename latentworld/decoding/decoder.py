@@ -6,6 +6,7 @@
     decoder.profile              what the bytes depend on, besides latents and prompt
     decoder.shape                latent C, H, W
     decoder.size                 picture height, width
+    decoder.rows                 what its denoiser computes for a picture in each step: 2 with guidance, else 1
     decoder.warm                 whether the next call only computes
     decoder.texts                where its world's texts are encoded; None where it reads none
     decoder.variant(settings)    the same world under other settings; networks and texts are shared, nothing is loaded
@@ -62,6 +63,11 @@ class Decoder(Protocol):
         ...
 
     @property
+    def rows(self) -> int:
+        """What its denoiser computes for a picture in each step: 2 where guidance wants a negative one, else 1."""
+        ...
+
+    @property
     def warm(self) -> bool:
         """Whether its engines are built for these settings, so that the next call only computes."""
         ...
@@ -86,7 +92,8 @@ class Decoder(Protocol):
     def __call__(self, latents: Tensor, prompt: Prompt, watch: Watch | None = None) -> Tensor:
         """float32 `[n, C, H, W]` on the CPU, any n >= 0, to float32 `[n, 3, height, width]` in 0..1 on the CPU.
 
-        Raises DecodeError for latents of another shape, OutOfMemory, and Cancelled when `watch` answers False.
+        Raises DecodeError for latents of another shape, NotFinite for pictures that are none (float16 may overflow),
+        OutOfMemory, and Cancelled when `watch` answers False.
         """
         ...
 
@@ -116,6 +123,10 @@ class Around(ABC):
     @property
     def size(self) -> tuple[int, int]:
         return self.decoder.size
+
+    @property
+    def rows(self) -> int:
+        return self.decoder.rows
 
     @property
     def warm(self) -> bool:

@@ -10,6 +10,7 @@ from torch import Tensor, nn
 
 from latentworld.decoding import batches, engines
 from latentworld.decoding.decoder import Progress, Watch
+from latentworld.decoding.foresight import check_steps
 from latentworld.decoding.networks import Networks
 from latentworld.decoding.profile import Profile, of_torch
 from latentworld.decoding.samplers import SAMPLERS
@@ -19,16 +20,17 @@ from latentworld.plane import Plane
 from latentworld.prompts import Conditioning, Prompt, Texts
 from latentworld.worlds.families.family import LatentFormat
 
+_REMEDY = 'set decoder.dtype = "float32" (or "bfloat16" on a GPU), or use another VAE, LoRA or world'
 Build = Callable[[str, nn.Module, tuple[Tensor, ...], str], engines.Run]
 
 
 @dataclass(frozen=True, eq=False)
 class Moment:
     """One step of a denoising, tensors `[b, C, H, W]` float32: `sample` before it, `after` it, and the `clean` latent
-    that is predicted there; `time` of the schedule, `kept` the picture's share of the variance at it (alpha bar)."""
+    that is predicted there; `time` of the schedule, `alpha_bar` the picture's share of the variance at it."""
 
     time: int
-    kept: float
+    alpha_bar: float
     sample: Tensor
     clean: Tensor
     after: Tensor
@@ -45,14 +47,15 @@ class Diffusion:
         """Raises PresetError and WorldMismatch for settings that the world cannot have."""
         world = networks.world
         if torch.device(settings.device) != world.device or settings.dtype != _name(world.dtype):
-            here, asked = f"{world.device} in {_name(world.dtype)}", f"{settings.device} in {settings.dtype}"
-            raise PresetError(f"the world {world.name!r} lies on {here}, not on {asked}: open it again for that")
+            here, wanted = f"{world.device} in {_name(world.dtype)}", f"{settings.device} in {settings.dtype}"
+            raise PresetError(f"the world {world.name!r} lies on {here}, not on {wanted}: open it again for that")
         self.settings, self.size, self.shape = settings, networks.size(settings), networks.shape(settings)
         self.recipe = networks.recipe(settings)
         name = settings.sampler or self.recipe.sampler
         self._sampler = SAMPLERS[name]
         self._family = world.family
         self.scheduler = self._sampler.scheduler(self.recipe.schedule)
+        check_steps(self._family, self.scheduler, settings.steps, self.shape)
         self.profile: Profile = of_torch(
             settings,
             world.device,
@@ -67,7 +70,7 @@ class Diffusion:
         self._paint: engines.Run | None = None
 
     def __call__(self, latents: Tensor, prompt: Prompt, watch: Watch | None = None) -> Tensor:
-        """Pictures of latents, as the contract has it. Raises Cancelled, OutOfMemory, DecodeError."""
+        """Pictures of latents, as the contract has it. Raises Cancelled, OutOfMemory, NotFinite, DecodeError."""
         batches.check_latents(latents, self.shape)
         while True:
             try:
@@ -95,6 +98,11 @@ class Diffusion:
         return self._networks.world.latent
 
     @property
+    def rows(self) -> int:
+        """As the contract has it; the family says when a weight asks for two."""
+        return 2 if self._family.guides(self.settings.guidance) else 1
+
+    @property
     def warm(self) -> bool:
         """Whether its engines are built: the next call only computes."""
         return self._denoise is not None and self._paint is not None
@@ -109,7 +117,7 @@ class Diffusion:
         is_alike = (settings.batch, settings.engine, settings.size) == (old.batch, old.engine, old.size)
         if is_alike and other.recipe is self.recipe:
             other._paint = self._paint
-            other._denoise = self._denoise if settings.is_guided == old.is_guided else None
+            other._denoise = self._denoise if other.rows == self.rows else None
         return other
 
     def on(self, plane: Plane) -> Diffusion:
@@ -127,27 +135,28 @@ class Diffusion:
         sample: Tensor = latents.float().to(self._device) * scheduler.init_noise_sigma
         for time in scheduler.timesteps:
             stepped = scheduler.step(self._predict(sample, time, conditioning), time, sample, eta=0.0)
-            kept = float(scheduler.alphas_cumprod[int(time)])
-            yield Moment(int(time), kept, sample, stepped.pred_original_sample, stepped.prev_sample)
+            alpha_bar = float(scheduler.alphas_cumprod[int(time)])
+            yield Moment(int(time), alpha_bar, sample, stepped.pred_original_sample, stepped.prev_sample)
             sample = stepped.prev_sample
 
     def paint(self, clean: Tensor) -> Tensor:
-        """Clean latents `[b, C, H, W]`, b the settings' batch, to pictures `[b, 3, height, width]` in 0..1, CPU."""
+        """Clean latents `[b, C, H, W]`, b the settings' batch, to pictures `[b, 3, height, width]` in 0..1, CPU.
+
+        Raises NotFinite.
+        """
         sample = clean.to(self._device, self._dtype)
         if self._paint is None:
             self._paint = self._build(self.settings.engine, self.recipe.vae, (sample,), f"{self.recipe.key}/vae")
-        return self._paint(sample).float().cpu().contiguous()
+        pictures = self._paint(sample).float().cpu().contiguous()
+        batches.check_pictures(pictures, f"the world {self._networks.world.name!r} in {self.settings.dtype}", _REMEDY)
+        return pictures
 
     def _conditioning(self, prompt: Prompt) -> Conditioning:
         """What the denoiser is given of a prompt, and of the guidance weight where its family takes it."""
-        read = self.texts(prompt, guided=self._is_guided)
+        read = self.texts(prompt, guided=self.rows == 2)
         if self._family.guidance == "classifier-free":
             return read
         return *read, torch.tensor([self.settings.guidance], device=self._device, dtype=self._dtype)
-
-    @property
-    def _is_guided(self) -> bool:
-        return self._family.guides(self.settings.guidance)
 
     def _picture(self, start: Tensor, conditioning: Conditioning, progress: Progress) -> Tensor:
         return self.paint(self._sample(start.to(self._device), conditioning, progress))
@@ -167,7 +176,7 @@ class Diffusion:
         """The denoiser's word on a sample `[b, C, H, W]`, guidance included, float32."""
         rows = self.scheduler.scale_model_input(sample, time).to(self._dtype)
         prediction = self._denoised(rows, time.reshape(1).to(self._device), *conditioning).float()
-        if not self._is_guided:
+        if self.rows == 1:
             return prediction
         against, towards = prediction.chunk(2)
         return against + self.settings.guidance * (towards - against)

@@ -19,6 +19,7 @@ import tempfile
 import threading
 import warnings
 from collections.abc import Callable, Iterator
+from functools import cache
 from pathlib import Path
 from types import ModuleType
 from typing import TYPE_CHECKING
@@ -26,6 +27,7 @@ from typing import TYPE_CHECKING
 import torch
 from torch import Tensor, nn
 
+from latentworld.decoding.batches import is_out_of_memory
 from latentworld.errors import PresetError
 
 if TYPE_CHECKING:
@@ -80,12 +82,20 @@ def _last(tensor: Tensor) -> Tensor:
 
 def _compile(module: nn.Module, example: tuple[Tensor, ...], key: str) -> Run:
     module.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+    from torch._dynamo.exc import TorchDynamoException
+
     compiled = torch.compile(module, dynamic=False)
 
     def run(*inputs: Tensor) -> Tensor:
         # no_grad: tensors made in inference mode carry no version counter, which dynamo's guards ask for.
         with torch.no_grad():
-            return compiled(*map(_last, inputs)).clone()  # type: ignore[no-any-return]
+            try:
+                return compiled(*map(_last, inputs)).clone()  # type: ignore[no-any-return]
+            except TorchDynamoException as error:
+                if is_out_of_memory(error):
+                    raise
+                why = (str(error).strip().splitlines() or [type(error).__name__])[0]
+                raise PresetError(f"engine = 'compile' does not work here ({why}): use 'eager'") from error
 
     return run
 
@@ -93,21 +103,23 @@ def _compile(module: nn.Module, example: tuple[Tensor, ...], key: str) -> Run:
 def _graphs(module: nn.Module, example: tuple[Tensor, ...], key: str) -> Run:
     module.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
     held = tuple(_last(tensor.clone()) for tensor in example)
-    side = torch.cuda.Stream()  # type: ignore[no-untyped-call]  # warm up on a side stream, as CUDA graph capture wants it
-    side.wait_stream(torch.cuda.current_stream())
-    with torch.no_grad(), torch.cuda.stream(side):
-        for _ in range(3):
-            module(*held)
-    torch.cuda.current_stream().wait_stream(side)
-    graph = torch.cuda.CUDAGraph()
-    # thread_local: a capture off the loop must not forbid the loop's own thread to allocate meanwhile
-    with torch.no_grad(), torch.cuda.graph(graph, capture_error_mode="thread_local"):
-        out: Tensor = module(*held)
+    device = held[0].device  # streams and graphs are of the current device, which is the first one unless said
+    with torch.no_grad(), torch.cuda.device(device):
+        side = torch.cuda.Stream(device)  # type: ignore[no-untyped-call]  # warm up on a side stream, as capture wants it
+        side.wait_stream(torch.cuda.current_stream(device))
+        with torch.cuda.stream(side):
+            for _ in range(3):
+                module(*held)
+        torch.cuda.current_stream(device).wait_stream(side)
+        graph = torch.cuda.CUDAGraph()
+        # thread_local: a capture off the loop must not forbid the loop's own thread to allocate meanwhile
+        with torch.cuda.graph(graph, capture_error_mode="thread_local"):
+            out: Tensor = module(*held)
 
     lock = threading.Lock()  # one set of buffers, and decoders in two threads may share an engine
 
     def run(*inputs: Tensor) -> Tensor:
-        with lock:
+        with lock, torch.cuda.device(device):
             for place, tensor in zip(held, inputs, strict=True):
                 place.copy_(tensor)
             graph.replay()
@@ -126,7 +138,6 @@ def _openvino(module: nn.Module, example: tuple[Tensor, ...], key: str) -> Run:
         raise PresetError(
             "engine = 'openvino' is not installed: pip install openvino, or use engine 'eager'"
         ) from error
-    core = openvino.Core()
     # f32 forced: on processors with AVX-512 BF16 the default would be bf16, which is no faster without AMX.
     options: dict[str, str] = {
         "INFERENCE_PRECISION_HINT": "f32",
@@ -134,7 +145,7 @@ def _openvino(module: nn.Module, example: tuple[Tensor, ...], key: str) -> Run:
         "NUM_STREAMS": "1",
         "INFERENCE_NUM_THREADS": str(torch.get_num_threads()),
     }
-    request = core.compile_model(_converted(openvino, module, example, key), "CPU", options).create_infer_request()
+    request = _core().compile_model(_converted(openvino, module, example, key), "CPU", options).create_infer_request()
 
     lock = threading.Lock()  # a request that is busy refuses, and decoders in two threads may share an engine
 
@@ -145,6 +156,20 @@ def _openvino(module: nn.Module, example: tuple[Tensor, ...], key: str) -> Run:
         return torch.from_numpy(result[0])
 
     return run
+
+
+@cache
+def _core() -> openvino_library.Core:
+    """OpenVINO's core: one a process, which is never let go of.
+
+    On a processor with AMX its plugin gives the thread that first compiles a stack for signals, and frees it with the
+    core, after putting back the one before. Of two cores that were let go of in the order in which they were made, the
+    second puts back what the first has freed, and the next signal, be it Ctrl-C, ends the process without a word
+    (OpenVINO 2026.4, seen by strace on a Xeon).
+    """
+    import openvino
+
+    return openvino.Core()
 
 
 def _converted(
@@ -160,7 +185,7 @@ def _converted(
     place = cache_folder() / "openvino" / hashlib.sha256(what.encode()).hexdigest()[:24]
     if (place / "model.xml").is_file():
         try:
-            return openvino.Core().read_model(place / "model.xml")
+            return _core().read_model(place / "model.xml")
         except RuntimeError:  # a damaged cache is no reason to fail: convert again
             shutil.rmtree(place, ignore_errors=True)
     with _workplace(place.parent) as folder:
@@ -168,7 +193,7 @@ def _converted(
         # Renamed when it is whole: a reader sees all of it or nothing. Another process may have been faster.
         with contextlib.suppress(OSError):
             folder.rename(place)
-        return openvino.Core().read_model((place if place.is_dir() else folder) / "model.xml")
+        return _core().read_model((place if place.is_dir() else folder) / "model.xml")
 
 
 @contextlib.contextmanager

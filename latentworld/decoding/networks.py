@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from threading import Lock
 
+from latentworld.decoding.foresight import check_size
 from latentworld.decoding.recipes import RECIPES, Recipe
 from latentworld.decoding.settings import DecoderSettings
 from latentworld.errors import PresetError
@@ -32,10 +33,7 @@ class Networks:
 
     def size(self, settings: DecoderSettings) -> tuple[int, int]:
         """Height, width of the pictures. Raises PresetError for sides that this world's networks cannot make."""
-        unit = self.world.latent.multiple
-        if any(side < unit or side % unit for side in settings.size):
-            size = f"{settings.size[1]}x{settings.size[0]}"
-            raise PresetError(f"size = {size}: this world makes pictures in multiples of {unit} pixels")
+        check_size(self.world.latent, settings.size)
         return settings.size
 
     def shape(self, settings: DecoderSettings) -> tuple[int, int, int]:

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
     from latentworld.worlds.families.family import Config
 
-LCM_WEIGHT = 7.5  # what LCM's authors use where the UNet is told a guidance weight (guidance_scale 8.5)
+LCM_WEIGHT = 7.5  # what LCM's authors use where the UNet takes a guidance weight (guidance_scale 8.5)
 
 
 @dataclass(frozen=True, eq=False)
@@ -58,13 +58,13 @@ def faithful(world: World, settings: DecoderSettings) -> Recipe:
 
 
 def scout(world: World, settings: DecoderSettings) -> Recipe:
-    """The networks of a scout; `variant` insists on `student`, `lcm` or `lora`. Raises as `scout`, and WorldMismatch
-    where the world has no such networks."""
+    """The networks of a scout; `variant` insists on `student`, `lcm`, `lora` or `guided`. Raises as `scout`, and
+    WorldMismatch where the world has no such networks."""
     found = _denoiser(world, settings)
     vae, coder, key = _painter(world, settings.tiny_vae, found.key)
     return Recipe(
         variant=f"{found.name}{found.mark}/{coder}",
-        unet=world.family.denoiser(found.network, told_guidance=LCM_WEIGHT),
+        unet=world.family.denoiser(found.network, distilled_guidance=LCM_WEIGHT),
         vae=world.family.painter(vae, world.latent_of(vae)),
         schedule=found.schedule,
         sampler=found.sampler,
@@ -85,7 +85,8 @@ class _Found:
 
 
 def _denoiser(world: World, settings: DecoderSettings) -> _Found:
-    name = settings.variant or ("lora" if settings.lora else "student" if world.student is not None else "lcm")
+    own = "student" if world.student is not None else world.few_step or "guided"
+    name = settings.variant or ("lora" if settings.lora else own)
     if name == "lora":
         if settings.lora is None:
             raise WorldMismatch("a scout with a LoRA needs its file: give decoder.scout_lora")
@@ -96,12 +97,14 @@ def _denoiser(world: World, settings: DecoderSettings) -> _Found:
     if name == "student":
         if world.student is None:
             raise WorldMismatch(f"world {world.name!r} has no student: leave decoder.variant out")
-        own = world.student.scheduler
-        sampler = "lcm" if type(own).__name__ == "LCMScheduler" else world.family.sampler
-        return _Found("student", world.student.denoiser, own.config, sampler, world.digest)
+        schedule = world.student.scheduler
+        sampler = "lcm" if type(schedule).__name__ == "LCMScheduler" else world.family.sampler
+        return _Found("student", world.student.denoiser, schedule.config, sampler, world.digest)
     if name == "lcm":
         return _Found("lcm", world.denoiser, world.scheduler.config, "lcm", world.digest)
-    raise PresetError(f"variant = {name!r} of the scout: use one of student, lcm, lora, or leave it out")
+    if name == "guided":  # nothing was made for a few steps: the faithful decoder's sampling
+        return _Found("guided", world.denoiser, world.scheduler.config, world.family.sampler, world.digest)
+    raise PresetError(f"variant = {name!r} of the scout: use one of student, lcm, lora, guided, or leave it out")
 
 
 def _painter(world: World, tiny_vae: str | None, key: str) -> tuple[AutoencoderKL | AutoencoderTiny, str, str]:

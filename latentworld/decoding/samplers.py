@@ -33,7 +33,7 @@ class Sampler:
 
     module, name: the scheduler's class, in diffusers.schedulers; step: from one sample to the next; options: entries of
     its config that go before the world's; moments: whether its step also says which clean latent it predicts, so that a
-    denoising can be shown step by step.
+    denoising can be shown step by step; renoises: whether it adds noise between steps (a function of the start).
     """
 
     module: str
@@ -41,6 +41,7 @@ class Sampler:
     step: Step
     options: Mapping[str, object] = field(default_factory=dict)
     moments: bool = False
+    renoises: bool = False
 
     def scheduler(self, schedule: Mapping[str, object]) -> Scheduler:
         """A new scheduler (they keep state: one a decoder), from the config of the one that a world was made for, with
@@ -70,8 +71,8 @@ def lcm(scheduler: Scheduler, prediction: Tensor, time: Tensor, sample: Tensor, 
     index = scheduler.step_index  # already that of the next step
     if index >= len(scheduler.timesteps):
         return denoised
-    kept: Tensor = scheduler.alphas_cumprod[scheduler.timesteps[index]]
-    return kept.sqrt() * denoised + (1 - kept).sqrt() * noise_of(start, index)
+    alpha_bar: Tensor = scheduler.alphas_cumprod[scheduler.timesteps[index]]
+    return alpha_bar.sqrt() * denoised + (1 - alpha_bar).sqrt() * noise_of(start, index)
 
 
 def noise_of(start: Tensor, index: int) -> Tensor:
@@ -95,6 +96,6 @@ def noise_of(start: Tensor, index: int) -> Tensor:
 SAMPLERS: Mapping[str, Sampler] = MappingProxyType(
     {
         "ddim": Sampler("scheduling_ddim", "DDIMScheduler", ddim, moments=True),
-        "lcm": Sampler("scheduling_lcm", "LCMScheduler", lcm),
+        "lcm": Sampler("scheduling_lcm", "LCMScheduler", lcm, renoises=True),
     }
 )

@@ -1,4 +1,6 @@
-"""The scout: few steps, no guidance, a tiny VAE if there is one. Rough and fast, and as reproducible as the other."""
+"""The scout: few steps, no guidance, a tiny VAE if there is one. Rough and fast, and as reproducible as the other.
+
+Where nothing was made for a few steps it is the faithful decoder in a few guided ones."""
 
 from __future__ import annotations
 
@@ -7,7 +9,7 @@ from pathlib import Path
 from latentworld.decoding import engines
 from latentworld.decoding.diffusion import Build, Diffusion
 from latentworld.decoding.networks import Networks
-from latentworld.decoding.settings import DecoderSettings
+from latentworld.decoding.settings import GUIDED_STEPS, DecoderSettings
 from latentworld.worlds import World
 
 
@@ -21,14 +23,17 @@ def scout(
     tiny_vae: Path | None = None,
     build: Build = engines.build,
 ) -> Diffusion:
-    """A few-step decoder: the world's student; else the world itself taken as an LCM or Turbo checkpoint.
+    """A few-step decoder: the world's student; else the world itself, where it was made for that, or in guided steps.
 
     `lora` is an LCM LoRA (.safetensors), fused into a copy of the world's UNet; `tiny_vae` a folder with an
     AutoencoderTiny, instead of the world's. Raises PresetError, WorldDamaged.
     """
+    own, is_guided = world.card.defaults, lora is None and not world.has_few_step
+    usual = min(GUIDED_STEPS, own.steps) if is_guided else own.scout_steps
     settings = DecoderSettings(
         kind="scout",
-        steps=world.card.defaults.scout_steps if steps is None else steps,
+        steps=usual if steps is None else steps,
+        guidance=own.guidance if is_guided else 1.0,
         batch=batch,
         size=size or (world.card.size, world.card.size),
         engine=engine,

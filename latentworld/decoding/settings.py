@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from latentworld.worlds.card import Card
 
 Kind = Literal["faithful", "scout", "analytic"]
+GUIDED_STEPS = 8  # of a scout that no few-step model stands behind: fewer are mush
 Device = Annotated[str, Field(pattern=r"^(auto|cpu|mps|cuda(:\d+)?)$")]
 _RECORDED = {"steps": int, "guidance": float, "batch": int, "sampler": str, "variant": str}
 
@@ -69,8 +70,8 @@ class DecoderSettings:
     of denoising, 1 or more; guidance: 0 or more, 1 and below mean none; batch: pictures that are decoded at once, which
     their bytes depend on; size: height, width in pixels; engine, device, dtype: as in a preset, none of them `auto`;
     sampler: a name in `samplers.SAMPLERS`, "" the one the networks were made for; variant: which of the world's
-    networks, "" the usual ones of that kind (`plain`: the library's own forward; of a scout `student`, `lcm`, `lora`);
-    lora, tiny_vae: files that a scout uses instead of the world's own.
+    networks, "" the usual ones of that kind (`plain`: the library's own forward; of a scout `student`, `lcm`, `lora`,
+    `guided`); lora, tiny_vae: files that a scout uses instead of the world's own.
     """
 
     kind: Kind
@@ -98,11 +99,6 @@ class DecoderSettings:
         if self.sampler and self.sampler not in SAMPLERS:
             raise PresetError(f"sampler = {self.sampler!r}: use one of {', '.join(SAMPLERS)}")
 
-    @property
-    def is_guided(self) -> bool:
-        """Whether every step runs twice, with the prompt and with what it should not be."""
-        return self.guidance > 1
-
     def record(self) -> dict[str, object]:
         """As JSON takes it, what is "" or None left out."""
         return {**{k: v for k, v in asdict(self).items() if v not in ("", None)}, "size": list(self.size)}
@@ -123,13 +119,21 @@ class DecoderSettings:
         return replace(self, **found)
 
 
-def resolve(spec: DecoderSpec, card: Card, machine: Choice, kind: Kind | None = None) -> DecoderSettings:
+def resolve(
+    spec: DecoderSpec, card: Card, machine: Choice, kind: Kind | None = None, has_few_step: bool = True
+) -> DecoderSettings:
     """The settings of a world's decoder: what `spec` leaves open is as the world's card has it, or as `machine` can.
 
     machine: what `device.choose` made of the spec's device, dtype, engine and batch. kind: another than the spec's.
+    has_few_step: whether the world has a few-step denoiser; where neither it nor a LoRA is one, a scout is the faithful
+    decoder in a few guided steps.
     """
     kind, own = kind or spec.kind, card.defaults
     is_scout = kind == "scout"
+    if is_scout and not has_few_step and spec.scout_lora is None:
+        whole = resolve(spec, card, machine, "faithful")
+        few = min(GUIDED_STEPS, whole.steps) if spec.scout_steps is None else spec.scout_steps
+        return replace(whole, kind="scout", steps=few, tiny_vae=spec.tiny_vae)
     steps, usual = (spec.scout_steps, own.scout_steps) if is_scout else (spec.steps, own.steps)
     return DecoderSettings(
         kind=kind,

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import copy
-import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,9 +12,10 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from latentworld import texts
 from latentworld.decoding import batches, engines
 from latentworld.device import torch_dtype
-from latentworld.errors import DecodeError, WorldDamaged, WorldMismatch
+from latentworld.errors import DecodeError, NotFinite, WorldDamaged, WorldMismatch
 from latentworld.vision.eye import Classifier
 from latentworld.worlds import HubRef, fetch, files, locate
 from latentworld.worlds.parts import quiet, tokenizer
@@ -102,7 +102,7 @@ class ClipEye:
         return int(self._clip.config.projection_dim)
 
     def __call__(self, pictures: Tensor) -> Tensor:
-        """Unit features as the contract has it. Raises DecodeError for anything but `[n, 3, h, w]`."""
+        """Unit features as the contract has it. Raises DecodeError for anything but `[n, 3, h, w]`, and NotFinite."""
         if pictures.ndim != 4 or pictures.shape[1] != 3:
             raise DecodeError(f"pictures of shape {tuple(pictures.shape)} cannot be seen: give [n, 3, height, width]")
         made = batches.in_batches(pictures, self.batch, self._look)
@@ -119,8 +119,12 @@ class ClipEye:
             seen = self.optics(pictures.to(self.device, torch.float32)).to(self.dtype)
         if self._run is None:
             self._run = engines.build(self.engine, self._gaze, (seen,), f"{self.digest}/clip")
-        features = self._run(seen).float().cpu()
-        return functional.normalize(features, dim=-1)  # again: half precision leaves lengths 1e-3 off
+        features = functional.normalize(self._run(seen).float().cpu(), dim=-1)  # again: half leaves lengths 1e-3 off
+        if not features.isfinite().all():
+            raise NotFinite(
+                f"the eye {self.source} sees numbers that are no features (NaN or infinite): use another eye.clip"
+            )
+        return features
 
     def labels(self, words: Sequence[str]) -> Classifier:
         """A zero-shot classifier: features `[n, F]` -> probabilities `[n, len(words)]` over these texts."""
@@ -185,9 +189,8 @@ def _processor(folder: Path) -> dict[str, Any]:
 
 def _json(path: Path) -> dict[str, Any]:
     try:
-        content: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+        return texts.table(texts.read(path))
     except OSError as error:
         raise WorldMismatch(f"{path} is missing: give a folder that CLIPModel reads, with {path.name}") from error
     except ValueError as error:
         raise WorldDamaged(f"{path} cannot be read ({error}): copy or download it again") from error
-    return content

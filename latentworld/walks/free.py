@@ -78,10 +78,10 @@ class Free:
         return (frames[cell][:, :, :, None] * motion[:, None, :, :]).sum(axis=2), bends[cell], phi
 
     def _bends(self, grid: Vector, curvature: float) -> Vector:
-        """The bend over each cell of the grid: the present one, then on toward what is asked at the rate of `ease`."""
-        asked = curvature + (self.wind(grid) if self.wind else np.zeros(len(grid)))
+        """The bend over each cell of the grid: the present one, then on toward what is wanted at the rate of `ease`."""
+        wanted = curvature + (self.wind(grid) if self.wind else np.zeros(len(grid)))
         bends, most = [self.bend], self.ease * CELL
-        for goal in asked[1:].tolist():
+        for goal in wanted[1:].tolist():
             bends.append(bends[-1] + min(max(goal - bends[-1], -most), most))
         return np.array(bends)
 

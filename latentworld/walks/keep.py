@@ -38,27 +38,27 @@ def keep(walk: Walk) -> dict[str, object]:
     raise GeometryError(f"a {type(walk).__name__} walk cannot be kept: keep the walk inside it")
 
 
-def restore(kept: Mapping[str, object], spec: WalkSpec, plane: Plane) -> Free | Fixed | Joined:
+def restore(saved: Mapping[str, object], spec: WalkSpec, plane: Plane) -> Free | Fixed | Joined:
     """The walk that was kept, where `spec` is what it was built from. Raises GeometryError for other values."""
     try:
-        if "free" in kept:
-            return _free(kept, roaming(spec, plane))
+        if "free" in saved:
+            return _free(saved, roaming(spec, plane))
         walk = spec.build(plane)
-        if "joined" in kept and isinstance(walk, Fixed):
-            start = kept["joined"]
+        if "joined" in saved and isinstance(walk, Fixed):
+            start = saved["joined"]
             if not isinstance(start, list | tuple):
                 raise TypeError("joined is no list")
             unit, heading, radius = start
-            arc = number(kept, "arc")
+            arc = number(saved, "arc")
             if not (0.0 <= arc < FARTHEST and 0.0 < float(radius) < FARTHEST):
                 raise ValueError("arc or radius")
-            way = onto_at((_unit(unit), _unit(heading), float(radius)), _fixed(section(kept, "then"), walk), plane)
+            way = onto_at((_unit(unit), _unit(heading), float(radius)), _fixed(section(saved, "then"), walk), plane)
             return replace(way, arc=arc)
-        if "fixed" in kept and isinstance(walk, Fixed):
-            return _fixed(kept, walk)
+        if "fixed" in saved and isinstance(walk, Fixed):
+            return _fixed(saved, walk)
     except (KeyError, TypeError, ValueError, OverflowError) as error:
-        raise GeometryError(f"no walk was kept in {kept!r:.200} ({error!r}): begin a new one") from None
-    raise GeometryError(f"a {spec.kind} walk cannot go on from {kept!r:.200}: begin a new one")
+        raise GeometryError(f"no walk was kept in {saved!r:.200} ({error!r}): begin a new one") from None
+    raise GeometryError(f"a {spec.kind} walk cannot go on from {saved!r:.200}: begin a new one")
 
 
 def roaming(spec: WalkSpec, plane: Plane) -> Free:
@@ -66,21 +66,21 @@ def roaming(spec: WalkSpec, plane: Plane) -> Free:
     return (spec if isinstance(spec, FreeSpec) else Rift(radius=spec.radius)).build(plane)
 
 
-def _free(kept: Mapping[str, object], like: Free) -> Free:
-    breath = Breath(number(kept, "radius")) if like.breath.constant else like.breath
-    arc, bend = number(kept, "arc"), number(kept, "bend")
-    unit, heading = _unit(kept["free"]), _unit(kept["heading"])
+def _free(saved: Mapping[str, object], like: Free) -> Free:
+    breath = Breath(number(saved, "radius")) if like.breath.constant else like.breath
+    arc, bend = number(saved, "arc"), number(saved, "bend")
+    unit, heading = _unit(saved["free"]), _unit(saved["heading"])
     likely = 0.0 <= arc < FARTHEST and abs(bend) < FARTHEST and 0.0 < breath.radius < FARTHEST
     if not (likely and abs(float(globe.dot(unit, heading))) < 1e-6):
         raise ValueError("arc, bend, radius or heading")
     return replace(like, unit=unit, heading=heading, breath=breath, arc=arc, bend=bend)
 
 
-def _fixed(kept: Mapping[str, object], walk: Fixed) -> Fixed:
-    begin, arc = number(kept, "fixed"), number(kept, "arc")
-    if kept["way"] not in (1, -1) or not (0.0 <= arc < FARTHEST and abs(begin) < FARTHEST):
+def _fixed(saved: Mapping[str, object], walk: Fixed) -> Fixed:
+    begin, arc = number(saved, "fixed"), number(saved, "arc")
+    if saved["way"] not in (1, -1) or not (0.0 <= arc < FARTHEST and abs(begin) < FARTHEST):
         raise ValueError("begin, arc or way")
-    return replace(walk, begin=begin, arc=arc, way=1 if kept["way"] == 1 else -1, closed=bool(kept["closed"]))
+    return replace(walk, begin=begin, arc=arc, way=1 if saved["way"] == 1 else -1, closed=bool(saved["closed"]))
 
 
 def _unit(values: object) -> Unit:

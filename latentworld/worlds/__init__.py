@@ -8,7 +8,7 @@ world = worlds.load("embedded")
 
 from latentworld.worlds.card import Card, Defaults
 from latentworld.worlds.families import Family, LatentFormat
-from latentworld.worlds.find import resolve
+from latentworld.worlds.find import Found, resolve
 from latentworld.worlds.hub import fetch
 from latentworld.worlds.load import load
 from latentworld.worlds.locate import EMBEDDED, HubRef, locate
@@ -20,6 +20,7 @@ __all__ = [
     "Card",
     "Defaults",
     "Family",
+    "Found",
     "HubRef",
     "LatentFormat",
     "Refused",

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-import json
-import tomllib
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Literal
 
 from pydantic import AliasChoices, BaseModel, ConfigDict, Field, FiniteFloat, ValidationError
 
+from latentworld import texts
 from latentworld.errors import WorldDamaged
+from latentworld.explain import nearest
 
 NEUTRAL = "High quality picture, 4k, detailed"
 NEUTRAL_NEGATIVE = "blurry, ugly, stock photo"
@@ -55,6 +56,7 @@ class Card(BaseModel):
     description: str = ""
     size: int = Field(ge=1, description="picture height and width in pixels")
     prediction: str = "epsilon"
+    few_step: Literal["", "lcm"] | None = Field(default=None, description="whether it is a few-step model itself")
     clip: str | None = Field(default=None, description="CLIP folder or hub name; the world's own clip/ when absent")
     defaults: Defaults = Field(default_factory=Defaults)
     subjects: tuple[Subject, ...] = Field(default=(), validation_alias=AliasChoices("subjects", "families"))
@@ -73,9 +75,11 @@ def read(path: Path, given: Mapping[str, object]) -> Card:
     content: dict[str, object] = {}
     if file.is_file():
         try:
-            content = tomllib.loads(file.read_text(encoding="utf-8"))
-        except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+            content = texts.toml(texts.read(file))
+        except ValueError as error:
             raise WorldDamaged(f"{file} is no TOML ({error}): mend it, or remove it to use plain defaults") from error
+    if path.is_file():
+        _check_keys(file, content)
     merged = dict(given) | content
     mine, theirs = content.get("defaults"), given.get("defaults", {})
     if isinstance(mine, dict) and isinstance(theirs, Mapping):
@@ -89,14 +93,27 @@ def read(path: Path, given: Mapping[str, object]) -> Card:
         raise WorldDamaged(f"{file}: {where}: {first['msg']}; mend that entry of the card") from error
 
 
+def _check_keys(file: Path, content: Mapping[str, object]) -> None:
+    """A file's card holds nothing else, unlike that of a folder, which may keep how its world was made."""
+    tables: list[tuple[str, type[BaseModel], object]] = [("", Card, content)]
+    tables += [(f"{name}.", kind, content.get(name)) for name, kind in (("defaults", Defaults), ("colours", Colours))]
+    subjects = content.get("subjects", content.get("families"))
+    tables += [("subjects.", Subject, table) for table in (subjects if isinstance(subjects, list) else [])]
+    for where, kind, table in tables:
+        known = {*kind.model_fields, *OTHER_NAMES.get(kind, ())}
+        unknown = [key for key in table if key not in known] if isinstance(table, dict) else []
+        if unknown:
+            raise WorldDamaged(f"{file}: unknown key {where + unknown[0]!r}: {nearest(unknown[0], known)}")
+
+
+OTHER_NAMES: Mapping[type[BaseModel], tuple[str, ...]] = {Card: ("families",), Defaults: ("negative_prompt",)}
+
+
 def read_json(path: Path) -> dict[str, object]:
     """A JSON file of a world; WorldDamaged names it when it is missing or broken."""
     try:
-        content = json.loads(path.read_text(encoding="utf-8"))
+        return texts.table(texts.read(path))
     except FileNotFoundError as error:
         raise WorldDamaged(f"{path} is missing: copy or download the world again") from error
-    except (OSError, ValueError, RecursionError) as error:
+    except (OSError, ValueError) as error:
         raise WorldDamaged(f"{path} cannot be read ({error}): copy or download the world again") from error
-    if not isinstance(content, dict):
-        raise WorldDamaged(f"{path} is no JSON object: copy or download the world again")
-    return content

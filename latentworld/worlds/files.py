@@ -5,45 +5,69 @@ from __future__ import annotations
 import hashlib
 import json
 import math
-from collections.abc import Iterable
+import re
+from collections.abc import Iterable, Sequence
 from pathlib import Path
-from typing import TypedDict
+from typing import Annotated, TypedDict
+
+import msgspec
 
 from latentworld.errors import UnsafeWeights, WorldDamaged
 from latentworld.worlds.locate import PICKLED
 
 TEXTS = (".json", ".txt")  # suffixes of a part's small files that pictures depend on
+# model.safetensors, model.fp16.safetensors, model-00001-of-00003.safetensors, model.fp16-00001-of-00003.safetensors
+WEIGHTS = re.compile(
+    r"(?P<stem>[^.]+?)(?:\.(?P<variant>\w+))?(?:-(?P<shard>\d+)-of-(?P<shards>\d+))?\.safetensors", re.IGNORECASE
+)
+PREFERRED = ("", "fp16", "bf16", "fp32")  # variants; others follow by name, and one without its averages last
+
+
+Whole = Annotated[int, msgspec.Meta(ge=0, le=2**62)]
 
 
 class TensorEntry(TypedDict):
     """One tensor in a safetensors header; data_offsets: its first byte after the header and the one after its last."""
 
     dtype: str
-    shape: list[int]
-    data_offsets: list[int]
+    shape: list[Whole]
+    data_offsets: tuple[Whole, Whole]
 
 
 def weights(part: Path) -> list[Path]:
-    """The safetensors files of a part, checked; plain ones before an fp16 variant.
+    """The safetensors files of a part, checked: plain ones, else those of one variant (fp16, ...), in one file or many.
 
     Raises UnsafeWeights when there are only pickled ones, WorldDamaged when there are none or one is not whole.
     """
-    files = sorted(part.glob("*.safetensors"))
-    plain = [file for file in files if ".fp16." not in file.name and ".non_ema." not in file.name]
-    files = plain or files
+    there = {file.name: file for file in sorted(part.glob("*")) if file.suffix.lower() == ".safetensors"}
+    files = [there[name] for name in one_set(list(there))]
     if not files:
         pickled = [file for file in sorted(part.glob("*")) if file.suffix in PICKLED]
         if pickled:
             raise UnsafeWeights(f"{pickled[0]} is pickled and could run code: convert the world to safetensors first")
         raise WorldDamaged(f"{part} holds no .safetensors weights: copy or download the world again")
+    shards = [int(match["shards"] or 0) for file in files if (match := WEIGHTS.fullmatch(file.name))]
+    if any(shards) and len(shards) < max(shards):
+        raise WorldDamaged(f"{part} holds {len(shards)} of {max(shards)} weight files: copy or download it again")
     for file in files:
         header(file)
     return files
 
 
+def one_set(names: Sequence[str]) -> list[str]:
+    """Of the weight files of a part, by name, those of one variant: the plain ones where there are any."""
+    variants = {name: match["variant"] or "" for name in names if (match := WEIGHTS.fullmatch(name))}
+    if not variants:
+        return sorted(names)
+    order = [*PREFERRED, *sorted(set(variants.values()) - {*PREFERRED, "non_ema"}), "non_ema"]
+    chosen = min(variants.values(), key=order.index)
+    return sorted(name for name, variant in variants.items() if variant == chosen)
+
+
 def variant(files: list[Path]) -> str | None:
     """The variant that diffusers must be told to find these weights."""
-    return "fp16" if ".fp16." in files[0].name else None
+    match = WEIGHTS.fullmatch(files[0].name)
+    return match["variant"] if match else None
 
 
 def header(path: Path) -> dict[str, TensorEntry]:
@@ -62,15 +86,16 @@ def header_and_metadata(path: Path) -> tuple[dict[str, TensorEntry], dict[str, s
                 raise ValueError("no safetensors header")
             content = json.loads(file.read(length))
         metadata = {str(key): str(value) for key, value in (content.pop("__metadata__", None) or {}).items()}
-        end = max((entry["data_offsets"][1] for entry in content.values()), default=0)
-        whole = size == 8 + length + end and all(isinstance(entry["shape"], list) for entry in content.values())
+        entries = msgspec.convert(content, dict[str, TensorEntry])  # a number of another kind is no size
+        end = max((entry["data_offsets"][1] for entry in entries.values()), default=0)
+        whole = size == 8 + length + end
     except OSError as error:
         raise WorldDamaged(f"{path} cannot be read ({error.strerror}): {remedy}") from error
-    except (ValueError, KeyError, IndexError, TypeError, AttributeError, RecursionError) as error:
-        raise WorldDamaged(f"{path} is damaged ({error}): {remedy}") from error
+    except (ValueError, TypeError, AttributeError, RecursionError) as error:
+        raise WorldDamaged(f"{path} is damaged ({error!s:.120}): {remedy}") from error
     if not whole:
         raise WorldDamaged(f"{path} is damaged ({size} bytes instead of {8 + length + end}): {remedy}")
-    return content, metadata
+    return entries, metadata
 
 
 def parameters(part: Path) -> int:

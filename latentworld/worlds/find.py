@@ -6,7 +6,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from latentworld.errors import WorldDamaged
+from latentworld.errors import WorldDamaged, WorldMismatch
 from latentworld.worlds import card as cards
 from latentworld.worlds import families, layout
 from latentworld.worlds.card import Card
@@ -14,11 +14,13 @@ from latentworld.worlds.families import Facts, Family
 from latentworld.worlds.hub import fetch_world
 from latentworld.worlds.layout import Checkpoint, Folder
 from latentworld.worlds.locate import EMBEDDED, locate
+from latentworld.worlds.vae import LoneVae, find_vae
 
 
 @dataclass(frozen=True)
 class Found:
-    """A model before it is loaded. `facts` are the family's, as the card has them where it says otherwise."""
+    """A model before it is loaded. `facts` are the family's, as the card has them where it says otherwise; `vae` is one
+    in place of its own."""
 
     name: str
     source: str
@@ -27,26 +29,35 @@ class Found:
     family: Family
     facts: Facts
     card: Card
+    vae: LoneVae | None = None
+
+    @property
+    def has_few_step(self) -> bool:
+        """Whether it has a few-step denoiser, or is one."""
+        return bool(self.facts.few_step) or (self.path / "student").is_dir()
 
 
-def find(name: str | Path) -> Found:
-    """The model behind a name; one on the hub is fetched, if it is of a family that is known.
+def find(name: str | Path, vae: str | Path | None = None) -> Found:
+    """The model behind a name; one on the hub is fetched, if it is of a family that is known. vae: the name of one in
+    place of the model's own.
 
     Raises WorldMissing, WorldDamaged, UnsafeWeights; UnknownFamily, which says what the model is instead; WorldMismatch
     where its parts do not fit each other.
     """
     path, source = resolve(name)
-    return at(path, str(name), source)
+    return at(path, str(name), source, None if vae is None else find_vae(vae))
 
 
-def at(path: Path, name: str, source: str) -> Found:
+def at(path: Path, name: str, source: str, vae: LoneVae | None = None) -> Found:
     """The model in a folder or file. Raises as `find`."""
     seen = layout.read(path)
     family = families.recognise(seen)
-    facts = families.facts(family, seen)
+    facts = _painted(path, families.facts(family, seen), vae)
+    if isinstance(seen, Checkpoint) and vae is None and family.checkpoint and not family.checkpoint.sizes(seen)["vae"]:
+        raise WorldDamaged(f"{path} has no VAE: name one as world.vae, a folder, a .safetensors file or a hub name")
     given = {"name": path.name if path.is_dir() else path.stem, "size": facts.size, "prediction": facts.prediction}
     card = cards.read(path, given | {"defaults": family.defaults.model_dump()})
-    return Found(name, source, path, seen, family, _agreed(path, family, facts, card), card)
+    return Found(name, source, path, seen, family, _agreed(path, family, facts, card), card, vae)
 
 
 def resolve(name: str | Path) -> tuple[Path, str]:
@@ -63,6 +74,19 @@ def resolve(name: str | Path) -> tuple[Path, str]:
 
 def _parts(folder: Path) -> list[tuple[str, bool]]:
     return [(part.name, part.weights) for part in families.recognise(layout.read(folder)).parts]
+
+
+def _painted(path: Path, facts: Facts, vae: LoneVae | None) -> Facts:
+    """The facts with another VAE, whose latents must be as the model's own."""
+    if vae is None:
+        return facts
+    latent = facts.latent
+    if (vae.channels, vae.cell) != (latent.channels, latent.cell):
+        raise WorldMismatch(
+            f"{vae.path} has latents of {vae.channels} channels and cells of {vae.cell} pixels, and {path} of "
+            f"{latent.channels} and {latent.cell}: give a VAE made for this world"
+        )
+    return replace(facts, latent=replace(latent, scale=vae.scale))
 
 
 def _agreed(path: Path, family: Family, facts: Facts, card: Card) -> Facts:
@@ -82,4 +106,8 @@ def _agreed(path: Path, family: Family, facts: Facts, card: Card) -> Facts:
         if len(card.colours.factors) != latent.channels:
             raise WorldDamaged(f"{file}: colours.factors: give {latent.channels} rows, one a latent channel")
         latent = replace(latent, colours=card.colours.factors, bias=card.colours.bias)
-    return replace(facts, size=card.size, prediction=card.prediction, latent=latent)
+    schedule = {**facts.schedule, "prediction_type": card.prediction} if facts.schedule else {}
+    few_step = facts.few_step if card.few_step is None else card.few_step
+    return replace(
+        facts, size=card.size, prediction=card.prediction, latent=latent, schedule=schedule, few_step=few_step
+    )

@@ -6,6 +6,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from latentworld.errors import UnsafeWeights, WorldMissing
+from latentworld.worlds.files import one_set
 from latentworld.worlds.locate import HubRef
 
 SMALL = ("model_index.json", "config.json", "scheduler_config.json")  # what says of which family a model is
@@ -84,8 +85,8 @@ def wanted_files(ref: HubRef, names: list[str], marker: str, parts: tuple[str, .
         inside = [name for name in names if name.rpartition("/")[0] == part]
         wanted += [name for name in inside if name.endswith((".json", ".txt"))]
         weights = [name for name in inside if name.endswith(".safetensors")]
-        plain = [name for name in weights if ".fp16." not in name and ".non_ema." not in name]
-        wanted += plain or weights
+        chosen = one_set([name.rpartition("/")[2] for name in weights])
+        wanted += [name for name in weights if name.rpartition("/")[2] in chosen]
         if not weights and any(name.endswith(".bin") for name in inside):
             raise UnsafeWeights(f"{ref} has only pickled weights in {part or '/'}: choose a revision with safetensors")
     return sorted(set(wanted))

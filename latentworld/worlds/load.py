@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from latentworld.device import torch_dtype
+from latentworld.device import settle, torch_dtype
 from latentworld.errors import WorldDamaged
 from latentworld.tables import section
 from latentworld.worlds import files, parts
@@ -20,15 +20,19 @@ if TYPE_CHECKING:
     from diffusers.models.autoencoders.autoencoder_tiny import AutoencoderTiny
 
 
-def load(name: str | Path = "embedded", device: str = "cpu", dtype: str = "float32") -> World:
-    """Load a world by name, folder, file or hub name (see `locate`).
+def load(
+    name: str | Path | Found = "embedded", device: str = "cpu", dtype: str = "float32", vae: str | Path | None = None
+) -> World:
+    """Load a world by name, folder, file or hub name (see `locate`), or one that was found. vae: as in `find`.
 
     Raises WorldMissing, WorldDamaged (naming the file), UnsafeWeights; UnknownFamily, which says what the model is
     instead; WorldMismatch where its parts do not fit each other.
     """
     import torch
 
-    found, kind, place = find(name), torch_dtype(dtype), torch.device(device)
+    found = name if isinstance(name, Found) else find(name, vae)
+    kind, place = torch_dtype(dtype), torch.device(device)
+    settle(place)
     with parts.quiet():
         if isinstance(found.layout, Checkpoint):
             return _load_checkpoint(found, found.layout, kind, place)
@@ -38,16 +42,20 @@ def load(name: str | Path = "embedded", device: str = "cpu", dtype: str = "float
 def _load_checkpoint(found: Found, seen: Checkpoint, dtype: torch.dtype, device: torch.device) -> World:
     reader = found.family.checkpoint
     assert reader is not None  # it claimed the file
-    loaded = reader.load(seen, found.facts, dtype)
+    loaded = dict(reader.load(seen, found.facts, dtype))
     digest = f"{files.digest([found.path], found.path.parent)}-{found.card.prediction}-{found.card.size}"
+    if found.vae is not None:
+        loaded["vae"], digest = found.vae.load(dtype), f"{digest}-{found.vae.digest}"
     return _assembled(found, found.path.stem, _at_rest(loaded, device), None, None, digest, dtype, device)
 
 
 def _load_folder(found: Found, dtype: torch.dtype, device: torch.device) -> World:
     family, path = found.family, found.path
     hashed = used(found)
-    loaded = {part.name: part.load(path / part.name, dtype) for part in family.parts}
-    digest = files.digest(hashed, path)
+    own = [part for part in family.parts if part.name != "vae" or found.vae is None]
+    loaded, digest = {part.name: part.load(path / part.name, dtype) for part in own}, files.digest(hashed, path)
+    if found.vae is not None:
+        loaded["vae"], digest = found.vae.load(dtype), f"{digest}-{found.vae.digest}"
     student, tiny = path / "student", path / "tiny_vae"
     more: dict[str, object] = {"tiny": parts.tiny_vae(tiny, dtype)} if tiny.is_dir() else {}
     if student.is_dir():
@@ -97,7 +105,8 @@ def _assembled(
         denoiser=loaded[family.network],
         vae=loaded["vae"],
         text=family.text(loaded),
-        scheduler=family.scheduler(section(loaded, "scheduler"), family.sampler),
+        scheduler=family.scheduler(found.facts.schedule or section(loaded, "scheduler"), family.sampler),
+        few_step=found.facts.few_step,
         student=student,
         tiny_vae=tiny_vae,
         clip=clip if clip.is_dir() else found.card.clip,

@@ -18,7 +18,8 @@ from latentworld.worlds.locate import EMBEDDED, HubRef
 
 @dataclass(frozen=True)
 class Summary:
-    """A world at a glance: picture size in pixels, parameters per part, size on disk in megabytes (10^6 bytes)."""
+    """A world at a glance: picture size in pixels, parameters per part, size on disk in megabytes (10^6 bytes), whether
+    it has a student or is a few-step model itself (`few_step` as in `Facts`)."""
 
     name: str
     source: str
@@ -31,6 +32,7 @@ class Summary:
     parameters: dict[str, int]
     disk_mb: float
     student: bool
+    few_step: str
     tiny_vae: bool
     clip: bool
 
@@ -71,6 +73,7 @@ def summary(found: Found) -> Summary:
         parameters=counted,
         disk_mb=disk / 1e6,
         student=(path / "student").is_dir(),
+        few_step=found.facts.few_step,
         tiny_vae=(path / "tiny_vae").is_dir(),
         clip=(path / "clip").is_dir() or found.card.clip is not None,
     )
@@ -81,7 +84,8 @@ def used(found: Found) -> list[Path]:
 
     Raises WorldDamaged where a part is missing or has no weights, UnsafeWeights where they are pickled.
     """
-    parts = [(part.name, part.weights) for part in found.family.parts]
+    own = [part for part in found.family.parts if part.name != "vae" or found.vae is None]
+    parts = [(part.name, part.weights) for part in own]
     parts += [(name, not name.endswith("scheduler")) for name in _optional(found) if (found.path / name).is_dir()]
     return files.used(found.path, parts)
 

@@ -20,18 +20,23 @@ if TYPE_CHECKING:
     from transformers.modeling_utils import PreTrainedModel
     from transformers.models.clip.tokenization_clip import CLIPTokenizer
 
+ENCODER = ("encoder.", "quant_conv.")  # the half of an AutoencoderKL that nothing here needs
 AUTOENCODERS = {
     "AutoencoderKL": "diffusers.models.autoencoders.autoencoder_kl",
     "AutoencoderTiny": "diffusers.models.autoencoders.autoencoder_tiny",
 }
 
 
-def pretrained(module: str, name: str) -> Callable[[Path, torch.dtype], ModelMixin | PreTrainedModel]:
-    """A loader of a diffusers or transformers model, by the module and the name of its class."""
+def pretrained(
+    module: str, name: str, needless: tuple[str, ...] = ()
+) -> Callable[[Path, torch.dtype], ModelMixin | PreTrainedModel]:
+    """A loader of a diffusers or transformers model, by the module and the name of its class. needless: beginnings of
+    weights that may be missing."""
 
     def load(folder: Path, dtype: torch.dtype) -> ModelMixin | PreTrainedModel:
         read_json(folder / "config.json")
-        return _whole(folder, lambda: _class(module, name).from_pretrained(folder, **_options(folder, dtype)))
+        make = _class(module, name).from_pretrained
+        return _whole(folder, lambda: make(folder, **_options(folder, dtype)), needless)
 
     return load
 
@@ -41,7 +46,17 @@ def autoencoder(folder: Path, dtype: torch.dtype) -> AutoencoderKL | Autoencoder
     name = str(read_json(folder / "config.json").get("_class_name", "AutoencoderKL"))
     if name not in AUTOENCODERS:
         raise WorldMismatch(f"{folder} is of class {name}: give a world whose VAE is one of {', '.join(AUTOENCODERS)}")
-    return pretrained(AUTOENCODERS[name], name)(folder, dtype)
+    if name != "AutoencoderKL":
+        return pretrained(AUTOENCODERS[name], name)(folder, dtype)
+    has_encoder = any(key.startswith(ENCODER[0]) for file in files.weights(folder) for key in files.header(file))
+    vae = pretrained(AUTOENCODERS[name], name, ENCODER)(folder, dtype)
+    return vae if has_encoder else without_encoder(vae)
+
+
+def without_encoder(vae: AutoencoderKL) -> AutoencoderKL:
+    """A VAE that only decodes: nothing here is encoded, and a file may have left that half out."""
+    del vae.encoder, vae.quant_conv
+    return vae
 
 
 def tiny_vae(folder: Path, dtype: torch.dtype) -> AutoencoderTiny:
@@ -81,7 +96,9 @@ def _options(folder: Path, dtype: torch.dtype) -> dict[str, object]:
 
 
 def _whole(
-    folder: Path, make: Callable[[], tuple[ModelMixin | PreTrainedModel, dict[str, list[str]]]]
+    folder: Path,
+    make: Callable[[], tuple[ModelMixin | PreTrainedModel, dict[str, list[str]]]],
+    needless: tuple[str, ...] = (),
 ) -> ModelMixin | PreTrainedModel:
     """A model with every weight from its files; WorldDamaged names the folder otherwise."""
     try:
@@ -89,7 +106,8 @@ def _whole(
     except (OSError, RuntimeError, ValueError, KeyError, TypeError) as error:
         why = (str(error).strip().splitlines() or [type(error).__name__])[0]
         raise WorldDamaged(f"{folder} cannot be loaded ({why}): copy or download the world again") from error
-    lacking = sorted(key for key in info["missing_keys"] if not key.endswith("position_ids"))
+    missing = (key for key in info["missing_keys"] if not key.startswith(needless))
+    lacking = sorted(key for key in missing if not key.endswith("position_ids"))
     if lacking:
         raise WorldDamaged(f"{folder} lacks {len(lacking)} weights ({lacking[0]}): copy or download the world again")
     return model
@@ -102,15 +120,14 @@ def quiet() -> Iterator[None]:
     from transformers.utils import logging as transformers_logging
 
     speakers = (diffusers_logging, transformers_logging)
-    levels = [speaker.get_verbosity() for speaker in speakers]
-    bars = transformers_logging.is_progress_bar_enabled()
+    before = [(speaker.get_verbosity(), speaker.is_progress_bar_enabled()) for speaker in speakers]
     for speaker in speakers:
         speaker.set_verbosity_error()
-    transformers_logging.disable_progress_bar()
+        speaker.disable_progress_bar()
     try:
         yield
     finally:
-        for speaker, level in zip(speakers, levels, strict=True):
+        for speaker, (level, has_bars) in zip(speakers, before, strict=True):
             speaker.set_verbosity(level)
-        if bars:
-            transformers_logging.enable_progress_bar()
+            if has_bars:
+                speaker.enable_progress_bar()

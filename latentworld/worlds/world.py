@@ -31,8 +31,8 @@ class World:
     """A loaded model bundle.
 
     family: what its networks are and how they are called. latent: what its latents are. denoiser: the network itself
-    (a UNet, later a transformer), as its library loads it. text: how it reads a prompt. digest: a hash of every file
-    that pictures depend on. source: where it came from, for the record.
+    (a UNet, later a transformer), as its library loads it. text: how it reads a prompt. few_step: as in `Facts`.
+    digest: a hash of every file that pictures depend on. source: where it came from, for the record.
     """
 
     name: str
@@ -44,6 +44,7 @@ class World:
     vae: AutoencoderKL
     text: TextEncoder
     scheduler: Scheduler
+    few_step: str
     student: Student | None
     tiny_vae: AutoencoderTiny | None
     clip: Path | str | None
@@ -55,6 +56,11 @@ class World:
     def shape(self) -> tuple[int, int, int]:
         """Latent channels, height, width at the card's size."""
         return self.latent.shape(self.card.size, self.card.size)
+
+    @property
+    def has_few_step(self) -> bool:
+        """Whether it has a few-step denoiser, or is one."""
+        return bool(self.few_step) or self.student is not None
 
     def latent_of(self, vae: AutoencoderKL | AutoencoderTiny) -> LatentFormat:
         """The latents as another VAE of this family takes them: scale and shift are a VAE's own."""

@@ -17,7 +17,9 @@ import numpy as np
 from PIL import Image
 
 from installation.backstage import AnswerContent, Question, ShownScene, Status
+from installation.control.controls import WALK_STEERING, LoopControls
 from installation.control.desk import Trigger
+from installation.control.steering import steered_by
 from installation.ipc.questions import DenoisingStep, DiffusionAnswer, WordsAnswer, WordsQuestion
 from installation.ipc.scene import PlaneScene
 from installation.ports.deck import Server
@@ -110,6 +112,8 @@ class Stagehand(Listened):
         rates = (0.3 + np.abs(np.sin(3 * angles)) ** 6 * 2).tolist()
         places = tuple((x, y, z, 1.0) for x, y, z in unit.tolist())
         chart = {"alpha": tuple(alpha.tolist()), "beta": tuple(beta.tolist())}
+        steering = steered_by(LoopControls.of(self.desk.effective("loop", self.clock())).walk)
+        self.desk.tell(WALK_STEERING.name, steering)
         self.tick(tick(first, place=places, rate=tuple(rates), step=(0.01, 0.01), **chart))
 
     def play(self) -> None:

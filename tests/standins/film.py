@@ -19,6 +19,7 @@ from installation.frames import Frames
 from installation.loop import Scene, fixed, run
 from latentworld import walks
 from latentworld.decoding import DecoderSettings, Profile, Watch
+from latentworld.decoding.batches import check_pictures
 from latentworld.errors import WorldMismatch
 from latentworld.lipschitz import Rates
 from latentworld.plane import Path, Plane
@@ -41,6 +42,7 @@ class Decoder:
     shape: tuple[int, int, int] = (4, 2, 2)
     size: tuple[int, int] = SIZE
     settings: DecoderSettings = SETTINGS
+    rows: int = 1
     warm: bool = True
     texts: None = None
 
@@ -61,7 +63,9 @@ class Decoder:
             raise self.fault
         colours = latents.flatten(1)[:, :3].sigmoid()
         ramp = torch.linspace(0, 1, SIZE[1])
-        return (colours[:, :, None, None] * ramp).expand(-1, 3, *SIZE).contiguous()
+        pictures = (colours[:, :, None, None] * ramp).expand(-1, 3, *SIZE).contiguous()
+        check_pictures(pictures, "the stand-in", "give finite latents")
+        return pictures
 
 
 class Eye:

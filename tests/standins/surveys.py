@@ -21,7 +21,7 @@ def shown(features: Callable[[np.ndarray], np.ndarray], plane: Plane = PLANE) ->
     """A render whose features are a function of the points [n, 3]; they stay float64, to measure errors below 1e-7."""
 
     def render(units: np.ndarray, radii: np.ndarray) -> Rendered:
-        return Rendered(features(plane.points(units, radii)), np.zeros((len(units), 1, 1, 3), np.uint8))  # type: ignore[arg-type]
+        return Rendered(features(plane.points(units, radii)), np.zeros((len(units), 1, 1, 3), np.uint8))
 
     return render
 

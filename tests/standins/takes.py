@@ -37,7 +37,9 @@ def ready(journey: preset.Preset | None = None, **other: Any) -> Ready:
 def scene(number: int = 1, mix: Iterable[tuple[str, float]] = (("dusk", 1.0),), **other: Any) -> SceneChange:
     """A scene, as a renderer tells it."""
     prompt = prompt_of(tuple(mix), (("fog", 1.0),))
-    told = SceneDescription(PLANE_TOLD, prompt, DecoderScene("analytic"), WorldScene("embedded"), WalkScene("auto", {}))
+    told = SceneDescription(
+        PLANE_TOLD, prompt, DecoderScene("analytic"), WorldScene("embedded"), WalkScene("autopilot", {})
+    )
     return SceneChange(number, msgspec.structs.replace(told, **other))
 
 

@@ -16,6 +16,9 @@ if TYPE_CHECKING:
     from latentworld.atlas.store import Store
 
 
+RIFT = 2.0  # times the median rate: what is less steep is the steepest there is, and no rift
+
+
 def stopped(output: Path) -> str:
     """How far a survey came that was interrupted."""
     from installation.atlas import surveys
@@ -52,7 +55,10 @@ def tell(found: Findings, count: int = 5) -> None:
     for number, site in enumerate(found.sites[:count], 1):
         sides = " | ".join(names[found.phases.label[side]] for side in site.sides)
         place = surveys.still_options(site, atlas.radius)
-        print(f"rift {number:>2}  rate {site.rate:.4g}, {site.contrast:.1f} times the median  {sides}  {place}")
+        what = "rift" if site.contrast >= RIFT else "steep"
+        print(f"{what} {number:>2}  rate {site.rate:.4g}, {site.contrast:.1f} times the median  {sides}  {place}")
+    if found.sites and all(site.contrast < RIFT for site in found.sites):
+        print(f"no rift: no place is {RIFT:g} times as steep as the median")
 
 
 class SurveyBar:

@@ -86,7 +86,10 @@ def survey(
         with console.status("loading the world"):
             from installation import rig
             from installation.atlas import rendering, surveys
+            from latentworld.atlas.store import foresee
 
+            known = {"sampling": sampling.model_dump(mode="json"), "radius": decoding.radius, "thumb": thumb}
+            foresee(surveys.folder(output).store, known | {"seeds": list(journey.plane.seeds)})
             studio = rig.open_studio(journey)
         out = surveys.folder(output)
         label = surveys.labeller(studio, chosen, labels.phases)  # words that cannot be used are refused before the work

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated
@@ -58,7 +59,7 @@ def zoom(
     rows, columns = pair(begin.size, "x", int, "--size", "24x24")
     follow = None if begin.at is None else pair(begin.at, ",", float, "--at", "0.25,0.5")
     intervals, console = spans(begin.alpha, begin.beta), Console(stderr=True)
-    with ending(lambda: f"interrupted, no zoom was kept: to begin anew, {again()}"):
+    with ending(lambda: f"interrupted, no zoom was kept: to begin anew, {again()}"), ExitStack() as claims:
         with console.status("loading the world"):
             from installation import rig
             from installation.atlas import rendering, surveys, zooms
@@ -68,7 +69,7 @@ def zoom(
                 journey = surveys.preset_of(where, set_ or [])
             else:
                 journey = presets.load(preset or DEFAULT, set_ or [])
-            zooms.prepare(output, fall.seconds, overwrite)
+            claims.enter_context(zooms.prepared(output, fall.seconds, overwrite))
             start = surveys.start_of_zoom(where, begin.rift, intervals, rows, columns, fall.factor)
             studio = rig.open_studio(journey)
             if where is not None:

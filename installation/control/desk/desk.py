@@ -18,6 +18,7 @@ from installation.control.desk.modulation import Beat, Modulation
 from installation.control.desk.motion import Motion
 from installation.control.parameter import Parameter, Value, Where
 from installation.control.parameters import TEMPO, depths, modulators, slew, slewed
+from installation.control.steering import taken_over
 from latentworld.errors import ControlError
 
 QUEUE = 256  # presses of a `where` that nobody has collected
@@ -272,24 +273,29 @@ class Desk:
     def _put(
         self, checked: Sequence[tuple[Parameter, Value | None]], source: str, seconds: float | None = None
     ) -> None:
-        """Set parameters at one moment; seconds: of a fade, None for their slews."""
-        news = []
+        """Set parameters at one moment; seconds: of a fade, None for their slews. What is taken over from others with
+        them changes at once, and is news to the source too."""
+        others = taken_over({row.name: value for row, value in checked})
         with self._lock:
             now = self._clock()
-            for row, value in checked:
-                if row.smooth:
-                    self._aim(row, value, now, seconds)
-                self._values[row.name] = value
-                self._version += 1
-                change = Change(row.name, value, source, now, self._version)
-                self._changes[row.name] = change
-                self._settle(row)
-                self._follow_up(change)
-                news.append(change)
+            news = [self._change(row, value, source, now, seconds) for row, value in checked]
+            taken = [(self.table[name], value) for name, value in others.items() if self._values[name] != value]
+            news += [self._change(row, value, _SHOW, now, 0.0) for row, value in taken]
             if source != _SHOW and checked:
                 self._stamp = max(self._stamp, now)
         for change in news:
             self._notify(change)
+
+    def _change(self, row: Parameter, value: Value | None, source: str, now: float, seconds: float | None) -> Change:
+        """Set one of them."""
+        if row.smooth:
+            self._aim(row, value, now, seconds)
+        self._values[row.name] = value
+        self._version += 1
+        change = self._changes[row.name] = Change(row.name, value, source, now, self._version)
+        self._settle(row)
+        self._follow_up(change)
+        return change
 
     def _settle(self, row: Parameter) -> None:
         """What of a parameter is sent at rest."""

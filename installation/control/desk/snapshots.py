@@ -16,10 +16,10 @@ from pathlib import Path
 from threading import Lock
 from typing import Any
 
-from installation.control.controls import WALK_AUTO, WALK_POSITION
 from installation.control.desk.desk import Desk, Trigger
 from installation.control.parameter import Parameter, Value
 from installation.control.parameters import SNAPSHOT_NEXT, SNAPSHOT_RECALL, SNAPSHOT_SAVE
+from latentworld import texts
 from latentworld.disk import put, writing
 from latentworld.errors import ControlError
 
@@ -134,14 +134,11 @@ class Snapshots:
 def held(desk: Desk) -> dict[str, Value | None]:
     """What a snapshot of the desk holds, by name."""
     values = desk.values()
-    held = {
+    return {
         name: values[name]
         for name, row in desk.table.items()
         if row.where in ("loop", "stage") and row.access == "rw" and row.scope == "picture"
     }
-    if values.get(WALK_AUTO.name) is True:  # a place to steer for would take over from the autopilot
-        held.pop(WALK_POSITION.name, None)
-    return held
 
 
 def fit(table: Mapping[str, Parameter], values: Mapping[str, object]) -> tuple[dict[str, Value | None], list[str]]:
@@ -169,16 +166,14 @@ def fit(table: Mapping[str, Parameter], values: Mapping[str, object]) -> tuple[d
 
 def _read(path: Path) -> dict[str, Any]:
     try:
-        if path.stat().st_size > _LARGEST:
-            raise ValueError("too large")
-        content = json.loads(path.read_text(encoding="utf-8"))
-        if not isinstance(content, dict) or content.get("format") != FORMAT:
+        content = texts.table(texts.read(path, _LARGEST))
+        if content.get("format") != FORMAT:
             raise ValueError("it is no snapshot")
         if not isinstance(content.get("values"), dict):
             raise ValueError("it holds no values")
     except FileNotFoundError:
         raise ControlError(f"there is no snapshot {path.stem!r}: see the list of names, or save it") from None
-    except (OSError, ValueError, RecursionError) as error:
+    except (OSError, ValueError) as error:
         raise ControlError(f"the snapshot {path.stem} cannot be read ({error!s:.80}): save it anew") from None
     return content
 

@@ -60,7 +60,7 @@ def build(hub: Hub, entrance: Entrance, osc_port: OscPort) -> Starlette:
         gathering.cancel()
 
     def free(scope: Scope) -> bool:
-        return query.asked(scope) and bool(scope.get("client")) and entrance.players.lets(scope["client"][0])
+        return query.is_query(scope) and bool(scope.get("client")) and entrance.players.lets(scope["client"][0])
 
     routes: list[BaseRoute] = [
         *query.routes(hub.backstage, osc_port),
@@ -83,10 +83,10 @@ def _pages(backstage: Backstage) -> list[BaseRoute]:
         return FileResponse(STATIC / "index.html", headers={"Cache-Control": "no-cache"})
 
     async def health(request: Request) -> Response:
-        ok, told = metrics.health(backstage.status(), backstage.desk.held)
+        ok, report = metrics.health(backstage.status(), backstage.desk.held)
         if not request.scope["trusted"]:  # of an open door: whether it is well, and nothing of what is shown
-            told = {"ok": ok}
-        return JSONResponse(told, 200 if ok else 503, {"Cache-Control": "no-store"})
+            report = {"ok": ok}
+        return JSONResponse(report, 200 if ok else 503, {"Cache-Control": "no-store"})
 
     async def figures(request: Request) -> Response:
         return Response(metrics.text(backstage.status()), media_type=metrics.CONTENT_TYPE)

@@ -25,7 +25,7 @@ LOOPBACK = frozenset(("localhost", "127.0.0.1", "::1"))
 PUBLIC = frozenset(("/health",))
 DECKS = 16  # sockets at a time on each path
 RATE, BURST = 300.0, 600.0  # messages of one socket; a program that listens to every address says 300 things at once
-ASKED, ASKED_BURST = 50.0, 300.0  # HTTP requests of one client; a page is some twenty
+REQUESTS, REQUEST_BURST = 50.0, 300.0  # HTTP requests of one client; a page is some twenty
 CLIENTS = 1024  # whose requests are counted
 LOCKED = (
     "<!doctype html><meta charset=utf-8><meta name=viewport content='width=device-width'>"
@@ -145,7 +145,7 @@ class Door:
         refused = self._refused(scope, headers)
         if refused is not None:
             await answer(send, *refused)
-        elif not self._asked(scope):
+        elif not self._within_limit(scope):
             await answer(send, 429, "too many requests: wait a second")
         elif self._token is None or self._token.opens(headers, port):
             await self._app({**scope, "trusted": True}, receive, _guarded(send))
@@ -159,7 +159,7 @@ class Door:
 
     async def _websocket(self, scope: Scope, receive: Receive, send: Send) -> None:
         headers = dict(scope["headers"])
-        asked = self._asked(scope)  # a guess at the token costs as much as by HTTP
+        asked = self._within_limit(scope)  # a guess at the token costs as much as by HTTP
         shut = self._token is not None and not (self._token.opens(headers, _port(scope)) or self._free(scope))
         if shut or self._refused(scope, headers) is not None or not asked:
             await send({"type": "websocket.close", "code": 1008})  # before it is accepted: HTTP 403
@@ -189,10 +189,10 @@ class Door:
             )
         return None
 
-    def _asked(self, scope: Scope) -> bool:
-        """Whether a client may ask once more."""
+    def _within_limit(self, scope: Scope) -> bool:
+        """Whether a client may make one more request."""
         client, now = str(_first(scope.get("client"))), self._clock()
-        bucket = self._clients.setdefault(client, Bucket.new(ASKED, ASKED_BURST, now))
+        bucket = self._clients.setdefault(client, Bucket.new(REQUESTS, REQUEST_BURST, now))
         self._clients.move_to_end(client)
         while len(self._clients) > CLIENTS:
             self._clients.popitem(last=False)
@@ -203,11 +203,11 @@ class Door:
         bucket = Bucket.new(RATE, BURST, self._clock())
 
         async def metered() -> Message:
-            message = await receive()
-            if message["type"] == "websocket.receive" and not bucket.take(self._clock()):
+            event = await receive()
+            if event["type"] == "websocket.receive" and not bucket.take(self._clock()):
                 await send({"type": "websocket.close", "code": 1008, "reason": "too many messages"})
                 return {"type": "websocket.disconnect", "code": 1008, "reason": "too many messages"}
-            return message
+            return event
 
         return metered
 
@@ -253,10 +253,10 @@ def _query(scope: Scope, key: str) -> str:
 def _guarded(send: Send) -> Send:
     """The same with the headers that every answer has."""
 
-    async def guarded(message: Message) -> None:
-        if message["type"] == "http.response.start":
-            message = {**message, "headers": [*message.get("headers", ()), *HEADERS]}
-        await send(message)
+    async def guarded(event: Message) -> None:
+        if event["type"] == "http.response.start":
+            event = {**event, "headers": [*event.get("headers", ()), *HEADERS]}
+        await send(event)
 
     return guarded
 

@@ -11,6 +11,7 @@ import contextlib
 from typing import TYPE_CHECKING
 
 from installation.backstage import Backstage
+from installation.ports.websocket import received
 
 if TYPE_CHECKING:
     from starlette.websockets import WebSocket
@@ -26,7 +27,7 @@ async def serve(socket: WebSocket, backstage: Backstage) -> None:
     shown.set()
     sending = asyncio.create_task(_send(socket, backstage, shown))
     try:
-        while (await socket.receive())["type"] == "websocket.receive":
+        async for _ in received(socket):
             shown.set()
     finally:
         sending.cancel()

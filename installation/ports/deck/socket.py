@@ -15,6 +15,7 @@ from installation.ports.deck import commands
 from installation.ports.deck.commands import Ask, Cancel, Command, Fade, Press, Release, Set, Subscribe
 from installation.ports.deck.hub import DIGITS, Hub
 from installation.ports.deck.letters import Hello, Letter, News, Refused, Reply
+from installation.ports.websocket import received
 from latentworld.errors import ControlError, LatentWorldError
 
 if TYPE_CHECKING:
@@ -35,7 +36,7 @@ class Session:
         self._wants = Subscribe(do="subscribe")
         self._said = News()  # what was told last of things that are told whole
         self._letters: list[Letter] = []  # answers and refusals
-        self._asked: dict[int, Future[AnswerContent]] = {}
+        self._pending: dict[int, Future[AnswerContent]] = {}
 
     def hello(self) -> Hello:
         """The first message."""
@@ -79,8 +80,8 @@ class Session:
         )
 
     def end(self) -> None:
-        """Take back what is still asked."""
-        for future in [*self._asked.values()]:
+        """Cancel the questions that are pending."""
+        for future in [*self._pending.values()]:
             future.cancel()
 
     def _obey(self, command: Command) -> None:
@@ -96,16 +97,16 @@ class Session:
             case Ask():
                 self._ask(command)
             case Cancel():
-                if command.id in self._asked:
-                    self._asked.pop(command.id).cancel()
+                if command.id in self._pending:
+                    self._pending.pop(command.id).cancel()
             case Subscribe():
                 self._wants = command
 
     def _ask(self, command: Ask) -> None:
-        if len(self._asked) >= QUESTIONS or command.id in self._asked:
+        if len(self._pending) >= QUESTIONS or command.id in self._pending:
             raise ControlError(f"{QUESTIONS} questions of this deck are open: wait for their answers")
         loop, number = asyncio.get_running_loop(), command.id
-        future = self._asked[number] = self._hub.backstage.ask(command.question)
+        future = self._pending[number] = self._hub.backstage.ask(command.question)
 
         def done(future: Future[AnswerContent]) -> None:  # on a thread of the show
             with contextlib.suppress(RuntimeError):  # the server is gone
@@ -114,8 +115,8 @@ class Session:
         future.add_done_callback(done)
 
     def _answered(self, number: int, future: Future[AnswerContent]) -> None:
-        if self._asked.get(number) is future:
-            del self._asked[number]
+        if self._pending.get(number) is future:
+            del self._pending[number]
         if future.cancelled():
             return
         error = future.exception()
@@ -129,11 +130,11 @@ async def serve(socket: WebSocket, hub: Hub) -> None:
     session = Session(hub)
     telling = asyncio.create_task(_tell(socket, session))
     try:
-        while (message := await socket.receive())["type"] == "websocket.receive":
-            if message.get("text") is None:
+        async for message in received(socket):
+            if isinstance(message, bytes):
                 await socket.close(1003, "text is wanted")
                 break
-            session.hear(message["text"])
+            session.hear(message)
     finally:
         session.end()
         telling.cancel()

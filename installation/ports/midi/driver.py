@@ -57,11 +57,11 @@ def named(names: list[str]) -> dict[str, str]:
         if name.startswith(_OWN):
             continue
         plain = _ALSA.sub("", name)
-        count, told = 1, plain
-        while told in found:
+        count, unique = 1, plain
+        while unique in found:
             count += 1
-            told = f"{plain} #{count}"
-        found[told] = name
+            unique = f"{plain} #{count}"
+        found[unique] = name
     return found
 
 

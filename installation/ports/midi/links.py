@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any, Literal, get_args
 
 from installation.control.parameter import Parameter
+from latentworld import texts
 from latentworld.disk import put, writing
 from latentworld.errors import ControlError, PortError
 
@@ -76,17 +77,15 @@ def load(path: Path, table: Mapping[str, Parameter]) -> tuple[list[Link], list[s
     Raises PortError when the file cannot be read.
     """
     try:
-        if path.stat().st_size > _LARGEST:
-            raise ValueError("too large")
-        content = json.loads(path.read_text(encoding="utf-8"))
-        if not isinstance(content, dict) or content.get("format") != FORMAT:
+        content = texts.table(texts.read(path, _LARGEST))
+        if content.get("format") != FORMAT:
             raise ValueError("it is no MIDI map")
         rows = content.get("links")
         if not isinstance(rows, list) or len(rows) > MOST:
             raise ValueError(f"it should hold at most {MOST} links")
     except FileNotFoundError:
         return [], []
-    except (OSError, ValueError, RecursionError) as error:
+    except (OSError, ValueError) as error:
         raise PortError(f"the MIDI map {path.name} cannot be read ({error!s:.80}): mend or delete it") from None
     good: list[Link] = []
     left = []

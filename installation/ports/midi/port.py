@@ -12,7 +12,7 @@ from pathlib import Path
 from installation.backstage import Backstage
 from installation.control.desk import Change, Trigger
 from installation.control.parameters import MIDI_FORGET, MIDI_LEARN
-from installation.ports.midi import links as kept
+from installation.ports.midi import links as links_file
 from installation.ports.midi.driver import Driver, Receiver, Sender, System, named
 from installation.ports.midi.links import Link
 from installation.ports.midi.surface import Surface
@@ -86,7 +86,7 @@ class Port:
         """What `start` does before its thread: whoever begins without one calls `step` himself."""
         self._driver = self._driver or System()
         self._surface = Surface(self._desk, self._load())
-        self._deafen = self._desk.listen(self._asked)
+        self._deafen = self._desk.listen(self._on_event)
 
     def step(self, now: float) -> None:
         """One piece of work: look for controllers when it is time, act on what came, show what changed, keep links."""
@@ -114,14 +114,14 @@ class Port:
             self._keep()
         self._close()
 
-    def _asked(self, news: Change | Trigger) -> None:
-        if not isinstance(news, Trigger):
+    def _on_event(self, event: Change | Trigger) -> None:
+        if not isinstance(event, Trigger):
             return
-        what = news.value if isinstance(news.value, str) else ""
+        what = event.value if isinstance(event.value, str) else ""
         try:
-            if news.name == MIDI_LEARN.name:
+            if event.name == MIDI_LEARN.name:
                 self.learn(what)
-            elif news.name == MIDI_FORGET.name:
+            elif event.name == MIDI_FORGET.name:
                 self.forget(what)
         except ControlError as error:
             self._surface.say(str(error))
@@ -130,7 +130,7 @@ class Port:
         if self._file is None:
             return []
         try:
-            links, left = kept.load(self._file, self._desk.table)
+            links, left = links_file.load(self._file, self._desk.table)
         except PortError as error:
             spoilt = self._file.with_suffix(".damaged.json")
             _log.warning("%s; it is kept as %s and no control is mapped", error, spoilt.name)
@@ -145,7 +145,7 @@ class Port:
         if self._file is None:
             return
         try:
-            kept.save(self._file, self._surface.links)
+            links_file.save(self._file, self._surface.links)
         except LatentWorldError as error:
             _log.warning("%s", error)
             self._surface.say(str(error))

@@ -85,9 +85,9 @@ class Surface:
     def forget(self, name: str) -> None:
         """Unmap a parameter."""
         with self._lock:
-            kept = {control: link for control, link in self._links.items() if link.name != name}
-            gone = len(self._links) - len(kept)
-            self._map(kept)
+            remaining = {control: link for control, link in self._links.items() if link.name != name}
+            gone = len(self._links) - len(remaining)
+            self._map(remaining)
             self.dirty |= gone > 0
         self.say(f"{name}: {gone} control{'' if gone == 1 else 's'} forgotten")
 
@@ -201,8 +201,8 @@ class Surface:
             self._know(link, place=move.x, code=move.code, moved=move.at)
             self.say(f"{link.name}: turn {link.control} {'up' if move.x < self._place(row, 1.0) else 'down'} to it")
             return
-        kept = self._desk.fade(link.name, move.x, _source(link))
-        self._know(link, place=move.x, mine=kept, code=move.code, moved=move.at)
+        value = self._desk.fade(link.name, move.x, _source(link))
+        self._know(link, place=move.x, mine=value, code=move.code, moved=move.at)
 
     def _step(self, row: Parameter, link: Link, move: Move) -> None:
         """An endless encoder goes on from the value that is set, a unit or a fader's 127th a step."""

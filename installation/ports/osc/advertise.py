@@ -15,9 +15,9 @@ OSC, QUERY = "_osc._udp.local.", "_oscjson._tcp.local."
 
 
 def services(osc_port: int | None, deck_port: int | None) -> dict[str, int]:
-    """What is to be told: port by type of service."""
-    told = {OSC: osc_port, QUERY: deck_port}
-    return {kind: port for kind, port in told.items() if port}
+    """What is to be announced: port by type of service."""
+    ports = {OSC: osc_port, QUERY: deck_port}
+    return {kind: port for kind, port in ports.items() if port}
 
 
 def advertise(doors: Doors, osc_port: int | None, deck_port: int | None) -> Callable[[], None]:
@@ -35,7 +35,7 @@ def advertise(doors: Doors, osc_port: int | None, deck_port: int | None) -> Call
     try:
         net = zeroconf.Zeroconf(interfaces=where, ip_version=zeroconf.IPVersion.V4Only)
     except OSError as error:
-        raise _untold(error) from error
+        raise _unannounced(error) from error
     try:
         for kind, port in services(osc_port, deck_port).items():
             name = f"latentworld on {host}.{kind}"
@@ -44,9 +44,9 @@ def advertise(doors: Doors, osc_port: int | None, deck_port: int | None) -> Call
             net.register_service(info, allow_name_change=True)
     except (OSError, zeroconf.Error) as error:
         net.close()
-        raise _untold(error) from error
+        raise _unannounced(error) from error
     return net.close  # type: ignore[no-any-return]  # takes the services back first
 
 
-def _untold(error: Exception) -> PortError:
+def _unannounced(error: Exception) -> PortError:
     return PortError(f"zeroconf cannot tell the network ({error}): leave doors.advertise out, or mend the network")

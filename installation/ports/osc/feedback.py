@@ -103,7 +103,7 @@ class Feedback:
         self._desk, self.outs = desk, Outs(status)
         own = {VALUE.address}  # told from the ticks, with the frame's number
         self._mains = {p.row.name: p for p in places.values() if not p.raw and p.address not in own}
-        self._told = frozenset(name for name, place in self._mains.items() if "r" in place.row.access)
+        self._readable = frozenset(name for name, place in self._mains.items() if "r" in place.row.access)
         self._subscribers: dict[Target, _Subscriber] = {}
         self._version = 0
         self._pumped = -math.inf
@@ -163,7 +163,7 @@ class Feedback:
         for subscriber in self._confirmed():
             if subscriber.owner == owner and now >= subscriber.everything + AGAIN:
                 subscriber.everything = now
-                subscriber.waiting |= dict.fromkeys(sorted(self._told), ("", -math.inf))
+                subscriber.waiting |= dict.fromkeys(sorted(self._readable), ("", -math.inf))
 
     def _begin(self, subscriber: _Subscriber, now: float) -> None:
         subscriber.key, subscriber.until = "", now + subscriber.seconds
@@ -197,7 +197,7 @@ class Feedback:
         subscribers = self._confirmed()
         for subscriber in subscribers:
             for change in changes:
-                if change.name in self._told:
+                if change.name in self._readable:
                     subscriber.waiting[change.name] = (change.source, change.stamp)
         outs, packed = [pack(*out) for out in self.outs.take(now)], _Packed(self._mains, self._desk)
         return [

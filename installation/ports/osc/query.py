@@ -7,7 +7,7 @@ Starlette, to be mounted by the deck *before* its own `/`:
 
 `/` is a deck's page to a browser (which accepts text/html) and the root of the address space to anything else, and
 `/?HOST_INFO` to all; the rest lies under `/lw`. The deck's middleware for Host and Origin stands before these routes as
-before its own; with open doors it lets through what is `asked` by those who may play over OSC too, without the token.
+before its own; with open doors it lets through what `is_query`, of those who may play over OSC too, without the token.
 
 A node is a container, with CONTENTS and ACCESS 0, or a method, with one TYPE; never both, which clients refuse or take
 for a group. So the `/raw` addresses, which lie below methods, are heard and listened to but stand in no tree: floats
@@ -31,6 +31,7 @@ from installation.ports.osc.addresses import OUTS, VALUE, Argument, Out, Place
 from installation.ports.osc.codec import LARGEST, pack
 from installation.ports.osc.feedback import Outs, told
 from installation.ports.osc.handler import Handler
+from installation.ports.websocket import received
 
 if TYPE_CHECKING:
     from starlette.routing import BaseRoute
@@ -123,7 +124,7 @@ class Listener:
         self._clock = clock
         self._outs = Outs(backstage.status)
         self.close = backstage.watch(self._outs.tick)
-        self._told = {out.address: False for out in OUTS}  # whether it is listened to
+        self._listening = {out.address: False for out in OUTS}  # whether it is listened to
         self._places = {a: place for a, place in addresses.book(desk.table).items() if "r" in place.row.access}
         self._heard: dict[str, list[Place]] = {}  # by name
         self._fresh: dict[str, Place] = {}
@@ -140,8 +141,8 @@ class Listener:
         address, listens = command.get("DATA"), command["COMMAND"] == "LISTEN"
         if not isinstance(address, str):
             return False
-        if address in self._told:
-            self._told[address] = listens
+        if address in self._listening:
+            self._listening[address] = listens
             return True
         if place := self._places.get(address):
             self._hear(place, listens)
@@ -159,12 +160,12 @@ class Listener:
         self._version, changes = self._desk.changes(self._version)
         due = self._fresh | {p.address: p for change in changes for p in self._heard.get(change.name, ())}
         self._fresh = {}
-        told = [(place.address, addresses.tell(place, self._desk.shown(place.row.name))) for place in due.values()]
-        told += [out for out in self._outs.take(self._clock()) if self._told.get(out[0])]
-        return [pack(*message) for message in told]
+        messages = [(place.address, addresses.tell(place, self._desk.shown(place.row.name))) for place in due.values()]
+        messages += [out for out in self._outs.take(self._clock()) if self._listening.get(out[0])]
+        return [pack(*message) for message in messages]
 
 
-def asked(scope: Mapping[str, Any]) -> bool:
+def is_query(scope: Mapping[str, Any]) -> bool:
     """Whether an ASGI connection is for the address space, so that `routes` serve it."""
     path = scope["path"]
     if scope["type"] == "websocket":
@@ -218,11 +219,11 @@ async def _stream(socket: WebSocket, backstage: Backstage) -> None:
     sender = (socket.client.host, socket.client.port) if socket.client else ("websocket", 0)
 
     async def hear(scope: anyio.CancelScope) -> None:
-        while (message := await socket.receive())["type"] == "websocket.receive":
-            if message.get("text") is not None:
-                listener.command(message["text"])
-            elif message.get("bytes") is not None and len(message["bytes"]) <= LARGEST:
-                handler.handle(message["bytes"], sender)
+        async for message in received(socket):
+            if isinstance(message, str):
+                listener.command(message)
+            elif len(message) <= LARGEST:
+                handler.handle(message, sender)
                 handler.flush()
         scope.cancel()
 

@@ -40,7 +40,7 @@ def _row(place: Place) -> str:
 def _takes(place: Place) -> str:
     row = place.row
     if row.access == "r":
-        return f"only told{', in' if row.unit else ''}{_unit(row)}"
+        return "only told" + (f", in{_unit(row)}" if row.unit else f": {', '.join(row.choices)}" if row.choices else "")
     if place.faded:
         return "0 to 1" + (", logarithmic" if row.curve == "log" else "")
     if row.choices:

@@ -101,9 +101,9 @@ class Server:
     def _round(self, port: socket.socket, handler: Handler, feedback: Feedback) -> int:
         """Returns how many packets came."""
         packets = self._drain(port, handler)
-        kept = newest(packets, handler.settable) if len(packets) > FEW else packets
-        handler.counts.overtaken += len(packets) - len(kept)
-        for packet, sender in kept:
+        latest = newest(packets, handler.settable) if len(packets) > FEW else packets
+        handler.counts.overtaken += len(packets) - len(latest)
+        for packet, sender in latest:
             handler.handle(packet, sender)
         handler.flush()
         outbox, handler.outbox = handler.outbox, []
@@ -135,7 +135,7 @@ class Server:
 
 def newest(packets: Sequence[Packet], settable: frozenset[bytes]) -> list[Packet]:
     """Without those that set what the same sender sets again later; bundles, presses and questions stay."""
-    kept: list[Packet] = []
+    found: list[Packet] = []
     seen: set[tuple[bytes, Target]] = set()
     for packet, sender in reversed(packets):
         address = codec.head(packet)
@@ -143,9 +143,9 @@ def newest(packets: Sequence[Packet], settable: frozenset[bytes]) -> list[Packet
             if (address, sender) in seen:
                 continue
             seen.add((address, sender))
-        kept.append((packet, sender))
-    kept.reverse()
-    return kept
+        found.append((packet, sender))
+    found.reverse()
+    return found
 
 
 def _give_way() -> None:

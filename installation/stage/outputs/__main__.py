@@ -1,8 +1,7 @@
 """`python -m installation.stage.outputs --ring NAME --to TARGET [--wall JSON] [--reserve BYTES]`.
 
-TARGET: `video:FILE.mp4`, `ndi:NAME`, `camera`, `camera:DEVICE`, `spout:NAME`, `syphon:NAME`, or another package's
-output. Messages on stdin and
-stdout, the log on stderr. --wall: a venue's `wall`, whose size, rate and fit count here.
+TARGET: `KIND` or `KIND:ARGUMENT`, as a venue's `outputs` has it: `ndi:latentworld`. Messages on stdin and stdout, the
+log on stderr. --wall: a venue's `wall`, whose size, rate and fit count here.
 """
 
 from __future__ import annotations

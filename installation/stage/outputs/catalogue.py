@@ -1,4 +1,4 @@
-"""The outputs there are, by the word before the colon: those that come along, one file each, and other packages'.
+"""The outputs there are, by the word before the colon: those of the package `kinds`, and other packages'.
 
 output("ndi:latentworld", Settings(30.0, 0))     # an output, not opened yet
 check(["ndi:latentworld", "camera"], open_doors=True)
@@ -8,14 +8,20 @@ from __future__ import annotations
 
 import importlib.util
 import inspect
+import pkgutil
 from collections.abc import Iterable
 
+from installation.stage.outputs import kinds
 from installation.stage.outputs.output import Output, Settings
 from latentworld.errors import PluginError, ShowError
 from latentworld.registry import Registry
 
-BUILT_IN = ("video", "ndi", "camera", "spout", "syphon")
-"""Each is a file of this folder with a class of that name, its first letter large."""
+
+def built_in() -> dict[str, str]:
+    """`module:class` of the outputs that come along, by name: each a file of `kinds` with a class of the file's name,
+    its first letter large. Imports none of them."""
+    names = sorted(module.name for module in pkgutil.iter_modules(kinds.__path__))
+    return {name: f"{kinds.__name__}.{name}:{name.capitalize()}" for name in names}
 
 
 def checked(name: str, found: object) -> type[Output]:
@@ -29,12 +35,7 @@ def checked(name: str, found: object) -> type[Output]:
     return found
 
 
-REGISTRY: Registry[type[Output]] = Registry(
-    "latentworld.outputs",
-    "output",
-    {kind: f"installation.stage.outputs.{kind}:{kind.capitalize()}" for kind in BUILT_IN},
-    checked,
-)
+REGISTRY: Registry[type[Output]] = Registry("latentworld.outputs", "output", built_in(), checked)
 
 
 def output(target: str, settings: Settings) -> Output:

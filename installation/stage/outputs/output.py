@@ -10,7 +10,7 @@ from typing import ClassVar, Self
 
 import numpy as np
 
-from latentworld.arrays import Picture
+from latentworld.arrays import Picture, Rgba
 
 Fault = type[BaseException] | None
 
@@ -54,7 +54,7 @@ class Output(ABC):
         """
 
 
-def opaque(picture: Picture) -> np.ndarray[tuple[int, ...], np.dtype[np.uint8]]:
+def opaque(picture: Picture) -> Rgba:
     """RGB [h, w, 3] with an alpha of one, [h, w, 4]."""
     height, width, _ = picture.shape
     return np.dstack([picture, np.full((height, width), 255, np.uint8)])

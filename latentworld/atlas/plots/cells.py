@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 from PIL import Image
 
-from latentworld.arrays import Array, Integers, Pictures
+from latentworld.arrays import Array, Integers, Rgba
 from latentworld.atlas.extras import need
 from latentworld.atlas.sampling import Adaptive, Globe, Window
 from latentworld.atlas.types import Atlas
@@ -79,8 +79,8 @@ def owners(atlas: Atlas, most: int = 2048) -> Integers:
     return canvas
 
 
-def mosaic(atlas: Atlas, side: int = 2000) -> Pictures:
-    """Every picture in its cell, uint8 [height, width, 4] (RGBA, clear where nothing was seen), about `side` pixels."""
+def mosaic(atlas: Atlas, side: int = 2000) -> Rgba:
+    """Every picture in its cell [height, width, 4], clear where nothing was seen, about `side` pixels."""
     window = flat(atlas)
     scale = min(atlas.thumbs.shape[2], max(side / max(window.rows, window.columns), 1.0))
     canvas = Image.new("RGBA", (round(window.rows * scale), round(window.columns * scale)))

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import ArrayLike
 
-from latentworld.arrays import Array, Integers, Pictures
+from latentworld.arrays import Array, Integers, Rgba
 from latentworld.atlas.plots.cells import flat, mosaic, owners, smoothed, spacing, spread
 from latentworld.atlas.plots.style import DARK, Paper, axes_at, caption, glow, inscribe, number, rate_bar, scale, sheet
 from latentworld.atlas.types import Atlas
@@ -92,7 +92,7 @@ def extent(atlas: Atlas) -> tuple[float, float, float, float]:
     return -0.5, window.rows - 0.5, -0.5, window.columns - 0.5
 
 
-def paint(axes: Axes, atlas: Atlas, pixels: Array | Pictures, interpolation: str = "nearest", **style: Any) -> None:
+def paint(axes: Axes, atlas: Atlas, pixels: Array | Rgba, interpolation: str = "nearest", **style: Any) -> None:
     """Lay pixels [height, width, ...] over the whole lattice."""
     axes.imshow(pixels, extent=extent(atlas), origin="upper", aspect="auto", interpolation=interpolation, **style)
 
@@ -196,15 +196,15 @@ def veil(
     paint(axes, atlas, glowing(smoothed(atlas, rates), norm, paper, solid), "bilinear")
 
 
-def drained(pictures: Pictures, paper: Paper) -> Pictures:
-    """RGBA pictures with a third of their colour, drawn half way into the paper."""
+def drained(picture: Rgba, paper: Paper) -> Rgba:
+    """A picture with a third of its colour, drawn half way into the paper."""
     from matplotlib.colors import to_rgb
 
-    colour = pictures[..., :3].astype(np.float32)
+    colour = picture[..., :3].astype(np.float32)
     grey = colour @ np.array([0.2126, 0.7152, 0.0722], np.float32)
     ground = 255 * np.array(to_rgb(paper.ground), np.float32)
     mixed = 0.55 * (0.35 * colour + 0.65 * grey[..., None]) + 0.45 * ground
-    return np.concatenate([mixed.round().astype(np.uint8), pictures[..., 3:]], axis=-1)
+    return np.concatenate([mixed.round().astype(np.uint8), picture[..., 3:]], axis=-1)
 
 
 def glowing(rates: Array, norm: Normalize, paper: Paper, solid: float = 0.92) -> Array:

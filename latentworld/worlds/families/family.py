@@ -7,7 +7,7 @@ finds, names and loads its members, `decoding` calls its denoiser and its VAE. S
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, Protocol, TypeAlias
 
@@ -116,11 +116,17 @@ class Part:
 
 @dataclass(frozen=True)
 class Facts:
-    """What is known of one model before any weight is read: picture side in pixels, prediction type, latents."""
+    """What is known of one model before any weight is read: picture side in pixels, prediction type, latents.
+
+    schedule: the config of its scheduler, empty where that is not known yet. few_step: how it is sampled in a few steps
+    if it was made for that (`lcm`), "" where it was not.
+    """
 
     size: int
     prediction: str
     latent: LatentFormat
+    schedule: Config = field(default_factory=dict)
+    few_step: str = ""
 
 
 @dataclass(frozen=True)
@@ -140,12 +146,12 @@ class CheckpointFormat:
 class DenoiserOf(Protocol):
     """Makes the module that an engine runs out of a world's network."""
 
-    def __call__(self, network: ModelMixin, *, lean: bool = True, told_guidance: float | None = None) -> nn.Module:
+    def __call__(self, network: ModelMixin, *, lean: bool = True, distilled_guidance: float | None = None) -> nn.Module:
         """A module: sample `[b, C, H, W]`, time `[1]`, conditioning of r rows -> predictions `[r x b, C, H, W]`.
 
         Whatever the network wants otherwise (tokens in place of a picture, ids of places, sizes) is made in there, of
         the sample's shape. lean: leave out what would be computed twice; False calls the library's own forward.
-        told_guidance: the weight that is told to a network that was distilled to be told (LCM), where it is one.
+        distilled_guidance: the weight that goes into a network that was distilled to take it (LCM), where it is one.
         """
         ...
 
@@ -165,8 +171,8 @@ class Family:
     the deterministic one of the faithful decoder, in `decoding.samplers`.
     begin: (scheduler, steps, latent shape): sets the times.
     parts: in the order in which they are hashed. network: the name of the part that denoises.
-    guidance: `classifier-free` (two rows, negative and positive, above a weight of 1), or `told`: the weight goes into
-    the network as the last tensor of the conditioning, `[1]`.
+    guidance: `classifier-free` (two rows, negative and positive, above a weight of 1), or `distilled`: the weight
+    goes into the network as the last tensor of the conditioning, `[1]`.
     predictions: those that its scheduler takes. defaults: what a world without a card does.
     """
 
@@ -183,7 +189,7 @@ class Family:
     begin: Callable[[Scheduler, int, tuple[int, int, int]], None]
     network: str = "unet"
     sampler: str = "ddim"
-    guidance: Literal["classifier-free", "told"] = "classifier-free"
+    guidance: Literal["classifier-free", "distilled"] = "classifier-free"
     predictions: tuple[str, ...] = ("epsilon", "v_prediction", "sample")
     defaults: Defaults = DEFAULTS
     checkpoint: CheckpointFormat | None = None

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from latentworld.errors import WorldMismatch
 from latentworld.worlds.card import DEFAULTS, Defaults
-from latentworld.worlds.families import original, schedules
+from latentworld.worlds.families import fit, original, schedules
 from latentworld.worlds.families.clip_text import ClipText
 from latentworld.worlds.families.family import (
     Colour,
@@ -20,6 +20,7 @@ from latentworld.worlds.families.family import (
     LatentFormat,
     Part,
 )
+from latentworld.worlds.families.original_parts import Kind
 from latentworld.worlds.layout import Folder
 from latentworld.worlds.parts import autoencoder, pretrained, scheduler_config, tokenizer
 
@@ -40,6 +41,7 @@ PARTS = (
 )
 # what a pipeline's folder may list beside: a filter of pictures that is never asked, and its helpers
 BESIDE = {"safety_checker", "feature_extractor", "image_encoder"}
+FEW_STEP = ("LCMScheduler", "TCDScheduler")  # of checkpoints that a distillation was fused into
 PREDICTIONS = ("epsilon", "v_prediction", "sample")
 # the UNet's settings that make it something else than a function of noise, time and text
 CONDITIONS = ("class_embed_type", "num_class_embeds", "addition_embed_type", "encoder_hid_dim", "encoder_hid_dim_type")
@@ -54,7 +56,7 @@ def family(
     bias: Colour = (0.0, 0.0, 0.0),
     shifted: bool = False,
     defaults: Defaults = DEFAULTS,
-    single: original.Kind | None = None,
+    single: Kind | None = None,
 ) -> Family:
     """A family of models of this kind.
 
@@ -95,14 +97,14 @@ def text(parts: Mapping[str, object]) -> TextEncoder:
     return ClipText(parts["tokenizer"], parts["text_encoder"])
 
 
-def denoiser(network: UNet2DConditionModel, *, lean: bool = True, told_guidance: float | None = None) -> nn.Module:
+def denoiser(network: UNet2DConditionModel, *, lean: bool = True, distilled_guidance: float | None = None) -> nn.Module:
     """The UNet as a module of plain tensors (see unet.py)."""
     from latentworld.worlds.families.unet import Denoiser, guidance_embedding
 
     width = network.config.get("time_cond_proj_dim")
-    if width is None or told_guidance is None:
+    if width is None or distilled_guidance is None:
         return Denoiser(network, lean=lean)
-    return Denoiser(network, guidance_embedding(told_guidance, width).to(network.device, network.dtype), lean)
+    return Denoiser(network, guidance_embedding(distilled_guidance, width).to(network.device, network.dtype), lean)
 
 
 def painter(vae: AutoencoderKL | AutoencoderTiny, latent: LatentFormat) -> nn.Module:
@@ -124,7 +126,8 @@ def _is_plain(folder: Folder, channels: int) -> bool:
         return False
     if not listed.get("text_encoder", "CLIPTextModel").startswith("CLIPTextModel"):
         return False
-    return is_plain_unet(folder.config("unet"), channels)
+    unet = folder.config("unet")
+    return unet.get("_class_name", "UNet2DConditionModel") == "UNet2DConditionModel" and is_plain_unet(unet, channels)
 
 
 def is_plain_unet(unet: Config, channels: int) -> bool:
@@ -134,23 +137,14 @@ def is_plain_unet(unet: Config, channels: int) -> bool:
 
 
 def _facts(folder: Folder, latent: LatentFormat) -> Facts:
-    unet, vae, words = (folder.config(part) for part in ("unet", "vae", "text_encoder"))
-    scheduler = folder.config("scheduler")
-    if (mine := vae.get("latent_channels", 4)) != latent.channels:
-        raise WorldMismatch(
-            f"{folder.path}: its VAE has {mine} latent channels and its UNet {latent.channels}: "
-            f"these are parts of two models; copy or download one whole"
-        )
-    reads, gives = unet.get("cross_attention_dim", 1280), words.get("hidden_size", 512)
-    if unet and words and isinstance(reads, int) and reads != gives:
-        raise WorldMismatch(
-            f"{folder.path}: its UNet reads text of width {reads} and its text encoder gives {gives}: "
-            f"these are parts of two models; copy or download one whole"
-        )
+    fit.check(folder, latent)
+    unet, schedule = folder.config("unet"), folder.config("scheduler")
     sample = unet.get("sample_size") or 64
     side = sample[0] if isinstance(sample, list | tuple) else sample
     if not isinstance(side, int):
         raise WorldMismatch(
             f"{folder.path}: its UNet's sample_size is {sample!r:.40}: give one number in its config.json"
         )
-    return Facts(side * latent.cell, str(scheduler.get("prediction_type", "epsilon")), latent)
+    told = unet.get("time_cond_proj_dim") is not None  # a UNet that is told its guidance is a latent consistency model
+    few_step = "lcm" if told or schedule.get("_class_name") in FEW_STEP else ""
+    return Facts(side * latent.cell, str(schedule.get("prediction_type", "epsilon")), latent, schedule, few_step)

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from latentworld.errors import UnknownFamily, WorldDamaged, WorldError, WorldMissing
 from latentworld.worlds.card import read_json
 from latentworld.worlds.families import original
+from latentworld.worlds.families import original_names as names
 from latentworld.worlds.families.strangers import GIVE, ROWS, Settings, Stranger
 from latentworld.worlds.layout import Checkpoint, Folder
 
@@ -49,8 +50,8 @@ def _matches(row: Stranger, traits: Traits) -> bool:
 def _of_folder(seen: Folder) -> Traits:
     listed, unet, root = seen.components, dict(seen.config("unet")), seen.path / "config.json"
     settings = {"in_channels": 4, "out_channels": 4} | unet if unet else {}
-    network = listed.get("transformer") or listed.get("unet")
-    named = network or unet.get("_class_name") or seen.config("transformer").get("_class_name")
+    own = unet.get("_class_name") or seen.config("transformer").get("_class_name")
+    named = own or listed.get("transformer") or listed.get("unet")
     alone = read_json(root) if root.is_file() and not seen.index else {}
     architectures = alone.get("architectures")
     listing = architectures if isinstance(architectures, list) else []
@@ -60,18 +61,18 @@ def _of_folder(seen: Folder) -> Traits:
 
 
 def _of_checkpoint(seen: Checkpoint) -> Traits:
-    shapes = seen.shapes
-    if original.FIRST not in shapes:
-        return Traits(keys=tuple(shapes))
+    shapes = original.shapes_of(seen)
+    if names.FIRST not in shapes:
+        return Traits(keys=tuple(seen.shapes))
     reads = (shape[-1] for key, shape in shapes.items() if key.endswith("attn2.to_k.weight"))
     unet: dict[str, object] = {
-        "in_channels": shapes[original.FIRST][1],
-        "out_channels": shapes.get(original.LAST, (4,))[0],
+        "in_channels": shapes[names.FIRST][1],
+        "out_channels": shapes.get(names.LAST, (4,))[0],
         "cross_attention_dim": next(reads, None),
     }
-    if any(key.startswith(original.LABELS) for key in shapes):
-        unet |= {"class_embed_type": "projection" if original.LABELS + "0.0.weight" in shapes else "labels"}
-    return Traits(unet=unet, keys=tuple(shapes))
+    if any(key.startswith(names.LABELS) for key in shapes):
+        unet |= {"class_embed_type": "projection" if names.LABELS + "0.0.weight" in shapes else "labels"}
+    return Traits(unet=unet, keys=tuple(seen.shapes))
 
 
 def _folder(seen: Folder, traits: Traits, give: str) -> WorldError:
@@ -92,12 +93,10 @@ def _folder(seen: Folder, traits: Traits, give: str) -> WorldError:
 
 def _checkpoint(seen: Checkpoint, give: str) -> WorldError:
     """What to say of a file that no row names."""
-    shapes = seen.shapes
-    if original.FIRST in shapes:
-        lacks = [] if original.PAINTS in shapes else ["VAE"]
-        if not any(key.startswith((original.SD1.text, original.SD2.text)) for key in shapes):
-            lacks.append("text encoder that is known here")
-        return WorldDamaged(f"{seen.path} has no {' and no '.join(lacks)}: give a checkpoint that has all its parts")
+    if names.FIRST in original.shapes_of(seen):
+        return WorldDamaged(
+            f"{seen.path} has no text encoder that is known here: give a checkpoint that has all its parts"
+        )
     says = seen.metadata.get("modelspec.architecture")
     of_itself = f" (it says it is {says:.60})" if says else ""
     return UnknownFamily(f"{seen.path} is no model that is known here{of_itself}: {give}")

@@ -8,8 +8,8 @@ in its configs as any member does, and the colours of its VAE in its card.
 
 from __future__ import annotations
 
-from latentworld.worlds.families import original
 from latentworld.worlds.families.family import Colour, LatentFormat
+from latentworld.worlds.families.original_parts import OPEN_CLIP_WIDTH, SD1
 from latentworld.worlds.families.plain_unet import family
 
 # Latents of Stable Diffusion's VAE as colours: ComfyUI, comfy/latent_formats.py, SD15.
@@ -24,8 +24,8 @@ LATENT = LatentFormat(4, 8, 64, 0.18215, colours=COLOURS)  # of the checkpoints 
 FAMILY = family(
     "sd1",
     "Stable Diffusion 1",
-    claims=lambda unet: unet.get("cross_attention_dim") != original.OPEN_CLIP_WIDTH,
+    claims=lambda unet: unet.get("cross_attention_dim") != OPEN_CLIP_WIDTH,
     channels=4,
     colours=COLOURS,
-    single=original.SD1,
+    single=SD1,
 )

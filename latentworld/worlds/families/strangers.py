@@ -12,6 +12,8 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
+from latentworld.worlds.families.original_names import QUANTISED
+
 Settings = Mapping[str, object]
 GIVE = "give a {titles} model"
 WHOLE = "give the whole model it belongs to"
@@ -50,6 +52,11 @@ def adds(*kinds: str) -> Callable[[Settings], bool]:
 
 
 NO_MODELS = (
+    Stranger(
+        "a quantised model",
+        "give it in float16 or float32",
+        keys=QUANTISED.pattern,
+    ),
     Stranger(
         "a LoRA, which changes a model and is none",
         "name it as decoder.scout_lora, and as the world the model it was made for",

@@ -133,7 +133,7 @@ def _is_plain_attention(layer: Attention) -> bool:
 
 
 def guidance_embedding(weight: float, width: int) -> Tensor:
-    """The sinusoidal embedding `[1, width]` of the guidance weight that a latent consistency UNet is told."""
+    """The sinusoidal embedding `[1, width]` of the guidance weight that a latent consistency UNet takes."""
     half = width // 2
     rates = torch.exp(torch.arange(half, dtype=torch.float32) * -(torch.log(torch.tensor(10000.0)) / (half - 1)))
     angles = weight * 1000.0 * rates[None]

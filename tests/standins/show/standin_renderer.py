@@ -42,7 +42,7 @@ from latentworld.prompts import Prompt
 SIDE, BATCH, PERIOD, STEP = 64, 2, 0.02, 0.01
 PROFILE = Profile("standin", "w", "cpu", "float32", BATCH, 1, 1.0, "eager")
 SCENE = SceneDescription(
-    PlaneScene(), Prompt("a test"), DecoderScene(), WorldScene(name="w"), WalkScene("auto", {"kind": "orbit"})
+    PlaneScene(), Prompt("a test"), DecoderScene(), WorldScene(name="w"), WalkScene("autopilot", {"kind": "orbit"})
 )
 
 

@@ -35,7 +35,7 @@ export class Controls {
   make(name, label) {
     const row = this.link.rows.get(name);
     if (row.kind === 'trigger') return this.trigger(row, label);
-    if (row.access === 'r') return row.kind === 'text' ? this.told(row, label) : this.meter(row, label);
+    if (row.access === 'r') return row.kind === 'float' ? this.meter(row, label) : this.told(row, label);
     if (row.kind === 'bool') return this.toggle(row, label);
     if (row.kind === 'choice') return this.choice(row, label);
     if (row.kind === 'text') return this.text(row, label);

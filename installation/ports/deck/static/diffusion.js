@@ -56,10 +56,10 @@ export class Engine {
 
   async arrived(answer) {
     const last = answer.steps.at(-1);
-    const steps = await Promise.all(answer.steps.map(async (step) => ({time: step.time, kept: step.kept,
+    const steps = await Promise.all(answer.steps.map(async (step) => ({time: step.time, alphaBar: step.alpha_bar,
       latent: await picture(step.latent), clean: await picture(step.clean), noised: await picture(step.noised)})));
     const latent = answer.latent0 && await picture(answer.latent0), clean = await picture(answer.picture ?? last.clean);
-    this.steps = [...steps, {time: null, kept: 1, latent: latent ?? steps.at(-1).latent, clean, noised: latent ?? steps.at(-1).noised}];
+    this.steps = [...steps, {time: null, alphaBar: 1, latent: latent ?? steps.at(-1).latent, clean, noised: latent ?? steps.at(-1).noised}];
     this.told.textContent = `Frame ${answer.index} at α ${brief(answer.alpha)}, β ${brief(answer.beta)}, in ${steps.length} steps`
       + (answer.texts?.length ? `: ${answer.texts.map(([text]) => `“${text}”`).join(', ').slice(0, 160)}` : '');
     this.body.hidden = false;
@@ -130,7 +130,7 @@ export class Engine {
   write(step, at) { // the pseudo-code, with what its letters are at this very step
     const count = this.steps.length - 1, comment = (text) => make('i', {}, `  # ${text}`);
     const t = step.time === null ? '0' : String(Math.round(step.time));
-    const bar = step.kept.toFixed(4), noise = Math.sqrt(1 - step.kept).toFixed(3), signal = Math.sqrt(step.kept).toFixed(3);
+    const bar = step.alphaBar.toFixed(4), noise = Math.sqrt(1 - step.alphaBar).toFixed(3), signal = Math.sqrt(step.alphaBar).toFixed(3);
     const lines = this.forward ? [
       ['/* forward diffusion */'], ['ε = randn_like(x_0)'],
       [make('mark', {}, 'x_t = √ᾱ·x_0 + √(1−ᾱ)·ε'), comment(`t = ${t}: ${signal}·x_0 + ${noise}·ε`)],
@@ -142,7 +142,7 @@ export class Engine {
     ];
     this.code.replaceChildren(...lines.flatMap((line) => [...line, '\n']));
     this.code.dataset.time = t;
-    this.code.dataset.kept = bar;
+    this.code.dataset.alphaBar = bar;
   }
 
   graph() { // how much of the picture is kept, over the steps
@@ -158,8 +158,8 @@ export class Engine {
     };
     context.fillStyle = RULE;
     context.fillRect(8, height - 8, width - 16, 1);
-    trace((step) => Math.sqrt(1 - step.kept), FAINT);
-    trace((step) => Math.sqrt(step.kept), INK);
+    trace((step) => Math.sqrt(1 - step.alphaBar), FAINT);
+    trace((step) => Math.sqrt(step.alphaBar), INK);
     context.font = '11px system-ui, "DejaVu Sans", sans-serif';
     context.fillStyle = FAINT;
     context.fillText('√(1−ᾱ)  noise', 10, 11);
@@ -168,7 +168,7 @@ export class Engine {
     context.fillText('√ᾱ  picture', width - 10, 11);
     context.textAlign = 'left';
     context.fillStyle = ACCENT;
-    for (const share of [Math.sqrt(this.steps[this.at].kept), Math.sqrt(1 - this.steps[this.at].kept)]) {
+    for (const share of [Math.sqrt(this.steps[this.at].alphaBar), Math.sqrt(1 - this.steps[this.at].alphaBar)]) {
       context.beginPath();
       context.arc(...place(this.at, share), 4, 0, 7);
       context.fill();

@@ -5,7 +5,7 @@ import {Chart} from '/static/chart.js';
 import {$, seen, toast} from '/static/dom.js';
 import {gestures} from '/static/gestures.js';
 import {Globe} from '/static/globe.js';
-import {WALK_AUTO, WALK_JUMP, WALK_POSITION} from '/static/names.js';
+import {WALK_AUTO, WALK_JUMP, WALK_POSITION, WALK_STEERING} from '/static/names.js';
 import {BRIGHT, brief} from '/static/scale.js';
 
 const FRAME = 40, SMALL = 200; // ms between two drawings, and two of the small map
@@ -27,6 +27,8 @@ export class Maps {
     new ResizeObserver(() => { this.stale = true; }).observe($('map'));
     requestAnimationFrame((now) => this.loop(now));
   }
+
+  get onAutopilot() { return this.link.shownValue(WALK_STEERING) === 'autopilot'; }
 
   get large() { return $('map').dataset.large; }
 
@@ -119,7 +121,7 @@ export class Maps {
   buttons() {
     $('swap').addEventListener('click', () => this.swap());
     $('follow').addEventListener('click', () => this.follow(!this.following));
-    $('auto').addEventListener('click', () => this.link.set(WALK_AUTO, !this.link.shownValue(WALK_AUTO)));
+    $('auto').addEventListener('click', () => this.link.set(WALK_AUTO, !this.onAutopilot));
     $('atlas').addEventListener('click', () => this.nextLayer());
   }
 
@@ -137,9 +139,9 @@ export class Maps {
   }
 
   aim() {
-    const auto = !!this.link.shownValue(WALK_AUTO), place = this.link.values[WALK_POSITION];
-    $('auto').setAttribute('aria-pressed', String(auto));
-    this.chart.target = this.globe.target = !auto && Array.isArray(place) ? place : null;
+    const place = this.link.values[WALK_POSITION];
+    $('auto').setAttribute('aria-pressed', String(this.onAutopilot));
+    this.chart.target = this.globe.target = Array.isArray(place) ? place : null;
     this.stale = true;
   }
 

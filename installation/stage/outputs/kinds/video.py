@@ -1,6 +1,6 @@
 """A recording: H.264 at a constant frame rate, in parts, playable whatever ends it.
 
-The encoder is the film's, hence fragments of a second: when it is killed, what came before its last second plays.
+The encoder is the film's, hence in fragments: when it is killed, what came before its last second plays.
 `veryfast` takes 0.36 of a core for 720p at 30 a second where `medium` takes 0.83, at a tenth more bytes.
 """
 
@@ -12,7 +12,8 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 from typing import ClassVar, Self
 
-from installation.film.encoder import Encoder, Recipe, binary
+from installation.film.encoder import Encoder
+from installation.film.ffmpeg import Muxing, Recipe, muxing
 from installation.stage.outputs.output import Fault, Output, Settings
 from latentworld.arrays import Picture
 from latentworld.disk import writing
@@ -58,11 +59,12 @@ class Video(Output):
         self._parts = self._length = self._next = self._looked = 0
         self._last = b""
         self._encoder: Encoder | None = None
+        self._muxing: Muxing = "hybrid"
         self._closer = ThreadPoolExecutor(1, "part")  # the next part begins while the last is being finished
         self._closing: Future[None] | None = None
 
     def __enter__(self) -> Self:
-        binary()
+        self._muxing = muxing("h264")
         with writing(self.target.parent):
             self.target.parent.mkdir(parents=True, exist_ok=True)
         self._check("nothing was written yet")
@@ -100,7 +102,7 @@ class Video(Output):
         self._finish()
         height, width = picture.shape[:2]
         even = (max(height // 2, 1) * 2, max(width // 2, 1) * 2)  # what 4:2:0 can be
-        recipe = Recipe("h264", self.rate, (height, width), even, CRF, effort="veryfast")
+        recipe = Recipe("h264", self.rate, (height, width), even, CRF, effort="veryfast", muxing=self._muxing)
         self._encoder = Encoder(recipe, self._path())
         self._length = 0
         return self._encoder

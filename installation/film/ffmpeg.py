@@ -1,0 +1,180 @@
+"""Which ffmpeg there is, what it can do, how files are named to it, and what of a film that was cut short plays."""
+
+from __future__ import annotations
+
+import functools
+import shutil
+import subprocess
+import tempfile
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+from installation.fit import Box, Fit, Size, box
+from latentworld.disk import PARTIAL
+from latentworld.errors import EncoderFailed
+
+Codec = Literal["h264", "ffv1"]
+Muxing = Literal["hybrid", "fragments"]
+WANTED = "give ffmpeg 4.2 or newer with libx264: pip install imageio-ffmpeg, or set IMAGEIO_FFMPEG_EXE to one"
+SUFFIX: dict[Codec, str] = {"h264": ".mp4", "ffv1": ".mkv"}
+QUIET = ("-y", "-nostdin", "-hide_banner", "-loglevel", "error")
+PATIENCE = 20.0  # seconds for two small frames
+_OFFSETS = "negative_cts_offsets"
+# A fragment a frame: what x264 has given out is in the file at once, 27 frames after it came in (73 with one a second).
+# hybrid (ffmpeg 7.1) makes a plain file of them at the end; without it the file stays in fragments, which play too.
+MOVFLAGS: dict[Muxing, str] = {
+    "hybrid": f"hybrid_fragmented+frag_every_frame+{_OFFSETS}",
+    "fragments": f"frag_keyframe+frag_every_frame+empty_moov+default_base_moof+{_OFFSETS}",
+}
+
+
+# one thread: x264 writes the same bytes only at the same number of threads
+_THREADS = "1"
+_TAGS = "color_primaries=bt709:color_trc=bt709"
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """How a film is written: picture sizes as (height, width), before and after scaling, and how the one lies in the
+    other; effort of x264; how an .mp4 is put together, see `muxing`."""
+
+    codec: Codec
+    fps: float
+    source: tuple[int, int]
+    size: tuple[int, int]
+    crf: int = 17
+    grain: bool = False
+    effort: Literal["medium", "veryfast"] = "medium"
+    muxing: Muxing = "hybrid"
+    fit: Fit = "contain"
+
+
+def binary() -> str:
+    """The ffmpeg that imageio-ffmpeg ships, or the one IMAGEIO_FFMPEG_EXE names."""
+    import imageio_ffmpeg
+
+    try:
+        found = str(imageio_ffmpeg.get_ffmpeg_exe())
+    except RuntimeError:
+        raise EncoderFailed(f"no ffmpeg found: {WANTED}") from None
+    if shutil.which(found) is None:
+        raise EncoderFailed(f"{found} is no ffmpeg to run: {WANTED}")
+    return found
+
+
+def named(path: Path) -> str:
+    """A file as ffmpeg takes no other way: `take:2` is no protocol then, `-x` no option."""
+    return f"file:{path.absolute()}"
+
+
+def command(recipe: Recipe, target: Path) -> list[str]:
+    """The whole command line; nothing is left to a default that may change between versions."""
+    (height, width), place = recipe.source, box(recipe.size, recipe.source, recipe.fit)
+    read = [
+        "-f",
+        "rawvideo",
+        "-pixel_format",
+        "rgb24",
+        "-video_size",
+        f"{width}x{height}",
+        "-framerate",
+        str(recipe.fps),
+    ]
+    resize = f"scale={place.width}:{place.height}:flags=lanczos+accurate_rnd+full_chroma_int"
+    if recipe.codec == "h264":
+        # options such as -color_trc lose against what the frames say (seen in ffmpeg 9), hence setparams
+        picture = f"{resize}:in_range=full:out_range=limited:out_color_matrix=bt709,format=yuv420p"
+        picture += _framed(recipe.size, place)
+        picture += f",setparams=range=limited:colorspace=bt709:{_TAGS}"
+        write = ["-c:v", "libx264", "-preset", recipe.effort, "-profile:v", "high", "-crf", str(recipe.crf)]
+        write += ["-tune", "grain"] if recipe.grain else []
+        write += ["-g", str(max(1, round(recipe.fps)))]
+        write += ["-movflags", MOVFLAGS[recipe.muxing], "-f", "mp4"]
+    else:
+        picture = f"{resize},format=bgr0{_framed(recipe.size, place)},setparams=range=full:{_TAGS}"
+        write = ["-c:v", "ffv1", "-level", "3", "-g", "1", "-slices", "4", "-slicecrc", "1", "-f", "matroska"]
+    output = ["-an", "-vf", picture, *write, "-threads", _THREADS, "-flush_packets", "1", named(target)]
+    return [binary(), *QUIET, *read, "-i", "pipe:0", *output]
+
+
+def _framed(size: Size, place: Box) -> str:
+    """The filters that put the scaled picture into its frame; none where it fills it."""
+    (high, wide), left, top = size, place.left, place.top
+    crop = f",crop={min(wide, place.width)}:{min(high, place.height)}:{max(-left, 0)}:{max(-top, 0)}"
+    pad = f",pad={wide}:{high}:{max(left, 0)}:{max(top, 0)}:black"
+    return (crop if left < 0 or top < 0 else "") + (pad if left > 0 or top > 0 else "")
+
+
+def muxing(codec: Codec) -> Muxing:
+    """How the ffmpeg here writes such films; asked once, before anything is rendered, by making one of two frames.
+
+    Raises EncoderFailed where it makes none: with what it said, and which version is needed.
+    """
+    return _tried(binary(), codec)
+
+
+def index_first(film: Path) -> None:
+    """Put an .mp4's index before its pictures, so that it plays while it is being fetched: the same pictures, copied.
+
+    Where that fails, for want of space say, the film stays as it is, and plays.
+    """
+    side = film.with_name(f".{film.name}{PARTIAL}")
+    copy = ["-i", named(film), "-map", "0", "-c", "copy", "-movflags", f"faststart+{_OFFSETS}", "-f", "mp4"]
+    try:
+        run = subprocess.run(
+            [binary(), *QUIET, *copy, named(side)], capture_output=True, check=False, stdin=subprocess.DEVNULL
+        )
+        if run.returncode == 0:
+            side.replace(film)
+    except OSError:
+        pass
+    finally:
+        side.unlink(missing_ok=True)
+
+
+def plays(film: Path) -> bool:
+    """Whether anything of a film whose encoder ended early can be seen: it begins with a fragment or a cluster."""
+    try:
+        with film.open("rb") as file:
+            begin = file.read(65536)
+    except OSError:
+        return False
+    return b"moof" in begin or b"\x1f\x43\xb6\x75" in begin
+
+
+@functools.cache
+def _tried(ffmpeg: str, codec: Codec) -> Muxing:
+    words = ""
+    with tempfile.TemporaryDirectory() as folder:
+        for way in MOVFLAGS:
+            words = _trial(ffmpeg, codec, way, Path(folder, "trial"))
+            if not words:
+                return way
+    raise EncoderFailed(f"{ffmpeg} ({_version(ffmpeg)}) makes no {codec} films: {words}; {WANTED}")
+
+
+def _trial(ffmpeg: str, codec: Codec, way: Muxing, target: Path) -> str:
+    """What it says against a film of two frames, "" where it makes one."""
+    recipe = Recipe(codec, 24.0, (16, 16), (16, 16), muxing=way)
+    arguments = [ffmpeg, *command(recipe, target)[1:]]
+    try:
+        run = subprocess.run(
+            arguments, input=bytes(2 * 16 * 16 * 3), capture_output=True, check=False, timeout=PATIENCE
+        )
+    except subprocess.TimeoutExpired:
+        return f"it did not end within {PATIENCE:g} s"
+    except OSError as error:
+        return str(error.strerror or error)
+    if run.returncode == 0:
+        return ""
+    return " | ".join(run.stderr.decode(errors="replace").split("\n")[:3]).strip(" |") or "it said nothing"
+
+
+def _version(ffmpeg: str) -> str:
+    try:
+        run = subprocess.run([ffmpeg, "-version"], capture_output=True, check=False, timeout=PATIENCE)
+    except (OSError, subprocess.TimeoutExpired):
+        return "of no version"
+    first = run.stdout.decode(errors="replace").partition("\n")[0]
+    return first.partition(" Copyright")[0] or "of no version"

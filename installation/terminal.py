@@ -1,0 +1,37 @@
+"""What reaches the terminal of a command or the log of a renderer: our own words, and no library's chatter."""
+
+from __future__ import annotations
+
+import os
+import sys
+import warnings
+from typing import TextIO
+
+from latentworld.errors import Notice
+
+QUIET = {"DIFFUSERS_VERBOSITY": "error", "TRANSFORMERS_VERBOSITY": "error", "TRANSFORMERS_NO_ADVISORY_WARNINGS": "1"}
+
+
+def speak_plainly() -> None:
+    """Call once, before diffusers and transformers are imported. A Notice becomes a plain line on stderr; what these
+    libraries would say below an error is not said, here and in child processes, unless the environment asks for it."""
+    for name, level in QUIET.items():
+        os.environ.setdefault(name, level)
+    warnings.filterwarnings("ignore", module=r"(diffusers|transformers)(\.|$)")
+    warnings.filterwarnings("always", category=Notice)
+    usual = warnings.showwarning
+
+    def show(
+        message: Warning | str,
+        category: type[Warning],
+        filename: str,
+        lineno: int,
+        file: TextIO | None = None,
+        line: str | None = None,
+    ) -> None:
+        if issubclass(category, Notice):
+            print(f"note: {' '.join(str(message).split())}", file=sys.stderr)
+        else:
+            usual(message, category, filename, lineno, file, line)
+
+    warnings.showwarning = show

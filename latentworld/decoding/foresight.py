@@ -1,0 +1,66 @@
+"""What a model and its settings must be, said before a weight is read: else the first decode fails, minutes later, in a
+library's words."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from latentworld.errors import PresetError
+from latentworld.worlds.layout import Folder
+
+if TYPE_CHECKING:
+    from latentworld.decoding.settings import DecoderSettings
+    from latentworld.worlds.families.family import Family, LatentFormat, Scheduler
+    from latentworld.worlds.find import Found
+
+MISSING = 0.25  # the largest share of a schedule that may be missing at its noisy end, beside one step's own
+
+
+def check(found: Found, settings: DecoderSettings) -> None:
+    """Raises PresetError where this model cannot be sampled under these settings, and what `lora.look` raises of a LoRA
+    file."""
+    from latentworld.decoding.lora import look
+    from latentworld.decoding.samplers import SAMPLERS
+
+    check_size(found.facts.latent, settings.size)
+    if settings.lora is not None:
+        look(Path(settings.lora))
+    schedule, sampler = found.facts.schedule, settings.sampler or found.family.sampler
+    student = found.path / "student" / "scheduler"
+    if settings.kind == "scout" and settings.lora is None and isinstance(found.layout, Folder) and student.is_dir():
+        schedule = found.layout.config("student/scheduler")
+        sampler = "lcm" if schedule.get("_class_name") == "LCMScheduler" else sampler
+    elif settings.kind == "scout":
+        sampler = found.facts.few_step or ("lcm" if settings.lora else sampler)
+    if schedule:
+        scheduler = SAMPLERS[sampler].scheduler(schedule)
+        check_steps(found.family, scheduler, settings.steps, found.facts.latent.shape(*settings.size))
+
+
+def check_size(latent: LatentFormat, size: tuple[int, int]) -> None:
+    """Raises PresetError for a picture of (height, width) pixels that these latents do not make."""
+    unit = latent.multiple
+    if any(side < unit or side % unit for side in size):
+        raise PresetError(f"size = {size[1]}x{size[0]}: this world makes pictures in multiples of {unit} pixels")
+
+
+def check_steps(family: Family, scheduler: Scheduler, steps: int, shape: tuple[int, int, int]) -> None:
+    """Raises PresetError for so many steps that the schedule has no times for them, or begins in the midst.
+
+    Where times are spaced from the clean end (`leading`), as Stable Diffusion's are, what is left over of their whole
+    number is missing at the noisy end: 501 steps of 1,000 begin at time 501, and take pure noise for half a picture.
+    """
+    try:
+        family.begin(scheduler, steps, shape)
+    except (ValueError, IndexError, ZeroDivisionError) as error:
+        why = (str(error).strip().splitlines() or [type(error).__name__])[0]
+        raise PresetError(f"steps = {steps}: this world's schedule cannot be walked so ({why}): take fewer") from error
+    first, count = max(int(time) for time in scheduler.timesteps), len(scheduler.alphas_cumprod)
+    fewer = next(number for number in range(min(steps, count - 1), 0, -1) if count % number == 0)
+    if first >= count:
+        raise PresetError(f"steps = {steps}: this world's schedule has no times for so many: take {fewer} or fewer")
+    if first < (1 - MISSING) * count - count // steps:
+        raise PresetError(
+            f"steps = {steps}: this world's schedule would begin at time {first} of {count}, in the midst: take {fewer}"
+        )

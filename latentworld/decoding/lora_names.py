@@ -1,0 +1,151 @@
+"""What the keys of a LoRA file mean: of which layer of which network they are, and which factor.
+
+Trainers write the same thing under many names (kohya's, those of PEFT, of older and newer diffusers, of the original
+code). A key is read by its end, the role, and its beginning, the network; between them stands the layer.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Literal
+
+if TYPE_CHECKING:
+    from torch import nn
+
+Role = Literal["down", "up", "mid", "alpha"]
+Network = Literal["unet", "text", "other"]
+
+_ROLES: tuple[tuple[Role, str], ...] = (
+    ("down", r"(\.lora_down|[._]lora\.down|\.lora_linear_layer\.down|\.lora_A(\.\w+)?)\.weight"),
+    ("up", r"(\.lora_up|[._]lora\.up|\.lora_linear_layer\.up|\.lora_B(\.\w+)?)\.weight"),
+    ("mid", r"\.lora_mid\.weight"),
+    ("alpha", r"\.(lora_)?alpha"),
+)
+# of what is done to a weight in another way than by adding a product of two factors
+OTHERS = {
+    r"dora_scale|lora_magnitude_vector": "DoRA, which scales a layer's directions",
+    r"hada_": "LoHa, products of products",
+    r"lokr_": "LoKr, products of Kronecker",
+    r"oft_|\.oft\b|boft|vera_": "a fine-tuning in another form (OFT, VeRA)",
+    r"on_input|ia3": "IA3, which scales what layers give",
+    r"\.diff(_b)?$|\.set_weight$|\.w_norm$|\.b_norm$|modules_to_save": "whole weights in place of factors",
+    r"\.lora_[AB](\.\w+)?\.bias$": "biases beside the factors",
+}
+_TEXT = "|".join((
+    r"lora_te\d?_", r"te\d?\.", r"text_encoder(_\d)?\.", r"cond_stage_model\.", r"(base_model\.model\.)?text_model\.",
+))  # fmt: skip
+_OTHER = "|".join((
+    r"lora_te[23]_", r"text_encoder_[23]\.", r"(base_model\.model\.)?transformer\.", r"lora_transformer_",
+    r"diffusion_model\.(double|joint|single)_",
+))  # fmt: skip
+_UNET = "|".join((
+    r"lora_unet[_.]", r"unet\.", r"base_model\.model\.(unet\.)?", r"(model\.)?diffusion_model\.",
+))  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Meaning:
+    """Of which network a key is, of which layer (its name, dots as underscores), and what of it."""
+
+    network: Network
+    layer: str
+    role: Role
+
+
+def meaning(key: str) -> Meaning | None:
+    """What a key is; None where it is of no LoRA that is known here."""
+    for role, end in _ROLES:
+        match = re.search(f"(?P<stem>.+?){end}$", key)
+        if match:
+            return Meaning(*_place(match["stem"]), role)
+    return None
+
+
+def strange(keys: Iterable[str]) -> str:
+    """What the first of some keys is that is of no LoRA, in words."""
+    keys = list(keys)
+    named = (what for pattern, what in OTHERS.items() for key in keys if re.search(pattern, key))
+    return next(named, f"something that is not known here ({keys[0]:.80})")
+
+
+def _place(stem: str) -> tuple[Network, str]:
+    kind: Network = "unet"
+    rest = stem
+    if re.match(_OTHER, stem):
+        kind = "other"
+    elif re.match(_TEXT, stem):
+        kind = "text"
+    else:
+        rest = re.sub(f"^({_UNET})", "", stem)
+    name = rest.replace(".processor", "").replace(".", "_")
+    return kind, f"{name}_0" if name.endswith(
+        "_to_out"
+    ) else name  # older files name the attention's output by its list
+
+
+def layers(network: nn.Module) -> dict[str, str]:
+    """The layers that have a weight, by the names that files give them, dots as underscores: diffusers' own, and those
+    of the original code where the network is a UNet of Stable Diffusion's build."""
+    own = {name.removesuffix(".weight"): name for name, _ in network.named_parameters() if name.endswith(".weight")}
+    found = {layer.replace(".", "_"): name for layer, name in own.items()}
+    stems = original_names(network)
+    for layer, name in own.items():
+        for stem, theirs in stems.items():
+            if layer == stem or layer.startswith(stem + "."):
+                rest = layer.removeprefix(stem)
+                rest = (
+                    re.sub(r"^\.\w+", lambda match: RESNET.get(match[0], match[0]), rest)
+                    if ".resnets." in stem
+                    else rest
+                )
+                found[f"{theirs}{rest}".replace(".", "_")] = name
+    return found
+
+
+RESNET = {
+    ".norm1": ".in_layers.0", ".conv1": ".in_layers.2", ".time_emb_proj": ".emb_layers.1", ".norm2": ".out_layers.0",
+    ".conv2": ".out_layers.3", ".conv_shortcut": ".skip_connection",
+}  # fmt: skip
+ENDS = {
+    "time_embedding.linear_1": "time_embed.0", "time_embedding.linear_2": "time_embed.2",
+    "conv_in": "input_blocks.0.0", "conv_norm_out": "out.0", "conv_out": "out.2",
+}  # fmt: skip
+
+
+def original_names(network: nn.Module) -> Mapping[str, str]:
+    """Names of the original code by those of diffusers, of the parts of a UNet. A level is a row of blocks, and its
+    change of size a block of its own on the way down, and part of the last one on the way up."""
+    parts = dict(network.named_modules())
+    if not {"down_blocks", "mid_block", "up_blocks"} <= parts.keys():
+        return {}
+    names, row = dict(ENDS), 1
+    for level in range(_count(parts, "down_blocks")):
+        stem = f"down_blocks.{level}"
+        for index in range(_count(parts, f"{stem}.resnets")):
+            names |= _block(stem, index, f"input_blocks.{row}")
+            row += 1
+        if f"{stem}.downsamplers" in parts:
+            names[f"{stem}.downsamplers.0.conv"] = f"input_blocks.{row}.0.op"
+            row += 1
+    for index in range(_count(parts, "mid_block.resnets")):
+        names[f"mid_block.resnets.{index}"] = f"middle_block.{2 * index}"
+        names[f"mid_block.attentions.{index}"] = f"middle_block.{2 * index + 1}"
+    row = 0
+    for level in range(_count(parts, "up_blocks")):
+        stem = f"up_blocks.{level}"
+        for index in range(_count(parts, f"{stem}.resnets")):
+            names |= _block(stem, index, f"output_blocks.{row}")
+            row += 1
+        place = 2 if f"{stem}.attentions" in parts else 1
+        names[f"{stem}.upsamplers.0.conv"] = f"output_blocks.{row - 1}.{place}.conv"
+    return names
+
+
+def _block(stem: str, index: int, theirs: str) -> dict[str, str]:
+    return {f"{stem}.resnets.{index}": f"{theirs}.0", f"{stem}.attentions.{index}": f"{theirs}.1"}
+
+
+def _count(parts: Mapping[str, nn.Module], name: str) -> int:
+    return len(list(parts[name].children())) if name in parts else 0

@@ -1,0 +1,54 @@
+"""From a preset to a studio: what would fail later is said first, and a scout means one thing."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from standins import tiny_world
+
+from installation.rig import open_studio
+from latentworld.errors import Notice, PresetError
+from latentworld.preset import parse
+
+pytestmark = pytest.mark.usefixtures("own_cache")
+
+
+def studio_of(world: Path, **decoder: Any) -> Any:
+    device = {"device": "cpu", "dtype": "float32", "engine": "eager"}
+    prompt = {"positive": "a cat", "negative": "ugly"}
+    return open_studio(parse({"world": {"name": str(world)}, "decoder": device | decoder, "prompt": prompt}))
+
+
+def test_a_scout_of_a_plain_checkpoint_is_told_and_is_what_looks_ahead_too() -> None:
+    plain = tiny_world.folder("plain")
+    with pytest.warns(Notice, match=r"has no few-step model: the scout is its faithful decoder in 8 guided steps"):
+        scout = studio_of(plain, kind="scout", batch=2)
+    faithful = studio_of(plain, batch=2)
+    z = torch.randn(1, 4, 8, 8, generator=torch.Generator().manual_seed(0))
+    made, ahead = (one(z, scout.prompt) for one in (scout.decoder, faithful.scout))
+    assert torch.equal(made, ahead)
+    assert scout.preset.decoder.kind == "scout"
+    with pytest.warns(Notice):
+        assert open_studio(scout.preset).settings == scout.settings  # resolved: it opens the same one anywhere
+
+
+def test_settings_are_refused_before_a_weight_is_read(tmp_path: Path) -> None:
+    bare = shutil.copytree(tiny_world.folder("plain"), tmp_path / "world")
+    for weights in bare.rglob("*.safetensors"):
+        weights.unlink()
+    with pytest.raises(PresetError, match="steps = 1000"):
+        studio_of(bare, steps=1000)
+    with pytest.raises(PresetError, match="multiples of 16 pixels"):
+        studio_of(bare, height=24)
+
+
+def test_what_scouts_is_shown(run) -> None:  # type: ignore[no-untyped-def]
+    words = {"plain": "none: its faithful decoder in 8 guided steps", "embedded": "its student, 4 steps"}
+    for kind, said in words.items():
+        code, out, err = run("worlds", "show", tiny_world.folder(kind))
+        assert code == 0, err
+        assert said in out
