@@ -14,19 +14,18 @@ Network = ipaddress.IPv4Network | ipaddress.IPv6Network
 
 
 class Gate:
-    """Who is let in: addresses and networks (`doors.allow`). Raises PortError for what is neither."""
+    """Who is let in: addresses and networks (of the venue's `key`). Raises PortError for what is neither."""
 
-    def __init__(self, networks: Iterable[str]) -> None:
-        self._networks = [_network(text) for text in networks]
+    def __init__(self, networks: Iterable[str], key: str = "doors.allow") -> None:
+        self._networks = [_network(text, key) for text in networks]
         self._known: dict[str, bool] = {}
 
     def lets(self, host: str) -> bool:
-        """Whether an address is."""
+        """Whether an address is; what is none, is not."""
         if host not in self._known:
             if len(self._known) >= SENDERS:
                 self._known.clear()
-            address = ipaddress.ip_address(host)
-            self._known[host] = any(address in network for network in self._networks)
+            self._known[host] = any(_lies(host, network) for network in self._networks)
         return self._known[host]
 
 
@@ -40,10 +39,15 @@ def outward() -> str:
             return "127.0.0.1"
 
 
-def _network(text: str) -> Network:
+def _lies(host: str, network: Network) -> bool:
+    try:
+        return ipaddress.ip_address(host) in network
+    except ValueError:
+        return False
+
+
+def _network(text: str, key: str) -> Network:
     try:
         return ipaddress.ip_network(text, strict=False)
     except ValueError:
-        raise PortError(
-            f"doors.allow: {text!r:.60} is no address or network: write 192.168.1.20 or 192.168.1.0/24"
-        ) from None
+        raise PortError(f"{key}: {text!r:.60} is no address or network: write 192.168.1.20 or 192.168.1.0/24") from None

@@ -57,11 +57,13 @@ class Wall(_Part):
 
 class Doors(_Part):
     """The network. Loopback only, unless `open`: then the deck asks for a token, and OSC hears the senders in `allow`
-    (addresses or networks such as 192.168.1.0/24), who may ask OSCQuery too."""
+    (addresses or networks such as 192.168.1.0/24), who may ask OSCQuery too. proxies: whose word on where a request
+    came from is taken (X-Forwarded-For, -Host, -Proto); of all others such requests are refused."""
 
     open: bool = False
     allow: Annotated[tuple[str, ...], Strict(False)] = ()
     hosts: Annotated[tuple[str, ...], Strict(False)] = ()  # names the deck is reached by, besides the addresses
+    proxies: Annotated[tuple[str, ...], Strict(False)] = ()
     osc: Port | None = 9000
     deck: Port | None = 8080
     advertise: bool = False  # by zeroconf

@@ -12,6 +12,7 @@ from patience import until
 from PIL import Image
 
 LAPTOP, PHONE = (1440, 900, False), (390, 844, True)
+LYING = ((844, 390, True), (667, 375, True), (932, 430, True))  # phones in landscape
 sizes = pytest.mark.parametrize("size", [LAPTOP, PHONE], ids=["laptop", "phone"])
 
 

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import json
 import time
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
 import pytest
 from chromium import browsing
 from deck_browser import (
+    LAPTOP,
+    LYING,
     PHONE,
     box,
     click,
@@ -64,6 +67,64 @@ def test_it_comes_up_whole_and_asks_nobody_else(browser: Any, played: Server, ch
     assert all(url.startswith((played.url, "data:")) for url in asked), asked
     assert browser.get_log("browser") == []
     assert pixels(browser, "#preview")[..., :3].std() > 10
+
+
+@pytest.mark.parametrize("size", LYING, ids=lambda size: f"{size[0]}x{size[1]}")
+def test_a_phone_that_lies_has_its_tabs_beside_each_other_and_room_for_the_panel(
+    browser: Any, played: Server, size: Any
+) -> None:
+    opened(browser, played.url, size)
+    for name in TABS:
+        tab(browser, name)
+        tabs = browser.execute_script(
+            """return [...document.querySelectorAll('[role=tab]')].map((tab) => {
+                const range = document.createRange(); range.selectNodeContents(tab);
+                const [b, words] = [tab.getBoundingClientRect(), range.getBoundingClientRect()];
+                return [b.left, b.right, words.left, words.right, b.height]; })"""
+        )
+        assert tabs[-1][1] <= size[0]
+        for (_, _, _, before, height), (_, _, after, _, _) in pairwise(tabs):
+            assert before < after, "no word over another"
+            assert height >= 38
+        width, height = browser.execute_script(
+            """const b = document.querySelector('.panel').getBoundingClientRect();
+            return [Math.min(b.right, innerWidth) - b.left, Math.min(b.bottom, innerHeight) - b.top]"""
+        )
+        assert width >= 220
+        assert height >= 250
+    wide, top = browser.execute_script(
+        "return [document.documentElement.scrollWidth, document.getElementById('panic').getBoundingClientRect().top]"
+    )
+    assert wide <= size[0]
+    assert top >= 0
+
+
+@pytest.mark.parametrize("size", [LAPTOP, PHONE, LYING[0]], ids=["laptop", "phone", "lying"])
+def test_everything_is_called_by_what_stands_there(browser: Any, played: Server, size: Any) -> None:
+    """What axe-core finds critical or serious of our kind: labels, names, lists, landmarks, what scrolls."""
+    opened(browser, played.url, size)
+    assert browser.execute_script("return document.querySelectorAll('main').length") == 1
+    assert browser.execute_script("return document.querySelector('meta[name=description]').content.length") > 20
+    for name in TABS:
+        tab(browser, name)
+        wrong = browser.execute_script(
+            """const wrong = [], say = (what, element) => wrong.push(`${what}: ${element.outerHTML.slice(0, 120)}`);
+            const words = (text) => text.toLowerCase().replace(/[^\\p{L}\\p{N}]+/gu, ' ').trim();
+            for (const label of document.querySelectorAll('label')) {
+                const of = label.control;
+                if (!of) say('a label of nothing', label);
+                else if (!words(of.getAttribute('aria-label') ?? label.textContent).includes(words(label.textContent)))
+                    say('called by another name', of);
+            }
+            for (const each of document.querySelectorAll('button[aria-label]'))
+                if (!words(each.getAttribute('aria-label')).includes(words(each.textContent))) say('misnamed', each);
+            for (const list of document.querySelectorAll('[role=list]'))
+                if (![...list.children].every((part) => part.getAttribute('role') === 'listitem')) say('no list', list);
+            for (const each of document.querySelectorAll('body > *:not(header, main, [role=status], noscript)'))
+                say('outside', each);
+            return wrong;"""
+        )
+        assert wrong == []
 
 
 def test_faders_have_the_scales_of_the_address_table(browser: Any, played: Server, charted: Stagehand) -> None:

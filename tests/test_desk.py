@@ -48,7 +48,7 @@ def test_a_value_is_kept_as_it_can_be(desk: Desk) -> None:
         ("walk.speed", 10**400),
         ("walk.speed", "fast"),
         ("walk.kind", "crawl"),
-        ("prompt.a", "a\nb"),
+        ("prompt.a", "a\x07b"),
         ("prompt.a", "x" * 501),
         ("rift.value", 1.0),
         ("panic", 1.0),

@@ -186,6 +186,9 @@ LINKS = [
     Link(Control("K2", "program", 1, 5), "snapshot.recall", "dusk|8"),
     Link(Control("X", "pitch", 2, 0), "out.master"),
     Link(Control("X", "note", 1, 1), "walk.kind", "wander"),
+    Link(Control("X", "nrpn", 1, 16382), "model.steps", turns="absolute"),
+    Link(Control("X", "cc", 1, 9), "out.gamma", turns="offset"),
+    Link(Control("X", "cc", 1, 10), "panic", full=1),
 ]
 
 
@@ -212,6 +215,9 @@ def test_links_are_kept(tmp_path: Path) -> None:
         {"kind": "sysex"},
         {"port": 3},
         {"mode": "wild"},
+        {"turns": "round"},
+        {"full": 0},
+        {"kind": "nrpn", "number": 16383},
         {"pickup": 1},
         {"argument": None},
         {"surprise": 1},

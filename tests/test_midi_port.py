@@ -106,7 +106,7 @@ def test_a_replugged_controller_plays_on_under_another_number(desk: Desk, tmp_pa
     hand = Hand(desk, devices, tmp_path / "midi.json")
     desk.press("midi.learn", "walk.speed")
     hand.step()
-    for value in (3, 4):
+    for value in (3, 4, 5):
         devices.ears["K2:K2 MIDI 1 20:0"](list(control_change(1, 7, value)))
         hand.step()
     hand.step(0.5)

@@ -8,7 +8,7 @@ from standins.clock import Clock
 from installation.control.desk import Change, Desk, Trigger
 from installation.control.parameters import table
 from installation.ports.midi.inbox import QUEUE
-from installation.ports.midi.links import Control, Link
+from installation.ports.midi.links import Control, Link, Turns
 from installation.ports.midi.messages import Event, control_change, decode, note, pitch
 from installation.ports.midi.surface import ECHO, REST, Surface
 from latentworld.errors import ControlError
@@ -179,15 +179,22 @@ def test_a_controller_that_is_a_button_counts_each_press_however_fast() -> None:
     ("messages", "wanted"),
     [
         ([control_change(1, 7, v) for v in (3, 4, 5)], Control(PORT, "cc", 1, 7)),
-        ([m for v in (3, 4) for m in (control_change(1, 7, v), control_change(1, 39, v))], Control(PORT, "cc14", 1, 7)),
-        ([note(1, 104, 127), *(pitch(1, v) for v in (300, 310))], Control(PORT, "pitch", 1, 0)),
+        (
+            [m for v in (3, 4, 5) for m in (control_change(1, 7, v), control_change(1, 39, v))],
+            Control(PORT, "cc14", 1, 7),
+        ),
+        (
+            [m for v in (9, 40, 70) for m in (control_change(1, 7, 1), control_change(1, 39, v))],
+            Control(PORT, "cc14", 1, 7),
+        ),
+        ([note(1, 104, 127), *(pitch(1, v) for v in (300, 900))], Control(PORT, "pitch", 1, 0)),
         ([control_change(1, 9, 1), *(control_change(1, 8, v) for v in (5, 6, 7))], Control(PORT, "cc", 1, 8)),
     ],
 )
 def test_a_fader_is_learned_from_its_movement(messages: list[bytes], wanted: Control) -> None:
     bench = Bench()
     bench.surface.learn("walk.speed")
-    assert bench.status == "walk.speed: move a fader or knob"
+    assert bench.status == "walk.speed: move a fader or knob, an endless one slowly up"
     for data in messages:
         bench.surface.hear(PORT, data, bench.clock.now)
         bench.work(0.01)
@@ -223,7 +230,7 @@ def test_learning_can_be_stopped_replaced_and_refused() -> None:
         with pytest.raises(ControlError):
             bench.surface.learn(bad)
     bench.surface.learn("walk.speed")
-    bench.turn(9)
+    bench.turn(9, 14)
     bench.work(1.0)
     assert [link.name for link in bench.surface.links] == ["walk.speed"], "a control plays one thing"
     bench.surface.forget("walk.speed")
@@ -327,3 +334,131 @@ def test_the_clock_drives_the_desk() -> None:
     assert bench.desk.value("tempo") == 140.0
     assert bench.desk.beat(100.0 + 2 * 60 / 140) == pytest.approx(2.0)
     assert decode([0xF8]) == Event("clock")
+
+
+KNOB = Control(PORT, "cc", 1, 7)
+ENCODERS = {  # what two steps up and one down look like
+    "two's complement": ([1, 1, 1, 1], [1, 1, 127], "relative"),
+    "two's complement, down": ([127, 127, 126, 127], [2, 127], "relative"),
+    "sign and magnitude": ([1, 1, 65, 65, 1], [1, 1, 65], "relative"),
+    "binary offset": ([65, 65, 65, 66], [65, 65, 63], "offset"),
+    "binary offset, both ways": ([65, 65, 63, 63], [66, 63], "offset"),
+}
+
+
+@pytest.mark.parametrize(("learned", "turned", "turns"), ENCODERS.values(), ids=ENCODERS)
+def test_an_endless_encoder_is_learned_and_goes_on_from_what_is_set(
+    learned: list[int], turned: list[int], turns: Turns
+) -> None:
+    bench = Bench(lamps=False)
+    bench.surface.learn("out.master")
+    bench.turn(*learned, number=7)
+    bench.work(0.5)
+    assert bench.surface.links == (Link(KNOB, "out.master", turns=turns),)
+    bench.desk.set("out.master", 0.5, "deck:1")
+    bench.turn(*turned, number=7)
+    assert bench.desk.value("out.master") == pytest.approx(0.5 + 1 / 127), "at once, for it has no place to pass"
+    for code in turned:
+        bench.surface.hear(PORT, control_change(1, 7, code), bench.clock.now)
+    bench.work()
+    assert bench.desk.value("out.master") == pytest.approx(0.5 + 2 / 127), "and no step is lost to the next"
+
+
+@pytest.mark.parametrize("name", ["model.steps", "seed.vertex.0"])
+def test_an_encoder_steps_whole_numbers_one_by_one_and_stays_within(name: str) -> None:
+    bench = Bench(Link(KNOB, name, turns="relative"))
+    bench.desk.set(name, 3, "deck:1")
+    bench.turn(2, number=7)
+    assert bench.desk.value(name) == 5
+    bench.turn(97, 127, number=7)
+    assert bench.desk.value(name) == TABLE[name].low
+
+
+def nrpn(number: int, *halves: int) -> list[bytes]:
+    """A value of 7 or 14 bits, as controllers send it."""
+    return [
+        control_change(1, 99, number >> 7),
+        control_change(1, 98, number & 127),
+        *(control_change(1, at, half) for at, half in zip((6, 38), halves)),
+    ]
+
+
+def test_knobs_that_speak_nrpn_are_told_apart_and_reach_both_ends() -> None:
+    bench = Bench(lamps=False)
+    for number, name in ((300, "out.master"), (301, "prompt.mix")):
+        bench.surface.learn(name)
+        for high in (10, 20, 30):
+            for data in nrpn(number, high, 5):
+                bench.surface.hear(PORT, data, bench.clock.now)
+            bench.work(0.01)
+        bench.work(0.5)
+    assert [(str(link.control), link.name) for link in bench.surface.links] == [
+        ("K2 nrpn 1/300", "out.master"), ("K2 nrpn 1/301", "prompt.mix"),
+    ]  # fmt: skip
+    for data in nrpn(301, 0, 0):  # where it is set: in hand from then on
+        bench.surface.hear(PORT, data, bench.clock.now)
+    bench.work()
+    for data in (*nrpn(300, 127, 127), *nrpn(301, 64, 0)):
+        bench.surface.hear(PORT, data, bench.clock.now)
+    bench.work()
+    assert bench.fader("out.master") == 1.0
+    assert bench.fader("prompt.mix") == pytest.approx(8192 / 16383)
+
+
+def test_nrpn_of_seven_bits_reaches_the_upper_end_and_its_motor_is_told() -> None:
+    bench = Bench(Link(Control(PORT, "nrpn", 1, 300), "out.master", pickup=False))
+    for data in nrpn(300, 127):
+        bench.surface.hear(PORT, data, bench.clock.now)
+    bench.work(0.02)
+    bench.work(1.0)
+    assert bench.desk.value("out.master") == 1.0
+    bench.desk.set("out.master", 0.0, "deck:1")
+    assert [data for _, data in bench.work(1.0)] == nrpn(300, 0, 0)
+
+
+def test_a_mapped_controller_of_a_number_that_nrpn_uses_is_itself() -> None:
+    bench = Bench(Link(Control(PORT, "cc", 1, 6), "out.master", pickup=False))
+    for data in nrpn(300, 127):
+        bench.surface.hear(PORT, data, bench.clock.now)
+    bench.work()
+    assert bench.desk.value("out.master") == 1.0
+
+
+BUTTONS = {
+    "127, 0": ([127], [0, 127, 0, 127, 0], 127),
+    "127 alone": ([127], [127, 127], 127),
+    "1, 0": ([1, 0], [1, 0, 1, 0], 1),
+    "1 and 0 in turn": ([1], [0, 1, 0, 1], 1),
+    "100, 0": ([100, 0], [100, 0, 100, 0], 127),
+}
+
+
+@pytest.mark.parametrize(("learned", "pressed", "full"), BUTTONS.values(), ids=BUTTONS)
+def test_a_controller_as_a_button_is_learned_and_presses_each_time(
+    learned: list[int], pressed: list[int], full: int
+) -> None:
+    bench = Bench()
+    bench.surface.learn("walk.jump")
+    bench.turn(*learned, number=7)
+    bench.work(0.5)
+    assert bench.surface.links == (Link(KNOB, "walk.jump", full=full),)
+    bench.turn(*pressed, number=7)
+    assert len(bench.desk.collect("loop")) == 2
+
+
+def test_a_pot_that_flickers_beside_the_one_that_is_moved_is_not_learned() -> None:
+    bench = Bench()
+    bench.surface.learn("out.master")
+    for i in range(40):  # longer than is watched, before the hand comes
+        bench.turn(63 + i % 2, number=3)
+    for i in range(5):
+        bench.turn(63 + i % 2, 64 - i % 2, 63, number=3)
+        bench.turn(20 + 2 * i, number=7)
+    bench.turn(63, number=39)  # 32 above the one that is moved, once
+    bench.work(0.5)
+    assert [link.control for link in bench.surface.links] == [KNOB]
+    bench.surface.learn("walk.jump")
+    for i in range(20):
+        bench.turn(100 + i % 2, number=3)
+    bench.turn(127, number=8)
+    assert bench.surface.links[-1].control == Control(PORT, "cc", 1, 8)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import fnmatch
 import math
+import struct
 from itertools import product
 from typing import Any
 
@@ -13,6 +14,7 @@ from hypothesis import strategies as st
 from standins.osc import PHONE, TABLE, TABLET, Port
 
 from installation.control.desk import Trigger
+from installation.control.parameter import Parameter
 from installation.ports.osc import addresses, codec
 from installation.ports.osc.feedback import source
 from installation.ports.osc.match import MOST, Directory
@@ -22,7 +24,12 @@ from latentworld.errors import ControlError
 SETS = [
     ("/lw/walk/speed", (1.0,), "walk.speed", 24.0),
     ("/lw/walk/speed", (0.0,), "walk.speed", 0.0),
-    ("/lw/walk/speed", (7.0,), "walk.speed", 24.0),
+    ("/lw/walk/speed", (1.005,), "walk.speed", 24.0),  # a scaled fader that overshoots its end
+    ("/lw/walk/speed", (-0.2,), "walk.speed", 0.0),
+    ("/lw/walk/speed", (7.0,), "walk.speed", 7.0),  # no fader's place
+    ("/lw/model/guidance", (7,), "model.guidance", 7.0),
+    ("/lw/model/guidance", (99.0,), "model.guidance", 20.0),
+    ("/lw/model/guidance", ("7.5",), "model.guidance", 7.5),
     ("/lw/walk/speed/raw", (7.0,), "walk.speed", 7.0),
     ("/lw/rift/attraction", (0.5,), "rift.attraction", 0.0),
     ("/lw/rift/attraction/raw", (-1.0,), "rift.attraction", -1.0),
@@ -30,17 +37,51 @@ SETS = [
     ("/lw/walk/radius/raw", (2,), "walk.radius", 2.0),
     ("/lw/model/steps", (30,), "model.steps", 30),
     ("/lw/model/steps", (0.0,), "model.steps", 1),
+    ("/lw/model/steps", (0.5,), "model.steps", 50),
+    ("/lw/model/steps", (1.0,), "model.steps", 100),
+    ("/lw/model/steps", (20.0,), "model.steps", 20),
+    ("/lw/model/steps", (1,), "model.steps", 1),
+    ("/lw/model/steps", ("20",), "model.steps", 20),
+    ("/lw/model/steps", ("0.5",), "model.steps", 50),
+    ("/lw/model/batch", (4.0,), "model.batch", 4),
     ("/lw/model/steps/raw", (30.4,), "model.steps", 30),
     ("/lw/seed/vertex/2", (123456,), "seed.vertex.2", 123456),
-    ("/lw/seed/vertex/1", (2**31,), "seed.vertex.1", 2**31 - 1),
+    ("/lw/seed/vertex/1", (2**31,), "seed.vertex.1", 2**31),
+    ("/lw/seed/vertex/1", (2**32 - 1,), "seed.vertex.1", 2**32 - 1),
+    ("/lw/seed/vertex/0", (123.0,), "seed.vertex.0", 123),
+    ("/lw/seed/vertex/0/raw", (1.0,), "seed.vertex.0", 1),
+    ("/lw/seed/vertex/0", ("3141592653",), "seed.vertex.0", 3141592653),
     ("/lw/walk/auto", (False,), "walk.auto", False),
     ("/lw/walk/auto", (0.4,), "walk.auto", False),
     ("/lw/walk/auto", (0.5,), "walk.auto", True),
     ("/lw/out/freeze", (1,), "out.freeze", True),
+    ("/lw/out/freeze", ("on",), "out.freeze", True),
+    ("/lw/out/freeze", ("1",), "out.freeze", True),
+    ("/lw/walk/auto", ("0",), "walk.auto", False),
+    ("/lw/walk/auto", ("False",), "walk.auto", False),
+    ("/lw/walk/auto", ("off",), "walk.auto", False),
     ("/lw/walk/position", (0.25, -3.0), "walk.position", (0.25, -3.0)),
+    ("/lw/walk/position", (0.25, -3.0, 1.0), "walk.position", (0.25, -3.0)),
+    ("/lw/walk/position", ("0.25", "-3"), "walk.position", (0.25, -3.0)),
+    ("/lw/walk/heading/raw", (0.5, 7.0, "extra"), "walk.heading", 0.5),
     ("/lw/walk/direction", ("ping-pong",), "walk.direction", "ping-pong"),
+    ("/lw/walk/direction", ("Reverse", 1.0), "walk.direction", "reverse"),
     ("/lw/walk/direction", (1,), "walk.direction", "reverse"),
+    ("/lw/walk/direction", (1.0,), "walk.direction", "reverse"),
+    ("/lw/walk/direction", ("2",), "walk.direction", "ping-pong"),
     ("/lw/prompt/a", ("a ringed planet",), "prompt.a", "a ringed planet"),
+    ("/lw/prompt/a", ("a", "ringed", "planet", 9.0, 2, 0.5), "prompt.a", "a ringed planet 9 2 0.5"),
+    ("/lw/prompt/a", tuple("word" for _ in range(99)), "prompt.a", " ".join(["word"] * 99)),
+    ("/lw/prompt/a", ("two\nlines\tand\u00a0a\u2028half\r\n",), "prompt.a", "two lines and a half"),
+    ("/lw/prompt/a", ("\ufeffsoft\u00adhyphen\u200b",), "prompt.a", "softhyphen"),
+    ("/lw/prompt/a", ("👩\u200d👩\u200d👧 🏳️\u200d🌈",), "prompt.a", "👩\u200d👩\u200d👧 🏳️\u200d🌈"),
+    (
+        "/lw/prompt/a",
+        ("🏴\U000e0067\U000e0062\U000e007f می\u200cخواهم",),
+        "prompt.a",
+        "🏴\U000e0067\U000e0062\U000e007f می\u200cخواهم",
+    ),
+    ("/lw/prompt/a", ("0",), "prompt.a", "0"),
     ("/lw/prompt/a", ("",), "prompt.a", ""),
     ("/lw/prompt/fade", (5.0,), "prompt.fade", 5.0),  # times are seconds
     ("/lw/slew/walk/speed", (2.0,), "slew.walk.speed", 2.0),
@@ -66,12 +107,20 @@ REFUSED = [
     ("/lw/walk/position", (0.5,), "alpha and beta"),
     ("/lw/out/freeze", (math.nan,), "finite"),
     ("/lw/walk/speed", ("fast",), "finite number"),
-    ("/lw/walk/speed", (0.1, 0.2), "one value"),
+    ("/lw/seed/vertex/0", (2**32,), "0 to 4294967295"),
+    ("/lw/seed/vertex/0", (-1,), "0 to 4294967295"),
+    ("/lw/seed/vertex/0", (5e9,), "0 to 4294967295"),
+    ("/lw/out/freeze", ("perhaps",), "finite number"),
+    ("/lw/walk/speed", ("nan",), "finite number"),
     ("/lw/walk/direction", ("sideways",), "use one of"),
     ("/lw/walk/direction", (7,), "choices 0 to 2"),
     ("/lw/prompt/a", (0.5,), "takes a text"),
     ("/lw/prompt/a", ("x" * 501,), "at most 500"),
-    ("/lw/prompt/a", ("two\nlines",), "printable"),
+    ("/lw/prompt/a", ("\x1b[2J",), "none for control"),
+    ("/lw/prompt/a", ("a", None), "words and numbers"),
+    ("/lw/walk/direction", (0.5,), "takes a text"),
+    ("/lw/walk/direction", (3.0,), "choices 0 to 2"),
+    ("/lw/walk/direction", (math.inf,), "takes a text"),
     ("/lw/rift/value", (1.0,), "only be read"),
     ("/lw/walk/spede", (1.0,), "there is no /lw/walk/spede"),
     ("/lw/snapshot/recall", ("../../etc/passwd",), "letters, digits"),
@@ -121,7 +170,15 @@ PRESSES = [
     ("/lw/snapshot/next", (1,), Trigger("snapshot.next")),
     ("/lw/replay", (), Trigger("replay")),
     ("/lw/replay", ("first night",), Trigger("replay", "first night")),
+    ("/lw/panic", ("1",), Trigger("panic")),
+    ("/lw/panic", ("on", 0.0), Trigger("panic")),
+    ("/lw/snapshot/recall", ("first", "night", 8.0), Trigger("snapshot.recall", "first night|8")),
+    ("/lw/snapshot/recall", ("dusk|8",), Trigger("snapshot.recall", "dusk|8")),
+    ("/lw/snapshot/recall", ("0",), Trigger("snapshot.recall", "0")),  # a name
+    ("/lw/snapshot/recall", ("dusk", 8.0, "more"), Trigger("snapshot.recall", "dusk|8")),
+    ("/lw/snapshot/save", ("first", "night", 1.0), Trigger("snapshot.save", "first night")),
     ("/lw/midi/learn", ("walk.speed",), Trigger("midi.learn", "walk.speed")),
+    ("/lw/midi/learn", ("snapshot.recall|dusk|8",), Trigger("midi.learn", "snapshot.recall|dusk|8")),
 ]
 
 
@@ -136,6 +193,34 @@ def test_a_button_let_go_presses_nothing(port: Port) -> None:
         port.send("/lw/snapshot/next", value)
     assert port.desk.collect("desk") == [Trigger("snapshot.next")] * 3
     assert port.handler.counts.pressed == 3
+
+
+NOT_PRESSED = ("0", "0.0", "false", "False", "off", " OFF\n", "no", "", " ", None, 0, 0.0, False, -1, "0.4", "nil")
+
+
+@pytest.mark.parametrize("row", [row for row in TABLE.values() if row.kind == "trigger"], ids=lambda row: row.name)
+@pytest.mark.parametrize("value", NOT_PRESSED)
+def test_what_says_off_presses_no_trigger(port: Port, row: Parameter, value: Any) -> None:
+    if isinstance(value, str) and value.strip() and row.argument in ("name", "name and seconds"):
+        return  # there it is a snapshot's name
+    assert port.send(row.address, value) == []
+    assert [*port.desk.collect("desk"), *port.desk.collect("loop")] == []
+
+
+def test_a_button_with_a_name_saves_and_replays_when_it_goes_down_alone(port: Port) -> None:
+    for value in (1.0, 0.0):
+        port.send("/lw/snapshot/save", "dusk", value)
+        port.send("/lw/replay", "dusk", value)
+    assert port.desk.collect("desk") == [Trigger("snapshot.save", "dusk"), Trigger("replay", "dusk")]
+
+
+def test_symbols_and_arrays_are_what_is_in_them(port: Port) -> None:
+    port.packet(b"/lw/walk/position\0\0\0,[ff]\0\0\0" + struct.pack(">ff", 0.5, -0.25))
+    port.packet(b"/lw/walk/direction\0\0,S\0\0reverse\0")
+    port.packet(b"/lw/prompt/a\0\0\0\0,[s[s]]\0mist\0\0\0\0sea\0")
+    assert port.desk.value("walk.position") == (0.5, -0.25)
+    assert port.desk.value("walk.direction") == "reverse"
+    assert port.desk.value("prompt.a") == "mist sea"
 
 
 def test_an_impulse_presses(port: Port) -> None:

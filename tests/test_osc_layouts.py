@@ -34,6 +34,7 @@ KNOWN = {
     "dropdown": {"values", "label"},
     "input": {"align", "maxLength"},
     "text": {"align"},
+    "variable": {"onValue"},
     "xy": {"rangeX", "rangeY", "pips"},
 }
 
@@ -76,6 +77,7 @@ def test_the_session_for_open_stage_control() -> None:
     for widget in found:
         assert widget.keys() <= COMMON | KNOWN[widget["type"]], widget["id"]
     played = {widget["address"]: widget for widget in found if widget.get("address", "").startswith("/lw")}
+    assert "send('/lw/confirm'" in played.pop("/lw/subscribed")["onValue"]
     assert played.keys() == {row.address for row in TABLE.values()}
     assert "/lw/subscribe" in session["content"]["onCreate"]
     for address, widget in played.items():
@@ -120,7 +122,8 @@ def test_the_layout_for_touchosc_has_the_formats_form(touch: ET.Element) -> None
         assert len(message.findtext("connections", "")) == 10
     script = held(touch[0], "script")
     assert script is not None
-    assert "/lw/subscribe" in (script.text or "")
+    assert "/lw/subscribe'" in (script.text or "")
+    assert "sendOSC({ '/lw/confirm'" in (script.text or "")
 
 
 def test_the_touchosc_pages_hold_everything_without_overlap(touch: ET.Element) -> None:

@@ -16,7 +16,7 @@ from starlette.routing import Route
 from starlette.testclient import TestClient
 
 from installation.control import parameters
-from installation.ports.osc import addresses, codec, query
+from installation.ports.osc import addresses, codec, feedback, query
 
 TABLE = parameters.table()
 VALUES = {row.name: row.default for row in TABLE.values()}
@@ -35,11 +35,16 @@ def spoken(packet: bytes) -> tuple[Any, ...]:
     return (message.address, *message)
 
 
+def nodes(node: dict[str, Any]) -> Iterator[dict[str, Any]]:
+    yield node
+    for below in node.get("CONTENTS", {}).values():
+        yield from nodes(below)
+
+
 def test_the_tree_holds_every_address_once_and_is_json() -> None:
     root = query.tree(TABLE, VALUES)
     paths = [leaf["FULL_PATH"] for leaf in leaves(root)]
-    outs = {out.address for out in addresses.OUTS}
-    assert set(paths) == set(addresses.book(TABLE)) | outs
+    assert set(paths) == {row.address for row in TABLE.values()} | {out.address for out in addresses.OUTS}
     assert len(paths) == len(set(paths))
     assert json.loads(json.dumps(root, allow_nan=False)) == root
     for path in paths:
@@ -48,35 +53,72 @@ def test_the_tree_holds_every_address_once_and_is_json() -> None:
         assert found["FULL_PATH"] == path
 
 
-def test_every_attribute_fits_its_type() -> None:
-    """RANGE, CLIPMODE, UNIT, VALUE have one entry for each value of the type; what is readable fits its range."""
-    for leaf in leaves(query.tree(TABLE, VALUES | {"walk.speed": 7.0})):
-        count = len(leaf["TYPE"])
-        for name in ("RANGE", "CLIPMODE", "EXTENDED_TYPE"):
-            assert len(leaf.get(name, leaf["TYPE"])) == count, leaf["FULL_PATH"]
-        value, ranges = leaf.get("VALUE", []), leaf.get("RANGE", [])
-        assert len(value) in (0, count)
-        for part, of in zip(value, ranges):
-            assert of["MIN"] <= part <= of["MAX"] if "MIN" in of else part in of["VALS"]
-        assert leaf["ACCESS"] in (1, 2, 3)
-        assert (leaf["ACCESS"] & 1) or "VALUE" not in leaf
+JSON_OF = {"f": float, "i": int, "h": int, "s": str, "T": bool, "F": bool}
+UNITS = {"time.second", "time.hz", "time.bpm"}  # of the proposal's list, those that are used
+KINDS = {"position.cart2D.x", "position.cart2D.y"}  # of its extended types
+SEVERAL = ("VALUE", "RANGE", "CLIPMODE", "UNIT", "EXTENDED_TYPE")  # one for each value
+
+
+def test_the_whole_tree_is_as_the_proposal_has_it() -> None:
+    """https://github.com/Vidvox/OSCQueryProposal, README.md, units.md and extended_types.md."""
+    backstage = Stagehand()
+    told = feedback.told(backstage.status())
+    for node in nodes(query.tree(TABLE, VALUES | {"walk.speed": 7.0, "walk.position": (0.5, -1.0)}, told)):
+        where = node["FULL_PATH"]
+        assert node.keys() <= query.ATTRIBUTES, where
+        if "CONTENTS" in node:
+            assert (node.keys(), node["ACCESS"]) == ({"FULL_PATH", "CONTENTS", "ACCESS"}, 0), "no method is a container"
+            assert node["CONTENTS"], where
+            assert all(below["FULL_PATH"] == f"{where.rstrip('/')}/{name}" for name, below in node["CONTENTS"].items())
+            continue
+        assert node["ACCESS"] in (1, 2, 3), where
+        assert node["DESCRIPTION"], where
+        for name in SEVERAL:
+            assert len(node.get(name, node["TYPE"])) == len(node["TYPE"]), (where, name)
+        for tag, value in zip(node["TYPE"], node["VALUE"]):
+            assert value is None or type(value) is JSON_OF[tag], where
+        for value, span in zip(node["VALUE"], node.get("RANGE", ())):
+            assert span.keys() in ({"MIN", "MAX"}, {"VALS"}), where
+            assert value is None or (span["MIN"] <= value <= span["MAX"] if "MIN" in span else value in span["VALS"])
+        assert set(node.get("CLIPMODE", ())) <= {"none", "low", "high", "both"}, where
+        assert set(node.get("UNIT", ())) <= UNITS, where
+        assert set(node.get("EXTENDED_TYPE", ())) <= KINDS, where
+        if node["TYPE"] == "i" and "RANGE" in node:
+            assert node["RANGE"][0]["MAX"] < 2**31, where
+
+
+def test_what_may_be_read_has_a_value_to_poll() -> None:
+    """A node that only tells answers a poll; whatever has none, or may not be read, is no content."""
+    root = query.tree(TABLE, VALUES, feedback.told(Stagehand().status()))
+    assert query.answer(root, "/lw/show/fps", "VALUE", INFO) == (200, {"VALUE": [11.5]})
+    assert query.answer(root, "/lw/show/renderer", "VALUE", INFO) == (200, {"VALUE": ["running"]})
+    assert query.answer(root, "/lw/rift/value", "TYPE", INFO) == (200, {"TYPE": "fi"})
+    assert query.answer(root, "/lw/walk/speed", "VALUE", INFO) == (204, None), "nobody knows it yet"
+    assert query.answer(root, "/lw/snapshot/recall", "VALUE", INFO) == (204, None)
+    statuses = {leaf["FULL_PATH"]: query.answer(root, leaf["FULL_PATH"], "VALUE", INFO)[0] for leaf in leaves(root)}
+    unknown = {path for path, status in statuses.items() if status != 200}
+    assert unknown == {"/lw/show/latency"} | {
+        row.address for row in TABLE.values() if row.access == "w" or (row.default is None and row.access == "rw")
+    }
 
 
 @pytest.mark.parametrize(
     ("path", "type_", "ranges", "value", "unit"),
     [
         ("/lw/rift/attraction", "f", [{"MIN": 0.0, "MAX": 1.0}], [0.75], None),
-        ("/lw/rift/attraction/raw", "f", [{"MIN": -1.0, "MAX": 1.0}], [0.5], None),
-        ("/lw/walk/speed/raw", "f", [{"MIN": 0.0, "MAX": 24.0}], [], ["latent/s"]),
+        ("/lw/walk/speed", "f", [{"MIN": 0.0, "MAX": 1.0}], [None], None),
         ("/lw/slew/walk/speed", "f", [{"MIN": 0.0, "MAX": 60.0}], [0.0], ["time.second"]),
-        ("/lw/model/steps", "i", [{"MIN": 1, "MAX": 100}], [], None),
+        ("/lw/model/steps", "i", [{"MIN": 1, "MAX": 100}], [None], None),
         ("/lw/walk/direction", "s", [{"VALS": ["forward", "reverse", "ping-pong"]}], ["forward"], None),
-        ("/lw/walk/position", "ff", [{"MIN": -100.0, "MAX": 100.0}] * 2, [], None),
+        ("/lw/walk/position", "ff", [{"MIN": -100.0, "MAX": 100.0}] * 2, [None, None], None),
         ("/lw/walk/auto", "T", None, [True], None),
         ("/lw/out/freeze", "F", None, [False], None),
         ("/lw/prompt/b", "s", None, [""], None),
-        ("/lw/panic", "T", None, None, None),
-        ("/lw/snapshot/recall", "s", None, None, None),
+        ("/lw/panic", "I", None, [None], None),
+        ("/lw/snapshot/recall", "s", None, [None], None),
+        ("/lw/seed/vertex/0", "h", [{"MIN": 0, "MAX": 2**32 - 1}], [None], None),
+        ("/lw/rift/value", "fi", None, [None, None], None),
+        ("/lw/show/latency", "ff", None, [None, None], ["time.second"] * 2),
     ],
 )
 def test_nodes(path: str, type_: str, ranges: Any, value: Any, unit: Any) -> None:
@@ -96,7 +138,7 @@ def test_nodes(path: str, type_: str, ranges: Any, value: Any, unit: Any) -> Non
         ("/lw/walk", "RANGE", 204, None),
         ("/lw/out/master", "GABBAGABBAHEY", 400, None),
         ("/lw/nothing", "", 404, None),
-        ("/lw/out/master/raw/deeper", "VALUE", 404, None),
+        ("/lw/out/master/raw", "VALUE", 404, None),
     ],
 )
 def test_answers(path: str, attribute: str, status: int, content: Any) -> None:

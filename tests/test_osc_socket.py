@@ -9,6 +9,7 @@ import subprocess
 import threading
 import time
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -17,6 +18,7 @@ from pythonosc.osc_message import OscMessage
 from standins.osc import Stagehand, tick
 
 from installation.control.desk import Trigger
+from installation.network import outward
 from installation.ports.osc import Server, codec
 from installation.ports.osc.advertise import OSC, QUERY, advertise, services
 from installation.venue import Doors
@@ -96,6 +98,40 @@ def test_oscsend_is_understood(backstage: Stagehand, server: Server) -> None:
     assert until(lambda: server.counts()["pressed"] == 1)
     names = ("prompt.a", "walk.position", "out.freeze", "model.steps")
     assert [backstage.desk.value(name) for name in names] == ["a quiet sea", (0.5, -1.5), True, 12]
+
+
+def test_the_patch_for_pure_data_plays_and_is_told(backstage: Stagehand, tmp_path: Path) -> None:
+    """Where the machine has an address in a network, as from another machine: with a key."""
+    pd, host = shutil.which("pd"), outward()
+    if pd is None:
+        pytest.skip("pd (puredata) is not installed")
+    server = Server(backstage, Doors(osc=0, open=True, allow=(host,)))
+    server.start()
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
+        probe.bind((host, 0))
+        free = probe.getsockname()[1]
+    patch = Path(__file__).parents[1] / "docs" / "layouts" / "latentworld.pd"
+    mine, spy = tmp_path / "patch.pd", tmp_path / "spy.pd"
+    mine.write_text(patch.read_text().replace("localhost 9000", f"{host} {server.port}").replace("9001", str(free)))
+    spy.write_text(
+        "#N canvas 0 0 300 200 12;\n#X obj 20 20 r lw-frozen;\n#X obj 20 60 print frozen;\n#X connect 0 0 1 0;\n"
+    )
+    sent = ("lw-steps 20", "lw-freeze 1", "lw-prompt a quiet sea", "lw-panic bang")
+    said = [part for line in sent for part in ("-send", line)]
+    command = [pd, "-nogui", "-noaudio", "-nomidi", "-stderr", "-open", str(spy), "-open", str(mine), *said]
+    with subprocess.Popen(command, stderr=subprocess.PIPE, text=True) as running:
+        try:
+            assert running.stderr
+            assert until(lambda: server.counts()["pressed"] and server.counts()["subscribers"])
+            assert [backstage.desk.value(name) for name in ("model.steps", "out.freeze", "prompt.a")] == [
+                20, True, "a quiet sea",
+            ]  # fmt: skip
+            assert running.stderr.readline() == "frozen: 1\n"
+            backstage.desk.set("out.freeze", False, "deck:1")
+            assert running.stderr.readline() == "frozen: 0\n"
+        finally:
+            running.terminate()
+            server.stop()
 
 
 def test_nothing_bad_ends_the_port(backstage: Stagehand, server: Server, client: socket.socket) -> None:

@@ -25,7 +25,7 @@ from installation.ipc.questions import WordsAnswer, WordsQuestion
 from installation.show.control_feed import ControlFeed
 from installation.show.requests import MOST, Requests
 from installation.venue import Doors
-from latentworld.errors import ShowError
+from latentworld.errors import PortError, ShowError
 from latentworld.preset import load
 
 
@@ -160,7 +160,9 @@ def test_a_full_disk_ends_recordings_and_nothing_else(performed, monkeypatch: py
 # ---- alone
 
 
-def test_a_port_in_use_and_a_missing_library_are_lines(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_where_a_show_ran_before_a_port_in_use_and_a_missing_library_are_lines(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     from installation.show import ports
 
     def missing(self: object) -> object:
@@ -171,6 +173,10 @@ def test_a_port_in_use_and_a_missing_library_are_lines(tmp_path: Path, monkeypat
         taken.bind(("127.0.0.1", 0))
         port = taken.getsockname()[1]
         place = venue(tmp_path, Doors(osc=port, deck=None)).model_copy(update={"midi": True})
+        with pytest.raises(PortError, match=str(port)), put_on(tmp_path, place=place):
+            pass
+        with put_on(tmp_path):
+            pass
         with put_on(tmp_path, place=place) as (show, said):
             assert said.of("no midi: no module named rtmidi")
             assert said.of("no osc: ")

@@ -2,14 +2,20 @@
 
 from __future__ import annotations
 
+import logging
+import os
 import shutil
+import socket
 import subprocess
 from pathlib import Path
 
 import pytest
+from rich.console import Console
+from standins.osc import Stagehand
 
 from installation.cli import show as command
 from installation.show import state
+from installation.show.ports import Ports
 from installation.venue import Doors, Venue, Wall
 from latentworld.errors import DiskFull, ShowError
 
@@ -18,6 +24,20 @@ REFUSED = {
     "unknown key": ["show", "analytic", "--set", "film.fsp=3"],
     "no venue": ["show", "analytic", "--venue", "OUT/nowhere.toml"],
     "unknown safe preset": ["show", "analytic", "--safe", "sfae", "--folder", "OUT"],
+    "no address": [
+        "show",
+        "analytic",
+        "--headless",
+        "--open",
+        "--allow",
+        "foo",
+        "--osc",
+        "0",
+        "--deck",
+        "0",
+        "--folder",
+        "OUT/show",
+    ],
     "unwritable folder": ["show", "analytic", "--headless", "--folder", "/proc/nowhere"],
 }
 MISUSED = {
@@ -38,6 +58,37 @@ def test_what_is_refused_is_one_line(arguments: list[str], code: int, run, tmp_p
     assert (found, out) == (code, ""), err
     assert err.startswith("error: ")
     assert err.count("\n") == 1
+
+
+def test_a_port_that_another_has_is_refused_on_a_first_start_and_said_later(run, tmp_path: Path) -> None:  # type: ignore[no-untyped-def]
+    """Whoever types wants to know; a show that ran here yesterday goes on with what is left."""
+    with socket.create_server(("127.0.0.1", 0)) as other:
+        port = other.getsockname()[1]
+        found, _, err = run("show", "analytic", "--headless", "--osc", "0", "--deck", port, "--folder", tmp_path)
+        assert (found, err.count("\n")) == (1, 1)
+        assert f"error: the deck cannot have port {port}" in err
+        said: list[str] = []
+        ports = Ports(Stagehand(), Venue(midi=False, doors=Doors(osc=0, deck=port)), said.append, logging.getLogger())
+        ports.start()
+        ports.stop()
+    assert [line.partition(":")[0] for line in said] == ["osc", "no deck"]
+    assert not (tmp_path / "state.json").exists()
+
+
+def test_the_journal_is_not_told_the_token(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with (tmp_path / "journal").open("w+") as journal:
+        monkeypatch.setattr("sys.stderr", journal)
+        status = os.fstat(journal.fileno())
+        for read in (f"{status.st_dev}:{status.st_ino}", "1:1"):
+            monkeypatch.setenv("JOURNAL_STREAM", read)
+            command._line(Console(file=journal))("deck: http://10.0.0.2:8080/?token=abc-DEF_1")
+        journal.seek(0)
+        assert journal.read().splitlines() == [
+            "deck: http://10.0.0.2:8080/ (its code is on the test card)",
+            "deck: http://10.0.0.2:8080/?token=abc-DEF_1",
+        ]
 
 
 def test_a_venue_with_an_unknown_key_names_it(run, tmp_path: Path) -> None:  # type: ignore[no-untyped-def]

@@ -19,7 +19,7 @@ Direction = Literal["forward", "reverse", "ping-pong"]
 Point = tuple[float, float]
 """alpha and beta."""
 VERTICES, WORDS = 3, 6
-LARGEST_SEED = 2**31 - 1
+LARGEST_SEED = 2**32 - 1  # a seed's upper bits draw nothing: what is equal in its lower 32 is the same latent
 LARGEST_BATCH = 16
 
 WALK_HEADING = P("walk.heading", "float", "steering by hand: left above 0, right below; the autopilot is off until "
@@ -86,8 +86,8 @@ class VertexControls:
     """One of the latents that span the plane."""
 
     seed: int | None = played(P(
-        "seed.vertex.{i}", "int", "the seed of z{i}", None, high=LARGEST_SEED, preset="plane.seeds.{i}", page="model",
-        label="z{sub}",
+        "seed.vertex.{i}", "int", "the seed of z{i}", None, high=LARGEST_SEED, exact=True, preset="plane.seeds.{i}",
+        page="model", label="z{sub}",
     ))  # fmt: skip
 
 

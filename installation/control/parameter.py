@@ -7,6 +7,7 @@ A name such as `walk.speed` is the address `/lw/walk/speed`. Floats and ints hav
 from __future__ import annotations
 
 import math
+import unicodedata
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, fields, replace
 from typing import Any, Literal, TypeVar
@@ -26,6 +27,10 @@ _ROWS: dict[tuple[type, int | None], Mapping[str, Parameter]] = {}
 
 ROOT = "/lw"
 LONGEST = 500  # characters of a text
+ON = frozenset(("on", "true", "yes", "t"))
+OFF = frozenset(("off", "false", "no", "f", "none", "nil", "null", "release", "released", "up"))
+"""How programs that send words alone write that a switch is off, or that a button was let go."""
+_JOINERS = frozenset("\u200c\u200d")  # of scripts and emoji; tags (flags of regions) stay too
 
 
 @dataclass(frozen=True)
@@ -33,8 +38,9 @@ class Parameter:
     """One thing that can be played.
 
     kind `point` is alpha and beta; `trigger` is a press. where: who acts on it. low, high: real units of floats and
-    ints (of points: of either coordinate). curve `log` with low = 0 keeps 0 at 0 and is logarithmic from `least` up.
-    smooth: it may be slewed and modulated. default None: the preset's.
+    ints (of points: of either coordinate); a number outside is clamped, or refused where it is `exact`. curve `log`
+    with low = 0 keeps 0 at 0 and is logarithmic from `least` up. smooth: it may be slewed and modulated. default
+    None: the preset's.
 
     scope: what it is a part of. `picture`: the look; of loop and stage, snapshots hold it and panic resets it; `wall`:
     the set-up of this wall, which no look and no panic touches, and outputs leave out; `held`: in the operator's hand
@@ -55,6 +61,7 @@ class Parameter:
     curve: Literal["linear", "log"] = "linear"
     unit: str = ""
     choices: tuple[str, ...] = ()
+    exact: bool = False
     access: Literal["rw", "r", "w"] = "rw"
     smooth: bool = False
     scope: Scope = "picture"
@@ -93,21 +100,35 @@ class Parameter:
         return (value - self.low) / (self.high - self.low)
 
     def check(self, value: object) -> Value:
-        """A value in real units as this parameter keeps it: clamped, rounded, cut. Raises ControlError."""
+        """A value in real units as this parameter keeps it: clamped, rounded, a text in plain characters. Numbers and
+        switches may be written as text. Raises ControlError."""
         if self.kind in ("float", "int"):
-            clamped = min(max(self._finite(value), self.low), self.high)
-            return round(clamped) if self.kind == "int" else clamped
+            return self._number(value)
         if self.kind == "bool":
-            return value if isinstance(value, bool) else self._finite(value) >= 0.5
+            return self._switch(value)
         if self.kind == "point":
             return self._point(value)
         if not isinstance(value, str):
             raise ControlError(f"{self.name} takes a text, not {value!r:.60}")
-        if len(value) > LONGEST or not value.isprintable():
-            raise ControlError(f"{self.name}: a text of at most {LONGEST} printable characters is wanted")
-        if self.kind == "choice" and value not in self.choices:
+        text = plain(value)
+        if not readable(text):
+            raise ControlError(f"{self.name}: a text of at most {LONGEST} characters, none for control, is wanted")
+        if self.kind == "choice" and text not in self.choices:
             raise ControlError(f"{self.name} = {value!r:.60}: use one of {', '.join(self.choices)}")
-        return value
+        return text
+
+    def _number(self, value: object) -> float | int:
+        number = self._finite(value)
+        clamped = min(max(number, self.low), self.high)
+        if self.exact and clamped != number:
+            raise ControlError(f"{self.name} takes {self.low:.0f} to {self.high:.0f}, not {value!r:.60}")
+        return round(clamped) if self.kind == "int" else clamped
+
+    def _switch(self, value: object) -> bool:
+        if isinstance(value, bool):
+            return value
+        word = value.strip().casefold() if isinstance(value, str) else ""
+        return word in ON if word in ON | OFF else self._finite(value) >= 0.5
 
     def _point(self, value: object) -> tuple[float, float]:
         if not isinstance(value, Sequence) or isinstance(value, str) or len(value) != 2:
@@ -117,12 +138,49 @@ class Parameter:
 
     def _finite(self, value: object) -> float:
         try:
-            number = float(value) if isinstance(value, (int, float)) else math.nan
+            number = float(value) if isinstance(value, (int, float, str)) else math.nan
+        except ValueError:  # a text that is no number
+            number = math.nan
         except OverflowError:  # an int that no float can hold
             number = math.inf
         if not math.isfinite(number):
             raise ControlError(f"{self.name} takes a finite number, not {value!r:.60}")
         return number
+
+
+def plain(text: str) -> str:
+    """A text as it is kept: every white space (line ends, tabs, no-break spaces) one blank, characters that only steer
+    the layout left out."""
+    return " ".join("".join(filter(_shows, text)).split())
+
+
+def readable(text: str) -> bool:
+    """Whether a text can be played: LONGEST characters at most, and none that controls a terminal or is half of one."""
+    return len(text) <= LONGEST and all(
+        sign.isspace() or unicodedata.category(sign) not in ("Cc", "Cs") for sign in text
+    )
+
+
+def let_go(value: object) -> bool:
+    """Whether what came with a press says that the button was let go: false, nil, a number below 0.5, a word for off.
+
+    Raises ControlError for a number that is not finite.
+    """
+    if value is None:
+        return True
+    if isinstance(value, str):
+        word = value.strip().casefold()
+        if not word or word in OFF:
+            return True
+        try:
+            value = float(word)
+        except ValueError:
+            return False
+    return not Parameter("a press", "bool", "").check(value)
+
+
+def _shows(sign: str) -> bool:
+    return unicodedata.category(sign) != "Cf" or sign in _JOINERS or "\U000e0020" <= sign <= "\U000e007f"
 
 
 def checked(

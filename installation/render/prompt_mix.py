@@ -9,7 +9,7 @@ from typing import Annotated
 from msgspec import Meta
 
 from installation.control.controls import LoopControls
-from installation.control.parameter import LONGEST
+from installation.control.parameter import readable
 from installation.ipc.fields import Part, read_part
 from latentworld.prompts import Mixture, Prompt
 
@@ -67,7 +67,7 @@ class Fade:
         fade = part.value
         if fade is None:
             return part
-        if not all(len(text) <= LONGEST and text.isprintable() for text, _ in (*fade.slots, *fade.begun)):
+        if not all(readable(text) for text, _ in (*fade.slots, *fade.begun)):
             return Part(None, "holds a text that cannot be read")
         if fade.progress < 1.0 and not any(weight > 0 for _, weight in fade.begun):
             return Part(Fade(fade.slots), part.trouble or "has no usable begun")

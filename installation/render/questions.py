@@ -24,7 +24,7 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
-from installation.control.parameter import LONGEST
+from installation.control.parameter import LONGEST, readable
 from installation.frames import develop
 from installation.ipc.messages import Answer
 from installation.ipc.questions import DenoisingStep, DiffusionAnswer, DiffusionQuestion, WordsAnswer, WordsQuestion
@@ -142,8 +142,8 @@ class Questions:
         if encoder is None:
             raise ControlError("the analytic world reads no words: choose another world")
         texts = question.texts
-        if not 1 <= len(texts) <= MOST_TEXTS or not all(map(_fits, texts)):
-            raise ControlError(f"words wants 1 to {MOST_TEXTS} texts of at most {LONGEST} printable characters")
+        if not 1 <= len(texts) <= MOST_TEXTS or not all(map(readable, texts)):
+            raise ControlError(f"words wants 1 to {MOST_TEXTS} texts of at most {LONGEST} characters")
         pooled: dict[str, Array] = {}
         for text in (*texts, *(text for text, _ in moment.prompt.toward)):
             if text not in pooled:
@@ -258,7 +258,3 @@ def png(picture: NDArray[np.uint8], longest: int) -> str:
 
 def _finite(value: Array) -> float | None:
     return float(value) if math.isfinite(value) else None
-
-
-def _fits(text: str) -> bool:
-    return len(text) <= LONGEST and text.isprintable()

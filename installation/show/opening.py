@@ -70,11 +70,12 @@ def open_show(
         store = StateStore(premises, desk, resume)
         ports = Ports(show, venue, premises.announcer.say, premises.log)
         pump, chores = _pump(premises, show, ports), _chores(premises, show, store, systemd)
+        undo.callback(ports.stop)
+        ports.start(strict=before is None)  # before anything runs or is kept, for it may be refused
         pump.start()
         undo.callback(store.save)
         undo.callback(pump.stop)
-        ports.start()
-        undo.callback(ports.stop)
+        undo.callback(ports.stop)  # first of all at the end
         chores.start()
         undo.callback(chores.stop)
         show.atlas_chart.start()

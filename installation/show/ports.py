@@ -52,8 +52,8 @@ class Ports:
         self._backstage, self._venue, self._announce, self._log = backstage, venue, announce, log
         self._open: list[Opened] = []
 
-    def start(self) -> None:
-        """Open them, those that show the others last."""
+    def start(self, strict: bool = False) -> None:
+        """Open them, those that show the others last. strict: raise what keeps OSC or the deck shut."""
         doors, venue = self._venue.doors, self._venue
         wanted: list[tuple[str, bool, Callable[[], Any]]] = [
             ("midi", venue.midi, self._midi),
@@ -62,9 +62,10 @@ class Ports:
             ("deck", doors.deck is not None, self._deck),
             ("zeroconf", doors.advertise, self._herald),  # last: it tells where the others are
         ]
-        for name, enabled, make in wanted:
-            if enabled:
-                self._start(name, make)
+        for line in [
+            self._start(name, make, strict and name in ("osc", "deck")) for name, enabled, make in wanted if enabled
+        ]:
+            self._announce(line)
 
     def get(self, name: str) -> Opened | None:
         """One of `midi`, `audio`, `osc`, `deck`, if it is open."""
@@ -92,20 +93,21 @@ class Ports:
         except Exception:  # the others must be closed too
             self._log.exception("a port did not close", extra={"port": opened.name})
 
-    def _start(self, name: str, make: Callable[[], Any]) -> None:
+    def _start(self, name: str, make: Callable[[], Any], strict: bool) -> str:
+        """Gives the line about it."""
         try:
             port = make()
             port.start()
         except (LatentWorldError, ImportError, OSError) as error:
-            self._announce(f"no {name}: {' '.join(str(error).split())}")
-            return
+            if strict and isinstance(error, LatentWorldError):
+                raise
+            return f"no {name}: {' '.join(str(error).split())}"
         except Exception:  # a fault of ours in one door must not keep the show from beginning
             self._log.exception("a port failed", extra={"port": name})
-            self._announce(f"no {name}: it failed in a way that nobody foresaw, see the log")
-            return
+            return f"no {name}: it failed in a way that nobody foresaw, see the log"
         opened = Opened(name, port, self._address(name, port))
         self._open.append(opened)
-        self._announce(f"{name}: {opened.address}" if opened.address else f"{name}: open")
+        return f"{name}: {opened.address}" if opened.address else f"{name}: open"
 
     def _address(self, name: str, port: Any) -> str:
         if name == "deck":

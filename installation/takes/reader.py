@@ -13,7 +13,7 @@ from typing import NoReturn, TypeVar, get_args
 
 import numpy as np
 
-from installation.control.parameter import LONGEST
+from installation.control.parameter import LONGEST, readable
 from installation.ipc.fields import read_fields
 from installation.ipc.jsonable import Json
 from installation.ipc.messages import Place
@@ -58,7 +58,7 @@ _WANTED = {
     "text": _WHOLE,
     "place": "is a frame whose place is not [x, y, z, radius] in finite numbers",
     "cut": "says {value!r:.30} of a cut: true or false is wanted",
-    "is": f'wants its words as "is", at most {LONGEST} printable characters',
+    "is": f'wants its words as "is", at most {LONGEST} characters',
     "set": _PLAYED,
     "to": _PLAYED,
     "press": _PLAYED,
@@ -214,7 +214,7 @@ class _Reading:
             case PressLine():
                 self.events.append(Event(record.at, record.press, record.value, record.by, press=True))
             case TextLine(text=number, words=words):
-                if len(words) > LONGEST or not words.isprintable():
+                if not readable(words):
                     self._refuse(_WANTED["is"])
                 self.texts[number] = words
             case SceneLine():

@@ -69,6 +69,14 @@ class Port:
     def send(self, address: str, *arguments: Any, sender: tuple[str, int] = PHONE) -> list[tuple[Any, ...]]:
         return self.packet(codec.pack(address, arguments), sender)
 
+    def subscribe(self, *arguments: Any, sender: tuple[str, int] = PHONE) -> list[tuple[Any, ...]]:
+        """Subscribe as somebody who is there."""
+        [(address, port, seconds, *key)] = self.send("/lw/subscribe", *arguments, sender=sender)
+        return [
+            (address, port, seconds),
+            *(answer for one in key for answer in self.send("/lw/confirm", one, sender=sender)),
+        ]
+
     def packet(self, packet: bytes, sender: tuple[str, int] = PHONE) -> list[tuple[Any, ...]]:
         self.handler.handle(packet, sender)
         self.handler.flush()

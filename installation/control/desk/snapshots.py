@@ -28,7 +28,7 @@ NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9 _-]{0,63}")
 MOST = 1000  # snapshots in a folder
 PRIVATE = 0o600  # what is played here is nobody else's business
 _LARGEST = 1_000_000  # bytes of a file
-_LONGEST_FADE = 3600.0
+LONGEST_FADE = 3600.0
 Done = Callable[[], list[str]]
 """What is done on the desk once the folder has answered: without waiting; gives a line for each thing left out."""
 Job = Callable[[], Done]
@@ -47,8 +47,8 @@ def parse(value: object) -> tuple[str, float]:
         fade = float(seconds or 0.0)
     except (TypeError, ValueError, OverflowError):
         fade = math.nan
-    if not 0 <= fade <= _LONGEST_FADE:
-        raise ControlError(f"a snapshot fades in 0 to {_LONGEST_FADE:g} seconds, not {seconds!r:.60}")
+    if not 0 <= fade <= LONGEST_FADE:
+        raise ControlError(f"a snapshot fades in 0 to {LONGEST_FADE:g} seconds, not {seconds!r:.60}")
     return _named(name), fade
 
 

@@ -7,6 +7,7 @@ import contextlib
 import logging
 import threading
 from collections.abc import AsyncIterator, Callable
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -16,6 +17,7 @@ from installation.network import Gate
 from installation.ports.deck import pictures, scripts, socket
 from installation.ports.deck.auth import Door, Names, Token
 from installation.ports.deck.hub import DIGITS, LISTS, Hub
+from installation.ports.deck.proxied import Proxied
 
 if TYPE_CHECKING:
     from starlette.applications import Starlette
@@ -30,13 +32,23 @@ OscPort = Callable[[], int | None]
 _log = logging.getLogger(__name__)
 
 
-def build(
-    hub: Hub, names: Names, token: Token | None, players: Gate, clock: Callable[[], float], osc_port: OscPort
-) -> Starlette:
-    """The application. token: None while the doors are shut; players: who uses OSCQuery without it; clock: seconds, for
-    what each may send."""
+@dataclass(frozen=True)
+class Entrance:
+    """Who comes in. names: of the deck; token: None while the doors are shut; players: who uses OSCQuery without it;
+    proxies: whose word on where a request came from is taken; clock: seconds, for what each may send."""
+
+    names: Names
+    token: Token | None
+    players: Gate
+    proxies: Gate
+    clock: Callable[[], float]
+
+
+def build(hub: Hub, entrance: Entrance, osc_port: OscPort) -> Starlette:
+    """The application."""
     from starlette.applications import Starlette
     from starlette.middleware import Middleware
+    from starlette.middleware.gzip import GZipMiddleware
     from starlette.routing import Mount
     from starlette.staticfiles import StaticFiles
 
@@ -50,17 +62,17 @@ def build(
         ended.set()
 
     def free(scope: Scope) -> bool:
-        return query.is_query(scope) and bool(scope.get("client")) and players.lets(scope["client"][0])
+        return query.is_query(scope) and bool(scope.get("client")) and entrance.players.lets(scope["client"][0])
 
     routes: list[BaseRoute] = [
         *query.routes(hub.backstage, osc_port),
         *_pages(hub.backstage),
         _names(hub.backstage),
         *_sockets(hub),
-        Mount("/static", StaticFiles(directory=STATIC)),
+        Mount("/static", GZipMiddleware(StaticFiles(directory=STATIC))),
     ]
-    door = Middleware(Door, names=names, token=token, free=free, clock=clock)
-    return Starlette(routes=routes, middleware=[door], lifespan=lifespan)
+    door = Middleware(Door, names=entrance.names, token=entrance.token, free=free, clock=entrance.clock)
+    return Starlette(routes=routes, middleware=[Middleware(Proxied, proxies=entrance.proxies), door], lifespan=lifespan)
 
 
 def _pages(backstage: Backstage) -> list[BaseRoute]:
@@ -89,6 +101,8 @@ def _pages(backstage: Backstage) -> list[BaseRoute]:
 
 
 def _names(backstage: Backstage) -> BaseRoute:
+    from starlette.middleware import Middleware
+    from starlette.middleware.gzip import GZipMiddleware
     from starlette.responses import Response
     from starlette.routing import Route
 
@@ -96,7 +110,7 @@ def _names(backstage: Backstage) -> BaseRoute:
         script = scripts.names_module(backstage.desk.table)
         return Response(script, media_type="text/javascript", headers={"Cache-Control": "no-cache"})
 
-    return Route(scripts.NAMES, names_module)
+    return Route(scripts.NAMES, names_module, middleware=[Middleware(GZipMiddleware)])
 
 
 def _sockets(hub: Hub) -> list[BaseRoute]:

@@ -114,9 +114,10 @@ class Token:
         """Compared in constant time."""
         return secrets.compare_digest(text.encode("latin-1", "replace"), self.text.encode())
 
-    def cookie(self, port: int | None) -> bytes:
-        """The Set-Cookie header."""
-        return f"{_cookie(port)}={self.text}; Path=/; HttpOnly; SameSite=Strict; Max-Age=604800".encode()
+    def cookie(self, port: int | None, secure: bool = False) -> bytes:
+        """The Set-Cookie header; secure: of a page that came by HTTPS."""
+        kept = "; Path=/; HttpOnly; SameSite=Strict; Max-Age=604800" + ("; Secure" if secure else "")
+        return f"{_cookie(port)}={self.text}{kept}".encode()
 
 
 class Door:
@@ -143,22 +144,24 @@ class Door:
         headers, port = dict(scope["headers"]), _port(scope)
         refused = self._refused(scope, headers)
         if refused is not None:
-            await _answer(send, *refused)
+            await answer(send, *refused)
         elif not self._within_limit(scope):
-            await _answer(send, 429, "too many requests: wait a second")
+            await answer(send, 429, "too many requests: wait a second")
         elif self._token is None or self._token.opens(headers, port):
             await self._app({**scope, "trusted": True}, receive, _guarded(send))
         elif scope["path"] == "/" and self._token.fits(_query(scope, "token")):
-            await _answer(send, 200, WELCOME, ((b"set-cookie", self._token.cookie(port)),))
+            cookie = self._token.cookie(port, secure=scope.get("scheme") == "https")
+            await answer(send, 200, WELCOME, ((b"set-cookie", cookie),))
         elif scope["path"] in PUBLIC or self._free(scope):
             await self._app({**scope, "trusted": False}, receive, _guarded(send))
         else:
-            await _answer(send, 401, LOCKED, ((b"www-authenticate", b"Bearer"),))
+            await answer(send, 401, LOCKED, ((b"www-authenticate", b"Bearer"),))
 
     async def _websocket(self, scope: Scope, receive: Receive, send: Send) -> None:
         headers = dict(scope["headers"])
+        asked = self._within_limit(scope)  # a guess at the token costs as much as by HTTP
         shut = self._token is not None and not (self._token.opens(headers, _port(scope)) or self._free(scope))
-        if shut or self._refused(scope, headers) is not None:
+        if shut or self._refused(scope, headers) is not None or not asked:
             await send({"type": "websocket.close", "code": 1008})  # before it is accepted: HTTP 403
             return
         path = scope["path"]
@@ -180,7 +183,10 @@ class Door:
             return 400, "this is not the name of the deck: use its address, or list the name under doors.hosts"
         origin = headers.get(b"origin")
         if origin is not None and not self._names.same(origin.decode("latin-1"), host):
-            return 403, "the deck is not for other pages"
+            return 403, (
+                "the deck is not for other pages; where this is its own, a proxy changed the Host header: let it pass "
+                "Host on, and list the name under doors.hosts"
+            )
         return None
 
     def _within_limit(self, scope: Scope) -> bool:
@@ -255,7 +261,8 @@ def _guarded(send: Send) -> Send:
     return guarded
 
 
-async def _answer(send: Send, status: int, text: str, more: Iterable[tuple[bytes, bytes]] = ()) -> None:
+async def answer(send: Send, status: int, text: str, more: Iterable[tuple[bytes, bytes]] = ()) -> None:
+    """Say a status and a text, with the headers that every answer has."""
     kind = b"text/html; charset=utf-8" if text.startswith("<") else b"text/plain; charset=utf-8"
     body = text.encode()
     headers = [(b"content-type", kind), (b"content-length", str(len(body)).encode()), (b"cache-control", b"no-store")]

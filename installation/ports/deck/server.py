@@ -12,10 +12,11 @@ from typing import TYPE_CHECKING, Any
 
 from installation.backstage import Backstage
 from installation.extras import need
-from installation.network import Gate, outward
+from installation.network import HERE, Gate, outward
 from installation.ports.deck import app
 from installation.ports.deck.auth import Names, Token
 from installation.ports.deck.commands import LARGEST
+from installation.ports.deck.guests import Guests, counted
 from installation.ports.deck.hub import Hub
 from installation.venue import Doors
 from latentworld.errors import PortError
@@ -23,12 +24,14 @@ from latentworld.errors import PortError
 if TYPE_CHECKING:
     import uvicorn
 
-CONNECTIONS = 128
+WAITING = 4096  # connections that wait to be accepted; where the queue is full, a knock is heard a second later
+AT_ONCE = 32  # that are accepted in one go: fewer than may stay, so that each is read before others take its place
 PATIENCE = 10.0  # seconds until it serves, and until it has stopped
 
 
 class Server:
-    """Serves a deck on this machine alone, or, with `doors.open`, to the network for those who have the `token`.
+    """Serves a deck on this machine alone, or, with `doors.open`, to the network for those who have the `token`, which
+    whoever comes through a proxy needs too.
 
     osc_port: the port that OSCQuery tells; default: that of the doors. `start` raises PortError for a port in use and
     ShowError without the extra `show`. `url` is where it is served, `link` the same with the token.
@@ -44,7 +47,7 @@ class Server:
         self._backstage, self._doors, self._clock = backstage, doors, clock
         self._osc_port = osc_port or (lambda: doors.osc or None)
         self._undo = contextlib.ExitStack()
-        self.token: str | None = secrets.token_urlsafe(16) if doors.open else None
+        self.token: str | None = secrets.token_urlsafe(16) if doors.open or doors.proxies else None
         self.port = doors.deck or 0
 
     @property
@@ -70,11 +73,15 @@ class Server:
             undo.callback(hub.close)
             names = Names(self._doors.hosts, own=self._doors.open)
             token = None if self.token is None else Token(self.token)
-            serving = _serving(uvicorn, app.build(hub, names, token, self._players(), self._clock, self._osc_port))
+            proxies = Gate(self._doors.proxies, "doors.proxies")
+            entrance = app.Entrance(names, token, self._players(), proxies, self._clock)
+            guests = Guests(near=Gate((HERE, *self._doors.proxies), "doors.proxies"))
+            serving = _serving(uvicorn, app.build(hub, entrance, self._osc_port), guests)
             thread = threading.Thread(target=serving.run, args=([listening],), name="deck", daemon=True)
             undo.callback(_end, serving, thread)
             thread.start()
             _until_serving(serving, thread)
+            listening.listen(WAITING)
             self._undo = undo.pop_all()
 
     def stop(self) -> None:
@@ -94,7 +101,7 @@ class Server:
         try:
             listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
             listening.bind((host, self.port))
-            listening.listen(CONNECTIONS)
+            listening.listen(AT_ONCE)
             return listening
         except OSError as error:
             listening.close()
@@ -102,14 +109,15 @@ class Server:
             raise PortError(f"{why}: choose another with --deck, 0 for any free one") from None
 
 
-def _serving(library: Any, application: Any) -> uvicorn.Server:
+def _serving(library: Any, application: Any, guests: Guests) -> uvicorn.Server:
     config = library.Config(
         application,
+        http=counted(guests),
         ws="websockets-sansio",
         ws_max_size=LARGEST,
         ws_per_message_deflate=False,  # pictures do not shrink, and a small bomb would unfold here
         h11_max_incomplete_event_size=LARGEST,
-        limit_concurrency=CONNECTIONS,
+        backlog=AT_ONCE,  # asyncio takes it for both, and the queue is lengthened afterwards
         timeout_graceful_shutdown=2,
         proxy_headers=False,
         server_header=False,

@@ -16,14 +16,15 @@ from latentworld.errors import ControlError, PortError
 FORMAT, VERSION = "latentworld midi", 1
 MOST = 1000
 _LARGEST = 1_000_000  # bytes
-Sort = Literal["cc", "cc14", "note", "program", "pitch"]
+Sort = Literal["cc", "cc14", "nrpn", "note", "program", "pitch"]
 Mode = Literal["toggle", "hold"]
+Turns = Literal["absolute", "relative", "offset"]
 
 
 @dataclass(frozen=True)
 class Control:
     """A knob, fader or button: `port` is the controller's name, channel 1..16, number 0..127 (0..31 of `cc14`, whose
-    low bits come as number + 32)."""
+    low bits come as number + 32; 0..16382 of `nrpn`)."""
 
     port: str
     kind: Sort
@@ -40,7 +41,10 @@ class Link:
 
     argument: what a button sets or presses with ("dusk|8", "wander", "3.5"); without one a button presses a trigger,
     switches a bool, goes on to the next choice. mode: whether a bool is switched by each press, or true while it is
-    held. pickup: a fader does nothing until it passes the value that is set.
+    held. pickup: a fader does nothing until it passes the value that is set. turns: whether a controller sends where it
+    is, or, an endless encoder, how far it was turned: `relative` (1, 2, ... up; down 127, 126, ... as two's complement
+    or 65, 66, ... as sign and magnitude) or `offset` from 64. full: what a controller as a button sends when it is
+    down.
     """
 
     control: Control
@@ -48,6 +52,8 @@ class Link:
     argument: str = ""
     mode: Mode = "toggle"
     pickup: bool = True
+    turns: Turns = "absolute"
+    full: int = 127
 
 
 def plays(row: Parameter, argument: str = "") -> Literal["fader", "button"]:
@@ -61,18 +67,8 @@ def plays(row: Parameter, argument: str = "") -> Literal["fader", "button"]:
     if row.kind == "text" and not argument:
         raise ControlError(f"{row.name} is a text: map {row.name}|THE TEXT to a button")
     if argument and row.kind != "trigger":
-        row.check(meant(row, argument))
+        row.check(argument)
     return "button"
-
-
-def meant(row: Parameter, argument: str) -> object:
-    """A button's argument as the parameter takes it."""
-    if row.kind in ("float", "int", "bool"):
-        try:
-            return float(argument)
-        except ValueError:
-            raise ControlError(f"{row.name} takes a number, not {argument!r:.60}") from None
-    return argument
 
 
 def load(path: Path, table: Mapping[str, Parameter]) -> tuple[list[Link], list[str]]:
@@ -116,9 +112,11 @@ def _link(row: Any, table: Mapping[str, Parameter]) -> Link:
     row = dict(row)
     control = Control(*(row.pop(part, None) for part in ("port", "kind", "channel", "number")))
     link = Link(control, **row)
-    if not isinstance(control.port, str) or control.kind not in get_args(Sort) or link.mode not in get_args(Mode):
-        raise ControlError(f"{row!r:.100}: port, kind or mode is not known")
-    highest = 31 if control.kind == "cc14" else 127
+    if not isinstance(control.port, str) or control.kind not in get_args(Sort):
+        raise ControlError(f"{row!r:.100}: port or kind is not known")
+    if link.mode not in get_args(Mode) or link.turns not in get_args(Turns) or not _within(link.full, 1, 127):
+        raise ControlError(f"{row!r:.100}: mode, turns or full is not known")
+    highest = {"cc14": 31, "nrpn": 16382}.get(control.kind, 127)
     if not _within(control.channel, 1, 16) or not _within(control.number, 0, highest):
         raise ControlError(f"{control}: channels are 1 to 16, numbers 0 to {highest}")
     if not isinstance(link.name, str) or link.name not in table:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 
+from installation.control.controls import LARGEST_SEED
 from installation.control.parameter import Argument, Parameter
 from installation.ports.midi.links import plays
 from latentworld.errors import ControlError
@@ -37,7 +38,7 @@ def _lines(rows: Mapping[str, Parameter]) -> list[str]:
 
 
 def _range(row: Parameter) -> str:
-    high = "2³¹ - 1" if row.high == 2**31 - 1 else f"{row.high:g}"
+    high = "2³² - 1" if row.high == LARGEST_SEED else f"{row.high:g}"
     return f"{row.low:g} to {high}{' ' if row.unit else ''}{row.unit}{', log' if row.curve == 'log' else ''}"
 
 

@@ -15,7 +15,7 @@ from installation.control.parameters import MIDI_STATUS
 from installation.ports.midi.clock import Conductor
 from installation.ports.midi.inbox import Inbox, Move, Strike, span
 from installation.ports.midi.learning import Learning
-from installation.ports.midi.links import MOST, Control, Link, meant, plays
+from installation.ports.midi.links import MOST, Control, Link, plays
 from installation.ports.midi.messages import control_change, decode, note, pitch
 from latentworld.errors import ControlError
 
@@ -70,6 +70,7 @@ class Surface:
         """
         if not what:
             self._learning = None
+            self._inbox.record(False)
             self.say("")
             return
         name, _, argument = what.partition("|")
@@ -78,7 +79,8 @@ class Surface:
             raise ControlError(f"there is no parameter {name!r:.60}: see the address table")
         kind = plays(row, argument)
         self._learning = Learning(name, argument, kind)
-        self.say(f"{name}: {'move a fader or knob' if kind == 'fader' else 'press a button'}")
+        self._inbox.record(True)
+        self.say(f"{name}: {'move a fader or knob, an endless one slowly up' if kind == 'fader' else 'press a button'}")
 
     def forget(self, name: str) -> None:
         """Unmap a parameter."""
@@ -114,7 +116,7 @@ class Surface:
     def work(self, now: float) -> list[tuple[str, bytes]]:
         """Do what was asked since the last time; gives what each controller is to be sent."""
         strikes, moves = self._inbox.take(now)
-        learned = self._learn(strikes, moves, now)
+        learned = self._learn(strikes, now)
         for strike in strikes:
             self._play(strike, learned)
         for move in moves:
@@ -123,13 +125,14 @@ class Surface:
 
     # ---- learning
 
-    def _learn(self, strikes: Sequence[Strike], moves: Sequence[Move], now: float) -> Control | None:
+    def _learn(self, strikes: Sequence[Strike], now: float) -> Control | None:
         """The control that was just learned: what it was moved for is done."""
         learning = self._learning
-        link = learning.watch(strikes, moves, now) if learning is not None else None
+        link = learning.watch(strikes, self._inbox.trails(), now) if learning is not None else None
         if link is None:
             return None
         self._learning = None
+        self._inbox.record(False)
         with self._lock:
             if link.control not in self._links and len(self._links) >= MOST:
                 self.say(f"{MOST} controls are mapped already: forget some")
@@ -142,7 +145,7 @@ class Surface:
     def _map(self, links: Mapping[Control, Link]) -> None:
         """Other links from now on."""
         buttons = [control for control, link in links.items() if plays(self._row(link), link.argument) == "button"]
-        self._inbox.expect(links, buttons)
+        self._inbox.expect(links.values(), buttons)
         self._links = links
         self._states = {control: self._states.get(control, State()) for control in links}
 
@@ -178,7 +181,7 @@ class Surface:
     def _switched(self, row: Parameter, link: Link) -> object:
         """What a button sets: its argument, the other of true and false, or the choice after this one."""
         if link.argument:
-            return meant(row, link.argument)
+            return link.argument
         now = self._desk.shown(row.name)
         if row.kind == "bool":
             return not now
@@ -187,6 +190,9 @@ class Surface:
     def _turn(self, link: Link, move: Move) -> None:
         row, state = self._row(link), self._states.get(link.control, State())
         if not row.numeric or link.argument:
+            return
+        if link.turns != "absolute":
+            self._step(row, link, move)
             return
         if move.code == state.code and move.at - state.sent < ECHO:
             self._know(link, place=move.x)
@@ -197,6 +203,19 @@ class Surface:
             return
         value = self._desk.fade(link.name, move.x, _source(link))
         self._know(link, place=move.x, mine=value, code=move.code, moved=move.at)
+
+    def _step(self, row: Parameter, link: Link, move: Move) -> None:
+        """An endless encoder goes on from the value that is set, a unit or a fader's 127th a step."""
+        state, shown = self._states.get(link.control, State()), self._desk.shown(link.name)
+        if row.kind == "int":
+            start = shown if isinstance(shown, int) else row.real(0.5)
+            kept = self._desk.set(link.name, min(max(start + move.steps, row.low), row.high), _source(link))
+            self._know(link, mine=kept, moved=move.at)
+            return
+        start = state.place if shown == state.mine and state.place is not None else self._place(row, 0.5)
+        place = min(max(start + move.steps / 127, 0.0), 1.0)
+        kept = self._desk.fade(link.name, place, _source(link))
+        self._know(link, place=place, mine=kept, moved=move.at)
 
     def _caught(self, row: Parameter, state: State, x: float) -> bool:
         """Soft takeover: whether a control has the value, or passes it now."""
@@ -235,7 +254,7 @@ class Surface:
 
     def _code(self, link: Link) -> int | None:
         """What a control should show; None for nothing."""
-        row, top = self._row(link), span(link.control)
+        row, top = self._row(link), span(link.control) if link.full == 127 else link.full
         if row.kind == "trigger" or link.control.kind == "program":
             return None
         shown = self._desk.shown(link.name)
@@ -244,7 +263,7 @@ class Surface:
         if row.kind == "bool" and not link.argument:
             return top if shown else 0
         if link.argument:
-            return top if shown == row.check(meant(row, link.argument)) else 0
+            return top if shown == row.check(link.argument) else 0
         return None
 
 
@@ -256,6 +275,9 @@ def _messages(control: Control, code: int) -> list[bytes]:
     if control.kind == "cc14":
         halves = ((control.number, code >> 7), (control.number + 32, code & 0x7F))
         return [control_change(control.channel, number, part) for number, part in halves]
+    if control.kind == "nrpn":
+        parts = ((99, control.number >> 7), (98, control.number & 0x7F), (6, code >> 7), (38, code & 0x7F))
+        return [control_change(control.channel, number, part) for number, part in parts]
     if control.kind == "pitch":
         return [pitch(control.channel, code)]
     send = note if control.kind == "note" else control_change

@@ -1,7 +1,7 @@
 """What each sender may cost: answers in proportion to what it sent, a few errors and patterns a second.
 
-UDP's sender can be forged. An answer larger than its question would make the show an amplifier for others, so answers
-are paid from what came in.
+UDP's sender can be forged. An answer larger than its question would make the show an amplifier toward whoever is named
+as the sender, so answers are paid from what came in. A sender that has shown that it is there is granted more.
 """
 
 from __future__ import annotations
@@ -10,7 +10,8 @@ from collections import OrderedDict
 from dataclasses import dataclass
 
 GAIN = 2.0  # bytes out for bytes in
-GRANT = 1024.0  # bytes a second on top: a pong, a prompt's text
+FIRST = 1024.0  # bytes on top, to begin with: a pong, a prompt's text
+GRANT, PITTANCE = 1024.0, 1024.0 / 60  # bytes a second on top: to those who are known to be there, and to others
 SAVED = 4096.0  # the most that is saved up
 ERRORS, PATTERNS = 10.0, 50.0  # a second
 ERRORS_AT_ONCE, PATTERNS_AT_ONCE = 5.0, 4.0
@@ -22,7 +23,7 @@ class Account:
     """What a sender has left."""
 
     at: float
-    bytes: float = GRANT
+    bytes: float = FIRST
     errors: float = ERRORS_AT_ONCE
     patterns: float = PATTERNS_AT_ONCE
 
@@ -54,8 +55,8 @@ class Accounts:
     def __init__(self) -> None:
         self._accounts: OrderedDict[str, Account] = OrderedDict()
 
-    def heard(self, host: str, size: int, now: float) -> Account:
-        """The account of a sender whose packet of so many bytes came at `now`."""
+    def heard(self, host: str, size: int, now: float, known: bool) -> Account:
+        """The account of a sender whose packet of so many bytes came at `now`; known: to be where it says it is."""
         account = self._accounts.get(host)
         if account is None:
             account = self._accounts[host] = Account(now)
@@ -64,7 +65,7 @@ class Accounts:
         self._accounts.move_to_end(host)
         passed = max(now - account.at, 0.0)
         account.at = now
-        account.bytes = min(account.bytes + GRANT * passed + GAIN * size, SAVED)
+        account.bytes = min(account.bytes + (GRANT if known else PITTANCE) * passed + GAIN * size, SAVED)
         account.errors = min(account.errors + ERRORS * passed, ERRORS_AT_ONCE)
         account.patterns = min(account.patterns + PATTERNS * passed, PATTERNS_AT_ONCE)
         return account

@@ -2,21 +2,27 @@
 
 A parameter has two addresses. The main one takes a fader's 0..1 where the parameter is a float on a fader's scale, and
 what the value is otherwise: a whole number, a switch, a word, alpha and beta. `/raw` behind it takes real units always.
-Times (unit s) are in seconds on both, and read-only values are in their units on both.
+Times (unit s) are in seconds on both, and read-only values are in their units on both. What is above 1 is no fader's
+place: there it is in real units too, so that a whole number that was sent as a float is what it says.
 """
 
 from __future__ import annotations
 
+import contextlib
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from itertools import dropwhile, takewhile
 
-from installation.control.desk.snapshots import NAME
-from installation.control.parameter import ROOT, Parameter, Value
+from installation.control.desk.snapshots import LONGEST_FADE, NAME, parse
+from installation.control.parameter import ROOT, Parameter, Value, let_go, plain
 from latentworld.errors import ControlError
 
 Argument = float | int | bool | str | None
 RAW = "/raw"
 QUERY = "?"
+FADER_END = 1.01  # a scaled fader may overshoot its end by so much
+_LARGEST_INT = 2**31 - 1  # that OSC's type i holds
 _NEEDS_NAME = ("name", "name and seconds")
 
 
@@ -36,24 +42,27 @@ class Place:
 
 @dataclass(frozen=True)
 class Out:
-    """An address that only tells: its OSC type tags and what they are."""
+    """An address that only tells: its OSC type tags, what they are, and their unit where all have the same."""
 
     address: str
     tags: str
     about: str
+    unit: str = ""
 
 
 VALUE = Out(f"{ROOT}/rift/value", "fi", "the Lipschitz value here, in feature per latent, and the frame's number")
 AT = Out(f"{ROOT}/walk/at", "fffi", "where the walk is: alpha, beta, radius, and 1 on this side of the globe")
 RENDERER = Out(f"{ROOT}/show/renderer", "s", "loading, running, hung, restarting, safe or loop")
-RATE = Out(f"{ROOT}/show/fps", "f", "new pictures per second")
-LATENCY = Out(f"{ROOT}/show/latency", "ff", "seconds from control to picture, p50 and p99")
-UPTIME = Out(f"{ROOT}/show/uptime", "f", "seconds since the show began")
+RATE = Out(f"{ROOT}/show/fps", "f", "new pictures per second", "Hz")
+LATENCY = Out(f"{ROOT}/show/latency", "ff", "seconds from control to picture, p50 and p99", "s")
+UPTIME = Out(f"{ROOT}/show/uptime", "f", "seconds since the show began", "s")
 OUTS = (VALUE, AT, RENDERER, RATE, LATENCY, UPTIME)
 
 PING, PONG = f"{ROOT}/ping", f"{ROOT}/pong"
 GET = f"{ROOT}/get"
 SUBSCRIBE, SUBSCRIBED = f"{ROOT}/subscribe", f"{ROOT}/subscribed"
+CONFIRM = f"{ROOT}/confirm"
+NUMBERS = "numbers"  # what a subscriber says that knows no T, F and N
 ERROR = f"{ROOT}/error"
 # our own words, echoed: to answer them would set two shows talking for ever
 QUIET = frozenset((PONG, SUBSCRIBED, ERROR, AT.address, *(out.address for out in OUTS[2:])))
@@ -74,22 +83,59 @@ def asks(arguments: Sequence[Argument]) -> bool:
 def read(place: Place, arguments: Sequence[Argument]) -> Value:
     """The value that a message sets, in real units. Raises ControlError.
 
-    Whole numbers take a fader's float too; choices take their place in the list too.
+    Whole numbers take a fader's float too; choices take their place in the list too; a text is all words together.
+    Arguments beyond those that are wanted are passed over.
     """
-    row = place.row
+    row, first = place.row, arguments[0]
+    if row.kind == "text" and any(isinstance(part, str) for part in arguments):
+        return row.check(" ".join(map(_word, arguments)))
     if row.kind == "point":
-        return row.check(tuple(arguments))
-    if len(arguments) != 1:
-        raise ControlError(f"{place.address} takes one value, not {len(arguments)}")
-    value = arguments[0]
-    whole = isinstance(value, int) and not isinstance(value, bool)
-    if row.kind == "choice" and whole and isinstance(value, int):
-        if not 0 <= value < len(row.choices):
-            raise ControlError(f"{place.address} has choices 0 to {len(row.choices) - 1}, not {value}")
-        return row.choices[value]
-    if isinstance(value, (float, int)) and (place.faded or (row.kind == "int" and not place.raw and not whole)):
-        return row.real(value)
-    return row.check(value)
+        return row.check(arguments[:2])
+    if row.kind == "choice":
+        return row.check(_chosen(place, arguments))
+    if not row.numeric:
+        return row.check(first)
+    if isinstance(first, bool):
+        return row.real(first)
+    number = _number(first)
+    if isinstance(number, float) and (place.faded or (row.kind == "int" and not place.raw)) and number <= FADER_END:
+        return row.real(number)
+    if isinstance(number, int) and place.faded and number <= 1:
+        return row.real(number)
+    return row.check(first if number is None else number)
+
+
+def _number(value: Argument) -> float | int | None:
+    """A number, or one that is written as a text; None for what is none."""
+    if not isinstance(value, str):
+        return value
+    for kind in (int, float):
+        with contextlib.suppress(ValueError):
+            return kind(value)
+    return None
+
+
+def _word(value: Argument) -> str:
+    """One of a text's words; some programs send those that look like numbers as numbers."""
+    if isinstance(value, bool) or value is None:
+        raise ControlError(f"a text has words and numbers, not {value!r}")
+    return value if isinstance(value, str) else f"{value:g}" if isinstance(value, float) else str(value)
+
+
+def _chosen(place: Place, arguments: Sequence[Argument]) -> Argument:
+    """Of a choice, the word that a message says: in any case, in one argument or several, or by its place, from 0, as
+    a whole number of whatever type."""
+    choices, first = place.row.choices, arguments[0]
+    said = [" ".join(part for part in arguments if isinstance(part, str)), first]
+    for choice in choices:
+        if any(isinstance(word, str) and word.strip().casefold() == choice.casefold() for word in said):
+            return choice
+    number = None if isinstance(first, bool) else _number(first)
+    if number is None or number != int(number if math.isfinite(number) else 0):
+        return first
+    if not 0 <= number < len(choices):
+        raise ControlError(f"{place.address} has choices 0 to {len(choices) - 1}, not {first}")
+    return choices[int(number)]
 
 
 def tell(place: Place, value: Value | None) -> tuple[Argument, ...]:
@@ -103,38 +149,72 @@ def tell(place: Place, value: Value | None) -> tuple[Argument, ...]:
     return (value,)
 
 
+def numbers(arguments: Sequence[Argument]) -> tuple[Argument, ...] | None:
+    """The same for those who know no T, F, N and h; None where there is nothing to tell."""
+    if None in arguments:
+        return None
+    return tuple(
+        int(part) if isinstance(part, bool) else float(part) if isinstance(part, int) and part > _LARGEST_INT else part
+        for part in arguments
+    )
+
+
 def tags(row: Parameter, value: Value | None = None) -> str:
-    """OSC type tags of what a parameter's address takes. Switches are their own value: T or F."""
+    """OSC type tags of what a parameter's address takes. Switches are their own value, T or F; a press is I."""
     if row.kind == "bool":
         return "T" if value else "F"
     if row.argument:
         return "s"
-    return {"float": "f", "int": "i", "point": "ff", "trigger": "T"}.get(row.kind, "s")
+    if row.kind == "int" and row.high > _LARGEST_INT:
+        return "h"
+    return {"float": "f", "int": "i", "point": "ff", "trigger": "I"}.get(row.kind, "s")
 
 
 def pressed(row: Parameter, arguments: Sequence[Argument], known: Mapping[str, Parameter]) -> bool:
-    """Whether a message presses a trigger: a name does, no argument does, 0 (a button let go) does not.
+    """Whether a message presses a trigger: no argument does, a name does, a button let go (`let_go`) does not.
 
     Raises ControlError where a name is missing or means nothing.
     """
-    first = arguments[0] if arguments else None
-    if isinstance(first, str) and row.argument not in ("", "parameter") and not NAME.fullmatch(first):
-        raise ControlError(f"{row.address} takes a name of letters, digits, space, - and _, not {first!r:.40}")
-    if isinstance(first, str) and row.argument == "parameter" and first not in known:
-        raise ControlError(f"{row.address}: there is no parameter {first!r:.40}")
-    if isinstance(first, (int, float)) and not Parameter(row.name, "bool", "").check(first):
+    if not arguments:
+        return not _needs(row)
+    first, name = arguments[0], _name(row, arguments)
+    if not name:
+        return not let_go(first) and not _needs(row)
+    if row.argument in ("name or nothing", "parameter") and let_go(first):
         return False
-    if row.argument in _NEEDS_NAME and not isinstance(first, str):
-        raise ControlError(f"{row.address} takes a snapshot's name")
-    return True
+    if row.argument == "parameter":
+        if name.partition("|")[0] not in known:
+            raise ControlError(f"{row.address}: there is no parameter {name!r:.40}")
+        return True
+    if not NAME.fullmatch(name.partition("|")[0] if row.argument == "name and seconds" else name):
+        raise ControlError(f"{row.address} takes a name of letters, digits, space, - and _, not {name!r:.40}")
+    return row.argument == "name and seconds" or not any(map(let_go, _after(arguments)))
 
 
 def argument(row: Parameter, arguments: Sequence[Argument]) -> Value | tuple[str, float] | None:
     """What goes with a press: a name, a snapshot's name and seconds, or nothing. Raises ControlError."""
-    first = arguments[0] if arguments else None
-    if not isinstance(first, str) or not row.argument:
-        return None
-    if row.argument == "name and seconds" and len(arguments) > 1:
-        seconds = Parameter(f"{row.name}'s fade", "float", "", high=3600.0).check(arguments[1])
-        return first, float(seconds) if isinstance(seconds, (int, float)) else 0.0
-    return first
+    name, after = _name(row, arguments), _after(arguments)
+    if row.argument == "name and seconds" and "|" in name:
+        return parse(name)
+    if row.argument == "name and seconds" and after:
+        seconds = Parameter(f"{row.name}'s fade", "float", "", high=LONGEST_FADE).check(after[0])
+        return name, float(seconds) if isinstance(seconds, (int, float)) else 0.0
+    return name or None
+
+
+def _needs(row: Parameter) -> bool:
+    """Whether a trigger does nothing without a name. Raises ControlError, for there is none."""
+    if row.argument in _NEEDS_NAME:
+        raise ControlError(f"{row.address} takes a snapshot's name")
+    return False
+
+
+def _name(row: Parameter, arguments: Sequence[Argument]) -> str:
+    """The name in a press: its first words, for some programs send each as an argument of its own."""
+    words = takewhile(lambda part: isinstance(part, str), arguments) if row.argument else ()
+    return plain(" ".join(map(str, words)))
+
+
+def _after(arguments: Sequence[Argument]) -> Sequence[Argument]:
+    """What follows a name."""
+    return tuple(dropwhile(lambda part: isinstance(part, str), arguments))

@@ -20,10 +20,11 @@ LARGEST = 8192  # bytes of a packet
 DEEPEST = 8  # bundles in bundles
 MOST = 128  # messages of a packet
 LONGEST_ADDRESS = 255
-ARGUMENTS = 16
+ARGUMENTS = 128  # a text may come word by word
 _BUNDLE = b"#bundle\0"
 _HEAD = 16  # the word #bundle and the time tag, which is not heeded: a message is never withheld
-_TAGS = frozenset(b"ifdhsTFNI")
+_TAGS = frozenset(b"ifdhsSTFNI[]")
+_SAME = bytes.maketrans(b"SI", b"sT")  # symbols are texts, an impulse is True
 
 
 def parts(packet: bytes) -> Iterator[bytes]:
@@ -61,7 +62,8 @@ def head(packet: bytes) -> bytes:
 def message(part: bytes) -> tuple[str, tuple[Argument, ...]]:
     """Address and arguments of a message. Raises ControlError.
 
-    Arguments are ints, floats, texts, booleans and None (nil); an impulse is True. Others mean nothing here.
+    Arguments are ints, floats, texts, booleans and None (nil); an impulse is True, an array is what is in it. Others
+    mean nothing here.
     """
     address = head(part)
     if not address:
@@ -70,13 +72,20 @@ def message(part: bytes) -> tuple[str, tuple[Argument, ...]]:
     end = part.find(b"\0", start, start + ARGUMENTS + 2)
     if start < len(part):
         if end < 0 or part[start] != ord(",") or not _TAGS.issuperset(part[start + 1 : end]):
-            raise ControlError(f"at most {ARGUMENTS} arguments of types i f d h s T F N I are understood")
-        part = part[:start] + part[start:end].replace(b"I", b"T") + part[end:]
+            raise ControlError(f"at most {ARGUMENTS} arguments of types i f d h s S T F N I [ ] are understood")
+        if part[start:end].count(b"[") != part[start:end].count(b"]"):
+            raise ControlError("an array is not closed")
+        body = (end // 4 + 1) * 4
+        part = part[:start] + _padded(part[start:end].translate(_SAME, b"[]")) + part[body:]
     try:
         parsed = OscMessage(part)
         return parsed.address, tuple(parsed)
     except Exception as error:  # ParseError, UnicodeDecodeError, and whatever else its parser lets through
         raise ControlError(f"a message to {address.decode('ascii', 'replace'):.60} is damaged") from error
+
+
+def _padded(text: bytes) -> bytes:
+    return text + b"\0" * (4 - len(text) % 4)
 
 
 def pack(address: str, arguments: Sequence[Argument] = ()) -> bytes:

@@ -1,26 +1,46 @@
 """What subscribers are told: each address at most 30 times a second, the newest value, never to the hand that moves it.
 
+UDP's sender can be forged, and what a subscriber is told is a thousand times what it asked with. So a subscriber is
+told nothing until it has sent back the key that was sent to it; this machine's own need not.
+
 All of this is pulled by the socket's thread; nothing waits and nothing queues beyond the newest value of an address.
 """
 
 from __future__ import annotations
 
 import math
+import secrets
+import string
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
 from installation.backstage import Status
 from installation.control.desk import Desk
 from installation.ipc.messages import Tick
-from installation.ports.osc.addresses import AT, LATENCY, RATE, RENDERER, UPTIME, VALUE, Argument, Place, tell
+from installation.network import HERE, Gate
+from installation.ports.osc.addresses import (
+    AT,
+    LATENCY,
+    RATE,
+    RENDERER,
+    UPTIME,
+    VALUE,
+    Argument,
+    Place,
+    numbers,
+    tell,
+)
 from installation.ports.osc.codec import pack
 
 PERIOD = 1 / 30  # seconds between messages of an address
 STATUS_PERIOD = 1.0
 HOLD = 0.5  # seconds after a sender's last move during which it is not told of that address
 LONGEST = 60.0  # seconds of a subscription
-MOST = 32  # subscribers
-BURST = 64  # messages to one subscriber at a time: a page of faders at once would drown a tablet
+WAIT = 10.0  # seconds that a subscription waits for its key
+AGAIN = 1.0  # seconds between two times that a subscriber is told everything
+MOST, MOST_OF_ONE = 32, 8  # subscribers, and of one machine
+BURST = 16  # messages to one subscriber at a time: a page of faders at once would drown a tablet
+KEY = 10  # letters: no digits, which some programs would take for a number
 Target = tuple[str, int]
 
 
@@ -34,7 +54,24 @@ class _Subscriber:
     target: Target
     owner: str
     until: float
+    seconds: float
+    numbers: bool = False
+    key: str = ""  # that it has not sent back yet
+    everything: float = -math.inf  # when it was last told
     waiting: dict[str, tuple[str, float]] = field(default_factory=dict)  # name: who set it last, and when
+
+
+def told(status: Status) -> dict[str, tuple[Argument, ...]]:
+    """What each of OUTS has to tell at this moment."""
+    front = int(status.front)
+    return {
+        VALUE.address: (float(status.lipschitz), status.frame),
+        AT.address: (float(status.alpha), float(status.beta), float(status.radius), front),
+        RENDERER.address: (status.renderer,),
+        RATE.address: (float(status.rate),),
+        LATENCY.address: tuple(map(float, status.latency)),
+        UPTIME.address: (float(status.uptime),),
+    }
 
 
 class Outs:
@@ -55,13 +92,7 @@ class Outs:
         found = _of_tick(tick) if tick else []
         if now >= self._looked + STATUS_PERIOD:
             self._looked = now
-            status = self._status()
-            found += [
-                (RENDERER.address, (status.renderer,)),
-                (RATE.address, (float(status.rate),)),
-                (LATENCY.address, tuple(map(float, status.latency))),
-                (UPTIME.address, (float(status.uptime),)),
-            ]
+            found += [out for out in told(self._status()).items() if out[0] not in (VALUE.address, AT.address)]
         return [(address, arguments) for address, arguments in found if _sound(arguments)]
 
 
@@ -76,38 +107,85 @@ class Feedback:
         self._subscribers: dict[Target, _Subscriber] = {}
         self._version = 0
         self._pumped = -math.inf
+        self._here = Gate((HERE,))
 
     def __len__(self) -> int:
-        return len(self._subscribers)
+        return len(self._confirmed())
 
     def has(self, owner: str) -> bool:
-        """Whether a sender has subscribed."""
-        return any(subscriber.owner == owner for subscriber in self._subscribers.values())
+        """Whether a sender has subscribed, and is there."""
+        return any(subscriber.owner == owner for subscriber in self._confirmed())
 
-    def subscribe(self, target: Target, owner: str, seconds: float, now: float) -> bool:
+    def has_host(self, host: str) -> bool:
+        """Whether a machine is known to be where it says it is: this one, or one of whom a subscriber has confirmed."""
+        return self._here.lets(host) or any(subscriber.target[0] == host for subscriber in self._confirmed())
+
+    def wants_numbers(self, owner: str) -> bool:
+        """Whether a sender subscribed as one who knows no T, F and N."""
+        return any(subscriber.owner == owner and subscriber.numbers for subscriber in self._subscribers.values())
+
+    def subscribe(self, target: Target, owner: str, seconds: float, now: float, numbers: bool = False) -> bool:
         """Tell `target` for so many seconds, everything first; 0 ends it. False where there are too many already."""
         self._expire(now)
         if seconds <= 0:
             self._subscribers.pop(target, None)
             return True
         known = self._subscribers.get(target)
-        if known is None and len(self._subscribers) >= MOST:
-            return False
         if known is None:
-            known = self._subscribers[target] = _Subscriber(target, owner, 0.0)
-            self.everything(owner)
-        known.owner, known.until = owner, now + min(seconds, LONGEST)
+            if not self._room(target[0]):
+                return False
+            known = self._subscribers[target] = _Subscriber(target, owner, now + WAIT, seconds, key=_key())
+            if self._here.lets(target[0]):
+                self._begin(known, now)
+        known.owner, known.numbers, known.seconds = owner, numbers, min(seconds, LONGEST)
+        if not known.key:
+            known.until = now + known.seconds
         return True
 
-    def everything(self, owner: str) -> None:
-        """Tell a subscriber all values again."""
+    def key(self, target: Target) -> str:
+        """What a subscriber has yet to send back; nothing where it need not."""
+        known = self._subscribers.get(target)
+        return known.key if known else ""
+
+    def confirm(self, host: str, key: str, now: float) -> bool:
+        """A machine sent back a key: whether it was that of one of its subscribers, which is told from now on."""
+        self._expire(now)
         for subscriber in self._subscribers.values():
-            if subscriber.owner == owner:
+            if subscriber.target[0] == host and subscriber.key and secrets.compare_digest(subscriber.key, key):
+                if len(self) >= MOST:
+                    return False
+                self._begin(subscriber, now)
+                return True
+        return False
+
+    def everything(self, owner: str, now: float) -> None:
+        """Tell a subscriber all values again, once a second at most."""
+        for subscriber in self._confirmed():
+            if subscriber.owner == owner and now >= subscriber.everything + AGAIN:
+                subscriber.everything = now
                 subscriber.waiting |= dict.fromkeys(sorted(self._readable), ("", -math.inf))
+
+    def _begin(self, subscriber: _Subscriber, now: float) -> None:
+        subscriber.key, subscriber.until = "", now + subscriber.seconds
+        self.everything(subscriber.owner, now)
+
+    def _confirmed(self) -> list[_Subscriber]:
+        return [subscriber for subscriber in self._subscribers.values() if not subscriber.key]
+
+    def _room(self, host: str) -> bool:
+        """Whether a machine may have one more; those who have not sent their key back yet, give way."""
+        own = [one for one in self._subscribers.values() if one.target[0] == host]
+        for many, most in ((own, MOST_OF_ONE), (list(self._subscribers.values()), MOST)):
+            pending = [one for one in many if one.key]
+            if len(many) - len(pending) >= most:
+                return False
+            if len(many) >= most:
+                self._subscribers.pop(pending[0].target, None)
+        return True
 
     def due(self, now: float) -> float | None:
         """Seconds until the next pump; None while nobody listens."""
-        return max(self._pumped + PERIOD - now, 0.0) if self._subscribers else None
+        return max(self._pumped + PERIOD - now, 0.0) if self._confirmed() else None
 
     def pump(self, now: float) -> list[tuple[bytes, Target]]:
         """What is to be sent now."""
@@ -116,26 +194,25 @@ class Feedback:
         self._pumped = now
         self._expire(now)
         self._version, changes = self._desk.changes(self._version)
-        for subscriber in self._subscribers.values():
+        subscribers = self._confirmed()
+        for subscriber in subscribers:
             for change in changes:
                 if change.name in self._readable:
                     subscriber.waiting[change.name] = (change.source, change.stamp)
-        outs, packed = [pack(*out) for out in self.outs.take(now)], dict[str, bytes]()
+        outs, packed = [pack(*out) for out in self.outs.take(now)], _Packed(self._mains, self._desk)
         return [
             (packet, subscriber.target)
-            for subscriber in self._subscribers.values()
+            for subscriber in subscribers
             for packet in (*self._due_to(subscriber, now, packed), *outs)
         ]
 
-    def _due_to(self, subscriber: _Subscriber, now: float, packed: dict[str, bytes]) -> list[bytes]:
+    def _due_to(self, subscriber: _Subscriber, now: float, packed: _Packed) -> list[bytes]:
         held = {n for n, (who, at) in subscriber.waiting.items() if now - at < HOLD and self._moves(subscriber, who)}
         names = [name for name in subscriber.waiting if name not in held][:BURST]
         for name in names:
             del subscriber.waiting[name]
-            if name not in packed:
-                place = self._mains[name]
-                packed[name] = pack(place.address, tell(place, self._desk.shown(name)))
-        return [packed[name] for name in names]
+        found = [packed.get(name, subscriber.numbers) for name in names]
+        return [packet for packet in found if packet]
 
     def _moves(self, subscriber: _Subscriber, who: str) -> bool:
         """Whether a change came from this subscriber. Some programs send from another port than they listen at: a
@@ -146,6 +223,27 @@ class Feedback:
 
     def _expire(self, now: float) -> None:
         self._subscribers = {target: one for target, one in self._subscribers.items() if one.until > now}
+
+
+class _Packed:
+    """Values as packets, each made once for all who are told of it in a round."""
+
+    def __init__(self, places: Mapping[str, Place], desk: Desk) -> None:
+        self._places, self._desk = places, desk
+        self._made: dict[tuple[str, bool], bytes] = {}
+
+    def get(self, name: str, plain: bool) -> bytes:
+        """Of a parameter, in numbers where `plain`; nothing where there is nothing to tell."""
+        if (name, plain) not in self._made:
+            place = self._places[name]
+            arguments = tell(place, self._desk.shown(name))
+            said = numbers(arguments) if plain else arguments
+            self._made[name, plain] = b"" if said is None else pack(place.address, said)
+        return self._made[name, plain]
+
+
+def _key() -> str:
+    return "".join(secrets.choice(string.ascii_lowercase) for _ in range(KEY))
 
 
 def _of_tick(tick: Tick) -> list[tuple[str, tuple[Argument, ...]]]:

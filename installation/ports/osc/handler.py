@@ -9,7 +9,7 @@ from __future__ import annotations
 import logging
 import math
 from collections.abc import Callable, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 
 from installation.backstage import Backstage
 from installation.control.parameter import ROOT, Value
@@ -78,7 +78,12 @@ class Handler:
             a for a, place in self.places.items() if "w" in place.row.access and _settable(place)
         )
         self.settable = frozenset(a.encode() for a, place in self.places.items() if _settable(place))
-        self._commands = {addresses.PING: self._ping, addresses.GET: self._get, addresses.SUBSCRIBE: self._subscribe}
+        self._commands = {
+            addresses.PING: self._ping,
+            addresses.GET: self._get,
+            addresses.SUBSCRIBE: self._subscribe,
+            addresses.CONFIRM: self._confirm,
+        }
         self._accounts = Accounts()
         self._pending: dict[str, tuple[Value, _Mail]] = {}
         self.outbox: list[tuple[bytes, Target]] = []
@@ -87,7 +92,8 @@ class Handler:
     def handle(self, packet: bytes, sender: Target) -> None:
         """Take a packet. Never raises."""
         self.counts.received += 1
-        account = self._accounts.heard(sender[0], len(packet), self._clock())
+        known = self._feedback is None or self._feedback.has_host(sender[0])  # without feedback it came over TCP
+        account = self._accounts.heard(sender[0], len(packet), self._clock(), known)
         try:
             for part in codec.parts(packet):
                 self._take(part, sender, account)
@@ -182,7 +188,7 @@ class Handler:
             owner = source(mail.sender)
             if self._feedback is None or not self._feedback.has(owner):
                 raise ControlError(f"{addresses.GET} takes a name; subscribe to be told everything")
-            self._feedback.everything(owner)
+            self._feedback.everything(owner, self._clock())
             return
         for name in mail.arguments:
             self._tell(name, mail)
@@ -202,18 +208,36 @@ class Handler:
             self._reply(mail, place.address, addresses.tell(place, self._desk.shown(place.row.name)))
 
     def _subscribe(self, mail: _Mail) -> None:
-        """A port (0 or none: the one it came from) and seconds (at most 60; 0 ends it)."""
+        """A port (0 or none: the one it came from), seconds (at most 60; 0 ends it) and whether in numbers."""
         if self._feedback is None:
             raise ControlError(f"{addresses.SUBSCRIBE} is for UDP: send LISTEN")
-        port, seconds = _numbers(mail.arguments)
+        words = [part for part in mail.arguments if isinstance(part, str)]
+        port, seconds = _numbers([part for part in mail.arguments if not isinstance(part, str)])
         target = (mail.sender[0], int(port) or mail.sender[1])
         if not _LOWEST_PORT <= target[1] <= 65535 or self._own(target):
             raise ControlError(f"{addresses.SUBSCRIBE} takes a port from {_LOWEST_PORT} that is not the show's")
-        if not self._feedback.subscribe(target, source(mail.sender), seconds, self._clock()):
-            raise ControlError("there are too many subscribers")
-        self._reply(mail, addresses.SUBSCRIBED, (target[1], min(seconds, LONGEST)))
+        plain = addresses.NUMBERS in words
+        if not self._feedback.subscribe(target, source(mail.sender), seconds, self._clock(), plain):
+            raise ControlError("there are too many subscribers, of this machine or in all: end some by 0 seconds")
+        key = self._feedback.key(target)
+        # to where values will go, so that whoever sends the key back listens there
+        told = replace(mail, sender=target)
+        self._reply(told, addresses.SUBSCRIBED, (target[1], min(seconds, LONGEST), *([key] if key else ())))
+
+    def _confirm(self, mail: _Mail) -> None:
+        """The key that /lw/subscribed brought: the listener is there."""
+        key = mail.arguments[0] if mail.arguments else None
+        if self._feedback is None or not isinstance(key, str) or not key.isascii():
+            raise ControlError(f"{addresses.CONFIRM} takes the key that {addresses.SUBSCRIBED} brought")
+        if not self._feedback.confirm(mail.sender[0], key, self._clock()):
+            raise ControlError("nobody waits for this key: subscribe again")
 
     def _reply(self, mail: _Mail, address: str, arguments: Sequence[Argument]) -> None:
+        if self._feedback is not None and self._feedback.wants_numbers(source(mail.sender)):
+            plain = addresses.numbers(arguments)
+            if plain is None:  # nobody knows, and there is no nil for it
+                return
+            arguments = plain
         packet = codec.pack(address, arguments)
         if mail.account.pay(len(packet)):
             self.outbox.append((packet, mail.sender))

@@ -9,24 +9,27 @@ Starlette, to be mounted by the deck *before* its own `/`:
 `/?HOST_INFO` to all; the rest lies under `/lw`. The deck's middleware for Host and Origin stands before these routes as
 before its own; with open doors it lets through what `is_query`, of those who may play over OSC too, without the token.
 
-A node has one TYPE. Main addresses of floats have RANGE 0..1, `/raw` below them their units and range. Booleans are T
-or F with their VALUE spelt out, triggers are T without one.
+A node is a container, with CONTENTS and ACCESS 0, or a method, with one TYPE; never both, which clients refuse or take
+for a group. So the `/raw` addresses, which lie below methods, are heard and listened to but stand in no tree: floats
+have RANGE 0..1. Booleans are T or F with their VALUE spelt out, a press is I. A value that nobody knows, or that cannot
+be read, is null, as JSON has it; asked for alone it is no content (204).
 """
 
 from __future__ import annotations
 
 import json
+import math
 import time
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from installation.backstage import Backstage
 from installation.control.parameter import ROOT, Parameter, Value
 from installation.ports.osc import addresses
-from installation.ports.osc.addresses import OUTS, VALUE, Place
+from installation.ports.osc.addresses import OUTS, VALUE, Argument, Out, Place
 from installation.ports.osc.codec import LARGEST, pack
-from installation.ports.osc.feedback import Outs
+from installation.ports.osc.feedback import Outs, told
 from installation.ports.osc.handler import Handler
 from installation.ports.websocket import received
 
@@ -52,21 +55,23 @@ ATTRIBUTES = frozenset(
 )
 PERIOD = 1 / 30  # seconds between packets of an address
 LONGEST = 4096  # characters of a command
-_OUTS = tuple(out for out in OUTS if out is not VALUE)  # a parameter too: its node has the one type f
 _ACCESS = {"r": 1, "w": 2, "rw": 3}
-# the proposal's words for units; ours stand where it has none
-_UNITS = {"s": "time.second", "Hz": "time.frequency", "bpm": "time.bpm"}
+_UNITS = {"s": "time.second", "Hz": "time.hz", "bpm": "time.bpm"}  # by the proposal's list; others have no name in it
+_POINT = ("position.cart2D.x", "position.cart2D.y")  # alpha, beta
 Node = dict[str, Any]
 Values = Mapping[str, Value | None]
+Told = Mapping[str, tuple[Argument, ...]]
 
 
-def tree(table: Mapping[str, Parameter], values: Values) -> Node:
-    """The whole address space as OSCQuery's JSON; `values` in real units by name (None or absent: nobody knows)."""
+def tree(table: Mapping[str, Parameter], values: Values, outs: Told | None = None) -> Node:
+    """The whole address space as OSCQuery's JSON; `values` in real units by name, `outs` by address what those that
+    only tell have to tell (None or absent: nobody knows)."""
     root = _container("/")
     for place in addresses.book(table).values():
-        _hang(root, _node(place, values.get(place.row.name)))
-    for out in _OUTS:
-        _hang(root, {"FULL_PATH": out.address, "DESCRIPTION": out.about, "TYPE": out.tags, "ACCESS": 1})
+        if not place.raw and place.address != VALUE.address:  # which is told with its frame: see OUTS
+            _hang(root, _node(place, values.get(place.row.name)))
+    for out in OUTS:
+        _hang(root, _out(out, (outs or {}).get(out.address, ())))
     return root
 
 
@@ -90,7 +95,7 @@ def host_info(osc_port: int | None, host: str | None = None) -> Node:
 def answer(root: Node, path: str, query: str, info: Node) -> tuple[int, Node | None]:
     """HTTP status and JSON of a GET: of a node, of one attribute (`?VALUE`), of the host (`?HOST_INFO`).
 
-    404: no such node; 400: no such attribute; 204: the node does not have it.
+    404: no such node; 400: no such attribute; 204: the node does not have it, or no value.
     """
     attribute = query.partition("&")[0].partition("=")[0]
     if attribute == "HOST_INFO":
@@ -102,7 +107,9 @@ def answer(root: Node, path: str, query: str, info: Node) -> tuple[int, Node | N
         return 200, node
     if attribute not in ATTRIBUTES:
         return 400, None
-    return (200, {attribute: node[attribute]}) if attribute in node else (204, None)
+    found = node.get(attribute)
+    unknown = attribute == "VALUE" and (found is None or None in found)
+    return (204, None) if found is None or unknown else (200, {attribute: found})
 
 
 class Listener:
@@ -117,7 +124,7 @@ class Listener:
         self._clock = clock
         self._outs = Outs(backstage.status)
         self.close = backstage.watch(self._outs.tick)
-        self._listening = {out.address: False for out in _OUTS}  # whether it is listened to, by address
+        self._listening = {out.address: False for out in OUTS}  # whether it is listened to
         self._places = {a: place for a, place in addresses.book(desk.table).items() if "r" in place.row.access}
         self._heard: dict[str, list[Place]] = {}  # by name
         self._fresh: dict[str, Place] = {}
@@ -186,7 +193,7 @@ def routes(backstage: Backstage, osc_port: Callable[[], int | None]) -> list[Bas
 
     def get(request: Request) -> Response:
         desk = backstage.desk
-        root = tree(desk.table, {name: desk.shown(name) for name in desk.values()})
+        root = tree(desk.table, {name: desk.shown(name) for name in desk.values()}, told(backstage.status()))
         status, content = answer(root, request.url.path, request.url.query, host_info(osc_port()))
         headers = {"Cache-Control": "no-store"}
         return Response(status_code=status) if content is None else JSONResponse(content, status, headers)
@@ -246,14 +253,12 @@ def _container(path: str) -> Node:
 
 
 def _hang(root: Node, leaf: Node) -> None:
-    """Put a leaf into its place; a parameter's main address is a leaf that holds its `/raw`."""
+    """Put a leaf into its place."""
     names = leaf["FULL_PATH"].split("/")[1:]
     node = root
     for depth, name in enumerate(names[:-1], 1):
-        below = node.setdefault("CONTENTS", {})
-        node = below.setdefault(name, _container("/" + "/".join(names[:depth])))
-    below = node.setdefault("CONTENTS", {})
-    below[names[-1]] = leaf | ({"CONTENTS": below[names[-1]]["CONTENTS"]} if names[-1] in below else {})
+        node = node["CONTENTS"].setdefault(name, _container("/" + "/".join(names[:depth])))
+    node["CONTENTS"][names[-1]] = leaf
 
 
 def _node(place: Place, value: Value | None) -> Node:
@@ -264,16 +269,30 @@ def _node(place: Place, value: Value | None) -> Node:
         "TYPE": addresses.tags(row, value),
         "ACCESS": _ACCESS[row.access],
         "TAGS": [row.where, row.name.partition(".")[0]],
+        "VALUE": [None] if value is None else list(addresses.tell(place, value)),
     }
-    if "r" in row.access:
-        node["VALUE"] = [] if value is None else list(addresses.tell(place, value))
+    if row.kind == "point":
+        node |= {"VALUE": list(value) if isinstance(value, tuple) else [None, None], "EXTENDED_TYPE": list(_POINT)}
     if ranges := _ranges(place):
-        node |= {"RANGE": ranges, "CLIPMODE": ["none" if row.choices else "both"] * len(ranges)}
-    if row.unit and not place.faded:
-        node["UNIT"] = [_UNITS.get(row.unit, row.unit)]
-    if extended := _extended(place):
-        node["EXTENDED_TYPE"] = extended
+        node |= {"RANGE": ranges, "CLIPMODE": [_clips(place)] * len(ranges)}
+    if row.unit in _UNITS and not place.faded:
+        node["UNIT"] = [_UNITS[row.unit]]
     return node
+
+
+def _out(out: Out, arguments: Sequence[Argument]) -> Node:
+    known = [None if isinstance(part, float) and not math.isfinite(part) else part for part in arguments]
+    node: Node = {"FULL_PATH": out.address, "DESCRIPTION": out.about, "TYPE": out.tags, "ACCESS": 1}
+    node |= {"TAGS": [out.address.split("/")[2]], "VALUE": known or [None] * len(out.tags)}
+    return node | ({"UNIT": [_UNITS[out.unit]] * len(out.tags)} if out.unit else {})
+
+
+def _clips(place: Place) -> str:
+    """What is done with what lies outside; a number above a fader's place is taken in real units."""
+    row = place.row
+    if row.choices or row.exact:
+        return "none"
+    return "low" if place.faded and row.high > 1 else "both"
 
 
 def _ranges(place: Place) -> list[Node]:
@@ -287,9 +306,3 @@ def _ranges(place: Place) -> list[Node]:
     if row.kind == "point":
         return [{"MIN": row.low, "MAX": row.high}] * 2
     return [{"VALS": list(row.choices)}] if row.choices else []
-
-
-def _extended(place: Place) -> Iterable[str]:
-    if place.row.kind == "point":
-        return ["plane.alpha", "plane.beta"]
-    return ["fader"] if place.faded else []

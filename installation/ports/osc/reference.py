@@ -30,7 +30,8 @@ def table(parameters: Mapping[str, Parameter]) -> str:
 
 def _row(place: Place) -> str:
     row = place.row
-    raw = f"{row.low:g} to {row.high:g}{_unit(row)}" if row.numeric and row.access != "r" else ""
+    high = f"{row.high:.0f}" if row.kind == "int" else f"{row.high:g}"
+    raw = f"{row.low:g} to {high}{_unit(row)}" if row.numeric and row.access != "r" else ""
     about = row.about + (f"; see `{VALUE.address}` below" if row.address == VALUE.address else "")
     cells = (f"`{place.address}`", "T/F" if row.kind == "bool" else tags(row), _takes(place), raw, _default(row), about)
     return "| " + " | ".join(cells) + " |"
@@ -46,12 +47,12 @@ def _takes(place: Place) -> str:
         few = row.choices[:_MANY]
         return ", ".join(few) + (", …" if len(row.choices) > len(few) else "")
     if row.kind == "int":
-        return f"{row.low:g} to {row.high:g}; a float: 0 to 1"
+        return f"{row.low:g} to {row.high:.0f}; a float up to 1: a fader's place"
     if row.kind == "point":
         return "alpha and beta"
     if row.kind == "float":
         return f"{row.low:g} to {row.high:g}{_unit(row)}"
-    return {"bool": "on or off", "text": "a text", "trigger": "a press" if tags(row) == "T" else "a name"}[row.kind]
+    return {"bool": "on or off", "text": "a text", "trigger": "a press" if tags(row) == "I" else "a name"}[row.kind]
 
 
 def _default(row: Parameter) -> str:

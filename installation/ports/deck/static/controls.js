@@ -7,6 +7,9 @@ import {normal, read, real, written} from '/static/scale.js';
 
 let ids = 0;
 
+// What a control is called aloud: what stands beside it first, then which of those that are called alike.
+function aloud(row, label) { return `${labelled(row, label)}: ${row.name}`; }
+
 // Of a row without a label, what stands before the last dot is said by the section's title.
 function labelled(row, label) { return label ?? (row.label || row.name.split('.').at(-1)); }
 
@@ -43,7 +46,8 @@ export class Controls {
   frame(row, kind, label, id, ...parts) {
     const back = button('↺', () => this.link.release(row.name),
       {class: 'back', title: 'back to the preset', 'aria-label': `${row.name}: back to the preset`});
-    const head = make('div.head', {}, make('label', {for: id, title: `${row.name}: ${row.about}`}, labelled(row, label)),
+    const said = {title: `${row.name}: ${row.about}`}, words = labelled(row, label);
+    const head = make('div.head', {}, id ? make('label', {for: id, ...said}, words) : make('span.name', said, words),
       this.learner(row), back, ...parts.slice(0, -1));
     const box = make(`div.control.${kind}`, {'data-name': row.name}, head, parts.at(-1));
     this.watch(row.name, () => { back.hidden = !this.link.byHand(row.name); });
@@ -57,8 +61,8 @@ export class Controls {
       button('forget', press(MIDI_FORGET), {'aria-label': `${row.name}: forget`}));
   }
 
-  number(row, id) { // the value as people read and type it
-    const field = make('input.value', {id, inputmode: 'decimal', autocomplete: 'off', 'aria-label': `${row.name}, ${row.about}`});
+  number(row, label, id) { // the value as people read and type it
+    const field = make('input.value', {id, inputmode: 'decimal', autocomplete: 'off', 'aria-label': `${aloud(row, label)}, ${row.about}`});
     field.addEventListener('change', () => {
       const value = read(field.value);
       if (value !== null) this.link.set(row.name, Math.min(Math.max(value, row.low), row.high));
@@ -75,7 +79,7 @@ export class Controls {
 
   fader(row, label) {
     const id = `c${++ids}`, {link} = this;
-    const range = make('input', {type: 'range', min: 0, max: 1, step: 0.001, id, 'aria-label': row.name});
+    const range = make('input', {type: 'range', min: 0, max: 1, step: 0.001, id, 'aria-label': aloud(row, label)});
     const ghost = make('i.ghost', {hidden: true}), way = make('div.way', {}, range, ghost);
     const go = (x) => link.fade(row.name, x, real(row, x));
     range.addEventListener('input', () => go(range.valueAsNumber));
@@ -91,7 +95,7 @@ export class Controls {
       if (row.kind === 'int') link.set(row.name, Math.min(Math.max(value + way, row.low), row.high));
       else go(Math.min(Math.max(normal(row, value) + way * step, 0), 1));
     });
-    const box = this.frame(row, 'fader', label, id, this.number(row, `c${++ids}`), make('span.unit', {}, row.unit), way);
+    const box = this.frame(row, 'fader', label, id, this.number(row, label, `c${++ids}`), make('span.unit', {}, row.unit), way);
     this.watch(row.name, () => {
       const rest = row.low < 0 ? normal(row, 0) : 0, value = link.shownValue(row.name), x = value === null ? rest : normal(row, value);
       if (!link.held.has(row.name) || Math.abs(range.valueAsNumber - x) > 0.002) range.value = x;
@@ -114,12 +118,12 @@ export class Controls {
       const value = (this.link.shownValue(row.name) ?? 0) + step;
       this.link.set(row.name, Math.min(Math.max(value, row.low), row.high));
     }, {class: 'small', 'aria-label': `${row.name} ${step > 0 ? 'one more' : 'one less'}`});
-    return this.frame(row, 'seed', label, id, make('div.line', {}, this.number(row, id), next(-1), next(1), dice));
+    return this.frame(row, 'seed', label, id, make('div.line', {}, this.number(row, label, id), next(-1), next(1), dice));
   }
 
   toggle(row, label) {
     const {link} = this, id = `c${++ids}`;
-    const knob = make('button.switch', {type: 'button', role: 'switch', id, 'aria-label': row.name, onclick: () =>
+    const knob = make('button.switch', {type: 'button', role: 'switch', id, 'aria-label': aloud(row, label), onclick: () =>
       link.set(row.name, !link.shownValue(row.name))}, make('i'));
     this.watch(row.name, () => knob.setAttribute('aria-checked', String(!!link.shownValue(row.name))));
     return this.frame(row, 'toggle', label, id, knob, '');
@@ -129,23 +133,23 @@ export class Controls {
     const {link} = this, id = `c${++ids}`, short = row.choices.length <= 4 && row.choices.join('').length < 34;
     let field;
     if (short) {
-      field = make('div.segments', {role: 'radiogroup', 'aria-label': row.name, id}, ...row.choices.map((choice) =>
+      field = make('div.segments', {role: 'radiogroup', 'aria-label': aloud(row, label)}, ...row.choices.map((choice) =>
         button(choice, () => link.set(row.name, choice), {role: 'radio', 'data-choice': choice})));
       this.watch(row.name, () => {
         for (const part of field.children) part.setAttribute('aria-checked', String(part.dataset.choice === link.shownValue(row.name)));
       });
     } else {
-      field = make('select', {id, 'aria-label': row.name, onchange: () => link.set(row.name, field.value)},
+      field = make('select', {id, 'aria-label': aloud(row, label), onchange: () => link.set(row.name, field.value)},
         make('option', {value: '', disabled: true, hidden: true}, 'preset'), ...row.choices.map((choice) => make('option', {value: choice}, choice)));
       this.watch(row.name, () => { field.value = link.shownValue(row.name) ?? ''; });
     }
-    return this.frame(row, 'choice', label, id, field);
+    return this.frame(row, 'choice', label, short ? '' : id, field);
   }
 
   text(row, label, {long = row.name.startsWith('prompt.'), hint = ''} = {}) {
     const {link} = this, id = `c${++ids}`;
     const field = make(long ? 'textarea' : 'input', {id, maxlength: LONGEST, rows: long ? 2 : null, autocomplete: 'off',
-      spellcheck: 'false', placeholder: hint, 'aria-label': row.name, enterkeyhint: 'send'});
+      spellcheck: 'false', placeholder: hint, 'aria-label': aloud(row, label), enterkeyhint: 'send'});
     const send = button('Send', () => submit(), {class: 'send'});
     const clean = () => field.value.replace(/\s+/g, ' ').trim();
     const shown = () => link.shownValue(row.name) ?? '';

@@ -70,7 +70,7 @@ function motion(link, controls, take, begins, section) {
     return fold;
   });
   const slews = take(begins('slew')).map((control) => {
-    control.querySelector('label').textContent = control.dataset.name.replace('slew.', '');
+    control.querySelector('.head label').textContent = control.dataset.name.replace('slew.', '');
     return control;
   });
   const slewed = section('Slew', slews, {folded: true, open: false, hint: 'How long each takes to follow.'});

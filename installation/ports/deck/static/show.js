@@ -8,7 +8,7 @@ import {brief, fixed} from '/static/scale.js';
 
 export function snapshots(link) {
   let fade = Number(localStorage.getItem('fade') ?? 4);
-  const told = make('output.value', {}, ''), range = make('input', {type: 'range', min: 0, max: 1, step: 0.01, 'aria-label': 'cross-fade in seconds'});
+  const told = make('output.value', {}, ''), range = make('input', {type: 'range', id: 'crossfade', min: 0, max: 1, step: 0.01, 'aria-label': 'cross-fade in seconds'});
   const show = () => {
     range.value = Math.sqrt(fade / 60);
     filled(range, range.valueAsNumber);
@@ -20,7 +20,7 @@ export function snapshots(link) {
     show();
   });
   show();
-  const list = make('div.chips', {role: 'list', 'data-name': SNAPSHOT_RECALL});
+  const list = make('div.chips', {'data-name': SNAPSHOT_RECALL});
   const field = make('input', {placeholder: 'name', maxlength: 64, autocomplete: 'off', 'aria-label': 'name of the snapshot', enterkeyhint: 'done'});
   const save = () => {
     const name = field.value.trim();
@@ -37,12 +37,14 @@ export function snapshots(link) {
       link.press(SNAPSHOT_RECALL, [name, fade]);
       toast(fade ? `To ${name} in ${brief(fade, 2)} s` : `To ${name}`);
     }, {class: 'chip', 'aria-current': name === last ? 'true' : null}))));
-    if (!names.length) list.append(make('p.hint', {}, 'None yet. Save how the desk stands now, and come back to it later.'));
+    list.removeAttribute('role'); // a list without items is none
+    if (names.length) list.setAttribute('role', 'list');
+    else list.append(make('p.hint', {}, 'None yet. Save how the desk stands now, and come back to it later.'));
   };
   link.on('lists', draw);
   draw();
   return make('section.section', {id: 'snapshots'}, make('h2', {}, 'Snapshots'), list,
-    make('div.control.fader', {}, make('div.head', {}, make('label', {}, 'cross-fade'), told), make('div.way', {}, range)),
+    make('div.control.fader', {}, make('div.head', {}, make('label', {for: 'crossfade'}, 'cross-fade'), told), make('div.way', {}, range)),
     make('div.line', {}, field, button('Save', save, {class: 'small', id: 'save', 'data-name': SNAPSHOT_SAVE}),
       button('Next', () => link.press(SNAPSHOT_NEXT, fade), {class: 'small', 'data-name': SNAPSHOT_NEXT, title: 'the one after the last'})));
 }

@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from installation.control.parameter import Parameter
-from installation.ports.osc.addresses import SUBSCRIBE
+from installation.ports.osc.addresses import CONFIRM, SUBSCRIBE, SUBSCRIBED
 from installation.ports.osc.layouts.sections import PAD, Tab, caption, span, tabs, widget
 
 VERSION = "1.30.1"  # whose property names these are
@@ -23,11 +23,17 @@ Json = dict[str, Any]
 # every 20 s, so that a show that was restarted tells again; a subscription lasts 60 s
 _ONCE = f"send('{SUBSCRIBE}', {{type: 'i', value: 0}}, {{type: 'f', value: 60}})"
 _SCRIPT = f"{_ONCE}\nsetInterval('subscribe', function() {{ {_ONCE} }}, 20000)"
+# a show on another machine wants to hear its key back
+_CONFIRM: Json = {
+    "type": "variable", "id": "confirm", "address": SUBSCRIBED, "bypass": True,
+    "onValue": f"if (value.length > 2) send('{CONFIRM}', {{type: 's', value: value[2]}})",
+}  # fmt: skip
 
 
 def session(table: Mapping[str, Parameter]) -> bytes:
     """The session as the file holds it."""
     made = [_tab(page, colour) for page, colour in zip(tabs(table), COLOURS)]
+    made[0]["widgets"].append(_CONFIRM)
     root = {
         "type": "root", "id": "root", "colorBg": "#101216", "colorText": "#e8e6e1", "alphaFillOn": 0.35,
         "tabsPosition": "top", "hideMenu": False, "onCreate": _SCRIPT, "widgets": [], "tabs": made,

@@ -13,7 +13,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from installation.control.parameter import Parameter
-from installation.ports.osc.addresses import SUBSCRIBE
+from installation.ports.osc.addresses import CONFIRM, SUBSCRIBE, SUBSCRIBED
 from installation.ports.osc.layouts.sections import PAD, Tab, caption, span, tabs, widget
 
 WIDTH, HEIGHT, TAB = 1024, 768, 48
@@ -37,6 +37,11 @@ function update()
     last = now
     sendOSC({{ '{SUBSCRIBE}', {{ {{ tag = 'i', value = {LISTEN} }}, {{ tag = 'f', value = 60 }} }} }})
   end
+end
+
+function onReceiveOSC(message)
+  local key = message[1] == '{SUBSCRIBED}' and message[2][3]
+  if key then sendOSC({{ '{CONFIRM}', {{ {{ tag = 's', value = key.value }} }} }}) end
 end
 """
 
