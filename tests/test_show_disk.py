@@ -43,9 +43,9 @@ def dead(monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[[], DeadDisk]]:
     found = DeadDisk()
 
     def dies() -> DeadDisk:
-        for name in ("installation.control.desk.snapshots.read", "installation.control.desk.snapshots.put"):
-            monkeypatch.setattr(name, found.wait)
-        monkeypatch.setattr(disk, "put", found.wait)
+        monkeypatch.setattr("installation.control.desk.snapshots.put", found.wait)
+        for name in ("read", "put"):
+            monkeypatch.setattr(disk, name, found.wait)
         return found
 
     yield dies
