@@ -275,6 +275,7 @@ def _child(copy: Path, log: Path, tests: list[list[str]], options: list[str]) ->
     for group in tests:  # a file at a time, so that files far away are not even imported
         if code := int(pytest.main([*options, *group])):
             return code
+        options += ["-o", "addopts="]  # shapes are checked already, and jaxtyping refuses to be asked twice
     return 0
 
 

@@ -17,6 +17,7 @@ from typing import Any
 import pytest
 import torch
 from diffusers import StableDiffusionPipeline
+from safetensors.torch import save_file
 from standins import tiny_world
 from standins.decoders import PROMPT, latents, world
 from torch import Tensor, nn
@@ -338,7 +339,10 @@ def test_settings_are_checked_before_a_weight_is_read(kind: Any, steps: int, tmp
     for weights in bare.rglob("*.safetensors"):
         weights.unlink()
     found = find(bare)
-    good = DecoderSettings(kind, 4, size=(64, 64), lora="lcm.safetensors" if kind == "scout" else None)
+    lora = tmp_path / "lcm.safetensors"
+    layer = "lora_unet_conv_in"
+    save_file({f"{layer}.lora_down.weight": torch.ones(1, 36), f"{layer}.lora_up.weight": torch.ones(8, 1)}, lora)
+    good = DecoderSettings(kind, 4, size=(64, 64), lora=str(lora) if kind == "scout" else None)
     foresight.check(found, good)
     for change in ({"steps": steps}, {"size": (60, 64)}):
         with pytest.raises(PresetError, match=next(iter(change))):
