@@ -292,8 +292,9 @@ class Desk:
         with self._lock:
             now = self._clock()
             news = [self._change(row, value, source, now, seconds) for row, value in checked]
-            taken = [(self.table[name], value) for name, value in others.items() if self._values[name] != value]
-            news += [self._change(row, value, _SHOW, now, 0.0) for row, value in taken]
+            for name, value in others.items():
+                if self._values[name] != value:
+                    news.append(self._change(self.table[name], value, _SHOW, now, 0.0))
             if source != _SHOW and checked:
                 self._stamp = max(self._stamp, now)
         for change in news:
