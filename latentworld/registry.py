@@ -17,6 +17,7 @@ line, `BrokenPart`, that names the package, the entry point and the reason.
 from __future__ import annotations
 
 import re
+import traceback
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from threading import RLock
@@ -29,6 +30,7 @@ if TYPE_CHECKING:
 
 PartType = TypeVar("PartType")
 NAME = re.compile(r"[a-z][a-z0-9_-]{0,39}")
+GROUPS = "latentworld."  # what the names of all groups begin with
 LONGEST = 300  # characters of a reason: an import's fault may hold pages
 
 
@@ -173,6 +175,23 @@ class Registry(Generic[PartType]):
 
         out = [str(part) for part in self._discovered().broken if part.name == name]
         return out[0] if out else f"no {self.noun} {name!r:.80}: {nearest(name, self.names())}"
+
+
+def blamed(error: BaseException) -> str | None:
+    """One line on an error that came out of another package's part: which package, where, and what; None where it is
+    ours. Entry points are looked through only now."""
+    from importlib.metadata import entry_points
+
+    found = entry_points()
+    groups = [group for group in found.groups if group.startswith(GROUPS)]
+    added = {entry.module: _source(entry) for group in groups for entry in found.select(group=group)}
+    for frame, line in reversed(list(traceback.walk_tb(error.__traceback__))):
+        module = frame.f_globals.get("__name__", "")
+        source = added.get(module) or added.get(module.partition(".")[0])
+        if source is not None:
+            reason = f"{type(error).__name__}: {' '.join(str(error).split())}"
+            return f"{source} broke in {module}, line {line}: {reason[:LONGEST]}"
+    return None
 
 
 def _installed(group: str) -> Iterable[EntryPoint]:

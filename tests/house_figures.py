@@ -48,6 +48,7 @@ SHOW: list[set[str]] = [
 ]
 LAYERS = {"latentworld": CORE, "installation": SHOW}
 MESSAGES = {"message", "payload", "record", "tick", "ready", "answer", "told", "scene", "report", "line"}
+OUTSIDE = {"foundry", "tests", "benchmarks", "standins", "conftest"}
 LONGEST = 60  # lines of a function
 TABLE = {"installation.control.parameters", "installation.control.controls"}  # where the parameters' rows stand
 
@@ -73,6 +74,18 @@ class House:
         """Arrows between rooms."""
         pairs = {(room(a), room(b)) for a, b in self.files.edges}
         return networkx.DiGraph([(a, b) for a, b in pairs if a != b])
+
+    def strangers(self) -> list[str]:
+        """Imports that no figure would count (relative ones), or of what is not in the wheel (foundry, tests)."""
+        found = []
+        for name, tree in self.trees.items():
+            for node in ast.walk(tree):
+                if isinstance(node, ast.ImportFrom) and node.level:
+                    found.append(f"{name}, line {node.lineno}: a relative import")
+                named = [alias.name for alias in node.names] if isinstance(node, ast.Import) else []
+                named += [node.module] if isinstance(node, ast.ImportFrom) and node.module else []
+                found += [f"{name} imports {other}" for other in named if other.split(".")[0] in OUTSIDE]
+        return found
 
     def cycles(self) -> list[list[str]]:
         """Circles of modules and of rooms."""

@@ -269,3 +269,12 @@ def test_large_films_are_made_to_fit_the_ring(tmp_path: Path) -> None:
     with Video(tmp_path / "a.mp4", 10.0, reserve=0) as video:
         video.send(np.full((40, 80, 3), 90, np.uint8), 0)
     assert next(fallback_film.pictures(tmp_path / "a.mp4", largest=40)).shape == (20, 40, 3)
+
+
+def test_what_nobody_foresaw_ends_a_child_with_a_line_and_its_traceback() -> None:
+    """It ended by SIGABRT before, over the thread that reads standard input, and said nothing of why."""
+    program = "from installation.ipc import child; wire = child.standard(); child.run(lambda: 1 // 0)"
+    done = subprocess.run([sys.executable, "-c", program], input="", capture_output=True, text=True, check=False)
+    assert done.returncode == 1
+    assert "Traceback" in done.stderr
+    assert done.stderr.splitlines()[-1].startswith("error: ZeroDivisionError: ")

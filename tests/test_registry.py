@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import sys
 from pathlib import Path
 
@@ -9,7 +10,7 @@ import pytest
 from plugins import entries, module, package
 
 from latentworld.errors import PluginError
-from latentworld.registry import Registry
+from latentworld.registry import Registry, blamed
 
 GROUP = "latentworld.tests"
 
@@ -106,3 +107,18 @@ def test_an_unknown_name_offers_the_nearest(tmp_path: Path) -> None:
 def test_our_own_fault_stays_a_fault(tmp_path: Path) -> None:
     with pytest.raises(AttributeError):
         registry(tmp_path).get("depth")
+
+
+def test_what_breaks_while_it_is_used_is_laid_at_its_packages_door(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    package(tmp_path, "others", "1.2", GROUP, {"two": "numbers_that_break:two"})
+    (tmp_path / "numbers_that_break.py").write_text("def two():\n    raise ValueError('many\\nlines')\n")
+    monkeypatch.syspath_prepend(str(tmp_path))
+    broken = importlib.import_module("numbers_that_break")
+    with pytest.raises(ValueError, match="many") as seen:
+        broken.two()
+    assert blamed(seen.value) == "others 1.2 broke in numbers_that_break, line 2: ValueError: many lines"
+    with pytest.raises(ZeroDivisionError) as ours:
+        1 // 0  # noqa: B018
+    assert blamed(ours.value) is None

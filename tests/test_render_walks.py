@@ -250,3 +250,22 @@ def test_another_plane_leaves_the_walk_where_it_is() -> None:
         moved = wheel.moved(walk, other)
         np.testing.assert_allclose(moved.ahead(0.0)[0][0], units[-1], atol=1e-9)
         assert np.isfinite(gone(moved, 5)[1]).all()
+
+
+def test_a_walk_on_its_way_back_takes_the_other_direction_without_a_break() -> None:
+    spec = walks.Orbit()
+    control = WalkControl(spec, 8.0)
+    walk, _ = drive(control, control.begin(PLANE), LoopControls(), 5)
+    walk, _ = drive(control, walk, LoopControls.of({"walk.heading": 0.9, "walk.auto": False}), 20)
+    walk, _ = drive(control, walk, LoopControls.of({"walk.auto": True}), 1)
+    assert isinstance(walk, walks.Joined)
+    reverse = LoopControls.of({"walk.auto": True, "walk.direction": "reverse"})
+    walk, places = drive(control, walk, reverse, 400)
+    steps = np.linalg.norm(np.diff(places[:, :3], axis=0), axis=1)
+    assert steps.max() < 3 * np.median(steps)
+    orbit = walks.build(spec, PLANE)
+    on, ahead = (walk.ahead(stride)[0][0] for stride in (0.0, 0.02))
+    circle = orbit.ahead(np.linspace(0.0, orbit.length or 0.0, 4000))[0]
+    first, second = (int((circle @ unit).argmax()) for unit in (on, ahead))
+    assert float((circle @ on).max()) > 1 - 1e-6, "on the orbit again"
+    assert 0 < (first - second) % len(circle) < len(circle) // 2, "against its direction"

@@ -32,8 +32,7 @@ DAMAGE = {
     "zeros": lambda text: "\0" * len(text),
     "another kind": lambda text: "[1, 2]",
     "another version": lambda text: json.dumps(json.loads(text) | {"version": 99}),
-    "no values": lambda text: json.dumps({k: v for k, v in json.loads(text).items() if k != "values"}),
-    "a resume of text": lambda text: json.dumps(json.loads(text) | {"resume": "x"}),
+    "no preset": lambda text: json.dumps({k: v for k, v in json.loads(text).items() if k != "preset"}),
     "deep": lambda text: "[" * 200_000,
 }
 
@@ -48,6 +47,25 @@ def test_a_damaged_state_is_put_aside(damage, tmp_path: Path) -> None:  # type: 
         state.load(tmp_path)
     assert (tmp_path / "state.damaged.json").read_text(encoding="utf-8") == broken
     assert state.load(tmp_path) is None
+
+
+@pytest.mark.parametrize(("change", "kept", "line"), [
+    ({"values": [1]}, (RESUME, {}), "set on the desk"), ({"resume": [1]}, (None, {"walk.speed": 0.5}), "goes on from"),
+    ({"resume": "x"}, (None, {"walk.speed": 0.5}), "goes on from"),
+    # no process could be given it: Linux takes 128 KiB an argument
+    ({"resume": {"junk": "x" * 300_000}}, (None, {"walk.speed": 0.5}), "goes on from"),
+])  # fmt: skip
+def test_one_half_of_a_state_is_kept_where_the_other_is_damaged(
+    change: dict[str, object], kept: tuple[object, object], line: str, tmp_path: Path
+) -> None:
+    state.save(tmp_path, state.State("abc", RESUME, {"walk.speed": 0.5}))
+    path = tmp_path / "state.json"
+    path.write_text(json.dumps(json.loads(path.read_text()) | change), encoding="utf-8")
+    found = state.load(tmp_path)
+    assert found is not None
+    assert (found.resume, found.values) == kept
+    assert len(found.lost) == 1
+    assert line in found.lost[0]
 
 
 def test_a_walk_goes_on_in_the_same_country_only() -> None:

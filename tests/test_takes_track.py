@@ -186,3 +186,11 @@ def test_a_track_is_a_walk_for_the_loop() -> None:
     ahead, path = step(walk, Steering(9.0, np.array([0.0, 1.0, 2.0]), np.zeros(3, np.bool_)), Tick())
     assert (ahead.arc, ahead.length) == (2.0, 5.0)
     assert path.unit.tobytes() == units[:3].tobytes()
+
+
+def test_times_between_the_last_places_are_between_theirs_and_a_curvature_is_nothing_to_a_track() -> None:
+    made = track(np.array([0.0, 1.0, 2.0, 4.0]), line(np.array([0.0, 0.1, 0.2, 0.3])))
+    middle = made.arcs(np.array([3.0]))
+    np.testing.assert_allclose(made.times(middle), [3.0])
+    walk = Recorded(made)
+    assert walk.advance(0.3).arc == walk.advance(0.3, 5.0).arc == pytest.approx(0.3)

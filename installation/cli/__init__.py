@@ -13,6 +13,7 @@ from installation.cli.added import WithAdded
 from installation.terminal import speak_plainly
 from latentworld import __version__
 from latentworld.errors import LatentWorldError
+from latentworld.registry import blamed
 
 app = typer.Typer(
     name="latentworld",
@@ -67,3 +68,8 @@ def main() -> None:
         if words := " ".join(error.format_message().split()).rstrip("."):  # none where the help was printed instead
             print(f"error: {words}; see `latentworld --help` and `latentworld COMMAND --help`", file=sys.stderr)
         sys.exit(error.exit_code)
+    except Exception as error:  # of another package's part it is one line; what is ours keeps its traceback
+        if (line := blamed(error)) is None:
+            raise
+        print(f"error: {line}", file=sys.stderr)
+        sys.exit(1)

@@ -6,12 +6,14 @@ import os
 import signal
 import sys
 import threading
-from collections.abc import Iterator
+import traceback
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from types import FrameType
 from typing import NoReturn
 
 from installation.ipc.wire import Wire
+from latentworld.registry import blamed
 
 
 def standard() -> Wire:
@@ -40,6 +42,16 @@ def refused(text: str, status: int = 1) -> int:
     """Say why there is nothing to be done, in a line on stderr, which whoever started it reads; the exit status."""
     print(f"error: {' '.join(text.split())}", file=sys.stderr)
     return status
+
+
+def run(main: Callable[[], int]) -> NoReturn:
+    """Run a child and end with its status; what nobody foresaw is 1 and one line, after its traceback."""
+    try:
+        status = main()
+    except Exception as error:
+        traceback.print_exc()
+        status = refused(blamed(error) or f"{type(error).__name__}: {error}")
+    leave(status)
 
 
 def leave(status: int) -> NoReturn:

@@ -30,13 +30,10 @@ def main() -> int:
         serve(Arguments(arguments.ring, arguments.preset, arguments.resume, arguments.safe), wire)
     except LatentWorldError as error:
         return child.refused(str(error))
-    except Exception as error:
-        logging.exception("the renderer failed")
-        return child.refused(f"{type(error).__name__}: {error}")
     finally:
         wire.close()
     return 0
 
 
 if __name__ == "__main__":
-    child.leave(main())
+    child.run(main)

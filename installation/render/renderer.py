@@ -25,6 +25,7 @@ from installation.render.tick_state import TickState
 from installation.takes import Take
 from latentworld import preset as presets
 from latentworld.errors import Cancelled, OutOfMemory
+from latentworld.registry import blamed
 from latentworld.walks import Walk
 
 TRIES = 3  # faults in a row, without a picture between them, that end the process
@@ -94,7 +95,8 @@ class Renderer:
                 if failed >= TRIES:
                     raise
                 _log.exception("a tick failed")
-                self._speaker.fault(f"a tick failed: {type(error).__name__}: {error}".splitlines()[0][:300])
+                brief = f"{type(error).__name__}: {error}".splitlines()[0]
+                self._speaker.fault(f"a tick failed: {blamed(error) or brief}"[:300])
 
     def follow(self, take: Take | None) -> None:
         """Replay a take from the next tick on, or no more. Any thread may call it."""

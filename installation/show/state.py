@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 NAME = "state.json"
 VERSION = 1
 PRIVATE = 0o600
+LONGEST_RESUME = 100_000  # characters: a renderer is given it as an argument, of which Linux takes 131,072 bytes
 LARGEST = 64_000_000  # bytes of what is read again
 
 
@@ -34,6 +35,8 @@ class State:
     values: Mapping[str, Any] = field(default_factory=dict)
     saved: str = ""
     version: int = VERSION
+    lost: tuple[str, ...] = ()
+    """What of it could not be read, in words; not saved."""
 
 
 def identity(preset: Preset) -> str:
@@ -56,7 +59,8 @@ def standing(desk: Desk) -> dict[str, Any]:
 
 def save(folder: Path, state: State) -> None:
     """Write it whole or not at all. Raises DiskFull or OutputError."""
-    content = asdict(state) | {"resume": None if state.resume is None else json.loads(state.resume)}
+    content = {key: value for key, value in asdict(state).items() if key != "lost"}
+    content |= {"resume": None if state.resume is None else json.loads(state.resume)}
     disk.save(folder / NAME, json.dumps(content, separators=(",", ":")).encode(), PRIVATE)
 
 
@@ -103,7 +107,14 @@ def _read(written: Any) -> State:
     if written.get("version") != VERSION:
         raise ValueError(f"version {written.get('version')!s:.20}, this is {VERSION}")
     resume, values, preset = written.get("resume"), written.get("values"), written.get("preset")
-    if not isinstance(preset, str) or not isinstance(values, dict) or not isinstance(resume, (dict, type(None))):
-        raise ValueError("a part of it is missing or of another kind")
-    text = None if resume is None else json.dumps(resume, separators=(",", ":"))
-    return State(preset, text, values, str(written.get("saved", "")))
+    if not isinstance(preset, str):
+        raise ValueError("it does not say of which preset it is")
+    lost = []
+    if not isinstance(values, dict):
+        values = {}
+        lost.append("what was set on the desk cannot be read: it stands as the preset has it")
+    text = json.dumps(resume, separators=(",", ":")) if isinstance(resume, dict) else None
+    if (text is None and resume is not None) or len(text or "") > LONGEST_RESUME:
+        text = None
+        lost.append("what the walk goes on from cannot be read: it begins anew")
+    return State(preset, text, values, str(written.get("saved", "")), lost=tuple(lost))

@@ -24,6 +24,8 @@ def recalled(premises: Premises, desk: Desk) -> state.State | None:
     for name, value in before.values.items():
         with contextlib.suppress(LatentWorldError):  # a parameter that is no more
             desk.set(name, value, "state")
+    for line in before.lost:
+        premises.announcer.say(f"{state.NAME}: {line}")
     premises.announcer.say(f"going on where the show of {before.saved} was")
     return before
 

@@ -1,6 +1,6 @@
 """`python -m installation.stage --ring NAME --wall JSON`: the wall, until standard input closes.
 
-Speaks the messages of docs/architecture.md on standard input and output. Ends with 3 and one line where no display is
+Speaks the messages of docs/messages.md on standard input and output. Ends with 3 and one line where no display is
 to be had.
 """
 
@@ -63,4 +63,4 @@ def _surface(ring: Ring, wall: Wall) -> Surface:
 
 
 if __name__ == "__main__":
-    child.leave(main())
+    child.run(main)

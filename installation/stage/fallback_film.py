@@ -168,4 +168,4 @@ def main() -> int:
 
 
 if __name__ == "__main__":
-    child.leave(main())
+    child.run(main)

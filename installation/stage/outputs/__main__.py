@@ -47,4 +47,4 @@ def main() -> int:
 
 
 if __name__ == "__main__":
-    child.leave(main())
+    child.run(main)
