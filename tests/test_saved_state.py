@@ -13,10 +13,13 @@ from typing import Any
 
 import numpy as np
 import pytest
+from standins.film import PLANE
 from test_render_director import Play
 
 from installation.ipc.jsonable import table
 from installation.render.saved_state import ANEW, SavedState, read, write
+from latentworld import walks
+from latentworld.errors import GeometryError
 
 PLAYED = {"walk.kind": "orbit", "walk.radius": 1.2, "walk.speed": 3.0, "prompt.a": "sea", "prompt.negative": "fog",
           "prompt.fade": 5.0, "word.1.text": "moon", "word.1.weight": 0.5, "seed.vertex.1": 9}  # fmt: skip
@@ -189,3 +192,21 @@ def test_damage_to_what_was_saved_before_parts_had_versions() -> None:
         state = read(json.dumps(damaged), lambda line: None)
         different = [part for part in PARTS if getattr(state, part) != getattr(whole, part)]
         assert len(different) <= 1 or path == ("director",), (how, path, different)
+
+
+@pytest.mark.parametrize("lost", ["clock", "walk", "pilot", "model", "controls"])
+def test_a_part_that_is_missing_takes_no_other_with_it(lost: str) -> None:
+    text, lines = saved("steered"), list[str]()
+    whole, parts = undamaged(text), json.loads(text)
+    del parts[lost]
+    found = read(json.dumps(parts), lines.append)
+    assert len(lines) == 1
+    for part in fields(SavedState):
+        if part.name != lost:
+            assert getattr(found, part.name) == getattr(whole, part.name), part.name
+
+
+def test_a_radius_that_no_walk_has_is_damage() -> None:
+    free = walks.keep(walks.build(walks.Rift(), PLANE))
+    with pytest.raises(GeometryError, match="radius"):
+        walks.restore(dict(free) | {"radius": 1e6}, walks.Rift(), PLANE)

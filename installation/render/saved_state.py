@@ -47,6 +47,9 @@ class SavedState:
 ANEW = SavedState()
 
 
+BEFORE = frozenset(("index", "director", "helm"))  # what a state had before its parts had versions
+
+
 def write(state: SavedState) -> str:
     """As text, on one line."""
     parts: dict[str, object] = {
@@ -76,7 +79,8 @@ def read(text: str | None, report: Callable[[str], None]) -> SavedState:
     if not isinstance(written, dict):
         report("the saved state is no table: everything begins anew")
         return ANEW
-    parts = written if "clock" in written else _renamed(written)
+    of_before = "clock" not in written and not BEFORE.isdisjoint(written)
+    parts = _renamed(written) if of_before else written
 
     def found(name: str, read: Callable[[object], Part[T]]) -> T | None:
         part = read(parts.get(name))

@@ -10,6 +10,7 @@ import numpy as np
 from latentworld import globe
 from latentworld.arrays import Unit
 from latentworld.errors import GeometryError
+from latentworld.plane import FARTHEST as SHELLS
 from latentworld.plane import Plane
 from latentworld.tables import number, section
 from latentworld.walks.breath import Breath
@@ -21,6 +22,7 @@ from latentworld.walks.rift import Rift
 from latentworld.walks.spec import FreeSpec
 from latentworld.walks.walk import Walk
 
+WIDEST = 2 * SHELLS  # shells: beyond it a radius was damaged, and the picture would be noise for good
 FARTHEST = 1e9  # latents of arc, which no walk travels in a lifetime: beyond it a number was damaged
 
 
@@ -50,7 +52,7 @@ def restore(saved: Mapping[str, object], spec: WalkSpec, plane: Plane) -> Free |
                 raise TypeError("joined is no list")
             unit, heading, radius = start
             arc = number(saved, "arc")
-            if not (0.0 <= arc < FARTHEST and 0.0 < float(radius) < FARTHEST):
+            if not (0.0 <= arc < FARTHEST and 0.0 < float(radius) <= WIDEST):
                 raise ValueError("arc or radius")
             way = onto_at((_unit(unit), _unit(heading), float(radius)), _fixed(section(saved, "then"), walk), plane)
             return replace(way, arc=arc)
@@ -70,7 +72,7 @@ def _free(saved: Mapping[str, object], like: Free) -> Free:
     breath = Breath(number(saved, "radius")) if like.breath.constant else like.breath
     arc, bend = number(saved, "arc"), number(saved, "bend")
     unit, heading = _unit(saved["free"]), _unit(saved["heading"])
-    likely = 0.0 <= arc < FARTHEST and abs(bend) < FARTHEST and 0.0 < breath.radius < FARTHEST
+    likely = 0.0 <= arc < FARTHEST and abs(bend) < FARTHEST and 0.0 < breath.radius <= WIDEST
     if not (likely and abs(float(globe.dot(unit, heading))) < 1e-6):
         raise ValueError("arc, bend, radius or heading")
     return replace(like, unit=unit, heading=heading, breath=breath, arc=arc, bend=bend)
