@@ -143,7 +143,7 @@ def test_a_damaged_one_is_one_line_and_changes_nothing(shots: Snapshots, desk: D
 
 def obeyed(shots: Snapshots, name: str, value: Any = None) -> list[str]:
     """What was left out by a press that is obeyed at once."""
-    job = shots.asked(Trigger(name, value))
+    job = shots.job(Trigger(name, value))
     assert job is not None
     return job()()
 
@@ -157,8 +157,8 @@ def test_what_a_press_asks_for(shots: Snapshots, desk: Desk, tmp_path: Path) -> 
     with pytest.raises(ControlError, match="no snapshot 'two'"):
         obeyed(shots, "snapshot.recall", "two")
     with pytest.raises(ControlError, match="no name"):
-        shots.asked(Trigger("snapshot.save", "../../x"))
-    assert shots.asked(Trigger("replay", "one")) is None
+        shots.job(Trigger("snapshot.save", "../../x"))
+    assert shots.job(Trigger("replay", "one")) is None
     blocked = tmp_path / "file"
     blocked.write_text("")
     with pytest.raises(ControlError, match="cannot write"):
@@ -169,11 +169,11 @@ def test_a_press_keeps_what_stood_when_it_was_made_and_changes_nothing_until_the
     shots: Snapshots, desk: Desk
 ) -> None:
     desk.set("prompt.a", "pressed")
-    save = shots.asked(Trigger("snapshot.save", "one"))
+    save = shots.job(Trigger("snapshot.save", "one"))
     desk.set("prompt.a", "later")
     assert save is not None
     save()()
-    recall = shots.asked(Trigger("snapshot.recall", "one"))
+    recall = shots.job(Trigger("snapshot.recall", "one"))
     assert recall is not None
     done = recall()
     assert desk.value("prompt.a") == "later"

@@ -65,7 +65,7 @@ class Presses:
             self._replay(press)
             return
         try:
-            job = self._snapshots.asked(press)
+            job = self._snapshots.job(press)
         except LatentWorldError as error:
             self._announcer.fault(str(error))
             return

@@ -5,11 +5,12 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from importlib.metadata import PackageNotFoundError, version
-from pathlib import PureWindowsPath
+from pathlib import Path, PureWindowsPath
 
+from latentworld.atlas.chunks import attributes
 from latentworld.atlas.sampling import Adaptive, Globe, Window
 from latentworld.decoding.profile import Profile
-from latentworld.errors import AtlasError, DecodeError
+from latentworld.errors import AtlasError, AtlasMismatch, DecodeError
 from latentworld.plane import Plane
 from latentworld.tables import section
 from latentworld.vertices import digest
@@ -106,3 +107,19 @@ def differences(old: Mapping[str, object], new: Mapping[str, object], above: str
 def _short(value: object, most: int = 80) -> str:
     text = json.dumps(value, ensure_ascii=False)
     return text if len(text) <= most else text[: most - 1] + "…"
+
+
+def foresee(path: Path, known: Mapping[str, object]) -> None:
+    """Refuse to go on with an atlas that was begun otherwise, by settings that are known before a world is loaded.
+
+    Raises AtlasMismatch, AtlasDamaged.
+    """
+    if path.is_dir() and any(path.iterdir()):
+        before = attributes(path)["settings"]
+        if found := differences({key: before.get(key) for key in known}, known):
+            raise otherwise(path, found)
+
+
+def otherwise(path: Path, found: list[str]) -> AtlasMismatch:
+    """The refusal to go on with it: in what it differs."""
+    return AtlasMismatch(f"{path} was begun otherwise: {'; '.join(found)}; resume with its settings, or begin anew")

@@ -29,8 +29,6 @@ from numpy.typing import ArrayLike, NDArray
 from latentworld.arrays import Array, Pictures
 from latentworld.atlas import chunks
 from latentworld.atlas.chunks import (
-    FORMAT,
-    VERSION,
     Attributes,
     Kept,
     attributes,
@@ -42,10 +40,11 @@ from latentworld.atlas.chunks import (
     writes,
 )
 from latentworld.atlas.extras import need
-from latentworld.atlas.places import Places, count, first, sampling_from
-from latentworld.atlas.settings import differences, portable
+from latentworld.atlas.laying import lay_down, put_places
+from latentworld.atlas.places import Places, sampling_from
+from latentworld.atlas.settings import differences, otherwise, portable
 from latentworld.atlas.types import Atlas, Phases, Rendered
-from latentworld.errors import AtlasDamaged, AtlasError, AtlasMismatch, OutputExists
+from latentworld.errors import AtlasDamaged, AtlasError, OutputExists
 from latentworld.lipschitz import Floor
 from latentworld.plane import Norm, Plane
 from latentworld.tables import number, section
@@ -56,7 +55,6 @@ if TYPE_CHECKING:
     import zarr
     from filelock import BaseFileLock
 
-SLAB = 16384  # places a chunk of unit, lattice and level
 _MOST = 10**8  # places of an atlas
 _WIDEST = 2**26  # numbers of a place: a feature, a thumbnail; of a vertex
 _DERIVED = ("rate", "label", "confidence")
@@ -77,7 +75,7 @@ def create(path: str | Path, settings: Mapping[str, object], plane: Plane, prove
             side = path.with_name(f".{path.name}.begun")
             shutil.rmtree(side, ignore_errors=True)
             try:
-                _begin(side, dict(settings), plane, dict(provenance))
+                lay_down(side, dict(settings), plane, dict(provenance))
                 side.replace(path)
             except BaseException:
                 shutil.rmtree(side, ignore_errors=True)
@@ -115,23 +113,8 @@ def resume_or_create(
     found = differences(store.settings, settings)
     if found:
         store.close()
-        raise _otherwise(path, found)
+        raise otherwise(path, found)
     return store
-
-
-def foresee(path: Path, known: Mapping[str, object]) -> None:
-    """Refuse to go on with an atlas that was begun otherwise, by settings that are known before a world is loaded.
-
-    Raises AtlasMismatch, AtlasDamaged.
-    """
-    if path.is_dir() and any(path.iterdir()):
-        before = attributes(path)["settings"]
-        if found := differences({key: before.get(key) for key in known}, known):
-            raise _otherwise(path, found)
-
-
-def _otherwise(path: Path, found: list[str]) -> AtlasMismatch:
-    return AtlasMismatch(f"{path} was begun otherwise: {'; '.join(found)}; resume with its settings, or begin anew")
 
 
 def read(path: str | Path) -> Atlas:
@@ -292,7 +275,7 @@ class Store:
                 if name in self._group:
                     array = self._group[name]
                     array.resize((slots(sizes, self.block), *array.shape[1:]))
-            _put(self._group, start, places)
+            put_places(self._group, start, places)
             self._note({"generations": sizes, "complete": False})
         self._marks = np.append(self._marks, np.zeros(self.slots - len(self._marks), np.bool_))
 
@@ -418,25 +401,3 @@ class Store:
     def _lost(self, name: str, index: int, what: str) -> AtlasDamaged:
         mark = self._chunk("done", index)
         return damaged(self._chunk(name, index), what, f"delete {mark} and survey again: that block alone is redone")
-
-
-def _begin(path: Path, settings: dict[str, object], plane: Plane, provenance: dict[str, str]) -> None:
-    """Lay down a whole atlas with nothing done."""
-    sampling, block = sampling_from(section(settings, "sampling")), whole_number(settings, "block")
-    total = count(sampling)
-    attributes = {"format": FORMAT, "version": VERSION, "settings": settings, "provenance": provenance}
-    attributes |= {"generations": [total], "complete": False, "floor": None}
-    durable, zarr = need("latentworld.atlas.durable"), need("zarr")
-    group = zarr.create_group(durable.Durable(path), attributes=attributes, zarr_format=3)
-    begun(group, "vertices", plane.vertices.shape, np.float64, 3, 0.0)[:] = plane.vertices
-    begun(group, "unit", (total, 3), np.float64, SLAB, np.nan)
-    begun(group, "lattice", (total, 2), np.int64, SLAB, -1)
-    begun(group, "level", (total,), np.int64, SLAB, -1)
-    begun(group, "done", (total,), np.uint8, block, 0)
-    for start in range(0, total, SLAB):
-        _put(group, start, first(sampling, plane, start, min(start + SLAB, total)))
-
-
-def _put(group: zarr.Group, start: int, places: Places) -> None:
-    for name, values in (("unit", places.unit), ("lattice", places.lattice), ("level", places.level)):
-        group[name][start : start + len(places)] = values

@@ -121,7 +121,7 @@ class Stagehand(Listened):
         for press in self.desk.collect("desk"):
             self.presses.append(press)
             with contextlib.suppress(LatentWorldError):  # one that is not there
-                if job := self.snapshots.asked(press):
+                if job := self.snapshots.job(press):
                     job()()
         self.presses += self.desk.collect("loop")
 

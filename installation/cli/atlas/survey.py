@@ -86,7 +86,7 @@ def survey(
         with console.status("loading the world"):
             from installation import rig
             from installation.atlas import rendering, surveys
-            from latentworld.atlas.store import foresee
+            from latentworld.atlas.settings import foresee
 
             known = {"sampling": sampling.model_dump(mode="json"), "radius": decoding.radius, "thumb": thumb}
             foresee(surveys.folder(output).store, known | {"seeds": list(journey.plane.seeds)})

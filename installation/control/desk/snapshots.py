@@ -130,7 +130,7 @@ class Snapshots:
         with writing(path, fault=ControlError):
             path.unlink()
 
-    def asked(self, trigger: Trigger) -> Job | None:
+    def job(self, trigger: Trigger) -> Job | None:
         """What a press asks of the folder; None of another trigger. What it is to keep is taken from the desk now.
 
         Raises ControlError for what is no name or no fade.
