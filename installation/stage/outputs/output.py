@@ -11,6 +11,7 @@ from typing import ClassVar, Self
 import numpy as np
 
 from latentworld.arrays import Picture, Rgba
+from latentworld.errors import PortError
 
 Fault = type[BaseException] | None
 
@@ -58,3 +59,10 @@ def opaque(picture: Picture) -> Rgba:
     """RGB [h, w, 3] with an alpha of one, [h, w, 4]."""
     height, width, _ = picture.shape
     return np.dstack([picture, np.full((height, width), 255, np.uint8)])
+
+
+def findable(name: str, usage: str) -> str:
+    """The name by which other programs find an output; usage: how it is written. Raises PortError for none."""
+    if not name:
+        raise PortError(f"an output that other programs find needs a name: write {usage}")
+    return name

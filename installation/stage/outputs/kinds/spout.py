@@ -11,7 +11,7 @@ from types import ModuleType
 from typing import Any, ClassVar, Self
 
 from installation.extras import need
-from installation.stage.outputs.output import Fault, Output, Settings, opaque
+from installation.stage.outputs.output import Fault, Output, Settings, findable, opaque
 from latentworld.arrays import Picture
 from latentworld.errors import PortError
 
@@ -27,9 +27,7 @@ class Spout(Output):
     @classmethod
     def named(cls, argument: str, settings: Settings) -> Self:
         """NAME as other programs list it."""
-        if not argument:
-            raise PortError(f"spout needs a name for other programs to find: write {cls.usage}")
-        return cls(argument)
+        return cls(findable(argument, cls.usage))
 
     def __init__(self, name: str, library: ModuleType | None = None) -> None:
         self.name = name
