@@ -17,7 +17,7 @@ from standins import tiny_world
 
 from latentworld import worlds
 from latentworld.decoding import faithful_decoder
-from latentworld.errors import UnknownFamily, WorldDamaged, WorldError, WorldMismatch, WorldMissing
+from latentworld.errors import Notice, UnknownFamily, WorldDamaged, WorldError, WorldMismatch, WorldMissing
 from latentworld.prompts import Prompt
 from latentworld.registry import Registry
 from latentworld.worlds import families
@@ -417,6 +417,31 @@ def test_a_family_that_is_none_is_one_line(monkeypatch: pytest.MonkeyPatch, tmp_
     (broken,) = families.REGISTRY.examine()
     assert "its name is 'sd1' and its entry point 'mine': the two must be one" in str(broken)
     assert [family.name for family in families.known()] == ["sd1", "sd2"]
+
+
+RAISING = """
+from dataclasses import replace
+from latentworld.worlds.families import sd1
+
+def claims(seen):
+    raise ValueError("claims broke")
+
+FAMILY = replace(sd1.FAMILY, name="raising", claims=claims)
+"""
+
+
+def test_a_family_that_raises_is_a_notice_and_the_model_is_named_all_the_same(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    made = folder(tmp_path / "model", "StableDiffusionXLPipeline", XL, TIME)
+    (tmp_path / "family_that_raises.py").write_text(RAISING)
+    theirs = package(tmp_path, "theirs", "1.0", families.REGISTRY.group, {"raising": "family_that_raises:FAMILY"})
+    monkeypatch.syspath_prepend(str(tmp_path))
+    built_in = {name: f"latentworld.worlds.families.{name}:FAMILY" for name in families.BUILT_IN}
+    registry = Registry(families.REGISTRY.group, "family of models", built_in, families.checked, entries(theirs))
+    monkeypatch.setattr(families, "REGISTRY", registry)
+    with pytest.warns(Notice, match=r"theirs 1\.0 broke in family_that_raises, line 6: ValueError: claims broke"):
+        refused(worlds.inspect, made, "this is SDXL")
 
 
 def test_a_glance_is_the_colours_of_the_latent() -> None:

@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 from plugins import entries, module, package
 from pydantic import BaseModel
+from standins.film import PLANE
 
 from installation.control import parameters
 from latentworld import preset, walks
@@ -147,3 +148,17 @@ def test_every_walk_has_a_label_and_is_a_file() -> None:
     for kind in walks.BUILT_IN:
         assert walks.spec_of(kind).__module__ == f"latentworld.walks.{kind}"
         assert walks.spec_of(kind).plain().kind == kind
+
+
+class Empty(Triangle):
+    """Builds nothing."""
+
+    kind: Literal["empty"] = "empty"  # type: ignore[assignment]
+
+    def build(self, plane: Plane) -> Fixed:
+        return None  # type: ignore[return-value]
+
+
+def test_what_is_built_and_is_no_walk_is_refused_by_its_kind() -> None:
+    with pytest.raises(PluginError, match="'empty' built None, which is no walk"):
+        walks.build(Empty(), PLANE)

@@ -12,7 +12,7 @@ from PIL import Image
 
 from installation.film.sinks import save_png
 from installation.film.summary import words
-from installation.film.telemetry import Telemetry, rifts
+from installation.film.telemetry import ABOVE, Telemetry, median_of_the_way, rifts
 from latentworld import globe
 from latentworld.arrays import Array, Flags, Indices
 from latentworld.plane import Plane
@@ -185,14 +185,17 @@ def _rates(axes: Axes, record: Telemetry) -> None:
     keep = _thin(record)
     known = np.where(record.lipschitz > 0, record.lipschitz, np.nan)
     axes.semilogy(record.time[keep], known[keep], color="#f0a04b", lw=0.7)
-    axes.axhline(float(np.nanmedian(known)) if np.isfinite(known).any() else 1.0, color=_FAINT, lw=0.7)
+    if (median := median_of_the_way(record)) is not None:
+        axes.axhline(ABOVE * median, color=_FAINT, lw=0.7)
     ticks = rate_ticks(*axes.get_ylim())
     axes.set_yticks(ticks, labels=[f"{tick:g}" for tick in ticks])
     axes.minorticks_off()
     peaks = rifts(record)
     axes.plot(record.time[peaks], record.lipschitz[peaks], "o", color="none", mec=_RIFT, ms=5, mew=0.9)
     axes.set_xlabel("seconds")
-    axes.set_title("Lipschitz value", color=_FAINT, fontsize=9, loc="left")
+    axes.set_title(
+        f"Lipschitz value; line: {ABOVE:g} times the median of the way", color=_FAINT, fontsize=9, loc="left"
+    )
 
 
 def rate_ticks(low: float, high: float, most: int = 7) -> list[float]:
@@ -227,8 +230,10 @@ def _lines(points: Array, rates: Array, shown: Flags, norm: LogNorm, colours: Co
 def _ends(axes: Axes, points: Array, names: tuple[str, str] = ("start", "end")) -> None:
     axes.plot(*points[0], "o", color=_GROUND, mec=_INK, ms=8, mew=1.3, zorder=6)
     axes.plot(*points[-1], "o", color=_INK, mec=_GROUND, ms=7, mew=0.8, zorder=6)
-    for name, point in zip(names, (points[0], points[-1])):
-        axes.annotate(name, point, (8, -11), textcoords="offset points", color=_INK, fontsize=8, zorder=6)
+    inner = min(2, len(points) - 1)
+    for name, point, way in zip(names, (points[0], points[-1]), (points[inner], points[-1 - inner])):
+        offset, side = ((-9, -3), "right") if way[0] > point[0] else ((9, -3), "left")  # not on the way itself
+        axes.annotate(name, point, offset, textcoords="offset points", ha=side, color=_INK, fontsize=8, zorder=6)
 
 
 def _graticule() -> list[Array]:

@@ -104,18 +104,29 @@ def read(path: Path) -> Telemetry:
     return Telemetry(index=table.pop("index").astype(np.int64), unit=unit, front=front, marked=marked, **table)
 
 
-def rifts(record: Telemetry, above: float = ABOVE) -> NDArray[np.int64]:
-    """The steepest frame of every stretch whose Lipschitz value is `above` times the median over the way walked.
+def median_of_the_way(record: Telemetry) -> float | None:
+    """The Lipschitz value that half of the way walked stays below; None where none is known.
 
     Over the way, not over the frames: even pacing crowds frames onto rifts, and their median would hide them.
     """
-    known = np.isfinite(record.lipschitz) & (record.distance > 0)
+    known = _known(record)
     if not known.any():
-        return np.empty(0, dtype=np.int64)
+        return None
     order = np.argsort(record.lipschitz[known])
     way = np.cumsum(record.distance[known][order])
-    median = record.lipschitz[known][order][np.searchsorted(way, way[-1] / 2)]
-    steep = np.flatnonzero(known & (record.lipschitz >= above * median))
+    return float(record.lipschitz[known][order][np.searchsorted(way, way[-1] / 2)])
+
+
+def _known(record: Telemetry) -> NDArray[np.bool_]:
+    return np.isfinite(record.lipschitz) & (record.distance > 0)
+
+
+def rifts(record: Telemetry, above: float = ABOVE) -> NDArray[np.int64]:
+    """The steepest frame of every stretch whose Lipschitz value is `above` times the `median_of_the_way`."""
+    median = median_of_the_way(record)
+    if median is None:
+        return np.empty(0, dtype=np.int64)
+    steep = np.flatnonzero(_known(record) & (record.lipschitz >= above * median))
     stretches = np.split(steep, np.flatnonzero(np.diff(steep) > 1) + 1)
     peaks = [part[np.argmax(record.lipschitz[part])] for part in stretches if len(part)]
     return np.array(peaks, dtype=np.int64)

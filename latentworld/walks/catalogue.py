@@ -86,5 +86,9 @@ WalkSpec = Annotated[SerializeAsAny[Spec], PlainValidator(parsed)]
 
 
 def build(spec: WalkSpec, plane: Plane) -> Fixed | Free:
-    """The walk of a spec on a plane, at its start. Raises GeometryError as `Spec.build`."""
-    return spec.build(plane)
+    """The walk of a spec on a plane, at its start. Raises GeometryError as `Spec.build`, PluginError where
+    another package built none."""
+    walk = spec.build(plane)
+    if not isinstance(walk, (Fixed, Free)):
+        raise PluginError(f"the walk {spec.kind!r} built {walk!r:.60}, which is no walk: its package is to mend that")
+    return walk

@@ -5,7 +5,10 @@ Importing this package imports neither torch nor diffusers, and no other package
 
 from __future__ import annotations
 
-from latentworld.registry import Registry
+import warnings
+
+from latentworld.errors import Notice
+from latentworld.registry import Registry, blamed
 from latentworld.worlds.families.family import Facts, Family, LatentFormat, Part
 from latentworld.worlds.families.refusal import refusal
 from latentworld.worlds.layout import Checkpoint, Folder
@@ -43,8 +46,13 @@ def recognise(seen: Folder | Checkpoint) -> Family:
     WorldMissing for what is no whole model."""
     families = known()
     for family in families:
-        if _claims(family, seen):
-            return family
+        try:
+            if _claims(family, seen):
+                return family
+        except Exception as error:  # of another package's: the families after it are asked all the same
+            if (line := blamed(error)) is None:
+                raise
+            warnings.warn(line, Notice, stacklevel=2)
     raise refusal(seen, " or ".join(family.title for family in families))
 
 
