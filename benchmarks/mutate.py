@@ -350,8 +350,8 @@ def _table(path: Path) -> list[dict[str, Any]]:
     with path.open("rb") as file:
         found: list[dict[str, Any]] = tomllib.load(file)["mutant"]
     for each in found:
-        if each.keys() != {"module", "old", "new", "why"} or not each["why"]:
-            sys.exit(f"{path}: each mutant has module, old, new and why: {each}")
+        if each.keys() != {"module", "old", "new", "reason"} or not each["reason"]:
+            sys.exit(f"{path}: each mutant has module, old, new and reason: {each}")
     return found
 
 

@@ -84,3 +84,10 @@ def test_the_tests_that_run_a_function_come_first_file_by_file() -> None:
     assert reach.of("m.py", "")[0] == ["a.py::two", "a.py::one"]
     assert mutate.within(reach.of("m.py", "f"), reach, 4.05) == [["a.py::one"], ["b.py::one"]]
     assert mutate.within(reach.of("m.py", "f"), reach, 0.5) == [["a.py::one"]]
+
+
+def test_every_equivalent_mutant_is_still_one() -> None:
+    """A line that has changed since leaves an entry that excuses nothing, or the wrong change."""
+    for entry in mutate._table(mutate.EQUIVALENTS):
+        source = (mutate.ROOT / entry["module"]).read_bytes()
+        assert (entry["old"], entry["new"]) in {mutant.diff(source) for mutant in mutants(entry["module"], source)}
