@@ -23,9 +23,10 @@ from standins.surveys import PLANE, looked
 from latentworld.arrays import Array
 from latentworld.atlas import cluster, survey
 from latentworld.atlas.progress import ProgressPicture
+from latentworld.atlas.reader import read
 from latentworld.atlas.sampling import Adaptive, Window
 from latentworld.atlas.settings import settings_of
-from latentworld.atlas.store import Store, open_for_writing, read, resume_or_create
+from latentworld.atlas.store import Store, open_for_writing, resume_or_create
 from latentworld.atlas.types import Render, Rendered
 from latentworld.decoding.analytic import analytic
 from latentworld.decoding.profile import Profile, Versions
