@@ -14,9 +14,11 @@ from typing import Any
 import numpy as np
 import pytest
 
-zarr = pytest.importorskip("zarr", reason="the extra `atlas` is not installed")
-xarray = pytest.importorskip("xarray", reason="the extra `atlas` is not installed")
+pytest.importorskip("zarr", reason="the extra `atlas` is not installed")
+pytest.importorskip("xarray", reason="the extra `atlas` is not installed")
 
+import xarray
+import zarr
 from standins.stores import WINDOW, render, same, surveyed, terms
 from standins.surveys import PLANE, RAW
 
@@ -103,9 +105,7 @@ def test_every_array_says_what_it_is_and_the_page_names_it(copied: Path) -> None
 def test_the_pages_examples_run(copied: Path, library: str, capsys: pytest.CaptureFixture[str]) -> None:
     pytest.importorskip(library)
     concluded(copied)
-    (code,) = re.findall(
-        rf"```python\n(import {library}\n.*?)```", PAGE.read_text(encoding="utf-8"), re.DOTALL
-    )
+    (code,) = re.findall(rf"```python\n(import {library}\n.*?)```", PAGE.read_text(encoding="utf-8"), re.DOTALL)
     assert "out/50x50/atlas.zarr" in code
     exec(code.replace("out/50x50/atlas.zarr", str(copied)), {})
     told = capsys.readouterr().out
