@@ -34,7 +34,7 @@ from installation import rig
 from installation.atlas import rendering, surveys
 from installation.studio import Studio
 from latentworld import globe, preset
-from latentworld.atlas import field, settings, store, survey
+from latentworld.atlas import field, reader, settings, store, survey
 from latentworld.atlas.mesh import mesh
 from latentworld.atlas.sampling import Adaptive, Globe, Window
 from latentworld.atlas.types import Atlas, Render, Rendered
@@ -154,7 +154,7 @@ def resume(options: argparse.Namespace) -> int:
             process.communicate()
         spawn(killed, options.nside).communicate()
         same = all((a == b).all() for a, b in zip(arrays(whole), arrays(killed), strict=True))
-        total = len(store.read(whole))
+        total = len(reader.read(whole))
         size = sum(file.stat().st_size for file in whole.rglob("*") if file.is_file())
     late = samples[samples[:, 0] > total / 5]
     slope = float(np.polyfit(late[:, 0], late[:, 1], 1)[0])
@@ -180,7 +180,7 @@ def spawn(path: Path, nside: int) -> subprocess.Popen[str]:
 
 def arrays(path: Path) -> list[np.ndarray]:
     """Everything a store holds of its places."""
-    atlas = store.read(path)
+    atlas = reader.read(path)
     return [atlas.unit, atlas.lattice, atlas.level, atlas.features, np.asarray(atlas.thumbs[:])]
 
 

@@ -363,7 +363,7 @@ def judge_rifts(b: Bench) -> None:
     dived = survey(b, plane, f"rifts, teacher in {b.effort.rift_steps} steps", teacher, (">= 12", ">= 40"))
     survey(b, plane, "rifts, student", decoding.scout_decoder(b.ours, **b.engine), ("", ""))
     across = [rifts.window(plane, zoom.centre, zoom.width, 9)[4, :8] for zoom in dived if zoom.sound]
-    grid = rifts.window(plane, (0.5, 0.5), 1.0, 8).reshape(-1, 3)
+    grid = rifts.drawn(rifts.window(plane, (0.5, 0.5), 1.0, 8)).reshape(-1, 3)
     for name, units in (("grid", grid), ("rift", np.concatenate(across or [grid]))):
         save_picture(b.sheets / f"{name}.png", sheet(teacher(plane.latents(units), NEUTRAL), 8))
 
@@ -386,7 +386,7 @@ def survey(b: Bench, plane: Plane, name: str, decoder: Decoder, goals: tuple[str
         b.put(f"{name}: largest over median, window {zoom.width:.0e}", zoom.largest, f"floor {zoom.floor:.2g}")
     b.put(f"{name}: largest over median, any scale", max((z.largest for z in zooms if z.sound), default=0.0), goals[1])
     b.put(f"{name}: window at which it stops growing", width)
-    scaled = torch.from_numpy(rates / median / 10).clamp(0, 1).float()[None, None]
+    scaled = torch.from_numpy(rifts.drawn(rates / median / 10).copy()).clamp(0, 1).float()[None, None]
     picture = F.interpolate(scaled, scale_factor=8)[0].expand(3, -1, -1)
     save_picture(b.sheets / f"field-{name.split()[1].strip(',')}.png", picture)
     return zooms

@@ -49,6 +49,11 @@ def window(plane: Plane, centre: tuple[float, float], width: float, side: int) -
     return plane.unit(*np.meshgrid(centre[0] + steps, centre[1] + steps, indexing="ij"))
 
 
+def drawn(window: Array) -> Array:
+    """A window ``[side, side, ...]``, whose rows run along alpha, as pictures have it: alpha to the right, beta up."""
+    return window.swapaxes(0, 1)[::-1]
+
+
 def field(plane: Plane, eye: Eye, units: Array) -> Array:
     """Rates ``[side, side]`` of a window."""
     features = eye(plane.latents(units.reshape(-1, 3)))

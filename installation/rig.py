@@ -101,9 +101,9 @@ def prior_of(studio: Studio) -> Prior | None:
     spec = studio.preset.pilot
     if spec.atlas is None or spec.prior == 0.0:
         return None
-    from latentworld.atlas import mesh, prior, store
+    from latentworld.atlas import mesh, prior, reader
 
-    atlas = store.read(spec.atlas)
+    atlas = reader.read(spec.atlas)
     here = studio.provenance(studio.decoder)
     differences = Provenance.read(atlas.settings).differences(here, "world", "eye", "prompt", "plane")
     if differences:

@@ -35,3 +35,25 @@ def chromium() -> Iterator[Any]:
         yield driver
     finally:
         driver.quit()
+
+
+def misnamed(browser: Any) -> list[str]:
+    """What axe-core finds critical or serious of our pages' kind: labels, names, lists, landmarks."""
+    found: list[str] = browser.execute_script(
+        """const wrong = [], say = (what, element) => wrong.push(`${what}: ${element.outerHTML.slice(0, 120)}`);
+    const words = (text) => text.toLowerCase().replace(/[^\\p{L}\\p{N}]+/gu, ' ').trim();
+    for (const label of document.querySelectorAll('label')) {
+        const of = label.control;
+        if (!of) say('a label of nothing', label);
+        else if (!words(of.getAttribute('aria-label') ?? label.textContent).includes(words(label.textContent)))
+            say('called by another name', of);
+    }
+    for (const each of document.querySelectorAll('button[aria-label]'))
+        if (!words(each.getAttribute('aria-label')).includes(words(each.textContent))) say('misnamed', each);
+    for (const list of document.querySelectorAll('[role=list]'))
+        if (![...list.children].every((part) => part.getAttribute('role') === 'listitem')) say('no list', list);
+    for (const each of document.querySelectorAll('body > *:not(header, main, [role=status], noscript, script)'))
+        say('outside', each);
+    return wrong;"""
+    )
+    return found

@@ -17,7 +17,7 @@ from PIL import Image
 from installation.atlas import surveys
 from installation.cli.atlas.report import tell
 from latentworld import preset
-from latentworld.atlas import store, survey, zoom
+from latentworld.atlas import reader, store, survey, zoom
 from latentworld.errors import DiskFull
 
 
@@ -48,7 +48,7 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def test_a_survey_leaves_store_preset_preview_pictures_and_page(made: Path) -> None:
-    assert len(store.read(made / "atlas.zarr")) == 144
+    assert len(reader.read(made / "atlas.zarr")) == 144
     assert preset.load(made / "preset.toml").analytic.modes == 8
     assert size(made / "preview.png")[0] >= 100
     names = {"grid", "field", "overlay", "phases", "globe"}

@@ -3,8 +3,12 @@
 from __future__ import annotations
 
 import os
+import shutil
 import signal
+import socket
+import subprocess
 import sys
+import tempfile
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from functools import partial
@@ -18,14 +22,16 @@ pytest.importorskip("ray", reason="the extra `cluster` is not installed")
 pytest.importorskip("zarr", reason="the extra `atlas` is not installed")
 
 import ray
+from patience import until
 from standins.surveys import PLANE, looked
 
 from latentworld.arrays import Array
 from latentworld.atlas import cluster, survey
 from latentworld.atlas.progress import ProgressPicture
+from latentworld.atlas.reader import read
 from latentworld.atlas.sampling import Adaptive, Window
 from latentworld.atlas.settings import settings_of
-from latentworld.atlas.store import Store, open_for_writing, read, resume_or_create
+from latentworld.atlas.store import Store, open_for_writing, resume_or_create
 from latentworld.atlas.types import Render, Rendered
 from latentworld.decoding.analytic import analytic
 from latentworld.decoding.profile import Profile, Versions
@@ -157,6 +163,75 @@ def test_auto_starts_a_cluster_where_there_is_none_and_says_so(monkeypatch: pyte
     cluster._connect(Lonely, "auto", 3, told.append)
     assert asked == [("auto", None), ("local", 3)]
     assert told == ["no Ray cluster runs here: one is started on this machine"]
+
+
+@pytest.mark.parametrize("address", ["auto", "127.0.0.1:6399"])
+@pytest.mark.parametrize(("mode", "remedy"), [("", "set RAY_AUTH_MODE=token"), ("token", "copy ~/.ray/auth_token")])
+def test_a_cluster_that_wants_a_token_says_how(
+    monkeypatch: pytest.MonkeyPatch, address: str, mode: str, remedy: str
+) -> None:
+    class Guarded:
+        exceptions = ray.exceptions
+
+        @staticmethod
+        def init(**how: object) -> None:
+            raise ConnectionError("Failed to connect to Ray cluster at 127.0.0.1:6399")
+
+    monkeypatch.delenv("RAY_ADDRESS", raising=False)
+    monkeypatch.setenv("RAY_AUTH_MODE", mode)
+    monkeypatch.setattr(cluster, "_knock", lambda address: None)
+    told: list[str] = []
+    with pytest.raises(ClusterError, match="lets nobody in from here") as caught:
+        cluster._connect(Guarded, address, 3, told.append)
+    assert remedy in str(caught.value)
+    assert told == []  # none is started beside it
+
+
+@pytest.mark.slow(reason="starts a cluster of its own, and Ray tries for 20 s to get in")
+def test_ray_says_of_a_token_what_is_listened_for(tmp_path: Path) -> None:
+    """A head with a token; a process that has none, another, and the right one."""
+    for home, token in (("head", "right" * 8), ("other", "wrong" * 8)):
+        (tmp_path / home / ".ray").mkdir(parents=True)
+        (tmp_path / home / ".ray" / "auth_token").write_text(token)
+    (tmp_path / "none").mkdir()
+    with socket.create_server(("127.0.0.1", 0)) as probe:
+        port = probe.getsockname()[1]
+    tools = Path(sys.executable).parent
+    head = [tools / "ray", "start", "--head", f"--port={port}", "--num-cpus=1", "--include-dashboard=false", "--block"]
+    sized = ["--disable-usage-stats", "--object-store-memory=80000000", "--node-ip-address=127.0.0.1"]
+    environment = {**os.environ, "RAY_AUTH_MODE": "token"}
+    short = tempfile.mkdtemp(prefix="ray")  # of its sockets, whose paths have no more than 107 letters
+    started = subprocess.Popen(
+        [*head, *sized, f"--temp-dir={short}"],
+        env={**environment, "HOME": str(tmp_path / "head")}, stdout=subprocess.DEVNULL, start_new_session=True,
+    )  # fmt: skip
+    program = f"""
+import ray
+from latentworld.atlas import cluster
+from latentworld.errors import ClusterError
+try:
+    cluster._connect(ray, "127.0.0.1:{port}", None, print)
+    print("let in")
+except ClusterError as error:
+    print(error)
+"""
+
+    def tried(home: str, mode: str) -> str:
+        told = subprocess.run(
+            [sys.executable, "-c", program], env={**environment, "HOME": str(tmp_path / home), "RAY_AUTH_MODE": mode},
+            capture_output=True, text=True, check=True,
+        )  # fmt: skip
+        return told.stdout.splitlines()[-1]
+
+    try:
+        until(lambda: "let in" in tried("head", "token"))
+        assert "set RAY_AUTH_MODE=token" in tried("head", "disabled")
+        assert "copy ~/.ray/auth_token" in tried("other", "token")
+        assert "copy ~/.ray/auth_token" in tried("none", "token")
+    finally:
+        os.killpg(started.pid, signal.SIGKILL)
+        started.wait()
+        shutil.rmtree(short, ignore_errors=True)
 
 
 def test_two_workers_one_of_them_killed_make_the_bytes_of_one_process_also_when_stopped_between(

@@ -17,9 +17,10 @@ from standins.stores import WINDOW, begin, render, same, terms
 from standins.surveys import PLANE
 
 from latentworld.atlas import durable, survey
+from latentworld.atlas.reader import Reader, read
 from latentworld.atlas.sampling import Adaptive
 from latentworld.atlas.settings import settings_of
-from latentworld.atlas.store import Store, create, open_for_writing, read, resume_or_create
+from latentworld.atlas.store import create, open_for_writing, resume_or_create
 from latentworld.atlas.types import Rendered
 from latentworld.errors import AtlasDamaged, DiskFull
 from latentworld.plane import Plane
@@ -40,9 +41,9 @@ class Full:
         self.put(path, value)
 
 
-@pytest.mark.parametrize("after", [0, 1, 3, 20, 26, 32])
+@pytest.mark.parametrize("after", [0, 1, 3, 8, 14, 20, 24, 26, 70])
 def test_a_full_disk_leaves_a_store_that_goes_on(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, after: int) -> None:
-    """In the first block, between features and marks, and while a generation is begun."""
+    """In the first block, between features and marks, while a generation is begun, and after the last place."""
     sampling, path = Adaptive(rows=13, columns=13, coarse=4, budget=0.5), tmp_path / "full"
     begin(path, sampling).close()
     with monkeypatch.context() as patch:
@@ -178,7 +179,7 @@ def test_what_is_derived_can_be_derived_anew(copied: Path) -> None:
         store.write_rates(np.arange(70.0))
     (copied / "rate" / "c" / "0").write_bytes(b"no")
     with pytest.raises(AtlasDamaged, match="survey again"):
-        Store(copied).read_rates()
+        Reader(copied).read_rates()
     with open_for_writing(copied) as store:
         store.write_rates(np.arange(70.0))
         np.testing.assert_array_equal(store.read_rates(), np.arange(70.0))
@@ -187,4 +188,4 @@ def test_what_is_derived_can_be_derived_anew(copied: Path) -> None:
 def test_who_names_a_surveys_folder_is_told_its_store(tmp_path: Path) -> None:
     (tmp_path / "map" / "atlas.zarr").mkdir(parents=True)
     with pytest.raises(AtlasDamaged, match=r"say .*atlas\.zarr"):
-        Store(tmp_path / "map").atlas()
+        Reader(tmp_path / "map").atlas()

@@ -20,9 +20,10 @@ from standins.surveys import PLANE
 
 from latentworld.atlas import survey
 from latentworld.atlas.folder import export, import_folder, import_into, read_folder, stand_in
+from latentworld.atlas.reader import read
 from latentworld.atlas.sampling import Globe, Window
 from latentworld.atlas.settings import settings_of
-from latentworld.atlas.store import create, read
+from latentworld.atlas.store import create
 from latentworld.atlas.thumbs import thumbnails
 from latentworld.atlas.types import Atlas, Rendered
 from latentworld.errors import AtlasDamaged, AtlasError, AtlasMismatch, OutputExists

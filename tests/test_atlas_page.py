@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import io
 import json
+import re
 from dataclasses import replace
 from functools import cache
 from pathlib import Path
@@ -12,7 +13,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from chromium import browsing
+from chromium import browsing, misnamed
 from patience import until
 from PIL import Image
 from standins.drawn import GLOBE, REFINED, WINDOW, study
@@ -106,8 +107,10 @@ def test_hover_tells_the_place_and_a_click_copies_it_exactly(browser: Any, folde
         true(browser, f"return latentworld.state.at === {index}")
         alpha, beta = seen.atlas.coordinates[index]
         rate = seen.rates[index]
-        assert float(text(browser, "alpha").replace("−", "-").removesuffix(" (antipode)")) == alpha
-        assert float(text(browser, "beta").replace("−", "-").removesuffix(" (antipode)")) == beta
+        for axis, value in (("alpha", alpha), ("beta", beta)):
+            words = text(browser, axis).removesuffix(" (antipode)")
+            assert re.fullmatch(r"−?\d+(\.\d{1,4})?", words), words  # no raw double, which is for what is copied
+            assert float(words.replace("−", "-")) == pytest.approx(value, abs=6e-4)
         if 1e-3 < rate < 1e4:
             assert float(text(browser, "rate").split(",")[0]) == pytest.approx(rate, rel=1e-3)
         assert text(browser, "label").startswith(seen.phases.names[seen.phases.label[index]] + ",")
@@ -119,6 +122,35 @@ def test_hover_tells_the_place_and_a_click_copies_it_exactly(browser: Any, folde
         ).split()
         assert copied[::2] == ["--alpha", "--beta"]
         assert [float(copied[1]), float(copied[3])] == [alpha, beta]
+
+
+@browsing
+@pytest.mark.parametrize("name", ["window", "globe"])
+def test_everything_is_called_by_what_stands_there(browser: Any, folder: Path, name: str) -> None:
+    opened(browser, folder / f"{name}.html")
+    assert misnamed(browser) == []
+    assert browser.execute_script("return document.querySelectorAll('main').length") == 1
+    assert "places" in browser.execute_script("return document.querySelector('meta[name=description]').content")
+    # a rift's button is called by its words, which may not run into one another
+    assert browser.execute_script("return document.querySelector('#sites button').textContent").startswith("1 ")
+
+
+@browsing
+def test_alpha_runs_to_the_right_and_beta_upwards(browser: Any, folder: Path) -> None:
+    opened(browser, folder / "window.html")
+    (x, y), (right, _), (_, above) = (spot(browser, index) for index in (0, 11 * 12, 11))
+    np.testing.assert_array_equal(window().atlas.coordinates[[0, 11 * 12, 11]], [[-1, -1], [2, -1], [-1, 2]])
+    assert right > x + 300
+    assert above < y - 300
+
+
+@browsing
+def test_a_phone_that_lies_shows_every_layer(browser: Any, folder: Path) -> None:
+    opened(browser, folder / "window.html", 844, 390, phone=True)
+    inside = """const {left, right, bottom} = document.querySelector('.map').getBoundingClientRect();
+        return [...document.querySelectorAll('.bar button')].every((each) => { const b = each.getBoundingClientRect();
+            return b.left >= left && b.right <= right && b.bottom <= bottom; });"""
+    assert browser.execute_script(inside)
 
 
 @browsing

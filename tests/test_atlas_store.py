@@ -23,9 +23,10 @@ from standins.surveys import PLANE
 from latentworld.atlas import survey
 from latentworld.atlas.dataset import dataset
 from latentworld.atlas.durable import Durable
+from latentworld.atlas.reader import Reader, read
 from latentworld.atlas.sampling import Adaptive, Globe, Window
 from latentworld.atlas.settings import differences, provenance, settings_of
-from latentworld.atlas.store import Store, create, open_for_writing, read, resume_or_create
+from latentworld.atlas.store import create, open_for_writing, resume_or_create
 from latentworld.atlas.types import Phases
 from latentworld.decoding.analytic import analytic
 from latentworld.errors import AtlasBusy, AtlasDamaged, AtlasError, AtlasMismatch, OutputExists
@@ -89,7 +90,7 @@ def test_rates_labels_and_floor_are_kept_until_places_are_added(tmp_path: Path) 
         store.write_floor(Floor(0.0, 1e-6))
         with pytest.raises(AtlasError, match="derive it again"):
             store.write_rates(np.arange(9.0))
-    again = Store(tmp_path / "atlas")
+    again = Reader(tmp_path / "atlas")
     found, rates = again.read_labels(), again.read_rates()
     assert found is not None
     assert (list(found.names), found.label.tolist()) == (["cat", "mountain"], phases.label.tolist())
@@ -203,6 +204,7 @@ WORLD = """
 import numpy as np
 from latentworld.atlas import survey
 from latentworld.atlas.types import Rendered
+from latentworld.atlas.reader import Reader, read
 from latentworld.atlas.sampling import Adaptive, Window
 from latentworld.atlas.settings import settings_of
 from latentworld.atlas.store import resume_or_create

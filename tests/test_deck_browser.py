@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from chromium import browsing
+from chromium import browsing, misnamed
 from deck_browser import (
     LAPTOP,
     LYING,
@@ -107,24 +107,7 @@ def test_everything_is_called_by_what_stands_there(browser: Any, played: Server,
     assert browser.execute_script("return document.querySelector('meta[name=description]').content.length") > 20
     for name in TABS:
         tab(browser, name)
-        wrong = browser.execute_script(
-            """const wrong = [], say = (what, element) => wrong.push(`${what}: ${element.outerHTML.slice(0, 120)}`);
-            const words = (text) => text.toLowerCase().replace(/[^\\p{L}\\p{N}]+/gu, ' ').trim();
-            for (const label of document.querySelectorAll('label')) {
-                const of = label.control;
-                if (!of) say('a label of nothing', label);
-                else if (!words(of.getAttribute('aria-label') ?? label.textContent).includes(words(label.textContent)))
-                    say('called by another name', of);
-            }
-            for (const each of document.querySelectorAll('button[aria-label]'))
-                if (!words(each.getAttribute('aria-label')).includes(words(each.textContent))) say('misnamed', each);
-            for (const list of document.querySelectorAll('[role=list]'))
-                if (![...list.children].every((part) => part.getAttribute('role') === 'listitem')) say('no list', list);
-            for (const each of document.querySelectorAll('body > *:not(header, main, [role=status], noscript)'))
-                say('outside', each);
-            return wrong;"""
-        )
-        assert wrong == []
+        assert misnamed(browser) == []
 
 
 def test_faders_have_the_scales_of_the_address_table(browser: Any, played: Server, charted: Stagehand) -> None:

@@ -21,7 +21,7 @@ from PIL import Image
 from installation import cli, rig
 from installation.atlas import rendering
 from latentworld import preset
-from latentworld.atlas import store, zoom
+from latentworld.atlas import reader, store, zoom
 
 ROOT = Path(__file__).parent.parent
 SMALL = [part for setting in ("decoder.kind=analytic", "decoder.height=32", "decoder.width=32", "decoder.steps=10",
@@ -190,7 +190,7 @@ def test_a_survey_that_was_stopped_goes_on_by_the_command_it_prints(
     monkeypatch.undo()
     code, _, err = run(*typed(err))
     assert code == 0, err
-    assert store.read(out / "atlas.zarr").complete
+    assert reader.read(out / "atlas.zarr").complete
 
 
 def test_a_zoom_that_was_stopped_falls_on_by_the_command_it_prints(

@@ -12,7 +12,7 @@ import pytest
 from installation.control.controls import LoopControls
 from installation.render.live_pilot import LINGER, NIMBLE, RAYS, SHARE, Course, LivePilot, LivePilotState, felt, toward
 from latentworld import globe, walks
-from latentworld.atlas import mesh, store
+from latentworld.atlas import mesh, reader
 from latentworld.atlas.prior import lookout as prior_lookout
 from latentworld.decoding.analytic import SHELL, analytic
 from latentworld.errors import NotFinite
@@ -159,7 +159,7 @@ def test_looks_keep_to_their_share_of_the_time_and_to_what_is_near() -> None:
 
 
 def test_a_map_steers_without_a_look(undisturbed: Path) -> None:
-    atlas = store.read(undisturbed)
+    atlas = reader.read(undisturbed)
     prior = prior_lookout(atlas, mesh.mesh(atlas))
     unit = atlas.unit[5 * 7 + 3]  # the middle
     walk = replace(

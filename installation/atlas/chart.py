@@ -25,9 +25,9 @@ def chart(path: str | Path) -> Mapping[str, object]:
 
     Raises AtlasError, and what the file system says.
     """
-    from latentworld.atlas.store import Store
+    from latentworld.atlas.reader import Reader
 
-    kept = Store(Path(path))
+    kept = Reader(path)
     atlas = kept.atlas()
     alpha, beta, front = atlas.chart
     rates, phases = kept.read_rates(), kept.read_labels()

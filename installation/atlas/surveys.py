@@ -27,7 +27,7 @@ from installation.atlas import rendering
 from installation.film.output import write_text
 from installation.studio import Studio
 from latentworld.arrays import Array, Indices, Pictures
-from latentworld.atlas import field, mesh, page, phases, plots, rifts, settings, store, survey
+from latentworld.atlas import field, mesh, page, phases, plots, reader, rifts, settings, store, survey
 from latentworld.atlas import folder as folders
 from latentworld.atlas import tour as tours
 from latentworld.atlas.places import sampling_from
@@ -146,14 +146,14 @@ def conclude(out: Folder, render: Render | None, phased: Callable[[Atlas], Phase
 
 def findings(out: Folder) -> Findings:
     """What was concluded of a survey; rates and clusters anew where places were added since."""
-    kept = store.Store(out.store)
+    kept = reader.Reader(out.store)
     atlas, net = _charted(kept)
     rates = kept.read_rates()
     rates = field.rates(atlas, net) if rates is None else rates
     return _findings(atlas, net, rates, kept.read_labels() or phases.by_clusters(atlas))
 
 
-def _charted(kept: store.Store) -> tuple[Atlas, Mesh]:
+def _charted(kept: reader.Reader) -> tuple[Atlas, Mesh]:
     atlas = kept.atlas()
     if len(atlas) < 3:
         raise AtlasError(f"{kept.path} has {len(atlas)} places so far, too few for a field: survey on")
@@ -168,7 +168,7 @@ def _findings(atlas: Atlas, net: Mesh, rates: Array, found: Phases) -> Findings:
 def preset_of(out: Folder, overrides: Sequence[str] = ()) -> Preset:
     """What decoded an atlas. Raises AtlasError where that is not kept with it."""
     if not out.preset.is_file():
-        store.Store(out.store)  # no atlas at all is the greater fault
+        reader.Reader(out.store)  # no atlas at all is the greater fault
         raise AtlasError(f"{out.path} has no preset.toml, so what made its pictures is not known: put one there")
     return load(out.preset, list(overrides))
 
@@ -246,7 +246,7 @@ def relabelled(out: Folder, found: Findings, words: Sequence[str] | None, count:
 def export(out: Folder, target: Path, full: bool) -> Path:
     """The write-up's folder; thumbnails smaller than the pictures are decoded again where `full`, by the very decoder
     that was surveyed with. metadata.json says how. Raises AtlasMismatch where the preset has no such decoder."""
-    atlas = store.read(out.store)
+    atlas = reader.read(out.store)
     folders.check(atlas, target)  # before a world is loaded
     profile = settings.profile_of(atlas.settings)  # none: imported, so that the pictures are elsewhere
     again = _decoded_again(out, atlas, profile) if full and profile and out.preset.is_file() else None
@@ -344,7 +344,7 @@ def title_of(out: Folder) -> str:
 
 def same_plane(where: Folder, plane: Plane) -> None:
     """Raises AtlasMismatch where an atlas is of another plane, so that its places lie elsewhere."""
-    surveyed = store.Store(where.store).settings
+    surveyed = reader.Reader(where.store).settings
     here = settings.plane_settings(plane)
     if surveyed.get("latent_distances", "measured") == "measured" and surveyed["plane"] != here:
         raise AtlasMismatch(f"{where.path} is of another plane than the preset's: zoom with its own, {where.preset}")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
@@ -11,7 +12,9 @@ import numpy as np
 from numpy.typing import DTypeLike, NDArray
 
 from latentworld import texts
+from latentworld.atlas import schema
 from latentworld.atlas.extras import need
+from latentworld.atlas.schema import VARIABLES
 from latentworld.disk import claim, writing
 from latentworld.errors import AtlasBusy, AtlasDamaged, AtlasError
 from latentworld.tables import number, section
@@ -22,13 +25,6 @@ if TYPE_CHECKING:
 
 FORMAT, VERSION = "latentworld.atlas", 1
 _COPY = "take it from a copy of this atlas, or survey anew elsewhere"
-_DIMENSIONS = {
-    "unit": ("place", "axis"),
-    "lattice": ("place", "index"),
-    "features": ("place", "feature"),
-    "thumbs": ("place", "height", "width", "channel"),
-    "vertices": ("vertex", "latent_channel", "latent_height", "latent_width"),
-}
 
 
 class Attributes(TypedDict, total=False):
@@ -102,28 +98,30 @@ def lock(path: Path) -> BaseFileLock:
         return claim(file, AtlasBusy(f"{path} is being written by another process: wait for it, or stop it"))
 
 
-def begun(
-    group: zarr.Group,
-    name: str,
-    shape: Sequence[int],
-    dtype: DTypeLike,
-    chunk: int,
-    absent: float | np.generic,
-    overwrite: bool = False,
-) -> zarr.Array:
-    """A new array of the group in chunks of `chunk` places, with checksums; `absent` stands where nothing is yet."""
-    codecs = need("zarr.codecs")
+def begun(group: zarr.Group, name: str, shape: Sequence[int], chunk: int, overwrite: bool = False) -> zarr.Array:
+    """A new array of the group, one of `schema.VARIABLES`, in chunks of `chunk` places, with checksums."""
+    codecs, variable = need("zarr.codecs"), VARIABLES[name]
     return group.create_array(
         name,
         shape=tuple(shape),
-        dtype=dtype,
+        dtype=variable.dtype,
         chunks=(chunk, *shape[1:]),
         compressors=[codecs.ZstdCodec(level=3, checksum=True)],
-        fill_value=absent,
-        dimension_names=_DIMENSIONS.get(name, ("place",)),
+        fill_value=variable.absent,
+        dimension_names=variable.dimensions,
+        attributes=schema.attributes(name),
         config={"write_empty_chunks": True},  # so that a missing chunk is told from a black one
         overwrite=overwrite,
     )
+
+
+def consolidate(path: Path) -> None:
+    """Let the group's zarr.json say what the arrays' say too, for those who open an atlas as a whole (xarray)."""
+    zarr = need("zarr")
+    with warnings.catch_warnings():
+        # that it is no part of the specification of Zarr v3: who does not know it reads the arrays' own
+        warnings.simplefilter("ignore", need("zarr.errors").ZarrUserWarning)
+        zarr.consolidate_metadata(need("latentworld.atlas.durable").Durable(path), zarr_format=3)
 
 
 def whole(places: int, block: int) -> int:

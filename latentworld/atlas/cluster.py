@@ -334,7 +334,9 @@ def _connect(ray: ModuleType, address: str, cpus: int | None, say: Callable[[str
             try:
                 ray.init(address="auto", **quiet)
                 return
-            except ConnectionError:
+            except ConnectionError as error:
+                if _refused(error):
+                    raise
                 say("no Ray cluster runs here: one is started on this machine")
                 address = "local"
         if address == "local":
@@ -343,8 +345,24 @@ def _connect(ray: ModuleType, address: str, cpus: int | None, say: Callable[[str
             _knock(address)
             ray.init(address=address, **quiet)
     except (OSError, RuntimeError, ValueError, ray.exceptions.RayError) as error:
+        if _refused(error):
+            why = str(error).partition(". ")[0]
+            raise ClusterError(f"the Ray at {address} lets nobody in from here ({why}): {_token()}") from error
         remedy = "check that Ray runs there and may be reached, or use 'local'"
         raise ClusterError(f"no Ray at {address} ({_line(error)}): {remedy}") from error
+
+
+def _refused(error: BaseException) -> bool:
+    """Whether somebody answers but does not let us in: Ray says that of a token alone where there is none, and where it
+    is another it only tells that it failed to connect."""
+    return any(words in str(error) for words in ("Failed to connect to Ray cluster", "oken authentication"))
+
+
+def _token() -> str:
+    """What to do about a cluster's token, as this process is set up."""
+    if os.environ.get("RAY_AUTH_MODE", "").lower() == "token":
+        return "copy ~/.ray/auth_token of its head here, the token here is another or missing"
+    return "if it asks for a token, have ~/.ray/auth_token of its head here too, and set RAY_AUTH_MODE=token"
 
 
 def _knock(address: str) -> None:

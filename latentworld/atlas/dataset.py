@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from latentworld.atlas.extras import need
-from latentworld.atlas.store import Store
+from latentworld.atlas.reader import Reader
 
 if TYPE_CHECKING:
     import xarray
@@ -21,7 +21,7 @@ def dataset(path: str | Path, thumbs: bool = False) -> xarray.Dataset:
     A complete window has the dimensions row and column, with alpha and beta as coordinates along them; anything else
     has the one dimension place. Also axis (of `unit`, 3), index (of `lattice`, 2) and feature. Raises AtlasDamaged.
     """
-    store = Store(Path(path))
+    store = Reader(path)
     atlas, phases = store.atlas(), store.read_labels()
     named: dict[str, tuple[tuple[str, ...], NDArray[np.generic]]] = {
         "unit": (("axis",), atlas.unit),

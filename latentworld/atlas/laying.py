@@ -5,11 +5,11 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-import numpy as np
-
 from latentworld.atlas.chunks import FORMAT, VERSION, begun
 from latentworld.atlas.extras import need
-from latentworld.atlas.places import Places, count, first, sampling_from
+from latentworld.atlas.places import Places, coordinates, count, first, sampling_from
+from latentworld.atlas.sampling import Adaptive, Globe, Window
+from latentworld.atlas.schema import WHERE
 from latentworld.plane import Plane
 from latentworld.tables import section
 from latentworld.tables import whole as whole_number
@@ -17,7 +17,8 @@ from latentworld.tables import whole as whole_number
 if TYPE_CHECKING:
     import zarr
 
-SLAB = 16384  # places a chunk of unit, lattice and level
+SLAB = 16384  # places a chunk of where they are
+_WIDTH = {"unit": (3,), "lattice": (2,)}
 
 
 def lay_down(path: Path, settings: dict[str, object], plane: Plane, provenance: dict[str, str]) -> None:
@@ -28,16 +29,21 @@ def lay_down(path: Path, settings: dict[str, object], plane: Plane, provenance: 
     attributes |= {"generations": [total], "complete": False, "floor": None}
     durable, zarr = need("latentworld.atlas.durable"), need("zarr")
     group = zarr.create_group(durable.Durable(path), attributes=attributes, zarr_format=3)
-    begun(group, "vertices", plane.vertices.shape, np.float64, 3, 0.0)[:] = plane.vertices
-    begun(group, "unit", (total, 3), np.float64, SLAB, np.nan)
-    begun(group, "lattice", (total, 2), np.int64, SLAB, -1)
-    begun(group, "level", (total,), np.int64, SLAB, -1)
-    begun(group, "done", (total,), np.uint8, block, 0)
+    begun(group, "vertices", plane.vertices.shape, 3)[:] = plane.vertices
+    for name in WHERE:
+        begun(group, name, (total, *_WIDTH.get(name, ())), SLAB)
+    begun(group, "done", (total,), block)
     for start in range(0, total, SLAB):
-        put_places(group, start, first(sampling, plane, start, min(start + SLAB, total)))
+        put_places(group, start, first(sampling, plane, start, min(start + SLAB, total)), sampling, plane)
 
 
-def put_places(group: zarr.Group, start: int, places: Places) -> None:
+def put_places(
+    group: zarr.Group, start: int, places: Places, sampling: Window | Adaptive | Globe, plane: Plane
+) -> None:
     """Write places from number `start` on."""
-    for name, values in (("unit", places.unit), ("lattice", places.lattice), ("level", places.level)):
-        group[name][start : start + len(places)] = values
+    alpha, beta = coordinates(sampling, plane, places.unit, places.lattice).T
+    front = plane.chart(places.unit)[2]
+    values = {**vars(places), "alpha": alpha, "beta": beta, "front": front}
+    for name in WHERE:
+        if name in group:  # atlases from before have no alpha, beta, front
+            group[name][start : start + len(places)] = values[name]

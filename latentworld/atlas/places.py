@@ -75,6 +75,13 @@ def first(sampling: Window | Adaptive | Globe, plane: Plane, start: int = 0, sto
     return _grid(sampling, plane, np.stack([rows[row], columns[column]], axis=1), level)
 
 
+def coordinates(sampling: Window | Adaptive | Globe, plane: Plane, unit: Array, lattice: Integers) -> Array:
+    """alpha and beta float64 [n, 2]: of a window exactly as sampled, on the globe from the chart."""
+    if isinstance(sampling, Globe):
+        return np.stack(plane.chart(unit)[:2], axis=1)
+    return sampling.coordinates(lattice)
+
+
 def spend(sampling: Adaptive) -> int:
     """How many places the budget pays for."""
     return int(np.floor(sampling.budget * sampling.rows * sampling.columns))

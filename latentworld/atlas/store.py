@@ -2,63 +2,44 @@
 
 ::
 
-    unit, lattice, level    where: written when a generation begins, before the group's `generations` counts it
-    features, thumbs, done  what was seen: one chunk of each is one *block* of places, `done` is written last
-    rate, label             derived, rewritten whole; the group's attributes say how many places they are of
-    vertices                the plane, so that an atlas can be read without its world
-    alpha, beta             not kept: they follow from `lattice` or `unit`
+    where    unit, lattice, level, alpha, beta, front: written when a generation begins, before `generations` counts it
+    seen     features, thumbs, done: one chunk of each is one *block* of places, `done` is written last
+    derived  rate, label, confidence: rewritten whole; the group's attributes say how many places they are of
+    vertices the plane, so that an atlas can be read without its world
 
 Every generation begins on a whole block, so no chunk is ever written by two commits; slots between generations have
-level -1 and are no places. Every file is written aside, synced and renamed. One process writes at a time (a lock beside
-the folder), any number read meanwhile.
+level -1 and are no places. Every file is written aside, synced and renamed. Once the survey is complete the group's
+zarr.json holds what the arrays' say too (consolidated), and never while one of them changes. One process writes at a
+time (a lock beside the folder), any number read meanwhile.
 """
 
 from __future__ import annotations
 
-import math
 import shutil
 from collections.abc import Mapping
-from contextlib import AbstractContextManager
 from dataclasses import asdict
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Self, cast
+from typing import TYPE_CHECKING, Self
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from latentworld.arrays import Array, Pictures
 from latentworld.atlas import chunks
-from latentworld.atlas.chunks import (
-    Attributes,
-    Kept,
-    attributes,
-    begun,
-    damaged,
-    reads,
-    slots,
-    whole,
-    writes,
-)
+from latentworld.atlas.chunks import Attributes, attributes, begun, consolidate, slots, whole, writes
 from latentworld.atlas.extras import need
 from latentworld.atlas.laying import lay_down, put_places
-from latentworld.atlas.places import Places, sampling_from
-from latentworld.atlas.settings import differences, otherwise, portable
-from latentworld.atlas.types import Atlas, Phases, Rendered
-from latentworld.errors import AtlasDamaged, AtlasError, OutputExists
+from latentworld.atlas.places import Places
+from latentworld.atlas.reader import Reader
+from latentworld.atlas.schema import VARIABLES
+from latentworld.atlas.settings import differences, otherwise
+from latentworld.atlas.types import Phases, Rendered
+from latentworld.errors import AtlasError, OutputExists
 from latentworld.lipschitz import Floor
-from latentworld.plane import Norm, Plane
-from latentworld.tables import number, section
-from latentworld.tables import whole as whole_number
-from latentworld.vertices import digest
+from latentworld.plane import Plane
 
 if TYPE_CHECKING:
     import zarr
     from filelock import BaseFileLock
-
-_MOST = 10**8  # places of an atlas
-_WIDEST = 2**26  # numbers of a place: a feature, a thumbnail; of a vertex
-_DERIVED = ("rate", "label", "confidence")
-_PER_PLACE = ("unit", "lattice", "level", "features", "thumbs", "done")
 
 
 def create(path: str | Path, settings: Mapping[str, object], plane: Plane, provenance: Mapping[str, str]) -> Store:
@@ -117,38 +98,13 @@ def resume_or_create(
     return store
 
 
-def read(path: str | Path) -> Atlas:
-    """What the atlas holds so far, also while another process writes it. Raises AtlasDamaged."""
-    return Store(Path(path)).atlas()
+class Store(Reader):
+    """An atlas on disk that is written: a context manager that lets go of its lock."""
 
-
-class Store:
-    """An atlas on disk. Without a lock it only reads; a context manager that lets go of the lock.
-
-    settings: as it was begun; plane and sampling: from them; block: places a block.
-    """
-
-    def __init__(self, path: Path, lock: BaseFileLock | None = None) -> None:
-        self.path, self._lock = path, lock
-        self.attributes = attributes(path)
-        self.settings = portable(self.attributes["settings"])
-        with reads(path):
-            self.sampling = sampling_from(section(self.settings, "sampling"))
-            self.block, self.radius = whole_number(self.settings, "block"), number(self.settings, "radius")
-            plane = section(self.settings, "plane")
-            hashed, norm = plane["vertices"], cast("Norm", plane["norm"])  # the plane checks it
-            floor = self.attributes.get("floor")
-            self.floor = None if floor is None else Floor(**floor)
-            if not 0 <= self.slots <= _MOST:
-                raise ValueError(f"{self.slots} places")
-        store = need("latentworld.atlas.durable").Durable(path, read_only=lock is None)
-        self._group: zarr.Group = need("zarr").open_group(store, mode="r" if lock is None else "r+", zarr_format=3)
+    def __init__(self, path: Path, lock: BaseFileLock) -> None:
+        super().__init__(path, "r+")
+        self._lock = lock
         self._arrays: dict[str, zarr.Array] = {}
-        vertices = self._whole("vertices")
-        if digest(vertices) != hashed:
-            raise damaged(path / "vertices", "does not match its hash", "take it from a copy of this atlas")
-        self.plane = Plane(vertices, norm)
-        self._marks = self._whole("done")[: self.slots] > 0
 
     def __enter__(self) -> Self:
         return self
@@ -158,86 +114,7 @@ class Store:
 
     def close(self) -> None:
         """Let go of the lock."""
-        if self._lock is not None:
-            self._lock.release()
-
-    # What there is
-
-    @property
-    def generations(self) -> list[int]:
-        """How many places each generation has that was begun."""
-        return list(self.attributes["generations"])
-
-    @property
-    def complete(self) -> bool:
-        """Whether every generation there will be is done."""
-        return bool(self.attributes["complete"])
-
-    @property
-    def slots(self) -> int:
-        """Length of the arrays: the generations, each but the last filled up to whole blocks."""
-        return slots(self.generations, self.block)
-
-    @property
-    def done(self) -> int:
-        """How many places are done."""
-        return int(self._marks.sum())
-
-    @property
-    def total(self) -> int:
-        """How many places there are in the generations begun so far."""
-        return sum(self.generations)
-
-    @property
-    def blocks(self) -> int:
-        """How many blocks there are in the generations begun so far."""
-        return -(-self.slots // self.block)
-
-    def pending(self) -> list[int]:
-        """Blocks that are not done, in order."""
-        return [int(i) for i in np.flatnonzero(~self._marks[:: self.block])]
-
-    def span(self, index: int) -> tuple[int, int]:
-        """First slot of a block and the one after its last."""
-        start, first = index * self.block, 0
-        for size in self.generations:
-            if 0 <= start < first + size:
-                return start, min(start + self.block, first + size)
-            first = whole(first + size, self.block)
-        raise AtlasError(f"block {index} is not in this atlas: it has {self.blocks}")
-
-    def places(self, index: int) -> Places:
-        """The places of a block."""
-        part = slice(*self.span(index))
-        return Places(*(self._part(name, part) for name in ("unit", "lattice", "level")))
-
-    def thumbs(self, index: int) -> Pictures:
-        """The thumbnails of a block that is done."""
-        return self._seen("thumbs", index)
-
-    def atlas(self) -> Atlas:
-        """Every place that is done; thumbnails stay on disk. Raises AtlasDamaged."""
-        at = np.flatnonzero(self._marks)
-        unit, lattice, level = (self._whole(name)[at] for name in ("unit", "lattice", "level"))
-        features = np.zeros((0, 0), np.float32)
-        thumbs: Kept | Pictures = np.zeros((0, 0, 0, 3), np.uint8)
-        if len(at):
-            self._all_there()
-            features = self._whole("features")[at]
-            thumbs = Kept(self.thumbs, at, self.block, self._opened("thumbs").shape[1:])
-        return Atlas(
-            self.plane,
-            self.sampling,
-            unit,
-            features,
-            thumbs,
-            lattice,
-            level,
-            self.radius,
-            self.settings,
-            self.floor,
-            self.complete,
-        )
+        self._lock.release()
 
     # Going on
 
@@ -271,12 +148,13 @@ class Store:
         sizes = [*self.generations, len(places)]
         self._arrays.clear()
         with writes(self.path):
-            for name in _PER_PLACE:
-                if name in self._group:
+            self._note({"complete": False})
+            for name, variable in VARIABLES.items():
+                if variable.placed and name in self._group:
                     array = self._group[name]
                     array.resize((slots(sizes, self.block), *array.shape[1:]))
-            put_places(self._group, start, places)
-            self._note({"generations": sizes, "complete": False})
+            put_places(self._group, start, places, self.sampling, self.plane)
+            self._note({"generations": sizes})
         self._marks = np.append(self._marks, np.zeros(self.slots - len(self._marks), np.bool_))
 
     def finish(self) -> None:
@@ -284,6 +162,7 @@ class Store:
         if not self.complete:
             with writes(self.path):
                 self._note({"complete": True})
+                self._settle()
 
     # What is derived from it
 
@@ -291,6 +170,7 @@ class Store:
         """Keep the measured noise floor."""
         with writes(self.path):
             self._note({"floor": asdict(floor)})
+            self._settle()
         self.floor = floor
 
     def write_rates(self, rates: ArrayLike) -> None:
@@ -305,19 +185,6 @@ class Store:
         }
         self._derive(found, {"labelled": 0}, {"labelled": self.done, "names": list(phases.names)})
 
-    def read_rates(self) -> Array | None:
-        """Rates float64 [n] as written last; None when there are none, or places were added since."""
-        if not self.attributes.get("rated") or self.attributes["rated"] != self.done:
-            return None
-        return np.asarray(self._whole("rate")[self._marks], np.float64)
-
-    def read_labels(self) -> Phases | None:
-        """Phases as written last; None when there are none, or places were added since."""
-        if not self.attributes.get("labelled") or self.attributes["labelled"] != self.done:
-            return None
-        label, sure = (self._whole(name)[self._marks] for name in ("label", "confidence"))
-        return Phases(self.attributes["names"], label.astype(np.int64), sure.astype(np.float64))
-
     def _derive(self, found: dict[str, NDArray[np.generic]], during: Attributes, after: Attributes) -> None:
         """Rewrite derived arrays whole; the attributes say `during` it that there are none, and `after` it of how many
         places they are."""
@@ -327,77 +194,27 @@ class Store:
         with writes(self.path):
             self._note(during)
             for name, values in found.items():
-                absent = -1 if values.dtype.kind == "i" else np.nan
-                filled = np.full(self.slots, absent, values.dtype)
+                filled = np.full(self.slots, VARIABLES[name].absent, values.dtype)
                 filled[self._marks] = values
-                array = begun(self._group, name, filled.shape, filled.dtype, len(filled), absent, overwrite=True)
-                array[:] = filled
+                begun(self._group, name, filled.shape, len(filled), overwrite=True)[:] = filled
             self._note(after)
+            self._settle()
+
+    def _settle(self) -> None:
+        """Once the survey is complete: consolidate what the arrays say of themselves."""
+        if self.complete:
+            consolidate(self.path)
 
     def _note(self, changes: Attributes) -> None:
+        """Change attributes. What was consolidated goes: it may be about to become untrue."""
         self._group.update_attributes({**self.attributes, **changes})
         self.attributes.update(changes)
-
-    # Reading, with the file named that fails
 
     def _array(self, name: str, values: NDArray[np.generic]) -> zarr.Array:
         """An array of blocks to write to, begun where the first block is written."""
         if name not in self._arrays:
             if name not in self._group:
-                absent = np.float32(np.nan) if name == "features" else 0
-                begun(self._group, name, (self.slots, *values.shape[1:]), values.dtype, self.block, absent)
+                begun(self._group, name, (self.slots, *values.shape[1:]), self.block)
             # so that a missing chunk is told from a black one
             self._arrays[name] = self._group[name].with_config({"write_empty_chunks": True})
         return self._arrays[name]
-
-    def _opened(self, name: str) -> zarr.Array:
-        """An array, of no more than any atlas has: what it says of its shape decides how much is allocated."""
-        with self._reads(name):
-            array = self._group[name]
-            length, *rest = array.shape
-            if length > _MOST or math.prod(rest) > _WIDEST:
-                raise ValueError(f"a shape of {array.shape}")
-            return array
-
-    def _reads(self, name: str) -> AbstractContextManager[None]:
-        if name in _DERIVED:
-            return reads(self.path / name, "survey again: what is there stays, this is derived anew")
-        return reads(self.path / name)
-
-    def _part(self, name: str, part: slice) -> NDArray[Any]:
-        array = self._opened(name)
-        with self._reads(name):
-            return np.asarray(array[part])
-
-    def _whole(self, name: str) -> NDArray[Any]:
-        """All of an array; where that fails, the chunk that does is looked for, so that it can be named."""
-        try:
-            return self._part(name, slice(None))
-        except AtlasDamaged:
-            if name in ("features", "thumbs"):
-                for index in range(self.blocks):
-                    self._seen(name, index)
-            raise
-
-    def _seen(self, name: str, index: int) -> NDArray[Any]:
-        """A block of features or thumbnails."""
-        self._opened(name)
-        try:
-            return self._part(name, slice(*self.span(index)))
-        except AtlasDamaged as error:
-            raise self._lost(name, index, "cannot be read") from error
-
-    def _all_there(self) -> None:
-        for name in ("features", "thumbs"):
-            self._opened(name)
-            for index in np.flatnonzero(self._marks[:: self.block]):
-                if not self._chunk(name, int(index)).is_file():
-                    raise self._lost(name, int(index), "is missing")
-
-    def _chunk(self, name: str, index: int) -> Path:
-        rest = {"features": "0", "thumbs": "0/0/0", "done": ""}[name]
-        return self.path / name / "c" / str(index) / rest
-
-    def _lost(self, name: str, index: int, what: str) -> AtlasDamaged:
-        mark = self._chunk("done", index)
-        return damaged(self._chunk(name, index), what, f"delete {mark} and survey again: that block alone is redone")

@@ -30,6 +30,7 @@ from latentworld.arrays import (
     Units,
     Vector,
 )
+from latentworld.atlas.places import coordinates
 from latentworld.atlas.sampling import Sampling, Window
 from latentworld.lipschitz import Floor
 from latentworld.plane import Plane
@@ -92,9 +93,7 @@ class Atlas:
     @cached_property
     def coordinates(self) -> Float64[Reals, "n 2"]:
         """alpha and beta [n, 2]: of a window exactly as sampled, else from the chart."""
-        if self.sampling.kind == "globe":
-            return np.stack(self.chart[:2], axis=1)
-        return self.sampling.coordinates(self.lattice)
+        return coordinates(self.sampling, self.plane, self.unit, self.lattice)
 
     @cached_property
     def points(self) -> Units:

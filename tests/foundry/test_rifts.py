@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 
+import numpy as np
 import pytest
 import torch
 from torch import Tensor
@@ -25,6 +26,13 @@ def sigmoid(sharp: float, noise: float = 0.0) -> rifts.Eye:
         return torch.stack([at.cos(), at.sin()], 1).float()
 
     return eye
+
+
+def test_a_window_is_drawn_with_alpha_to_the_right_and_beta_up() -> None:
+    plane = rifts.plane(SHAPE, SEEDS)
+    alpha, beta, _ = plane.chart(rifts.drawn(rifts.window(plane, (0.5, 0.5), 1.0, 3)))
+    np.testing.assert_allclose(alpha, [[0, 0.5, 1]] * 3, atol=1e-12)
+    np.testing.assert_allclose(beta, np.transpose([[1, 0.5, 0]] * 3), atol=1e-12)
 
 
 def test_a_dive_finds_the_known_rate_and_where_it_stops_growing() -> None:

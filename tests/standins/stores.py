@@ -8,9 +8,10 @@ from typing import Any
 import numpy as np
 
 from latentworld.atlas import survey
+from latentworld.atlas.reader import read
 from latentworld.atlas.sampling import Window
 from latentworld.atlas.settings import provenance, settings_of
-from latentworld.atlas.store import Store, create, read
+from latentworld.atlas.store import Store, create
 from latentworld.atlas.types import Rendered
 from standins.surveys import PLANE
 

@@ -22,10 +22,10 @@ RIFT = 2.0  # times the median rate: what is less steep is the steepest there is
 def stopped(output: Path) -> str:
     """How far a survey came that was interrupted."""
     from installation.atlas import surveys
-    from latentworld.atlas import store
+    from latentworld.atlas.reader import Reader
 
     try:
-        kept = store.Store(surveys.folder(output).store)
+        kept = Reader(surveys.folder(output).store)
         words = f"interrupted with {kept.done} of {kept.total} places kept"
     except AtlasError:
         words = "interrupted before the first place"

@@ -118,6 +118,7 @@ def _data(
     data: dict[str, object] = {
         "count": len(atlas),
         "coordinates": _packed(atlas.coordinates, "<f8"),
+        "decimals": _decimals(atlas),
         "front": _packed(atlas.chart[2], "u1"),
         "rates": _packed(rates, "<f8"),
         "median": float(np.median(known)) if len(known) else 0.0,
@@ -133,6 +134,17 @@ def _data(
     tints = None if phases is None else tinted(phases, np.arange(len(atlas)), DARK)[..., :3]
     return data | (_globe(atlas, lines, tints) if isinstance(atlas.sampling, Globe) else
                    _flat(atlas, rates, phases, lines))  # fmt: skip
+
+
+def _decimals(atlas: Atlas) -> int:
+    """Decimals of alpha and beta that tell a hundredth of the way to a neighbour, as far as doubles have them."""
+    sampling = atlas.sampling
+    if isinstance(sampling, Globe):
+        step = float(np.sqrt(4 * np.pi / sampling.count))
+    else:
+        (a, b), (c, d) = sampling.alpha, sampling.beta
+        step = min((b - a) / (sampling.rows - 1), (d - c) / (sampling.columns - 1))
+    return int(np.clip(2 - np.floor(np.log10(step)), 2, 15))
 
 
 def _packed(values: ArrayLike, kind: str) -> str:

@@ -53,7 +53,12 @@ function brief(value, digits = 3) {
 
 // Whole double precision: what is copied reads back as the very same number.
 function exact(value) { return Object.is(value, -0) ? '0' : String(value); }
-function shown(value) { return Number.isFinite(value) ? exact(value).replace('-', '−') : '∞ (on the horizon)'; }
+// What is read: as many decimals as tell neighbours apart.
+function shown(value) {
+  if (!Number.isFinite(value)) return '∞ (on the horizon)';
+  if (Math.abs(value) >= 1e6) return brief(value, 6);
+  return value.toFixed(atlas.decimals).replace(/\.?0+$/, '').replace(/^-0$/, '0').replace('-', '−');
+}
 
 // How a layer of strength 0..255 (0: unknown) is laid over pictures: a glow at half blend, solid at full.
 function veil(strength, blend) {

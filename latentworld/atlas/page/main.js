@@ -53,7 +53,7 @@ function picture(index) {
   const brush = target.getContext('2d');
   brush.imageSmoothingQuality = 'high';
   drawTile(brush, index, 0, 0, target.width, target.height);
-  target.setAttribute('aria-label', `Picture at alpha ${atlas.coordinates[2 * index]}, beta ${atlas.coordinates[2 * index + 1]}`);
+  target.setAttribute('aria-label', `Its picture, at alpha ${shown(atlas.coordinates[2 * index])}, beta ${shown(atlas.coordinates[2 * index + 1])}`);
 }
 
 // Copying
@@ -262,9 +262,9 @@ function listSites() {
     number.textContent = k + 1;
     where.textContent = site.alpha === null ? 'on the horizon' :
       `α ${brief(site.alpha, 5)}  β ${brief(site.beta, 5)}${site.front ? '' : ' (antipode)'}`;
-    words.append(`${brief(site.rate)}, ${brief(site.contrast)} × median`, document.createElement('br'), where);
-    button.append(number, ...site.sides.map(thumbnail), words);
-    button.setAttribute('aria-label', `Fly to rift ${k + 1}: rate ${brief(site.rate)}, ${where.textContent}`);
+    words.append(`${brief(site.rate)}, ${brief(site.contrast)} × median`, document.createElement('br'), ' ', where);
+    button.append(number, ' ', ...site.sides.map(thumbnail), words);
+    button.title = 'Fly there';
     button.addEventListener('click', () => { fly(map.goal(site)); select(site.sides[0]); });
     row.append(button);
     return row;
