@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 NAME = "state.json"
 VERSION = 1
 PRIVATE = 0o600
-LONGEST_RESUME = 100_000  # characters: a renderer is given it as an argument, of which Linux takes 131,072 bytes
+LONGEST_RESUME = 4_000_000  # characters: a thousand times what a renderer leaves
 LARGEST = 64_000_000  # bytes of what is read again
 
 
