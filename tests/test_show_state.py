@@ -121,9 +121,26 @@ def test_what_stands_on_the_desk_and_what_ends_with_the_show() -> None:
     for name, value in (*place.items(), ("walk.heading", 0.5), ("walk.heading", 0.0), ("walk.auto", True)):
         desk.set(name, value, "test")
         anew = Desk(table())
-        for kept, to in json.loads(json.dumps(state.standing(desk))).items():
-            anew.set(kept, to)
+        assert state.stand(anew, json.loads(json.dumps(state.standing(desk)))) == []
         assert state.standing(anew) == state.standing(desk)
+
+
+def test_what_cannot_have_stood_on_the_desk_is_named_and_left_out(tmp_path: Path) -> None:
+    with put_on(tmp_path):
+        pass
+    path = tmp_path / "state.json"
+    sound = {"prompt.mix": 0.5, "walk.position": [0.25, 0.5], "walk.auto": False}
+    damaged = {"walk.wobble": 1.0, "walk.speed": 1e308, "model.world": "nowhere/at-all", "model.steps": 2.5,
+               "walk.heading": None, "record.video": True, "rift.value": 3.0, "panic": True}  # fmt: skip
+    path.write_text(json.dumps(json.loads(path.read_text()) | {"values": sound | damaged}), encoding="utf-8")
+    with put_on(tmp_path) as (show, said):
+        assert [line for line in said if "state.json" in line] == [
+            f"state.json: {', '.join(damaged)} cannot be set as they were saved: they stand as the preset has them"
+        ]
+        assert state.standing(show.desk) == sound | {"walk.position": (0.25, 0.5)}
+        assert show.desk.value("record.video") is False
+    left_out = json.loads(path.read_text())["values"]
+    assert left_out == sound
 
 
 def test_a_preset_as_values_on_the_desk() -> None:
