@@ -214,7 +214,7 @@ class WindowClosed(Message, frozen=True, tag="closed"):
     """A window was closed by hand: the show ends."""
 
 
-TO_RENDERER = (ResumeFrom, ControlChanges, Ask, Cancel, Follow, Unfollow, Stop)
+TO_RENDERER: tuple[type[Message], ...] = (ResumeFrom, ControlChanges, Ask, Cancel, Follow, Unfollow, Stop)
 FROM_RENDERER = (Ready, SceneChange, Tick, LoopValues, Answer, Beat, Fault)
 TO_STAGE = (ControlChanges, Card, SaveScreenshot, Stop)
 FROM_STAGE = (StageReport, OutputReport, WindowClosed, Fault)
