@@ -4,6 +4,7 @@
 
     LatentWorldError
     ├── GeometryError        numbers that name no place: not finite, collinear vertices, zero-length path
+    │   └── WalkRefused      a kind of walk that cannot be walked here, or that another package's code broke
     ├── PluginError          a part from another package that is not there or cannot be used
     ├── PresetError          a preset, key or value that cannot be used (the nearest valid name is offered)
     ├── WorldError           a world that cannot be used
@@ -41,6 +42,14 @@ class LatentWorldError(Exception):
 
 class GeometryError(LatentWorldError):
     """Numbers that name no place."""
+
+
+class WalkRefused(GeometryError):
+    """A kind of walk that cannot be walked: it could not be built, or broke on its way. kind: its name."""
+
+    def __init__(self, message: str, kind: str) -> None:
+        super().__init__(message)
+        self.kind = kind
 
 
 class PluginError(LatentWorldError):

@@ -184,14 +184,23 @@ def blamed(error: BaseException) -> str | None:
 
     found = entry_points()
     groups = [group for group in found.groups if group.startswith(GROUPS)]
-    added = {entry.module: _source(entry) for group in groups for entry in found.select(group=group)}
+    return traced(error, {entry.module: _source(entry) for group in groups for entry in found.select(group=group)})
+
+
+def traced(error: BaseException, sources: Mapping[str, str]) -> str | None:
+    """One line on an error that came out of one of these modules (or packages of modules, by their top names); None
+    where it did not. sources: whose they are."""
     for frame, line in reversed(list(traceback.walk_tb(error.__traceback__))):
         module = frame.f_globals.get("__name__", "")
-        source = added.get(module) or added.get(module.partition(".")[0])
+        source = sources.get(module) or sources.get(module.partition(".")[0])
         if source is not None:
-            reason = f"{type(error).__name__}: {' '.join(str(error).split())}"
-            return f"{source} broke in {module}, line {line}: {reason[:LONGEST]}"
+            return f"{source} broke in {module}, line {line}: {reason(error)}"
     return None
+
+
+def reason(error: BaseException) -> str:
+    """What an error says, on one line with its type."""
+    return f"{type(error).__name__}: {' '.join(str(error).split())}"[:LONGEST]
 
 
 def _installed(group: str) -> Iterable[EntryPoint]:

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import logging
 import struct
+from typing import Any
 
 import pytest
-from standins.osc import Port, bundle
+from standins.osc import PHONE, Port, bundle
 
 from installation.control.desk import Trigger
 from installation.ports.osc import codec
+from installation.ports.osc.server import newest
 
 
 def test_a_bundle_is_opened_whatever_its_time(port: Port) -> None:
@@ -17,6 +19,31 @@ def test_a_bundle_is_opened_whatever_its_time(port: Port) -> None:
     port.packet(bundle(inner, codec.pack("/lw/panic"), tag=2**63))
     assert port.desk.value("view.zoom") == 3.0
     assert port.desk.collect("desk") == [Trigger("panic")]
+
+
+@pytest.mark.parametrize("packed", [True, False], ids=["bundle", "packets"])
+@pytest.mark.parametrize(
+    ("touch", "wanted"),
+    [
+        ([("heading", 0.9), ("heading", 0.5)], (False, 0.0, None)),  # as a stick that is flicked: moved and let go of
+        ([("heading", 0.9), ("heading", 0.9), ("heading", 0.5), ("heading", 0.5)], (False, 0.0, None)),
+        ([("heading", 0.9), ("heading", 0.5), ("auto", 1)], (True, 0.0, None)),
+        ([("position", (0.25, 0.5)), ("auto", 1), ("auto", 0)], (False, 0.0, None)),
+        ([("auto", 0), ("auto", 1)], (True, 0.0, None)),
+        ([("heading", 0.9), ("position", (0.25, 0.5)), ("heading", 0.5)], (False, 0.0, (0.25, 0.5))),
+        ([("heading", 0.9), ("heading", "junk")], (False, 0.8, None)),
+    ],
+)  # fmt: skip
+def test_who_touched_the_walk_has_it_however_soon_it_is_let_go(
+    port: Port, packed: bool, touch: list[tuple[str, Any]], wanted: tuple[bool, float, Any]
+) -> None:
+    messages = [codec.pack(f"/lw/walk/{name}", x if isinstance(x, tuple) else (x,)) for name, x in touch]
+    sent = [(bundle(*messages), PHONE)] if packed else newest([(m, PHONE) for m in messages], port.handler.settable)
+    for packet, sender in sent:
+        port.handler.handle(packet, sender)
+    port.handler.flush()
+    auto, heading, position = (port.desk.value(f"walk.{name}") for name in ("auto", "heading", "position"))
+    assert (auto, pytest.approx(heading), position) == wanted
 
 
 def nested(depth: int) -> bytes:

@@ -241,7 +241,15 @@ class Silent(Output):
     usage: ClassVar[str] = "silent"
 
 
+class Needy(Strip):
+    """Names no command that installs what it needs."""
+
+    usage: ClassVar[str] = "needy"
+    libraries = ("numpy",)  # type: ignore[assignment]
+
+
 BROKEN = {
+    "needy": "Needy.libraries is no mapping",
     "unusable": "Unusable has no usage",
     "silent": "Silent lacks __enter__, __exit__, named, send",
     "number": "3 is no subclass of outputs.output.Output",
@@ -252,8 +260,8 @@ BROKEN = {
 def test_outputs_of_other_packages_are_named_in_a_venue_and_broken_ones_are_a_line(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    module(monkeypatch, "outputs_of_others", strip=Strip, unusable=Unusable, silent=Silent, number=3)
-    named = {name: f"outputs_of_others:{name}" for name in ("strip", "unusable", "silent", "number")}
+    module(monkeypatch, "outputs_of_others", strip=Strip, unusable=Unusable, silent=Silent, number=3, needy=Needy)
+    named = {name: f"outputs_of_others:{name}" for name in ("strip", "unusable", "silent", "number", "needy")}
     made = package(tmp_path, "others", "0.1", "latentworld.outputs", named | {"gone": "no_such_module:x"})
     registry = Registry("latentworld.outputs", "output", catalogue.built_in(), catalogue.checked, entries(made))
     monkeypatch.setattr(catalogue, "REGISTRY", registry)

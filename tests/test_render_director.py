@@ -182,6 +182,19 @@ def test_another_renderer_paces_on_but_for_the_one_step_nobody_measured() -> Non
     np.testing.assert_allclose(speeds[1][3:], speeds[0][3:], rtol=0.05)
 
 
+def test_a_kind_that_cannot_be_walked_here_is_given_back_and_asked_for_once() -> None:
+    play = Play()
+    wanted = {"walk.norm": "raw", "walk.kind": "orbit"}
+    play.ticks(2, {"walk.norm": "raw"})
+    assert len(play.ticks(5, wanted)) == 5
+    assert play.values == {"walk.kind": "rift"}
+    assert len(play.faults) == 1
+    assert play.faults[0].endswith("the walk is rift")
+    play.ticks(2, {"walk.norm": "raw", "walk.kind": "rift"})
+    play.ticks(2, wanted)
+    assert len(play.faults) == 2, "asked for anew, it is tried anew"
+
+
 def test_a_tick_says_what_was_made() -> None:
     play = Play()
     ticks = play.ticks(4)

@@ -126,6 +126,7 @@ def test_a_world_that_is_not_there_leaves_the_show_as_it_was(monkeypatch: pytest
     assert len(play.faults) == 1
     assert play.faults[0].endswith("the show goes on as it was")
     assert play.director.model.studio.world == studio().world
+    assert play.values == {"model.world": studio().preset.world.name}, "the desk shows the one that is played"
     builder.close()
 
 

@@ -30,6 +30,7 @@ from installation.ipc.messages import (
     Follow,
     Message,
     Ready,
+    ResumeFrom,
     SceneChange,
     Stop,
     Tick,
@@ -40,6 +41,7 @@ from installation.ipc.ring import Ring
 from installation.ipc.wire import Wire
 from installation.render.message_reader import MessageReader
 from installation.render.speaker import Speaker
+from installation.show.children import Programs
 from latentworld import globe, preset
 from latentworld.errors import TakeError
 
@@ -51,12 +53,14 @@ Told = TypeVar("Told", bound=Message)
 class Renderer:
     """A renderer in a process of its own, and everything it said."""
 
-    def __init__(self, ring: Ring, path: Path, *more: str) -> None:
-        command = [sys.executable, "-m", "installation.render", "--ring", ring.name, "--preset", str(path), *more]
+    def __init__(self, ring: Ring, path: Path, resume: str | None = None) -> None:
+        command = [sys.executable, "-m", *Programs().render(ring.name, path, resume is not None)]
         environment = {**os.environ, "OMP_NUM_THREADS": "1"}
         pipe = subprocess.PIPE
         self.process = subprocess.Popen(command, stdin=pipe, stdout=pipe, stderr=pipe, env=environment)
         self.wire = Wire(self.process.stdout, self.process.stdin)  # type: ignore[arg-type]
+        if resume is not None:
+            self.wire.send(ResumeFrom(resume))
         self.said: list[Message] = []
         self._ready = threading.Condition()
         self._ended = False
@@ -131,7 +135,7 @@ def test_it_shows_hears_and_goes_on_where_it_was_killed(ring: Ring, path: Path) 
     last = [message for message in first.said if isinstance(message, Tick)][-1]
     newest = ring.newest
 
-    second = Renderer(ring, path, "--resume", last.resume or "")
+    second = Renderer(ring, path, last.resume)
     tick = second.wait(Tick)
     assert tick.index[0] == last.index[-1] + 1
     assert tick.time[0] > last.time[-1]
@@ -173,7 +177,8 @@ def test_what_cannot_be_survived_is_one_line_and_a_status(ring: Ring, tmp_path: 
 def test_a_saved_state_that_is_damaged_is_told_and_the_rest_goes_on(ring: Ring, path: Path) -> None:
     saved = {"index": 7, "time": 3.0, "period": 0.1, "walk": {"free": "nonsense"}, "controls": {"walk.kind": "orbit"},
              "helm": {"speed": "fast", "unheard": 1}, "director": {"wheel": 3, "world": "nowhere/at-all"}}  # fmt: skip
-    renderer = Renderer(ring, path, "--resume", json.dumps(saved))
+    saved["unheard"] = "x" * 300_000  # more than an argument may be long
+    renderer = Renderer(ring, path, json.dumps(saved))
     assert renderer.wait(Tick).index == (8,)
     assert renderer.wait(SceneChange).scene.walk.spec["kind"] == "orbit"
     for name in (

@@ -13,6 +13,7 @@ from standins.film import PLANE
 
 from installation.control.controls import LoopControls
 from installation.ipc.jsonable import line
+from installation.render.notices import Notices
 from installation.render.walk_control import WalkControl, WalkControlState, glided, stays
 from latentworld import globe, walks
 from latentworld.errors import GeometryError
@@ -20,6 +21,7 @@ from latentworld.plane import Plane
 
 SPECS = [walks.Rift(), walks.Wander(seed=3), walks.Wander(radius=2.0, breaths=1.0), walks.Orbit(), walks.Swath(rows=3),
          walks.Orbit(radius=2.0, breaths=2.0), walks.Waypoints(closed=False), walks.Spiral(turns=2.0)]  # fmt: skip
+SILENT = Notices(lambda line: None, lambda values: None)
 NAMES = [f"{spec.kind}-{spec.breaths:g}" for spec in SPECS]
 FIXED = [spec for spec in SPECS if spec.kind in ("orbit", "swath", "waypoints")]
 
@@ -143,7 +145,7 @@ def drive(wheel: WalkControl, walk: walks.Walk, controls: LoopControls, ticks: i
 
 
 def begun(spec: walks.WalkSpec) -> tuple[WalkControl, walks.Walk]:
-    wheel = WalkControl(spec, 8.0)
+    wheel = WalkControl(spec, 8.0, SILENT)
     return wheel, wheel.begin(PLANE)
 
 
@@ -214,7 +216,7 @@ def test_every_kind_of_walk_is_reached_from_every_other_without_a_jump(spec: wal
     units = np.concatenate([before, after])
     assert globe.angle(units[:-1], units[1:]).max() * PLANE.target < 0.0201
     assert wheel.spec.kind == kind
-    restored = WalkControl(spec, 8.0, WalkControlState.read(json.loads(line(wheel.save()))).value)
+    restored = WalkControl(spec, 8.0, SILENT, WalkControlState.read(json.loads(line(wheel.save()))).value)
     assert restored.state == wheel.state
 
 
@@ -254,7 +256,7 @@ def test_another_plane_leaves_the_walk_where_it_is() -> None:
 
 def test_a_walk_on_its_way_back_takes_the_other_direction_without_a_break() -> None:
     spec = walks.Orbit()
-    control = WalkControl(spec, 8.0)
+    control = WalkControl(spec, 8.0, SILENT)
     walk, _ = drive(control, control.begin(PLANE), LoopControls(), 5)
     walk, _ = drive(control, walk, LoopControls.of({"walk.heading": 0.9, "walk.auto": False}), 20)
     walk, _ = drive(control, walk, LoopControls.of({"walk.auto": True}), 1)

@@ -22,6 +22,7 @@ from installation.control.parameters import table
 from installation.control.steering import steered_by
 from installation.ipc.messages import Answer, Ask, Cancel, ControlChanges, Message
 from installation.ipc.questions import WordsAnswer, WordsQuestion
+from installation.show import recordings
 from installation.show.control_feed import ControlFeed
 from installation.show.requests import MOST, Requests
 from installation.venue import Doors
@@ -139,6 +140,23 @@ def test_a_video_that_dies_switches_itself_off(performed) -> None:  # type: igno
     until(lambda: show.desk.value("record.video") is False)
     until(lambda: said.of("the video ended by SIGKILL"))
     assert show.recordings.video is None
+
+
+def test_a_video_that_hangs_is_told(performed, monkeypatch: pytest.MonkeyPatch) -> None:  # type: ignore[no-untyped-def]
+    show, said, _ = performed
+    monkeypatch.setattr(recordings, "SILENCE", 0.5)
+    monkeypatch.setattr(recordings, "OPENING", 0.5)
+    show.desk.set("record.video", True, "test")
+    video = until(lambda: show.recordings.video)
+    said.clear()
+    os.kill(video.pid, signal.SIGSTOP)
+    until(lambda: said.of("the video hangs"))
+    told, frame = len(said), show.status().frame
+    until(lambda: show.status().frame > frame + 100)
+    assert len(said) == told, "it is no news a second time"
+    os.kill(video.pid, signal.SIGCONT)
+    show.desk.set("record.video", False, "test")
+    until(lambda: said.of("recorded the video"))
 
 
 def test_memory_of_every_process_is_known(performed) -> None:  # type: ignore[no-untyped-def]

@@ -52,8 +52,8 @@ def test_a_damaged_state_is_put_aside(damage, tmp_path: Path) -> None:  # type: 
 @pytest.mark.parametrize(("change", "kept", "line"), [
     ({"values": [1]}, (RESUME, {}), "set on the desk"), ({"resume": [1]}, (None, {"walk.speed": 0.5}), "goes on from"),
     ({"resume": "x"}, (None, {"walk.speed": 0.5}), "goes on from"),
-    # no process could be given it: Linux takes 128 KiB an argument
-    ({"resume": {"junk": "x" * 300_000}}, (None, {"walk.speed": 0.5}), "goes on from"),
+    # a thousand times what a renderer leaves
+    ({"resume": {"junk": "x" * 5_000_000}}, (None, {"walk.speed": 0.5}), "goes on from"),
 ])  # fmt: skip
 def test_one_half_of_a_state_is_kept_where_the_other_is_damaged(
     change: dict[str, object], kept: tuple[object, object], line: str, tmp_path: Path
@@ -121,9 +121,26 @@ def test_what_stands_on_the_desk_and_what_ends_with_the_show() -> None:
     for name, value in (*place.items(), ("walk.heading", 0.5), ("walk.heading", 0.0), ("walk.auto", True)):
         desk.set(name, value, "test")
         anew = Desk(table())
-        for kept, to in json.loads(json.dumps(state.standing(desk))).items():
-            anew.set(kept, to)
+        assert state.stand(anew, json.loads(json.dumps(state.standing(desk)))) == []
         assert state.standing(anew) == state.standing(desk)
+
+
+def test_what_cannot_have_stood_on_the_desk_is_named_and_left_out(tmp_path: Path) -> None:
+    with put_on(tmp_path):
+        pass
+    path = tmp_path / "state.json"
+    sound = {"prompt.mix": 0.5, "walk.position": [0.25, 0.5], "walk.auto": False}
+    damaged = {"walk.wobble": 1.0, "walk.speed": 1e308, "model.world": "nowhere/at-all", "model.steps": 2.5,
+               "walk.heading": None, "record.video": True, "rift.value": 3.0, "panic": True}  # fmt: skip
+    path.write_text(json.dumps(json.loads(path.read_text()) | {"values": sound | damaged}), encoding="utf-8")
+    with put_on(tmp_path) as (show, said):
+        assert [line for line in said if "state.json" in line] == [
+            f"state.json: {', '.join(damaged)} cannot be set as they were saved: they stand as the preset has them"
+        ]
+        assert state.standing(show.desk) == sound | {"walk.position": (0.25, 0.5)}
+        assert show.desk.value("record.video") is False
+    left_out = json.loads(path.read_text())["values"]
+    assert left_out == sound
 
 
 def test_a_preset_as_values_on_the_desk() -> None:

@@ -215,6 +215,9 @@ def test_the_show_resumes_where_it_was_and_fresh_forgets(tmp_path: Path) -> None
         assert show.status().frame >= kept["resume"]["index"]
         assert heard_by(show)["values"]["walk.speed"] == 3.0
         assert said.of("going on where the show of")
+        assert not any(
+            "angle" in word for word in psutil.Process(pid_of(show, "renderer")).cmdline()
+        )  # anyone's to read
 
     with put_on(tmp_path, fresh=True) as (show, _):
         running(show)

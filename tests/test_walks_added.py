@@ -14,7 +14,7 @@ from standins.film import PLANE
 
 from installation.control import parameters
 from latentworld import preset, walks
-from latentworld.errors import PluginError, PresetError
+from latentworld.errors import PluginError, PresetError, WalkRefused
 from latentworld.plane import Plane
 from latentworld.reference import reference
 from latentworld.registry import Registry
@@ -160,5 +160,5 @@ class Empty(Triangle):
 
 
 def test_what_is_built_and_is_no_walk_is_refused_by_its_kind() -> None:
-    with pytest.raises(PluginError, match="'empty' built None, which is no walk"):
+    with pytest.raises(WalkRefused, match="'empty': an unknown package built None, which is no Fixed"):
         walks.build(Empty(), PLANE)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 import sys
 from collections.abc import Collection
 from typing import TYPE_CHECKING
@@ -20,7 +21,7 @@ def checked(name: str, found: object) -> Command:
     what typer raises for parameters that it cannot read."""
     if isinstance(found, typer.Typer):
         command = typer.main.get_command(found)
-    elif callable(found):
+    elif callable(found) and not inspect.isclass(found):
         single = typer.Typer(add_completion=False)
         single.command(name)(found)
         command = typer.main.get_command(single)

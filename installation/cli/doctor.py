@@ -22,9 +22,9 @@ def doctor(
 
     group = context.find_root().command
     assert isinstance(group, WithAdded)
-    findings = examine() | plugins(registries(group.added))
+    findings, added = examine(), plugins(registries(group.added))
     if as_json:
-        print(page(findings), end="")
+        print(page(findings | added), end="")
     else:
         table = Table(box=None, show_header=False, pad_edge=False)
         table.add_column(no_wrap=True)
@@ -32,6 +32,8 @@ def doctor(
         for name, value in findings.items():
             table.add_row(f"[dim]{name.replace('_', ' ')}[/]", _words(value))
         Console(highlight=False).print(table)
+        for what, lines in added.items():
+            print(*(f"{what.replace('_', ' ')}: {line}" for line in lines or ["none"]), sep="\n")
     if not findings["encoder_works"]:
         raise typer.Exit(1)
 

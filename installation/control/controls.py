@@ -22,6 +22,7 @@ VERTICES, WORDS = 3, 6
 LARGEST_SEED = 2**32 - 1  # a seed's upper bits draw nothing: what is equal in its lower 32 is the same latent
 LARGEST_BATCH = 16
 
+WALK_KIND = P("walk.kind", "choice", "what kind of walk", None, preset="walk.kind", page="walk")
 WALK_HEADING = P("walk.heading", "float", "steering by hand: left above 0, right below; the autopilot is off until "
                  "walk.auto", 0.0, low=-1.0, smooth=True, page="walk")  # fmt: skip
 WALK_POSITION = P("walk.position", "point", "steer for alpha, beta; the autopilot is off until walk.auto", None,
@@ -53,7 +54,7 @@ class WalkControls:
         "walk.direction", "choice", "which way along the walk", "forward", choices=("forward", "reverse", "ping-pong"),
         page="walk",
     ))  # fmt: skip
-    kind: str | None = played(P("walk.kind", "choice", "what kind of walk", None, preset="walk.kind", page="walk"))
+    kind: str | None = played(WALK_KIND)
     heading: float = played(WALK_HEADING)
     position: Point | None = played(WALK_POSITION)
     jump: bool = played(WALK_JUMP)

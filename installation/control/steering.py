@@ -9,7 +9,7 @@ from installation.control.parameter import Value
 from installation.ipc.scene import SteeredBy
 
 AT_REST = 0.02  # of the heading's way to either side: a stick that nobody holds
-_STEERS = frozenset((WALK_AUTO.name, WALK_HEADING.name, WALK_POSITION.name))
+STEERS = frozenset((WALK_AUTO.name, WALK_HEADING.name, WALK_POSITION.name))
 
 
 def steered_by(walk: WalkControls, replayed: bool = False) -> SteeredBy:
@@ -23,11 +23,17 @@ def steered_by(walk: WalkControls, replayed: bool = False) -> SteeredBy:
     return "hand" if walk.position is None else "place"
 
 
+def overtakes(name: str, newer: Value, older: Value) -> bool:
+    """Whether of two values of a parameter in a row the older need not be set: what it would have taken over from
+    others, a stick that was moved and let go of at once, is not undone by the newer."""
+    return taken_over({name: older}).keys() <= taken_over({name: newer}).keys()
+
+
 def taken_over(values: Mapping[str, Value | None]) -> dict[str, Value | None]:
     """What else changes on the desk when these are set at one moment: whoever touches the walk takes it from the
     others, so that who steers stands there whole. A stick that is let go of and an autopilot that is switched off take
     nothing."""
-    if _STEERS.isdisjoint(values):  # nearly always: a desk in a flood asks 5,000 times a second
+    if STEERS.isdisjoint(values):  # nearly always: a desk in a flood asks 5,000 times a second
         return {}
     heading = values.get(WALK_HEADING.name)
     others: dict[str, Value | None] = {}

@@ -30,6 +30,13 @@ class Message(msgspec.Struct, frozen=True, tag_field="kind"):
 # ---- from the show
 
 
+class ResumeFrom(Message, frozen=True, tag="resume"):
+    """What a renderer that was started with `--resume` goes on from, before anything else is said to it: other users of
+    the machine read arguments, and it holds the prompts. state: as a tick had it."""
+
+    state: str
+
+
 class ControlChanges(Message, frozen=True, tag="controls"):
     """What changed on the desk, slewed and modulated: to the renderer what the loop acts on, to stage and outputs what
     the wall does. values: by name, None gives one back to the preset; triggers: presses, each a name and an argument;
@@ -109,7 +116,7 @@ class Tick(Message, frozen=True, tag="tick"):
     lie, empty for the pre-rendered loop, which is nowhere; alpha, beta, front: the same on the chart, front False where
     they are the antipode's; rate, step: Lipschitz value and feature distance; digest: of the pictures. scene: its
     number; stamp: of the controls they were made with; period: smoothed seconds a picture; seconds: of work; resume:
-    what another renderer needs to go on, as `--resume` takes it."""
+    what another renderer needs to go on."""
 
     index: tuple[int, ...]
     time: tuple[float, ...]
@@ -207,7 +214,7 @@ class WindowClosed(Message, frozen=True, tag="closed"):
     """A window was closed by hand: the show ends."""
 
 
-TO_RENDERER = (ControlChanges, Ask, Cancel, Follow, Unfollow, Stop)
+TO_RENDERER: tuple[type[Message], ...] = (ResumeFrom, ControlChanges, Ask, Cancel, Follow, Unfollow, Stop)
 FROM_RENDERER = (Ready, SceneChange, Tick, LoopValues, Answer, Beat, Fault)
 TO_STAGE = (ControlChanges, Card, SaveScreenshot, Stop)
 FROM_STAGE = (StageReport, OutputReport, WindowClosed, Fault)

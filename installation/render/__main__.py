@@ -1,5 +1,5 @@
-"""`python -m installation.render --ring NAME --preset FILE.toml [--resume JSON] [--safe]`: messages on stdin and
-stdout, the log on stderr."""
+"""`python -m installation.render --ring NAME --preset FILE.toml [--resume] [--safe]`: messages on stdin and stdout,
+the log on stderr; with --resume the first of them says what it goes on from."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ def main() -> int:
     parser = argparse.ArgumentParser(prog="installation.render", description=__doc__)
     parser.add_argument("--ring", required=True)
     parser.add_argument("--preset", required=True, type=Path)
-    parser.add_argument("--resume", default=None)
+    parser.add_argument("--resume", action="store_true")
     parser.add_argument("--safe", action="store_true")
     arguments = parser.parse_args()
     speak_plainly()

@@ -28,8 +28,9 @@ from installation.render.replay_control import ReplayControl
 from installation.render.saved_state import ANEW, SavedState
 from installation.render.walk_control import WalkControl, WalkControlState
 from installation.studio import Studio
+from latentworld import walks
 from latentworld.atlas.prior import Prior
-from latentworld.errors import LatentWorldError
+from latentworld.errors import LatentWorldError, WalkRefused
 from latentworld.preset import Preset
 from latentworld.walks import Walk
 
@@ -89,7 +90,8 @@ class Director:
 
     def begin(self, controls: LoopControls, saved: Mapping[str, object] | None = None) -> Walk:
         """The walk at its start, or where it was saved, on the plane that controls want; what cannot be is a fault, and
-        begins anew. Raises GeometryError where the preset's own walk cannot be on that plane."""
+        begins anew. Raises GeometryError where the preset's own walk cannot be on that plane; another package's gives
+        way."""
         controls = self._permitted(controls)
         self._attempt(lambda: self.planes.use([vertex.seed for vertex in controls.vertices], controls.walk.norm), None)
         plane = self.planes.plane
@@ -98,7 +100,16 @@ class Director:
                 return self.walk.begin(plane, saved)
             except Exception as error:  # whatever was saved must not keep a renderer from beginning
                 self._notices.fault(f"the saved walk cannot be used ({error}): it begins anew".replace("\n", " "))
-        return self.walk.begin(plane)
+        try:
+            return self.walk.begin(plane)
+        except WalkRefused as error:
+            if error.kind in walks.BUILT_IN:
+                raise
+            return self.give_way(error, None)
+
+    def give_way(self, error: WalkRefused, walk: Walk | None) -> Walk:
+        """What is walked instead of a kind that was refused. walk: the one that was, None before any."""
+        return self.walk.give_way(error, walk, self.planes.plane)
 
     def lighten(self) -> bool:
         """Make pictures with less memory. False where there is nothing lighter."""
@@ -131,12 +142,18 @@ class Director:
         self._attempt(lambda: self.prompt(controls, self.model.studio, self.model.defaults.prompt, elapsed), None)
         steps: tuple[Callable[[Walk], Walk], ...] = (
             lambda walk: self.planes(walk, controls),
-            lambda walk: self.walk(walk, controls.walk, self.planes.plane, elapsed),
+            lambda walk: self._walked(walk, controls, elapsed),
             lambda walk: self.planes.bound(walk, controls),
         )
         for step in steps:
             walk = self._attempt(lambda step=step, walk=walk: step(walk), walk)  # type: ignore[misc]
         return walk
+
+    def _walked(self, walk: Walk, controls: LoopControls, elapsed: float) -> Walk:
+        try:
+            return self.walk(walk, controls.walk, self.planes.plane, elapsed)
+        except WalkRefused as error:
+            return self.give_way(error, walk)
 
     def _attempt(self, what: Callable[[], Made], otherwise: Made) -> Made:
         """What it gives, or the other where it fails: a fault is reported, and no exception gets past."""
@@ -168,7 +185,7 @@ def open_director(
     preset, studio = journey.preset, journey.studio
     state = DirectorState.at(preset, studio.preset, saved)
     land = SurveyedLand.of(studio, journey.atlas)
-    walk = WalkControl(preset.walk, preset.pilot.max_curvature, state.walk)
+    walk = WalkControl(preset.walk, preset.pilot.max_curvature, notices, state.walk)
     model = ModelControl(preset, studio, clock, workers.builder, notices, alive)
     planes = PlaneControl(preset, model, walk, clock, notices)
     prompt = PromptControl(workers.encoder, state.prompt)

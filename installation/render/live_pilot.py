@@ -29,6 +29,7 @@ from latentworld.pacing import PacingSpec
 from latentworld.pilot import SETTLED, Fan, Mode, Pilot, PilotSpec, PilotState, target
 from latentworld.plane import Plane
 from latentworld.walks import Free, Lifted, Steering, Walk
+from latentworld.walks.keep import FARTHEST
 
 LINGER = 0.008  # radians: the circle walked round a place that was asked for, a quarter of a latent at d = 1024
 ROUND = 12.0  # seconds that one such circle takes
@@ -63,7 +64,10 @@ class Course:
     map: Prior | None = None
 
 
-Positive = Annotated[float, Meta(ge=0.0)]
+MOST = (
+    1e6  # of a rate, a pace or a curvature that was saved: beyond it a number was damaged, and would hold for minutes
+)
+Positive = Annotated[float, Meta(ge=0.0, le=MOST)]
 
 
 @dataclass(frozen=True)
@@ -76,8 +80,8 @@ class LivePilotState:
     speed: Positive = 0.0
     frames: Annotated[int, Meta(ge=0, le=1 << 31)] = 1 << 30
     attraction: Annotated[float, Meta(ge=-1.0, le=1.0)] = 0.0
-    wish: float = 0.0
-    looked: float | None = None
+    wish: Annotated[float, Meta(ge=-MOST, le=MOST)] = 0.0
+    looked: Annotated[float, Meta(ge=0.0, le=FARTHEST)] | None = None
     holds: Positive = 0.0
 
     @staticmethod

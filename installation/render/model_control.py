@@ -13,7 +13,7 @@ from typing import Annotated
 from msgspec import Meta
 
 from installation.clock import LiveClock
-from installation.control.controls import MODEL_BATCH, MODEL_DECODER, ModelControls
+from installation.control.controls import MODEL_BATCH, MODEL_DECODER, MODEL_WORLD, ModelControls
 from installation.ipc.fields import Part, read_part
 from installation.render.builder import LARGEST, Builder, Order
 from installation.render.guard import Attentive, Guard
@@ -101,6 +101,8 @@ class ModelControl:
         if built.studio is None:
             self._refused = built.order
             self._notices.fault(f"{built.fault}; the show goes on as it was")
+            if built.order.world != self.studio.preset.world.name:
+                self._notices.changed({MODEL_WORLD.name: self.studio.preset.world.name})
             return
         self._refused = None
         if built.studio.preset.world.name != self.studio.preset.world.name:

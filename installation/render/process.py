@@ -10,6 +10,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from installation.control.mailbox import Mailbox
+from installation.ipc.messages import ResumeFrom
 from installation.ipc.ring import Ring
 from installation.ipc.wire import Wire
 from installation.render import saved_state
@@ -35,18 +36,18 @@ GRACE = 3.0  # seconds a loop has to end once the show has said so, or is gone
 
 @dataclass(frozen=True)
 class Arguments:
-    """Of the command line."""
+    """Of the command line. resume: whether what to go on from is said first."""
 
     ring: str
     preset: Path
-    resume: str | None
+    resume: bool
     safe: bool
 
 
 def serve(arguments: Arguments, wire: Wire, now: Callable[[], float] = time.monotonic) -> None:
     """Be a show's renderer until it stops or is gone. Raises LatentWorldError for what cannot be survived."""
     speaker = Speaker(wire, now)
-    saved = saved_state.read(arguments.resume, speaker.fault)
+    saved = saved_state.read(told(wire) if arguments.resume else None, speaker.fault)
     mailbox = Mailbox(saved.controls)
     ending = threading.Event()
     stage: list[Renderer] = []
@@ -76,6 +77,12 @@ def serve(arguments: Arguments, wire: Wire, now: Callable[[], float] = time.mono
         for renderer in stage:
             renderer.close()
         ring.close()
+
+
+def told(wire: Wire) -> str | None:
+    """What is to be gone on from: the show's first message. None where it says something else, or is gone."""
+    first = next(wire.read(), None)
+    return first.state if isinstance(first, ResumeFrom) else None
 
 
 def open_renderer(arguments: Arguments, saved: SavedState, link: ShowLink) -> Renderer:

@@ -16,7 +16,7 @@ from latentworld.prompts import Mixture, Prompt
 FAINT = 0.002  # a share of a mixture that is left out while a fade goes on
 MOST = 16  # texts of a mixture; people who type during a fade would pile them up
 
-Weighted = tuple[tuple[str, Annotated[float, Meta(ge=0.0)]], ...]
+Weighted = tuple[tuple[str, Annotated[float, Meta(ge=0.0, le=1e6)]], ...]
 Slots = Weighted
 """Text and weight of each place a text can be set at; an empty place has weight 0."""
 VERSION = 1  # of a saved fade

@@ -24,7 +24,7 @@ from installation.render.speaker import Speaker
 from installation.render.tick_state import TickState
 from installation.takes import Take
 from latentworld import preset as presets
-from latentworld.errors import Cancelled, OutOfMemory
+from latentworld.errors import Cancelled, OutOfMemory, WalkRefused
 from latentworld.registry import blamed
 from latentworld.walks import Walk
 
@@ -85,6 +85,8 @@ class Renderer:
                     self.tick_state.pilot, self)  # fmt: skip
             except Cancelled:
                 continue  # only a show that ends cancels
+            except WalkRefused as error:
+                self.tick_state.walk = self.director.give_way(error, self.tick_state.walk or self.walk)
             except OutOfMemory as error:
                 if not self.director.lighten():
                     raise

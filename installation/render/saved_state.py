@@ -1,4 +1,4 @@
-"""What a renderer leaves to the next: told with every tick, kept by the show, given back as `--resume`.
+"""What a renderer leaves to the next: told with every tick, kept by the show, given back as `ResumeFrom`.
 
 Each part is read by its owner, with a version of its own; what cannot be read begins anew, with a line that says so,
 and spoils nothing else. Before parts had versions they had other names, which are still read.

@@ -4,17 +4,19 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from typing import Annotated, Literal
 
 from msgspec import Meta
 
-from installation.control.controls import Direction, WalkControls
+from installation.control.controls import WALK_KIND, Direction, WalkControls
 from installation.control.steering import steered_by
 from installation.ipc.fields import Part, read_part
 from installation.render.live_pilot import NIMBLE
+from installation.render.notices import Notices
 from latentworld import globe, walks
-from latentworld.errors import GeometryError, PluginError
+from latentworld.errors import GeometryError, WalkRefused
 from latentworld.plane import Plane
 from latentworld.walks import Fixed, Free, Joined, Lifted, Walk, WalkSpec
 
@@ -47,13 +49,17 @@ class WalkControl:
     """Obeys controls where they differ from `state`; what cannot be done raises GeometryError and changes nothing.
 
     preset: the walk that the preset names; other kinds go as a preset without further keys has them. most: curvature
-    that walks get along with at their own ease.
+    that walks get along with at their own ease. A kind that cannot be walked raises WalkRefused: `give_way` then.
     """
 
-    def __init__(self, preset: WalkSpec, most: float, state: WalkControlState | None = None) -> None:
-        self.preset, self.most = preset, most
+    def __init__(self, preset: WalkSpec, most: float, notices: Notices, state: WalkControlState | None = None) -> None:
+        self.preset, self.most, self._notices = preset, most, notices
         self.state = state or WalkControlState(preset.kind)
         self._own: tuple[str, Plane, Free] | None = None
+        self._asked = self.state.kind  # for by the newest controls
+        self._refused: str | None = None  # until controls ask for something else
+        self._before = walks.DEFAULT if self.state.kind == preset.kind else preset.kind
+        self._standby: Walk | None = None  # where another package's walk was last, as one of ours
 
     @property
     def spec(self) -> WalkSpec:
@@ -79,17 +85,54 @@ class WalkControl:
     def __call__(self, walk: Walk, controls: WalkControls, plane: Plane, elapsed: float) -> Walk:
         """The walk that controls want, `elapsed` seconds after the last call."""
         inner = walk.walk if isinstance(walk, Lifted) else walk
+        self._stand_by(inner, plane)
         state, inner = self._steered(inner, controls, plane)
         state, inner = self._directed(state, inner, controls.direction, plane)
         own = float(inner.ahead(0.0)[1][0])
+        if state.kind != self.state.kind:
+            self._before = self.state.kind
         self.state = replace(state, radius=glided(state.radius, _radius(controls), own, elapsed))
         return self._lifted(self._eased(inner, steered_by(controls) != "autopilot", plane))
+
+    # ---- kinds that cannot be walked
+
+    def give_way(self, error: WalkRefused, walk: Walk | None, plane: Plane) -> Walk:
+        """What is walked instead of a kind that was refused: the walk goes on as it was, and where it is of that kind
+        itself (or there was none), freely from where it was last, to become the kind before it. The desk is told what
+        is walked."""
+        broken = error.kind == self.state.kind
+        if broken:
+            before = walks.DEFAULT if self._before == error.kind else self._before
+            self.state, self._before = replace(self.state, kind=before), walks.DEFAULT
+        self._refused = error.kind
+        self._notices.fault(f"{error}; the walk is {self.state.kind}")
+        if self._asked == error.kind:
+            self._notices.changed({WALK_KIND.name: self.state.kind})
+        if walk is not None and (not broken or error.kind in walks.BUILT_IN):  # ours break only where they are built
+            return walk
+        return self._lifted(self._standby or _ours(plane))
+
+    def _stand_by(self, walk: Walk, plane: Plane) -> None:
+        """Keep in mind where a walk of another package is."""
+        if self.state.kind in walks.BUILT_IN:
+            self._standby = None
+            return
+        bare = replace(walk, wind=None) if isinstance(walk, Free) else walk
+        with suppress(GeometryError):  # broken, or standing still: where it was before is good enough
+            self._standby = walks.departed(bare, _ours(plane))
+
+    def _wanted(self, controls: WalkControls) -> str:
+        """The kind that controls want; one that was refused is not tried again before they asked for another."""
+        self._asked = controls.kind or self.preset.kind
+        if self._asked != self._refused:
+            self._refused = None
+        return self._asked if self._refused is None else self.state.kind
 
     # ---- who steers
 
     def _steered(self, walk: Walk, controls: WalkControls, plane: Plane) -> tuple[WalkControlState, Walk]:
         """The kind of walk that goes with who steers; a jump."""
-        state = replace(self.state, kind=controls.kind or self.preset.kind)
+        state = replace(self.state, kind=self._wanted(controls))
         spec = self._spec(state.kind)
         fixed = steered_by(controls) == "autopilot" and not isinstance(spec, walks.FreeSpec)
         changed = state.kind != self.state.kind
@@ -170,13 +213,13 @@ class WalkControl:
         return walk if self.state.radius is None else Lifted(walk, self.state.radius)
 
     def _spec(self, kind: str) -> WalkSpec:
-        """The preset's own, or one without further keys."""
-        if kind == self.preset.kind:
-            return self.preset
-        try:
-            return walks.spec_of(kind).plain()
-        except PluginError as error:
-            raise GeometryError(str(error)) from None
+        """The preset's own, or one without further keys. Raises WalkRefused."""
+        return self.preset if kind == self.preset.kind else walks.plain(kind)
+
+
+def _ours(plane: Plane) -> Free:
+    """A walk that never breaks, at its start."""
+    return walks.roaming(walks.plain(walks.DEFAULT), plane)
 
 
 def about(walk: Free) -> Free:

@@ -33,10 +33,11 @@ class Programs:
     outputs: str = "installation.stage.outputs"
     loop: str = "installation.stage.fallback_film"
 
-    def render(self, ring: str, preset: Path, resume: str | None, safe: bool = False) -> list[str]:
-        """The renderer of a preset's file, going on where another was; safe: deaf to what may have broken that."""
-        went_on = [] if resume is None else ["--resume", resume]
-        return [self.renderer, "--ring", ring, "--preset", str(preset), *went_on, *(["--safe"] if safe else [])]
+    def render(self, ring: str, preset: Path, resume: bool, safe: bool = False) -> list[str]:
+        """The renderer of a preset's file. resume: it goes on where another was, and is told first from what; safe:
+        deaf to what may have broken that."""
+        asked = [*(["--resume"] if resume else []), *(["--safe"] if safe else [])]
+        return [self.renderer, "--ring", ring, "--preset", str(preset), *asked]
 
     def present(self, ring: str, wall: Wall) -> list[str]:
         """The stage of a wall."""

@@ -6,6 +6,7 @@ from functools import partial
 from logging import Logger
 from pathlib import Path
 
+from installation.ipc.messages import ResumeFrom
 from installation.show.children import Child, Programs, Receive
 from installation.show.descriptors import Reserve
 from installation.show.resume import Resume
@@ -29,7 +30,11 @@ class Launcher:
             return self._child("renderer", self._programs.play(self._ring, self.venue.loop), receive)
         resume = self._resume.offer() if rung == "preset" else None
         preset = Path(self.venue.folder) / f"{rung}.toml"
-        return self._child("renderer", self._programs.render(self._ring, preset, resume, rung == "safe"), receive)
+        command = self._programs.render(self._ring, preset, resume is not None, rung == "safe")
+        child = self._child("renderer", command, receive)
+        if resume is not None:
+            child.wire.send(ResumeFrom(resume))
+        return child
 
     def stage(self, wall: Wall, role: str, receive: Receive) -> Child:
         """Of one wall."""

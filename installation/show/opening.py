@@ -14,6 +14,7 @@ from pathlib import Path
 from installation.control.desk import Desk
 from installation.control.desk.snapshots import Snapshots
 from installation.control.parameters import table
+from installation.ipc.messages import Message
 from installation.show import preset_controls, state, state_store
 from installation.show.atlas_chart import AtlasChart
 from installation.show.callbacks import Callbacks
@@ -100,8 +101,12 @@ def _assembled(premises: Premises, desk: Desk, resume: Resume, systemd: Systemd,
     launcher = Launcher(runtime.programs, ring, premises.venue, resume, premises.reserve, log)
     output = OutputObserver(announcer, premises.ending)
 
-    def record(path: Path) -> Child:
-        return launcher.output(f"video:{path}", "video", lambda child, message: output.obey(message))
+    def record(path: Path, heard: Callable[[], None]) -> Child:
+        def receive(child: Child, message: Message) -> None:
+            heard()
+            output.obey(message)
+
+        return launcher.output(f"video:{path}", "video", receive)
 
     recordings = Recordings(
         folder, desk, record, worker, premises.venue.reserve, announcer.say, clock, premises.awake, runtime.today

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime
+import math
 import shutil
 import threading
 from collections.abc import Callable
@@ -24,17 +25,19 @@ if TYPE_CHECKING:
 
 SOURCE = "show"
 PATIENCE = 20.0  # seconds in which an encoder writes what it still holds
+OPENING, SILENCE = 60.0, 10.0  # seconds without a word of an output from which it hangs: until its first, and later
+Record = Callable[[Path, Callable[[], None]], Child]
 
 
 class Recordings:
-    """folder: of the show, with `takes/` and `video/` in it; record: starts an output to a file; worker: does what
-    takes a disk; reserve: bytes of the disk that are never touched; announce: takes one line about whatever happens;
-    awake: seconds by which an encoder is waited for, see `AwakeClock`.
+    """folder: of the show, with `takes/` and `video/` in it; record: starts an output to a file, and calls at each of
+    its messages; worker: does what takes a disk; reserve: bytes of the disk that are never touched; announce: takes one
+    line about whatever happens; awake: seconds by which an encoder is waited for, see `AwakeClock`.
     `tend` belongs to the thread that starts children, the rest may be called on any; names, find and spare look at the
     disk."""
 
     def __init__(
-        self, folder: Path, desk: Desk, record: Callable[[Path], Child], worker: DiskWorker, reserve: int,
+        self, folder: Path, desk: Desk, record: Record, worker: DiskWorker, reserve: int,
         announce: Callable[[str], None], clock: Callable[[], float], awake: Callable[[], float],
         today: Callable[[], datetime.datetime],
     ) -> None:  # fmt: skip
@@ -52,6 +55,7 @@ class Recordings:
         self._video: Child | None = None
         self._path: Path | None = None  # of the video's first part
         self._stopping: float | None = None  # since when the video is to end
+        self._hangs = math.inf  # from when on the video counts as hung, and nobody was told
 
     # ---- what the renderer says
 
@@ -101,6 +105,9 @@ class Recordings:
             self._lost_video(self._video)
         elif not video and self._video is not None:
             self._end_video(self._video)
+        elif self._video is not None and self._awake() > self._hangs:
+            self._hangs = math.inf
+            self._announce("the video hangs: pictures are not kept meanwhile; see to its disk, or end it")
 
     def names(self) -> list[str]:
         """Of recorded takes, newest first."""
@@ -203,12 +210,17 @@ class Recordings:
         self._place = None
         try:
             path = place.result()
-            self._video, self._path = self._record(path), path
+            self._hangs = self._awake() + OPENING
+            self._video, self._path = self._record(path, self._heard), path
         except (OSError, LatentWorldError) as error:
             self._desk.set(RECORD_VIDEO.name, False, SOURCE)
             self._announce(f"no video can be recorded: {error}")
             return
         self._announce(f"recording the video {path.name}")
+
+    def _heard(self) -> None:
+        """The video's output said something."""
+        self._hangs = self._awake() + SILENCE
 
     def _end_video(self, video: Child) -> None:
         """Ask it to finish its file; `tend` sees it end."""

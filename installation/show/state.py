@@ -11,8 +11,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from installation.control.desk import Desk
+from installation.control.parameter import Parameter
 from latentworld import disk
-from latentworld.errors import ShowError
+from latentworld.errors import ControlError, ShowError
 from latentworld.preset import Preset, dump
 
 if TYPE_CHECKING:
@@ -21,7 +22,7 @@ if TYPE_CHECKING:
 NAME = "state.json"
 VERSION = 1
 PRIVATE = 0o600
-LONGEST_RESUME = 100_000  # characters: a renderer is given it as an argument, of which Linux takes 131,072 bytes
+LONGEST_RESUME = 4_000_000  # characters: a thousand times what a renderer leaves
 LARGEST = 64_000_000  # bytes of what is read again
 
 
@@ -50,11 +51,27 @@ def standing(desk: Desk) -> dict[str, Any]:
     return {
         name: value
         for name, value in desk.values().items()
-        if value is not None
-        and value != desk.table[name].default
-        and desk.table[name].access == "rw"
-        and desk.table[name].scope != "session"
+        if value is not None and value != desk.table[name].default and _stands(desk.table[name])
     }
+
+
+def stand(desk: Desk, values: Mapping[str, Any]) -> list[str]:
+    """Set on the desk what stood there; the names of what cannot have stood there, which is left out."""
+    lost = []
+    for name, value in values.items():
+        row = desk.table.get(name)
+        try:
+            if row is None or not _stands(row) or row.check(value) != (tuple(value) if row.kind == "point" else value):
+                lost.append(name)
+            else:
+                desk.set(name, value, "state")
+        except ControlError:
+            lost.append(name)
+    return lost
+
+
+def _stands(row: Parameter) -> bool:
+    return row.access == "rw" and row.scope != "session"
 
 
 def save(folder: Path, state: State) -> None:

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-import contextlib
 from concurrent.futures import Future
 
 from installation.control.desk import Desk
+from installation.control.parameter import plain
 from installation.show import state
 from installation.show.premises import Premises
 from installation.show.resume import Resume
-from latentworld.errors import LatentWorldError, ShowError
+from latentworld.errors import ShowError
+
+NAMED = 8  # values that a line names
 
 
 def recalled(premises: Premises, desk: Desk) -> state.State | None:
@@ -21,13 +23,20 @@ def recalled(premises: Premises, desk: Desk) -> state.State | None:
         return None
     if before is None or before.preset != state.identity(premises.preset):
         return None
-    for name, value in before.values.items():
-        with contextlib.suppress(LatentWorldError):  # a parameter that is no more
-            desk.set(name, value, "state")
-    for line in before.lost:
+    left_out = state.stand(desk, before.values)
+    for line in (*before.lost, *_told(left_out)):
         premises.announcer.say(f"{state.NAME}: {line}")
     premises.announcer.say(f"going on where the show of {before.saved} was")
     return before
+
+
+def _told(left_out: list[str]) -> list[str]:
+    """A line about values of the desk that mean nothing here, where there are any."""
+    if not left_out:
+        return []
+    names = ", ".join(f"{name:.60}" for name in left_out[:NAMED])
+    more = f" and {len(left_out) - NAMED} more" if len(left_out) > NAMED else ""
+    return [f"{plain(names)}{more} cannot be set as they were saved: they stand as the preset has them"]
 
 
 class StateStore:

@@ -6,7 +6,7 @@ A kind of walk is one file: its spec, its curve or wind, its label. `kinds()` na
 """
 
 from latentworld.walks.breath import Breath
-from latentworld.walks.catalogue import BUILT_IN, WalkSpec, build, kinds, spec_of, specs
+from latentworld.walks.catalogue import BUILT_IN, DEFAULT, WalkSpec, build, kinds, plain, spec_of, specs
 from latentworld.walks.compass import heading, place
 from latentworld.walks.curves import Arcs, Curve, biarcs
 from latentworld.walks.fixed import Fixed, fixed, relative
@@ -26,6 +26,7 @@ from latentworld.walks.waypoints import Waypoints
 
 __all__ = [
     "BUILT_IN",
+    "DEFAULT",
     "Arcs",
     "Breath",
     "Curve",
@@ -64,6 +65,7 @@ __all__ = [
     "keep",
     "kinds",
     "place",
+    "plain",
     "recentred",
     "relative",
     "restore",

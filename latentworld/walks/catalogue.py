@@ -15,10 +15,11 @@ from pydantic import SerializeAsAny
 from pydantic.functional_validators import PlainValidator
 from pydantic_core import PydanticKnownError
 
-from latentworld.errors import PluginError
+from latentworld.errors import GeometryError, PluginError, WalkRefused
 from latentworld.plane import Plane
 from latentworld.registry import Registry
 from latentworld.walks.fixed import Fixed
+from latentworld.walks.foreign import Maker, built
 from latentworld.walks.free import Free
 from latentworld.walks.spec import FixedSpec, FreeSpec, Spec
 
@@ -86,9 +87,28 @@ WalkSpec = Annotated[SerializeAsAny[Spec], PlainValidator(parsed)]
 
 
 def build(spec: WalkSpec, plane: Plane) -> Fixed | Free:
-    """The walk of a spec on a plane, at its start. Raises GeometryError as `Spec.build`, PluginError where
-    another package built none."""
-    walk = spec.build(plane)
-    if not isinstance(walk, (Fixed, Free)):
-        raise PluginError(f"the walk {spec.kind!r} built {walk!r:.60}, which is no walk: its package is to mend that")
-    return walk
+    """The walk of a spec on a plane, at its start. Raises WalkRefused, a GeometryError, as `Spec.build`, and where
+    another package's breaks; so does such a walk later, wherever it is asked."""
+    if spec.kind not in BUILT_IN:
+        return built(spec, plane, _maker(spec.kind, type(spec).__module__))
+    try:
+        return spec.build(plane)
+    except GeometryError as error:
+        raise WalkRefused(str(error), spec.kind) from None
+
+
+def plain(kind: str) -> Spec:
+    """A kind's walk without further keys, as the control has it. Raises WalkRefused."""
+    try:
+        found = spec_of(kind)
+    except PluginError as error:
+        raise WalkRefused(str(error), kind) from None
+    try:
+        return found.plain()
+    except (Exception, SystemExit) as error:  # of another package's validators
+        raise _maker(kind, found.__module__).broke(error) from error
+
+
+def _maker(kind: str, module: str) -> Maker:
+    sources = [part.source for part in REGISTRY.added() if part.name == kind]
+    return Maker(kind, sources[0] if sources else "an unknown package", module)

@@ -14,7 +14,7 @@ from latentworld.plane import FARTHEST as SHELLS
 from latentworld.plane import Plane
 from latentworld.tables import number, section
 from latentworld.walks.breath import Breath
-from latentworld.walks.catalogue import WalkSpec
+from latentworld.walks.catalogue import WalkSpec, build
 from latentworld.walks.fixed import Fixed
 from latentworld.walks.free import Free
 from latentworld.walks.joined import Joined, onto_at
@@ -45,7 +45,7 @@ def restore(saved: Mapping[str, object], spec: WalkSpec, plane: Plane) -> Free |
     try:
         if "free" in saved:
             return _free(saved, roaming(spec, plane))
-        walk = spec.build(plane)
+        walk = build(spec, plane)
         if "joined" in saved and isinstance(walk, Fixed):
             start = saved["joined"]
             if not isinstance(start, list | tuple):
@@ -64,8 +64,11 @@ def restore(saved: Mapping[str, object], spec: WalkSpec, plane: Plane) -> Free |
 
 
 def roaming(spec: WalkSpec, plane: Plane) -> Free:
-    """A free walk at its start: the spec's own, or what a fixed walk becomes when it is steered by hand."""
-    return (spec if isinstance(spec, FreeSpec) else Rift(radius=spec.radius)).build(plane)
+    """A free walk at its start: the spec's own, or what a fixed walk becomes when it is steered by hand. Raises
+    WalkRefused."""
+    walk = build(spec if isinstance(spec, FreeSpec) else Rift(radius=spec.radius), plane)
+    assert isinstance(walk, Free)  # `FreeSpec.build` builds no other
+    return walk
 
 
 def _free(saved: Mapping[str, object], like: Free) -> Free:

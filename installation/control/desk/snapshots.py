@@ -161,11 +161,12 @@ class Snapshots:
 def held(desk: Desk) -> dict[str, Value | None]:
     """What a snapshot of the desk holds, by name."""
     values = desk.values()
-    return {
-        name: values[name]
-        for name, row in desk.table.items()
-        if row.where in ("loop", "stage") and row.access == "rw" and row.scope == "picture"
-    }
+    return {name: values[name] for name, row in desk.table.items() if holds(row)}
+
+
+def holds(row: Parameter) -> bool:
+    """Whether a snapshot holds it, and brings it back."""
+    return row.where in ("loop", "stage") and row.access == "rw" and row.scope == "picture"
 
 
 def fit(table: Mapping[str, Parameter], values: Mapping[str, object]) -> tuple[dict[str, Value | None], list[str]]:
@@ -174,8 +175,8 @@ def fit(table: Mapping[str, Parameter], values: Mapping[str, object]) -> tuple[d
     left = []
     for name, value in values.items():
         row = table.get(name)
-        if row is None or row.access != "rw" or row.kind == "trigger":
-            left.append(f"there is no {name!r:.60} any more: left out")
+        if row is None or not holds(row):
+            left.append(f"{name!r:.60} is no part of a look: left out")
             continue
         if value is None:
             good[name] = row.default

@@ -1,7 +1,7 @@
 """A packet's way to the desk: what it sets, presses, asks and subscribes to. No socket here, no exception out of it.
 
-Values wait until `flush`, so that of a flood only the newest of each parameter is set; a press flushes what was set
-before it and goes through at once. A time tag never withholds a message.
+Values wait until `flush`, so that of a flood only the newest of each parameter is set, unless an older one takes the
+walk over; a press flushes what was set before it and goes through at once. A time tag never withholds a message.
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ from dataclasses import asdict, dataclass, replace
 
 from installation.backstage import Backstage
 from installation.control.parameter import ROOT, Value
+from installation.control.steering import STEERS, overtakes
 from installation.ports.osc import addresses, codec
 from installation.ports.osc.accounts import Account, Accounts
 from installation.ports.osc.addresses import Argument, Place
@@ -77,7 +78,10 @@ class Handler:
         self._directory = Directory(
             a for a, place in self.places.items() if "w" in place.row.access and _settable(place)
         )
-        self.settable = frozenset(a.encode() for a, place in self.places.items() if _settable(place))
+        self.settable = frozenset(
+            a.encode() for a, place in self.places.items() if _settable(place) and place.row.name not in STEERS
+        )
+        """Addresses of which the newest message alone counts: what steers is none, since an older one may take over."""
         self._commands = {
             addresses.PING: self._ping,
             addresses.GET: self._get,
@@ -164,8 +168,11 @@ class Handler:
         elif "w" not in row.access:
             raise ControlError(f"{place.address} can only be read")
         else:
+            value = addresses.read(place, mail.arguments)
+            if row.name in self._pending and not overtakes(row.name, value, self._pending[row.name][0]):
+                self.flush()
             self._pending.pop(row.name, None)  # so that what is set last is set last
-            self._pending[row.name] = (addresses.read(place, mail.arguments), mail)
+            self._pending[row.name] = (value, mail)
 
     def _press(self, place: Place, mail: _Mail) -> None:
         if not addresses.pressed(place.row, mail.arguments, self._desk.table):

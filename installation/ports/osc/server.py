@@ -134,7 +134,7 @@ class Server:
 
 
 def newest(packets: Sequence[Packet], settable: frozenset[bytes]) -> list[Packet]:
-    """Without those that set what the same sender sets again later; bundles, presses and questions stay."""
+    """Without those that set what the same sender sets again later; what is not `settable`, bundles among it, stays."""
     found: list[Packet] = []
     seen: set[tuple[bytes, Target]] = set()
     for packet, sender in reversed(packets):

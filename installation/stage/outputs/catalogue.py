@@ -9,7 +9,7 @@ from __future__ import annotations
 import importlib.util
 import inspect
 import pkgutil
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 
 from installation.stage.outputs import kinds
 from installation.stage.outputs.output import Output, Settings
@@ -32,6 +32,8 @@ def checked(name: str, found: object) -> type[Output]:
         raise TypeError(f"{found.__name__} lacks {', '.join(sorted(found.__abstractmethods__))}")
     if not isinstance(vars(found).get("usage"), str):
         raise TypeError(f'{found.__name__} has no usage: give it one, as usage: ClassVar[str] = "{name}:NAME"')
+    if not isinstance(found.libraries, Mapping):
+        raise TypeError(f"{found.__name__}.libraries is no mapping of modules to commands that install them")
     return found
 
 

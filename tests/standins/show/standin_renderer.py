@@ -27,6 +27,7 @@ from installation.ipc.messages import (
     Follow,
     Message,
     Ready,
+    ResumeFrom,
     SceneChange,
     Stop,
     Tick,
@@ -58,7 +59,8 @@ class Renderer:
         self.wire, self.ring = wire, Ring.attach(options.ring)
         self.preset = Path(options.preset).read_text(encoding="utf-8")
         self.table = tomllib.loads(self.preset)
-        resume = json.loads(options.resume) if options.resume else {"angle": 0.0, "index": 0}
+        told = next(wire.read()) if options.resume else None
+        resume = json.loads(told.state) if isinstance(told, ResumeFrom) else {"angle": 0.0, "index": 0}
         self.angle, self.index = float(resume["angle"]), int(resume["index"])
         self.values: dict[str, Value | None] = {}
         self.stamp, self.placed = 0.0, not options.loop
@@ -127,9 +129,10 @@ class Renderer:
 
 def main() -> None:
     parser = argparse.ArgumentParser()
-    for name in ("--ring", "--preset", "--resume", "--file"):
+    for name in ("--ring", "--preset", "--file"):
         parser.add_argument(name)
-    parser.add_argument("--safe", action="store_true")
+    for name in ("--safe", "--resume"):
+        parser.add_argument(name, action="store_true")
     options = parser.parse_args()
     options.loop = options.preset is None  # the player of the loop
     if options.loop:
