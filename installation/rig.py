@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from installation.clock import CountedClock
-from installation.loop import Pilot, Scene
+from installation.loop import Scene
 from installation.studio import Studio, lookout
 from latentworld import vertices, walks, worlds
 from latentworld.atlas.provenance import Provenance
@@ -41,7 +41,7 @@ class Rig:
 
     studio: Studio
     walk: Walk
-    pilot: Pilot
+    pilot: FilmPilot
     clock: CountedClock
     look: Lookout
 

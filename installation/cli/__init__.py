@@ -25,7 +25,7 @@ app = typer.Typer(
 )
 # every command there is, in the order of the help; those of other packages follow (added.py)
 COMMANDS: dict[str, Callable[..., None] | typer.Typer] = {
-    "film": film.film, "still": still.still, "show": show.show, "doctor": doctor.doctor,
+    "film": film.app, "still": still.still, "show": show.show, "doctor": doctor.doctor,
     "atlas": atlas.app, "worlds": worlds.app, "presets": presets.app, "osc": osc.app,
 }  # fmt: skip
 for _name, _command in COMMANDS.items():

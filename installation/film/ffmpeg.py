@@ -20,12 +20,15 @@ WANTED = "give ffmpeg 4.2 or newer with libx264: pip install imageio-ffmpeg, or 
 SUFFIX: dict[Codec, str] = {"h264": ".mp4", "ffv1": ".mkv"}
 QUIET = ("-y", "-nostdin", "-hide_banner", "-loglevel", "error")
 PATIENCE = 20.0  # seconds for two small frames
-_OFFSETS = "negative_cts_offsets"
+# Frames are stored in another order than they are shown in, so times of storing begin before the first picture: as
+# offsets below zero in a whole film, which then starts at 0. Not while it is written: read again, such times are taken
+# wrongly (ffmpeg 9: pieces of 277 frames, joined, at 23.91 a second instead of 24).
+WHOLE = ("-movflags", "faststart+negative_cts_offsets", "-f", "mp4")
 # A fragment a frame: what x264 has given out is in the file at once, 27 frames after it came in (73 with one a second).
 # hybrid (ffmpeg 7.1) makes a plain file of them at the end; without it the file stays in fragments, which play too.
 MOVFLAGS: dict[Muxing, str] = {
-    "hybrid": f"hybrid_fragmented+frag_every_frame+{_OFFSETS}",
-    "fragments": f"frag_keyframe+frag_every_frame+empty_moov+default_base_moof+{_OFFSETS}",
+    "hybrid": "hybrid_fragmented+frag_every_frame",
+    "fragments": "frag_keyframe+frag_every_frame+empty_moov+default_base_moof",
 }
 
 
@@ -93,7 +96,8 @@ def command(recipe: Recipe, target: Path) -> list[str]:
         write += ["-movflags", MOVFLAGS[recipe.muxing], "-f", "mp4"]
     else:
         picture = f"{resize},format=bgr0{_framed(recipe.size, place)},setparams=range=full:{_TAGS}"
-        write = ["-c:v", "ffv1", "-level", "3", "-g", "1", "-slices", "4", "-slicecrc", "1", "-f", "matroska"]
+        write = ["-c:v", "ffv1", "-level", "3", "-g", "1", "-slices", "4", "-slicecrc", "1"]
+        write += ["-fflags", "+bitexact", "-f", "matroska"]  # else every file has a random number of its own
     output = ["-an", "-vf", picture, *write, "-threads", _THREADS, "-flush_packets", "1", named(target)]
     return [binary(), *QUIET, *read, "-i", "pipe:0", *output]
 
@@ -120,7 +124,7 @@ def index_first(film: Path) -> None:
     Where that fails, for want of space say, the film stays as it is, and plays.
     """
     side = film.with_name(f".{film.name}{PARTIAL}")
-    copy = ["-i", named(film), "-map", "0", "-c", "copy", "-movflags", f"faststart+{_OFFSETS}", "-f", "mp4"]
+    copy = ["-i", named(film), "-map", "0", "-c", "copy", *WHOLE]
     try:
         run = subprocess.run(
             [binary(), *QUIET, *copy, named(side)], capture_output=True, check=False, stdin=subprocess.DEVNULL

@@ -10,22 +10,28 @@ print(film.summary.median_clip_step, film.video)
 
 from __future__ import annotations
 
+import hashlib
+import shutil
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 
-from installation.clock import Stopwatch
+from installation.clock import Stopwatch, Tick
+from installation.control.controls import LoopControls
 from installation.control.mailbox import Mailbox
-from installation.film import chart, telemetry
+from installation.film import chart, sheet, telemetry
 from installation.film.ffmpeg import SUFFIX, Recipe, muxing
+from installation.film.manifest import VERSION, Identity, begun, resumed
 from installation.film.output import Folder, begin, claimed, made, prepare_folder, settle, write_text
-from installation.film.sheet import Sheet, described
-from installation.film.sinks import Room, Sink, Sinks, Stills, Video, save_png
-from installation.film.summary import Summary, Tally, figures
+from installation.film.pieces import Pieces, StillPieces, VideoPieces
+from installation.film.progress import ProgressFile
+from installation.film.reel import Begin, Reel
+from installation.film.sinks import Room, Sink, Sinks, Tee, save_png
+from installation.film.summary import Summary, figures
 from installation.frames import develop
-from installation.loop import fixed, run
+from installation.loop import Outlet, fixed, run
 from installation.rig import Rig, build, open_studio
 from installation.studio import Studio
 from installation.takes import Parts
@@ -34,9 +40,20 @@ from latentworld import __version__, vertices
 from latentworld.decoding import Profile, Watch
 from latentworld.disk import save
 from latentworld.errors import Cancelled, OutputError
-from latentworld.lipschitz import noise_floor
+from latentworld.lipschitz import Rates, noise_floor
 from latentworld.plane import check_place
 from latentworld.preset import Preset, dump
+from latentworld.walks import Steering, Walk
+
+_NO_MATTER: dict[str, bool | set[str]] = {
+    "title": True,
+    "description": True,
+    "world": True,
+    "eye": True,
+    "show": True,
+    "plane": {"vertices"},
+}
+"""Of a preset, what no picture depends on, or what a digest stands for."""
 
 
 @dataclass(frozen=True)
@@ -57,12 +74,15 @@ def film(
     preset: Preset, out: str | Path, *, overwrite: bool = False, sinks: Sequence[Sink] = (), watch: Watch | None = None,
     journey: Journey | None = None,
 ) -> Film:  # fmt: skip
-    """Render a preset into the folder `out`.
+    """Render a preset into the folder `out`, or go on with that film where it was begun there.
 
     Frames also go to `sinks`; `watch(done, total)` is told of every denoising step and ends the film by returning
-    False. However a film ends, what was made plays and its telemetry, pictures and summary lie beside it; without a
-    frame nothing stays. An earlier film stays until the new one is whole: one that ends early lies in `unfinished/`
-    then. A `journey` (of a take, its preset given as `preset`) goes its own way; a copy of the take is kept with it.
+    False. A film is made in chunks (`film.chunk` seconds): whatever ends it, those that are whole stay, the one under
+    way plays but is made again, and telemetry, pictures and summary of what there is lie beside them; without a frame
+    nothing stays. An earlier film stays until the new one is whole, which lies in `unfinished/` meanwhile. A `journey`
+    (of a take, its preset given as `preset`) goes its own way; a copy of the take is kept with it.
+
+    Raises OutputExists where a film is, or was begun otherwise, that may not be replaced.
     """
     target = Path(out)
     with claimed(target):
@@ -70,10 +90,9 @@ def film(
         if preset.film.codec != "frames":
             muxing(preset.film.codec)  # without an encoder nothing is begun
         rig = build(preset, watch)
-        prepare_folder(folder.path)
-        folder.clear()
+        reel = _reel(rig, folder, journey, overwrite)
         try:
-            rendered = _render(rig, folder, sinks, journey, partial(open_studio, watch=watch))
+            rendered = _render(rig, folder, reel, sinks, journey, partial(open_studio, watch=watch))
         finally:
             if not folder.plays:
                 folder.remove()
@@ -83,27 +102,85 @@ def film(
         return replace(rendered, folder=whole, video=whole.path / rendered.video.name)
 
 
+def _reel(rig: Rig, folder: Folder, journey: Journey | None, overwrite: bool) -> Reel:
+    """What is there of the film; anything else in the folder goes only if it may."""
+    identity = _identity(rig, journey)
+    manifest = resumed(folder.manifest, identity, overwrite) if folder.manifest.exists() else None
+    if manifest is None:
+        prepare_folder(folder.path)
+        folder.clear()
+        manifest = begun(folder.manifest, identity)
+    return Reel(folder.chunks, manifest, _pieces(rig, folder), rig.plane, identity.chunk)
+
+
+def _identity(rig: Rig, journey: Journey | None) -> Identity:
+    spec, preset = rig.preset.film, rig.preset.model_dump(mode="json", exclude=_NO_MATTER)  # type: ignore[arg-type]
+    return Identity(
+        version=VERSION,
+        program=__version__,
+        preset=preset,
+        world=rig.studio.world,
+        eye=rig.studio.seer,
+        vertices=vertices.digest(rig.plane.vertices),
+        profile=dict(rig.decoder.profile.record()),
+        take=None if journey is None else hashlib.sha256(journey.take.text).hexdigest(),
+        chunk=max(1, round(spec.chunk * spec.fps)),
+    )
+
+
 def _render(
-    rig: Rig, folder: Folder, sinks: Sequence[Sink], journey: Journey | None, reopen: Callable[[Preset], Studio]
-) -> Film:
-    """Run the loop into the folder, and write down what was made, also after a fault."""
+    rig: Rig, folder: Folder, reel: Reel, sinks: Sequence[Sink], journey: Journey | None,
+    reopen: Callable[[Preset], Studio],
+) -> Film:  # fmt: skip
+    """Run the loop into the folder, chunk by chunk, and write down what was made, also after a fault."""
     write_text(folder.preset, dump(rig.preset))
-    clock, tally = Stopwatch(), Tally()
-    video, keeper = _keeper(rig, folder)
-    sheet = Sheet(folder.sheet, rig.plane, rig.preset.title, described(rig.preset, journey is not None))
-    outlets = [Room(folder.path), keeper, telemetry.Recorder(folder.telemetry, rig.plane), sheet, tally, *sinks]
     own = Parts(rig.clock, rig.walk, fixed(rig.scene), rig.pilot)
     parts = journey.parts(rig, reopen) if journey else own
     if journey:
         save(folder.take, journey.take.text)
+    room, watcher = Room(folder.path), ProgressFile(folder.progress, rig.preset.film.frames)
     try:
         # Cancelled is the watcher's wish and no fault: the summary says what is missing
-        with Sinks(outlets) as outlet, suppress(Cancelled):
-            run(parts.clock, Mailbox(), parts.walk, parts.direct, parts.pilot, outlet)
+        with Sinks([room, watcher, *sinks]), suppress(Cancelled):
+            for ticks, begin in reel.missing(parts.clock, parts.walk):
+                _chunk(rig, reel, parts, ticks, begin, lambda chunk: Tee([room, chunk, watcher, *sinks]))
     except BaseException:
-        _leave(rig, folder, tally, clock)
+        with suppress(OutputError, OSError):  # the fault itself is what is reported
+            _record(rig, folder, reel, journey)
         raise
-    return Film(folder, video, _record(rig, folder, tally, clock))
+    return _finished(rig, folder, reel, journey)
+
+
+def _chunk(
+    rig: Rig, reel: Reel, parts: Parts, ticks: Sequence[Tick], begin: Begin, outlet: Callable[[Outlet], Outlet]
+) -> None:
+    """Render one chunk from what it begins with, and make it part of the film. outlet: all that gets its frames, the
+    chunk's own among them."""
+    clock, moves = Stopwatch(), list[tuple[float, float]]()
+    if begin.pilot is not None:
+        rig.pilot.state = begin.pilot
+
+    def pilot(walk: Walk, rates: Rates | None, controls: LoopControls, n: int) -> Steering:
+        steering = parts.pilot(walk, rates, controls, n)
+        moves.append((float(steering.strides[-1]) if n else 0.0, float(steering.curvature)))
+        return steering
+
+    with reel.writing(int(ticks[0].index[0])) as written:
+        _, trail = run(ticks, Mailbox(), begin.walk, parts.direct, pilot, outlet(written), begin.trail)
+    assert trail is not None  # a chunk has a frame
+    state = rig.pilot.state if parts.pilot is rig.pilot else None
+    reel.keep(written, moves, state, trail, clock.seconds)
+
+
+def _finished(rig: Rig, folder: Folder, reel: Reel, journey: Journey | None) -> Film:
+    """Put a film together of which every chunk is there; of another, say what there is."""
+    if reel.frames < rig.preset.film.frames:
+        return Film(folder, reel.newest, _record(rig, folder, reel, journey))
+    video = reel.join()
+    summary = _record(rig, folder, reel, journey)
+    shutil.rmtree(folder.chunks)
+    folder.progress.unlink(missing_ok=True)
+    return Film(folder, video, summary)
 
 
 def still(preset: Preset, alpha: float, beta: float, radius: float, out: str | Path) -> Profile:
@@ -122,17 +199,15 @@ def still(preset: Preset, alpha: float, beta: float, radius: float, out: str | P
     return studio.decoder.profile
 
 
-def _keeper(rig: Rig, folder: Folder) -> tuple[Path, Sink]:
-    """What keeps the frames, and where."""
-    spec, source = rig.preset.film, rig.decoder.size
-    size = _size(rig)
+def _pieces(rig: Rig, folder: Folder) -> Pieces:
+    """How the frames are kept."""
+    spec, size = rig.preset.film, _size(rig)
     if spec.codec == "frames":
-        return folder.frames, Stills(folder.frames, size, spec.fit)
-    target = folder.video(SUFFIX[spec.codec])
-    way = muxing(spec.codec)
-    return target, Video(
-        target, Recipe(spec.codec, spec.fps, source, size, spec.crf, spec.grain, muxing=way, fit=spec.fit)
+        return StillPieces(folder.frames, size, spec.fit)
+    recipe = Recipe(
+        spec.codec, spec.fps, rig.decoder.size, size, spec.crf, spec.grain, muxing=muxing(spec.codec), fit=spec.fit
     )
+    return VideoPieces(folder.chunks, recipe, folder.video(SUFFIX[spec.codec]))
 
 
 def _size(rig: Rig) -> tuple[int, int]:
@@ -140,32 +215,36 @@ def _size(rig: Rig) -> tuple[int, int]:
     return spec.size or (height * spec.scale, width * spec.scale)
 
 
-def _record(rig: Rig, folder: Folder, tally: Tally, clock: Stopwatch) -> Summary:
-    """Draw the chart and write the summary of what was made."""
+def _record(rig: Rig, folder: Folder, reel: Reel, journey: Journey | None) -> Summary:
+    """Write telemetry, sheet, chart and summary of what was made."""
+    reel.tell(folder.telemetry)
     record, spec, profile = telemetry.read(folder.telemetry), rig.preset.film, rig.decoder.profile
-    wall = clock.seconds
+    wall = reel.seconds
+    whole = reel.frames == spec.frames
     summary = Summary(
         title=rig.preset.title,
         frames=len(record),
         planned=spec.frames,
-        complete=len(record) == spec.frames,
+        complete=whole,
         seconds=len(record) / spec.fps,
         fps=spec.fps,
         size=_size(rig),
         **figures(record, rig.preset.pacing, spec.fps),  # type: ignore[arg-type]
-        noise_floor=_floor(rig, record) if len(record) == spec.frames else None,
-        repeated_frames=tally.repeated,
+        noise_floor=_floor(rig, record) if whole else None,
+        repeated_frames=reel.repeated,
         world=rig.studio.world,
         eye=rig.studio.seer,
         profile=profile,
         profile_hash=profile.hash,
         vertices=vertices.digest(rig.plane.vertices),
         wall_seconds=wall,
-        frames_per_second=len(record) / wall,
+        frames_per_second=reel.frames / wall if wall else 0.0,
         version=__version__,
     )
-    write_text(folder.summary, summary.json())
+    text = sheet.described(rig.preset, journey is not None)
+    sheet.save(folder.sheet, record, reel.picture, rig.preset.title, text)
     chart.draw(record, rig.plane, folder.chart, rig.preset.title, summary.at_ceiling)
+    write_text(folder.summary, summary.json())  # last: with it a film is whole
     return summary
 
 
@@ -175,9 +254,3 @@ def _floor(rig: Rig, record: telemetry.Telemetry) -> float | None:
         return noise_floor(rig.look, record.unit[-1], float(record.radius[-1]), repeats=3).jitter
     except Cancelled:
         return None
-
-
-def _leave(rig: Rig, folder: Folder, tally: Tally, clock: Stopwatch) -> None:
-    """After a fault: record what there is, and let the fault itself be what is reported."""
-    with suppress(OutputError, OSError):
-        _record(rig, folder, tally, clock)

@@ -104,7 +104,7 @@ def roll(
     clock, walk = CountedClock(frames, 24.0, batch), walks.build(walks.Orbit(), PLANE)
     scene = Scene(PLANE, decoder or Decoder(), Eye(), Prompt())
     with Sinks(sinks) as outlet:
-        return run(clock, mailbox or Mailbox(), walk, fixed(scene), pilot or Pilot(), outlet)
+        return run(clock, mailbox or Mailbox(), walk, fixed(scene), pilot or Pilot(), outlet)[0]
 
 
 def batch_of(n: int, start: int = 0, size: tuple[int, int] = SIZE) -> Frames:
