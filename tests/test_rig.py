@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import re
 import shutil
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
 import torch
+from safetensors.torch import save_file
 from standins import tiny_world
 
 from installation.rig import open_studio
-from latentworld.errors import Notice, PresetError
+from latentworld.errors import Notice, PresetError, WorldDamaged
 from latentworld.preset import parse
 
 pytestmark = pytest.mark.usefixtures("own_cache")
@@ -44,6 +47,34 @@ def test_settings_are_refused_before_a_weight_is_read(tmp_path: Path) -> None:
         studio_of(bare, steps=1000)
     with pytest.raises(PresetError, match="multiples of 16 pixels"):
         studio_of(bare, height=24)
+
+
+WORLD = ["unet", "vae", "text_encoder", "student/unet", "tiny_vae", "clip"]
+
+
+@pytest.mark.parametrize("part", [*WORLD, "world.vae", "decoder.tiny_vae", "decoder.scout_lora", "eye.clip"])
+@pytest.mark.parametrize("kept", [-1, 40, 3])
+def test_a_file_that_was_cut_short_is_told_before_a_weight_is_read(
+    part: str, kept: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, run: Callable[..., tuple[int, str, str]]
+) -> None:
+    world = shutil.copytree(tiny_world.folder(), tmp_path / "world")
+    named = {name: shutil.copytree(world / name, tmp_path / "own" / name) for name in ("vae", "tiny_vae", "clip")}
+    lora = tmp_path / "lora.safetensors"
+    save_file({f"unet.conv_in.lora.{end}.weight": torch.zeros(4, 4) for end in ("up", "down")}, lora)
+    folders = {name: world / name for name in WORLD}
+    folders |= {"world.vae": named["vae"], "decoder.tiny_vae": named["tiny_vae"], "eye.clip": named["clip"]}
+    victim = lora if part == "decoder.scout_lora" else next(folders[part].glob("*.safetensors"))
+    victim.write_bytes(victim.read_bytes()[:kept])
+    preset: dict[str, dict[str, Any]] = {"world": {"name": str(world)}, "decoder": {"device": "cpu"}}
+    if part not in WORLD:
+        section, key = part.split(".")
+        preset[section] = preset.get(section, {}) | {key: str(lora if victim == lora else victim.parent)}
+    monkeypatch.setattr("latentworld.worlds.load", lambda *_: pytest.fail("weights are being read"))
+    with pytest.raises(WorldDamaged, match=f"{re.escape(victim.name)} is damaged.*copy or download it again") as told:
+        open_studio(parse(preset))
+    assert "\n" not in str(told.value)
+    if part in WORLD:
+        assert run("worlds", "show", world)[0] == 1
 
 
 def test_what_scouts_is_shown(run) -> None:  # type: ignore[no-untyped-def]

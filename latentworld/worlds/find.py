@@ -36,6 +36,12 @@ class Found:
         """Whether it has a few-step denoiser, or is one."""
         return bool(self.facts.few_step) or (self.path / "student").is_dir()
 
+    @property
+    def clip(self) -> Path | str | None:
+        """Its own CLIP: a folder, or what its card names."""
+        clip = self.path / "clip"
+        return clip if clip.is_dir() else self.card.clip
+
 
 def find(name: str | Path, vae: str | Path | None = None) -> Found:
     """The model behind a name; one on the hub is fetched, if it is of a family that is known. vae: the name of one in

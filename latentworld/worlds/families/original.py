@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from latentworld.errors import LatentWorldError, WorldDamaged, WorldMissing
+from latentworld.worlds import files
 from latentworld.worlds.families.family import CheckpointFormat, Config, Facts, LatentFormat
 from latentworld.worlds.families.original_names import (
     FIRST,
@@ -105,11 +106,9 @@ def _said(checkpoint: Checkpoint, kind: Kind) -> tuple[int, str]:
 
 def _load(kind: Kind, checkpoint: Checkpoint, facts: Facts, dtype: torch.dtype) -> dict[str, object]:
     """The parts; without a VAE where the file has none."""
-    from safetensors.torch import load_file
-
     path, shapes = checkpoint.path, shapes_of(checkpoint)
     words = _tokenizer(path.parent / "tokenizer", kind.open)
-    held = load_file(path)
+    held = files.tensors(path)
     weights = {ours: held[key] for ours, key in canonical(held).items()}
     with whole(path):
         parts: dict[str, ModelMixin | PreTrainedModel] = {
