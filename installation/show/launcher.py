@@ -9,6 +9,7 @@ from pathlib import Path
 from installation.show.children import Child, Programs, Receive
 from installation.show.descriptors import Reserve
 from installation.show.resume import Resume
+from installation.show.state import may_be_handed_on
 from installation.venue import Venue, Wall
 
 
@@ -28,6 +29,9 @@ class Launcher:
         if rung == "loop":
             return self._child("renderer", self._programs.play(self._ring, self.venue.loop), receive)
         resume = self._resume.offer() if rung == "preset" else None
+        if resume is not None and not may_be_handed_on(resume):
+            self._log.warning("its state is too long to be handed on, the walk begins anew: use shorter texts")
+            resume = None
         preset = Path(self.venue.folder) / f"{rung}.toml"
         return self._child("renderer", self._programs.render(self._ring, preset, resume, rung == "safe"), receive)
 

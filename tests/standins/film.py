@@ -128,7 +128,7 @@ def decoded(path: object) -> np.ndarray:
 
 
 def boxes(film: File) -> list[str]:
-    """What tells how an .mp4 is put together: its index (`moov`), fragments (`moof`) and pictures (`mdat`), in order."""
+    """How an .mp4 is put together: its index (`moov`), fragments (`moof`) and pictures (`mdat`), in order."""
     data, found, at = film.read_bytes(), [], 0
     while at < len(data):
         size, kind = struct.unpack_from(">I4s", data, at)
