@@ -16,7 +16,9 @@ from latentworld.arrays import Array
 from latentworld.errors import Notice, PresetError
 
 if TYPE_CHECKING:
-    from torch import Tensor
+    from collections.abc import Callable
+
+    from torch import Tensor, nn
 
 LONGEST = 2000  # characters of a text: people paste long prompts, of which a text encoder reads what it can
 
@@ -108,6 +110,10 @@ class TextEncoder(Protocol):
 
     def __call__(self, text: str) -> Conditioning:
         """What the denoiser is given of one text, each tensor `[1, ...]`. Warns PromptTruncated."""
+        ...
+
+    def changed(self, change: Callable[[nn.Module], nn.Module]) -> TextEncoder:
+        """The same with what `change` makes of a copy of its network."""
         ...
 
     def pooled(self, text: str, conditioning: Conditioning) -> Array:

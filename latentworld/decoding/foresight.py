@@ -41,12 +41,16 @@ def check(found: Found, settings: DecoderSettings) -> None:
 
 def _check_files(found: Found, settings: DecoderSettings) -> None:
     """By their headers alone; those of a single file, and of a VAE in place of a model's own, `find` has read."""
-    from latentworld.decoding.lora import look
+    from latentworld.decoding import lora
 
     if isinstance(found.layout, Folder):
         used(found)
     if settings.lora is not None:
-        look(Path(settings.lora))
+        contents = lora.look(Path(settings.lora))
+        networks: dict[lora.Part, str] = {"unet": found.family.network, "text": "text_encoder"}
+        for part, name in networks.items():
+            if contents.parts[part] and (weights_of := found.weights(name)):
+                lora.check(contents, part, weights_of)
     if settings.tiny_vae is not None:
         weights(Path(settings.tiny_vae))
 

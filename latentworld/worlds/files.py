@@ -108,7 +108,8 @@ def tensors(path: Path) -> dict[str, Tensor]:
 
     header(path)
     try:
-        return load_file(path)
+        held: dict[str, Tensor] = load_file(path)
+        return held
     except SafetensorError as error:
         raise WorldDamaged(f"{path} is damaged ({error!s:.120}): copy or download it again") from error
 

@@ -10,7 +10,7 @@ from __future__ import annotations
 import contextlib
 import math
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -37,6 +37,7 @@ from latentworld.worlds.families.original_parts import (
     load_text,
     load_unet,
     load_vae,
+    skeleton,
     unet_config,
     vae_config,
 )
@@ -86,7 +87,11 @@ def reader(kind: Kind, latent: Callable[[Config, Config], LatentFormat], channel
     def load(checkpoint: Checkpoint, facts: Facts, dtype: torch.dtype) -> dict[str, object]:
         return _load(kind, checkpoint, facts, dtype)
 
-    return CheckpointFormat(claims, facts, load, _sizes)
+    def weights(checkpoint: Checkpoint, part: str) -> Mapping[str, tuple[int, ...]]:
+        with whole(checkpoint.path):
+            return skeleton(kind, shapes_of(checkpoint), part)
+
+    return CheckpointFormat(claims, facts, load, _sizes, weights)
 
 
 def shapes_of(checkpoint: Checkpoint) -> Shapes:
