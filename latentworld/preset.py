@@ -21,6 +21,7 @@ from latentworld.explain import explain, nearest, shown
 from latentworld.frozen import changed
 from latentworld.pacing import PacingSpec
 from latentworld.pilot import PilotSpec
+from latentworld.prompts import PromptText
 
 Even = Annotated[int, Field(ge=16, multiple_of=2)]
 DEFAULT_WALK = walks.Rift()
@@ -60,10 +61,11 @@ class PlaneSpec(Section):
 
 
 class PromptSpec(Section):
-    """What the pictures should and should not be; the world's card says what an absent one is."""
+    """What the pictures should and should not be, at most 2,000 characters each; the world's card says what an absent
+    one is."""
 
-    positive: str | None = None
-    negative: str | None = None
+    positive: PromptText | None = None
+    negative: PromptText | None = None
 
 
 class AnalyticSpec(Section):

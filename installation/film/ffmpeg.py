@@ -6,8 +6,10 @@ import functools
 import shutil
 import subprocess
 import tempfile
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
+from threading import Event
 from typing import Literal
 
 from installation.fit import Box, Fit, Size, box
@@ -118,23 +120,31 @@ def muxing(codec: Codec) -> Muxing:
     return _tried(binary(), codec)
 
 
-def index_first(film: Path) -> None:
+def index_first(film: Path, hurry: Event | None = None) -> None:
     """Put an .mp4's index before its pictures, so that it plays while it is being fetched: the same pictures, copied.
 
-    Where that fails, for want of space say, the film stays as it is, and plays.
+    Where that fails, for want of space say, or is not done when `hurry` is set, the film stays as it is, and plays.
     """
     side = film.with_name(f".{film.name}{PARTIAL}")
     copy = ["-i", named(film), "-map", "0", "-c", "copy", *WHOLE]
     try:
-        run = subprocess.run(
-            [binary(), *QUIET, *copy, named(side)], capture_output=True, check=False, stdin=subprocess.DEVNULL
-        )
-        if run.returncode == 0:
+        nothing = subprocess.DEVNULL
+        run = subprocess.Popen([binary(), *QUIET, *copy, named(side)], stdin=nothing, stdout=nothing, stderr=nothing)
+        if _ended(run, hurry or Event()) == 0:
             side.replace(film)
     except OSError:
         pass
     finally:
         side.unlink(missing_ok=True)
+
+
+def _ended(process: subprocess.Popen[bytes], hurry: Event) -> int:
+    """A process's status when it has ended, killed where `hurry` is set before."""
+    while not hurry.is_set():
+        with suppress(subprocess.TimeoutExpired):
+            return process.wait(0.1)
+    process.kill()
+    return process.wait()
 
 
 def plays(film: Path) -> bool:
