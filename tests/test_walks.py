@@ -329,6 +329,8 @@ def test_an_arc_table_inverts_a_known_curve() -> None:
     t = np.linspace(0.0, 4.0, 101)
     s = 0.5 * (t * np.sqrt(1 + t * t) + np.arcsinh(t))
     np.testing.assert_allclose(table.at(s), t, rtol=0, atol=1e-9)
+    cells = np.concatenate([np.linspace(a, b, 128, endpoint=False) for a, b in ((0.0, 1.0), (1.0, 4.0))])
+    assert table.at(table.starts[:-1]).tolist() == cells.tolist()  # where a cell begins it is the cell's, exactly
 
 
 def test_an_arc_table_is_as_fine_as_it_must_be_and_no_finer() -> None:
