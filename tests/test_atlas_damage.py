@@ -91,9 +91,9 @@ def test_a_flipped_byte_is_found_wherever_it_lies(copied: Path) -> None:
     file = chunk(copied, "features", 5)
     good = file.read_bytes()
     for at in range(0, len(good), max(1, len(good) // 40)):
-        file.write_bytes(good[:at] + bytes([good[at] ^ 0x10]) + good[at + 1 :])
+        file.write_bytes(good[:at] + bytes([good[at] ^ 0x01]) + good[at + 1 :])
         with pytest.raises(AtlasDamaged):
-            read(copied)
+            np.asarray(read(copied).features)
 
 
 def edited(path: Path, **attributes: Any) -> None:
