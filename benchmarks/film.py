@@ -77,8 +77,9 @@ def memory(frames: int) -> None:
     settled[-3:] = False  # joining and drawing
     slope = np.polyfit(times[settled] / 3600, resident[settled], 1)[0]
     grown = np.median(resident[settled][-20:]) - np.median(resident[settled][:20])
+    few, many = handles[settled].min(), handles[settled].max()
     print(f"{frames} frames in {times[-1]:.0f} s: {slope:+.2f} MB an hour, {grown:+.1f} MB over the film, at most "
-          f"{resident.max():.0f} MB; open files {handles[settled].min():.0f} to {handles[settled].max():.0f}")  # fmt: skip
+          f"{resident.max():.0f} MB; open files {few:.0f} to {many:.0f}")  # fmt: skip
 
 
 def main() -> None:

@@ -55,7 +55,12 @@ def film(
         str | None, typer.Argument(help="A preset's name, or a .toml file; with --take by default the take's own.")
     ] = None,
     set_: Override = None,
-    take: Annotated[Path | None, typer.Option("--take", help="Film a recorded performance.")] = None,
+    take: Annotated[
+        Path | None, typer.Option("--take", "--plan", help="Film a recorded performance, or a plan.")
+    ] = None,
+    frames: Annotated[
+        str | None, typer.Option("--frames", metavar="FIRST:END", help="Of a plan, only the chunks of these frames.")
+    ] = None,
     as_recorded: Annotated[
         bool, typer.Option("--as-recorded", help="With --take: the very frames that were shown, compared with them.")
     ] = False,
@@ -82,27 +87,54 @@ def film(
     played = _played(take, preset, set_ or [], as_recorded, console) if take else None
     journey = played.preset if played else presets.load(preset or "", set_ or [])
     title = journey.title or preset or "latentworld"
+    wanted = _range(frames, journey.film.frames) if frames else None
     check_folder(output, overwrite)  # before torch is imported: what cannot be kept is refused at once
-    teller = _teller(progress, title, journey.film.frames, console)
-    sinks: list[Sink] = [PreviewWindow(title), teller] if preview else [teller]
+    bar = teller(progress, title, journey.film.frames, console)
+    sinks: list[Sink] = [PreviewWindow(title), bar] if preview else [bar]
     check = played.check() if played and as_recorded else None
     sinks += [check] if check else []
     with Interrupt() as interrupt:
         with console.status("loading the world"):
             from installation.film import make
-        made = make.film(journey, output, overwrite=overwrite, sinks=sinks, watch=interrupt.watch, journey=played)
+        made = make.film(
+            journey, output, overwrite=overwrite, sinks=sinks, watch=interrupt.watch, journey=played, frames=wanted
+        )
     _tell(made, console)
     if check:
         console.print(check.report(made.summary.profile), highlight=False, soft_wrap=True)
     if made.summary.frames:
         print(made.video)
+    if not made.complete and wanted is not None and not interrupt.asked:
+        _tell_part(wanted, output)
+        return
     if not made.complete:
         given = [*filter(None, [preset]), "-o", str(output), *(part for s in set_ or [] for part in ("--set", s))]
         given += ["--take", str(take)] if take else []
         given += ["--overwrite"] if overwrite else []
+        given += ["--frames", frames] if frames else []
         _interrupted(made, [*given, "--as-recorded"] if as_recorded else given)
     if check and check.failed(made.summary.profile):
         raise typer.Exit(1)
+
+
+def _tell_part(wanted: range, output: Path) -> None:
+    """What there is after a part was asked for."""
+    there = f"the chunks of frames {wanted.start} to {wanted.stop - 1} are there"
+    print(f"{there}; for the rest see `latentworld film status {shlex.quote(str(output))}`")
+
+
+def _range(text: str, most: int) -> range:
+    """FIRST:END, zero-based, the end not included; either may be left out."""
+    first, colon, end = text.partition(":")
+    try:
+        found = range(int(first or 0), int(end) if end else most)
+    except ValueError:
+        found = range(0)
+    if not colon or not 0 <= found.start < found.stop <= most:
+        raise typer.BadParameter(
+            f"--frames {text} is no range of 0:{most}: write FIRST:END, such as 0:{min(1440, most)}"
+        )
+    return found
 
 
 def _tell(made: Film, console: Console) -> None:
@@ -116,7 +148,7 @@ def _tell(made: Film, console: Console) -> None:
     console.print(f"{took}{median}, {said}", highlight=False)
 
 
-def _teller(telling: Telling, title: str, frames: int, console: Console) -> Sink:
+def teller(telling: Telling, title: str, frames: int, console: Console) -> Sink:
     """What tells how far the film is."""
     from installation.cli.progress import Bar, Lines
 

@@ -18,20 +18,18 @@ from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 
-from installation.clock import Stopwatch, Tick
-from installation.control.controls import LoopControls
-from installation.control.mailbox import Mailbox
 from installation.film import chart, sheet, telemetry
 from installation.film.ffmpeg import SUFFIX, Recipe, muxing
 from installation.film.manifest import VERSION, Identity, begun, resumed
 from installation.film.output import Folder, begin, claimed, made, prepare_folder, settle, write_text
 from installation.film.pieces import Pieces, StillPieces, VideoPieces
 from installation.film.progress import ProgressFile
-from installation.film.reel import Begin, Reel
-from installation.film.sinks import Room, Sink, Sinks, Tee, save_png
+from installation.film.reel import Reel
+from installation.film.rendering import render
+from installation.film.sinks import Room, Sink, save_png
 from installation.film.summary import Summary, figures
 from installation.frames import develop
-from installation.loop import Outlet, fixed, run
+from installation.loop import fixed
 from installation.rig import Rig, build, open_studio
 from installation.studio import Studio
 from installation.takes import Parts
@@ -40,10 +38,9 @@ from latentworld import __version__, vertices
 from latentworld.decoding import Profile, Watch
 from latentworld.disk import save
 from latentworld.errors import Cancelled, OutputError
-from latentworld.lipschitz import Rates, noise_floor
+from latentworld.lipschitz import noise_floor
 from latentworld.plane import check_place
 from latentworld.preset import Preset, dump
-from latentworld.walks import Steering, Walk
 
 _NO_MATTER: dict[str, bool | set[str]] = {
     "title": True,
@@ -72,7 +69,7 @@ class Film:
 
 def film(
     preset: Preset, out: str | Path, *, overwrite: bool = False, sinks: Sequence[Sink] = (), watch: Watch | None = None,
-    journey: Journey | None = None,
+    journey: Journey | None = None, frames: range | None = None,
 ) -> Film:  # fmt: skip
     """Render a preset into the folder `out`, or go on with that film where it was begun there.
 
@@ -80,9 +77,11 @@ def film(
     False. A film is made in chunks (`film.chunk` seconds): whatever ends it, those that are whole stay, the one under
     way plays but is made again, and telemetry, pictures and summary of what there is lie beside them; without a frame
     nothing stays. An earlier film stays until the new one is whole, which lies in `unfinished/` meanwhile. A `journey`
-    (of a take, its preset given as `preset`) goes its own way; a copy of the take is kept with it.
+    (of a take or a plan, its preset given as `preset`) goes its own way; a copy of it is kept with the film. frames: of
+    a journey, only the chunks that these lie in are made.
 
-    Raises OutputExists where a film is, or was begun otherwise, that may not be replaced.
+    Raises OutputExists where a film is, or was begun otherwise, that may not be replaced, and OutputError for `frames`
+    of a way that is not known beforehand.
     """
     target = Path(out)
     with claimed(target):
@@ -90,9 +89,11 @@ def film(
         if preset.film.codec != "frames":
             muxing(preset.film.codec)  # without an encoder nothing is begun
         rig = build(preset, watch)
+        if journey is not None:
+            journey.check_world(rig)
         reel = _reel(rig, folder, journey, overwrite)
         try:
-            rendered = _render(rig, folder, reel, sinks, journey, partial(open_studio, watch=watch))
+            rendered = _render(rig, folder, reel, sinks, journey, partial(open_studio, watch=watch), frames)
         finally:
             if not folder.plays:
                 folder.remove()
@@ -104,16 +105,22 @@ def film(
 
 def _reel(rig: Rig, folder: Folder, journey: Journey | None, overwrite: bool) -> Reel:
     """What is there of the film; anything else in the folder goes only if it may."""
-    identity = _identity(rig, journey)
+    take = None if journey is None else hashlib.sha256(journey.take.text).hexdigest()
+    return opened(rig, folder, identity(rig, take), _pieces(rig, folder), overwrite)
+
+
+def opened(rig: Rig, folder: Folder, identity: Identity, pieces: Pieces, overwrite: bool) -> Reel:
+    """The reel that was begun in a folder, or a new one. Raises as `manifest.resumed`."""
     manifest = resumed(folder.manifest, identity, overwrite) if folder.manifest.exists() else None
     if manifest is None:
         prepare_folder(folder.path)
         folder.clear()
         manifest = begun(folder.manifest, identity)
-    return Reel(folder.chunks, manifest, _pieces(rig, folder), rig.plane, identity.chunk)
+    return Reel(folder.chunks, manifest, pieces, rig.plane, identity.chunk)
 
 
-def _identity(rig: Rig, journey: Journey | None) -> Identity:
+def identity(rig: Rig, take: str | None = None) -> Identity:
+    """What decides the pictures of a rig. take: digest of the take that is filmed."""
     spec, preset = rig.preset.film, rig.preset.model_dump(mode="json", exclude=_NO_MATTER)  # type: ignore[arg-type]
     return Identity(
         version=VERSION,
@@ -123,53 +130,37 @@ def _identity(rig: Rig, journey: Journey | None) -> Identity:
         eye=rig.studio.seer,
         vertices=vertices.digest(rig.plane.vertices),
         profile=dict(rig.decoder.profile.record()),
-        take=None if journey is None else hashlib.sha256(journey.take.text).hexdigest(),
+        take=take,
         chunk=max(1, round(spec.chunk * spec.fps)),
     )
 
 
+def own_parts(rig: Rig) -> Parts:
+    """A preset's own walk, clock and pilot."""
+    return Parts(rig.clock, rig.walk, fixed(rig.scene), rig.pilot)
+
+
 def _render(
     rig: Rig, folder: Folder, reel: Reel, sinks: Sequence[Sink], journey: Journey | None,
-    reopen: Callable[[Preset], Studio],
+    reopen: Callable[[Preset], Studio], frames: range | None,
 ) -> Film:  # fmt: skip
     """Run the loop into the folder, chunk by chunk, and write down what was made, also after a fault."""
     write_text(folder.preset, dump(rig.preset))
-    own = Parts(rig.clock, rig.walk, fixed(rig.scene), rig.pilot)
-    parts = journey.parts(rig, reopen) if journey else own
+    parts = journey.parts(rig, reopen) if journey else own_parts(rig)
+    if frames is not None and parts.after is None:
+        raise OutputError("frames are placed one after the other: plan the film, and render frames of the plan")
     if journey:
         save(folder.take, journey.take.text)
-    room, watcher = Room(folder.path), ProgressFile(folder.progress, rig.preset.film.frames)
+    watcher = ProgressFile(folder.progress, rig.preset.film.frames)
     try:
         # Cancelled is the watcher's wish and no fault: the summary says what is missing
-        with Sinks([room, watcher, *sinks]), suppress(Cancelled):
-            for ticks, begin in reel.missing(parts.clock, parts.walk):
-                _chunk(rig, reel, parts, ticks, begin, lambda chunk: Tee([room, chunk, watcher, *sinks]))
+        with suppress(Cancelled):
+            render(rig, reel, parts, Room(folder.path), [watcher, *sinks], frames)
     except BaseException:
         with suppress(OutputError, OSError):  # the fault itself is what is reported
             _record(rig, folder, reel, journey)
         raise
     return _finished(rig, folder, reel, journey)
-
-
-def _chunk(
-    rig: Rig, reel: Reel, parts: Parts, ticks: Sequence[Tick], begin: Begin, outlet: Callable[[Outlet], Outlet]
-) -> None:
-    """Render one chunk from what it begins with, and make it part of the film. outlet: all that gets its frames, the
-    chunk's own among them."""
-    clock, moves = Stopwatch(), list[tuple[float, float]]()
-    if begin.pilot is not None:
-        rig.pilot.state = begin.pilot
-
-    def pilot(walk: Walk, rates: Rates | None, controls: LoopControls, n: int) -> Steering:
-        steering = parts.pilot(walk, rates, controls, n)
-        moves.append((float(steering.strides[-1]) if n else 0.0, float(steering.curvature)))
-        return steering
-
-    with reel.writing(int(ticks[0].index[0])) as written:
-        _, trail = run(ticks, Mailbox(), begin.walk, parts.direct, pilot, outlet(written), begin.trail)
-    assert trail is not None  # a chunk has a frame
-    state = rig.pilot.state if parts.pilot is rig.pilot else None
-    reel.keep(written, moves, state, trail, clock.seconds)
 
 
 def _finished(rig: Rig, folder: Folder, reel: Reel, journey: Journey | None) -> Film:

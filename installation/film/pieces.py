@@ -15,7 +15,7 @@ from PIL import Image
 
 from installation.film.ffmpeg import SUFFIX, Recipe
 from installation.film.join import counted, frame, join, sums
-from installation.film.sinks import Sink, Stills, Video
+from installation.film.sinks import Forget, Sink, Stills, Video
 from installation.fit import Fit, Size
 from latentworld.arrays import Picture
 from latentworld.disk import writing
@@ -169,6 +169,43 @@ class StillPieces:
     def join(self, chunks: Sequence[tuple[int, int]]) -> Path:
         """Nothing to do."""
         return self.folder
+
+
+@dataclass(frozen=True)
+class NoPieces:
+    """Places alone are kept: a plan has no pictures."""
+
+    def path(self, first: int) -> Path:
+        """Nowhere."""
+        return Path(os.devnull)
+
+    def partial(self, first: int) -> Path:
+        """Nowhere."""
+        return Path(os.devnull)
+
+    def sink(self, first: int) -> Sink:
+        """Takes every batch and keeps none."""
+        return Forget()
+
+    def commit(self, first: int, frames: int) -> Kept:
+        """Nothing to make whole."""
+        return Kept(0, "", "")
+
+    def there(self, first: int, frames: int, size: int) -> bool:
+        """It always is."""
+        return True
+
+    def found(self, first: int, frames: int) -> Kept | None:
+        """Nothing."""
+        return Kept(0, "", "")
+
+    def picture(self, first: int, offset: int) -> Picture | None:
+        """There is none."""
+        return None
+
+    def join(self, chunks: Sequence[tuple[int, int]]) -> Path:
+        """Nowhere."""
+        return Path(os.devnull)
 
 
 def sync_folder(folder: Path) -> None:

@@ -3,8 +3,8 @@
 ::
 
     reel = Reel(folder, manifest, pieces, plane)
-    for chunk in reel.missing(clock):            # in the film's order; state of the loop before each
-        with reel.writing(chunk) as written: ...  # a sink
+    for ticks, begin in reel.missing(parts):     # in the film's order; state of the loop before each
+        with reel.writing(first) as written: ... # a sink
         reel.keep(written, ...)                  # now it is part of the film
 """
 
@@ -14,7 +14,7 @@ import hashlib
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
-from pathlib import Path
+from pathlib import Path as File
 from types import TracebackType
 from typing import Self
 
@@ -26,12 +26,14 @@ from installation.film.manifest import Chunk, Manifest, Sight
 from installation.film.pieces import Pieces, sync_folder
 from installation.film.sinks import Fault, Sinks
 from installation.frames import Frames, digest
+from installation.loop import Scene
+from installation.takes import Parts
 from latentworld.arrays import Picture, Pictures
 from latentworld.disk import put, writing
 from latentworld.errors import OutputError
-from latentworld.lipschitz import Trail
+from latentworld.lipschitz import Trail, along
 from latentworld.pilot import PilotState
-from latentworld.plane import Plane
+from latentworld.plane import Path, Plane
 from latentworld.walks import Walk
 
 
@@ -83,7 +85,7 @@ class Tally:
 class Written:
     """The sink of one chunk: its frames, its lines of telemetry, its tally."""
 
-    def __init__(self, pieces: Pieces, lines: Path, plane: Plane, first: int) -> None:
+    def __init__(self, pieces: Pieces, lines: File, plane: Plane, first: int) -> None:
         self.first, self.tally = first, Tally()
         self._sinks = Sinks([pieces.sink(first), telemetry.Recorder(lines, plane), self.tally])
 
@@ -102,7 +104,7 @@ class Written:
 class Reel:
     """The chunks of one film. folder: where they lie; length: frames of a chunk, rounded up to whole ticks."""
 
-    def __init__(self, folder: Path, manifest: Manifest, pieces: Pieces, plane: Plane, length: int) -> None:
+    def __init__(self, folder: File, manifest: Manifest, pieces: Pieces, plane: Plane, length: int) -> None:
         self.folder, self.manifest, self.pieces, self.plane, self.length = folder, manifest, pieces, plane, length
         self._begun: int | None = None  # the first frame of a chunk under way
         self.lost = [
@@ -113,29 +115,29 @@ class Reel:
         with writing(folder):
             folder.mkdir(parents=True, exist_ok=True)
 
-    def lines(self, first: int) -> Path:
+    def lines(self, first: int) -> File:
         """The telemetry of a chunk."""
         return self.folder / f"{first:09d}.csv"
 
-    def partial_lines(self, first: int) -> Path:
+    def partial_lines(self, first: int) -> File:
         """The telemetry of a chunk under way."""
         return self.folder / f"{first:09d}.part.csv"
 
-    def missing(self, clock: Iterable[Tick], walk: Walk) -> Iterator[tuple[list[Tick], Begin]]:
+    def missing(self, parts: Parts, wanted: range | None = None) -> Iterator[tuple[list[Tick], Begin]]:
         """The ticks of each chunk that is not there, in order, and what it begins with. Each is to be kept before the
-        next is asked for."""
-        begin = Begin(walk)
-        for ticks in dealt(clock, self.length):
+        next is asked for. wanted: only chunks that these frames lie in, of a way that is known beforehand."""
+        begin, before = Begin(parts.walk), None
+        for ticks in dealt(parts.clock, self.length):
             first = int(ticks[0].index[0])
-            if self.manifest.get(first) is None:
-                yield ticks, begin
-            chunk = self.manifest.get(first)
-            if chunk is None:
-                return
-            walk = begin.walk
-            for stride, curvature in chunk.moves:
-                walk = walk.advance(stride, curvature)
-            begin = Begin(walk, chunk.trail, None if chunk.pilot is None else chunk.pilot.state())
+            asked = wanted is None or (first < wanted.stop and int(ticks[-1].index[-1]) >= wanted.start)
+            if asked and self.manifest.get(first) is None:
+                yield ticks, begin if parts.after is None or before is None else _after(*parts.after(before))
+            before = ticks[-1]
+            if parts.after is None:
+                chunk = self.manifest.get(first)
+                if chunk is None:
+                    return
+                begin = _onward(begin, chunk)
 
     def writing(self, first: int) -> Written:
         """A sink for the chunk that begins with that frame. What it leaves is no part of the film until it is kept."""
@@ -187,7 +189,7 @@ class Reel:
         return sum(chunk.seconds for chunk in self.manifest.chunks)
 
     @property
-    def newest(self) -> Path:
+    def newest(self) -> File:
         """Where the newest frames can be seen."""
         if self._begun is not None:
             return self.pieces.partial(self._begun)
@@ -199,16 +201,31 @@ class Reel:
         first = max((first for first in firsts if first <= index), default=0)
         return self.pieces.picture(first, index - first)
 
-    def tell(self, target: Path) -> None:
+    def tell(self, target: File) -> None:
         """Write the telemetry of the film so far, that of an unfinished chunk too, into one file."""
         files = [self.lines(chunk.first) for chunk in self.manifest.chunks]
         if self._begun is not None and (partial := self.partial_lines(self._begun)).is_file():
             files.append(partial)
         telemetry.join(files, target)
 
-    def join(self) -> Path:
+    def join(self) -> File:
         """Put the film together. Raises OutputError."""
         return self.pieces.join([(chunk.first, chunk.frames) for chunk in self.manifest.chunks])
+
+
+def _onward(begin: Begin, chunk: Chunk) -> Begin:
+    """What the chunk after one begins with: the walk is taken the same way once more, which any walk can be."""
+    walk = begin.walk
+    for stride, curvature in chunk.moves:
+        walk = walk.advance(stride, curvature)
+    return Begin(walk, chunk.trail, None if chunk.pilot is None else chunk.pilot.state())
+
+
+def _after(walk: Walk, path: Path, scene: Scene) -> Begin:
+    """What a chunk begins with whose way is known: the frame before it is decoded once more, for its feature."""
+    features = scene.eye(scene.decoder(scene.plane.latents(path.unit, path.radius), scene.prompt))
+    _, trail = along(features, scene.plane.points(path.unit, path.radius))
+    return Begin(walk, trail)
 
 
 def dealt(clock: Iterable[Tick], length: int) -> Iterator[list[Tick]]:

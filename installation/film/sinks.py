@@ -92,6 +92,19 @@ class Memory:
         return np.concatenate([frames.pictures for frames in self.batches])
 
 
+class Forget:
+    """Keeps nothing."""
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, kind: Fault, *rest: object) -> None:
+        pass
+
+    def send(self, frames: Frames) -> None:
+        """Forget the batch."""
+
+
 class Video:
     """A film file, encoded by an ffmpeg of its own. Without a frame no file is left: it would not play."""
 

@@ -57,6 +57,7 @@ _WANTED = {
     "text": _WHOLE,
     "place": "is a frame whose place is not [x, y, z, radius] in finite numbers",
     "cut": "says {value!r:.30} of a cut: true or false is wanted",
+    "marked": "says {value!r:.30} of a mark: true or false is wanted",
     "is": f'wants its words as "is" or in its prompt, at most {LONGEST} characters and none for control',
     "set": _PLAYED,
     "to": _PLAYED,
@@ -88,6 +89,7 @@ class _Frame:
     digest: str
     scene: int
     jump: int
+    marked: bool
 
 
 def read(path: str | Path) -> Take:
@@ -161,6 +163,7 @@ class _Reading:
             sum=tuple(frame.digest for frame in frames),
             scene=np.array([frame.scene for frame in frames], np.int64),
             jump=np.array([frame.jump for frame in frames], np.int8),
+            marked=np.array([frame.marked for frame in frames], np.bool_),
         )
         events, warnings = tuple(self.events), tuple(self.warnings)
         return Take(self.path, text, self.header, tuple(self.scenes), shots, events, self.ended, warnings)
@@ -203,8 +206,9 @@ class _Reading:
             self._refuse(f"has a preset that cannot be used: {error}")
         profile, values = MappingProxyType(dict(head.profile)), MappingProxyType(dict(head.values))
         return Header(
-            head.latentworld, head.started, preset, head.world, head.seer, profile, head.size, head.period, values
-        )
+            head.latentworld, head.started, preset, head.world, head.seer, profile, head.size, head.period, values,
+            head.planned,
+        )  # fmt: skip
 
     def _take_in(self, record: Moment) -> None:
         match record:
@@ -268,7 +272,8 @@ class _Reading:
         rate, step = (math.nan if value is None else value for value in (record.rate, record.step))
         jump = 0 if not isinstance(record.cut, bool) else 1 if record.cut else -1
         scene = self.numbers[record.scene]
-        self.frames.append(_Frame(record.at, index, time, record.place, rate, step, record.digest, scene, jump))
+        place, digest, marked = record.place, record.digest, record.marked is True
+        self.frames.append(_Frame(record.at, index, time, place, rate, step, digest, scene, jump, marked))
 
     def _refuse(self, what: str) -> NoReturn:
         raise TakeError(f"{self.path}, line {self.number} {what}")
