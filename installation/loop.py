@@ -12,7 +12,7 @@ from installation.clock import Tick
 from installation.control.controls import LoopControls
 from installation.frames import Frames, develop
 from latentworld.decoding.decoder import Decoder
-from latentworld.lipschitz import Rates, along
+from latentworld.lipschitz import Rates, Trail, along
 from latentworld.plane import Plane
 from latentworld.prompts import Prompt
 from latentworld.vision import Eye
@@ -48,22 +48,24 @@ class Outlet(Protocol):
 
 
 def run(
-    clock: Iterable[Tick], inbox: Inbox, walk: Walk, direct: Director, pilot: Pilot, sinks: Outlet
-) -> Walk:  # fmt: skip
-    """Walk until the clock ends; returns the walk where it stands then."""
-    rates = trail = None
+    clock: Iterable[Tick], inbox: Inbox, walk: Walk, direct: Director, pilot: Pilot, sinks: Outlet,
+    trail: Trail | None = None,
+) -> tuple[Walk, Trail | None]:  # fmt: skip
+    """Walk until the clock ends; returns the walk where it stands then, and its trail. trail: of the frames before, for
+    a walk that goes on."""
+    rates = None
     for tick in clock:
         controls = inbox.latest()
         walk, scene = direct(walk, controls, tick)
         plane = scene.plane
-        departs = rates is None and walk.arc == 0  # the first frame is the very start of the walk
+        departs = trail is None and walk.arc == 0  # the first frame is the very start of the walk
         steering = pilot(walk, rates, controls, len(tick) - departs)
         steering = with_start(steering) if departs else steering
         walk, path = step(walk, steering, tick)
         pictures = scene.decoder(plane.latents(path.unit, path.radius), scene.prompt)
         rates, trail = along(scene.eye(pictures), plane.points(path.unit, path.radius), trail)
         sinks.send(Frames(path, develop(pictures), rates, steering.marked))
-    return walk
+    return walk, trail
 
 
 def with_start(steering: Steering) -> Steering:

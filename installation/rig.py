@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from installation.clock import CountedClock
-from installation.loop import Pilot, Scene
+from installation.loop import Scene
 from installation.studio import Studio, lookout
-from latentworld import vertices, walks, worlds
+from latentworld import vertices, vision, walks, worlds
 from latentworld.atlas.provenance import Provenance
 from latentworld.atlas.settings import eye_of
 from latentworld.decoding import Cached, Decoder, DecoderSettings, Watch, Watched, foresight, world_decoder
@@ -41,7 +41,7 @@ class Rig:
 
     studio: Studio
     walk: Walk
-    pilot: Pilot
+    pilot: FilmPilot
     clock: CountedClock
     look: Lookout
 
@@ -129,7 +129,9 @@ def _diffusion(preset: Preset) -> Studio:
     own = _own(spec, found)
     settings = own[spec.kind]
     _tell_of_scout(settings, found)
-    foresight.check(found, settings)
+    for each in (settings, own["scout"]):  # which looks ahead, whatever makes the pictures
+        foresight.check(found, each)
+    vision.foresee(preset.eye.clip, found)
     world = worlds.load(found, chosen.device, chosen.dtype)
     preset = _resolved(preset, own, world.card)
     main = world_decoder(world, settings)

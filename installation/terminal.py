@@ -1,7 +1,9 @@
-"""What reaches the terminal of a command or the log of a renderer: our own words, and no library's chatter."""
+"""What reaches the terminal of a command or the log of a renderer: our own words, and no library's chatter; and text
+that is meant for a file, as files have it."""
 
 from __future__ import annotations
 
+import io
 import os
 import sys
 import warnings
@@ -35,3 +37,15 @@ def speak_plainly() -> None:
             usual(message, category, filename, lineno, file, line)
 
     warnings.showwarning = show
+
+
+def give(text: str) -> None:
+    """Text on stdout that a file or another program is to have: UTF-8 there, whatever a console here would speak, so
+    that it reads back; a terminal has it in its own encoding."""
+    stream = sys.stdout
+    if isinstance(stream, io.TextIOWrapper) and not stream.isatty():
+        stream.flush()
+        stream.buffer.write(text.encode("utf-8", "surrogateescape"))  # paths keep bytes that are no text
+        stream.buffer.flush()
+    else:
+        stream.write(text)

@@ -21,6 +21,7 @@ from latentworld.explain import explain, nearest, shown
 from latentworld.frozen import changed
 from latentworld.pacing import PacingSpec
 from latentworld.pilot import PilotSpec
+from latentworld.prompts import PromptText
 
 Even = Annotated[int, Field(ge=16, multiple_of=2)]
 DEFAULT_WALK = walks.Rift()
@@ -60,10 +61,11 @@ class PlaneSpec(Section):
 
 
 class PromptSpec(Section):
-    """What the pictures should and should not be; the world's card says what an absent one is."""
+    """What the pictures should and should not be, at most 2,000 characters each; the world's card says what an absent
+    one is."""
 
-    positive: str | None = None
-    negative: str | None = None
+    positive: PromptText | None = None
+    negative: PromptText | None = None
 
 
 class AnalyticSpec(Section):
@@ -83,7 +85,8 @@ class EyeSpec(Section):
 class FilmSpec(Section):
     """How long, how fast, and how it is written. `size` is (height, width); without it pictures grow by `scale`. `fit`:
     how a picture lies in a size of another shape: the whole of it beside black (contain), all over it (cover), or
-    pulled into shape (stretch)."""
+    pulled into shape (stretch). `chunk`: seconds of film that are whole or not there: so much is lost at most when a
+    film is killed."""
 
     seconds: Annotated[FiniteFloat, Field(gt=0.0, le=1e7)] = 12.0
     fps: Annotated[FiniteFloat, Field(gt=0.0, le=240.0)] = 24.0
@@ -93,6 +96,7 @@ class FilmSpec(Section):
     scale: Annotated[int, Field(ge=1, le=16)] = 1
     size: Annotated[tuple[Even, Even], Strict(False)] | None = None
     fit: Literal["contain", "cover", "stretch"] = "contain"
+    chunk: Annotated[FiniteFloat, Field(gt=0.0, le=3600.0)] = 60.0
 
     @property
     def frames(self) -> int:

@@ -3,16 +3,44 @@
 from __future__ import annotations
 
 import math
+import unicodedata
 from collections import OrderedDict
 from dataclasses import dataclass, field
 from threading import Lock
-from typing import TYPE_CHECKING, Protocol, TypeAlias
+from typing import TYPE_CHECKING, Annotated, Protocol, TypeAlias
+
+from pydantic import AfterValidator, Field
+from pydantic_core import PydanticCustomError
 
 from latentworld.arrays import Array
 from latentworld.errors import Notice, PresetError
 
 if TYPE_CHECKING:
-    from torch import Tensor
+    from collections.abc import Callable
+
+    from torch import Tensor, nn
+
+LONGEST = 2000  # characters of a text: people paste long prompts, of which a text encoder reads what it can
+
+
+def readable(text: str) -> bool:
+    """Whether a text may be of a prompt: LONGEST characters at most, and none that controls a terminal or is half of
+    one."""
+    return len(text) <= LONGEST and _is_plain(text)
+
+
+def _is_plain(text: str) -> bool:
+    return all(sign.isspace() or unicodedata.category(sign) not in ("Cc", "Cs") for sign in text)
+
+
+def _plain(text: str) -> str:
+    if not _is_plain(text):
+        raise PydanticCustomError("control", "must hold no characters for control")
+    return text
+
+
+PromptText = Annotated[str, Field(max_length=LONGEST), AfterValidator(_plain)]
+"""A text as files may have it: what `readable` takes, and so presets, cards, OSC, the deck, takes and states."""
 
 Conditioning: TypeAlias = "tuple[Tensor, ...]"
 """What a denoiser is given of texts, tensors of a row a text. How many there are, and which, is the family's:
@@ -82,6 +110,10 @@ class TextEncoder(Protocol):
 
     def __call__(self, text: str) -> Conditioning:
         """What the denoiser is given of one text, each tensor `[1, ...]`. Warns PromptTruncated."""
+        ...
+
+    def changed(self, change: Callable[[nn.Module], nn.Module]) -> TextEncoder:
+        """The same with what `change` makes of a copy of its network."""
         ...
 
     def pooled(self, text: str, conditioning: Conditioning) -> Array:

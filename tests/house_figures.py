@@ -34,7 +34,7 @@ CORE: list[set[str]] = [
 ]
 SHOW: list[set[str]] = [
     {"fit"},
-    {"clock", "frames", "network", "extras", "terminal", "venue"},
+    {"clock", "disk_worker", "frames", "network", "extras", "terminal", "venue"},
     {"ipc"},
     {"control"},
     {"backstage", "loop"},

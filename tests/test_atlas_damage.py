@@ -87,6 +87,15 @@ def test_a_damaged_chunk_is_named_and_can_be_redone(copied: Path, undisturbed: P
     same(copied, undisturbed)
 
 
+def test_a_flipped_byte_is_found_wherever_it_lies(copied: Path) -> None:
+    file = chunk(copied, "features", 5)
+    good = file.read_bytes()
+    for at in range(0, len(good), max(1, len(good) // 40)):
+        file.write_bytes(good[:at] + bytes([good[at] ^ 0x01]) + good[at + 1 :])
+        with pytest.raises(AtlasDamaged):
+            np.asarray(read(copied).features)
+
+
 def edited(path: Path, **attributes: Any) -> None:
     file = path / "zarr.json"
     told = json.loads(file.read_text())

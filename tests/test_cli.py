@@ -49,6 +49,28 @@ def test_output_that_goes_into_another_encoding_ends_no_command(encoding: str, t
     assert (tmp_path / "花 größer" / "film.mp4").exists() == (encoding == "ascii")
 
 
+@pytest.mark.parametrize("encoding", ["ascii", "cp1252", "cp932"])
+def test_what_is_meant_for_a_file_reads_back_whatever_the_console_speaks(encoding: str, tmp_path: Path) -> None:
+    here, words = {**os.environ, "PYTHONIOENCODING": encoding}, "größer 花 ≠ 🌊 \\ café"
+    world = tmp_path / "世界"
+    world.mkdir()
+
+    def given(*arguments: str) -> bytes:
+        command = [sys.executable, "-m", "installation", *arguments]
+        return subprocess.run(command, cwd=tmp_path, env=here, capture_output=True, check=True).stdout
+
+    said = {"prompt.positive": words, "world.name": str(world), "title": words}
+    kept = tmp_path / "mine.toml"
+    kept.write_bytes(
+        given("presets", "show", "analytic", *(part for k, v in said.items() for part in ("--set", f"{k}={v}")))
+    )
+    read = preset.load(kept)
+    assert (read.prompt.positive, read.world.name, read.title) == (words, str(world), words)
+    assert given("worlds", "path", str(world)) == f"{world}\n".encode()
+    assert "≥" in given("presets", "keys").decode() + given("osc", "table").decode()
+    assert json.loads(given("doctor", "--json"))
+
+
 TO_AND_FRO = ["--set", "walk.kind=waypoints", "--set", "walk.points=['z0','z0']"]
 BAD = {
     "unknown preset": ["film", "frist-light", "-o", "OUT"],

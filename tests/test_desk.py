@@ -49,7 +49,7 @@ def test_a_value_is_kept_as_it_can_be(desk: Desk) -> None:
         ("walk.speed", "fast"),
         ("walk.kind", "crawl"),
         ("prompt.a", "a\x07b"),
-        ("prompt.a", "x" * 501),
+        ("prompt.a", "x" * 2001),
         ("rift.value", 1.0),
         ("panic", 1.0),
         ("walk.position", (1.0, math.inf)),

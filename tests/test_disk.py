@@ -56,3 +56,27 @@ def test_a_folder_that_is_not_there_is_what_is_told(tmp_path: Path) -> None:
         raise OSError(errno.EACCES, "survey elsewhere")
     with pytest.raises(DiskFull, match="one more"), disk.writing(tmp_path, "one more"):
         raise OSError(errno.ENOSPC, "full")
+
+
+@pytest.mark.skipif(os.name == "nt", reason="no such modes")
+def test_who_may_read_a_file_is_the_umasks_to_say(tmp_path: Path) -> None:
+    before = os.umask(0)
+    try:
+        disk.put(tmp_path / "a", b"")
+        disk.put(tmp_path / "b", b"", 0o600)
+        disk.save(tmp_path / "c", b"")
+    finally:
+        os.umask(before)
+    assert [(tmp_path / name).stat().st_mode & 0o777 for name in "abc"] == [0o666, 0o600, 0o666]
+
+
+@pytest.mark.skipif(not os.path.isdir("/proc/self/fd"), reason="no such folder here")
+def test_what_is_no_file_is_let_go_of(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "pipe")
+    before = len(os.listdir("/proc/self/fd"))
+    for _ in range(3):
+        with pytest.raises(OSError, match="no file"):
+            disk.open_own(tmp_path / "pipe", os.O_RDONLY, 0o600)
+        with pytest.raises(OSError, match="no file"):
+            disk.read(tmp_path / "pipe", 10)
+    assert len(os.listdir("/proc/self/fd")) == before

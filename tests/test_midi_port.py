@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import json
 import logging
+import os
 import sys
 import threading
+import time
 from dataclasses import dataclass
 from pathlib import Path
 from types import SimpleNamespace
@@ -17,6 +19,7 @@ from standins.clock import Clock
 from installation.backstage import Backstage
 from installation.control.desk import Change, Desk
 from installation.control.parameters import table
+from installation.disk_worker import DiskWorker
 from installation.ports.midi import Port
 from installation.ports.midi.driver import Hear, Receiver, Sender, System
 from installation.ports.midi.links import Control, Link
@@ -91,9 +94,11 @@ def desk() -> Desk:
 class Hand:
     """A port on a clock that goes by hand, begun without its thread."""
 
-    def __init__(self, desk: Desk, devices: Devices, file: Path | None = None) -> None:
+    def __init__(
+        self, desk: Desk, devices: Devices, file: Path | None = None, worker: DiskWorker | None = None
+    ) -> None:
         self.clock = Clock(10.0)
-        self.port = port_of(desk, devices, file=file, clock=self.clock)
+        self.port = port_of(desk, devices, file=file, clock=self.clock, worker=worker)
         self.port.begin()
 
     def step(self, after: float = 0.05) -> None:
@@ -213,6 +218,38 @@ def test_a_full_disk_is_a_line_and_the_map_lives_on(
     hand.step()
     assert "full" in caplog.text
     assert len(hand.port.links) == 1
+
+
+def test_a_disk_that_does_not_answer_holds_no_control_up_and_gets_the_last_map(
+    desk: Desk, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    devices, file, worker = Devices("K2 20:0"), tmp_path / "midi.json", DiskWorker(time.monotonic)
+    answers, ours, fsync = threading.Event(), threading.get_ident(), os.fsync
+
+    def slow(descriptor: int) -> None:
+        assert threading.get_ident() != ours
+        answers.wait()
+        fsync(descriptor)
+
+    monkeypatch.setattr("os.fsync", slow)
+    worker.start()
+    hand = Hand(desk, devices, file, worker)
+    hand.step()
+    for number, name in enumerate(("out.freeze", "out.blackout", "walk.auto")):
+        hand.port.learn(name)
+        devices.ears["K2 20:0"](list(note(1, 36 + number, 127)))
+        hand.step()
+        hand.step(1.0)
+    devices.ears["K2 20:0"](list(note(1, 36, 127)))
+    hand.step()
+    assert desk.value("out.freeze") is True
+    answers.set()
+    assert worker.stop(30.0)
+    assert Hand(Desk(table()), Devices(), file).port.links == hand.port.links
+    assert len(hand.port.links) == 3
+    hand.port.forget("walk.auto")
+    hand.step()  # the worker has ended
+    assert "this was left out" in caplog.text
 
 
 def test_on_its_thread_it_plays_and_ends(desk: Desk) -> None:

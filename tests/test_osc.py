@@ -115,7 +115,7 @@ REFUSED = [
     ("/lw/walk/direction", ("sideways",), "use one of"),
     ("/lw/walk/direction", (7,), "choices 0 to 2"),
     ("/lw/prompt/a", (0.5,), "takes a text"),
-    ("/lw/prompt/a", ("x" * 501,), "at most 500"),
+    ("/lw/prompt/a", ("x" * 2001,), "at most 2000"),
     ("/lw/prompt/a", ("\x1b[2J",), "none for control"),
     ("/lw/prompt/a", ("a", None), "words and numbers"),
     ("/lw/walk/direction", (0.5,), "takes a text"),

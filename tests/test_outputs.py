@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from patience import until
 from plugins import entries, module, package
 from standins.clock import Clock
+from standins.film import boxes
 
 from installation.stage.outputs import catalogue, kinds
 from installation.stage.outputs.catalogue import check, output
@@ -103,6 +104,22 @@ def test_a_long_recording_comes_in_parts_over_no_other_file(tmp_path: Path) -> N
     assert [len(levels(part)) for part in parts] == [10, 10, 5]
     np.testing.assert_allclose(np.concatenate([levels(part) for part in parts]), 8 * np.arange(25), atol=5)
     assert (tmp_path / "a part 2.mp4").read_text() == "somebody's"
+
+
+def test_a_recording_that_ended_well_carries_its_index_first_where_there_is_room_and_time(tmp_path: Path) -> None:
+    with Video(tmp_path / "a.mp4", 10.0, reserve=0, part=1.0) as video:
+        for slot in range(15):
+            video.send(grey(8 * slot), slot)
+    for part in (tmp_path / "a.mp4", tmp_path / "a part 2.mp4"):
+        assert boxes(part) == ["moov", "mdat"]
+    full = Video(tmp_path / "full.mp4", 10.0, reserve=10**9, free=lambda path: 10**9 + 1)
+    late = Video(tmp_path / "late.mp4", 10.0, reserve=0)
+    late._hurry.set()
+    for video in (full, late):
+        send(video, range(15))
+        assert boxes(video.target)[-1] == "moov"
+        assert len(levels(video.target)) == 15
+    assert not list(tmp_path.glob(".*"))
 
 
 def test_a_machine_that_was_stopped_begins_a_new_part(tmp_path: Path) -> None:

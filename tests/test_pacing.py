@@ -175,6 +175,64 @@ def test_any_land_keeps_the_promises(amplitudes: list[float], jumps: list[float]
     assert (film.strides[~film.marked][slow] >= NEARLY * CEILING * (1 - 1e-6)).all()
 
 
+def asked(name: str, land: Land, start: bool = False) -> list[int]:
+    """How many probes each look of one placing asks for: 24 frames, batches of 8, over a rift or a ridge."""
+    sizes = []
+
+    def ahead(strides: np.ndarray) -> np.ndarray:
+        sizes.append(len(strides))
+        return land(1.7 + strides)
+
+    even(ahead, 24, TARGET, 0.1, FLOOR, CEILING, 8, land(np.array([1.7]))[0] if start else None)
+    return sizes
+
+
+ROUGH = circle(lambda s: 40.0 * np.sin(1e4 * s) + 17.0 * np.sin(3331.0 * s))
+LOOKS = {  # name: sizes of the looks, from the walk's very place and from a known feature
+    "even": ([8, 8, 8, 6], [8, 8, 8]),
+    "waves": ([8, 8, 5, 8, 6], [8, 8, 5, 8, 6]),
+    "swells": ([8, 8, 6, 8, 8], [8, 8, 6, 8, 8]),
+    "ridge": ([8, 8, 1, 1, 8, 7], [8, 8, 1, 1, 8, 7]),
+    "rifts": ([8, 8, 8, 8, 8], [8, 8, 8, 8, 7]),
+    "rough": ([8, 8, 8, 8, 8], [8, 8, 8, 8, 8]),
+}
+
+
+@pytest.mark.parametrize("name", [*LANDS, "rough"])
+@pytest.mark.parametrize("start", [False, True])
+def test_a_placing_looks_as_often_as_it_did(name: str, start: bool) -> None:
+    """A promise of cost: what is decoded for 24 frames, look by look. A better search may change these numbers."""
+    assert asked(name, (LANDS | {"rough": ROUGH})[name], start) == LOOKS[name][start]
+
+
+@pytest.mark.parametrize("name", LANDS)
+def test_units_do_not_matter(name: str) -> None:
+    """Meaning and arc may be measured in any unit; powers of two, which round nothing but in a logarithm."""
+
+    def placed(meaning: float, arc: float) -> tuple[list[float], list[float]]:
+        def ahead(strides: np.ndarray) -> np.ndarray:
+            return LANDS[name](2.9 + strides / arc) * meaning
+
+        found = even(ahead, 12, TARGET * meaning, 0.1 * arc, FLOOR * arc, CEILING * arc, 4)
+        return [*(found.strides / arc), found.spacing / arc, found.trend], [found.probes, *found.marked]
+
+    lengths, counts = placed(1.0, 1.0)
+    for units in ((1024.0, 1.0), (1.0, 64.0), (2.0**-10, 0.125)):
+        others, same = placed(*units)
+        assert others == pytest.approx(lengths, rel=1e-9)
+        assert same == counts
+
+
+def test_a_gap_of_two_floors_is_still_split() -> None:
+    """One step, then a rift a little further on: the step lies in the middle of the gap, a floor from either end."""
+
+    def ahead(strides: np.ndarray) -> np.ndarray:
+        return np.stack([TARGET * strides / 0.25 + 100 * TARGET * (strides > 0.3), 0 * strides], axis=1)
+
+    placed = even(ahead, 1, TARGET, 0.5, 0.25, 0.5, 1, np.zeros(2))
+    assert (placed.strides.tolist(), placed.marked.tolist()) == ([0.25], [False])
+
+
 def test_placing_is_deterministic() -> None:
     first, second = Film(LANDS["ridge"], 8), Film(LANDS["ridge"], 8)
     np.testing.assert_array_equal(first.stops, second.stops)

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from latentworld import globe
 from latentworld.arrays import Array
 from latentworld.errors import GeometryError
-from latentworld.plane import Norm, Path, Plane
+from latentworld.plane import Norm, Path, Plane, check_place
 
 prove = settings(max_examples=40)
 VERTICES = np.random.default_rng(3).standard_normal((3, 4, 16, 16))
@@ -219,3 +219,17 @@ def test_the_horizon_is_written_as_a_place_beside_it(turn: float) -> None:
 def test_a_radius_that_is_no_place_is_refused(radius: float) -> None:
     with pytest.raises(GeometryError, match=r"give 0\.05 to 3, or -3 to -0\.05"):
         PLANES["sphere"].place(0.0, 0.0, radius)
+
+
+@pytest.mark.parametrize("place", [(math.nan, 0.0), (0.0, math.inf), (-math.inf, math.nan)])
+def test_a_place_needs_both_coordinates(place: tuple[float, float]) -> None:
+    with pytest.raises(GeometryError, match="must be finite"):
+        check_place(*place, 1.0)
+
+
+def test_how_vertices_lie_in_memory_does_not_matter() -> None:
+    turned = Plane(np.asfortranarray(VERTICES))
+    plane = PLANES["sphere"]
+    assert turned.vertices.flags.c_contiguous
+    assert np.array_equal(turned.corners, plane.corners)
+    assert turned.latents(plane.unit(0.2, 0.3)[None], 1.0).equal(plane.latents(plane.unit(0.2, 0.3)[None], 1.0))

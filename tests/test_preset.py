@@ -146,7 +146,7 @@ def test_a_preset_cannot_be_changed() -> None:
         Preset().title = "other"  # type: ignore[misc]
 
 
-@given(st.text(st.characters(exclude_categories=["Cs"]), max_size=60))
+@given(st.text(st.characters(exclude_categories=["Cs", "Cc"]) | st.sampled_from("\n\t\r"), max_size=60))
 def test_any_prompt_survives(text: str) -> None:
     journey = parse({"prompt": {"positive": text}})
     assert parse(tomllib.loads(dump(journey))) == journey

@@ -147,7 +147,7 @@ class Play:
                 return LoopControls.of(values or {}, left.pop() if left else (), 7.0)
 
         inbox, clock = self.tick_state.inbox(Inbox()), itertools.islice(self.clock, count)
-        self.walk = run(clock, inbox, self.walk, self.tick_state.direct, self.tick_state.pilot, self.reporter)
+        self.walk, _ = run(clock, inbox, self.walk, self.tick_state.direct, self.tick_state.pilot, self.reporter)
         return self.told(messages.Tick)[before:]
 
     @property

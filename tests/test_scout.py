@@ -19,7 +19,7 @@ from latentworld import worlds
 from latentworld.decoding import faithful_decoder, lora_names, scout_decoder
 from latentworld.decoding.lora import fused
 from latentworld.decoding.samplers import SAMPLERS, lcm, noise_of
-from latentworld.errors import Notice, UnsafeWeights, WorldDamaged, WorldMismatch, WorldMissing
+from latentworld.errors import UnsafeWeights, WorldDamaged, WorldMismatch, WorldMissing
 
 pytestmark = pytest.mark.usefixtures("own_cache")
 
@@ -89,21 +89,20 @@ def test_the_noise_is_white_continuous_and_a_function_of_the_start() -> None:
         assert cosine.abs().max() < 0.25  # 256 elements: 4 standard deviations
 
 
-def test_a_lora_of_a_convolution_is_fused_and_its_part_for_the_text_encoder_left_alone(tmp_path: Path) -> None:
+def test_a_lora_of_a_convolution_is_fused_and_what_is_for_the_text_encoder_is_not_the_unets(tmp_path: Path) -> None:
     with tiny_world.seeded(4):
         unet = tiny_world.unet()
     before = {name: value.clone() for name, value in unet.state_dict().items()}
     down, up = torch.randn(2, unet.conv_in.weight[0].numel()), torch.randn(len(unet.conv_in.weight), 2)
     text = "lora_te_text_model_encoder_layers_0_self_attn_q_proj"
-    older = "text_encoder.text_model.encoder.layers.0.self_attn.q_proj"
+    older = "text_encoder.text_model.encoder.layers.0.self_attn.k_proj"
     other = {f"{text}.lora_down.weight": torch.ones(2, 8), f"{text}.lora_up.weight": torch.ones(8, 2),
              f"{older}.lora_A.weight": torch.ones(2, 8), f"{older}.lora_B.weight": torch.ones(8, 2)}  # fmt: skip
     own = {"lora_unet_conv_in.lora_down.weight": down.view(2, *unet.conv_in.weight.shape[1:]),
            "lora_unet_conv_in.lora_up.weight": up.view(-1, 2, 1, 1)}  # fmt: skip
     save_file(own | other, tmp_path / "both.safetensors")
     save_file(other, tmp_path / "text.safetensors")
-    with pytest.warns(Notice, match=r"parts for the text encoder \(4 weights\) are not used"):
-        fused(unet, tmp_path / "both.safetensors")
+    fused(unet, tmp_path / "both.safetensors")
     change = {name for name, value in unet.state_dict().items() if not torch.equal(value, before[name])}
     assert change == {"conv_in.weight"}
     torch.testing.assert_close(unet.conv_in.weight, before["conv_in.weight"] + (up @ down).view_as(unet.conv_in.weight))
@@ -202,7 +201,7 @@ def test_original_names_are_known_for_every_layer() -> None:
 
     unet = tiny_world.unet()
     theirs = ldm_unet({name: value for name, value in unet.named_parameters() if name.endswith(".weight")})
-    named = lora_names.layers(unet)
+    named = lora_names.layers(name for name, _ in unet.named_parameters())
     for (name, _), key in zip(
         ((name, value) for name, value in unet.named_parameters() if name.endswith(".weight")), theirs, strict=True
     ):
@@ -259,18 +258,20 @@ FACTORS = {f"{KOHYA}.lora_down.weight": torch.ones(2, 64), f"{KOHYA}.lora_up.wei
 @pytest.mark.parametrize(
     ("more", "words"),
     [
-        ({f"{KOHYA}.dora_scale": torch.ones(1, 64)}, "holds DoRA"),
-        ({f"base_model.model.{NAME}.lora_magnitude_vector.weight": torch.ones(64)}, "holds DoRA"),
-        ({"lora_unet_conv_in.hada_w1_a": torch.ones(2, 2)}, "holds LoHa, .* in 1 of 3 weights: give a plain LoRA"),
-        ({"lora_unet_conv_in.lokr_w1": torch.ones(2, 2)}, "holds LoKr"),
-        ({"lora_unet_conv_in.oft_blocks": torch.ones(2, 2)}, "OFT"),
+        ({f"{KOHYA}.dora_scale": torch.ones(2, 32)}, "does not fit mid_block"),
+        ({f"base_model.model.{NAME}.lora_magnitude_vector.weight": torch.ones(63)}, "does not fit mid_block"),
+        ({f"{KOHYA}.alpha": torch.ones(2)}, "alpha is no single number"),
+        ({"lora_unet_conv_in.hada_w1_a": torch.ones(2, 2)}, "no whole set of factors for conv_in"),
+        ({"lora_unet_conv_in.lokr_w1": torch.ones(2, 2), f"{KOHYA}.lokr_w2": torch.ones(2, 2)}, "no whole set"),
+        ({f"{KOHYA}.lokr_t1": torch.ones(2, 2)}, "not known here"),
+        ({"lora_unet_conv_in.oft_blocks": torch.ones(2, 2)}, "OFT.*in 1 of 3 weights: give a LoRA, LoHa or LoKr"),
         ({"lora_unet_conv_in.diff": torch.ones(2, 2)}, "whole weights"),
         ({"unet.conv_in.lora_B.bias": torch.ones(2)}, "biases"),
         ({"surprise": torch.ones(2)}, "not known here .surprise."),
         ({"lora_te2_text_model_x.lora_down.weight": torch.ones(2, 2)}, "a model of another kind"),
         ({"transformer.blocks.0.lora_A.weight": torch.ones(2, 2)}, "a model of another kind"),
         ({f"unet.{NAME}.lora_A.weight": torch.ones(2, 64)}, "two weights for one thing"),
-        ({"lora_unet_conv_in.lora_down.weight": torch.ones(2, 2)}, "no pair of factors for conv_in"),
+        ({"lora_unet_conv_in.lora_down.weight": torch.ones(2, 2)}, "no whole set of factors for conv_in"),
         ({"lora_unet_double_blocks_0_a.lora_down.weight": torch.ones(2, 2),
           "lora_unet_double_blocks_0_a.lora_up.weight": torch.ones(2, 2)}, "parts for 1 layers that this world lacks"),
     ],
@@ -282,9 +283,134 @@ def test_what_a_lora_cannot_be_applied_for_is_named(more: dict[str, torch.Tensor
     assert "\n" not in str(error.value)
 
 
-def test_a_dora_by_its_settings_is_refused(tmp_path: Path) -> None:
-    with pytest.raises(WorldMismatch, match="is a DoRA"):
-        with_lora(one_lora(tmp_path / "a.safetensors", FACTORS, lora_adapter_metadata={"use_dora": True}))
+@pytest.mark.parametrize(
+    ("settings", "words"), [({"use_dora": True}, "lacks magnitudes"), ({"peft_type": "LOKR"}, "a LOKR of PEFT")]
+)
+def test_settings_that_the_weights_do_not_bear_out_are_refused(
+    settings: dict[str, object], words: str, tmp_path: Path
+) -> None:
+    with pytest.raises((WorldDamaged, WorldMismatch), match=words):
+        with_lora(one_lora(tmp_path / "a.safetensors", FACTORS, lora_adapter_metadata=settings))
+
+
+CONV = "mid_block.resnets.0.conv1"  # 64 to 64, 3 x 3
+KERNEL = "lora_unet_" + CONV.replace(".", "_")
+
+
+def test_loha_and_lokr_are_the_products_that_they_are_called_after(tmp_path: Path) -> None:
+    a, b, c, d = torch.randn(64, 2), torch.randn(2, 64), torch.randn(64, 2), torch.randn(2, 64)
+    loha = {"hada_w1_a": a, "hada_w1_b": b, "hada_w2_a": c, "hada_w2_b": d, "alpha": torch.tensor(1.0)}
+    torch.testing.assert_close(changed_by(tmp_path, NAME, loha), (a @ b) * (c @ d) / 2)
+    first, second = torch.randn(4, 8), torch.randn(16, 8)
+    lokr = {"lokr_w1": first, "lokr_w2": second, "alpha": torch.tensor(7.0)}  # whole ones are not scaled
+    wanted = torch.stack([first[i // 16, j // 8] * second[i % 16, j % 8] for i in range(64) for j in range(64)])
+    torch.testing.assert_close(changed_by(tmp_path, NAME, lokr), wanted.view(64, 64))
+    a, b, c, d = torch.randn(4, 2), torch.randn(2, 8), torch.randn(16, 2), torch.randn(2, 8)
+    lokr = {"lokr_w1_a": a, "lokr_w1_b": b, "lokr_w2_a": c, "lokr_w2_b": d, "alpha": torch.tensor(1.0)}
+    torch.testing.assert_close(changed_by(tmp_path, NAME, lokr), torch.kron(a @ b, c @ d) / 2)
+
+
+def of_kernel(t: torch.Tensor, up: torch.Tensor, down: torch.Tensor) -> torch.Tensor:
+    """Pairs of rows of up `[r, out]` and down `[r, in]`, each with its kernel in t `[r, r, k, k]`, summed."""
+    pairs = [t[i, j] * torch.outer(up[i], down[j])[..., None, None] for i in range(len(up)) for j in range(len(down))]
+    return torch.stack(pairs).sum(0)
+
+
+def test_loha_and_lokr_of_a_convolution_have_kernels(tmp_path: Path) -> None:
+    t1, t2, a, b, c, d = (torch.randn(2, 2, 3, 3), torch.randn(2, 2, 3, 3), *(torch.randn(2, 64) for _ in range(4)))
+    loha = {"hada_t1": t1, "hada_w1_a": a, "hada_w1_b": b, "hada_t2": t2, "hada_w2_a": c, "hada_w2_b": d}
+    wanted = of_kernel(t1, a, b) * of_kernel(t2, c, d)
+    torch.testing.assert_close(changed_by(tmp_path, CONV, loha), wanted, rtol=1e-4, atol=1e-4)
+    a, b, c, d = torch.randn(64, 2), torch.randn(2, 576), torch.randn(64, 2), torch.randn(2, 576)
+    loha = {"hada_w1_a": a, "hada_w1_b": b, "hada_w2_a": c, "hada_w2_b": d}
+    wanted = ((a @ b) * (c @ d)).view(64, 64, 3, 3)
+    torch.testing.assert_close(changed_by(tmp_path, CONV, loha), wanted, rtol=1e-4, atol=1e-4)
+    first, a, b = torch.randn(4, 8), torch.randn(2, 16), torch.randn(2, 8)
+    second = of_kernel(t1, a, b)
+    wanted = torch.kron(first[..., None, None], second)
+    lokr = {"lokr_w1": first, "lokr_t2": t1, "lokr_w2_a": a, "lokr_w2_b": b}
+    for factors in (lokr, {"lokr_w1": first, "lokr_w2": second}):
+        torch.testing.assert_close(changed_by(tmp_path, CONV, factors), wanted, rtol=1e-4, atol=1e-4)
+
+
+def changed_by(folder: Path, layer: str, factors: dict[str, torch.Tensor]) -> torch.Tensor:
+    """By how much factors change a layer's weight."""
+    stem = "lora_unet_" + layer.replace(".", "_")
+    named = {f"{stem}.{role}": factor.contiguous() for role, factor in factors.items()}
+    return with_lora(one_lora(folder / "a.safetensors", named), layer)
+
+
+@pytest.mark.parametrize("layer", [NAME, CONV])
+@pytest.mark.parametrize(
+    ("role", "shape", "dims"),
+    [
+        ("dora_scale", (64, 1), (1, 2, 3)), ("dora_scale", (64,), (1, 2, 3)), ("dora_scale", (1, 64), (0, 2, 3)),
+        ("lora_magnitude_vector", (64,), (1, 2, 3)), ("lora_magnitude_vector.default.weight", (1, 64), (1, 2, 3)),
+    ],
+)  # fmt: skip
+def test_a_dora_has_the_directions_of_its_sum_and_lengths_of_its_own(
+    role: str, shape: tuple[int, ...], dims: tuple[int, ...], layer: str, tmp_path: Path
+) -> None:
+    with tiny_world.seeded(4):
+        before = tiny_world.unet().get_submodule(layer).weight.detach().clone()
+    is_kernel, dims = before.ndim == 4, tuple(dim for dim in dims if dim < before.ndim)
+    lengths = torch.rand(64) + 0.5
+    down, up = torch.randn(2, 64, *before.shape[2:]), torch.randn(64, 2, *(1,) * (before.ndim - 2))
+    shape = (*shape, *(1,) * (2 if is_kernel and len(shape) == 2 else 0))
+    factors = {"lora_down.weight": down, "lora_up.weight": up, "alpha": torch.tensor(1.0), role: lengths.view(shape)}
+    made = before + changed_by(tmp_path, layer, factors)
+    summed = before + 0.5 * (up.flatten(1) @ down.flatten(1)).view_as(before)
+    torch.testing.assert_close(torch.linalg.vector_norm(made, dim=dims), lengths, rtol=1e-4, atol=1e-5)
+    found = torch.linalg.vector_norm(summed, dim=dims, keepdim=True)
+    wanted = summed * (lengths.view(found.shape) / found)
+    torch.testing.assert_close(made, wanted, rtol=1e-3, atol=1e-5)
+
+
+TEXT_LAYER = "text_model.encoder.layers.0.self_attn.q_proj"
+
+
+@pytest.mark.parametrize(
+    ("down", "up"),
+    [
+        (
+            f"lora_te_{TEXT_LAYER.replace('.', '_')}.lora_down.weight",
+            f"lora_te_{TEXT_LAYER.replace('.', '_')}.lora_up.weight",
+        ),
+        (
+            f"lora_te1_{TEXT_LAYER.replace('.', '_')}.lora_down.weight",
+            f"lora_te1_{TEXT_LAYER.replace('.', '_')}.lora_up.weight",
+        ),
+        (f"text_encoder.{TEXT_LAYER}.lora_A.weight", f"text_encoder.{TEXT_LAYER}.lora_B.weight"),
+        (
+            f"text_encoder.{TEXT_LAYER}.lora_linear_layer.down.weight",
+            f"text_encoder.{TEXT_LAYER}.lora_linear_layer.up.weight",
+        ),
+        (f"text_encoder.{TEXT_LAYER[:-6]}to_q_lora.down.weight", f"text_encoder.{TEXT_LAYER[:-6]}to_q_lora.up.weight"),
+        (
+            f"base_model.model.{TEXT_LAYER}.lora_A.default.weight",
+            f"base_model.model.{TEXT_LAYER}.lora_B.default.weight",
+        ),
+    ],
+)
+def test_a_loras_part_for_the_text_encoder_is_the_scouts_own(down: str, up: str, tmp_path: Path) -> None:
+    a, b = torch.randn(2, 32), torch.randn(32, 2)
+    stem = down.rpartition(".lora")[0] if "lora_down" in down else ""
+    alpha = {f"{stem}.alpha": torch.tensor(4.0)} if stem else {}
+    lora = one_lora(tmp_path / "a.safetensors", FACTORS | {down: a, up: b} | alpha)
+    plain = world("plain")
+    before = {key: value.clone() for key, value in plain.text.encoder.state_dict().items()}
+    decoder = scout_decoder(plain, lora=lora, batch=1, steps=2)
+    changed = {key: value.clone() for key, value in before.items()}
+    name = next(key for key in changed if key.endswith("layers.0.self_attn.q_proj.weight"))
+    changed[name] += (2.0 if alpha else 1.0) * b @ a
+    own = plain.text.changed(lambda network: network)
+    own.encoder.load_state_dict(changed)
+    assert torch.allclose(decoder.texts.text("a cat")[0], own("a cat")[0], atol=1e-5)
+    assert not torch.allclose(decoder.texts.text("a cat")[0], plain.text("a cat")[0], atol=1e-3)
+    assert all(torch.equal(value, before[key]) for key, value in plain.text.encoder.state_dict().items())
+    faithful = decoder.variant(replace(decoder.settings, kind="faithful", lora=None, guidance=1.0))
+    assert torch.equal(faithful.texts.text("a cat")[0], plain.text("a cat")[0])
+    assert decoder.variant(replace(decoder.settings, steps=3)).texts is decoder.texts
 
 
 @pytest.mark.parametrize("value", [float("nan"), float("inf"), 3e38])

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import io
 import json
+import logging
 import sys
 from pathlib import Path
 
@@ -12,6 +14,11 @@ from standins.show import put_on
 from installation.control.desk import Desk
 from installation.control.parameters import table
 from installation.show import preset_controls, state
+from installation.show.children import Programs
+from installation.show.descriptors import Reserve
+from installation.show.launcher import Launcher
+from installation.show.resume import Resume
+from installation.venue import Venue
 from latentworld.errors import ShowError
 from latentworld.preset import Preset, load, parse
 
@@ -166,3 +173,25 @@ def test_panic_knows_every_control_but_the_walls_setup() -> None:
     desk.set("prompt.mix", 1.0)
     desk.recall(calm, 0.0)
     assert desk.value("prompt.mix") == 0.0
+
+
+@pytest.mark.parametrize(
+    ("texts", "goes_on"), [(["x" * 2000] * 50, True), (["花" * 2000] * 30, False), (["\ud800"], False)]
+)
+def test_a_state_too_long_to_be_handed_on_begins_anew(texts: list[str], goes_on: bool, tmp_path: Path) -> None:
+    left = json.dumps({"toward": texts}, ensure_ascii=False, separators=(",", ":"))
+    state.save(tmp_path, state.State("p", left, {}, "now"))
+    kept = state.load(tmp_path)
+    assert kept is not None
+    assert (kept.resume == left, len(kept.lost)) == (goes_on, 0 if goes_on else 1)
+    if not goes_on:
+        assert kept.resume is None
+    nothing, said = tmp_path / "nothing.py", io.StringIO()
+    nothing.touch()
+    log = logging.Logger("launcher")
+    log.addHandler(logging.StreamHandler(said))
+    venue = Venue(folder=str(tmp_path))
+    launcher = Launcher(Programs(renderer=str(nothing)), "ring", venue, Resume(left), Reserve(0), log)
+    child = launcher.renderer("preset", lambda child, message: None)  # Linux starts none with a longer argument
+    assert child.wait(30.0)
+    assert ("begins anew" in said.getvalue()) != goes_on

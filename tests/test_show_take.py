@@ -29,8 +29,7 @@ LIVE = [
 def plain(monkeypatch: pytest.MonkeyPatch) -> None:
     """Films without chart and sheet, which take seconds."""
     monkeypatch.setattr(chart, "draw", lambda *_: None)
-    monkeypatch.setattr(sheet, "save_png", lambda *_: None)
-    monkeypatch.setattr(sheet.Sheet, "draw", lambda _: None)
+    monkeypatch.setattr(sheet, "save", lambda *_: None)
 
 
 def test_what_was_played_is_filmed_to_the_last_bit(tmp_path: Path) -> None:

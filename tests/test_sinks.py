@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import shutil
 import stat
-import struct
 import subprocess
 import sys
 import tempfile
@@ -16,20 +15,22 @@ import numpy as np
 import pytest
 from patience import until
 from PIL import Image
-from standins.film import PLANE, SIZE, batch_of, decoded
+from standins.film import PLANE, SIZE, batch_of, boxes, decoded
 
-from installation.film import ffmpeg, preview_window, sinks, telemetry
+from installation.film import ffmpeg, join, preview_window, sheet, sinks, telemetry
 from installation.film.chart import rate_ticks
 from installation.film.encoder import Encoder
-from installation.film.ffmpeg import MOVFLAGS, Recipe, binary, command, muxing, plays
+from installation.film.ffmpeg import MOVFLAGS, SUFFIX, Codec, Recipe, binary, command, muxing, plays
 from installation.film.output import begin, check, claimed, settle, write_text
 from installation.film.preview_window import PreviewWindow
-from installation.film.sheet import Sheet, described, place
+from installation.film.reel import Tally
+from installation.film.sheet import described, place
 from installation.film.sinks import Memory, Room, Sink, Sinks, Stills, Video
-from installation.film.summary import Tally, figures, words
+from installation.film.summary import figures, words
 from installation.film.telemetry import Recorder
 from installation.fit import Fit, fitted
 from installation.frames import Frames
+from latentworld.arrays import Picture
 from latentworld.errors import DiskFull, EncoderFailed, OutputError, OutputExists
 from latentworld.lipschitz import Rates
 from latentworld.pacing import PacingSpec
@@ -50,7 +51,6 @@ SINKS: dict[str, Callable[[File], Sink]] = {
     "ffv1": lambda folder: Video(folder / "film.mkv", FFV1),
     "stills": lambda folder: Stills(folder / "frames", SIZE),
     "telemetry": lambda folder: Recorder(folder / "telemetry.csv", PLANE),
-    "sheet": lambda folder: Sheet(folder / "sheet.png", PLANE, "Title", "Text"),
     "tally": lambda folder: Tally(),
     "room": lambda folder: Room(folder),
 }
@@ -108,8 +108,9 @@ def test_ffv1_and_stills_are_lossless(tmp_path: File) -> None:
 
 
 def test_h264_is_scaled_tagged_and_starts_at_zero(tmp_path: File) -> None:
-    with Video(tmp_path / "film.mp4", H264) as video:
+    with Video(tmp_path / "piece.mp4", H264) as video:
         video.send(batch_of(30))
+    join.join([tmp_path / "piece.mp4"], tmp_path / "film.mp4", 30)
     assert decoded(tmp_path / "film.mp4").shape == (30, 32, 48, 3)
     look = [binary(), "-hide_banner", "-i", tmp_path / "film.mp4"]
     seen = subprocess.run(look, capture_output=True, text=True, check=False).stderr
@@ -195,22 +196,14 @@ def test_what_does_not_play_is_not_said_to_and_is_not_in_the_way(tmp_path: File)
 
 
 @pytest.mark.parametrize("way", MOVFLAGS)
-def test_a_finished_film_carries_its_index_first(way: str, tmp_path: File) -> None:
-    with Video(tmp_path / "film.mp4", replace(H264, muxing=way)) as video:
+def test_a_joined_film_carries_its_index_first(way: str, tmp_path: File) -> None:
+    with Video(tmp_path / "piece.mp4", replace(H264, muxing=way)) as video:
         video.send(batch_of(30))
-    assert [kind for kind in boxes(tmp_path / "film.mp4") if kind in ("moov", "moof", "mdat")] == ["moov", "mdat"]
+    join.join([tmp_path / "piece.mp4"], tmp_path / "film.mp4", 30)
+    (tmp_path / "piece.mp4").unlink()
+    assert boxes(tmp_path / "film.mp4") == ["moov", "mdat"]
     assert decoded(tmp_path / "film.mp4").shape == (30, 32, 48, 3)
     assert [file.name for file in tmp_path.iterdir()] == ["film.mp4"]
-
-
-def boxes(path: File) -> list[str]:
-    """The outer boxes of an .mp4."""
-    data, found, at = path.read_bytes(), [], 0
-    while at < len(data):
-        size, kind = struct.unpack_from(">I4s", data, at)
-        found.append(kind.decode())
-        at += size
-    return found
 
 
 @pytest.mark.parametrize("name", ["take:2", "s:3", "-x", "a b", "https:", "50%d"])
@@ -394,28 +387,46 @@ def test_telemetry_survives_a_line_cut_short(tmp_path: File) -> None:
     assert len(telemetry.read(tmp_path / "t.csv")) == 4
 
 
-def test_the_sheet_is_bounded_and_even(tmp_path: File) -> None:
-    sheet = Sheet(tmp_path / "sheet.png", PLANE, "A film", "of many frames", columns=3, rows=2, width=24)
-    with sheet:
-        for start in range(0, 1000, 25):
-            sheet.send(batch_of(25, start))
-            assert len(sheet.cells) < 24
-    times = np.array([cell.time for cell in sheet.chosen()])
-    assert len(times) == 6
-    assert times[0] == 0.0
-    assert times[-1] > 0.9 * 999 / 24
-    assert np.ptp(np.diff(times)) < 0.5 * np.diff(times).mean()
-    assert any(cell.marked for cell in sheet.chosen())
+def read(index: int) -> Picture:
+    """A film's frame by its number, as a sheet is given them."""
+    return np.full((*SIZE, 3), index % 250, np.uint8)
+
+
+def test_a_sheet_is_even_and_knows_what_lies_between(tmp_path: File) -> None:
+    record = telemetry_of(batch_of(1000))
+    cells = sheet.chosen(record, read, 6, 24)
+    assert [round(cell.time * 24) for cell in cells] == [0, 200, 400, 599, 799, 999]
+    assert [int(cell.picture[0, 0, 0]) for cell in cells] == [0, 200, 150, 99, 49, 249]
+    assert [cell.marked for cell in cells] == [False, True, True, True, True, True]
+    assert cells[1].rate == np.nanmax(record.lipschitz[:201])
+    sheet.save(tmp_path / "sheet.png", record, read, "A film", "of many frames", columns=3, rows=2, width=24)
     with Image.open(tmp_path / "sheet.png") as image:
         assert image.size[0] >= 820
 
 
 @pytest.mark.parametrize("n", [1, 2, 7])
 def test_a_short_film_has_a_sheet_too(n: int, tmp_path: File) -> None:
-    with Sheet(tmp_path / "sheet.png", PLANE, "", "") as sheet:
-        sheet.send(batch_of(n))
-    assert len(sheet.chosen()) == n
-    assert (tmp_path / "sheet.png").exists()
+    assert len(sheet.chosen(telemetry_of(batch_of(n)), read, 24)) == n
+    sheet.save(tmp_path / "sheet.png", telemetry_of(batch_of(n)), lambda i: read(i) if i else None, "", "")
+    assert (tmp_path / "sheet.png").exists() == (n > 1)  # a frame that cannot be read is left out
+
+
+@pytest.mark.parametrize("codec", ["h264", "ffv1"])
+def test_a_frame_is_read_back_by_its_number(codec: Codec, tmp_path: File) -> None:
+    film, recipe = tmp_path / f"film{SUFFIX[codec]}", Recipe(codec, 23.976, SIZE, (32, 48))
+    with Video(film, recipe) as video:
+        video.send(batch_of(60))
+    for index in (0, 1, 23, 24, 25, 58, 59):
+        np.testing.assert_array_equal(join.frame(film, index, 23.976, (32, 48)), colours(film)[index])
+    assert join.frame(film, 60, 23.976, (32, 48)) is None
+    assert join.frame(film, 0, 23.976, (30, 48)) is None
+
+
+def colours(film: File) -> np.ndarray:
+    """All frames of a film of 32 x 48 pixels, by the ffmpeg that reads single ones."""
+    form = ["-f", "rawvideo", "-pix_fmt", "rgb24", "-"]
+    out = subprocess.run([binary(), "-v", "error", "-i", film, *form], capture_output=True, check=True).stdout
+    return np.frombuffer(out, np.uint8).reshape(-1, 32, 48, 3)
 
 
 def test_places_are_written_short() -> None:

@@ -2,21 +2,34 @@
 
 from __future__ import annotations
 
+import contextlib
+import os
+import threading
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
+from patience import until
+from PIL import Image
 from standins.clock import Clock
 from standins.stage import Picture, moving
 
-from installation.ipc.ring import Shot
-from installation.stage import light, monitors
+from installation.ipc.encoding import encoded
+from installation.ipc.messages import Fault, SaveScreenshot, StageReport
+from installation.ipc.ring import Ring, Shot
+from installation.ipc.wire import Wire
+from installation.stage import light, monitors, screenshots
 from installation.stage.card import Facts, draw
+from installation.stage.headless import Headless
 from installation.stage.look import Look
 from installation.stage.monitors import Monitor
 from installation.stage.pacer import BINS, Pacer
+from installation.stage.process import perform
 from installation.stage.reel import Cue
 from installation.stage.tally import Display, Tally
+from installation.venue import Wall
+from latentworld import disk
 
 PLAIN = Look()
 
@@ -196,3 +209,61 @@ def test_the_card_does_not_show_the_token_in_letters_and_does_without_a_deck() -
         1280,
         3,
     )  # no code holds that
+
+
+# ---- screenshots
+
+
+def test_a_disk_that_does_not_answer_holds_up_neither_the_wall_nor_its_end(
+    ring: Ring, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked, answers, save = threading.Event(), threading.Event(), disk.save
+
+    def slow(path: Path, data: bytes) -> None:
+        asked.set()
+        answers.wait()
+        save(path, data)
+
+    monkeypatch.setattr(disk, "save", slow)
+    monkeypatch.setattr(screenshots, "FAREWELL", 0.1)
+    told, surface = hearing(ring, asked, tmp_path)
+    assert not list(tmp_path.iterdir())
+    assert [f"{tmp_path / '5.png'} does not keep up" in fault.text for fault in told if isinstance(fault, Fault)] == [
+        True
+    ]
+    presented = [report.presented for report in told if isinstance(report, StageReport)]
+    assert presented[-1] > presented[0]
+    answers.set()
+    until(lambda: len(list(tmp_path.glob("[0-9]*.png"))) == 4)
+    until(lambda: not list(tmp_path.glob(".*")))
+    assert np.asarray(Image.open(tmp_path / "4.png")).shape == (36, 64, 3)
+    surface.close()
+
+
+def hearing(ring: Ring, asked: threading.Event, folder: Path) -> tuple[list[object], Headless]:
+    """What a stage says that is asked for five screenshots, and, once the first is being written, shown on."""
+    (inward, said), (heard, outward) = os.pipe(), os.pipe()
+    surface, told = Headless(ring, Wall(kind="headless", size=(36, 64), rate=60.0)), list[object]()
+    with contextlib.ExitStack() as files:
+        begin, show = files.enter_context(os.fdopen(inward, "rb")), files.enter_context(os.fdopen(said, "wb", 0))
+        hears, end = files.enter_context(os.fdopen(heard, "rb")), files.enter_context(os.fdopen(outward, "wb"))
+        wire, nobody = Wire(begin, end), files.enter_context(open(os.devnull, "wb"))
+
+        def listen() -> None:
+            for message in Wire(hears, nobody).read():
+                told.append(message)
+                reports = sum(isinstance(each, StageReport) for each in told)
+                if reports == 1 and not asked.is_set():
+                    for number in range(1, 6):
+                        show.write(encoded(SaveScreenshot(str(folder / f"{number}.png"))))
+                    asked.wait()
+                elif reports == 4:
+                    show.close()
+
+        listening = threading.Thread(target=listen, daemon=True)
+        listening.start()
+        perform(surface, wire)
+        wire.close()
+        end.close()
+        listening.join(30)
+    return told, surface

@@ -13,7 +13,7 @@ from types import SimpleNamespace
 
 import numpy as np
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 from standins.takes import SMALL, Clock, changed, evening, performed, pressed, ready, scene, tick, way
 
@@ -24,8 +24,8 @@ from installation.ipc.scene import DecoderScene, WalkScene
 from installation.takes import recorder as recording
 from latentworld import preset
 from latentworld.decoding import Profile
-from latentworld.errors import TakeError
-from latentworld.prompts import Prompt
+from latentworld.errors import PresetError, TakeError
+from latentworld.prompts import LONGEST, Prompt, readable
 
 TIMES, UNITS, _ = way(12)
 PROFILE = Profile("scout", "abc", "cpu", "float32", 4, 1, 1.0, "eager", threads=2)
@@ -86,6 +86,33 @@ def test_what_was_recorded_is_read_back(
     assert [event.press for event in take.events] == [False] * len(sets) + [True]
     assert take.scenes[0].prompt == Prompt("dusk", "fog")
     assert take.header.preset == preset.load("analytic", SMALL)
+
+
+TEXT = st.text(st.characters(), max_size=60) | st.text("ab 花\n", min_size=1990, max_size=2010)
+
+
+@given(TEXT, TEXT)
+@settings(max_examples=150, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@example("x" * LONGEST, "\u2028\u00ad 花" * 500)
+def test_whatever_a_preset_takes_as_a_prompt_a_take_reads_back_and_the_desk_plays(
+    tmp_path: Path, positive: str, negative: str
+) -> None:
+    given_prompt = {"positive": positive, "negative": negative}
+    if not (readable(positive) and readable(negative)):
+        with pytest.raises(PresetError, match=r"^[^\n]{1,300}$"):
+            preset.load("analytic", SMALL).changed(prompt=given_prompt)
+        return
+    journey = preset.load("analytic", SMALL).changed(prompt=given_prompt)
+    path = tmp_path / "any.take"
+    path.unlink(missing_ok=True)
+    recorder = takes.Recorder(path, takes.header(ready(journey), {}, "2026-01-01T20:00:00"), Clock())
+    recorder.scene(scene(1, ((positive, 1.0),)))
+    recorder.tick(tick(np.arange(1), TIMES[:1], UNITS[:1], np.ones(1)))
+    recorder.close()
+    take = takes.read(path)
+    assert (take.header.preset.prompt, take.scenes[0].prompt.positive) == (journey.prompt, positive)
+    for text in (positive, negative):
+        assert preset.parse({"prompt": {"positive": table()["prompt.a"].check(text)}})
 
 
 def test_the_header_says_how_the_show_was(path: Path) -> None:

@@ -34,8 +34,7 @@ from latentworld.errors import PresetError, TakeError
 def plain(monkeypatch: pytest.MonkeyPatch) -> None:
     """Films without chart and sheet, which take seconds."""
     monkeypatch.setattr(chart, "draw", lambda *_: None)
-    monkeypatch.setattr(sheet, "save_png", lambda *_: None)
-    monkeypatch.setattr(sheet.Sheet, "draw", lambda _: None)
+    monkeypatch.setattr(sheet, "save", lambda *_: None)
 
 
 ANALYTIC = preset.load("analytic", [*SMALL, "film.fps=16", "film.scale=1", "pacing.kind=latent"])

@@ -19,6 +19,7 @@ from latentworld.arrays import Array
 from latentworld.errors import GeometryError
 from latentworld.plane import Plane
 from latentworld.walks.arclength import ArcTable
+from latentworld.walks.waypoints import through
 
 VERTICES = np.random.default_rng(3).standard_normal((3, 4, 8, 8))
 PLANE = Plane(VERTICES)
@@ -323,12 +324,26 @@ def test_specs_refuse_what_they_do_not_know() -> None:
             adapter.validate_python(bad)
 
 
+@pytest.mark.parametrize(("apart", "goes_on"), [(0.021, True), (0.019, False)])
+def test_a_way_that_turns_back_is_crossed_to_the_left(apart: float, goes_on: bool) -> None:
+    """At a waypoint the walk heads from where it came to where it goes, until those are nearly one way."""
+    e = np.eye(3)
+    came, goes = (np.cos(0.5) * e[0] + np.sin(0.5) * (np.cos(a) * e[1] + np.sin(a) * e[2])
+                  for a in (apart / 2, -apart / 2))  # fmt: skip
+    curve = through(np.stack([came, e[0], goes]), np.ones(3), closed=False)
+    there = curve.knots[len(curve.knots) // 2]
+    before, after = curve.unit(np.array([there - 1e-6, there + 1e-6]))
+    assert (after - before) @ e[2] == pytest.approx(-2e-6 if goes_on else 2e-6, rel=1e-3)
+
+
 def test_an_arc_table_inverts_a_known_curve() -> None:
     """A parabola has its arc length in closed form."""
     table = ArcTable.measure(lambda t: np.stack([t, t * t / 2, 0 * t], axis=1), np.array([0.0, 1.0, 4.0]))
     t = np.linspace(0.0, 4.0, 101)
     s = 0.5 * (t * np.sqrt(1 + t * t) + np.arcsinh(t))
     np.testing.assert_allclose(table.at(s), t, rtol=0, atol=1e-9)
+    cells = np.concatenate([np.linspace(a, b, 128, endpoint=False) for a, b in ((0.0, 1.0), (1.0, 4.0))])
+    assert table.at(table.starts[:-1]).tolist() == cells.tolist()  # where a cell begins it is the cell's, exactly
 
 
 def test_an_arc_table_is_as_fine_as_it_must_be_and_no_finer() -> None:

@@ -10,6 +10,7 @@ from rich.table import Table
 
 from installation.cli.added import WithAdded
 from installation.ipc.jsonable import page
+from installation.terminal import give
 
 
 def doctor(
@@ -24,7 +25,7 @@ def doctor(
     assert isinstance(group, WithAdded)
     findings, added = examine(), plugins(registries(group.added))
     if as_json:
-        print(page(findings | added), end="")
+        give(page(findings | added))
     else:
         table = Table(box=None, show_header=False, pad_edge=False)
         table.add_column(no_wrap=True)

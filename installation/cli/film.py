@@ -4,38 +4,79 @@ from __future__ import annotations
 
 import shlex
 import sys
+from enum import StrEnum
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, NoReturn
 
 import typer
 from rich.console import Console
+from rich.progress import Progress
+from typer.core import TyperGroup
 
 from installation.cli.presets import Override
 
 if TYPE_CHECKING:
+    from typer._click import Context  # typer's own, which it has no public name for
+
     from installation.film.make import Film
+    from installation.film.sinks import Sink
     from installation.takes.film import Journey
 
 
+class WithRender(TyperGroup):
+    """`film PRESET …` renders: what is not the name of a command here is a preset, or an option of rendering."""
+
+    def spelt(self, args: list[str]) -> list[str]:
+        """With the command's name."""
+        return args if args and args[0] in self.commands else ["render", *args]
+
+    def parse_args(self, ctx: Context, args: list[str]) -> list[str]:
+        """As typer's."""
+        return super().parse_args(ctx, self.spelt(args))
+
+
+app = typer.Typer(cls=WithRender)
+
+
+class Telling(StrEnum):
+    """How a film tells how far it is."""
+
+    AUTO = "auto"
+    BAR = "bar"
+    LINES = "lines"
+    JSON = "json"
+
+
+@app.command("render")
 def film(
     output: Annotated[Path, typer.Option("-o", "--output", help="Folder for the film and what goes with it.")],
     preset: Annotated[
         str | None, typer.Argument(help="A preset's name, or a .toml file; with --take by default the take's own.")
     ] = None,
     set_: Override = None,
-    take: Annotated[Path | None, typer.Option("--take", help="Film a recorded performance.")] = None,
+    take: Annotated[
+        Path | None, typer.Option("--take", "--plan", help="Film a recorded performance, or a plan.")
+    ] = None,
+    frames: Annotated[
+        str | None, typer.Option("--frames", metavar="FIRST:END", help="Of a plan, only the chunks of these frames.")
+    ] = None,
     as_recorded: Annotated[
         bool, typer.Option("--as-recorded", help="With --take: the very frames that were shown, compared with them.")
     ] = False,
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace a film that is there already.")] = False,
+    progress: Annotated[
+        Telling, typer.Option("--progress", help="auto: a bar in a terminal, elsewhere a line a minute.")
+    ] = Telling.AUTO,
     preview: Annotated[bool, typer.Option("--preview", help="Show the frames in a window as they come.")] = False,
 ) -> None:
-    """Render a film: video, resolved preset, telemetry, contact sheet and the path on the chart."""
+    """Render a film, or go on with it: video, telemetry, contact sheet, the path on the chart.
+
+    `film status DIR` says how far one is, `film verify DIR` whether it is whole.
+    """
     from installation.cli.interrupt import Interrupt
-    from installation.cli.progress import Bar
     from installation.film.output import check as check_folder
     from installation.film.preview_window import PreviewWindow
-    from installation.film.sinks import Sink
     from latentworld import preset as presets
 
     if preset is None and take is None:
@@ -46,44 +87,84 @@ def film(
     played = _played(take, preset, set_ or [], as_recorded, console) if take else None
     journey = played.preset if played else presets.load(preset or "", set_ or [])
     title = journey.title or preset or "latentworld"
+    wanted = _range(frames, journey.film.frames) if frames else None
     check_folder(output, overwrite)  # before torch is imported: what cannot be kept is refused at once
-    bar = Bar(title, journey.film.frames, console)
+    bar = teller(progress, title, journey.film.frames, console)
     sinks: list[Sink] = [PreviewWindow(title), bar] if preview else [bar]
     check = played.check() if played and as_recorded else None
     sinks += [check] if check else []
     with Interrupt() as interrupt:
         with console.status("loading the world"):
             from installation.film import make
-            from installation.film.summary import words
-        made = make.film(journey, output, overwrite=overwrite, sinks=sinks, watch=interrupt.watch, journey=played)
-    seen = made.summary
-    median = "" if seen.median_clip_step is None else f", median CLIP step {seen.median_clip_step:.4f}"
-    console.print(
-        f"{seen.frames} frames in {seen.wall_seconds:.0f} s ({seen.frames_per_second:.1f} a second)"
-        f"{median}, {words(seen.rifts, seen.marked_steps, seen.at_ceiling)}",
-        highlight=False,
-    )
+        made = make.film(
+            journey, output, overwrite=overwrite, sinks=sinks, watch=interrupt.watch, journey=played, frames=wanted
+        )
+    _tell(made, console)
     if check:
-        console.print(check.report(seen.profile), highlight=False, soft_wrap=True)
-    if seen.frames:
+        console.print(check.report(made.summary.profile), highlight=False, soft_wrap=True)
+    if made.summary.frames:
         print(made.video)
+    if not made.complete and wanted is not None and not interrupt.asked:
+        _tell_part(wanted, output)
+        return
     if not made.complete:
         given = [*filter(None, [preset]), "-o", str(output), *(part for s in set_ or [] for part in ("--set", s))]
         given += ["--take", str(take)] if take else []
+        given += ["--overwrite"] if overwrite else []
+        given += ["--frames", frames] if frames else []
         _interrupted(made, [*given, "--as-recorded"] if as_recorded else given)
-    if check and check.failed(seen.profile):
+    if check and check.failed(made.summary.profile):
         raise typer.Exit(1)
+
+
+def _tell_part(wanted: range, output: Path) -> None:
+    """What there is after a part was asked for."""
+    there = f"the chunks of frames {wanted.start} to {wanted.stop - 1} are there"
+    print(f"{there}; for the rest see `latentworld film status {shlex.quote(str(output))}`")
+
+
+def _range(text: str, most: int) -> range:
+    """FIRST:END, zero-based, the end not included; either may be left out."""
+    first, colon, end = text.partition(":")
+    try:
+        found = range(int(first or 0), int(end) if end else most)
+    except ValueError:
+        found = range(0)
+    if not colon or not 0 <= found.start < found.stop <= most:
+        raise typer.BadParameter(
+            f"--frames {text} is no range of 0:{most}: write FIRST:END, such as 0:{min(1440, most)}"
+        )
+    return found
+
+
+def _tell(made: Film, console: Console) -> None:
+    """What was made, in a line."""
+    from installation.film.summary import words
+
+    seen = made.summary
+    median = "" if seen.median_clip_step is None else f", median CLIP step {seen.median_clip_step:.4f}"
+    said = words(seen.rifts, seen.marked_steps, seen.at_ceiling)
+    took = f"{seen.frames} frames in {seen.wall_seconds:.0f} s ({seen.frames_per_second:.1f} a second)"
+    console.print(f"{took}{median}, {said}", highlight=False)
+
+
+def teller(telling: Telling, title: str, frames: int, console: Console) -> Sink:
+    """What tells how far the film is."""
+    from installation.cli.progress import Bar, Lines
+
+    if telling is Telling.BAR or (telling is Telling.AUTO and console.is_terminal):
+        return Bar(title, frames, console)
+    if telling is Telling.JSON:
+        return Lines(frames, 1.0, True, partial(print, flush=True))
+    return Lines(frames, 60.0, False, lambda text: console.print(text, highlight=False, soft_wrap=True))
 
 
 def _interrupted(made: Film, given: list[str]) -> NoReturn:
     """Say what there is of a film and how to make it whole, and end."""
-    from installation.film.output import UNFINISHED
-
-    seen, again = made.summary, shlex.join(["latentworld", "film", *given, "--overwrite"])
+    seen, again = made.summary, shlex.join(["latentworld", "film", *given])
     state = f"{made.video} plays so far" if seen.frames else "there is no film yet"
-    state += "; the earlier film stays" if seen.frames and made.folder.path.name == UNFINISHED else ""
     count = f"interrupted after {seen.frames} of {seen.planned} frames"
-    print(f"{count}: {state}. To make it whole: {again}", file=sys.stderr)
+    print(f"{count}: {state}. To go on with it: {again}", file=sys.stderr)
     raise typer.Exit(130)
 
 
@@ -97,3 +178,40 @@ def _played(take: Path, preset: str | None, overrides: list[str], as_recorded: b
     for warning in read.warnings:
         console.print(warning, style="yellow", highlight=False, soft_wrap=True)
     return journey(read, overrides, presets.load(preset) if preset else None, as_recorded)
+
+
+@app.command()
+def status(folder: Annotated[Path, typer.Argument(metavar="DIR", help="The folder of a film.")]) -> None:
+    """How far a film is: frames, how long they took and will take, what is missing."""
+    from installation.cli.progress import duration
+    from installation.film import verify as verifying
+    from installation.film.output import Folder
+
+    seen = verifying.status(Folder(folder))
+    took = f"{duration(seen.seconds)} so far" if seen.seconds else "nothing so far"
+    print(f"{seen.frames} of {seen.planned} frames at {seen.fps:g} a second, {took}")
+    for first, end in seen.missing:
+        print(f"missing: frames {first} to {end - 1}")
+    if seen.missing and seen.left is not None:
+        print(f"left: {duration(seen.left)} at this rate")
+    print("whole" if seen.joined else "every chunk is there, not joined yet" if not seen.missing else "under way")
+
+
+@app.command()
+def verify(folder: Annotated[Path, typer.Argument(metavar="DIR", help="The folder of a film.")]) -> None:
+    """Hold a film against its manifest: every file, decoded frame and line of telemetry. Exit 1 for a damaged one."""
+    from installation.film import verify as verifying
+    from installation.film.output import Folder
+
+    found = Folder(folder)
+    total = verifying.status(found).frames
+    with Progress(console=Console(stderr=True), transient=True) as bar:
+        task = bar.add_task("reading", total=total)
+        damages = verifying.verify(found, lambda chunk: bar.update(task, advance=chunk.frames))
+    for damage in damages:
+        print(damage)
+    if damages:
+        again = "film it again with --overwrite" if found.whole else "the film command makes them again"
+        print(f"{len(damages)} damaged: {again}", file=sys.stderr)
+        raise typer.Exit(1)
+    print(f"{total} frames, every one as it was made")

@@ -7,6 +7,8 @@ from typing import Annotated
 
 import typer
 
+from installation.terminal import give
+
 app = typer.Typer(help="The addresses that OSC plays, and layouts for tablets.", no_args_is_help=True)
 
 
@@ -16,7 +18,7 @@ def table() -> None:
     from installation.control import parameters
     from installation.ports.osc.reference import table as page
 
-    print(page(parameters.table()), end="")
+    give(page(parameters.table()))
 
 
 @app.command()

@@ -8,6 +8,8 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
+from installation.terminal import give
+
 Override = Annotated[
     list[str] | None, typer.Option("--set", metavar="SECTION.KEY=VALUE", help="Override a setting; repeatable.")
 ]
@@ -39,7 +41,7 @@ def show(
     """Print a preset as TOML, with every setting it has; a start for one of your own."""
     from latentworld import preset
 
-    print(preset.dump(preset.load(name, set_ or [])), end="")
+    give(preset.dump(preset.load(name, set_ or [])))
 
 
 @app.command()
@@ -48,4 +50,4 @@ def keys() -> None:
     from latentworld import walks
     from latentworld.reference import reference
 
-    print(reference(walks.specs()), end="")
+    give(reference(walks.specs()))

@@ -1,14 +1,18 @@
-"""The progress bar of a film: a sink like any other, so that it counts what was kept and nothing else."""
+"""How a film tells how far it is: sinks like any other, so that they count what was kept and nothing else."""
 
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
+from contextlib import suppress
 from typing import Self
 
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, ProgressColumn, Task, TextColumn, TimeRemainingColumn
 from rich.text import Text
 
+from installation.clock import Stopwatch
+from installation.film.progress import Counter, FilmProgress
 from installation.frames import Frames
 
 
@@ -28,6 +32,7 @@ class Bar:
             TextColumn("eta"), TimeRemainingColumn(), TextColumn("{task.fields[lipschitz]}"),
         )  # fmt: skip
         self._progress = Progress(*columns, console=console, refresh_per_second=4)
+        self._begun = False
         self._task = self._progress.add_task(title, total=frames, lipschitz="")
 
     def __enter__(self) -> Self:
@@ -38,7 +43,47 @@ class Bar:
         self._progress.stop()
 
     def send(self, frames: Frames) -> None:
-        """Move on by a batch."""
-        rate = float(frames.rates.rate[-1]) if len(frames) else math.nan
+        """Move on by a batch; the first one says where a film goes on."""
+        if not self._begun:
+            self._progress.reset(self._task, completed=int(frames.path.index[0]))  # says nothing about the rate
+            self._begun = True
+        rate = float(frames.rates.rate[-1])
         words = "" if math.isnan(rate) else f"[magenta]L {rate:.3g}" + (" [red]rift" if frames.marked.any() else "")
         self._progress.update(self._task, advance=len(frames), lipschitz=words)
+
+
+class Lines:
+    """A line every so many seconds, for logs and for programs: in words, or as JSON (a `FilmProgress`)."""
+
+    def __init__(self, frames: int, every: float, as_json: bool, write: Callable[[str], object]) -> None:
+        self._every, self._json, self._write = every, as_json, write
+        self._counter, self._clock, self._next = Counter(frames), Stopwatch(), every
+
+    def __enter__(self) -> Self:
+        self._counter, self._clock = Counter(self._counter.planned), Stopwatch()  # a world was loaded meanwhile
+        return self
+
+    def __exit__(self, *fault: object) -> None:
+        pass
+
+    def send(self, frames: Frames) -> None:
+        """Count the batch, and say so where it is time to."""
+        progress = self._counter.count(frames)
+        if self._clock.seconds >= self._next or progress.frames == progress.planned:
+            self._next = self._clock.seconds + self._every
+            with suppress(OSError):  # whoever read it may be gone, which ends no film
+                self._write(progress.json() if self._json else in_words(progress))
+
+
+def in_words(progress: FilmProgress) -> str:
+    """Frames, rate and time left, on one line."""
+    left = "" if progress.eta is None else f", {duration(progress.eta)} left"
+    rift = ", on a rift" if progress.marked else ""
+    return f"{progress.frames} of {progress.planned} frames, {progress.rate:.1f} a second{left}{rift}"
+
+
+def duration(seconds: float) -> str:
+    """Hours, minutes and seconds, as many as it takes."""
+    minutes, rest = divmod(round(seconds), 60)
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours} h {minutes:02d} min" if hours else f"{minutes} min {rest:02d} s" if minutes else f"{rest} s"

@@ -8,6 +8,7 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
+from installation.terminal import give
 from latentworld.decoding.settings import GUIDED_STEPS
 
 if TYPE_CHECKING:
@@ -81,4 +82,4 @@ def path(world: Name) -> None:
     """Print the folder (or file) of a world, and nothing else."""
     from latentworld.worlds import resolve
 
-    print(resolve(world)[0])
+    give(f"{resolve(world)[0]}\n")

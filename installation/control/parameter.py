@@ -13,6 +13,7 @@ from dataclasses import dataclass, field, fields, replace
 from typing import Any, Literal, TypeVar
 
 from latentworld.errors import ControlError
+from latentworld.prompts import LONGEST, readable
 
 Value = float | int | bool | str | tuple[float, float]
 Kind = Literal["float", "int", "bool", "choice", "text", "point", "trigger"]
@@ -26,7 +27,6 @@ Group = TypeVar("Group")
 _ROWS: dict[tuple[type, int | None], Mapping[str, Parameter]] = {}
 
 ROOT = "/lw"
-LONGEST = 500  # characters of a text
 ON = frozenset(("on", "true", "yes", "t"))
 OFF = frozenset(("off", "false", "no", "f", "none", "nil", "null", "release", "released", "up"))
 """How programs that send words alone write that a switch is off, or that a button was let go."""
@@ -152,13 +152,6 @@ def plain(text: str) -> str:
     """A text as it is kept: every white space (line ends, tabs, no-break spaces) one blank, characters that only steer
     the layout left out."""
     return " ".join("".join(filter(_shows, text)).split())
-
-
-def readable(text: str) -> bool:
-    """Whether a text can be played: LONGEST characters at most, and none that controls a terminal or is half of one."""
-    return len(text) <= LONGEST and all(
-        sign.isspace() or unicodedata.category(sign) not in ("Cc", "Cs") for sign in text
-    )
 
 
 def let_go(value: object) -> bool:

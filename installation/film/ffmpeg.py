@@ -6,8 +6,10 @@ import functools
 import shutil
 import subprocess
 import tempfile
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
+from threading import Event
 from typing import Literal
 
 from installation.fit import Box, Fit, Size, box
@@ -20,12 +22,15 @@ WANTED = "give ffmpeg 4.2 or newer with libx264: pip install imageio-ffmpeg, or 
 SUFFIX: dict[Codec, str] = {"h264": ".mp4", "ffv1": ".mkv"}
 QUIET = ("-y", "-nostdin", "-hide_banner", "-loglevel", "error")
 PATIENCE = 20.0  # seconds for two small frames
-_OFFSETS = "negative_cts_offsets"
+# Frames are stored in another order than they are shown in, so times of storing begin before the first picture: as
+# offsets below zero in a whole film, which then starts at 0. Not while it is written: read again, such times are taken
+# wrongly (ffmpeg 9: pieces of 277 frames, joined, at 23.91 a second instead of 24).
+WHOLE = ("-movflags", "faststart+negative_cts_offsets", "-f", "mp4")
 # A fragment a frame: what x264 has given out is in the file at once, 27 frames after it came in (73 with one a second).
 # hybrid (ffmpeg 7.1) makes a plain file of them at the end; without it the file stays in fragments, which play too.
 MOVFLAGS: dict[Muxing, str] = {
-    "hybrid": f"hybrid_fragmented+frag_every_frame+{_OFFSETS}",
-    "fragments": f"frag_keyframe+frag_every_frame+empty_moov+default_base_moof+{_OFFSETS}",
+    "hybrid": "hybrid_fragmented+frag_every_frame",
+    "fragments": "frag_keyframe+frag_every_frame+empty_moov+default_base_moof",
 }
 
 
@@ -93,7 +98,8 @@ def command(recipe: Recipe, target: Path) -> list[str]:
         write += ["-movflags", MOVFLAGS[recipe.muxing], "-f", "mp4"]
     else:
         picture = f"{resize},format=bgr0{_framed(recipe.size, place)},setparams=range=full:{_TAGS}"
-        write = ["-c:v", "ffv1", "-level", "3", "-g", "1", "-slices", "4", "-slicecrc", "1", "-f", "matroska"]
+        write = ["-c:v", "ffv1", "-level", "3", "-g", "1", "-slices", "4", "-slicecrc", "1"]
+        write += ["-fflags", "+bitexact", "-f", "matroska"]  # else every file has a random number of its own
     output = ["-an", "-vf", picture, *write, "-threads", _THREADS, "-flush_packets", "1", named(target)]
     return [binary(), *QUIET, *read, "-i", "pipe:0", *output]
 
@@ -114,23 +120,31 @@ def muxing(codec: Codec) -> Muxing:
     return _tried(binary(), codec)
 
 
-def index_first(film: Path) -> None:
+def index_first(film: Path, hurry: Event | None = None) -> None:
     """Put an .mp4's index before its pictures, so that it plays while it is being fetched: the same pictures, copied.
 
-    Where that fails, for want of space say, the film stays as it is, and plays.
+    Where that fails, for want of space say, or is not done when `hurry` is set, the film stays as it is, and plays.
     """
     side = film.with_name(f".{film.name}{PARTIAL}")
-    copy = ["-i", named(film), "-map", "0", "-c", "copy", "-movflags", f"faststart+{_OFFSETS}", "-f", "mp4"]
+    copy = ["-i", named(film), "-map", "0", "-c", "copy", *WHOLE]
     try:
-        run = subprocess.run(
-            [binary(), *QUIET, *copy, named(side)], capture_output=True, check=False, stdin=subprocess.DEVNULL
-        )
-        if run.returncode == 0:
+        nothing = subprocess.DEVNULL
+        run = subprocess.Popen([binary(), *QUIET, *copy, named(side)], stdin=nothing, stdout=nothing, stderr=nothing)
+        if _ended(run, hurry or Event()) == 0:
             side.replace(film)
     except OSError:
         pass
     finally:
         side.unlink(missing_ok=True)
+
+
+def _ended(process: subprocess.Popen[bytes], hurry: Event) -> int:
+    """A process's status when it has ended, killed where `hurry` is set before."""
+    while not hurry.is_set():
+        with suppress(subprocess.TimeoutExpired):
+            return process.wait(0.1)
+    process.kill()
+    return process.wait()
 
 
 def plays(film: Path) -> bool:

@@ -10,22 +10,26 @@ print(film.summary.median_clip_step, film.video)
 
 from __future__ import annotations
 
+import hashlib
+import shutil
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 
-from installation.clock import Stopwatch
-from installation.control.mailbox import Mailbox
-from installation.film import chart, telemetry
+from installation.film import chart, sheet, telemetry
 from installation.film.ffmpeg import SUFFIX, Recipe, muxing
+from installation.film.manifest import VERSION, Identity, begun, resumed
 from installation.film.output import Folder, begin, claimed, made, prepare_folder, settle, write_text
-from installation.film.sheet import Sheet, described
-from installation.film.sinks import Room, Sink, Sinks, Stills, Video, save_png
-from installation.film.summary import Summary, Tally, figures
+from installation.film.pieces import Pieces, StillPieces, VideoPieces
+from installation.film.progress import ProgressFile
+from installation.film.reel import Reel
+from installation.film.rendering import render
+from installation.film.sinks import Room, Sink, save_png
+from installation.film.summary import Summary, figures
 from installation.frames import develop
-from installation.loop import fixed, run
+from installation.loop import fixed
 from installation.rig import Rig, build, open_studio
 from installation.studio import Studio
 from installation.takes import Parts
@@ -37,6 +41,16 @@ from latentworld.errors import Cancelled, OutputError
 from latentworld.lipschitz import noise_floor
 from latentworld.plane import check_place
 from latentworld.preset import Preset, dump
+
+_NO_MATTER: dict[str, bool | set[str]] = {
+    "title": True,
+    "description": True,
+    "world": True,
+    "eye": True,
+    "show": True,
+    "plane": {"vertices"},
+}
+"""Of a preset, what no picture depends on, or what a digest stands for."""
 
 
 @dataclass(frozen=True)
@@ -55,14 +69,19 @@ class Film:
 
 def film(
     preset: Preset, out: str | Path, *, overwrite: bool = False, sinks: Sequence[Sink] = (), watch: Watch | None = None,
-    journey: Journey | None = None,
+    journey: Journey | None = None, frames: range | None = None,
 ) -> Film:  # fmt: skip
-    """Render a preset into the folder `out`.
+    """Render a preset into the folder `out`, or go on with that film where it was begun there.
 
     Frames also go to `sinks`; `watch(done, total)` is told of every denoising step and ends the film by returning
-    False. However a film ends, what was made plays and its telemetry, pictures and summary lie beside it; without a
-    frame nothing stays. An earlier film stays until the new one is whole: one that ends early lies in `unfinished/`
-    then. A `journey` (of a take, its preset given as `preset`) goes its own way; a copy of the take is kept with it.
+    False. A film is made in chunks (`film.chunk` seconds): whatever ends it, those that are whole stay, the one under
+    way plays but is made again, and telemetry, pictures and summary of what there is lie beside them; without a frame
+    nothing stays. An earlier film stays until the new one is whole, which lies in `unfinished/` meanwhile. A `journey`
+    (of a take or a plan, its preset given as `preset`) goes its own way; a copy of it is kept with the film. frames: of
+    a journey, only the chunks that these lie in are made.
+
+    Raises OutputExists where a film is, or was begun otherwise, that may not be replaced, and OutputError for `frames`
+    of a way that is not known beforehand.
     """
     target = Path(out)
     with claimed(target):
@@ -70,10 +89,11 @@ def film(
         if preset.film.codec != "frames":
             muxing(preset.film.codec)  # without an encoder nothing is begun
         rig = build(preset, watch)
-        prepare_folder(folder.path)
-        folder.clear()
+        if journey is not None:
+            journey.check_world(rig)
+        reel = _reel(rig, folder, journey, overwrite)
         try:
-            rendered = _render(rig, folder, sinks, journey, partial(open_studio, watch=watch))
+            rendered = _render(rig, folder, reel, sinks, journey, partial(open_studio, watch=watch), frames)
         finally:
             if not folder.plays:
                 folder.remove()
@@ -83,27 +103,75 @@ def film(
         return replace(rendered, folder=whole, video=whole.path / rendered.video.name)
 
 
+def _reel(rig: Rig, folder: Folder, journey: Journey | None, overwrite: bool) -> Reel:
+    """What is there of the film; anything else in the folder goes only if it may."""
+    take = None if journey is None else hashlib.sha256(journey.take.text).hexdigest()
+    return opened(rig, folder, identity(rig, take), _pieces(rig, folder), overwrite)
+
+
+def opened(rig: Rig, folder: Folder, identity: Identity, pieces: Pieces, overwrite: bool) -> Reel:
+    """The reel that was begun in a folder, or a new one. Raises as `manifest.resumed`."""
+    manifest = resumed(folder.manifest, identity, overwrite) if folder.manifest.exists() else None
+    if manifest is None:
+        prepare_folder(folder.path)
+        folder.clear()
+        manifest = begun(folder.manifest, identity)
+    return Reel(folder.chunks, manifest, pieces, rig.plane, identity.chunk)
+
+
+def identity(rig: Rig, take: str | None = None) -> Identity:
+    """What decides the pictures of a rig. take: digest of the take that is filmed."""
+    spec, preset = rig.preset.film, rig.preset.model_dump(mode="json", exclude=_NO_MATTER)  # type: ignore[arg-type]
+    return Identity(
+        version=VERSION,
+        program=__version__,
+        preset=preset,
+        world=rig.studio.world,
+        eye=rig.studio.seer,
+        vertices=vertices.digest(rig.plane.vertices),
+        profile=dict(rig.decoder.profile.record()),
+        take=take,
+        chunk=max(1, round(spec.chunk * spec.fps)),
+    )
+
+
+def own_parts(rig: Rig) -> Parts:
+    """A preset's own walk, clock and pilot."""
+    return Parts(rig.clock, rig.walk, fixed(rig.scene), rig.pilot)
+
+
 def _render(
-    rig: Rig, folder: Folder, sinks: Sequence[Sink], journey: Journey | None, reopen: Callable[[Preset], Studio]
-) -> Film:
-    """Run the loop into the folder, and write down what was made, also after a fault."""
+    rig: Rig, folder: Folder, reel: Reel, sinks: Sequence[Sink], journey: Journey | None,
+    reopen: Callable[[Preset], Studio], frames: range | None,
+) -> Film:  # fmt: skip
+    """Run the loop into the folder, chunk by chunk, and write down what was made, also after a fault."""
     write_text(folder.preset, dump(rig.preset))
-    clock, tally = Stopwatch(), Tally()
-    video, keeper = _keeper(rig, folder)
-    sheet = Sheet(folder.sheet, rig.plane, rig.preset.title, described(rig.preset, journey is not None))
-    outlets = [Room(folder.path), keeper, telemetry.Recorder(folder.telemetry, rig.plane), sheet, tally, *sinks]
-    own = Parts(rig.clock, rig.walk, fixed(rig.scene), rig.pilot)
-    parts = journey.parts(rig, reopen) if journey else own
+    parts = journey.parts(rig, reopen) if journey else own_parts(rig)
+    if frames is not None and parts.after is None:
+        raise OutputError("frames are placed one after the other: plan the film, and render frames of the plan")
     if journey:
         save(folder.take, journey.take.text)
+    watcher = ProgressFile(folder.progress, rig.preset.film.frames)
     try:
         # Cancelled is the watcher's wish and no fault: the summary says what is missing
-        with Sinks(outlets) as outlet, suppress(Cancelled):
-            run(parts.clock, Mailbox(), parts.walk, parts.direct, parts.pilot, outlet)
+        with suppress(Cancelled):
+            render(rig, reel, parts, Room(folder.path), [watcher, *sinks], frames)
     except BaseException:
-        _leave(rig, folder, tally, clock)
+        with suppress(OutputError, OSError):  # the fault itself is what is reported
+            _record(rig, folder, reel, journey)
         raise
-    return Film(folder, video, _record(rig, folder, tally, clock))
+    return _finished(rig, folder, reel, journey)
+
+
+def _finished(rig: Rig, folder: Folder, reel: Reel, journey: Journey | None) -> Film:
+    """Put a film together of which every chunk is there; of another, say what there is."""
+    if reel.frames < rig.preset.film.frames:
+        return Film(folder, reel.newest, _record(rig, folder, reel, journey))
+    video = reel.join()
+    summary = _record(rig, folder, reel, journey)
+    shutil.rmtree(folder.chunks)
+    folder.progress.unlink(missing_ok=True)
+    return Film(folder, video, summary)
 
 
 def still(preset: Preset, alpha: float, beta: float, radius: float, out: str | Path) -> Profile:
@@ -122,17 +190,15 @@ def still(preset: Preset, alpha: float, beta: float, radius: float, out: str | P
     return studio.decoder.profile
 
 
-def _keeper(rig: Rig, folder: Folder) -> tuple[Path, Sink]:
-    """What keeps the frames, and where."""
-    spec, source = rig.preset.film, rig.decoder.size
-    size = _size(rig)
+def _pieces(rig: Rig, folder: Folder) -> Pieces:
+    """How the frames are kept."""
+    spec, size = rig.preset.film, _size(rig)
     if spec.codec == "frames":
-        return folder.frames, Stills(folder.frames, size, spec.fit)
-    target = folder.video(SUFFIX[spec.codec])
-    way = muxing(spec.codec)
-    return target, Video(
-        target, Recipe(spec.codec, spec.fps, source, size, spec.crf, spec.grain, muxing=way, fit=spec.fit)
+        return StillPieces(folder.frames, size, spec.fit)
+    recipe = Recipe(
+        spec.codec, spec.fps, rig.decoder.size, size, spec.crf, spec.grain, muxing=muxing(spec.codec), fit=spec.fit
     )
+    return VideoPieces(folder.chunks, recipe, folder.video(SUFFIX[spec.codec]))
 
 
 def _size(rig: Rig) -> tuple[int, int]:
@@ -140,32 +206,36 @@ def _size(rig: Rig) -> tuple[int, int]:
     return spec.size or (height * spec.scale, width * spec.scale)
 
 
-def _record(rig: Rig, folder: Folder, tally: Tally, clock: Stopwatch) -> Summary:
-    """Draw the chart and write the summary of what was made."""
+def _record(rig: Rig, folder: Folder, reel: Reel, journey: Journey | None) -> Summary:
+    """Write telemetry, sheet, chart and summary of what was made."""
+    reel.tell(folder.telemetry)
     record, spec, profile = telemetry.read(folder.telemetry), rig.preset.film, rig.decoder.profile
-    wall = clock.seconds
+    wall = reel.seconds
+    whole = reel.frames == spec.frames
     summary = Summary(
         title=rig.preset.title,
         frames=len(record),
         planned=spec.frames,
-        complete=len(record) == spec.frames,
+        complete=whole,
         seconds=len(record) / spec.fps,
         fps=spec.fps,
         size=_size(rig),
         **figures(record, rig.preset.pacing, spec.fps),  # type: ignore[arg-type]
-        noise_floor=_floor(rig, record) if len(record) == spec.frames else None,
-        repeated_frames=tally.repeated,
+        noise_floor=_floor(rig, record) if whole else None,
+        repeated_frames=reel.repeated,
         world=rig.studio.world,
         eye=rig.studio.seer,
         profile=profile,
         profile_hash=profile.hash,
         vertices=vertices.digest(rig.plane.vertices),
         wall_seconds=wall,
-        frames_per_second=len(record) / wall,
+        frames_per_second=reel.frames / wall if wall else 0.0,
         version=__version__,
     )
-    write_text(folder.summary, summary.json())
+    text = sheet.described(rig.preset, journey is not None)
+    sheet.save(folder.sheet, record, reel.picture, rig.preset.title, text)
     chart.draw(record, rig.plane, folder.chart, rig.preset.title, summary.at_ceiling)
+    write_text(folder.summary, summary.json())  # last: with it a film is whole
     return summary
 
 
@@ -175,9 +245,3 @@ def _floor(rig: Rig, record: telemetry.Telemetry) -> float | None:
         return noise_floor(rig.look, record.unit[-1], float(record.radius[-1]), repeats=3).jitter
     except Cancelled:
         return None
-
-
-def _leave(rig: Rig, folder: Folder, tally: Tally, clock: Stopwatch) -> None:
-    """After a fault: record what there is, and let the fault itself be what is reported."""
-    with suppress(OutputError, OSError):
-        _record(rig, folder, tally, clock)

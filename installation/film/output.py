@@ -10,6 +10,7 @@
 
 from __future__ import annotations
 
+import json
 import shutil
 import tempfile
 from collections.abc import Iterator
@@ -17,10 +18,12 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
+from latentworld import disk
 from latentworld.disk import claim, save, writing
 from latentworld.errors import OutputExists
 
 UNFINISHED = "unfinished"  # the folder of a film beside the one that it is to replace
+LARGEST = 1 << 20  # bytes of a summary
 _VIDEOS = ("film.mp4", "film.mkv")
 
 
@@ -61,6 +64,21 @@ class Folder:
         return self.path / "film.take"
 
     @property
+    def chunks(self) -> Path:
+        """The pieces of a film under way."""
+        return self.path / "chunks"
+
+    @property
+    def manifest(self) -> Path:
+        """One line a piece."""
+        return self.path / "chunks.jsonl"
+
+    @property
+    def progress(self) -> Path:
+        """How far it is, for whoever watches from outside."""
+        return self.path / "progress.json"
+
+    @property
     def frames(self) -> Path:
         """The image sequence, where the film is one."""
         return self.path / "frames"
@@ -73,13 +91,28 @@ class Folder:
         """What an earlier film left here."""
         files = [self.path / name for name in _VIDEOS]
         files += [self.preset, self.telemetry, self.sheet, self.chart, self.summary, self.take, self.frames]
+        files += [self.chunks, self.manifest, self.progress]
         return [file for file in files if file.exists()]
 
     @property
     def plays(self) -> bool:
         """Whether there is anything to see."""
         videos = [self.path / name for name in _VIDEOS]
+        videos += [file for file in self.chunks.glob("*") if file.suffix != ".csv"]
         return any(file.is_file() and file.stat().st_size for file in videos) or any(self.frames.glob("*.png"))
+
+    @property
+    def whole(self) -> bool:
+        """Whether a film is there from its first frame to its last."""
+        try:
+            return json.loads(disk.read(self.summary, LARGEST))["complete"] is True
+        except (OSError, ValueError, RecursionError, TypeError, KeyError):
+            return False
+
+    @property
+    def under_way(self) -> bool:
+        """Whether a film was begun here that can be gone on with."""
+        return self.manifest.is_file() and not self.whole
 
     def remove(self) -> None:
         """Remove what a film left, and the folder with it if nothing else lies there."""
@@ -136,10 +169,13 @@ def check(path: Path, overwrite: bool = False) -> None:
 
 
 def begin(path: Path, overwrite: bool = False) -> Folder:
-    """Where a film is made that is to lie in `path`: there, or beside an earlier film, which stays until `settle`.
+    """Where a film is made that is to lie in `path`: there, where it may have been begun, or, to `overwrite`, beside an
+    earlier film, which stays until `settle`.
 
     Raises OutputExists where an earlier film may not be replaced.
     """
+    if Folder(path).under_way and not overwrite:
+        return Folder(path)
     there = Folder(path).ours()
     if there and not overwrite:
         raise OutputExists(f"{path} holds a film already ({there[0].name}): give --overwrite, or another folder")

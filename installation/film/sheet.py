@@ -1,34 +1,29 @@
-"""The contact sheet: evenly spaced frames of a film on one page, whatever its length, in bounded memory.
-
-Every `stride`-th frame is kept, as a thumbnail; when twice as many are held as may be, every other one goes and the
-stride doubles. So the film's length need not be known, and a film that is cut short has its sheet too.
-"""
+"""The contact sheet: evenly spaced frames of a film on one page, read back from what was kept."""
 
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass, replace
+from collections.abc import Callable
+from dataclasses import dataclass
 from itertools import pairwise
 from pathlib import Path
-from typing import Self
 
 import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 
 from installation.film.sinks import save_png
-from installation.frames import Frames
+from installation.film.telemetry import Telemetry
 from latentworld.arrays import Pictures
-from latentworld.errors import OutputError
-from latentworld.plane import Plane
 from latentworld.preset import Preset
 
 _GROUND, _INK, _FAINT, _RIFT = (11, 12, 16), (226, 222, 212), (126, 126, 134), (255, 122, 89)
 _MARGIN, _GAP, _CAPTION = 72, 22, 46
+COLUMNS, ROWS, WIDTH = 6, 4, 256  # of the sheet; of a thumbnail, in pixels
 
 
 @dataclass(frozen=True, eq=False)
 class Cell:
-    """A kept frame: its thumbnail; over all frames since the cell before, the largest rate and any mark."""
+    """A frame on the sheet: its thumbnail; over all frames since the cell before, the largest rate and any mark."""
 
     picture: Pictures
     time: float
@@ -37,86 +32,60 @@ class Cell:
     marked: bool
 
 
-class Sheet:
-    """Draws the sheet when it is closed. `columns` x `rows` frames, thumbnails `width` pixels wide."""
+def save(
+    target: Path, record: Telemetry, read: Callable[[int], Pictures | None], title: str, text: str,
+    columns: int = COLUMNS, rows: int = ROWS, width: int = WIDTH,
+) -> None:  # fmt: skip
+    """Write the sheet of a film; nothing is written for one without a frame. read: a frame by its number, None where it
+    cannot be had. Raises OutputError."""
+    if cells := chosen(record, read, columns * rows, width):
+        save_png(target, draw(cells, title, text, columns, width))
 
-    def __init__(
-        self, target: Path, plane: Plane, title: str, text: str, columns: int = 6, rows: int = 4, width: int = 256
-    ) -> None:
-        self.target, self.plane, self.title, self.text = target, plane, title, text
-        self.columns, self.rows, self.width = columns, rows, width
-        self.cells: list[Cell] = []
-        self._stride = 1
-        self._seen = 0
-        self._rate, self._marked = 0.0, False
 
-    def __enter__(self) -> Self:
-        return self
+def chosen(record: Telemetry, read: Callable[[int], Pictures | None], most: int, width: int = WIDTH) -> list[Cell]:
+    """At most so many cells, evenly spaced from the first frame to the last."""
+    if not len(record):
+        return []
+    places = np.linspace(0, len(record) - 1, min(len(record), most)).round().astype(int).tolist()
+    cells = []
+    for before, here in pairwise([-1, *places]):
+        picture = read(int(record.index[here]))
+        if picture is None:
+            continue
+        since = slice(before + 1, here + 1)
+        rate = float(np.nan_to_num(record.lipschitz[since]).max())
+        words = place(*(float(v[here]) for v in (record.alpha, record.beta, record.front, record.radius)))
+        cell = Cell(_thumbnail(picture, width), float(record.time[here]), words, rate, bool(record.marked[since].any()))
+        cells.append(cell)
+    return cells
 
-    def __exit__(self, kind: type[BaseException] | None, *rest: object) -> None:
-        if not self.cells:
-            return
-        try:
-            save_png(self.target, self.draw())
-        except OutputError:
-            if kind is None:  # else the first fault is the one to report
-                raise
 
-    def send(self, frames: Frames) -> None:
-        """Keep some of the batch."""
-        alpha, beta, front = self.plane.chart(frames.path.unit)
-        for i, picture in enumerate(frames.pictures):
-            self._rate = max(self._rate, float(np.nan_to_num(frames.rates.rate[i])))
-            self._marked |= bool(frames.marked[i])
-            if self._seen % self._stride == 0:
-                words = place(float(alpha[i]), float(beta[i]), bool(front[i]), float(frames.path.radius[i]))
-                time = float(frames.path.time[i])
-                self.cells.append(Cell(self._thumbnail(picture), time, words, self._rate, self._marked))
-                self._rate, self._marked = 0.0, False
-            self._seen += 1
-            if len(self.cells) >= 2 * 2 * self.columns * self.rows:
-                self.cells = [merge(*pair) for pair in zip(self.cells[::2], [self.cells[0], *self.cells[1::2]])]
-                self._stride *= 2
+def draw(cells: list[Cell], title: str, text: str, columns: int = COLUMNS, width: int = WIDTH) -> Pictures:
+    """The sheet, uint8[height, width, 3]."""
+    high = cells[0].picture.shape[0]
+    rows = math.ceil(len(cells) / columns)
+    columns = min(columns, len(cells))
+    wide = max(2 * _MARGIN + columns * (width + _GAP) - _GAP, 820)
+    top = _MARGIN + 74
+    height = top + rows * (high + _CAPTION + _GAP) - _GAP + _MARGIN - 16
+    page = Image.new("RGB", (wide, height), _GROUND)
+    pen = ImageDraw.Draw(page)
+    large = _font("DejaVuSerif.ttf", 30)
+    pen.text((_MARGIN, _MARGIN - 8), title or "latentworld", _INK, font=large, anchor="ls")
+    _paragraph(pen, text, (_MARGIN, _MARGIN + 18), wide - 2 * _MARGIN)
+    colours = _colours(np.array([cell.rate for cell in cells]))
+    for i, cell in enumerate(cells):
+        x = _MARGIN + (i % columns) * (width + _GAP)
+        y = top + (i // columns) * (high + _CAPTION + _GAP)
+        page.paste(Image.fromarray(cell.picture), (x, y))
+        pen.rectangle((x, y + high + 5, x + width - 1, y + high + 7), fill=colours[i])
+        _caption(pen, cell, (x, y + high + 16), width)
+    return np.asarray(page)
 
-    def chosen(self) -> list[Cell]:
-        """The cells on the sheet, evenly spaced from the first to the last kept."""
-        count = min(len(self.cells), self.columns * self.rows)
-        places = np.linspace(0, len(self.cells) - 1, count).round().astype(int)
-        edges = np.append(-1, places)
-        chosen = []
-        for before, here in pairwise(edges):
-            cell = self.cells[here]
-            for passed in self.cells[before + 1 : here]:
-                cell = merge(cell, passed)
-            chosen.append(cell)
-        return chosen
 
-    def draw(self) -> Pictures:
-        """The sheet, uint8[height, width, 3]."""
-        cells = self.chosen()
-        high = cells[0].picture.shape[0]
-        rows = math.ceil(len(cells) / self.columns)
-        columns = min(self.columns, len(cells))
-        width = max(2 * _MARGIN + columns * (self.width + _GAP) - _GAP, 820)
-        top = _MARGIN + 74
-        height = top + rows * (high + _CAPTION + _GAP) - _GAP + _MARGIN - 16
-        page = Image.new("RGB", (width, height), _GROUND)
-        pen = ImageDraw.Draw(page)
-        large = _font("DejaVuSerif.ttf", 30)
-        pen.text((_MARGIN, _MARGIN - 8), self.title or "latentworld", _INK, font=large, anchor="ls")
-        _paragraph(pen, self.text, (_MARGIN, _MARGIN + 18), width - 2 * _MARGIN)
-        colours = _colours(np.array([cell.rate for cell in cells]))
-        for i, cell in enumerate(cells):
-            x = _MARGIN + (i % self.columns) * (self.width + _GAP)
-            y = top + (i // self.columns) * (high + _CAPTION + _GAP)
-            page.paste(Image.fromarray(cell.picture), (x, y))
-            pen.rectangle((x, y + high + 5, x + self.width - 1, y + high + 7), fill=colours[i])
-            _caption(pen, cell, (x, y + high + 16), self.width)
-        return np.asarray(page)
-
-    def _thumbnail(self, picture: Pictures) -> Pictures:
-        high = max(1, round(self.width * picture.shape[0] / picture.shape[1]))
-        return np.asarray(Image.fromarray(picture).resize((self.width, high), Image.Resampling.LANCZOS))
+def _thumbnail(picture: Pictures, width: int) -> Pictures:
+    high = max(1, round(width * picture.shape[0] / picture.shape[1]))
+    return np.asarray(Image.fromarray(picture).resize((width, high), Image.Resampling.LANCZOS))
 
 
 def described(preset: Preset, of_take: bool = False) -> str:
@@ -136,12 +105,7 @@ def described(preset: Preset, of_take: bool = False) -> str:
     return "; ".join(said)
 
 
-def merge(cell: Cell, passed: Cell) -> Cell:
-    """The cell, knowing also of a frame that is passed over."""
-    return replace(cell, rate=max(cell.rate, passed.rate), marked=cell.marked or passed.marked)
-
-
-def place(alpha: float, beta: float, front: bool, radius: float) -> str:
+def place(alpha: float, beta: float, front: float, radius: float) -> str:
     """A place in a few characters: alpha, beta, `far` on the far side, and the radius off the shell."""
     far = "" if front else " far"
     out = "" if abs(radius - 1) < 0.005 else f"  r {radius:.2f}"

@@ -14,9 +14,10 @@ import numpy as np
 from PIL import Image
 
 from installation.film.encoder import Encoder
-from installation.film.ffmpeg import Recipe, index_first
+from installation.film.ffmpeg import Recipe
 from installation.fit import Fit, Size, box
 from installation.frames import Frames
+from installation.loop import Outlet
 from latentworld.arrays import Pictures
 from latentworld.disk import save, writing
 from latentworld.errors import DiskFull, OutputError
@@ -34,11 +35,24 @@ class Sink(Protocol):
         ...
 
 
-class Sinks:
+class Tee:
+    """Several outlets as one; whoever made them opens and closes them."""
+
+    def __init__(self, outlets: Sequence[Outlet]) -> None:
+        self.outlets = outlets
+
+    def send(self, frames: Frames) -> None:
+        """Hand the batch to each in turn."""
+        for outlet in self.outlets:
+            outlet.send(frames)
+
+
+class Sinks(Tee):
     """Several sinks as one: all are closed, in reverse order, whichever of them fails."""
 
     def __init__(self, sinks: Sequence[Sink]) -> None:
-        self._sinks = tuple(sinks)
+        super().__init__(sinks)
+        self._sinks = sinks
         self._stack = ExitStack()
 
     def __enter__(self) -> Self:
@@ -50,11 +64,6 @@ class Sinks:
 
     def __exit__(self, kind: Fault, error: BaseException | None, trace: TracebackType | None) -> None:
         self._stack.__exit__(kind, error, trace)
-
-    def send(self, frames: Frames) -> None:
-        """Hand the batch to each in turn."""
-        for sink in self._sinks:
-            sink.send(frames)
 
 
 class Memory:
@@ -83,6 +92,19 @@ class Memory:
         return np.concatenate([frames.pictures for frames in self.batches])
 
 
+class Forget:
+    """Keeps nothing."""
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, kind: Fault, *rest: object) -> None:
+        pass
+
+    def send(self, frames: Frames) -> None:
+        """Forget the batch."""
+
+
 class Video:
     """A film file, encoded by an ffmpeg of its own. Without a frame no file is left: it would not play."""
 
@@ -101,8 +123,6 @@ class Video:
             return
         try:
             encoder.close()
-            if self._frames and self.recipe.codec == "h264":
-                index_first(self.target)
         except OutputError:
             if kind is None:  # else the first fault is the one to report; the file plays as far as it goes
                 raise

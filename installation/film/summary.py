@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import asdict, dataclass
-from typing import Self
 
 import numpy as np
 
 from installation.film.telemetry import ABOVE, Telemetry, rifts
-from installation.frames import Frames
 from installation.ipc.jsonable import page
-from latentworld.arrays import Array, Pictures
+from latentworld.arrays import Array
 from latentworld.decoding import Profile
 from latentworld.pacing import LOW, NEARLY, PacingSpec
 
@@ -89,30 +87,6 @@ def _at_ceiling(telemetry: Telemetry, pacing: PacingSpec, fps: float) -> int:
         return 0
     near = telemetry.distance[1:] >= NEARLY * pacing.ceiling / fps
     return int((near & ~telemetry.marked[1:] & (telemetry.clip_step[1:] < LOW * pacing.clip_step)).sum())
-
-
-class Tally:
-    """Counts frames, and frames that repeat the one before."""
-
-    def __init__(self) -> None:
-        self.frames = 0
-        self.repeated = 0
-        self._last: Pictures | None = None
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, kind: type[BaseException] | None, *rest: object) -> None:
-        self._last = None
-
-    def send(self, frames: Frames) -> None:
-        """Count the batch."""
-        for picture in frames.pictures:
-            self.repeated += self._last is not None and bool(np.array_equal(picture, self._last))
-            self._last = picture
-        self.frames += len(frames)
-        if len(frames):
-            self._last = frames.pictures[-1].copy()  # not a view, which would keep the whole batch alive
 
 
 def _median(values: Array) -> float | None:

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import csv
+import os
+import shutil
+from array import array
 from collections.abc import Iterable, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
@@ -15,7 +18,7 @@ from numpy.typing import NDArray
 
 from installation.frames import Frames
 from latentworld.arrays import Array
-from latentworld.disk import writing
+from latentworld.disk import PARTIAL, writing
 from latentworld.errors import OutputError
 from latentworld.plane import Plane
 
@@ -73,11 +76,15 @@ class Recorder:
             self._write(rows(frames, self.plane))
 
     def _write(self, lines: Iterable[Sequence[str | float]]) -> None:
-        text = StringIO(newline="")
-        csv.writer(text).writerows(lines)
-        data = memoryview(text.getvalue().encode())
+        data = memoryview(_lines(lines))
         while len(data) and self._file is not None:
             data = data[self._file.write(data) or 0 :]  # a disk that fills up takes a part first
+
+
+def _lines(rows: Iterable[Sequence[str | float]]) -> bytes:
+    text = StringIO(newline="")
+    csv.writer(text).writerows(rows)
+    return text.getvalue().encode()
 
 
 def rows(frames: Frames, plane: Plane) -> list[list[float]]:
@@ -89,9 +96,27 @@ def rows(frames: Frames, plane: Plane) -> list[list[float]]:
     return [list(row) for row in zip(*(np.asarray(column).tolist() for column in columns))]
 
 
+def join(files: Sequence[Path], target: Path) -> None:
+    """Put files of telemetry together as one, whole or not at all, a block at a time."""
+    side = target.with_name(f".{target.name}{PARTIAL}")
+    with writing(target):
+        try:
+            with side.open("wb") as file:
+                file.write(_lines([COLUMNS]))
+                for each in files:
+                    with each.open("rb") as source:
+                        source.readline()
+                        shutil.copyfileobj(source, file)
+                file.flush()
+                os.fsync(file.fileno())
+            side.replace(target)
+        finally:
+            side.unlink(missing_ok=True)
+
+
 def read(path: Path) -> Telemetry:
     """Telemetry from its file; a last line cut short by a crash is left out."""
-    values: dict[str, list[float]] = {name: [] for name in COLUMNS}
+    values = {name: array("d") for name in COLUMNS}  # a long film's would be ten times as large in lists
     with path.open(newline="", encoding="utf-8") as file:
         for row in csv.DictReader(file):
             if any(row[name] in (None, "") for name in COLUMNS):

@@ -9,9 +9,8 @@ from typing import Annotated
 from msgspec import Meta
 
 from installation.control.controls import LoopControls
-from installation.control.parameter import readable
 from installation.ipc.fields import Part, read_part
-from latentworld.prompts import Mixture, Prompt
+from latentworld.prompts import Mixture, Prompt, readable
 
 FAINT = 0.002  # a share of a mixture that is left out while a fade goes on
 MOST = 16  # texts of a mixture; people who type during a fade would pile them up

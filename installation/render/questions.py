@@ -24,7 +24,6 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
-from installation.control.parameter import LONGEST, readable
 from installation.frames import develop
 from installation.ipc.messages import Answer
 from installation.ipc.questions import DenoisingStep, DiffusionAnswer, DiffusionQuestion, WordsAnswer, WordsQuestion
@@ -32,7 +31,7 @@ from installation.studio import Studio
 from latentworld.arrays import Array
 from latentworld.errors import Cancelled, ControlError, LatentWorldError
 from latentworld.plane import Plane
-from latentworld.prompts import Mixture, Prompt
+from latentworld.prompts import LONGEST, Mixture, Prompt, readable
 from latentworld.worlds import LatentFormat
 
 if TYPE_CHECKING:

@@ -10,6 +10,7 @@ from installation.ipc.messages import ResumeFrom
 from installation.show.children import Child, Programs, Receive
 from installation.show.descriptors import Reserve
 from installation.show.resume import Resume
+from installation.show.state import may_be_handed_on
 from installation.venue import Venue, Wall
 
 
@@ -29,6 +30,9 @@ class Launcher:
         if rung == "loop":
             return self._child("renderer", self._programs.play(self._ring, self.venue.loop), receive)
         resume = self._resume.offer() if rung == "preset" else None
+        if resume is not None and not may_be_handed_on(resume):
+            self._log.warning("its state is too long to be handed on, the walk begins anew: use shorter texts")
+            resume = None
         preset = Path(self.venue.folder) / f"{rung}.toml"
         command = self._programs.render(self._ring, preset, resume is not None, rung == "safe")
         child = self._child("renderer", command, receive)

@@ -69,7 +69,7 @@ def open_show(
         # someone who types a wrong preset wants to know; a show that ran here yesterday goes on with what is left
         show = _assembled(premises, desk, resume, systemd, strict=before is None)
         store = StateStore(premises, desk, resume)
-        ports = Ports(show, venue, premises.announcer.say, premises.log)
+        ports = Ports(show, venue, premises.announcer.say, premises.log, premises.worker)
         pump, chores = _pump(premises, show, ports), _chores(premises, show, store, systemd)
         undo.callback(ports.stop)
         ports.start(strict=before is None)  # before anything runs or is kept, for it may be refused

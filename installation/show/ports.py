@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from installation.backstage import Backstage
+from installation.disk_worker import DiskWorker
 from installation.ipc.messages import Card
 from installation.venue import Doors, Venue
 from latentworld.errors import LatentWorldError
@@ -46,10 +47,19 @@ class Herald:
 
 
 class Ports:
-    """Everything a venue's doors let in. announce: takes one line about each, and about each that stays shut."""
+    """Everything a venue's doors let in. announce: takes one line about each, and about each that stays shut; worker:
+    does what takes a disk."""
 
-    def __init__(self, backstage: Backstage, venue: Venue, announce: Callable[[str], None], log: Logger) -> None:
+    def __init__(
+        self,
+        backstage: Backstage,
+        venue: Venue,
+        announce: Callable[[str], None],
+        log: Logger,
+        worker: DiskWorker | None = None,
+    ) -> None:
         self._backstage, self._venue, self._announce, self._log = backstage, venue, announce, log
+        self._worker = worker
         self._open: list[Opened] = []
 
     def start(self, strict: bool = False) -> None:
@@ -120,7 +130,7 @@ class Ports:
     def _midi(self) -> Any:
         from installation.ports import midi
 
-        return midi.Port(self._backstage, Path(self._venue.folder) / "midi.json")
+        return midi.Port(self._backstage, Path(self._venue.folder) / "midi.json", worker=self._worker)
 
     def _audio(self) -> Any:
         from installation.control.desk import audio

@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from logging import Logger
 from pathlib import Path
 
+from installation.disk_worker import DiskWorker
 from installation.health.log import close_log, open_log
 from installation.ipc.ring import Ring
 from installation.show import state
@@ -18,7 +19,6 @@ from installation.show.announcer import Announcer
 from installation.show.awake import AwakeClock
 from installation.show.children import Programs
 from installation.show.descriptors import Reserve, allow_many
-from installation.show.disk_worker import DiskWorker
 from installation.show.ending import Ending
 from installation.show.fallback import Patience
 from installation.show.newest_picture import NewestPicture

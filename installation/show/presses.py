@@ -10,10 +10,10 @@ from dataclasses import dataclass
 from installation.control.desk import Desk, Trigger
 from installation.control.desk.snapshots import Done, Snapshots
 from installation.control.parameters import PANIC, REPLAY, SNAPSHOT_NEXT, SNAPSHOT_RECALL, SNAPSHOT_SAVE
+from installation.disk_worker import DiskWorker
 from installation.ipc.messages import Follow, Unfollow
 from installation.show import preset_controls
 from installation.show.announcer import Announcer
-from installation.show.disk_worker import DiskWorker
 from installation.show.processes import Processes
 from installation.show.recordings import Recordings
 from latentworld.errors import LatentWorldError

@@ -14,9 +14,9 @@ from typing import TYPE_CHECKING
 from installation.control.desk import Desk
 from installation.control.desk.snapshots import NAME
 from installation.control.parameters import RECORD_TAKE, RECORD_VIDEO
+from installation.disk_worker import DiskWorker
 from installation.ipc.messages import Ready, SceneChange, Tick
 from installation.show.children import Child
-from installation.show.disk_worker import DiskWorker
 from latentworld.disk import writing
 from latentworld.errors import DiskFull, LatentWorldError, TakeError
 

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 NAME = "state.json"
 VERSION = 1
 PRIVATE = 0o600
-LONGEST_RESUME = 4_000_000  # characters: a thousand times what a renderer leaves
+LONGEST_RESUME = 4_000_000  # bytes: a thousand times what a renderer leaves
 LARGEST = 64_000_000  # bytes of what is read again
 
 
@@ -118,6 +118,14 @@ def claim(folder: Path) -> BaseFileLock:
     return disk.claim(folder / ".lock", refusal)
 
 
+def may_be_handed_on(resume: str) -> bool:
+    """Whether what a renderer left is text that can be given to the next."""
+    try:
+        return len(resume.encode()) <= LONGEST_RESUME
+    except UnicodeEncodeError:  # a half surrogate, of a file that was edited
+        return False
+
+
 def _read(written: Any) -> State:
     if not isinstance(written, dict):
         raise ValueError("it holds no state")
@@ -130,8 +138,8 @@ def _read(written: Any) -> State:
     if not isinstance(values, dict):
         values = {}
         lost.append("what was set on the desk cannot be read: it stands as the preset has it")
-    text = json.dumps(resume, separators=(",", ":")) if isinstance(resume, dict) else None
-    if (text is None and resume is not None) or len(text or "") > LONGEST_RESUME:
+    text = json.dumps(resume, ensure_ascii=False, separators=(",", ":")) if isinstance(resume, dict) else None
+    if (text is None and resume is not None) or not may_be_handed_on(text or ""):
         text = None
         lost.append("what the walk goes on from cannot be read: it begins anew")
     return State(preset, text, values, str(written.get("saved", "")), lost=tuple(lost))

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import io
 import threading
 from collections import deque
 from collections.abc import Iterator
@@ -16,8 +15,8 @@ from installation.ipc.wire import Wire
 from installation.stage.card import Facts
 from installation.stage.pacer import Pacer
 from installation.stage.reel import Cue, Reel
+from installation.stage.screenshots import Screenshots
 from installation.stage.tally import Display, Tally
-from latentworld import disk
 from latentworld.arrays import Picture
 from latentworld.errors import LatentWorldError
 
@@ -84,16 +83,17 @@ def perform(surface: Surface, wire: Wire) -> None:
     """Present until the show ends, SIGTERM comes or somebody closes the window, which ends the show too: it is told
     `closed`. What a surface raises goes on to the caller. Called on the main thread."""
     inbox, faults, tally = Inbox(wire), Faults(wire), Tally(surface.pacer)
-    with ended_by_signals(inbox.ended):
+    with ended_by_signals(inbox.ended), Screenshots() as screenshots:
         while not inbox.ended.is_set() and not surface.closed and wire.open:
             due = surface.pacer.wait()
             for message in inbox:
-                faults.tell(due, _obey(surface, message))
+                faults.tell(due, _obey(surface, screenshots, message))
             cue = surface.reel.at(due)
             surface.show(cue)
             done = surface.pacer.done()
             tally.shown(done, cue)
-            faults.tell(due, surface.fault)
+            for text in (surface.fault, *screenshots.faults()):
+                faults.tell(due, text)
             if tally.due(done):
                 wire.send(tally.report(done, surface.black(cue), surface.display), droppable=True)
         if surface.closed:
@@ -101,7 +101,7 @@ def perform(surface: Surface, wire: Wire) -> None:
             inbox.ended.wait(FAREWELL)  # one that only ended would be started again
 
 
-def _obey(surface: Surface, message: Message) -> str | None:
+def _obey(surface: Surface, screenshots: Screenshots, message: Message) -> str | None:
     """Do what a message says; the fault where it cannot be done."""
     try:
         match message:
@@ -110,7 +110,7 @@ def _obey(surface: Surface, message: Message) -> str | None:
             case Card():
                 surface.tell(replace(surface.facts, deck=_address(message)))
             case SaveScreenshot(file=file):
-                _save(surface.look(surface.reel.last), Path(file))
+                screenshots.save(surface.look(surface.reel.last), Path(file))
     except LatentWorldError as error:
         return str(error)
     return None
@@ -120,11 +120,3 @@ def _address(card: Card) -> str:
     """The deck's address as a telephone is to open it, which lets it in."""
     plain = not card.deck or card.token is None or "token=" in card.deck
     return card.deck if plain else f"{card.deck.rstrip('/')}/?token={card.token}"
-
-
-def _save(picture: Picture, file: Path) -> None:
-    from PIL import Image
-
-    buffer = io.BytesIO()
-    Image.fromarray(picture).save(buffer, format="PNG")
-    disk.save(file, buffer.getvalue())

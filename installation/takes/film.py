@@ -12,8 +12,9 @@ from installation.studio import Studio
 from installation.takes.parts import Parts, counted, follow, frames_of, nearest_rate, recorded
 from installation.takes.scenes import OPEN, TakeScenes, preset_of
 from installation.takes.take import Take
+from latentworld import vertices
 from latentworld.decoding import Profile
-from latentworld.errors import DecodeError, TakeError
+from latentworld.errors import DecodeError, TakeError, WorldMismatch
 from latentworld.preset import Preset, parse
 
 _OF_A_MACHINE = ("device", "dtype", "engine", "batch")  # what a show's machine decided of its decoder
@@ -34,7 +35,19 @@ class Journey:
         way = follow(self.take, TakeScenes(rig, open_studio, self.held, self.exact), exact=self.exact)
         batch, spec = rig.decoder.settings.batch, rig.preset.film
         clock = recorded(self.take, batch) if self.exact else counted(way, spec.fps, batch, spec.frames)
-        return Parts(clock, way.walk, way.direct, way.pilot)
+        return Parts(clock, way.walk, way.direct, way.pilot, way.after)
+
+    def check_world(self, rig: Rig) -> None:
+        """Hold a plan against what it is to be filmed with. Raises WorldMismatch where world or plane are others, and
+        the film's own settings do not ask for that."""
+        header, plane = self.take.header, self.take.scenes[0].plane.digest
+        if not header.planned:
+            return
+        remedy = "film it where it was planned, or plan it anew"
+        if "world" not in self.held and header.world != rig.studio.world:
+            raise WorldMismatch(f"{self.take.path.name} plans a film of another world: {remedy}")
+        if "plane" not in self.held and plane not in (None, vertices.digest(rig.plane.vertices)):
+            raise WorldMismatch(f"{self.take.path.name} plans a film on another plane: {remedy}")
 
     def check(self) -> Check:
         """A sink that compares the film with what was shown."""

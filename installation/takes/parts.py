@@ -15,22 +15,29 @@ from installation.ipc.scene import SceneDescription
 from installation.loop import Director, Pilot, Scene
 from installation.takes.take import Take
 from installation.takes.track import Recorded
-from latentworld.arrays import Array
+from latentworld.arrays import Array, Flags
 from latentworld.lipschitz import Rates
+from latentworld.plane import Path
 from latentworld.walks import Steering, Walk
 
 SceneMaker = Callable[[SceneDescription], Scene]
 """What pictures are made with, from what the take says of it."""
 
 
+After = Callable[[Tick], tuple[Walk, Path, Scene]]
+"""Where the walk stands after a tick, its last frame's place, and the scene that frame was made in."""
+
+
 @dataclass(frozen=True, eq=False)
 class Parts:
-    """What the loop runs on besides its inbox and its sinks."""
+    """What the loop runs on besides its inbox and its sinks. after: of a way that is known beforehand, so that its
+    frames can be made in any order; None where they must be found one after the other."""
 
     clock: Iterable[Tick]
     walk: Walk
     direct: Director
     pilot: Pilot
+    after: After | None = None
 
 
 class Follow:
@@ -51,7 +58,20 @@ class Follow:
     def pilot(self, walk: Walk, rates: Rates | None, controls: LoopControls, n: int) -> Steering:
         """Strides to the last n frames of the tick."""
         strides = self._arcs[len(self._arcs) - n :] - walk.arc
-        return Steering(0.0, strides, np.zeros(n, dtype=np.bool_))
+        return Steering(0.0, strides, self._marked(np.append(walk.arc, walk.arc + strides)))
+
+    def _marked(self, arcs: Array) -> Flags:
+        """Whether a marked frame lies within each step from arc to arc, its end included."""
+        passed = np.append(0, np.cumsum(self.take.shots.marked))  # marked ones before each frame
+        whole = np.clip(np.floor(arcs).astype(np.int64) + 1, 0, len(passed) - 1)
+        return np.diff(passed[whole]) > 0
+
+    def after(self, tick: Tick) -> tuple[Walk, Path, Scene]:
+        """Where the walk stands after a tick, its last frame's place, and the scene that frame was made in."""
+        arcs = self.arcs(tick)
+        walk = self.walk.advance(float(arcs[-1]))
+        unit, radius = walk.ahead(np.zeros(1))
+        return walk, Path(tick.index[-1:], tick.time[-1:], unit, radius), self._staging(self.scene(float(arcs[0])))
 
     def arcs(self, tick: Tick) -> Array:
         """Where the frames of a tick lie on the track."""

@@ -13,7 +13,6 @@ from typing import NoReturn, TypeVar, get_args
 
 import numpy as np
 
-from installation.control.parameter import LONGEST, readable
 from installation.ipc.fields import read_fields
 from installation.ipc.jsonable import Json
 from installation.ipc.messages import Place
@@ -35,7 +34,7 @@ from installation.takes.records import (
 from installation.takes.take import Event, Header, Shots, Take, prompt_of
 from latentworld import preset as presets
 from latentworld.errors import PresetError, TakeError
-from latentworld.prompts import Mixture, Prompt
+from latentworld.prompts import LONGEST, Mixture, Prompt, readable
 
 WIDEST = 1 << 20  # bytes of a line
 NEARLY = 1e-6  # how far from 1 the squared length of a place's direction may be: what a plane takes
@@ -58,7 +57,8 @@ _WANTED = {
     "text": _WHOLE,
     "place": "is a frame whose place is not [x, y, z, radius] in finite numbers",
     "cut": "says {value!r:.30} of a cut: true or false is wanted",
-    "is": f'wants its words as "is", at most {LONGEST} characters',
+    "marked": "says {value!r:.30} of a mark: true or false is wanted",
+    "is": f'wants its words as "is" or in its prompt, at most {LONGEST} characters and none for control',
     "set": _PLAYED,
     "to": _PLAYED,
     "press": _PLAYED,
@@ -89,6 +89,7 @@ class _Frame:
     digest: str
     scene: int
     jump: int
+    marked: bool
 
 
 def read(path: str | Path) -> Take:
@@ -162,6 +163,7 @@ class _Reading:
             sum=tuple(frame.digest for frame in frames),
             scene=np.array([frame.scene for frame in frames], np.int64),
             jump=np.array([frame.jump for frame in frames], np.int8),
+            marked=np.array([frame.marked for frame in frames], np.bool_),
         )
         events, warnings = tuple(self.events), tuple(self.warnings)
         return Take(self.path, text, self.header, tuple(self.scenes), shots, events, self.ended, warnings)
@@ -204,8 +206,9 @@ class _Reading:
             self._refuse(f"has a preset that cannot be used: {error}")
         profile, values = MappingProxyType(dict(head.profile)), MappingProxyType(dict(head.values))
         return Header(
-            head.latentworld, head.started, preset, head.world, head.seer, profile, head.size, head.period, values
-        )
+            head.latentworld, head.started, preset, head.world, head.seer, profile, head.size, head.period, values,
+            head.planned,
+        )  # fmt: skip
 
     def _take_in(self, record: Moment) -> None:
         match record:
@@ -214,9 +217,7 @@ class _Reading:
             case PressLine():
                 self.events.append(Event(record.at, record.press, record.value, record.by, press=True))
             case TextLine(text=number, words=words):
-                if not readable(words):
-                    self._refuse(_WANTED["is"])
-                self.texts[number] = words
+                self.texts[number] = self._read_text(words)
             case SceneLine():
                 self._scene(record)
             case FrameLine():
@@ -234,7 +235,7 @@ class _Reading:
     def _prompt(self, prompt: str | PromptLine) -> Prompt:
         """A prompt: a text, or mixtures of texts that are written out or said by number."""
         if isinstance(prompt, str):
-            return Prompt(prompt)
+            return Prompt(self._read_text(prompt))
         try:
             return prompt_of(self._mixture(prompt.mix), self._mixture(prompt.against))
         except PresetError as error:
@@ -248,10 +249,15 @@ class _Reading:
 
     def _said(self, text: str | int) -> str:
         if isinstance(text, str):
-            return text
+            return self._read_text(text)
         if text not in self.texts:
             self._refuse(f"speaks of text {text!r:.20}, which no line before it told; tell it, or write it out")
         return self.texts[text]
+
+    def _read_text(self, text: str) -> str:
+        if not readable(text):
+            self._refuse(_WANTED["is"])
+        return text
 
     def _frame(self, record: FrameLine) -> None:
         index, time, (x, y, z, radius) = record.index, record.time, record.place
@@ -266,7 +272,8 @@ class _Reading:
         rate, step = (math.nan if value is None else value for value in (record.rate, record.step))
         jump = 0 if not isinstance(record.cut, bool) else 1 if record.cut else -1
         scene = self.numbers[record.scene]
-        self.frames.append(_Frame(record.at, index, time, record.place, rate, step, record.digest, scene, jump))
+        place, digest, marked = record.place, record.digest, record.marked is True
+        self.frames.append(_Frame(record.at, index, time, place, rate, step, digest, scene, jump, marked))
 
     def _refuse(self, what: str) -> NoReturn:
         raise TakeError(f"{self.path}, line {self.number} {what}")

@@ -29,7 +29,7 @@ class Record(msgspec.Struct, frozen=True):
 class HeaderLine(Record, frozen=True, kw_only=True):
     """The first: how the show was when the take began. take: the format; world, seer: digests of the weights; profile:
     the render profile's fields and its hash; size: height and width of a picture; period: seconds from picture to
-    picture; values: what stood on the desk; preset: resolved, as a table."""
+    picture; values: what stood on the desk; preset: resolved, as a table; planned: it is a plan."""
 
     take: int
     latentworld: str
@@ -41,6 +41,7 @@ class HeaderLine(Record, frozen=True, kw_only=True):
     period: float = 0.0
     values: Mapping[str, Played] = {}
     preset: Mapping[str, object]
+    planned: bool = False
 
 
 class Moment(Record, frozen=True):
@@ -92,7 +93,7 @@ class SceneLine(Moment, frozen=True):
 
 class FrameLine(Moment, frozen=True, kw_only=True):
     """A frame. rate, step: None where unknown; digest: of its picture, "" for none; cut: whether the step to it is a
-    jump, where somebody said so."""
+    jump, where somebody said so; marked: of a plan, whether the pacing could not make the step to it any smaller."""
 
     index: Whole
     time: float
@@ -102,6 +103,7 @@ class FrameLine(Moment, frozen=True, kw_only=True):
     digest: str = msgspec.field(name="sum", default="")
     scene: Whole
     cut: bool | UnsetType | None = UNSET
+    marked: bool | UnsetType = UNSET
 
 
 class EndLine(Moment, frozen=True):

@@ -24,7 +24,8 @@ SUFFIX = ".take"
 @dataclass(frozen=True)
 class Header:
     """How the show was when the take began. latentworld: its version; started: ISO 8601; world, seer: digests of the
-    weights; size: height, width of its pictures; period: seconds from one to the next; values: what was set, by name.
+    weights; size: height, width of its pictures; period: seconds from one to the next; values: what was set, by name;
+    planned: it was not played but planned.
     """
 
     latentworld: str
@@ -36,6 +37,7 @@ class Header:
     size: tuple[int, int]
     period: float
     values: Mapping[str, Played]
+    planned: bool = False
 
 
 @dataclass(frozen=True)
@@ -54,7 +56,8 @@ class Shots:
     """Recorded frames as columns [n]; place: unit [n, 3] and radius; sum: digest of the picture, "" for none.
 
     at: when it was heard, one moment for the frames of a tick; scene: its place in `Take.scenes`; jump: 1 or -1 where
-    the text says that the frame is or is not reached by a jump, else 0. rate and step are NaN where unknown.
+    the text says that the frame is or is not reached by a jump, else 0; marked: of a plan, whether the step to it could
+    not be made smaller. rate and step are NaN where unknown.
     """
 
     at: Array
@@ -67,6 +70,7 @@ class Shots:
     sum: tuple[str, ...]
     scene: NDArray[np.int64]
     jump: NDArray[np.int8]
+    marked: NDArray[np.bool_]
 
     def __len__(self) -> int:
         return len(self.index)

@@ -8,7 +8,7 @@
     decoder.size                 picture height, width
     decoder.rows                 what its denoiser computes for a picture in each step: 2 with guidance, else 1
     decoder.warm                 whether the next call only computes
-    decoder.texts                where its world's texts are encoded; None where it reads none
+    decoder.texts                where its texts are encoded; None where it reads none
     decoder.variant(settings)    the same world under other settings; networks and texts are shared, nothing is loaded
     decoder.on(plane)            the same on another plane, for worlds that lie on theirs
     decoder(latents, prompt)     float32 [n, C, H, W] on the CPU -> float32 [n, 3, height, width] in 0..1 on the CPU
@@ -74,7 +74,8 @@ class Decoder(Protocol):
 
     @property
     def texts(self) -> Texts | None:
-        """Where texts are encoded, shared with all variants; None in a world that reads none."""
+        """Where texts are encoded, shared with all variants but those whose LoRA changes the text encoder; None in a
+        world that reads none."""
         ...
 
     def variant(self, settings: DecoderSettings) -> Decoder:

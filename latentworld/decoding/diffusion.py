@@ -89,8 +89,8 @@ class Diffusion:
 
     @property
     def texts(self) -> Texts:
-        """Where the world's texts are encoded, one for all its decoders."""
-        return self._networks.texts
+        """Where texts are encoded: one for all decoders of a world, but those whose LoRA changes its text encoder."""
+        return self.recipe.texts or self._networks.texts
 
     @property
     def latent(self) -> LatentFormat:

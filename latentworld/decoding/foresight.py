@@ -7,7 +7,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from latentworld.errors import PresetError
+from latentworld.worlds.files import weights
 from latentworld.worlds.layout import Folder
+from latentworld.worlds.look import used
 
 if TYPE_CHECKING:
     from latentworld.decoding.settings import DecoderSettings
@@ -18,14 +20,12 @@ MISSING = 0.25  # the largest share of a schedule that may be missing at its noi
 
 
 def check(found: Found, settings: DecoderSettings) -> None:
-    """Raises PresetError where this model cannot be sampled under these settings, and what `lora.look` raises of a LoRA
-    file."""
-    from latentworld.decoding.lora import look
+    """Raises PresetError where this model cannot be sampled under these settings, what `lora.look` raises of a LoRA
+    file, and WorldDamaged or UnsafeWeights where one of the files that will be read is not whole as its header has it.
+    """
     from latentworld.decoding.samplers import SAMPLERS
 
     check_size(found.facts.latent, settings.size)
-    if settings.lora is not None:
-        look(Path(settings.lora))
     schedule, sampler = found.facts.schedule, settings.sampler or found.family.sampler
     student = found.path / "student" / "scheduler"
     if settings.kind == "scout" and settings.lora is None and isinstance(found.layout, Folder) and student.is_dir():
@@ -36,6 +36,23 @@ def check(found: Found, settings: DecoderSettings) -> None:
     if schedule:
         scheduler = SAMPLERS[sampler].scheduler(found.family.schedule(schedule))
         check_steps(found.family, scheduler, settings.steps, found.facts.latent.shape(*settings.size))
+    _check_files(found, settings)
+
+
+def _check_files(found: Found, settings: DecoderSettings) -> None:
+    """By their headers alone; those of a single file, and of a VAE in place of a model's own, `find` has read."""
+    from latentworld.decoding import lora
+
+    if isinstance(found.layout, Folder):
+        used(found)
+    if settings.lora is not None:
+        contents = lora.look(Path(settings.lora))
+        networks: dict[lora.Part, str] = {"unet": found.family.network, "text": "text_encoder"}
+        for part, name in networks.items():
+            if contents.parts[part] and (weights_of := found.weights(name)):
+                lora.check(contents, part, weights_of)
+    if settings.tiny_vae is not None:
+        weights(Path(settings.tiny_vae))
 
 
 def check_size(latent: LatentFormat, size: tuple[int, int]) -> None:

@@ -1,7 +1,7 @@
-"""LoRA files fused into a UNet: W += scale x up @ mid @ down, once, so that decoding costs nothing more.
+"""LoRA files fused into a world's networks, once, so that decoding costs nothing more.
 
-Every key of a file is counted: it is applied, or named in a Notice (what is for a text encoder), or the file is refused
-by the name of what it is. See decision 0020.
+Every key of a file is counted: it is applied, to the UNet or to the text encoder, or the file is refused by the name of
+what it is. See decision 0020.
 """
 
 from __future__ import annotations
@@ -9,77 +9,74 @@ from __future__ import annotations
 import json
 import math
 import re
-import warnings
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import Literal, TypeVar
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from latentworld.decoding.lora_names import Role, layers, meaning, strange
-from latentworld.errors import Notice, UnsafeWeights, WorldDamaged, WorldMismatch, WorldMissing
+from latentworld.decoding.lora_products import PRODUCTS, Factors, core, directed, is_directed, rank
+from latentworld.errors import UnsafeWeights, WorldDamaged, WorldMismatch, WorldMissing
 from latentworld.worlds.card import read_json
-from latentworld.worlds.files import header_and_metadata
-
-if TYPE_CHECKING:
-    from diffusers.models.modeling_utils import ModelMixin
+from latentworld.worlds.files import header_and_metadata, tensors
 
 METADATA = (
     "lora_adapter_metadata"  # as diffusers writes it: a LoraConfig of PEFT, its keys below `unet.` in a pipeline's
 )
+Part = Literal["unet", "text"]
+Shape = tuple[int, ...]
+N = TypeVar("N", bound=nn.Module)
+_ADAPTERS = ("LORA", "")  # PEFT's other kinds are scaled by numbers that no weight shows
+
+
+@dataclass(frozen=True)
+class Factor:
+    """One weight of a file."""
+
+    key: str
+    shape: Shape
 
 
 @dataclass(frozen=True)
 class Contents:
-    """What a LoRA file holds: keys by role and layer of the UNet, how many are of a text encoder, and its scaling.
+    """What a LoRA file holds: the factors of each layer by part, and its scaling.
 
-    scaling: PEFT's settings (`lora_alpha`, `alpha_pattern`, `use_rslora`), empty where a file has an alpha a layer.
+    scaling: PEFT's settings by part (`lora_alpha`, `alpha_pattern`, `use_rslora`), empty where a file has an alpha a
+    layer.
     """
 
     path: Path
-    unet: Mapping[str, Mapping[Role, str]]
-    text: int
-    scaling: Mapping[str, object]
+    parts: Mapping[Part, Mapping[str, Mapping[Role, Factor]]]
+    scaling: Mapping[Part, Mapping[str, object]]
 
 
-def fused(unet: ModelMixin, path: Path) -> ModelMixin:
-    """The same UNet with a LoRA of the UNet added to its weights; parts for a text encoder are left alone, with a
-    Notice. Raises WorldMissing, UnsafeWeights, WorldDamaged, or WorldMismatch when the LoRA was made for another UNet.
-    """
-    from safetensors.torch import load_file
-
+def fused(network: N, path: Path, part: Part = "unet") -> N:
+    """The same network with what a LoRA has for it added to its weights. Raises as `look` and `check`, and WorldDamaged
+    for numbers that are not finite."""
     contents = look(path)
-    known, parameters = layers(unet), dict(unet.named_parameters())
-    lacking = [layer for layer in contents.unet if layer not in known]
-    if lacking:
-        raise WorldMismatch(
-            f"{path} has parts for {len(lacking)} layers that this world lacks ({lacking[0]:.80}): "
-            f"take a LoRA made for its kind"
-        )
-    weights = load_file(path)
-    for layer, roles in contents.unet.items():
-        factors = {role: weights[key].float() for role, key in roles.items()}
+    parameters = dict(network.named_parameters())
+    check(contents, part, {name: tuple(parameter.shape) for name, parameter in parameters.items()})
+    known, held = layers(parameters), tensors(path)
+    for layer, roles in contents.parts[part].items():
+        factors = {role: held[factor.key].float() for role, factor in roles.items()}
         weight = parameters[known[layer]]
-        change = _product(path, layer, factors, weight) * _scale(contents, layer, factors)
-        if not change.isfinite().all():
-            raise WorldDamaged(f"{path} has numbers for {layer} that are not finite: copy or download it again")
+        change = PRODUCTS[core(roles)](factors).view_as(weight) * _scale(contents, part, layer, factors)
         with torch.no_grad():
-            weight += change.view_as(weight).to(weight)
-    if contents.text:
-        warnings.warn(
-            f"{path}: its parts for the text encoder ({contents.text} weights) are not used: a scout's LoRA changes "
-            f"the UNet alone",
-            Notice,
-            stacklevel=2,
-        )
-    return unet
+            if is_directed(roles):
+                weight.copy_(directed(weight.float().cpu() + change, factors))
+            else:
+                weight.add_(change.to(weight))
+        if not (change.isfinite().all() and weight.isfinite().all()):
+            raise WorldDamaged(f"{path} has numbers for {layer} that are not finite: copy or download it again")
+    return network
 
 
 def look(path: Path) -> Contents:
     """What a file holds, by its header. Raises UnsafeWeights, WorldMissing, WorldDamaged, and WorldMismatch for what is
-    no plain LoRA of a UNet, named."""
+    no LoRA that can be applied, named."""
     if path.suffix.lower() != ".safetensors":
         raise UnsafeWeights(f"{path} is no .safetensors file: convert the LoRA to safetensors first")
     if not path.is_file():
@@ -89,72 +86,102 @@ def look(path: Path) -> Contents:
     unknown = [key for key, what in found.items() if what is None]
     if unknown:
         raise WorldMismatch(
-            f"{path} holds {strange(unknown)}, in {len(unknown)} of {len(keys)} weights: give a plain LoRA"
+            f"{path} holds {strange(unknown)}, in {len(unknown)} of {len(keys)} weights: give a LoRA, LoHa or LoKr"
         )
-    others = [key for key, what in found.items() if what is not None and what.network == "other"]
-    if others:
-        raise WorldMismatch(f"{path} is of a model of another kind ({others[0]:.80}): take a LoRA made for this world")
-    unet: dict[str, dict[Role, str]] = {}
+    parts: dict[Part, dict[str, dict[Role, Factor]]] = {"unet": {}, "text": {}}
     for key, what in found.items():
-        if what is not None and what.network == "unet":
-            roles = unet.setdefault(what.layer, {})
-            if what.role in roles:
-                raise WorldMismatch(f"{path} has two weights for one thing ({roles[what.role]}, {key}): give one LoRA")
-            roles[what.role] = key
-    if not unet:
+        assert what is not None  # else it was refused
+        if what.network == "other":
+            raise WorldMismatch(f"{path} is of a model of another kind ({key:.80}): take a LoRA made for this world")
+        roles = parts[what.network].setdefault(what.layer, {})
+        if what.role in roles:
+            raise WorldMismatch(f"{path} has two weights for one thing ({roles[what.role].key}, {key}): give one LoRA")
+        roles[what.role] = Factor(key, tuple(keys[key]["shape"]))
+    if not parts["unet"]:
         raise WorldDamaged(f"{path} holds no LoRA of a UNet: give a LoRA file (.safetensors) for Stable Diffusion")
-    half = next((layer for layer, roles in unet.items() if not {"down", "up"} <= roles.keys()), None)
+    contents = Contents(path, parts, _scaling(path, metadata))
+    _check_whole(contents)
+    return contents
+
+
+def check(contents: Contents, part: Part, weights: Mapping[str, Shape]) -> None:
+    """Raises WorldMismatch where a LoRA was made for another network than that of these weights, by name; no number is
+    read."""
+    path, known = contents.path, layers(weights)
+    lacking = [layer for layer in contents.parts[part] if layer not in known]
+    if lacking:
+        raise WorldMismatch(
+            f"{path} has parts for {len(lacking)} layers that this world lacks ({lacking[0]:.80}): "
+            f"take a LoRA made for its kind"
+        )
+    for layer, roles in contents.parts[part].items():
+        weight = torch.empty(weights[known[layer]], device="meta")
+        factors = {role: torch.empty(factor.shape, device="meta") for role, factor in roles.items()}
+        if not _fits(factors, weight):
+            raise WorldMismatch(f"{path} does not fit {layer}: take a LoRA made for this kind of world")
+
+
+def _fits(factors: Factors, weight: Tensor) -> bool:
+    try:
+        product = PRODUCTS[core(factors)](factors)
+        if is_directed(factors):
+            directed(weight, factors)
+    except (RuntimeError, ValueError, IndexError):
+        return False
+    return len(product) == len(weight) and 0 < product.numel() == weight.numel()
+
+
+def _check_whole(contents: Contents) -> None:
+    """Raises WorldDamaged for a layer without all of its factors."""
+    of_all = [(part, layer, roles) for part, found in contents.parts.items() for layer, roles in found.items()]
+    half = next((layer for _, layer, roles in of_all if core(roles) not in PRODUCTS), None)
     if half is not None:
-        raise WorldDamaged(f"{path} has no pair of factors for {half:.80}: copy or download it again")
-    text = sum(what is not None and what.network == "text" for what in found.values())
-    return Contents(path, unet, text, _scaling(path, metadata))
+        raise WorldDamaged(f"{contents.path} has no whole set of factors for {half:.80}: copy or download it again")
+    several = next((r["alpha"].key for _, _, r in of_all if "alpha" in r and math.prod(r["alpha"].shape) != 1), None)
+    if several is not None:
+        raise WorldDamaged(f"{contents.path}: {several:.80} is no single number: copy or download it again")
+    for part, _, roles in of_all:
+        if contents.scaling[part].get("use_dora") and not is_directed(roles):
+            raise WorldDamaged(f"{contents.path} says it is a DoRA, and lacks magnitudes: copy or download it again")
 
 
-def _product(path: Path, layer: str, factors: Mapping[Role, Tensor], weight: Tensor) -> Tensor:
-    """up @ mid @ down, of as many numbers as the weight; mid: `[rank, rank, ...]`, the kernel of a convolution."""
-    down, up, mid = factors["down"].flatten(1), factors["up"].flatten(1), factors.get("mid")
-    fits = up.shape[0] == weight.shape[0] and up.shape[1] == down.shape[0]
-    if mid is None:
-        product = up @ down if fits else None
-    else:
-        fits = fits and mid.shape[:2] == (len(down), len(down))
-        product = torch.einsum("oi,ij...,jr->or...", up, mid, down).flatten(1) if fits else None
-    if product is None or product.numel() != weight.numel():
-        raise WorldMismatch(f"{path} does not fit {layer}: take a LoRA made for this kind of world")
-    return product
-
-
-def _scale(contents: Contents, layer: str, factors: Mapping[Role, Tensor]) -> float:
+def _scale(contents: Contents, part: Part, layer: str, factors: Factors) -> float:
     """alpha / rank, rank stabilised alpha / sqrt(rank): alpha is the layer's own, else the settings', else the rank."""
-    rank = len(factors["down"])
+    ranks = rank(factors)
+    if ranks is None:
+        return 1.0
     if "alpha" in factors:
-        return float(factors["alpha"]) / rank
-    scaling = contents.scaling
-    alpha = scaling.get("lora_alpha", rank)
+        return float(factors["alpha"]) / ranks
+    scaling = contents.scaling[part]
+    alpha = scaling.get("lora_alpha", ranks)
     patterns = scaling.get("alpha_pattern")
     for pattern, value in patterns.items() if isinstance(patterns, dict) else ():
-        name = re.escape(str(pattern).replace(".", "_"))
+        name = re.escape(str(pattern).replace(".", "_").removeprefix("text_model_"))
         alpha = value if re.fullmatch(f"(.*_)?{name}", layer) else alpha
     if isinstance(alpha, bool) or not isinstance(alpha, int | float):
         raise WorldDamaged(f"{contents.path}: its lora_alpha is {alpha!r:.40}, where a number is wanted: get it again")
-    return float(alpha) / (math.sqrt(rank) if scaling.get("use_rslora") else rank)
+    return float(alpha) / (math.sqrt(ranks) if scaling.get("use_rslora") else ranks)
 
 
-def _scaling(path: Path, metadata: Mapping[str, str]) -> Mapping[str, object]:
+def _scaling(path: Path, metadata: Mapping[str, str]) -> Mapping[Part, Mapping[str, object]]:
     """PEFT's settings: in the file's metadata, or in adapter_config.json beside a file of PEFT's name."""
     beside = path.parent / "adapter_config.json"
+    content: Mapping[str, object] = {}
     if METADATA in metadata:
         try:
-            content = json.loads(metadata[METADATA])
+            said = json.loads(metadata[METADATA])
         except (ValueError, RecursionError) as error:
             raise WorldDamaged(f"{path}: its {METADATA} is no JSON ({error}): get it again") from error
-        content = content if isinstance(content, dict) else {}
-        unet = {key.removeprefix("unet."): value for key, value in content.items() if key.startswith("unet.")}
-        scaling: Mapping[str, object] = unet or content
+        content = said if isinstance(said, dict) else {}
     elif path.name.lower().startswith("adapter_model") and beside.is_file():
-        scaling = read_json(beside)
-    else:
-        return {}
-    if scaling.get("use_dora"):
-        raise WorldMismatch(f"{path} is a DoRA, which scales a layer's directions: give a plain LoRA")
+        content = read_json(beside)
+    prefixes: Mapping[Part, str] = {"unet": "unet.", "text": "text_encoder."}
+    of_parts: dict[Part, Mapping[str, object]] = {
+        part: {key.removeprefix(prefix): value for key, value in content.items() if key.startswith(prefix)}
+        for part, prefix in prefixes.items()
+    }
+    scaling = of_parts if any(of_parts.values()) else dict.fromkeys(prefixes, content)
+    kinds = {str(settings.get("peft_type") or "") for settings in scaling.values()}
+    if strangers := kinds.difference(_ADAPTERS):
+        raise WorldMismatch(f"{path} is a {min(strangers):.20} of PEFT: give it as LyCORIS or kohya's tools write it")
     return scaling

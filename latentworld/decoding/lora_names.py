@@ -9,12 +9,15 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Literal
+from typing import Literal, get_args
 
-if TYPE_CHECKING:
-    from torch import nn
-
-Role = Literal["down", "up", "mid", "alpha"]
+Role = Literal[
+    "down", "up", "mid", "alpha", "magnitude", "dora_scale",
+    "hada_w1_a", "hada_w1_b", "hada_w2_a", "hada_w2_b", "hada_t1", "hada_t2",
+    "lokr_w1", "lokr_w1_a", "lokr_w1_b", "lokr_w2", "lokr_w2_a", "lokr_w2_b", "lokr_t2",
+]  # fmt: skip
+"""What a weight is of a layer. magnitude: the lengths of a DoRA's outputs, as PEFT has them; dora_scale: see
+`lora_products.directed`; LoHa's and LoKr's are called as in the files."""
 Network = Literal["unet", "text", "other"]
 
 _ROLES: tuple[tuple[Role, str], ...] = (
@@ -22,22 +25,22 @@ _ROLES: tuple[tuple[Role, str], ...] = (
     ("up", r"(\.lora_up|[._]lora\.up|\.lora_linear_layer\.up|\.lora_B(\.\w+)?)\.weight"),
     ("mid", r"\.lora_mid\.weight"),
     ("alpha", r"\.(lora_)?alpha"),
+    ("magnitude", r"\.lora_magnitude_vector(\.\w+)*"),
+    *((role, rf"\.{role}") for role in get_args(Role) if role.startswith(("dora", "hada", "lokr"))),
 )
 # of what is done to a weight in another way than by adding a product of two factors
 OTHERS = {
-    r"dora_scale|lora_magnitude_vector": "DoRA, which scales a layer's directions",
-    r"hada_": "LoHa, products of products",
-    r"lokr_": "LoKr, products of Kronecker",
     r"oft_|\.oft\b|boft|vera_": "a fine-tuning in another form (OFT, VeRA)",
     r"on_input|ia3": "IA3, which scales what layers give",
     r"\.diff(_b)?$|\.set_weight$|\.w_norm$|\.b_norm$|modules_to_save": "whole weights in place of factors",
     r"\.lora_[AB](\.\w+)?\.bias$": "biases beside the factors",
 }
 _TEXT = "|".join((
-    r"lora_te\d?_", r"te\d?\.", r"text_encoder(_\d)?\.", r"cond_stage_model\.", r"(base_model\.model\.)?text_model\.",
+    r"lora_te1?_", r"te1?\.", r"text_encoder\.", r"cond_stage_model\.transformer\.",
+    r"(base_model\.model\.)?(?=text_model\.)",
 ))  # fmt: skip
 _OTHER = "|".join((
-    r"lora_te[23]_", r"text_encoder_[23]\.", r"(base_model\.model\.)?transformer\.", r"lora_transformer_",
+    r"lora_te[23]_", r"te[23]\.", r"text_encoder_[23]\.", r"(base_model\.model\.)?transformer\.", r"lora_transformer_",
     r"diffusion_model\.(double|joint|single)_",
 ))  # fmt: skip
 _UNET = "|".join((
@@ -71,26 +74,30 @@ def strange(keys: Iterable[str]) -> str:
 
 
 def _place(stem: str) -> tuple[Network, str]:
-    kind: Network = "unet"
-    rest = stem
     if re.match(_OTHER, stem):
-        kind = "other"
-    elif re.match(_TEXT, stem):
-        kind = "text"
-    else:
-        rest = re.sub(f"^({_UNET})", "", stem)
-    name = rest.replace(".processor", "").replace(".", "_")
-    return kind, f"{name}_0" if name.endswith(
-        "_to_out"
-    ) else name  # older files name the attention's output by its list
+        return "other", stem
+    if re.match(_TEXT, stem):
+        name = _flat(re.sub(f"^({_TEXT})", "", stem))
+        return "text", re.sub(r"_to_(q|k|v|out)$", r"_\1_proj", name)  # as older files call them after the UNet's
+    name = _flat(re.sub(f"^({_UNET})", "", stem).replace(".processor", ""))
+    return "unet", f"{name}_0" if name.endswith("_to_out") else name  # older files: the attention's output by its list
 
 
-def layers(network: nn.Module) -> dict[str, str]:
-    """The layers that have a weight, by the names that files give them, dots as underscores: diffusers' own, and those
-    of the original code where the network is a UNet of Stable Diffusion's build."""
-    own = {name.removesuffix(".weight"): name for name, _ in network.named_parameters() if name.endswith(".weight")}
-    found = {layer.replace(".", "_"): name for layer, name in own.items()}
-    stems = original_names(network)
+def _flat(layer: str) -> str:
+    """A layer's name with underscores for dots. What a text encoder is called within its own library differs."""
+    return layer.replace(".", "_").removeprefix("text_model_")
+
+
+def layers(weights: Iterable[str]) -> dict[str, str]:
+    """The layers of a network that have a weight, by the names that files give them, dots as underscores: diffusers'
+    and transformers' own, and those of the original code where it is a UNet of Stable Diffusion's build.
+
+    weights: the names of all of them.
+    """
+    weights = list(weights)
+    own = {name.removesuffix(".weight"): name for name in weights if name.endswith(".weight")}
+    found = {_flat(layer): name for layer, name in own.items()}
+    stems = original_names(weights)
     for layer, name in own.items():
         for stem, theirs in stems.items():
             if layer == stem or layer.startswith(stem + "."):
@@ -114,10 +121,13 @@ ENDS = {
 }  # fmt: skip
 
 
-def original_names(network: nn.Module) -> Mapping[str, str]:
-    """Names of the original code by those of diffusers, of the parts of a UNet. A level is a row of blocks, and its
-    change of size a block of its own on the way down, and part of the last one on the way up."""
-    parts = dict(network.named_modules())
+def original_names(weights: Iterable[str]) -> Mapping[str, str]:
+    """Names of the original code by those of diffusers, of the parts of a UNet with these weights.
+
+    A level is a row of blocks, and its change of size a block of its own on the way down, and part of the last one on
+    the way up.
+    """
+    parts = _parts(weights)
     if not {"down_blocks", "mid_block", "up_blocks"} <= parts.keys():
         return {}
     names, row = dict(ENDS), 1
@@ -147,5 +157,15 @@ def _block(stem: str, index: int, theirs: str) -> dict[str, str]:
     return {f"{stem}.resnets.{index}": f"{theirs}.0", f"{stem}.attentions.{index}": f"{theirs}.1"}
 
 
-def _count(parts: Mapping[str, nn.Module], name: str) -> int:
-    return len(list(parts[name].children())) if name in parts else 0
+def _parts(weights: Iterable[str]) -> Mapping[str, set[str]]:
+    """The parts of a network that have weights, and the names of what lies in each."""
+    found: dict[str, set[str]] = {}
+    for weight in weights:
+        steps = weight.split(".")
+        for place in range(1, len(steps)):
+            found.setdefault(".".join(steps[:place]), set()).add(steps[place])
+    return found
+
+
+def _count(parts: Mapping[str, set[str]], name: str) -> int:
+    return len(parts.get(name, ()))

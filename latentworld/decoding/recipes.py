@@ -9,9 +9,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from latentworld.decoding.lora import fused
+from latentworld.decoding.lora import fused, look
 from latentworld.decoding.settings import DecoderSettings
 from latentworld.errors import PresetError, WorldMismatch
+from latentworld.prompts import Encoder, Texts
 from latentworld.worlds import World, parts
 from latentworld.worlds.files import digest, weights
 
@@ -31,7 +32,8 @@ class Recipe:
     """The networks of one kind of decoder, and the sampling they were made for.
 
     variant: which they are, for the profile; schedule: the config of their scheduler; sampler: a name in `SAMPLERS`;
-    key: their weights and kind, in the cache of engines.
+    key: their weights and kind, in the cache of engines; texts: where texts are encoded, None: as everywhere in the
+    world.
     """
 
     variant: str
@@ -40,6 +42,7 @@ class Recipe:
     schedule: Config
     sampler: str
     key: str
+    texts: Texts | None = None
 
 
 def faithful(world: World, settings: DecoderSettings) -> Recipe:
@@ -69,12 +72,14 @@ def scout(world: World, settings: DecoderSettings) -> Recipe:
         schedule=found.schedule,
         sampler=found.sampler,
         key=f"{key}/scout/{found.name}/{coder.partition('@')[0]}",
+        texts=found.texts,
     )
 
 
 @dataclass(frozen=True, eq=False)
 class _Found:
-    """A scout's network and what it was made for; mark: the digest of what is not the world's own."""
+    """A scout's network and what it was made for; mark: the digest of what is not the world's own;
+    texts: as in a recipe."""
 
     name: str
     network: ModelMixin
@@ -82,6 +87,7 @@ class _Found:
     sampler: str
     key: str
     mark: str = ""
+    texts: Texts | None = None
 
 
 def _denoiser(world: World, settings: DecoderSettings) -> _Found:
@@ -93,7 +99,8 @@ def _denoiser(world: World, settings: DecoderSettings) -> _Found:
         lora = Path(settings.lora)
         network = fused(copy.deepcopy(world.denoiser), lora)
         mark = f"@{digest([lora], lora.parent)}"
-        return _Found("lora", network, world.schedule, "lcm", _mixed(world.digest, lora), mark)
+        texts = Encoder(world.text.changed(lambda own: fused(own, lora, "text"))) if look(lora).parts["text"] else None
+        return _Found("lora", network, world.schedule, "lcm", _mixed(world.digest, lora), mark, texts)
     if name == "student":
         if world.student is None:
             raise WorldMismatch(f"world {world.name!r} has no student: leave decoder.variant out")

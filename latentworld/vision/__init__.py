@@ -16,8 +16,16 @@ from latentworld.vision.eye import Classifier, Eye
 if TYPE_CHECKING:
     from latentworld.vision.clip import ClipEye
     from latentworld.worlds import World
+    from latentworld.worlds.find import Found
 
-__all__ = ["Classifier", "Eye", "clip_eye"]
+__all__ = ["Classifier", "Eye", "clip_eye", "foresee"]
+
+
+def foresee(source: str | Path | None, found: Found) -> None:
+    """Raises what `clip_eye` would for this eye of a model that was found, before a weight is read."""
+    from latentworld.vision.clip import find_clip
+
+    find_clip(_source(source, found))
 
 
 def clip_eye(
@@ -35,12 +43,20 @@ def clip_eye(
     WorldMismatch when there is no CLIP at all, or what is there is none.
     """
     from latentworld.device import choose
-    from latentworld.errors import WorldMismatch
-    from latentworld.vision.clip import SUGGESTED, ClipEye
-    from latentworld.worlds import EMBEDDED
+    from latentworld.vision.clip import ClipEye
 
-    source = source or world.clip or (EMBEDDED if (EMBEDDED / "clip").is_dir() else None)
-    if source is None:
-        raise WorldMismatch(f"world {world.name!r} has no CLIP of its own: name one, for example {SUGGESTED}")
+    source = _source(source, world)
     device, dtype = device or str(world.device), dtype or str(world.dtype).removeprefix("torch.")
     return ClipEye(source, device, dtype, batch, choose(device, dtype).engine if engine == "auto" else engine)
+
+
+def _source(named: str | Path | None, world: World | Found) -> str | Path:
+    """Whose eye it is."""
+    from latentworld.errors import WorldMismatch
+    from latentworld.vision.clip import SUGGESTED
+    from latentworld.worlds import EMBEDDED
+
+    source = named or world.clip or (EMBEDDED if (EMBEDDED / "clip").is_dir() else None)
+    if source is None:
+        raise WorldMismatch(f"world {world.name!r} has no CLIP of its own: name one, for example {SUGGESTED}")
+    return source

@@ -83,10 +83,7 @@ class ClipEye:
         engine: str = "eager",
     ) -> None:
         """Raises WorldMissing, WorldDamaged, UnsafeWeights, or WorldMismatch for a model that is no CLIP."""
-        folder = _folder(source)
-        kind = _json(folder / "config.json").get("model_type")
-        if kind != "clip":
-            raise WorldMismatch(f"{folder} is no CLIP model (its config says {kind!r}): give a folder of a CLIPModel")
+        folder = find_clip(source)
         self.source = str(source)
         self.digest = files.digest(files.weights(folder), folder)
         self.optics = _optics(folder)
@@ -143,14 +140,20 @@ class ClipEye:
         return probabilities
 
 
-def _folder(source: str | Path) -> Path:
+def find_clip(source: str | Path) -> Path:
+    """The folder of a CLIP model, its weight files whole as their headers have it; none is read. Raises as ClipEye."""
     found = locate(source, noun="CLIP")
     if isinstance(found, HubRef):
-        return fetch(found, marker="config.json", parts=("",))
-    if found.is_file():
+        folder = fetch(found, marker="config.json", parts=("",))
+    elif found.is_file():
         raise WorldMismatch(f"{found} is a single file: give a CLIPModel folder or a hub name such as {SUGGESTED}")
-    inner = found / "clip"
-    return inner if (inner / "config.json").is_file() else found
+    else:
+        folder = found / "clip" if (found / "clip" / "config.json").is_file() else found
+    kind = _json(folder / "config.json").get("model_type")
+    if kind != "clip":
+        raise WorldMismatch(f"{folder} is no CLIP model (its config says {kind!r}): give a folder of a CLIPModel")
+    files.weights(folder)
+    return folder
 
 
 def _load(folder: Path, dtype: torch.dtype) -> CLIPModel:

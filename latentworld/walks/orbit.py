@@ -43,9 +43,9 @@ class Circle:
 
     centre: Unit
     heading: Unit
-    latitude: float = 0.0
-    phase: float = 0.0
-    direction: int = 1
+    latitude: float
+    phase: float
+    direction: int
 
     @property
     def knots(self) -> Vector:

@@ -11,6 +11,7 @@ from pydantic import AliasChoices, BaseModel, ConfigDict, Field, FiniteFloat, Va
 from latentworld import texts
 from latentworld.errors import WorldDamaged
 from latentworld.explain import nearest
+from latentworld.prompts import PromptText
 
 NEUTRAL = "High quality picture, 4k, detailed"
 NEUTRAL_NEGATIVE = "blurry, ugly, stock photo"
@@ -21,8 +22,8 @@ class Defaults(BaseModel):
     """What a preset that says nothing gets: the paper's neutral set-up unless the card says otherwise."""
 
     model_config = ConfigDict(frozen=True)
-    prompt: str = NEUTRAL
-    negative: str = Field(default=NEUTRAL_NEGATIVE, validation_alias=NEGATIVE)
+    prompt: PromptText = NEUTRAL
+    negative: PromptText = Field(default=NEUTRAL_NEGATIVE, validation_alias=NEGATIVE)
     steps: int = Field(default=50, ge=1)
     guidance: float = Field(default=5.0, ge=0)
     scout_steps: int = Field(default=4, ge=1)
@@ -36,7 +37,7 @@ class Subject(BaseModel):
 
     model_config = ConfigDict(frozen=True)
     name: str
-    prompt: str
+    prompt: PromptText
 
 
 class Colours(BaseModel):

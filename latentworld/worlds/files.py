@@ -8,12 +8,15 @@ import math
 import re
 from collections.abc import Iterable, Sequence
 from pathlib import Path
-from typing import Annotated, TypedDict
+from typing import TYPE_CHECKING, Annotated, TypedDict
 
 import msgspec
 
 from latentworld.errors import UnsafeWeights, WorldDamaged
 from latentworld.worlds.locate import PICKLED
+
+if TYPE_CHECKING:
+    from torch import Tensor
 
 TEXTS = (".json", ".txt")  # suffixes of a part's small files that pictures depend on
 # model.safetensors, model.fp16.safetensors, model-00001-of-00003.safetensors, model.fp16-00001-of-00003.safetensors
@@ -77,7 +80,7 @@ def header(path: Path) -> dict[str, TensorEntry]:
 
 def header_and_metadata(path: Path) -> tuple[dict[str, TensorEntry], dict[str, str]]:
     """A safetensors file's header, and what it says of itself beside. Raises WorldDamaged."""
-    remedy = "copy or download the world again"
+    remedy = "copy or download it again"
     try:
         size = path.stat().st_size
         with path.open("rb") as file:
@@ -96,6 +99,19 @@ def header_and_metadata(path: Path) -> tuple[dict[str, TensorEntry], dict[str, s
     if not whole:
         raise WorldDamaged(f"{path} is damaged ({size} bytes instead of {8 + length + end}): {remedy}")
     return entries, metadata
+
+
+def tensors(path: Path) -> dict[str, Tensor]:
+    """What a safetensors file holds, by name. Raises WorldDamaged."""
+    from safetensors import SafetensorError
+    from safetensors.torch import load_file
+
+    header(path)
+    try:
+        held: dict[str, Tensor] = load_file(path)
+        return held
+    except SafetensorError as error:
+        raise WorldDamaged(f"{path} is damaged ({error!s:.120}): copy or download it again") from error
 
 
 def parameters(part: Path) -> int:

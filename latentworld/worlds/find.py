@@ -3,12 +3,13 @@ read."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 from latentworld.errors import WorldDamaged, WorldMismatch
 from latentworld.worlds import card as cards
-from latentworld.worlds import families, layout
+from latentworld.worlds import families, files, layout
 from latentworld.worlds.card import Card
 from latentworld.worlds.families import Facts, Family
 from latentworld.worlds.hub import fetch_world
@@ -35,6 +36,21 @@ class Found:
     def has_few_step(self) -> bool:
         """Whether it has a few-step denoiser, or is one."""
         return bool(self.facts.few_step) or (self.path / "student").is_dir()
+
+    def weights(self, part: str) -> Mapping[str, tuple[int, ...]]:
+        """The shapes of a part's weights, as its library calls them, by headers alone; empty where it is not there, or
+        where that cannot be said of a file."""
+        if isinstance(self.layout, Checkpoint):
+            return {} if self.family.checkpoint is None else self.family.checkpoint.weights(self.layout, part)
+        folder = self.path / part
+        held = [files.header(file) for file in files.weights(folder)] if folder.is_dir() else []
+        return {name: tuple(entry["shape"]) for header in held for name, entry in header.items()}
+
+    @property
+    def clip(self) -> Path | str | None:
+        """Its own CLIP: a folder, or what its card names."""
+        clip = self.path / "clip"
+        return clip if clip.is_dir() else self.card.clip
 
 
 def find(name: str | Path, vae: str | Path | None = None) -> Found:

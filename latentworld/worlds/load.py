@@ -93,7 +93,7 @@ def _assembled(
     dtype: torch.dtype,
     device: torch.device,
 ) -> World:
-    family, clip = found.family, found.path / "clip"
+    family = found.family
     return World(
         name=name,
         source=found.source,
@@ -107,7 +107,7 @@ def _assembled(
         few_step=found.facts.few_step,
         student=student,
         tiny_vae=tiny_vae,
-        clip=clip if clip.is_dir() else found.card.clip,
+        clip=found.clip,
         digest=digest,
         device=device,
         dtype=dtype,

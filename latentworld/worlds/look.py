@@ -75,7 +75,7 @@ def summary(found: Found) -> Summary:
         student=(path / "student").is_dir(),
         few_step=found.facts.few_step,
         tiny_vae=(path / "tiny_vae").is_dir(),
-        clip=(path / "clip").is_dir() or found.card.clip is not None,
+        clip=found.clip is not None,
     )
 
 

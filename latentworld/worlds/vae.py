@@ -58,9 +58,7 @@ class LoneVae:
         """Its module. Raises WorldDamaged."""
         if self.path.is_dir():
             return parts.autoencoder(self.path, dtype)
-        from safetensors.torch import load_file
-
-        held = load_file(self.path)
+        held = files.tensors(self.path)
         weights = {ours: held[key] for ours, key in _keys(held).items()}
         with whole(self.path):
             return load_vae(weights, {key: tuple(weight.shape) for key, weight in weights.items()}).to(dtype)

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import struct
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
+from pathlib import Path as File
 from typing import NoReturn
 
 import cv2
@@ -104,7 +106,7 @@ def roll(
     clock, walk = CountedClock(frames, 24.0, batch), walks.build(walks.Orbit(), PLANE)
     scene = Scene(PLANE, decoder or Decoder(), Eye(), Prompt())
     with Sinks(sinks) as outlet:
-        return run(clock, mailbox or Mailbox(), walk, fixed(scene), pilot or Pilot(), outlet)
+        return run(clock, mailbox or Mailbox(), walk, fixed(scene), pilot or Pilot(), outlet)[0]
 
 
 def batch_of(n: int, start: int = 0, size: tuple[int, int] = SIZE) -> Frames:
@@ -123,3 +125,13 @@ def decoded(path: object) -> np.ndarray:
         frames.append(read[1][:, :, ::-1])
     reader.release()
     return np.array(frames)
+
+
+def boxes(film: File) -> list[str]:
+    """How an .mp4 is put together: its index (`moov`), fragments (`moof`) and pictures (`mdat`), in order."""
+    data, found, at = film.read_bytes(), [], 0
+    while at < len(data):
+        size, kind = struct.unpack_from(">I4s", data, at)
+        found.append(kind.decode())
+        at += size or len(data)  # 0: to the end
+    return [kind for kind in found if kind in ("moov", "moof", "mdat")]

@@ -7,9 +7,9 @@ from typing import Annotated, Literal
 from pydantic import BaseModel, ConfigDict, Field, FiniteFloat, TypeAdapter, ValidationError
 
 from installation.backstage import Question
-from installation.control.parameter import LONGEST
 from installation.ipc.questions import DiffusionQuestion, WordsQuestion
 from latentworld.errors import ControlError
+from latentworld.prompts import LONGEST
 
 LARGEST = 16 * 1024  # bytes of a message
 Name = Annotated[str, Field(max_length=64)]

@@ -10,9 +10,9 @@ import msgspec
 
 from installation.backstage import RENDERER_STATES
 from installation.control.desk.snapshots import NAME
-from installation.control.parameter import LONGEST
 from installation.ports.deck.commands import Command
 from installation.ports.deck.letters import LETTERS, TrackRow
+from latentworld.prompts import LONGEST
 
 _HEAD = """// Made from the types by `python -m installation.ports.deck.reference`; a test keeps it in step.
 

@@ -7,11 +7,14 @@ import logging
 import threading
 import time
 from collections.abc import Callable, Sequence
+from concurrent.futures import Future
+from functools import partial
 from pathlib import Path
 
 from installation.backstage import Backstage
 from installation.control.desk import Change, Trigger
 from installation.control.parameters import MIDI_FORGET, MIDI_LEARN
+from installation.disk_worker import DiskWorker
 from installation.ports.midi import links as links_file
 from installation.ports.midi.driver import Driver, Receiver, Sender, System, named
 from installation.ports.midi.links import Link
@@ -29,6 +32,7 @@ class Port:
 
     file: where links are kept (`midi.json` in the venue's folder); None: only until the end. chosen: names of the
     controllers that are heard, empty for all. driver: the system's MIDI, or what stands for it.
+    worker: writes the file, so that a disk that does not answer holds no control up; None: each step writes itself.
     """
 
     def __init__(
@@ -38,9 +42,10 @@ class Port:
         chosen: Sequence[str] = (),
         driver: Driver | None = None,
         clock: Callable[[], float] = time.monotonic,
+        worker: DiskWorker | None = None,
     ) -> None:
         self._desk, self._file, self._chosen = backstage.desk, file, tuple(chosen)
-        self._driver, self._clock = driver, clock
+        self._driver, self._clock, self._worker = driver, clock, worker
         self._surface = Surface(self._desk)
         self._inputs: dict[str, tuple[str, Receiver]] = {}  # by lasting name: the system's name, what is open
         self._outputs: dict[str, tuple[str, Sender]] = {}
@@ -142,13 +147,25 @@ class Port:
         return links
 
     def _keep(self) -> None:
+        """Have the map written as it is now; a later one that is to be written takes its place."""
         if self._file is None:
             return
+        write = partial(links_file.save, self._file, self._surface.links)
+        if self._worker is not None:
+            self._worker.submit(write, key=links_file.save).add_done_callback(self._kept)
+            return
         try:
-            links_file.save(self._file, self._surface.links)
+            write()
         except LatentWorldError as error:
-            _log.warning("%s", error)
-            self._surface.say(str(error))
+            self._lost(error)
+
+    def _kept(self, written: Future[None]) -> None:
+        if not written.cancelled() and (error := written.exception()) is not None:
+            self._lost(error)
+
+    def _lost(self, error: BaseException) -> None:
+        _log.warning("%s", error)
+        self._surface.say(str(error))
 
     def _scan(self, now: float) -> None:
         assert self._driver is not None  # started

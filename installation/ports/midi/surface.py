@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 from threading import Lock
 
 from installation.control.desk import Desk
-from installation.control.parameter import LONGEST, Parameter, Value
+from installation.control.parameter import Parameter, Value
 from installation.control.parameters import MIDI_STATUS
 from installation.ports.midi.clock import Conductor
 from installation.ports.midi.inbox import Inbox, Move, Strike, span
@@ -18,6 +18,7 @@ from installation.ports.midi.learning import Learning
 from installation.ports.midi.links import MOST, Control, Link, plays
 from installation.ports.midi.messages import control_change, decode, note, pitch
 from latentworld.errors import ControlError
+from latentworld.prompts import LONGEST
 
 REST = 0.3  # seconds after which a control that was moved counts as let go
 ECHO = 0.5  # seconds in which a code that comes back is the one that was sent

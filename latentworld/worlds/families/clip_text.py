@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import copy
 import warnings
-from dataclasses import dataclass
+from collections.abc import Callable
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from latentworld.arrays import Array
@@ -45,6 +47,10 @@ class ClipText:
         mask = words.attention_mask.to(self.encoder.device) if masked else None
         with torch.no_grad():  # not inference mode: torch.compile and CUDA graphs take no inference tensors
             return (self.encoder(words.input_ids.to(self.encoder.device), attention_mask=mask)[0],)
+
+    def changed(self, change: Callable[[CLIPTextModel], CLIPTextModel]) -> ClipText:
+        """The same with what `change` makes of a copy of its text encoder."""
+        return replace(self, encoder=change(copy.deepcopy(self.encoder)))
 
     def pooled(self, text: str, conditioning: Conditioning) -> Array:
         """The embedding at the token where the text ends, float64[width], as CLIP pools it."""

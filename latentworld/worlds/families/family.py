@@ -135,12 +135,15 @@ class CheckpointFormat:
 
     claims: whether a header is of this family. facts: what it says; raises WorldMismatch for what does not fit. load:
     the same parts as a folder has, by name, out of a file; (checkpoint, facts, dtype). sizes: parameters by part.
+    weights: the shapes of a part's weights, as its library calls them, by the header alone; empty where that cannot be
+    said.
     """
 
     claims: Callable[[Checkpoint], bool]
     facts: Callable[[Checkpoint], Facts]
     load: Callable[[Checkpoint, Facts, torch.dtype], Mapping[str, object]]
     sizes: Callable[[Checkpoint], dict[str, int]]
+    weights: Callable[[Checkpoint, str], Mapping[str, tuple[int, ...]]] = lambda checkpoint, part: {}
 
 
 class DenoiserOf(Protocol):

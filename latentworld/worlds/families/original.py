@@ -10,11 +10,12 @@ from __future__ import annotations
 import contextlib
 import math
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from latentworld.errors import LatentWorldError, WorldDamaged, WorldMissing
+from latentworld.worlds import files
 from latentworld.worlds.families.family import CheckpointFormat, Config, Facts, LatentFormat
 from latentworld.worlds.families.original_names import (
     FIRST,
@@ -36,6 +37,7 @@ from latentworld.worlds.families.original_parts import (
     load_text,
     load_unet,
     load_vae,
+    skeleton,
     unet_config,
     vae_config,
 )
@@ -85,7 +87,11 @@ def reader(kind: Kind, latent: Callable[[Config, Config], LatentFormat], channel
     def load(checkpoint: Checkpoint, facts: Facts, dtype: torch.dtype) -> dict[str, object]:
         return _load(kind, checkpoint, facts, dtype)
 
-    return CheckpointFormat(claims, facts, load, _sizes)
+    def weights(checkpoint: Checkpoint, part: str) -> Mapping[str, tuple[int, ...]]:
+        with whole(checkpoint.path):
+            return skeleton(kind, shapes_of(checkpoint), part)
+
+    return CheckpointFormat(claims, facts, load, _sizes, weights)
 
 
 def shapes_of(checkpoint: Checkpoint) -> Shapes:
@@ -105,11 +111,9 @@ def _said(checkpoint: Checkpoint, kind: Kind) -> tuple[int, str]:
 
 def _load(kind: Kind, checkpoint: Checkpoint, facts: Facts, dtype: torch.dtype) -> dict[str, object]:
     """The parts; without a VAE where the file has none."""
-    from safetensors.torch import load_file
-
     path, shapes = checkpoint.path, shapes_of(checkpoint)
     words = _tokenizer(path.parent / "tokenizer", kind.open)
-    held = load_file(path)
+    held = files.tensors(path)
     weights = {ours: held[key] for ours, key in canonical(held).items()}
     with whole(path):
         parts: dict[str, ModelMixin | PreTrainedModel] = {

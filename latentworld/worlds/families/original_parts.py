@@ -116,6 +116,23 @@ def text_config(kind: Kind, shapes: Shapes) -> dict[str, object]:
     }
 
 
+def skeleton(kind: Kind, shapes: Shapes, part: str) -> Shapes:
+    """The shapes of the weights of `unet` or `text_encoder`, as their libraries call them; of another part none."""
+    import torch
+    from diffusers.models.unets.unet_2d_condition import UNet2DConditionModel
+    from transformers.models.clip.configuration_clip import CLIPTextConfig
+    from transformers.models.clip.modeling_clip import CLIPTextModel
+
+    with torch.device("meta"):  # which holds no numbers
+        if part == "unet":
+            network: torch.nn.Module = UNet2DConditionModel(**unet_config(shapes, 64))
+        elif part == "text_encoder":
+            network = CLIPTextModel(CLIPTextConfig(**text_config(kind, shapes)))
+        else:
+            return {}
+    return {name: tuple(weight.shape) for name, weight in network.named_parameters()}
+
+
 def load_unet(weights: dict[str, torch.Tensor], shapes: Shapes, side: int) -> UNet2DConditionModel:
     from diffusers.loaders.single_file_utils import convert_ldm_unet_checkpoint
     from diffusers.models.unets.unet_2d_condition import UNet2DConditionModel

@@ -25,5 +25,5 @@ export const COLUMN = {index: 0, alpha: 1, beta: 2, front: 3, x: 4, y: 5, z: 6, 
 // How the renderer may be.
 export const STATES = ['loading', 'running', 'hung', 'restarting', 'safe', 'loop'];
 
-export const LONGEST = 500; // characters of a text
+export const LONGEST = 2000; // characters of a text
 export const NAME = /^[A-Za-z0-9][A-Za-z0-9 _-]{0,63}$/; // of a snapshot

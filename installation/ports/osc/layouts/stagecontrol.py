@@ -13,6 +13,7 @@ from typing import Any
 from installation.control.parameter import Parameter
 from installation.ports.osc.addresses import CONFIRM, SUBSCRIBE, SUBSCRIBED
 from installation.ports.osc.layouts.sections import PAD, Tab, caption, span, tabs, widget
+from latentworld.prompts import LONGEST
 
 VERSION = "1.30.1"  # whose property names these are
 COLUMNS = 4
@@ -80,7 +81,7 @@ def _control(row: Parameter) -> Json:
         case "meter":
             return {"type": "text", "decimals": 3, "align": "left"}
         case _:
-            return {"type": "input", "typeTags": "s", "align": "left", "maxLength": 500}
+            return {"type": "input", "typeTags": "s", "align": "left", "maxLength": LONGEST}
 
 
 def _fader(row: Parameter) -> Json:

@@ -1,4 +1,4 @@
-"""What is done on the show's folder: one thing after another, on a thread of its own, for a disk may never answer."""
+"""What is done on a disk: one thing after another, on a thread of its own, for a disk may never answer."""
 
 from __future__ import annotations
 
@@ -7,13 +7,20 @@ from collections import deque
 from collections.abc import Callable, Hashable
 from concurrent.futures import Future
 from dataclasses import dataclass
-from typing import Generic, TypeVar
+from typing import Generic, Protocol, TypeVar
 
-from installation.show.descriptors import Reserve
 from latentworld.errors import ShowError
 
 MOST = 256  # things that wait
 T = TypeVar("T")
+
+
+class Help(Protocol):
+    """Who helps what fails for want of descriptors."""
+
+    def use(self, do: Callable[[], T]) -> T:
+        """What `do` gives."""
+        ...
 
 
 @dataclass(frozen=True)
@@ -23,18 +30,19 @@ class _Job(Generic[T]):
     key: Hashable
     commutes: bool
 
-    def run(self, reserve: Reserve) -> None:
+    def run(self, reserve: Help | None) -> None:
         if self.future.set_running_or_notify_cancel():
             try:
-                self.future.set_result(reserve.use(self.do))
+                self.future.set_result(self.do() if reserve is None else reserve.use(self.do))
             except Exception as error:
                 self.future.set_exception(error)
 
 
 class DiskWorker:
-    """Any thread may submit. clock: seconds, by which `stalled` is told; reserve: what a full file table leaves."""
+    """Any thread may submit. clock: seconds, by which `stalled` is told; reserve: what a full file table leaves,
+    None: nothing."""
 
-    def __init__(self, clock: Callable[[], float], reserve: Reserve) -> None:
+    def __init__(self, clock: Callable[[], float], reserve: Help | None = None) -> None:
         self._clock, self._reserve = clock, reserve
         self._waiting: deque[_Job] = deque()  # type: ignore[type-arg]
         self._ready = threading.Condition()

@@ -1,0 +1,49 @@
+"""`latentworld plan`: where every frame of a film will lie, before it is paid for."""
+
+from __future__ import annotations
+
+import shlex
+import sys
+from pathlib import Path
+from typing import Annotated, Literal
+
+import typer
+from rich.console import Console
+
+from installation.cli.film import Telling, teller
+from installation.cli.presets import Override
+
+
+def plan(
+    preset: Annotated[str, typer.Argument(help="A preset's name, or a .toml file.")],
+    output: Annotated[Path, typer.Option("-o", "--output", help="The plan, a text file such as piece.plan.")],
+    set_: Override = None,
+    decoder: Annotated[
+        Literal["scout", "faithful"], typer.Option("--decoder", help="What looks for the way.")
+    ] = "scout",
+    overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace a plan that is there already.")] = False,
+    progress: Annotated[
+        Telling, typer.Option("--progress", help="auto: a bar in a terminal, elsewhere a line a minute.")
+    ] = Telling.AUTO,
+) -> None:
+    """Walk a journey with the scout, pilot and pacing on, and write where every frame lies: `film --plan` films it."""
+    from installation.cli.interrupt import Interrupt
+    from latentworld import preset as presets
+
+    journey = presets.load(preset, set_ or [])
+    console = Console(stderr=True)
+    tell = teller(progress, f"plan of {journey.title or preset}", journey.film.frames, console)
+    with Interrupt() as interrupt:
+        with console.status("loading the world"):
+            from installation.film import plan as planning
+            from installation.film.summary import words
+        made = planning.plan(journey, output, kind=decoder, overwrite=overwrite, sinks=[tell], watch=interrupt.watch)
+    seen = words(made.rifts, made.marked, made.at_ceiling)
+    console.print(f"{made.frames} frames placed in {made.seconds:.0f} s, {seen}", highlight=False)
+    if not made.complete:
+        given = [preset, "-o", str(output), *(part for each in set_ or [] for part in ("--set", each))]
+        given += ["--decoder", decoder] if decoder != "scout" else []
+        again = shlex.join(["latentworld", "plan", *given, *(["--overwrite"] if overwrite else [])])
+        print(f"interrupted after {made.frames} of {made.planned} frames. To go on with it: {again}", file=sys.stderr)
+        raise typer.Exit(130)
+    print(output)

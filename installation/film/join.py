@@ -1,0 +1,109 @@
+"""Pieces of film put together without encoding anew, and the sums of what comes out of them again."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import subprocess
+import tempfile
+from collections.abc import Iterable, Iterator, Sequence
+from pathlib import Path
+
+import numpy as np
+
+from installation.film.ffmpeg import QUIET, WHOLE, binary, named
+from installation.fit import Size
+from latentworld.arrays import Picture
+from latentworld.disk import PARTIAL, writing
+from latentworld.errors import DiskFull, EncoderFailed
+
+_LIST = "ffconcat version 1.0\n"
+
+
+def join(pieces: Sequence[Path], target: Path, frames: int) -> None:
+    """Put pieces of one recipe together as `target`, whole or not at all: their frames and no other, evenly in time; an
+    .mp4 carries its index before its pictures, so that it plays while it is being fetched.
+
+    Raises EncoderFailed, and DiskFull where the pieces have no room a second time.
+    """
+    side = target.with_name(f".{target.name}{PARTIAL}")
+    form = WHOLE if target.suffix == ".mp4" else ("-f", "matroska")
+    with tempfile.TemporaryDirectory() as folder, writing(target):
+        text = Path(folder, "pieces.ffconcat")
+        text.write_text(_LIST + "".join(f"file {_quoted(piece)}\n" for piece in pieces), encoding="utf-8")
+        # "file:" and nothing else may be opened by what the list names
+        source = ("-f", "concat", "-safe", "0", "-protocol_whitelist", "file", "-i", named(text))
+        try:
+            run = subprocess.run(
+                [binary(), *QUIET, *source, "-map", "0:v", "-c", "copy", *form, named(side)],
+                capture_output=True, check=False, stdin=subprocess.DEVNULL,
+            )  # fmt: skip
+            if run.returncode:
+                raise _fault(target, run.stderr.decode(errors="replace"))
+            if (count := counted(sums(side, decode=False))[0]) != frames:
+                raise _fault(target, f"it put {count} frames of {frames} together")
+            _sync(side)
+            side.replace(target)
+        finally:
+            side.unlink(missing_ok=True)
+
+
+def sums(film: Path, decode: bool = True) -> Iterator[tuple[int, bytes]]:
+    """The time of every frame that comes out of a film, in frames, and a digest of it; frames that cannot be decoded
+    are left out. Without `decode`: of every frame as it is stored, and when in other units, which is quick.
+
+    Raises EncoderFailed where there is no ffmpeg.
+    """
+    as_stored = [] if decode else ["-c", "copy"]
+    arguments = [binary(), *QUIET, "-i", named(film), "-map", "0:v", *as_stored, "-f", "framemd5", "-"]
+    with subprocess.Popen(
+        arguments, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL
+    ) as process:
+        assert process.stdout is not None  # opened with PIPE
+        for text in process.stdout:
+            if not text.startswith(b"#"):
+                _, _, time, *_, digest = text.split(b",")
+                yield int(time), digest.strip()
+
+
+def frame(film: Path, index: int, fps: float, size: Size) -> Picture | None:
+    """Frame number `index` of a film of that size (height, width), uint8[height, width, 3]; None where it is not there.
+
+    Raises EncoderFailed where there is no ffmpeg.
+    """
+    seek = ["-ss", f"{max(index - 0.5, 0.0) / fps:.6f}"]  # the first frame from there on
+    form = ["-map", "0:v", "-frames:v", "1", "-f", "rawvideo", "-pix_fmt", "rgb24", "-"]
+    run = subprocess.run(
+        [binary(), *QUIET, *seek, "-i", named(film), *form], capture_output=True, check=False, stdin=subprocess.DEVNULL
+    )
+    height, width = size
+    whole = len(run.stdout) == height * width * 3
+    return np.frombuffer(run.stdout, np.uint8).reshape(height, width, 3) if whole else None
+
+
+def counted(frames: Iterable[tuple[int, bytes]]) -> tuple[int, str]:
+    """How many frames come, and one digest of all of them."""
+    total, count = hashlib.sha256(), 0
+    for _, each in frames:
+        total.update(each)
+        count += 1
+    return count, total.hexdigest()
+
+
+def _quoted(path: Path) -> str:
+    """A file's name in a list of pieces."""
+    return "'" + str(path.absolute()).replace("'", "'\\''") + "'"
+
+
+def _sync(path: Path) -> None:
+    with path.open("rb") as file:
+        os.fsync(file.fileno())
+
+
+def _fault(target: Path, said: str) -> EncoderFailed | DiskFull:
+    if "No space left on device" in said:
+        return DiskFull(
+            f"the disk of {target} is full: its pieces are whole; free as much as they take, and film again"
+        )
+    words = " | ".join(said.strip().splitlines()[-3:]) or "it said nothing"
+    return EncoderFailed(f"ffmpeg did not join {target} ({words}): its pieces are whole; try `latentworld doctor`")

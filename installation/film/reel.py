@@ -1,0 +1,240 @@
+"""A film under way: its chunks, whole or absent, in the folder's `chunks/`, and what is still to be rendered.
+
+::
+
+    reel = Reel(folder, manifest, pieces, plane)
+    for ticks, begin in reel.missing(parts):     # in the film's order; state of the loop before each
+        with reel.writing(first) as written: ... # a sink
+        reel.keep(written, ...)                  # now it is part of the film
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from itertools import pairwise
+from pathlib import Path as File
+from types import TracebackType
+from typing import Self
+
+import numpy as np
+
+from installation.clock import Tick
+from installation.film import telemetry
+from installation.film.manifest import Chunk, Manifest, Sight
+from installation.film.pieces import Pieces, sync_folder
+from installation.film.sinks import Fault, Sinks
+from installation.frames import Frames, digest
+from installation.loop import Scene
+from installation.takes import Parts
+from latentworld.arrays import Picture, Pictures
+from latentworld.disk import put, writing
+from latentworld.errors import OutputError
+from latentworld.lipschitz import Trail, along
+from latentworld.pilot import PilotState
+from latentworld.plane import Path, Plane
+from latentworld.walks import Walk
+
+
+@dataclass(frozen=True, eq=False)
+class Begin:
+    """What a chunk begins with: where the walk stands, the trail, and what the pilot knows (None: at the film's
+    beginning)."""
+
+    walk: Walk
+    trail: Trail | None = None
+    pilot: PilotState | None = None
+
+
+class Tally:
+    """Counts frames, and those that repeat the one before; knows digests of all pictures, of the first and the last."""
+
+    def __init__(self) -> None:
+        self.frames = self.repeated = 0
+        self.edges = ("", "")
+        self._all = hashlib.sha256()
+        self._last: Pictures | None = None
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *fault: object) -> None:
+        if self._last is not None:
+            self.edges = (self.edges[0], digest(self._last))
+        self._last = None
+
+    def send(self, frames: Frames) -> None:
+        """Count the batch."""
+        for picture in frames.pictures:
+            if self._last is None:
+                self.edges = (digest(picture), "")
+            self.repeated += self._last is not None and bool(np.array_equal(picture, self._last))
+            self._all.update(picture)
+            self._last = picture
+        self.frames += len(frames)
+        if len(frames):
+            self._last = frames.pictures[-1].copy()  # not a view, which would keep the whole batch alive
+
+    @property
+    def pictures(self) -> str:
+        """A digest of all of them."""
+        return self._all.hexdigest()
+
+
+class Written:
+    """The sink of one chunk: its frames, its lines of telemetry, its tally."""
+
+    def __init__(self, pieces: Pieces, lines: File, plane: Plane, first: int) -> None:
+        self.first, self.tally = first, Tally()
+        self._sinks = Sinks([pieces.sink(first), telemetry.Recorder(lines, plane), self.tally])
+
+    def __enter__(self) -> Self:
+        self._sinks.__enter__()
+        return self
+
+    def __exit__(self, kind: Fault, error: BaseException | None, trace: TracebackType | None) -> None:
+        self._sinks.__exit__(kind, error, trace)
+
+    def send(self, frames: Frames) -> None:
+        """Keep the batch."""
+        self._sinks.send(frames)
+
+
+class Reel:
+    """The chunks of one film. folder: where they lie; length: frames of a chunk, rounded up to whole ticks."""
+
+    def __init__(self, folder: File, manifest: Manifest, pieces: Pieces, plane: Plane, length: int) -> None:
+        self.folder, self.manifest, self.pieces, self.plane, self.length = folder, manifest, pieces, plane, length
+        self._begun: int | None = None  # the first frame of a chunk under way
+        self.lost = [
+            chunk for chunk in manifest.chunks
+            if not (pieces.there(chunk.first, chunk.frames, chunk.size) and self.lines(chunk.first).is_file())
+        ]  # fmt: skip
+        manifest.drop(self.lost)
+        with writing(folder):
+            folder.mkdir(parents=True, exist_ok=True)
+
+    def lines(self, first: int) -> File:
+        """The telemetry of a chunk."""
+        return self.folder / f"{first:09d}.csv"
+
+    def partial_lines(self, first: int) -> File:
+        """The telemetry of a chunk under way."""
+        return self.folder / f"{first:09d}.part.csv"
+
+    def missing(self, parts: Parts, wanted: range | None = None) -> Iterator[tuple[list[Tick], Begin]]:
+        """The ticks of each chunk that is not there, in order, and what it begins with. Each is to be kept before the
+        next is asked for. wanted: only chunks that these frames lie in, of a way that is known beforehand."""
+        begin, before = Begin(parts.walk), None
+        for ticks in dealt(parts.clock, self.length):
+            first = int(ticks[0].index[0])
+            asked = wanted is None or (first < wanted.stop and int(ticks[-1].index[-1]) >= wanted.start)
+            if asked and self.manifest.get(first) is None:
+                yield ticks, begin if parts.after is None or before is None else _after(*parts.after(before))
+            before = ticks[-1]
+            if parts.after is None:
+                chunk = self.manifest.get(first)
+                if chunk is None:
+                    return
+                begin = _onward(begin, chunk)
+
+    def writing(self, first: int) -> Written:
+        """A sink for the chunk that begins with that frame. What it leaves is no part of the film until it is kept."""
+        self._begun = first
+        return Written(self.pieces, self.partial_lines(first), self.plane, first)
+
+    def keep(
+        self, written: Written, moves: Sequence[tuple[float, float]], pilot: PilotState | None, trail: Trail,
+        seconds: float,
+    ) -> None:  # fmt: skip
+        """Make a chunk part of the film. Raises OutputError, also where it was there before with other pictures."""
+        first, tally = written.first, written.tally
+        side, lines = self.partial_lines(first), self.lines(first)
+        kept = self.pieces.commit(first, tally.frames)
+        with writing(lines):
+            data = side.read_bytes()
+            put(lines, data)
+            side.unlink()
+            sync_folder(self.folder)
+        self._begun = None
+        chunk = Chunk(
+            first, tally.frames, kept.size, kept.sha256, kept.decoded, hashlib.sha256(data).hexdigest(),
+            tally.pictures, tally.edges, tally.repeated, seconds, list(moves),
+            None if pilot is None else Sight.of(pilot), trail.features.tolist(), trail.point.tolist(),
+        )  # fmt: skip
+        for before in self.lost:
+            if before.first == first and before.pictures != chunk.pictures:
+                raise OutputError(
+                    f"the chunk from frame {first} on has other pictures than before it was lost, though nothing they "
+                    f"depend on is known to differ: film into another folder"
+                )
+        self.manifest.add(chunk)
+
+    @property
+    def frames(self) -> int:
+        """How many frames are part of the film."""
+        return sum(chunk.frames for chunk in self.manifest.chunks)
+
+    @property
+    def repeated(self) -> int:
+        """Frames that repeat the one before."""
+        chunks = self.manifest.chunks
+        across = sum(one.end == two.first and one.edges[1] == two.edges[0] for one, two in pairwise(chunks))
+        return sum(chunk.repeated for chunk in chunks) + across
+
+    @property
+    def seconds(self) -> float:
+        """What they took."""
+        return sum(chunk.seconds for chunk in self.manifest.chunks)
+
+    @property
+    def newest(self) -> File:
+        """Where the newest frames can be seen."""
+        if self._begun is not None:
+            return self.pieces.partial(self._begun)
+        return self.pieces.path(self.manifest.chunks[-1].first) if self.manifest.chunks else self.folder
+
+    def picture(self, index: int) -> Picture | None:
+        """A frame of the film by its number, None where it cannot be had."""
+        firsts = [chunk.first for chunk in self.manifest.chunks] + [self._begun or 0]
+        first = max((first for first in firsts if first <= index), default=0)
+        return self.pieces.picture(first, index - first)
+
+    def tell(self, target: File) -> None:
+        """Write the telemetry of the film so far, that of an unfinished chunk too, into one file."""
+        files = [self.lines(chunk.first) for chunk in self.manifest.chunks]
+        if self._begun is not None and (partial := self.partial_lines(self._begun)).is_file():
+            files.append(partial)
+        telemetry.join(files, target)
+
+    def join(self) -> File:
+        """Put the film together. Raises OutputError."""
+        return self.pieces.join([(chunk.first, chunk.frames) for chunk in self.manifest.chunks])
+
+
+def _onward(begin: Begin, chunk: Chunk) -> Begin:
+    """What the chunk after one begins with: the walk is taken the same way once more, which any walk can be."""
+    walk = begin.walk
+    for stride, curvature in chunk.moves:
+        walk = walk.advance(stride, curvature)
+    return Begin(walk, chunk.trail, None if chunk.pilot is None else chunk.pilot.state())
+
+
+def _after(walk: Walk, path: Path, scene: Scene) -> Begin:
+    """What a chunk begins with whose way is known: the frame before it is decoded once more, for its feature."""
+    features = scene.eye(scene.decoder(scene.plane.latents(path.unit, path.radius), scene.prompt))
+    _, trail = along(features, scene.plane.points(path.unit, path.radius))
+    return Begin(walk, trail)
+
+
+def dealt(clock: Iterable[Tick], length: int) -> Iterator[list[Tick]]:
+    """A clock's ticks, in parts of at least `length` frames but for the last."""
+    ticks: list[Tick] = []
+    for tick in clock:
+        ticks.append(tick)
+        if sum(map(len, ticks)) >= length:
+            yield ticks
+            ticks = []
+    if ticks:
+        yield ticks

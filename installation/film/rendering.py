@@ -1,0 +1,48 @@
+"""The chunks of a film, rendered one by one: the loop, with what each begins with and what it leaves."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+from installation.clock import Stopwatch, Tick
+from installation.control.controls import LoopControls
+from installation.control.mailbox import Mailbox
+from installation.film.reel import Begin, Reel
+from installation.film.sinks import Sink, Sinks, Tee
+from installation.loop import Outlet, run
+from installation.rig import Rig
+from installation.takes import Parts
+from latentworld.lipschitz import Rates
+from latentworld.walks import Steering, Walk
+
+
+def render(rig: Rig, reel: Reel, parts: Parts, first: Sink, sinks: Sequence[Sink], wanted: range | None = None) -> None:
+    """Make every chunk that is not there, of `wanted` frames if given, part of the film.
+
+    first: gets a batch before it is kept, sinks: afterwards. Raises what the loop raises, Cancelled too; what is whole
+    by then is part of the film.
+    """
+    with Sinks([first, *sinks]):
+        for ticks, begin in reel.missing(parts, wanted):
+            _chunk(rig, reel, parts, ticks, begin, lambda chunk: Tee([first, chunk, *sinks]))
+
+
+def _chunk(
+    rig: Rig, reel: Reel, parts: Parts, ticks: Sequence[Tick], begin: Begin, outlet: Callable[[Outlet], Outlet]
+) -> None:
+    """Render one chunk from what it begins with, and make it part of the film. outlet: all that gets its frames, the
+    chunk's own among them."""
+    clock, moves = Stopwatch(), list[tuple[float, float]]()
+    if begin.pilot is not None:
+        rig.pilot.state = begin.pilot
+
+    def pilot(walk: Walk, rates: Rates | None, controls: LoopControls, n: int) -> Steering:
+        steering = parts.pilot(walk, rates, controls, n)
+        moves.append((float(steering.strides[-1]) if n else 0.0, float(steering.curvature)))
+        return steering
+
+    with reel.writing(int(ticks[0].index[0])) as written:
+        _, trail = run(ticks, Mailbox(), begin.walk, parts.direct, pilot, outlet(written), begin.trail)
+    assert trail is not None  # a chunk has a frame
+    state = rig.pilot.state if parts.pilot is rig.pilot else None
+    reel.keep(written, moves, state, trail, clock.seconds)

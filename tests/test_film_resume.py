@@ -1,0 +1,309 @@
+"""Films in chunks: what is whole stays, what was under way is made again, and nothing shows that a film was stopped."""
+
+from __future__ import annotations
+
+import json
+import os
+import random
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+from standins.film import decoded
+
+from installation.film import chart, make, manifest, sheet, verify
+from installation.film.join import sums
+from installation.film.output import Folder
+from installation.film.sinks import Memory
+from installation.frames import Frames
+from latentworld import preset
+from latentworld.errors import OutputError, OutputExists
+
+ROOT = Path(__file__).parent.parent
+SMALL = [
+    "decoder.height=32", "decoder.width=32", "decoder.steps=10", "decoder.batch=4", "film.seconds=4", "film.fps=16",
+    "film.chunk=1",
+]  # fmt: skip
+OF_THE_MACHINE = {"wall_seconds", "frames_per_second"}
+
+
+@pytest.fixture(autouse=True)
+def plain(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Films without chart and sheet."""
+    monkeypatch.setattr(chart, "draw", lambda *_: None)
+    monkeypatch.setattr(sheet, "save", lambda *_: None)
+
+
+class Stop(Memory):
+    """Ends a film as a fault would, before frame `at`."""
+
+    def __init__(self, at: int) -> None:
+        super().__init__()
+        self.at = at
+
+    def send(self, frames: Frames) -> None:
+        super().send(frames)
+        if int(frames.path.index[-1]) >= self.at:
+            raise RuntimeError("the power went")
+
+
+def journey(*overrides: str) -> preset.Preset:
+    return preset.load("analytic", [*SMALL, *overrides])
+
+
+def content(folder: Path) -> tuple[list[bytes], bytes, dict[str, object], list[object]]:
+    """All that a film says of itself, but for what its machine took."""
+    summary = json.loads((folder / "film.json").read_text())
+    chunks = [
+        {name: getattr(chunk, name) for name in ("first", "frames", "sha256", "decoded", "telemetry", "pictures")}
+        for chunk in manifest.read(folder / "chunks.jsonl").chunks
+    ]
+    video = next(folder.glob("film.m*"), None)
+    pictures = (
+        [digest for _, digest in sums(video)]
+        if video
+        else [still.read_bytes() for still in sorted(folder.glob("frames/*.png"))]
+    )
+    figures = {name: value for name, value in summary.items() if name not in OF_THE_MACHINE}
+    return pictures, (folder / "telemetry.csv").read_bytes(), figures, chunks
+
+
+WALKS = {
+    "orbit": [],
+    "pilot": ["walk.kind=rift", "pilot.mode=ride", "pacing.kind=clip"],
+    "wander": ["walk.kind=wander", "walk.radius=0.9"],
+    "even": ["walk.kind=lissajous", "pacing.kind=clip"],
+    "ffv1": ["film.codec=ffv1", "film.fps=23.976"],
+    "stills": ["film.codec=frames"],
+    "a frame at a time": ["decoder.batch=1"],
+}
+
+
+@pytest.mark.parametrize("overrides", WALKS.values(), ids=WALKS)
+def test_a_film_that_was_stopped_is_the_film_that_was_not(overrides: list[str], tmp_path: Path) -> None:
+    make.film(journey(*overrides), tmp_path / "whole")
+    for at in (20, 41, 63):
+        with pytest.raises(RuntimeError, match="power"):
+            make.film(journey(*overrides), tmp_path / "stopped", sinks=[Stop(at)])
+    memory = Memory()
+    made = make.film(journey(*overrides), tmp_path / "stopped", sinks=[memory])
+    assert made.complete
+    assert int(memory.batches[0].path.index[0]) == 48  # the whole chunks were not made again
+    assert content(tmp_path / "stopped") == content(tmp_path / "whole")
+    assert not (tmp_path / "stopped" / "chunks").exists()
+
+
+def test_the_joined_film_has_every_frame_evenly(tmp_path: Path) -> None:
+    film = make.film(journey("film.chunk=0.7", "film.fps=23.976"), tmp_path)
+    assert len(decoded(film.video)) == film.summary.frames == 96
+    from installation.film.ffmpeg import binary
+
+    look = [binary(), "-v", "error", "-i", str(film.video), "-map", "0:v", "-c", "copy", "-f", "framemd5", "-"]
+    lines = subprocess.run(look, capture_output=True, text=True, check=True).stdout.splitlines()
+    shown = sorted(int(line.split(",")[2]) for line in lines if not line.startswith("#"))
+    assert shown[0] == 0
+    assert set(np.diff(shown)) == {shown[1]}
+
+
+def stopped(folder: Path, at: int = 50) -> Path:
+    with pytest.raises(RuntimeError, match="power"):
+        make.film(journey(), folder, sinks=[Stop(at)])
+    return folder
+
+
+@pytest.mark.parametrize("harm", ["a file gone", "a file cut short", "lines gone", "a line of the manifest cut short"])
+def test_what_is_missing_or_damaged_is_made_again(harm: str, tmp_path: Path) -> None:
+    make.film(journey(), tmp_path / "whole")
+    folder = stopped(tmp_path / "film")
+    piece = folder / "chunks" / "000000016.mp4"
+    if harm == "a file gone":
+        piece.unlink()
+    elif harm == "a file cut short":
+        os.truncate(piece, 100)
+    elif harm == "lines gone":
+        piece.with_suffix(".csv").unlink()
+    else:
+        os.truncate(folder / "chunks.jsonl", (folder / "chunks.jsonl").stat().st_size - 9)
+    memory = Memory()
+    make.film(journey(), folder, sinks=[memory])
+    again = 16 if harm != "a line of the manifest cut short" else 32
+    assert int(memory.batches[0].path.index[0]) == again
+    assert content(folder) == content(tmp_path / "whole")
+
+
+@pytest.mark.parametrize(
+    ("override", "said"),
+    [("decoder.steps=12", r"decoder\.steps 10, now 12"), ("plane.seeds=[4,5,6]", "vertices"),
+     ("film.seconds=3", r"film\.seconds 4\.0, now 3\.0"), ("film.chunk=2", "chunk 16, now 32"),
+     ("analytic.sigma=0.3", r"analytic\.sigma")],
+)  # fmt: skip
+def test_another_film_is_refused_and_nothing_is_lost(override: str, said: str, tmp_path: Path) -> None:
+    folder = stopped(tmp_path / "film")
+    before = {file: file.read_bytes() for file in folder.rglob("*") if file.is_file()}
+    with pytest.raises(OutputExists, match=said):
+        make.film(journey(override), folder)
+    assert before == {file: file.read_bytes() for file in folder.rglob("*") if file.is_file()}
+    assert make.film(journey(override), folder, overwrite=True).complete
+
+
+def test_words_about_a_film_may_change(tmp_path: Path) -> None:
+    folder = stopped(tmp_path / "film")
+    assert make.film(journey("title=Another"), folder).complete
+
+
+def test_a_newer_or_damaged_manifest_is_refused(tmp_path: Path) -> None:
+    folder = stopped(tmp_path / "film")
+    file = folder / "chunks.jsonl"
+    text = file.read_text()
+    for harm, said in ((text.replace('"version":1', '"version":2', 1), "another version"), ("[]\n" + text, "damaged"),
+                       (text.replace('"frames":', '"frame":'), "damaged"), ("", "damaged")):  # fmt: skip
+        file.write_text(harm)
+        with pytest.raises(OutputError, match=said):
+            make.film(journey(), folder)
+        assert file.read_text() == harm
+
+
+def test_a_chunk_that_comes_out_otherwise_is_told(tmp_path: Path) -> None:
+    folder = stopped(tmp_path / "film")
+    file = folder / "chunks.jsonl"
+    head, first, *rest = file.read_text().splitlines()
+    other = json.loads(first) | {"pictures": "0" * 64}
+    file.write_text("\n".join([head, json.dumps(other), *rest, ""]))
+    (folder / "chunks" / "000000000.mp4").unlink()
+    with pytest.raises(OutputError, match="has other pictures than before"):
+        make.film(journey(), folder)
+
+
+def test_a_film_to_replace_another_is_gone_on_with_too(tmp_path: Path) -> None:
+    folder = tmp_path / "film"
+    make.film(journey("film.seconds=1"), folder)
+    earlier = (folder / "film.mp4").read_bytes()
+    with pytest.raises(RuntimeError, match="power"):
+        make.film(journey(), folder, overwrite=True, sinks=[Stop(40)])
+    assert (folder / "film.mp4").read_bytes() == earlier
+    memory = Memory()
+    assert make.film(journey(), folder, overwrite=True, sinks=[memory]).complete
+    assert int(memory.batches[0].path.index[0]) == 32
+    assert len(decoded(folder / "film.mp4")) == 64
+    assert not (folder / "unfinished").exists()
+
+
+def begin(folder: Path) -> subprocess.Popen[bytes]:
+    settings = [part for override in SMALL for part in ("--set", override)]
+    arguments = [sys.executable, "-m", "installation", "film", "analytic", "-o", str(folder), *settings]
+    return subprocess.Popen(arguments, cwd=ROOT, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+
+
+def test_killed_at_any_moment_it_goes_on(tmp_path: Path) -> None:
+    make.film(journey(), tmp_path / "whole")
+    folder, dice = tmp_path / "film", random.Random(4)
+    for _ in range(3):
+        process = begin(folder)
+        ends, wanted = time.monotonic() + 60, dice.randrange(1, 40)
+        before = len(list(folder.rglob("*")))
+        while process.poll() is None and time.monotonic() < ends:
+            lines = sum(len(file.read_bytes().splitlines()) for file in folder.glob("chunks/*.csv") if file.is_file())
+            if lines >= wanted and len(list(folder.rglob("*"))) != before:
+                break
+            time.sleep(0.01)
+        process.send_signal(signal.SIGKILL)
+        process.wait()
+    assert make.film(journey(), folder).complete
+    assert content(folder) == content(tmp_path / "whole")
+
+
+def test_a_moved_film_goes_on(tmp_path: Path) -> None:
+    make.film(journey(), tmp_path / "whole")
+    shutil.move(stopped(tmp_path / "film"), tmp_path / "elsewhere")
+    make.film(journey(), tmp_path / "elsewhere")
+    assert content(tmp_path / "elsewhere") == content(tmp_path / "whole")
+
+
+def test_whoever_watches_from_outside_sees_how_far_it_is(tmp_path: Path) -> None:
+    seen = []
+
+    class Watch(Memory):
+        def send(self, frames: Frames) -> None:
+            super().send(frames)
+            if (tmp_path / "progress.json").exists():
+                seen.append(json.loads((tmp_path / "progress.json").read_text()))
+
+    stopped(tmp_path)
+    assert make.film(journey(), tmp_path, sinks=[Watch()]).complete
+    assert (seen[0]["frames"], seen[0]["planned"]) == (52, 64)  # those of the earlier run count as done
+    assert seen[0]["rate"] > 0
+    assert not (tmp_path / "progress.json").exists()
+
+
+def damages(folder: Path) -> list[str]:
+    return [str(damage) for damage in verify.verify(Folder(folder))]
+
+
+@pytest.mark.parametrize("codec", ["h264", "frames"])
+def test_a_film_under_way_is_verified_and_what_is_damaged_made_again(codec: str, tmp_path: Path) -> None:
+    of_codec = f"film.codec={codec}"
+    make.film(journey(of_codec), tmp_path / "whole")
+    folder = tmp_path / "film"
+    with pytest.raises(RuntimeError, match="power"):
+        make.film(journey(of_codec), folder, sinks=[Stop(50)])
+    assert damages(folder) == []
+    seen = verify.status(Folder(folder))
+    assert (seen.frames, seen.planned, seen.missing, seen.joined) == (48, 64, [(48, 64)], False)
+    piece = folder / ("chunks/000000016.mp4" if codec == "h264" else "frames/000000016.png")
+    data = bytearray(piece.read_bytes())
+    data[len(data) // 2] ^= 1  # of the same size, so that only reading it tells
+    piece.write_bytes(data)
+    assert damages(folder) == ["frames 16 to 31: the file is another"]
+    lines = folder / "chunks" / "000000032.csv"
+    lines.write_bytes(lines.read_bytes().replace(b"1", b"2", 1))
+    assert damages(folder)[-1] == "frames 32 to 47: its telemetry is another"
+    make.film(journey(of_codec), folder)
+    assert damages(folder) == []
+    assert content(folder)[0] == content(tmp_path / "whole")[0]
+
+
+def test_a_whole_film_is_verified(tmp_path: Path) -> None:
+    film = make.film(journey(), tmp_path)
+    assert damages(tmp_path) == []
+    assert verify.status(Folder(tmp_path)).joined
+    good = film.video.read_bytes()
+    at = int(len(good) * 0.9)  # an index comes first, then the pictures
+    film.video.write_bytes(good[:at] + bytes(byte ^ 255 for byte in good[at : at + 400]) + good[at + 400 :])
+    assert [each[:15] for each in damages(tmp_path)] == ["frames 48 to 63"]
+    film.video.write_bytes(good)
+    lines = film.folder.telemetry.read_bytes()
+    film.folder.telemetry.write_bytes(lines.replace(b"\r\n20,", b"\r\n21,"))
+    assert damages(tmp_path) == ["frames 0 to 63: telemetry.csv is another from frame 16 on"]
+    film.folder.telemetry.write_bytes(lines)
+    film.video.unlink()
+    assert "is gone" in damages(tmp_path)[0]
+
+
+def test_a_folder_without_a_film_has_no_status(tmp_path: Path) -> None:
+    with pytest.raises(OutputError, match="holds no film"):
+        verify.status(Folder(tmp_path))
+
+
+def test_on_the_command_line(run, tmp_path: Path) -> None:  # type: ignore[no-untyped-def]
+    folder, settings = stopped(tmp_path / "film"), [part for each in SMALL for part in ("--set", each)]
+    assert "48 of 64 frames" in run("film", "status", folder)[1]
+    code, out, _ = run("film", "analytic", "-o", folder, *settings, "--progress", "json")
+    *_, last, video = out.splitlines()
+    assert code == 0
+    assert {key: json.loads(last)[key] for key in ("frames", "planned", "eta")} == {
+        "frames": 64,
+        "planned": 64,
+        "eta": 0,
+    }
+    assert video == str(folder / "film.mp4")
+    assert "every one as it was made" in run("film", "verify", folder)[1]
+    os.truncate(folder / "film.mp4", (folder / "film.mp4").stat().st_size // 2)
+    code, out, err = run("film", "verify", folder)
+    assert code == 1
+    assert "cannot be decoded" in out
+    assert "--overwrite" in err

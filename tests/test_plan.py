@@ -1,0 +1,158 @@
+"""Plans: where frames lie is found once, and filmed in any order to the very bytes."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+from test_film_resume import content, journey
+
+from installation import takes
+from installation.film import chart, make, plan, sheet
+from installation.film.sinks import Memory
+from installation.frames import Frames
+from installation.takes.film import journey as filmed
+from latentworld import preset
+from latentworld.errors import OutputError, OutputExists, TakeError, WorldMismatch
+
+PILOTED = ["walk.kind=rift", "pilot.mode=ride", "pacing.kind=clip", "analytic.sigma=0.05", "pacing.floor=3"]
+
+
+@pytest.fixture(autouse=True)
+def plain(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Films without chart and sheet."""
+    monkeypatch.setattr(chart, "draw", lambda *_: None)
+    monkeypatch.setattr(sheet, "save", lambda *_: None)
+
+
+@pytest.fixture(scope="module")
+def planned(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    made = plan.plan(journey(*PILOTED), tmp_path_factory.mktemp("plans") / "piece.plan")
+    assert (made.complete, made.frames) == (True, 64)
+    return made.target
+
+
+def film(planned: Path, folder: Path, *overrides: str, frames: range | None = None) -> make.Film:
+    way = filmed(takes.read(planned), overrides)
+    return make.film(way.preset, folder, journey=way, frames=frames)
+
+
+def test_a_planned_film_is_the_film(planned: Path, tmp_path: Path) -> None:
+    """In the same decoder, frames, steps, marks and figures are those of a film that found its way as it went."""
+    make.film(journey(*PILOTED), tmp_path / "own")
+    film(planned, tmp_path / "planned")
+    one, other = content(tmp_path / "own"), content(tmp_path / "planned")
+    assert one[:2] == other[:2]
+    batch = {"profile", "profile_hash"}  # a take's film has the machine's own batches
+    assert {key: value for key, value in one[2].items() if key not in batch} == {
+        key: value for key, value in other[2].items() if key not in batch
+    }
+    assert json.loads((tmp_path / "own" / "film.json").read_text())["marked_steps"] > 0
+
+
+@pytest.mark.parametrize("parts", [[(48, 64), (0, 16), (16, 48)], [(20, 21), (0, 64)], [(63, 64), (31, 33), (0, 1)]])
+def test_frames_of_a_plan_are_made_in_any_order(parts: list[tuple[int, int]], planned: Path, tmp_path: Path) -> None:
+    film(planned, tmp_path / "whole")
+    for part in parts:
+        made = film(planned, tmp_path / "parts", frames=range(*part))
+    assert made.complete or film(planned, tmp_path / "parts").complete
+    assert content(tmp_path / "parts") == content(tmp_path / "whole")
+
+
+def test_only_chunks_that_are_asked_for_are_made(planned: Path, tmp_path: Path) -> None:
+    film(planned, tmp_path, frames=range(17, 33))
+    assert sorted(file.name for file in (tmp_path / "chunks").glob("*.mp4")) == ["000000016.mp4", "000000032.mp4"]
+
+
+def test_frames_of_a_way_that_is_not_known_are_refused(tmp_path: Path) -> None:
+    with pytest.raises(OutputError, match="plan the film"):
+        make.film(journey(), tmp_path / "film", frames=range(16, 32))
+    assert not (tmp_path / "film").exists()
+
+
+def test_a_plan_that_was_stopped_goes_on(planned: Path, tmp_path: Path) -> None:
+    class Stop(Memory):
+        def send(self, frames: Frames) -> None:
+            super().send(frames)
+            if frames.path.index[-1] > 40:
+                raise RuntimeError("the power went")
+
+    target, memory = tmp_path / "piece.plan", Memory()
+    with pytest.raises(RuntimeError, match="power"):
+        plan.plan(journey(*PILOTED), target, sinks=[Stop()])
+    assert not target.exists()
+    assert plan.plan(journey(*PILOTED), target, sinks=[memory]).complete
+    assert int(memory.batches[0].path.index[0]) == 32
+    assert target.read_bytes() == planned.read_bytes()
+    assert [file.name for file in tmp_path.iterdir()] == ["piece.plan"]
+    with pytest.raises(OutputExists):
+        plan.plan(journey(*PILOTED), target)
+
+
+def test_a_plan_is_a_take_that_people_may_edit(planned: Path, tmp_path: Path) -> None:
+    head, scene, *rest = planned.read_text().splitlines()
+    edited = tmp_path / "edited.plan"
+    edited.write_text("\n".join([head, scene, "# the second half alone", *rest[32:], ""]))
+    take = takes.read(edited)
+    assert take.header.planned
+    assert len(take.shots) == 32
+    assert film(edited, tmp_path / "film").summary.frames == 32
+    edited.write_text("\n".join([head, scene, rest[0].replace('"marked": false', '"marked": 1'), *rest[1:], ""]))
+    with pytest.raises(TakeError, match="line 3 says 1 of a mark"):
+        takes.read(edited)
+
+
+def test_at_another_rate_a_step_is_marked_that_passes_a_mark(planned: Path, tmp_path: Path) -> None:
+    def marks(folder: str, *overrides: str) -> np.ndarray:
+        memory = Memory()
+        way = filmed(takes.read(planned), overrides)
+        make.film(way.preset, tmp_path / folder, journey=way, sinks=[memory])
+        return np.concatenate([batch.marked for batch in memory.batches])
+
+    own, half = marks("own"), marks("half", "film.fps=8")
+    assert own.any()
+    assert half.tolist() == [bool(own[0]), *(bool(own[i - 1] or own[i]) for i in range(2, len(own), 2))]
+
+
+@pytest.mark.parametrize(("change", "said"), [("analytic.seed=5", "another world"), ("plane.seeds=[3,4,5]", "another")])
+def test_a_plan_of_elsewhere_is_refused(change: str, said: str, planned: Path, tmp_path: Path) -> None:
+    section, value = change.split("=")
+    head, *rest = planned.read_text().splitlines()
+    header = json.loads(head)
+    name, key = section.split(".")
+    header["preset"][name][key] = json.loads(value)
+    other = tmp_path / "other.plan"
+    other.write_text("\n".join([json.dumps(header), *rest, ""]))
+    if name == "plane":  # the scene names its plane: what it says is drawn, so its digest is what tells
+        other.write_text(other.read_text().replace('"digest": "', '"digest": "0', 1))
+    with pytest.raises(WorldMismatch, match=said):
+        film(other, tmp_path / "film")
+    assert not (tmp_path / "film").exists()
+
+
+def test_a_diffusion_world_is_planned_by_its_scout_and_filmed_faithfully(tmp_path: Path) -> None:
+    small = ["film.seconds=2", "film.fps=8", "film.chunk=0.25", "decoder.steps=2", "film.scale=1"]
+    made = plan.plan(preset.load("first-light", small), tmp_path / "piece.plan")
+    take = takes.read(made.target)
+    assert take.header.preset.decoder.kind == "faithful"
+    assert take.header.profile["kind"] == "scout"
+    whole = film(made.target, tmp_path / "whole")
+    assert whole.summary.profile.kind == "faithful"
+    assert not film(made.target, tmp_path / "parts", frames=range(8, 10)).complete
+    film(made.target, tmp_path / "parts")
+    assert content(tmp_path / "parts") == content(tmp_path / "whole")
+
+
+def test_on_the_command_line(run, planned: Path, tmp_path: Path) -> None:  # type: ignore[no-untyped-def]
+    folder = tmp_path / "film"
+    code, out, err = run("film", "--plan", planned, "-o", folder, "--frames", "32:48")
+    assert code == 0, err
+    assert "the chunks of frames 32 to 47 are there" in out
+    assert "missing: frames 0 to 31" in run("film", "status", folder)[1]
+    assert run("film", "--plan", planned, "-o", folder)[0] == 0
+    for wrong in ("5", "9:3", "0:65", "a:b", "-1:4"):
+        code, _, err = run("film", "--plan", planned, "-o", tmp_path / "no", f"--frames={wrong}")
+        assert code == 2
+        assert "is no range of 0:64" in err
