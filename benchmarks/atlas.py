@@ -31,7 +31,9 @@ import torch
 from common import show
 
 from installation import rig
-from installation.atlas import rendering, surveys
+from installation.atlas import findings, rendering, surveys
+from installation.atlas.drawing import draw
+from installation.atlas.survey_folder import SurveyFolder
 from installation.studio import Studio
 from latentworld import globe, preset
 from latentworld.atlas import field, reader, settings, store, survey
@@ -94,7 +96,7 @@ def dense_survey(world: str, side: int, path: Path) -> Atlas:
     analytic = ["decoder.kind=analytic", *SMALL, "analytic.modes=12", "analytic.sigma=0.1"]
     journey = preset.load("neutral", analytic if world == "analytic" else ["decoder.kind=scout"])
     studio = rig.open_studio(journey)
-    out = surveys.folder(path)
+    out = SurveyFolder.at(path)
     scout = world == "embedded"
     began, first = time.monotonic(), [-1]
 
@@ -191,15 +193,15 @@ def timed(options: argparse.Namespace) -> int:
     studio = rig.open_studio(journey)
     loaded = time.monotonic()
     with tempfile.TemporaryDirectory() as folder:
-        out = surveys.folder(Path(folder) / "study")
+        out = SurveyFolder.at(Path(folder) / "study")
         sampling = Window(rows=options.side, columns=options.side)
         with surveys.begin(studio, out, sampling, scout=True) as kept:
             survey.run(kept, rendering.renderer(studio, studio.scout, 64))
         surveyed = time.monotonic()
-        found = surveys.conclude(
-            out, rendering.renderer(studio, studio.scout, 64), surveys.labeller(studio, None, None)
+        found = findings.conclude(
+            out, rendering.renderer(studio, studio.scout, 64), findings.labeller(studio, None, None)
         )
-        surveys.draw(out, found, "study")
+        draw(out, found, "study")
     drawn = time.monotonic()
     count = options.side**2
     rows = [
@@ -208,7 +210,7 @@ def timed(options: argparse.Namespace) -> int:
         ["field, phases, pictures, page", f"{drawn - surveyed:.1f} s", ""],
         ["in all", f"{drawn - began:.1f} s", "<= 360 s at 50 x 50"],
     ]
-    rows += [[name, f"{value:.4g}", ""] for name, value in surveys.summary(found).items()]
+    rows += [[name, f"{value:.4g}", ""] for name, value in findings.summary(found).items()]
     show(f"{options.side} x {options.side} with the embedded world's scout", ["", "measured", "goal"], rows)
     return 0 if drawn - began <= 360 else 1
 

@@ -72,7 +72,7 @@ def world(dtype: torch.dtype) -> World:
     return World(
         name="sd15-random", source="random", family=sd1.FAMILY, card=Card(name="sd15-random", size=512),
         latent=sd1.LATENT, denoiser=unet, vae=vae, text=ClipText(Words(), text),
-        scheduler=sd1.FAMILY.scheduler(betas, "ddim"), student=None, tiny_vae=tiny, clip=None,
+        schedule=sd1.FAMILY.schedule(betas), few_step="", student=None, tiny_vae=tiny, clip=None,
         digest="random", device=torch.device(DEVICE), dtype=dtype,
     )  # fmt: skip
 
@@ -102,7 +102,7 @@ def pipeline(ours: World) -> Any:
     pipe = StableDiffusionPipeline(
         vae=ours.vae, text_encoder=None, tokenizer=None, unet=ours.denoiser,
         safety_checker=None, feature_extractor=None,
-        scheduler=DDIMScheduler.from_config(ours.scheduler.config), requires_safety_checker=False,
+        scheduler=DDIMScheduler.from_config(ours.schedule), requires_safety_checker=False,
     )  # fmt: skip
     pipe.set_progress_bar_config(disable=True)
     return pipe

@@ -14,7 +14,8 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
-from installation.atlas import surveys
+from installation.atlas import findings, writeup
+from installation.atlas.survey_folder import SurveyFolder
 from installation.cli.atlas.report import tell
 from latentworld import preset
 from latentworld.atlas import reader, store, survey, zoom
@@ -79,7 +80,7 @@ def test_show_lists_figures_phases_and_rifts(made: Path, run) -> None:  # type: 
 
 
 def test_a_country_without_a_rift_is_shown_as_one(made: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    found = surveys.findings(surveys.folder(made))
+    found = findings.read(SurveyFolder.at(made))
     flat = [replace(site, contrast=1.1) for site in found.sites]
     tell(replace(found, sites=flat), count=2)
     said = capsys.readouterr().out
@@ -97,13 +98,13 @@ def test_plot_again_with_other_phases(made: Path, run, tmp_path: Path) -> None: 
     code, out, err = run("atlas", "plot", other, "--phases", "2", "--light", "--dpi", "40")
     assert code == 0, err
     assert str(other / "atlas.html") in out
-    assert len(surveys.findings(surveys.folder(other)).phases.names) == 2
+    assert len(findings.read(SurveyFolder.at(other)).phases.names) == 2
 
 
 @pytest.fixture(scope="module")
 def folder(made: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The same as the write-up's folder."""
-    return surveys.export(surveys.folder(made), tmp_path_factory.mktemp("export") / "folder", True)
+    return writeup.export(SurveyFolder.at(made), tmp_path_factory.mktemp("export") / "folder", True)
 
 
 def test_export_and_import_are_a_round_trip(made: Path, folder: Path, run, tmp_path: Path) -> None:  # type: ignore[no-untyped-def]
@@ -114,7 +115,7 @@ def test_export_and_import_are_a_round_trip(made: Path, folder: Path, run, tmp_p
     assert len(json.loads((folder / "metadata.json").read_text())["images"]) == 144
     code, _, err = run("atlas", "import", folder, "-o", tmp_path / "theirs", "--phases", "3", "--dpi", "40")
     assert code == 0, err
-    found = surveys.findings(surveys.folder(tmp_path / "theirs"))
+    found = findings.read(SurveyFolder.at(tmp_path / "theirs"))
     assert found.atlas.grid == (12, 12)
     assert len(found.phases.names) == 3
 

@@ -13,7 +13,9 @@ from standins import tiny_world
 
 pytest.importorskip("zarr", reason="the extra `atlas` is not installed")
 
-from installation.atlas import surveys
+from installation.atlas import surveys, writeup
+from installation.atlas.findings import still_options
+from installation.atlas.survey_folder import SurveyFolder
 from installation.frames import develop
 from installation.rig import open_studio
 from latentworld import preset
@@ -29,9 +31,9 @@ def journey(**decoder: Any) -> preset.Preset:
     return preset.parse({"world": {"name": str(tiny_world.folder("embedded"))}, "decoder": settings | decoder})
 
 
-def surveyed(path: Path, of: preset.Preset, scout: bool) -> tuple[surveys.Folder, np.ndarray]:
+def surveyed(path: Path, of: preset.Preset, scout: bool) -> tuple[SurveyFolder, np.ndarray]:
     """A 3 x 3 survey with small thumbnails, and its pictures uint8[9, h, w, 3] at full size."""
-    studio, out = open_studio(of), surveys.folder(path)
+    studio, out = open_studio(of), SurveyFolder.at(path)
     with surveys.begin(studio, out, WINDOW, thumb=8, scout=scout) as kept:
         surveys.Survey(studio, out, kept, 8, scout).run(lambda *told: None)
         atlas = kept.atlas()
@@ -39,8 +41,8 @@ def surveyed(path: Path, of: preset.Preset, scout: bool) -> tuple[surveys.Folder
     return out, develop(decoder(studio.plane.latents(atlas.unit, 1.0), studio.prompt))
 
 
-def exported(out: surveys.Folder, target: Path) -> tuple[np.ndarray, dict[str, Any]]:
-    surveys.export(out, target, full=True)
+def exported(out: SurveyFolder, target: Path) -> tuple[np.ndarray, dict[str, Any]]:
+    writeup.export(out, target, full=True)
     told = json.loads((target / "metadata.json").read_text())
     return np.stack([opened(target / record["filename"]) for record in told["images"]]), told["config"]
 
@@ -102,7 +104,7 @@ def test_a_machine_that_makes_other_pictures_says_so(tmp_path: Path) -> None:
 
 def test_thumbnails_are_exported_as_they_are(tmp_path: Path) -> None:
     out, pictures = surveyed(tmp_path / "atlas", journey(), scout=True)
-    surveys.export(out, tmp_path / "small", full=False)
+    writeup.export(out, tmp_path / "small", full=False)
     config = json.loads((tmp_path / "small" / "metadata.json").read_text())["config"]
     assert config["pictures"] == "thumbnails, as they were surveyed"
     assert opened(tmp_path / "small" / "a000_b000.png").shape == (8, 8, 3) != pictures.shape[1:]
@@ -116,7 +118,7 @@ def test_a_folder_says_how_it_was_sampled(sampler: str, eta: float | None, tmp_p
     told = json.loads(file.read_text())
     told["attributes"]["settings"]["profile"]["sampler"] = sampler
     file.write_text(json.dumps(told))
-    surveys.export(out, tmp_path / "small", full=False)
+    writeup.export(out, tmp_path / "small", full=False)
     config = json.loads((tmp_path / "small" / "metadata.json").read_text())["config"]
     assert (config["sampler"], config["eta"]) == (sampler, eta)
 
@@ -127,4 +129,4 @@ def test_a_folder_says_how_it_was_sampled(sampler: str, eta: float | None, tmp_p
 )
 def test_a_rift_is_printed_as_still_takes_it(front: bool, radius: float, wanted: str) -> None:
     site = Site(0, (0, 1), 0.25, -3.0, front, 1.0, 2.0)
-    assert surveys.still_options(site, radius) == "--alpha 0.25 --beta -3" + wanted
+    assert still_options(site, radius) == "--alpha 0.25 --beta -3" + wanted

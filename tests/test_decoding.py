@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import copy
 import functools
 import itertools
 import os
@@ -16,14 +17,26 @@ from typing import Any
 
 import pytest
 import torch
-from diffusers import StableDiffusionPipeline
+from diffusers import DPMSolverMultistepScheduler, StableDiffusionPipeline
 from safetensors.torch import save_file
 from standins import tiny_world
 from standins.decoders import PROMPT, latents, world
 from torch import Tensor, nn
 
-from latentworld.decoding import Cached, DecoderSettings, engines, faithful_decoder, foresight, scout_decoder
+from latentworld import worlds
+from latentworld.decoding import (
+    Cached,
+    DecoderSettings,
+    diffusion,
+    engines,
+    faithful_decoder,
+    foresight,
+    scout_decoder,
+)
+from latentworld.decoding.samplers import SAMPLERS, Sampler
 from latentworld.errors import Cancelled, DecodeError, OutOfMemory, PresetError
+from latentworld.worlds import families
+from latentworld.worlds.families import sd1
 from latentworld.worlds.families.unet import Denoiser, guidance_embedding
 from latentworld.worlds.find import find
 
@@ -64,6 +77,25 @@ def test_faithful_is_the_vanilla_pipeline(kind: str, guidance: float, engine: st
     assert ours.dtype == torch.float32
     assert ours.shape == (4, 3, 64, 64)
     assert ((ours * 255).round() - (theirs * 255).round()).abs().max() <= 1
+
+
+@pytest.mark.filterwarnings("ignore:__array__ implementation")  # of diffusers' DPM-Solver
+def test_a_sampler_is_one_entry_that_a_family_names(monkeypatch: pytest.MonkeyPatch) -> None:
+    """From the folder to the picture: whoever loads a world knows no sampler."""
+
+    def step(scheduler: Any, prediction: Tensor, time: Tensor, sample: Tensor, start: Tensor) -> Tensor:
+        return scheduler.step(prediction, time, sample, return_dict=False)[0]  # type: ignore[no-any-return]
+
+    dpm = Sampler("scheduling_dpmsolver_multistep", "DPMSolverMultistepScheduler", step)
+    monkeypatch.setattr(diffusion, "SAMPLERS", {**SAMPLERS, "dpm": dpm})
+    monkeypatch.setattr(families, "known", lambda: (replace(sd1.FAMILY, sampler="dpm"),))
+    decoder = faithful_decoder(worlds.load(tiny_world.folder("plain")), steps=5, guidance=5.0, batch=2)
+    pipe = copy.copy(pipeline("plain"))
+    pipe.scheduler = DPMSolverMultistepScheduler.from_config(pipe.scheduler.config)
+    asked = {"prompt": PROMPT.positive, "negative_prompt": PROMPT.negative, "guidance_scale": 5.0}
+    theirs = pipe(**asked, latents=latents(2), num_images_per_prompt=2, num_inference_steps=5, output_type="pt").images
+    assert decoder.profile.sampler == "dpm"
+    assert (decoder(latents(2), PROMPT) - theirs).abs().max() < 0.5 / 255
 
 
 def test_the_lean_unet_is_the_plain_one() -> None:

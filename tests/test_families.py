@@ -17,6 +17,7 @@ from standins import tiny_world
 
 from latentworld import worlds
 from latentworld.decoding import faithful_decoder
+from latentworld.decoding.samplers import SAMPLERS
 from latentworld.errors import Notice, UnknownFamily, WorldDamaged, WorldError, WorldMismatch, WorldMissing
 from latentworld.prompts import Prompt
 from latentworld.registry import Registry
@@ -396,7 +397,7 @@ def test_a_family_of_16_channels_is_one_value(monkeypatch: pytest.MonkeyPatch, t
     z = torch.randn(3, *world.shape, generator=torch.Generator().manual_seed(0))
     decoder = faithful_decoder(world, steps=3, guidance=0.5, batch=2)
     ours = decoder(z, Prompt("a cat", "never read"))
-    scheduler, sample = world.family.scheduler(world.scheduler.config, "ddim"), z.clone()
+    scheduler, sample = SAMPLERS["ddim"].scheduler(world.schedule), z.clone()
     scheduler.set_timesteps(3)
     (text,) = world.text("a cat")
     with torch.no_grad():

@@ -25,6 +25,7 @@ from installation.render.builder import Builder, Built, Order, PromptEncoder, Wo
 from installation.render.director import Journey, open_director
 from installation.render.live_pilot import LivePilot
 from installation.render.live_preset import performed
+from installation.render.model_control import ModelControl
 from installation.render.notices import Notices
 from installation.render.reporter import Reporter
 from installation.render.saved_state import SavedState
@@ -149,6 +150,10 @@ class Play:
         self.walk, _ = run(clock, inbox, self.walk, self.tick_state.direct, self.tick_state.pilot, self.reporter)
         return self.told(messages.Tick)[before:]
 
+    @property
+    def model(self) -> ModelControl:
+        return self.director.scene_control.model
+
     def told(self, kind: type[Told]) -> list[Told]:
         return [message for message in self.messages if isinstance(message, kind)]
 
@@ -249,26 +254,26 @@ def test_a_raw_plane_gives_way_to_the_sphere_at_its_end() -> None:
     assert norms[-1] == "sphere"
     assert play.ticks(1, {"walk.norm": "sphere"})
     assert (
-        play.director.planes.cache.wanted((None, None, None), "raw").norm == "raw"
+        play.director.scene_control.planes.cache.wanted((None, None, None), "raw").norm == "raw"
     )  # asked for anew it may come again
 
 
 def test_steps_are_changed_at_once() -> None:
     play = Play()
     play.ticks(2, {"model.steps": 5})
-    assert play.director.model.studio.settings.steps == 5
+    assert play.model.studio.settings.steps == 5
     assert play.bench.orders == []
 
 
 def test_what_cannot_be_built_leaves_the_show_as_it_was() -> None:
     play = Play()
-    studio = play.director.model.studio
+    studio = play.model.studio
     wanted = Order(studio.preset.world.name, replace(studio.settings, steps=9, batch=2))
-    play.director.model._order = wanted
+    play.model._order = wanted
     play.bench.orders, play.bench._studio = [wanted], studio
     play.bench.finish("no memory")
     play.ticks(2)
-    assert play.director.model.studio is studio
+    assert play.model.studio is studio
     assert play.faults == ["no memory; the show goes on as it was"]
 
 
@@ -331,7 +336,7 @@ class Flawed(Around):
 
 def test_a_picture_that_is_none_is_not_shown() -> None:
     play = Play()
-    play.director.model.guard.decoder = Flawed(STUDIO.decoder, {2, 3})
+    play.model.guard.decoder = Flawed(STUDIO.decoder, {2, 3})
     play.ticks(6)
     assert [frame for _, frame, _ in play.shelf.shots] == [0, 1, 4, 5]
     assert [tick.index for tick in play.told(messages.Tick)] == [(0,), (1,), (4,), (5,)]
@@ -362,7 +367,7 @@ def test_prompts_cross_fade_in_show_time() -> None:
 def test_safe_hears_neither_model_nor_seeds() -> None:
     play = Play(safe=True)
     play.ticks(3, {"model.steps": 3, "seed.vertex.0": 4, "walk.speed": 9.0})
-    assert play.director.model.studio.settings.steps == 8
+    assert play.model.studio.settings.steps == 8
     assert play.scenes()[-1].plane.seeds == (0, 123, 200)
     assert play.tick_state.live_pilot.state.speed == 9.0
 

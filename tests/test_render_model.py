@@ -63,25 +63,25 @@ def test_a_variant_makes_the_pictures_a_studio_of_its_own_makes(asked: tuple[str
 def test_what_is_ordered_comes_warm_and_is_swapped_between_two_ticks() -> None:
     builder = Builder(performed(JOURNEY), lambda: 0.0)
     play = Play(journey=JOURNEY, studio=studio())
-    play.director.model._builder = builder
+    play.model._builder = builder
     gate, true = threading.Event(), builder.build
     builder.build = lambda *order: (gate.wait(PATIENCE), true(*order))[1]  # type: ignore[method-assign, assignment]
     values = {"model.decoder": "faithful", "model.batch": 2}
     assert len(play.ticks(3, values)) == 3  # the show goes on meanwhile
-    assert play.director.model.studio.settings.kind == "scout"
+    assert play.model.studio.settings.kind == "scout"
     gate.set()
     for _ in range(600):
-        if play.director.model.studio.settings.kind == "faithful":
+        if play.model.studio.settings.kind == "faithful":
             break
         builder._thread.join(0.02)
         play.ticks(1, values)
-    assert play.director.model.studio.decoder.warm  # type: ignore[attr-defined]
-    assert play.director.model.studio.settings == replace(studio().own["faithful"], batch=2)
+    assert play.model.studio.decoder.warm  # type: ignore[attr-defined]
+    assert play.model.studio.settings == replace(studio().own["faithful"], batch=2)
     assert [len(tick.index) for tick in play.ticks(2, values)] == [2, 2]
     index = [number for tick in play.told(Tick) for number in tick.index]
     assert index == list(range(len(index)))  # not one was left out
     play.ticks(1, values | {"model.guidance": 9.0, "model.steps": 2})  # at once: the engines fit
-    assert (play.director.model.studio.settings.guidance, play.director.model.studio.settings.steps) == (9.0, 2)
+    assert (play.model.studio.settings.guidance, play.model.studio.settings.steps) == (9.0, 2)
     assert play.faults == []
     builder.close()
 
@@ -90,16 +90,16 @@ def test_what_must_be_built_is_ordered_once_and_used_when_it_is_there() -> None:
     play = Play(journey=JOURNEY, studio=studio())
     play.ticks(3, {"model.decoder": "faithful"})
     assert [order.settings.kind for order in play.bench.orders] == ["faithful"]
-    assert play.director.model.studio.settings.kind == "scout"
+    assert play.model.studio.settings.kind == "scout"
     values = {"model.decoder": "faithful", "model.steps": 2}
     play.ticks(1, values)
     first, second = play.bench.orders
     play.bench.done = Built(first, studio().variant(first.settings), 0.01)
     play.ticks(1, values)  # something else was asked for while that was built: it is not used
-    assert play.director.model.studio.settings.kind == "scout"
+    assert play.model.studio.settings.kind == "scout"
     play.bench.finish()
     play.ticks(1, values)
-    assert play.director.model.studio.settings == second.settings
+    assert play.model.studio.settings == second.settings
     assert len(play.bench.orders) == 2
     assert play.faults == []
 
@@ -107,16 +107,16 @@ def test_what_must_be_built_is_ordered_once_and_used_when_it_is_there() -> None:
 def test_a_preset_with_many_steps_is_no_order_for_the_scout() -> None:
     play = Play(journey=JOURNEY, studio=studio())
     play.ticks(1, {"model.steps": 50})
-    assert play.director.model.studio.settings == studio().settings
+    assert play.model.studio.settings == studio().settings
     play.ticks(1, {"model.steps": 2})
-    assert play.director.model.studio.settings.steps == 2
+    assert play.model.studio.settings.steps == 2
 
 
 def test_a_world_that_is_not_there_leaves_the_show_as_it_was(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("HF_HUB_OFFLINE", "1")
     builder = Builder(performed(JOURNEY), lambda: 0.0)
     play = Play(journey=JOURNEY, studio=studio())
-    play.director.model._builder = builder
+    play.model._builder = builder
     for _ in range(600):
         play.ticks(1, {"model.world": "nowhere/at-all"})
         builder._thread.join(0.02)
@@ -125,7 +125,7 @@ def test_a_world_that_is_not_there_leaves_the_show_as_it_was(monkeypatch: pytest
     play.ticks(3, {"model.world": "nowhere/at-all"})
     assert len(play.faults) == 1
     assert play.faults[0].endswith("the show goes on as it was")
-    assert play.director.model.studio.world == studio().world
+    assert play.model.studio.world == studio().world
     assert play.values == {"model.world": studio().preset.world.name}, "the desk shows the one that is played"
     builder.close()
 
@@ -181,7 +181,7 @@ def test_another_world_takes_over_between_two_ticks_whatever_its_eye() -> None:
 
     builder = Builder(performed(JOURNEY), lambda: 0.0, opened)
     play = Play(journey=JOURNEY, studio=studio())
-    play.director.model._builder = builder
+    play.model._builder = builder
     play.ticks(3)
     ticks = [play.ticks(1, {"model.world": "elsewhere"})[0]]
     while play.scenes()[-1].world.name != "elsewhere":
@@ -189,8 +189,8 @@ def test_another_world_takes_over_between_two_ticks_whatever_its_eye() -> None:
         assert len(ticks) < 600
         ticks += play.ticks(2, {"model.world": "elsewhere"})
     assert play.faults == []
-    assert play.director.model.eye.last is not None
-    assert len(play.director.model.eye.last) == 5
+    assert play.model.eye.last is not None
+    assert len(play.model.eye.last) == 5
     gaps = np.linalg.norm(np.diff(places(play.told(Tick))[:, :3], axis=0), axis=1)
     np.testing.assert_allclose(gaps, gaps[0], rtol=1e-6)  # the walk goes on
     builder.close()
@@ -222,9 +222,7 @@ def test_out_of_memory_is_answered_by_a_smaller_batch(monkeypatch: pytest.Monkey
 def test_not_even_one_picture_fits_so_the_scout_takes_over(monkeypatch: pytest.MonkeyPatch) -> None:
     faithful = studio().variant(studio().own["faithful"])
     play = Play(journey=JOURNEY, studio=warm(faithful, studio().prompt, lambda: 0.0)[0])
-    monkeypatch.setattr(
-        play.director.model.studio.decoder, "_picture", lambda *rest: (_ for _ in ()).throw(MemoryError())
-    )
+    monkeypatch.setattr(play.model.studio.decoder, "_picture", lambda *rest: (_ for _ in ()).throw(MemoryError()))
     with pytest.raises(OutOfMemory):
         play.ticks(1)
     assert play.director.lighten()
@@ -276,7 +274,7 @@ def test_texts_are_encoded_off_the_loop_and_faded_to() -> None:
     try:
         for _ in range(20):
             play.ticks(1, {"prompt.a": text, "prompt.fade": 0.5})
-            assert play.director.prompt._encoder.drain(PATIENCE)
+            assert play.director.scene_control.prompt._encoder.drain(PATIENCE)
     finally:
         encoder.read = true
     assert [new for new, _ in made] == [text]

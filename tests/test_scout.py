@@ -18,9 +18,8 @@ from standins.decoders import PROMPT, latents, world
 from latentworld import worlds
 from latentworld.decoding import faithful_decoder, lora_names, scout_decoder
 from latentworld.decoding.lora import fused
-from latentworld.decoding.samplers import lcm, noise_of
+from latentworld.decoding.samplers import SAMPLERS, lcm, noise_of
 from latentworld.errors import UnsafeWeights, WorldDamaged, WorldMismatch, WorldMissing
-from latentworld.worlds.families.schedules import variance_preserving
 
 pytestmark = pytest.mark.usefixtures("own_cache")
 
@@ -31,7 +30,7 @@ def test_the_scout_is_the_student_with_the_tiny_vae() -> None:
     assert decoder.profile.guidance == 1.0
     pipe = StableDiffusionPipeline(
         vae=world().tiny_vae, unet=world().student.denoiser, text_encoder=world().text.encoder,  # type: ignore[union-attr]
-        tokenizer=world().text.tokenizer, scheduler=type(world().scheduler).from_config(world().scheduler.config),
+        tokenizer=world().text.tokenizer, scheduler=SAMPLERS["ddim"].scheduler(world().schedule),
         safety_checker=None, feature_extractor=None, requires_safety_checker=False,
     )  # fmt: skip
     pipe.set_progress_bar_config(disable=True)
@@ -42,7 +41,7 @@ def test_the_scout_is_the_student_with_the_tiny_vae() -> None:
 
 def test_one_step_is_the_lcm_schedulers() -> None:
     """With one step nothing is re-noised, so our step and the library's agree exactly."""
-    scheduler = variance_preserving(world("plain").scheduler.config, "lcm")
+    scheduler = SAMPLERS["lcm"].scheduler(world("plain").schedule)
     assert isinstance(scheduler, LCMScheduler)
     scheduler.set_timesteps(1)
     time, z, out = scheduler.timesteps[0], latents(2), latents(2, seed=9)
@@ -53,7 +52,7 @@ def test_one_step_is_the_lcm_schedulers() -> None:
 
 def test_more_steps_renoise_with_the_starts_own_noise() -> None:
     """Between steps: sqrt(abar) x_0 + sqrt(1 - abar) noise, at the level of the next; the last one is x_0."""
-    ours, theirs = (variance_preserving(world("plain").scheduler.config, "lcm") for _ in range(2))
+    ours, theirs = (SAMPLERS["lcm"].scheduler(world("plain").schedule) for _ in range(2))
     ours.set_timesteps(4)
     theirs.set_timesteps(4)
     z = sample = latents(2)

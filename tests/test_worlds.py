@@ -21,6 +21,7 @@ from torch import Tensor
 
 from latentworld import worlds
 from latentworld.decoding import faithful_decoder
+from latentworld.decoding.samplers import SAMPLERS
 from latentworld.device import choose
 from latentworld.errors import (
     PresetError,
@@ -168,8 +169,8 @@ def test_a_world_is_whole() -> None:
         assert model.dtype == torch.float32
         assert not model.training
         assert not any(weight.requires_grad for weight in model.parameters())
-    assert world.scheduler.config.prediction_type == "v_prediction"
-    assert world.scheduler.config.timestep_spacing == "trailing"
+    assert world.schedule["prediction_type"] == "v_prediction"
+    assert world.schedule["timestep_spacing"] == "trailing"
 
 
 def test_a_plain_checkpoint_has_derived_defaults() -> None:
@@ -192,11 +193,10 @@ def test_the_digest_is_of_what_pictures_depend_on(tmp_path: Path) -> None:
 
 def test_old_scheduler_configs_are_repaired_as_the_pipeline_does() -> None:
     """DreamShaper's is DEIS and says nothing of clip_sample: DDIM's own default would clip latents."""
-    made = variance_preserving(
-        {"_class_name": "DEISMultistepScheduler", "beta_start": 0.00085, "solver_order": 2}, "ddim"
-    )
+    config = variance_preserving({"_class_name": "DEISMultistepScheduler", "beta_start": 0.00085, "solver_order": 2})
+    made = SAMPLERS["ddim"].scheduler(config)
     assert type(made).__name__ == "DDIMScheduler"
-    assert (made.config.clip_sample, made.config.steps_offset, made.config.beta_start) == (False, 1, 0.00085)
+    assert [made.config[key] for key in ("clip_sample", "steps_offset", "beta_start")] == [False, 1, 0.00085]
 
 
 def test_the_embedded_world_if_it_is_there() -> None:
@@ -397,7 +397,7 @@ def test_a_single_file_is_the_same_world(tmp_path: Path) -> None:
     assert world.shape == plain.shape
     assert world.denoiser.config.block_out_channels == [32, 64]
     assert world.denoiser.config.down_block_types == ["DownBlock2D", "CrossAttnDownBlock2D"]
-    assert world.scheduler.config.prediction_type == "epsilon"
+    assert world.schedule["prediction_type"] == "epsilon"
     for one, other in (
         (world.denoiser, plain.denoiser),
         (world.vae, plain.vae),
@@ -553,10 +553,11 @@ def test_what_a_file_says_of_itself_is_read(
     (tmp_path / "tiny.toml").unlink()
     seen, world = worlds.inspect(path), worlds.load(path)
     assert (seen.prediction, seen.size) == (prediction, size)
-    assert world.scheduler.config.prediction_type == prediction
-    assert world.scheduler.config.rescale_betas_zero_snr == zero
-    world.scheduler.set_timesteps(4)
-    assert (int(world.scheduler.timesteps[0]) == 999) == zero
+    scheduler = SAMPLERS["ddim"].scheduler(world.schedule)
+    assert scheduler.config["prediction_type"] == prediction
+    assert scheduler.config["rescale_betas_zero_snr"] == zero
+    scheduler.set_timesteps(4)
+    assert (int(scheduler.timesteps[0]) == 999) == zero
     (tmp_path / "tiny.toml").write_text('prediction = "sample"\nsize = 64\n')  # the card goes before
     assert (worlds.inspect(path).prediction, worlds.inspect(path).size) == ("sample", 64)
 

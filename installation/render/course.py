@@ -8,9 +8,10 @@ from dataclasses import dataclass
 from installation.clock import LiveClock
 from installation.control.controls import WalkControls
 from installation.control.steering import steered_by
+from installation.loop import Scene
 from installation.render.builder import LAG
 from installation.render.live_pilot import RAYS, Course
-from installation.render.model_control import ModelControl
+from installation.render.scene_control import SceneControl
 from installation.render.walk_control import WalkControl
 from installation.studio import Studio, lookout
 from latentworld.atlas.prior import Prior
@@ -44,29 +45,31 @@ class CoursePlotter:
     """latency: seconds that a control may take to its picture; looks that would make it later are not taken."""
 
     def __init__(
-        self, model: ModelControl, walk: WalkControl, clock: LiveClock, land: SurveyedLand, latency: float
+        self, scene_control: SceneControl, walk: WalkControl, clock: LiveClock, land: SurveyedLand, latency: float
     ) -> None:
-        self._model, self._walk, self._clock, self._land, self._latency = model, walk, clock, land, latency
+        self._scene_control, self._walk, self._clock = scene_control, walk, clock
+        self._land, self._latency = land, latency
 
-    def __call__(self, walk: Walk | None, controls: WalkControls, plane: Plane, prompt: Prompt) -> Course:
-        """The course of a walk on a plane, as controls have it."""
+    def __call__(self, walk: Walk | None, controls: WalkControls) -> Course:
+        """The course of a walk on the plane of now, as controls have it."""
+        scene, model = self._scene_control.scene, self._scene_control.model
         radius, steering = self._walk.state.radius, steered_by(controls)
         inner = walk.walk if isinstance(walk, Lifted) else walk
         lift = 1.0 if radius is None or inner is None else radius / float(inner.ahead(0.0)[1][0])
         hand = controls.heading if steering == "hand" else None
         place = controls.position if steering == "place" else None
-        goal = None if place is None else plane.unit(*place)
-        atlas = self._land.here(self._model.studio.world, plane, prompt)
-        probe, cost = self._probe(plane, prompt)
-        return Course(plane, goal, hand, lift, probe, cost, self._model.eye.last, atlas)
+        goal = None if place is None else scene.plane.unit(*place)
+        atlas = self._land.here(model.studio.world, scene.plane, scene.prompt)
+        probe, cost = self._probe(scene)
+        return Course(scene.plane, goal, hand, lift, probe, cost, model.eye.last, atlas)
 
-    def _probe(self, plane: Plane, prompt: Prompt) -> tuple[Lookout | None, float]:
+    def _probe(self, scene: Scene) -> tuple[Lookout | None, float]:
         """What may be looked through, and what a look costs in frames; nothing where latency leaves no room."""
-        studio, batch, period = self._model.studio, self._clock.batch, self._clock.period
+        studio, batch, period = self._scene_control.model.studio, self._clock.batch, self._clock.period
         rows = [decoder.settings.steps * decoder.rows for decoder in (studio.scout, studio.decoder)]
         # a decoder is padded: one probe takes as long as a batch
         padded = math.ceil(RAYS / studio.scout.settings.batch) * studio.scout.settings.batch
         cost = padded * min(rows[0] / rows[1], 1.0)
         if (LAG * batch + cost) * period > self._latency:
             return None, cost
-        return lookout(plane, studio.scout, studio.eye, prompt), cost
+        return lookout(scene.plane, studio.scout, studio.eye, scene.prompt), cost

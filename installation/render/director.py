@@ -15,7 +15,7 @@ from typing import TypeVar
 from installation.clock import LiveClock, Tick
 from installation.control.controls import LoopControls, ModelControls
 from installation.control.steering import steered_by
-from installation.ipc.scene import DecoderScene, SceneDescription, WalkScene, WorldScene
+from installation.ipc.scene import SceneDescription, WalkScene
 from installation.loop import Scene
 from installation.render.builder import Workers
 from installation.render.course import CoursePlotter, SurveyedLand
@@ -26,6 +26,7 @@ from installation.render.plane_control import PlaneControl
 from installation.render.prompt_control import PromptControl, PromptControlState
 from installation.render.replay_control import ReplayControl
 from installation.render.saved_state import ANEW, SavedState
+from installation.render.scene_control import SceneControl
 from installation.render.walk_control import WalkControl, WalkControlState
 from installation.studio import Studio
 from latentworld import walks
@@ -61,19 +62,14 @@ class Director:
     """
 
     def __init__(
-        self, model: ModelControl, planes: PlaneControl, walk: WalkControl, prompt: PromptControl,
-        replay: ReplayControl, plot: CoursePlotter, notices: Notices, *, start: float, safe: bool,
+        self, scene_control: SceneControl, walk: WalkControl, replay: ReplayControl, plot: CoursePlotter,
+        notices: Notices, *, start: float, safe: bool,
     ) -> None:  # fmt: skip
-        self.model, self.planes, self.walk, self.prompt, self.replay = model, planes, walk, prompt, replay
+        self.scene_control, self.walk, self.replay = scene_control, walk, replay
         self._plot, self._notices, self._safe = plot, notices, safe
         self._time = start
         self._controls = LoopControls()
         self._newest: Walk | None = None
-
-    @property
-    def scene(self) -> Scene:
-        """What pictures are made with now."""
-        return Scene(self.planes.plane, self.model.guard, self.model.eye, self.prompt.prompt)
 
     def __call__(self, walk: Walk, controls: LoopControls, tick: Tick) -> tuple[Walk, Scene]:
         """The walk as steered and the scene of this tick."""
@@ -82,19 +78,19 @@ class Director:
         self._controls = controls = self._permitted(controls)
         followed = self._attempt(lambda: self.replay.follow(walk, controls, tick), None)
         self._newest = self._led(walk, controls, elapsed) if followed is None else followed
-        return self._newest, self.scene
+        return self._newest, self.scene_control.scene
 
     def course(self) -> Course:
         """Where to go, for the pilot."""
-        return self._plot(self._newest, self._controls.walk, self.planes.plane, self.prompt.prompt)
+        return self._plot(self._newest, self._controls.walk)
 
     def begin(self, controls: LoopControls, saved: Mapping[str, object] | None = None) -> Walk:
         """The walk at its start, or where it was saved, on the plane that controls want; what cannot be is a fault, and
         begins anew. Raises GeometryError where the preset's own walk cannot be on that plane; another package's gives
         way."""
-        controls = self._permitted(controls)
-        self._attempt(lambda: self.planes.use([vertex.seed for vertex in controls.vertices], controls.walk.norm), None)
-        plane = self.planes.plane
+        controls, planes = self._permitted(controls), self.scene_control.planes
+        self._attempt(lambda: planes.use([vertex.seed for vertex in controls.vertices], controls.walk.norm), None)
+        plane = planes.plane
         if saved is not None:
             try:
                 return self.walk.begin(plane, saved)
@@ -109,24 +105,16 @@ class Director:
 
     def give_way(self, error: WalkRefused, walk: Walk | None) -> Walk:
         """What is walked instead of a kind that was refused. walk: the one that was, None before any."""
-        return self.walk.give_way(error, walk, self.planes.plane)
+        return self.walk.give_way(error, walk, self.scene_control.planes.plane)
 
     def lighten(self) -> bool:
         """Make pictures with less memory. False where there is nothing lighter."""
-        return self.model.lighten(self._controls.model)
+        return self.scene_control.model.lighten(self._controls.model)
 
     def description(self) -> SceneDescription:
         """The scene in words and numbers, as the show is told of it and takes keep it."""
-        studio, world = self.model.studio, self.model.studio.preset.world
-        settings, profile = studio.settings, studio.decoder.profile
-        decoder = DecoderScene(
-            settings.kind, settings.steps, settings.guidance, settings.batch, settings.engine, settings.dtype,
-            settings.device, profile.hash, settings.size, settings.sampler or None, settings.variant or None,
-        )  # fmt: skip
-        where = WorldScene(world.name, world.revision, studio.world, studio.seer)
         steering = steered_by(self._controls.walk, replayed=self.replay.replay is not None)
-        walk = WalkScene(steering, self.walk.spec.model_dump(mode="json"))
-        return SceneDescription(self.planes.description(), self.prompt.prompt, decoder, where, walk)
+        return self.scene_control.description(WalkScene(steering, self.walk.spec.model_dump(mode="json")))
 
     def _permitted(self, controls: LoopControls) -> LoopControls:
         """All of the controls; without those of model and plane where it is to be safe."""
@@ -137,13 +125,14 @@ class Director:
 
     def _led(self, walk: Walk, controls: LoopControls, elapsed: float) -> Walk:
         """The walk as controls lead it, each part in its turn."""
-        walk = self.replay.release(walk, self.walk.spec, self.planes.plane)
-        self._attempt(lambda: self.model(controls.model, self.prompt.prompt), None)
-        self._attempt(lambda: self.prompt(controls, self.model.studio, self.model.defaults.prompt, elapsed), None)
+        model, planes, prompt = self.scene_control.model, self.scene_control.planes, self.scene_control.prompt
+        walk = self.replay.release(walk, self.walk.spec, planes.plane)
+        self._attempt(lambda: model(controls.model, prompt.prompt), None)
+        self._attempt(lambda: prompt(controls, model.studio, model.defaults.prompt, elapsed), None)
         steps: tuple[Callable[[Walk], Walk], ...] = (
-            lambda walk: self.planes(walk, controls),
+            lambda walk: planes(walk, controls),
             lambda walk: self._walked(walk, controls, elapsed),
-            lambda walk: self.planes.bound(walk, controls),
+            lambda walk: planes.bound(walk, controls),
         )
         for step in steps:
             walk = self._attempt(lambda step=step, walk=walk: step(walk), walk)  # type: ignore[misc]
@@ -151,7 +140,7 @@ class Director:
 
     def _walked(self, walk: Walk, controls: LoopControls, elapsed: float) -> Walk:
         try:
-            return self.walk(walk, controls.walk, self.planes.plane, elapsed)
+            return self.walk(walk, controls.walk, self.scene_control.planes.plane, elapsed)
         except WalkRefused as error:
             return self.give_way(error, walk)
 
@@ -188,7 +177,7 @@ def open_director(
     walk = WalkControl(preset.walk, preset.pilot.max_curvature, notices, state.walk)
     model = ModelControl(preset, studio, clock, workers.builder, notices, alive)
     planes = PlaneControl(preset, model, walk, clock, notices)
-    prompt = PromptControl(workers.encoder, state.prompt)
-    replay = ReplayControl(clock, model, planes, prompt)
-    plot = CoursePlotter(model, walk, clock, land, preset.show.latency)
-    return Director(model, planes, walk, prompt, replay, plot, notices, start=clock.time, safe=safe)
+    scene_control = SceneControl(model, planes, PromptControl(workers.encoder, state.prompt))
+    replay = ReplayControl(clock, scene_control)
+    plot = CoursePlotter(scene_control, walk, clock, land, preset.show.latency)
+    return Director(scene_control, walk, replay, plot, notices, start=clock.time, safe=safe)

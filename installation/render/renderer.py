@@ -69,7 +69,7 @@ class Renderer:
 
     def ready(self) -> Ready:
         """What the show is told before the first tick."""
-        studio = self.director.model.studio
+        studio = self.director.scene_control.model.studio
         decoder = studio.decoder
         return Ready(decoder.profile, studio.world, studio.seer, presets.dump(studio.document), decoder.size)
 

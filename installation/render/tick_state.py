@@ -68,11 +68,11 @@ class TickState:
 
     def plane(self) -> Plane:
         """Of the newest tick."""
-        return self.director.scene.plane
+        return self.director.scene_control.scene.plane
 
     def bad(self) -> NDArray[np.bool_]:
         """Which pictures of the newest tick are none."""
-        return self.director.model.guard.bad
+        return self.director.scene_control.model.guard.bad
 
     def stamp(self) -> float:
         """Of the controls the newest tick was made with."""
@@ -89,7 +89,7 @@ class TickState:
         self._look(after)
         controls = {} if self._inbox is None else self._inbox.newest.values()
         director, clock = self.director, self._clock
-        prompt = director.prompt.save()
+        prompt = director.scene_control.prompt.save()
         saved = SavedState(
             clock=ClockState(clock.index, clock.time, clock.period),
             walk=walks.keep(self._roaming(inner)),
@@ -97,7 +97,7 @@ class TickState:
             pilot=self.live_pilot.save(rates),
             toward=prompt.toward,
             away=prompt.away,
-            model=director.model.save(),
+            model=director.scene_control.model.save(),
             controls=controls,
         )
         return saved_state.write(saved)
@@ -113,16 +113,15 @@ class TickState:
 
     def _look(self, walk: Walk) -> None:
         unit, radius = walk.ahead(0.0)
-        scene = self.director.scene
-        self._moment = Moment(
-            self.director.model.studio, scene.prompt, self._clock.index, unit[0], float(radius[0]), scene.plane
-        )
+        made_by = self.director.scene_control
+        studio, scene = made_by.model.studio, made_by.scene
+        self._moment = Moment(studio, scene.prompt, self._clock.index, unit[0], float(radius[0]), scene.plane)
 
     def _roaming(self, walk: Walk) -> Walk:
         """A take is not taken up again: the walk goes on freely from its place."""
         if not isinstance(walk, Recorded):
             return walk
-        roaming = walks.roaming(self.director.walk.spec, self.director.scene.plane)
+        roaming = walks.roaming(self.director.walk.spec, self.plane())
         try:
             return walks.departed(walk, roaming)
         except GeometryError:

@@ -34,7 +34,7 @@ def check(found: Found, settings: DecoderSettings) -> None:
     elif settings.kind == "scout":
         sampler = found.facts.few_step or ("lcm" if settings.lora else sampler)
     if schedule:
-        scheduler = SAMPLERS[sampler].scheduler(schedule)
+        scheduler = SAMPLERS[sampler].scheduler(found.family.schedule(schedule))
         check_steps(found.family, scheduler, settings.steps, found.facts.latent.shape(*settings.size))
     _check_files(found, settings)
 

@@ -54,7 +54,7 @@ def faithful(world: World, settings: DecoderSettings) -> Recipe:
         variant=settings.variant,
         unet=world.family.denoiser(world.denoiser, lean=not is_plain),
         vae=world.family.painter(world.vae, world.latent),
-        schedule=world.scheduler.config,
+        schedule=world.schedule,
         sampler=world.family.sampler,
         key=f"{world.digest}/faithful" + ("/plain" if is_plain else ""),
     )
@@ -100,17 +100,17 @@ def _denoiser(world: World, settings: DecoderSettings) -> _Found:
         network = fused(copy.deepcopy(world.denoiser), lora)
         mark = f"@{digest([lora], lora.parent)}"
         texts = Encoder(world.text.changed(lambda own: fused(own, lora, "text"))) if look(lora).parts["text"] else None
-        return _Found("lora", network, world.scheduler.config, "lcm", _mixed(world.digest, lora), mark, texts)
+        return _Found("lora", network, world.schedule, "lcm", _mixed(world.digest, lora), mark, texts)
     if name == "student":
         if world.student is None:
             raise WorldMismatch(f"world {world.name!r} has no student: leave decoder.variant out")
-        schedule = world.student.scheduler
-        sampler = "lcm" if type(schedule).__name__ == "LCMScheduler" else world.family.sampler
-        return _Found("student", world.student.denoiser, schedule.config, sampler, world.digest)
+        schedule = world.student.schedule
+        sampler = "lcm" if schedule.get("_class_name") == "LCMScheduler" else world.family.sampler
+        return _Found("student", world.student.denoiser, schedule, sampler, world.digest)
     if name == "lcm":
-        return _Found("lcm", world.denoiser, world.scheduler.config, "lcm", world.digest)
+        return _Found("lcm", world.denoiser, world.schedule, "lcm", world.digest)
     if name == "guided":  # nothing was made for a few steps: the faithful decoder's sampling
-        return _Found("guided", world.denoiser, world.scheduler.config, world.family.sampler, world.digest)
+        return _Found("guided", world.denoiser, world.schedule, world.family.sampler, world.digest)
     raise PresetError(f"variant = {name!r} of the scout: use one of student, lcm, lora, guided, or leave it out")
 
 

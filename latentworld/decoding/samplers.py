@@ -1,7 +1,7 @@
 """Samplers by name: which scheduler of diffusers goes along a world's schedule, and how one denoising step is taken.
 
-A sampler is one entry of `SAMPLERS`. Nothing else in the house knows their names: settings and presets are checked
-against this table, decoders look their step up in it, and a profile says which one made a picture.
+A sampler is one entry of `SAMPLERS`. A family names the one its models are walked with, settings may name another and
+are checked against this table, decoders look their step up in it, and a profile says which one made a picture.
 
 Every step here is a function of the starting latent alone, so that a picture depends on its place and on nothing drawn
 before it. Importing this module imports neither torch nor diffusers.
@@ -44,8 +44,8 @@ class Sampler:
     renoises: bool = False
 
     def scheduler(self, schedule: Mapping[str, object]) -> Scheduler:
-        """A new scheduler (they keep state: one a decoder), from the config of the one that a world was made for, with
-        the repairs that its family makes."""
+        """A new scheduler (they keep state: one a decoder), from the config of the one that a world was made for, as
+        its family repairs it."""
         kind = getattr(import_module(f"diffusers.schedulers.{self.module}"), self.name)
         with quiet():  # else it names every entry of another scheduler's config that this one leaves alone
             made: Scheduler = kind.from_config({**schedule, **self.options})

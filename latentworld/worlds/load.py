@@ -69,9 +69,7 @@ def _load_folder(found: Found, dtype: torch.dtype, device: torch.device) -> Worl
     more = _at_rest(more, device)
     pupil = None
     if "student" in more:
-        config = parts.scheduler_config(student / "scheduler")
-        sampler = "lcm" if config.get("_class_name") == "LCMScheduler" else family.sampler
-        pupil = Student(more["student"], family.scheduler(config, sampler))
+        pupil = Student(more["student"], family.schedule(parts.scheduler_config(student / "scheduler")))
     return _assembled(found, found.name, _at_rest(loaded, device), pupil, more.get("tiny"), digest, dtype, device)
 
 
@@ -105,7 +103,7 @@ def _assembled(
         denoiser=loaded[family.network],
         vae=loaded["vae"],
         text=family.text(loaded),
-        scheduler=family.scheduler(found.facts.schedule or section(loaded, "scheduler"), family.sampler),
+        schedule=family.schedule(found.facts.schedule or section(loaded, "scheduler")),
         few_step=found.facts.few_step,
         student=student,
         tiny_vae=tiny_vae,

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from latentworld.worlds.card import Card
-from latentworld.worlds.families.family import Family, LatentFormat, Scheduler
+from latentworld.worlds.families.family import Config, Family, LatentFormat
 
 if TYPE_CHECKING:
     import torch
@@ -20,10 +20,10 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, eq=False)
 class Student:
-    """A few-step denoiser distilled from the world's own, with the scheduler it was made for; it needs no guidance."""
+    """A few-step denoiser distilled from the world's own, with the schedule it was made for; it needs no guidance."""
 
     denoiser: ModelMixin
-    scheduler: Scheduler
+    schedule: Config
 
 
 @dataclass(frozen=True, eq=False)
@@ -31,8 +31,9 @@ class World:
     """A loaded model bundle.
 
     family: what its networks are and how they are called. latent: what its latents are. denoiser: the network itself
-    (a UNet, later a transformer), as its library loads it. text: how it reads a prompt. few_step: as in `Facts`.
-    digest: a hash of every file that pictures depend on. source: where it came from, for the record.
+    (a UNet, later a transformer), as its library loads it. text: how it reads a prompt. schedule: the config of its
+    scheduler, as its family repairs it. few_step: as in `Facts`. digest: a hash of every file that pictures depend on.
+    source: where it came from, for the record.
     """
 
     name: str
@@ -43,7 +44,7 @@ class World:
     denoiser: ModelMixin
     vae: AutoencoderKL
     text: TextEncoder
-    scheduler: Scheduler
+    schedule: Config
     few_step: str
     student: Student | None
     tiny_vae: AutoencoderTiny | None

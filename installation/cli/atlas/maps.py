@@ -16,9 +16,10 @@ from installation.cli.interrupt import ending
 
 def show(atlas: Where, count: Annotated[int, Option(min=0, help="How many rifts to list.")] = 12) -> None:
     """What an atlas holds: its figures, phases, rift lines and strongest rifts."""
-    from installation.atlas import surveys
+    from installation.atlas import findings
+    from installation.atlas.survey_folder import SurveyFolder
 
-    tell(surveys.findings(surveys.folder(atlas)), count)
+    tell(findings.read(SurveyFolder.at(atlas)), count)
 
 
 @grouped
@@ -31,16 +32,18 @@ def plot(
     title: Annotated[str | None, Option(help="Above every picture; default: the preset's.")] = None,
 ) -> None:
     """Draw an atlas again: grid, field, overlay, phases, globe as PNG and SVG, and the page."""
-    from installation.atlas import surveys
+    from installation.atlas import findings
+    from installation.atlas.drawing import draw
+    from installation.atlas.survey_folder import SurveyFolder, title_of
     from latentworld.atlas import plots as drawing
 
-    out = surveys.folder(atlas)
+    out = SurveyFolder.at(atlas)
     with Console(stderr=True).status("drawing"):
-        found = surveys.findings(out)
+        found = findings.read(out)
         if labels != Labels():
-            found = surveys.relabelled(out, found, labels.chosen, labels.phases)
+            found = findings.relabelled(out, found, labels.chosen, labels.phases)
         paper = drawing.LIGHT if light else drawing.DARK
-        made = surveys.draw(out, found, surveys.title_of(out) if title is None else title, dpi, paper)
+        made = draw(out, found, title_of(out) if title is None else title, dpi, paper)
     for path in made:
         print(path)
 
@@ -51,10 +54,11 @@ def export(
     full: Annotated[bool, Option(help="Decode again at full size where thumbnails are smaller.")] = True,
 ) -> None:
     """Write a window as the write-up's folder: a000_b000.png, ... and metadata.json."""
-    from installation.atlas import surveys
+    from installation.atlas import writeup
+    from installation.atlas.survey_folder import SurveyFolder
 
     with Console(stderr=True).status("writing pictures"):
-        made = surveys.export(surveys.folder(atlas), output, full)
+        made = writeup.export(SurveyFolder.at(atlas), output, full)
     print(made)
 
 
@@ -70,13 +74,15 @@ def import_(
     dpi: Dpi = 150,
 ) -> None:
     """Read the write-up's folder, made here or elsewhere, into an atlas: features, field, phases, pictures."""
-    from installation.atlas import surveys
+    from installation.atlas import writeup
+    from installation.atlas.drawing import draw
+    from installation.atlas.survey_folder import SurveyFolder
 
-    out, console = surveys.folder(output), Console(stderr=True)
+    out, console = SurveyFolder.at(output), Console(stderr=True)
     with ending(lambda: stopped(output)):
         with console.status("looking at the pictures"):
-            found = surveys.imported(pictures, out, clip, preset, thumb, labels.chosen, labels.phases)
+            found = writeup.imported(pictures, out, clip, preset, thumb, labels.chosen, labels.phases)
         with console.status("drawing"):
-            surveys.draw(out, found, pictures.resolve().name, dpi)
+            draw(out, found, pictures.resolve().name, dpi)
     tell(found)
     print(out.page)

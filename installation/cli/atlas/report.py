@@ -12,7 +12,7 @@ from latentworld.errors import AtlasError
 if TYPE_CHECKING:
     from rich.console import Console
 
-    from installation.atlas.surveys import Findings
+    from installation.atlas.findings import Findings
     from latentworld.atlas.store import Store
 
 
@@ -21,11 +21,11 @@ RIFT = 2.0  # times the median rate: what is less steep is the steepest there is
 
 def stopped(output: Path) -> str:
     """How far a survey came that was interrupted."""
-    from installation.atlas import surveys
+    from installation.atlas.survey_folder import SurveyFolder
     from latentworld.atlas.reader import Reader
 
     try:
-        kept = Reader(surveys.folder(output).store)
+        kept = Reader(SurveyFolder.at(output).store)
         words = f"interrupted with {kept.done} of {kept.total} places kept"
     except AtlasError:
         words = "interrupted before the first place"
@@ -34,10 +34,10 @@ def stopped(output: Path) -> str:
 
 def tell(found: Findings, count: int = 5) -> None:
     """The figures of a survey, its strongest rift lines and its strongest rifts."""
-    from installation.atlas import surveys
+    from installation.atlas.findings import still_options, summary
 
     atlas = found.atlas
-    for name, value in surveys.summary(found).items():
+    for name, value in summary(found).items():
         print(f"{name:<30} {value:.6g}")
     if atlas.floor is not None:
         print(f"{'noise floor, feature distance':<30} {atlas.floor.jitter:.3g}")
@@ -54,7 +54,7 @@ def tell(found: Findings, count: int = 5) -> None:
         print(f"line {number:>2}  mean rate {line.strength:.4g}  {between}  {ends}")
     for number, site in enumerate(found.sites[:count], 1):
         sides = " | ".join(names[found.phases.label[side]] for side in site.sides)
-        place = surveys.still_options(site, atlas.radius)
+        place = still_options(site, atlas.radius)
         what = "rift" if site.contrast >= RIFT else "steep"
         print(f"{what} {number:>2}  rate {site.rate:.4g}, {site.contrast:.1f} times the median  {sides}  {place}")
     if found.sites and all(site.contrast < RIFT for site in found.sites):

@@ -85,14 +85,17 @@ def survey(
     with ending(lambda: stopped(output)):
         with console.status("loading the world"):
             from installation import rig
-            from installation.atlas import rendering, surveys
+            from installation.atlas import findings, rendering, surveys
+            from installation.atlas.drawing import draw
+            from installation.atlas.survey_folder import SurveyFolder
             from latentworld.atlas.settings import foresee
 
+            out = SurveyFolder.at(output)
             known = {"sampling": sampling.model_dump(mode="json"), "radius": decoding.radius, "thumb": thumb}
-            foresee(surveys.folder(output).store, known | {"seeds": list(journey.plane.seeds)})
+            foresee(out.store, known | {"seeds": list(journey.plane.seeds)})
             studio = rig.open_studio(journey)
-        out = surveys.folder(output)
-        label = surveys.labeller(studio, chosen, labels.phases)  # words that cannot be used are refused before the work
+        # words that cannot be used are refused before the work
+        label = findings.labeller(studio, chosen, labels.phases)
         begun = surveys.begin(
             studio, out, sampling, radius=decoding.radius, thumb=thumb, block=cluster.block, scout=scout
         )
@@ -104,9 +107,9 @@ def survey(
                 under_way.run_on_ray(bar, cluster.ray, cluster.workers, console.print)
         with console.status("field, floor, phases"):
             render = rendering.renderer(studio, rendering.chosen(studio, scout), thumb)
-            found = surveys.conclude(out, render, label)
+            found = findings.conclude(out, render, label)
         if drawing.plots:
             with console.status("drawing"):
-                surveys.draw(out, found, journey.title, drawing.dpi)
+                draw(out, found, journey.title, drawing.dpi)
     tell(found)
     print(out.page if drawing.plots else out.store)

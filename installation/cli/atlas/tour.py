@@ -13,7 +13,7 @@ from installation.cli.atlas.options import Option, Where, pair
 from installation.cli.groups import grouped
 
 if TYPE_CHECKING:
-    from installation.atlas.surveys import TourOptions
+    from installation.atlas.tours import TourOptions
 
 
 @dataclass(frozen=True)
@@ -36,7 +36,7 @@ class Route:
     @property
     def options(self) -> TourOptions:
         """All else, as the atlas knows it."""
-        from installation.atlas.surveys import TourOptions
+        from installation.atlas.tours import TourOptions
 
         return TourOptions(
             stops=self.stops, ordered=self.ordered, closed=self.closed, weave=self.weave, labels=self.label or [],
@@ -54,11 +54,12 @@ def tour(
     speed: Annotated[float | None, Option(help="Latent arc length a second; default: the preset's.")] = None,
 ) -> None:
     """Plan a journey over an atlas and write it as a preset that `latentworld film` renders."""
-    from installation.atlas import surveys
+    from installation.atlas import tours
+    from installation.atlas.survey_folder import SurveyFolder
 
     points, options = route.points, route.options
     with Console(stderr=True).status("planning"):
-        made = surveys.tour(surveys.folder(atlas), mode, points, output, speed, options)
+        made = tours.write(SurveyFolder.at(atlas), mode, points, output, speed, options)
     shape = "a loop" if made.closed else "a way"
     print(f"{shape} of {len(made.unit)} waypoints, {made.length:.1f} latent units long")
     print(f"it strays {made.strays:.2f} cells at most from what was planned on the map")

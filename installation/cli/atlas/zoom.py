@@ -62,18 +62,19 @@ def zoom(
     with ending(lambda: f"interrupted, no zoom was kept: to begin anew, {again()}"), ExitStack() as claims:
         with console.status("loading the world"):
             from installation import rig
-            from installation.atlas import rendering, surveys, zooms
+            from installation.atlas import rendering, zoom_start, zooms
+            from installation.atlas.survey_folder import SurveyFolder, preset_of
 
-            where = None if begin.atlas is None else surveys.folder(begin.atlas)
+            where = None if begin.atlas is None else SurveyFolder.at(begin.atlas)
             if preset is None and where is not None:
-                journey = surveys.preset_of(where, set_ or [])
+                journey = preset_of(where, set_ or [])
             else:
                 journey = presets.load(preset or DEFAULT, set_ or [])
             claims.enter_context(zooms.prepared(output, fall.seconds, overwrite))
-            start = surveys.start_of_zoom(where, begin.rift, intervals, rows, columns, fall.factor)
+            start = zoom_start.window(where, begin.rift, intervals, rows, columns, fall.factor)
             studio = rig.open_studio(journey)
             if where is not None:
-                surveys.same_plane(where, studio.plane)
+                zoom_start.same_plane(where, studio.plane)
         render = rendering.renderer(studio, rendering.chosen(studio, decoding.scout), decoding.thumb)
         with console.status("the first window") as status:
             found, whole = zooms.run(

@@ -170,8 +170,8 @@ class Family:
     text: the loaded parts by name -> how prompts are read.
     denoiser, painter: the modules that engines run; the painter is (vae, latents of that VAE) -> a module from latents
     `[b, C, H, W]` to pictures `[b, 3, height, width]` in 0..1.
-    scheduler: (a scheduler's config, sampler) -> a scheduler with the repairs its pipeline makes; `sampler` names
-    the deterministic one of the faithful decoder, in `decoding.samplers`.
+    schedule: a scheduler's config -> the same with the repairs its pipeline makes; `sampler` names the deterministic
+    sampler of the faithful decoder, in `decoding.samplers`.
     begin: (scheduler, steps, latent shape): sets the times.
     parts: in the order in which they are hashed. network: the name of the part that denoises.
     guidance: `classifier-free` (two rows, negative and positive, above a weight of 1), or `distilled`: the weight
@@ -188,7 +188,7 @@ class Family:
     text: Callable[[Mapping[str, object]], TextEncoder]
     denoiser: DenoiserOf
     painter: Callable[[AutoencoderKL | AutoencoderTiny, LatentFormat], nn.Module]
-    scheduler: Callable[[Config, str], Scheduler]
+    schedule: Callable[[Config], Config]
     begin: Callable[[Scheduler, int, tuple[int, int, int]], None]
     network: str = "unet"
     sampler: str = "ddim"

@@ -84,7 +84,7 @@ def family(
         text=text,
         denoiser=denoiser,
         painter=painter,
-        scheduler=schedules.variance_preserving,
+        schedule=schedules.variance_preserving,
         begin=schedules.evenly,
         predictions=PREDICTIONS,
         defaults=defaults,

@@ -1,0 +1,37 @@
+"""The pictures and the page of a survey."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from installation.atlas.findings import Findings
+from installation.atlas.survey_folder import SurveyFolder
+from latentworld.atlas import page, plots
+from latentworld.atlas.sampling import Globe
+from latentworld.disk import writing
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+
+def draw(
+    out: SurveyFolder, found: Findings, title: str = "", dpi: float = 150, paper: plots.Paper = plots.DARK
+) -> list[Path]:
+    """Every picture that this kind of survey has, as PNG and SVG, and the page."""
+    atlas, rates = found.atlas, found.rates
+    with writing(out.pictures):
+        out.pictures.mkdir(parents=True, exist_ok=True)
+    made: dict[str, Figure] = {}
+    if isinstance(atlas.sampling, Globe):
+        made["globe"] = plots.globe(atlas, rates, title=title, paper=paper)
+        made["globe-phases"] = plots.globe(atlas, rates, found.phases, title=title, paper=paper)
+    else:
+        made["grid"] = plots.grid(atlas, title, paper)
+        made["field"] = plots.field(atlas, rates, title, paper)
+        made["overlay"] = plots.overlay(atlas, rates, title, paper)
+        made["phases"] = plots.phases(atlas, found.phases, found.lines, found.sites, title, paper)
+        made["globe"] = plots.globe(atlas, rates, title=title, paper=paper)
+    files = [path for name, figure in made.items() for path in plots.save(figure, out.pictures / name, dpi)]
+    page.write(atlas, rates, out.page, found.phases, found.lines, found.sites, title)
+    return [*files, out.page]
