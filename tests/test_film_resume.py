@@ -284,6 +284,19 @@ def test_a_whole_film_is_verified(tmp_path: Path) -> None:
     assert "is gone" in damages(tmp_path)[0]
 
 
+def test_a_film_that_is_being_made_is_told_from_one_that_was_killed(tmp_path: Path) -> None:
+    seen = []
+
+    class Watch(Memory):
+        def send(self, frames: Frames) -> None:
+            super().send(frames)
+            seen.append(verify.status(Folder(tmp_path)).busy)
+
+    make.film(journey("film.seconds=1"), tmp_path, sinks=[Watch()])
+    assert all(seen)
+    assert not verify.status(Folder(tmp_path)).busy
+
+
 def test_a_folder_without_a_film_has_no_status(tmp_path: Path) -> None:
     with pytest.raises(OutputError, match="holds no film"):
         verify.status(Folder(tmp_path))
@@ -291,7 +304,13 @@ def test_a_folder_without_a_film_has_no_status(tmp_path: Path) -> None:
 
 def test_on_the_command_line(run, tmp_path: Path) -> None:  # type: ignore[no-untyped-def]
     folder, settings = stopped(tmp_path / "film"), [part for each in SMALL for part in ("--set", each)]
-    assert "48 of 64 frames" in run("film", "status", folder)[1]
+    code, out, _ = run("film", "status", folder)
+    assert code == 0
+    assert "48 of 64 frames" in out
+    assert "the command that began it goes on with it" in out
+    code, out, _ = run("film", "verify", folder)
+    assert code == 1
+    assert out.startswith("48 of 64 frames are there, every one as it was made")
     code, out, _ = run("film", "analytic", "-o", folder, *settings, "--progress", "json")
     *_, last, video = out.splitlines()
     assert code == 0

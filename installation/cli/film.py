@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
     from installation.film.make import Film
     from installation.film.sinks import Sink
+    from installation.film.verify import Standing
     from installation.takes.film import Journey
 
 
@@ -106,13 +107,8 @@ def film(
         print(made.video)
     if not made.complete and wanted is not None and not interrupt.asked:
         _tell_part(wanted, output)
-        return
-    if not made.complete:
-        given = [*filter(None, [preset]), "-o", str(output), *(part for s in set_ or [] for part in ("--set", s))]
-        given += ["--take", str(take)] if take else []
-        given += ["--overwrite"] if overwrite else []
-        given += ["--frames", frames] if frames else []
-        _interrupted(made, [*given, "--as-recorded"] if as_recorded else given)
+    elif not made.complete:
+        _interrupted(made)
     if check and check.failed(made.summary.profile):
         raise typer.Exit(1)
 
@@ -145,7 +141,7 @@ def _tell(made: Film, console: Console) -> None:
     median = "" if seen.median_clip_step is None else f", median CLIP step {seen.median_clip_step:.4f}"
     said = words(seen.rifts, seen.marked_steps, seen.at_ceiling)
     took = f"{seen.frames} frames in {seen.wall_seconds:.0f} s ({seen.frames_per_second:.1f} a second)"
-    console.print(f"{took}{median}, {said}", highlight=False)
+    console.print(f"{took}{median}, {said}", highlight=False, soft_wrap=True)
 
 
 def teller(telling: Telling, title: str, frames: int, console: Console) -> Sink:
@@ -159,12 +155,14 @@ def teller(telling: Telling, title: str, frames: int, console: Console) -> Sink:
     return Lines(frames, 60.0, False, lambda text: console.print(text, highlight=False, soft_wrap=True))
 
 
-def _interrupted(made: Film, given: list[str]) -> NoReturn:
+def _interrupted(made: Film) -> NoReturn:
     """Say what there is of a film and how to make it whole, and end."""
-    seen, again = made.summary, shlex.join(["latentworld", "film", *given])
+    from installation.cli.interrupt import again
+
+    seen = made.summary
     state = f"{made.video} plays so far" if seen.frames else "there is no film yet"
     count = f"interrupted after {seen.frames} of {seen.planned} frames"
-    print(f"{count}: {state}. To go on with it: {again}", file=sys.stderr)
+    print(f"{count}: {state}. To go on with it: {again()}", file=sys.stderr)
     raise typer.Exit(130)
 
 
@@ -194,24 +192,38 @@ def status(folder: Annotated[Path, typer.Argument(metavar="DIR", help="The folde
         print(f"missing: frames {first} to {end - 1}")
     if seen.missing and seen.left is not None:
         print(f"left: {duration(seen.left)} at this rate")
-    print("whole" if seen.joined else "every chunk is there, not joined yet" if not seen.missing else "under way")
+    print(_standing(seen))
+
+
+def _standing(seen: Standing) -> str:
+    """Whether a film is whole, and what to do where it is not."""
+    if seen.joined:
+        return "whole"
+    if seen.busy:
+        return "it is being made now"
+    state = "every chunk is there, they are to be joined" if not seen.missing else "it is not being made now"
+    return f"{state}: the command that began it goes on with it"
 
 
 @app.command()
 def verify(folder: Annotated[Path, typer.Argument(metavar="DIR", help="The folder of a film.")]) -> None:
-    """Hold a film against its manifest: every file, decoded frame and line of telemetry. Exit 1 for a damaged one."""
+    """Hold a film against its manifest: every file, frame and line of telemetry. Exit 1 where it is not whole."""
     from installation.film import verify as verifying
     from installation.film.output import Folder
 
     found = Folder(folder)
-    total = verifying.status(found).frames
+    standing = verifying.status(found)
+    total = standing.frames
     with Progress(console=Console(stderr=True), transient=True) as bar:
         task = bar.add_task("reading", total=total)
         damages = verifying.verify(found, lambda chunk: bar.update(task, advance=chunk.frames))
     for damage in damages:
         print(damage)
     if damages:
-        again = "film it again with --overwrite" if found.whole else "the film command makes them again"
-        print(f"{len(damages)} damaged: {again}", file=sys.stderr)
+        remedy = "film it again with --overwrite" if found.whole else "the film command makes them again"
+        print(f"{len(damages)} damaged: {remedy}", file=sys.stderr)
+        raise typer.Exit(1)
+    if not found.whole:
+        print(f"{total} of {standing.planned} frames are there, every one as it was made; {_standing(standing)}")
         raise typer.Exit(1)
     print(f"{total} frames, every one as it was made")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shlex
 import sys
 from pathlib import Path
 from typing import Annotated, Literal
@@ -27,7 +26,7 @@ def plan(
     ] = Telling.AUTO,
 ) -> None:
     """Walk a journey with the scout, pilot and pacing on, and write where every frame lies: `film --plan` films it."""
-    from installation.cli.interrupt import Interrupt
+    from installation.cli.interrupt import Interrupt, again
     from latentworld import preset as presets
 
     journey = presets.load(preset, set_ or [])
@@ -39,11 +38,8 @@ def plan(
             from installation.film.summary import words
         made = planning.plan(journey, output, kind=decoder, overwrite=overwrite, sinks=[tell], watch=interrupt.watch)
     seen = words(made.rifts, made.marked, made.at_ceiling)
-    console.print(f"{made.frames} frames placed in {made.seconds:.0f} s, {seen}", highlight=False)
+    console.print(f"{made.frames} frames placed in {made.seconds:.0f} s, {seen}", highlight=False, soft_wrap=True)
     if not made.complete:
-        given = [preset, "-o", str(output), *(part for each in set_ or [] for part in ("--set", each))]
-        given += ["--decoder", decoder] if decoder != "scout" else []
-        again = shlex.join(["latentworld", "plan", *given, *(["--overwrite"] if overwrite else [])])
-        print(f"interrupted after {made.frames} of {made.planned} frames. To go on with it: {again}", file=sys.stderr)
+        print(f"interrupted after {made.frames} of {made.planned} frames. To go on with it: {again()}", file=sys.stderr)
         raise typer.Exit(130)
     print(output)

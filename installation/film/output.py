@@ -161,6 +161,18 @@ def claimed(path: Path) -> Iterator[None]:
             taken.release()
 
 
+def busy(path: Path) -> bool:
+    """Whether somebody is filling a folder now."""
+    lock = path / ".lock"
+    if not lock.exists():
+        return False
+    try:
+        claim(lock, OutputExists("")).release()
+    except (OutputExists, OSError):
+        return True
+    return False
+
+
 def check(path: Path, overwrite: bool = False) -> None:
     """Refuse what can be refused before anything is loaded; nothing is changed. Raises as `claimed`, and OutputExists
     where a film is that may not be replaced."""

@@ -13,7 +13,7 @@ from installation.film import manifest
 from installation.film.ffmpeg import SUFFIX, Recipe
 from installation.film.join import counted, sums
 from installation.film.manifest import Chunk, Manifest
-from installation.film.output import Folder
+from installation.film.output import Folder, busy
 from installation.film.pieces import Pieces, StillPieces, VideoPieces
 from latentworld.disk import writing
 from latentworld.errors import OutputError
@@ -24,13 +24,15 @@ DAMAGED = ".damaged"  # the ending of a piece that was put aside
 
 @dataclass(frozen=True)
 class Standing:
-    """How far a film is. missing: parts of it that no chunk holds, as (first frame, frame after the last)."""
+    """How far a film is. missing: parts of it that no chunk holds, as (first frame, frame after the last); busy:
+    somebody is making it now."""
 
     frames: int
     planned: int
     fps: float
     seconds: float  # that its chunks took
     joined: bool
+    busy: bool
     missing: list[tuple[int, int]]
 
     @property
@@ -63,7 +65,9 @@ def status(folder: Folder) -> Standing:
     if end < spec.frames:
         missing.append((end, spec.frames))
     made = sum(chunk.frames for chunk in chunks)
-    return Standing(made, spec.frames, spec.fps, sum(chunk.seconds for chunk in chunks), folder.whole, missing)
+    return Standing(
+        made, spec.frames, spec.fps, sum(chunk.seconds for chunk in chunks), folder.whole, busy(folder.path), missing
+    )
 
 
 def verify(folder: Folder, watch: Callable[[Chunk], object] = lambda chunk: None) -> list[Damage]:
