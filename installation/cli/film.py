@@ -80,10 +80,8 @@ def film(
     from installation.film.preview_window import PreviewWindow
     from latentworld import preset as presets
 
-    if preset is None and take is None:
-        raise typer.BadParameter("name a preset, or a performance with --take FILE")
-    if as_recorded and take is None:
-        raise typer.BadParameter("--as-recorded goes with --take FILE")
+    if take is None and (preset is None or as_recorded):
+        raise typer.BadParameter("name a preset, or a performance with --take FILE (--as-recorded goes with --take)")
     console = Console(stderr=True)
     played = _played(take, preset, set_ or [], as_recorded, console) if take else None
     journey = played.preset if played else presets.load(preset or "", set_ or [])
@@ -103,8 +101,6 @@ def film(
     _tell(made, console)
     if check:
         console.print(check.report(made.summary.profile), highlight=False, soft_wrap=True)
-    if made.summary.frames:
-        print(made.video)
     if not made.complete and wanted is not None and not interrupt.asked:
         _tell_part(wanted, output)
     elif not made.complete:
@@ -134,7 +130,7 @@ def _range(text: str, most: int) -> range:
 
 
 def _tell(made: Film, console: Console) -> None:
-    """What was made, in a line."""
+    """What was made, in a line, and where it is."""
     from installation.film.summary import words
 
     seen = made.summary
@@ -142,6 +138,8 @@ def _tell(made: Film, console: Console) -> None:
     said = words(seen.rifts, seen.marked_steps, seen.at_ceiling)
     took = f"{seen.frames} frames in {seen.wall_seconds:.0f} s ({seen.frames_per_second:.1f} a second)"
     console.print(f"{took}{median}, {said}", highlight=False, soft_wrap=True)
+    if seen.frames:
+        print(made.video)
 
 
 def teller(telling: Telling, title: str, frames: int, console: Console) -> Sink:
