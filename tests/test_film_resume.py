@@ -171,8 +171,8 @@ def test_a_newer_or_damaged_manifest_is_refused(tmp_path: Path) -> None:
 def test_no_line_of_a_manifest_is_believed_that_was_changed(tmp_path: Path) -> None:
     folder = stopped(tmp_path / "film")
     file, text = folder / "chunks.jsonl", (folder / "chunks.jsonl").read_text()
-    for one, other in (('"first":16', '"first":-16'), ('"frames":16', '"frames":8'), ('"features":[', '"features":[1.0,'),
-                       ('"moves":[[', '"moves":[[9.0,0.0],['), ('"take":null', '"take":"x"')):  # fmt: skip
+    for one, other in (('"first":16', '"first":-16'), ('"frames":16', '"frames":8'), ('"take":null', '"take":"x"'),
+                       ('"moves":[[', '"moves":[[9.0,0.0],['), ('"features":[', '"features":[1.0,')):  # fmt: skip
         file.write_text(text.replace(one, other, 1))
         assert file.read_text() != text
         with pytest.raises(OutputError, match="not as it was written"):

@@ -59,6 +59,11 @@ HEADERS: dict[str, object] = {
     "a shape beyond numbers": {"a": ENTRY | {"shape": [10**30]}},
     "no type": {"a": ENTRY | {"dtype": 3}},
     "metadata that are a list": {"__metadata__": [1], "a": ENTRY},
+    "places that overlap": {"a": ENTRY, "b": ENTRY | {"shape": [0]}, "c": ENTRY},
+    "a place before the one it follows": {"a": ENTRY, "b": ENTRY | {"data_offsets": [4, 0]}},
+    "a shape that its place does not hold": {"a": ENTRY | {"shape": [7]}},
+    "a type that nobody knows": {"a": ENTRY | {"dtype": "F9"}},
+    "half a surrogate as a name": {"\ud800": ENTRY},
 }
 
 
