@@ -220,7 +220,7 @@ def test_looking_loads_nothing() -> None:
         "import sys; from latentworld import worlds\n"
         "seen = worlds.inspect(sys.argv[1]); worlds.listing()\n"
         "print(seen.size, seen.prediction, seen.student, seen.clip, round(seen.disk_mb, 1))\n"
-        "print([name for name in ('torch', 'diffusers', 'transformers', 'safetensors') if name in sys.modules])"
+        "print([name for name in ('torch', 'diffusers', 'transformers', 'safetensors.torch') if name in sys.modules])"
     )
     argv = [sys.executable, "-c", program, str(tiny_world.folder())]
     done = subprocess.run(argv, cwd=ROOT, capture_output=True, text=True, check=True)
