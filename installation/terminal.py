@@ -13,6 +13,18 @@ from latentworld.errors import Notice
 
 QUIET = {"DIFFUSERS_VERBOSITY": "error", "TRANSFORMERS_VERBOSITY": "error", "TRANSFORMERS_NO_ADVISORY_WARNINGS": "1"}
 
+LONGEST = 4000  # characters of a line
+_JOINERS = "\u200c\u200d"  # what holds letters and emoji together; other marks of layout turn lines round
+
+
+def one_line(text: str) -> str:
+    """What others wrote, as a line that steers no terminal: white space is one blank, control characters, half
+    surrogates and marks of layout are spelt out, and what is too long is cut."""
+    words = " ".join(text[: 2 * LONGEST].split())[:LONGEST]
+    return "".join(
+        sign if sign.isprintable() or sign in _JOINERS else sign.encode("unicode_escape").decode() for sign in words
+    )
+
 
 def speak_plainly() -> None:
     """Call once, before diffusers and transformers are imported. A Notice becomes a plain line on stderr; what these
@@ -32,7 +44,7 @@ def speak_plainly() -> None:
         line: str | None = None,
     ) -> None:
         if issubclass(category, Notice):
-            print(f"note: {' '.join(str(message).split())}", file=sys.stderr)
+            print(f"note: {one_line(str(message))}", file=sys.stderr)
         else:
             usual(message, category, filename, lineno, file, line)
 

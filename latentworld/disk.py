@@ -44,10 +44,11 @@ def put(path: Path, data: bytes | bytearray | memoryview, mode: int = 0o666) -> 
 def read(path: Path, largest: int) -> bytes:
     """What a file holds, at most `largest` bytes. Raises OSError for what is no file, ValueError for what is larger."""
     with os.fdopen(os.open(path, os.O_RDONLY | _AT_ONCE), "rb") as file:
-        if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):
+        there = os.fstat(file.fileno())
+        if not stat.S_ISREG(there.st_mode):
             raise OSError(errno.EINVAL, "it is no file")
-        data = file.read(largest + 1)
-    if len(data) > largest:
+        data = file.read(largest + 1) if there.st_size <= largest else b""  # a file may say less than it holds
+    if max(there.st_size, len(data)) > largest:
         raise ValueError(f"it is larger than {largest / 1e6:g} MB: is it the right file?")
     return data
 

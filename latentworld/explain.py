@@ -42,7 +42,9 @@ def _foremost(errors: list[ErrorDetails]) -> ErrorDetails:
 
 def _line(error: ErrorDetails, model: type[BaseModel], sections: Mapping[str, type[BaseModel]]) -> str:
     kind, given = error["type"], error["input"]
-    words = [str(part) for part in error["loc"] if not _is_branch(part)]
+    *above, last = error["loc"] or ("",)
+    words = [str(part) for part in above if not _is_branch(part)]
+    words += [str(last)] if kind == "extra_forbidden" or not _is_branch(last) else []  # a key may be called as a branch
     where = ".".join(words[:2]) + "".join(f"[{part}]" for part in words[2:])
     if kind == "extra_forbidden" and len(words) == 1:
         return f"unknown section or key {where!r}: {nearest(where, model.model_fields)}"

@@ -23,6 +23,7 @@ from standins.stores import WINDOW, render, same, surveyed, terms
 from standins.surveys import PLANE, RAW
 
 from latentworld.atlas import durable, survey
+from latentworld.atlas import store as store_module
 from latentworld.atlas.reader import Reader, read
 from latentworld.atlas.sampling import Adaptive, Globe, Window
 from latentworld.atlas.schema import DERIVED, SEEN, VARIABLES, WHERE
@@ -139,6 +140,23 @@ def test_what_is_consolidated_is_true_whenever_the_disk_fails(tmp_path: Path, mo
     assert None in seen
     assert consolidated(finished) == own(finished)
     assert set(own(finished)) == set(VARIABLES)
+
+
+def test_killed_before_it_is_consolidated_it_is_when_the_survey_is_run_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def killed(path: Path) -> None:
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr(store_module, "consolidate", killed)
+        with pytest.raises(KeyboardInterrupt):
+            surveyed(tmp_path / "atlas", REFINED)
+    assert Reader(tmp_path / "atlas").complete
+    _none(tmp_path / "atlas")
+    with open_for_writing(tmp_path / "atlas") as store:
+        survey.run(store, render)
+    assert consolidated(tmp_path / "atlas") == own(tmp_path / "atlas")
 
 
 def test_nothing_is_consolidated_while_there_is_more_to_come(tmp_path: Path) -> None:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import math
+import os
 import re
 from dataclasses import replace
 from pathlib import Path
@@ -48,12 +50,15 @@ def folder(
 
 
 def header(path: Path, shapes: dict[str, tuple[int, ...]], **metadata: str) -> Path:
-    """A .safetensors file that says what it would hold, and holds nothing."""
-    content: dict[str, Any] = {
-        key: {"dtype": "F16", "shape": list(shape), "data_offsets": [0, 0]} for key, shape in shapes.items()
-    }
+    """A .safetensors file of nothing but zeros, which take no room."""
+    content: dict[str, Any] = {}
+    end = 0
+    for key, shape in shapes.items():
+        begin, end = end, end + 2 * math.prod(shape)
+        content[key] = {"dtype": "F16", "shape": list(shape), "data_offsets": [begin, end]}
     text = json.dumps(content | ({"__metadata__": metadata} if metadata else {})).encode()
     path.write_bytes(len(text).to_bytes(8, "little") + text)
+    os.truncate(path, 8 + len(text) + end)
     return path
 
 

@@ -168,12 +168,83 @@ def test_a_newer_or_damaged_manifest_is_refused(tmp_path: Path) -> None:
         assert file.read_text() == harm
 
 
+def test_no_line_of_a_manifest_is_believed_that_was_changed(tmp_path: Path) -> None:
+    folder = stopped(tmp_path / "film")
+    file, text = folder / "chunks.jsonl", (folder / "chunks.jsonl").read_text()
+    for one, other in (('"first":16', '"first":-16'), ('"frames":16', '"frames":8'), ('"take":null', '"take":"x"'),
+                       ('"moves":[[', '"moves":[[9.0,0.0],['), ('"features":[', '"features":[1.0,')):  # fmt: skip
+        file.write_text(text.replace(one, other, 1))
+        assert file.read_text() != text
+        with pytest.raises(OutputError, match="not as it was written"):
+            verify.status(Folder(folder))
+        with pytest.raises(OutputError, match="not as it was written"):
+            make.film(journey(), folder)
+
+
+def test_a_damaged_film_beside_another_is_begun_anew(tmp_path: Path) -> None:
+    make.film(journey("film.seconds=1"), tmp_path)
+    beside = stopped(tmp_path / "unfinished")
+    (beside / "chunks.jsonl").write_text("[]\n")
+    assert make.film(journey(), tmp_path, overwrite=True).complete
+
+
+def test_who_looks_at_a_film_under_way_changes_nothing(tmp_path: Path) -> None:
+    folder = stopped(tmp_path)
+    os.truncate(folder / "chunks.jsonl", (folder / "chunks.jsonl").stat().st_size - 9)  # a line is being written
+    before = (folder / "chunks.jsonl").read_bytes()
+    assert verify.status(Folder(folder)).frames == 32
+    assert damages(folder) == []
+    assert (folder / "chunks.jsonl").read_bytes() == before
+
+
+def test_chunks_may_lie_behind_a_link(tmp_path: Path) -> None:
+    folder, scratch = stopped(tmp_path / "film"), tmp_path / "scratch"
+    shutil.move(folder / "chunks", scratch)
+    (scratch / "notes.txt").write_text("somebody's")
+    (folder / "chunks").symlink_to(scratch)
+    assert make.film(journey(), folder).complete
+    assert not (folder / "chunks").is_symlink()
+    assert (scratch / "notes.txt").exists()
+
+
+@pytest.mark.parametrize("at", [1, 3, 5])
+def test_killed_while_it_takes_the_earlier_ones_place_nothing_is_made_again(
+    at: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    make.film(journey("film.seconds=1", "film.codec=ffv1"), tmp_path)
+    calls, real = 0, Path.replace
+
+    def replace(self: Path, target: Path) -> Path:
+        nonlocal calls
+        calls += self.parent.name == "unfinished" and target.parent == tmp_path
+        if calls >= at:
+            raise KeyboardInterrupt
+        return real(self, target)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Path, "replace", replace)
+        with pytest.raises(KeyboardInterrupt):
+            make.film(journey(), tmp_path, overwrite=True)
+    memory = Memory()
+    assert make.film(journey(), tmp_path, overwrite=True, sinks=[memory]).complete
+    assert not memory.batches
+    assert damages(tmp_path) == []
+    assert {file.name for file in tmp_path.iterdir()} == {
+        "film.mp4",
+        "film.json",
+        "telemetry.csv",
+        "preset.toml",
+        "chunks.jsonl",
+    }
+
+
 def test_a_chunk_that_comes_out_otherwise_is_told(tmp_path: Path) -> None:
     folder = stopped(tmp_path / "film")
     file = folder / "chunks.jsonl"
-    head, first, *rest = file.read_text().splitlines()
-    other = json.loads(first) | {"pictures": "0" * 64}
-    file.write_text("\n".join([head, json.dumps(other), *rest, ""]))
+    head, first, *rest = file.read_bytes().splitlines()
+    body = first.rpartition(manifest.SEAL)[0] + b"}"
+    other = json.dumps(json.loads(body) | {"pictures": "0" * 64}).encode()
+    file.write_bytes(b"\n".join([head, manifest.sealed(other, head), *rest, b""]))
     (folder / "chunks" / "000000000.mp4").unlink()
     with pytest.raises(OutputError, match="has other pictures than before"):
         make.film(journey(), folder)

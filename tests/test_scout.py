@@ -419,6 +419,18 @@ def test_a_lora_of_numbers_that_are_none_is_refused(value: float, tmp_path: Path
         with_lora(one_lora(tmp_path / "a.safetensors", {key: value * factor for key, factor in FACTORS.items()}))
 
 
+def test_a_lora_of_rank_nothing_or_of_an_alpha_beyond_numbers_is_refused(tmp_path: Path) -> None:
+    none = {
+        key: torch.zeros(tuple(0 if size == 2 else size for size in factor.shape)) for key, factor in FACTORS.items()
+    }
+    with pytest.raises(WorldMismatch, match="does not fit"):
+        with_lora(one_lora(tmp_path / "none.safetensors", none))
+    for alpha in (10**400, float("nan"), float("inf")):
+        settings = {"lora_adapter_metadata": {"lora_alpha": alpha}}
+        with pytest.raises(WorldDamaged, match="where a number is wanted"):
+            with_lora(one_lora(tmp_path / "alpha.safetensors", dict(FACTORS), **settings))
+
+
 def test_a_scout_with_a_lora_leaves_the_world_as_it_was(tmp_path: Path) -> None:
     stem = "lora_unet_mid_block_attentions_0_transformer_blocks_0_attn1_to_q"
     parts = {f"{stem}.lora_down.weight": torch.randn(2, 64), f"{stem}.lora_up.weight": torch.randn(64, 2)}

@@ -523,6 +523,18 @@ def test_a_preview_shows_frames(monkeypatch: pytest.MonkeyPatch) -> None:
     assert seen.stdout.strip() == "shown True", seen.stderr
 
 
+def test_an_encoder_that_outlives_its_film_spoils_not_the_next(tmp_path: File) -> None:
+    target = tmp_path / "film.mkv"
+    earlier = Encoder(FFV1, target)
+    for picture in batch_of(40).pictures:
+        earlier.send(picture.tobytes())
+    until(lambda: target.exists() and target.stat().st_size > 0)
+    with Video(target, FFV1) as video:
+        video.send(batch_of(20, start=100))
+        earlier.close()
+    assert np.array_equal(decoded(target), batch_of(20, start=100).pictures)
+
+
 def test_a_folder_with_a_film_is_refused_and_its_film_stays_until_another_is_whole(tmp_path: File) -> None:
     path = tmp_path / "film"
     folder = begin(path)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from contextlib import suppress
 from pathlib import Path
 
@@ -197,3 +198,13 @@ def test_what_is_no_take_is_refused(path: Path, lines: list[str]) -> None:
     path.write_bytes(bytes(range(256)) * 10)
     with pytest.raises(TakeError, match="line 1 is no JSON"):
         takes.read(path)
+
+
+def test_what_is_no_file_or_has_no_end_is_no_take(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "pipe.take")  # nobody writes into it
+    with pytest.raises(TakeError, match="it is no file"):
+        takes.read(tmp_path / "pipe.take")
+    with (tmp_path / "long.take").open("wb") as file:
+        file.truncate(2 << 30)
+    with pytest.raises(TakeError, match="is it the right file"):
+        takes.read(tmp_path / "long.take")

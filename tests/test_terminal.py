@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import subprocess
 import sys
@@ -10,6 +11,8 @@ from pathlib import Path
 from standins import tiny_world
 
 from installation import terminal
+from installation.show.announcer import Announcer
+from installation.show.status import StatusCollector
 
 ROOT = Path(__file__).parent.parent
 
@@ -23,3 +26,30 @@ def test_a_prompt_that_is_too_long_is_one_plain_line_and_nothing_else_is_said(tm
     done = subprocess.run(argv, cwd=ROOT, env=quiet, capture_output=True, text=True, check=True)
     assert done.stdout.strip() == str(tmp_path / "a.png")
     assert done.stderr.splitlines() == ["note: the prompt is longer than 16 tokens: 'at' is ignored"]
+
+
+def test_what_others_wrote_steers_no_terminal() -> None:
+    said = "\x1b]0;me\x07\x1b[2J a\n b\u00a0c \x9b1m \u202egnp.exe \ud800 \udcff größer 👩\u200d👧 ❤\ufe0f"
+    line = terminal.one_line(said)
+    assert line == ("\\x1b]0;me\\x07\\x1b[2J a b c \\x9b1m \\u202egnp.exe \\ud800 \\udcff größer 👩\u200d👧 ❤\ufe0f")
+    assert len(terminal.one_line("x" * 10**6)) == terminal.LONGEST
+
+
+def test_a_file_steers_no_terminal_through_an_error(tmp_path: Path) -> None:
+    preset = tmp_path / "a.toml"
+    preset.write_text('"\\u001b[2J\\u202e" = 1\n')
+    argv = [sys.executable, "-m", "installation", "presets", "show", str(preset)]
+    done = subprocess.run(argv, cwd=ROOT, capture_output=True, text=True, check=False)
+    assert done.returncode == 1
+    assert "\x1b" not in done.stderr
+    assert "2J" in done.stderr
+
+
+def test_a_show_announces_lines() -> None:
+    told: list[str] = []
+    announcer = Announcer(told.append, logging.getLogger("quiet"), StatusCollector(0.0), lambda: 0.0)
+    announcer.say("going on where the show of \x1b[2J\ud800 was")
+    announcer.fault("\x1b[2J\nnews")
+    announcer.incident("x" * 10**6)
+    assert told[:2] == ["going on where the show of \\x1b[2J\\ud800 was", "\\x1b[2J news"]
+    assert len(told[2]) == terminal.LONGEST

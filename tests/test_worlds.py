@@ -60,6 +60,11 @@ HEADERS: dict[str, object] = {
     "a shape beyond numbers": {"a": ENTRY | {"shape": [10**30]}},
     "no type": {"a": ENTRY | {"dtype": 3}},
     "metadata that are a list": {"__metadata__": [1], "a": ENTRY},
+    "places that overlap": {"a": ENTRY, "b": ENTRY | {"shape": [0]}, "c": ENTRY},
+    "a place before the one it follows": {"a": ENTRY, "b": ENTRY | {"data_offsets": [4, 0]}},
+    "a shape that its place does not hold": {"a": ENTRY | {"shape": [7]}},
+    "a type that nobody knows": {"a": ENTRY | {"dtype": "F9"}},
+    "half a surrogate as a name": {"\ud800": ENTRY},
 }
 
 
@@ -215,7 +220,7 @@ def test_looking_loads_nothing() -> None:
         "import sys; from latentworld import worlds\n"
         "seen = worlds.inspect(sys.argv[1]); worlds.listing()\n"
         "print(seen.size, seen.prediction, seen.student, seen.clip, round(seen.disk_mb, 1))\n"
-        "print([name for name in ('torch', 'diffusers', 'transformers', 'safetensors') if name in sys.modules])"
+        "print([name for name in ('torch', 'diffusers', 'transformers', 'safetensors.torch') if name in sys.modules])"
     )
     argv = [sys.executable, "-c", program, str(tiny_world.folder())]
     done = subprocess.run(argv, cwd=ROOT, capture_output=True, text=True, check=True)

@@ -10,7 +10,7 @@ import typer
 
 from installation.cli import atlas, doctor, film, osc, plan, presets, show, still, worlds
 from installation.cli.added import WithAdded
-from installation.terminal import speak_plainly
+from installation.terminal import one_line, speak_plainly
 from latentworld import __version__
 from latentworld.errors import LatentWorldError
 from latentworld.registry import blamed
@@ -62,14 +62,14 @@ def main() -> None:
     try:
         sys.exit(app(standalone_mode=False))  # the code of a typer.Exit, else None
     except LatentWorldError as error:
-        print(f"error: {' '.join(str(error).split())}", file=sys.stderr)
+        print(f"error: {one_line(str(error))}", file=sys.stderr)
         sys.exit(1)
     except typer.TyperException as error:
-        if words := " ".join(error.format_message().split()).rstrip("."):  # none where the help was printed instead
+        if words := one_line(error.format_message()).rstrip("."):  # none where the help was printed instead
             print(f"error: {words}; see `latentworld --help` and `latentworld COMMAND --help`", file=sys.stderr)
         sys.exit(error.exit_code)
     except Exception as error:  # of another package's part it is one line; what is ours keeps its traceback
         if (line := blamed(error)) is None:
             raise
-        print(f"error: {line}", file=sys.stderr)
+        print(f"error: {one_line(line)}", file=sys.stderr)
         sys.exit(1)

@@ -33,6 +33,7 @@ def join(pieces: Sequence[Path], target: Path, frames: int) -> None:
         text.write_text(_LIST + "".join(f"file {_quoted(piece)}\n" for piece in pieces), encoding="utf-8")
         # "file:" and nothing else may be opened by what the list names
         source = ("-f", "concat", "-safe", "0", "-protocol_whitelist", "file", "-i", named(text))
+        side.unlink(missing_ok=True)  # of a film that was killed: its ffmpeg may still write there
         try:
             run = subprocess.run(
                 [binary(), *QUIET, *source, "-map", "0:v", "-c", "copy", *form, named(side)],

@@ -11,7 +11,6 @@ print(film.summary.median_clip_step, film.video)
 from __future__ import annotations
 
 import hashlib
-import shutil
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
@@ -168,10 +167,7 @@ def _finished(rig: Rig, folder: Folder, reel: Reel, journey: Journey | None) -> 
     if reel.frames < rig.preset.film.frames:
         return Film(folder, reel.newest, _record(rig, folder, reel, journey))
     video = reel.join()
-    summary = _record(rig, folder, reel, journey)
-    shutil.rmtree(folder.chunks)
-    folder.progress.unlink(missing_ok=True)
-    return Film(folder, video, summary)
+    return Film(folder, video, _record(rig, folder, reel, journey))
 
 
 def still(preset: Preset, alpha: float, beta: float, radius: float, out: str | Path) -> Profile:

@@ -1,13 +1,16 @@
 """What of a film is there: a line of JSON a chunk, appended and synced; the first line says which film it is.
 
+Each line of a chunk carries a digest of itself and of the first line, its seal: what was changed since is not believed.
+
 A film's state at the end of a chunk is what the next one begins with: how far the walk went tick by tick, what the
 pilot knows, and the trail. So any chunk can be made again, alone, when those before it are in the manifest.
 """
 
 from __future__ import annotations
 
+import hashlib
 import os
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
 import msgspec
@@ -20,6 +23,7 @@ from latentworld.lipschitz import Trail
 from latentworld.pilot import PilotState
 
 VERSION = 1
+SEAL = b',"seal":"'
 LARGEST = 1 << 30  # bytes of a manifest: a year of film has fewer
 
 
@@ -123,7 +127,7 @@ class Manifest:
 
     def add(self, chunk: Chunk) -> None:
         """Enter a chunk that is whole: with this it is part of the film. Raises OutputError."""
-        data = (line(chunk, compact=True) + "\n").encode()
+        data = sealed(_line(chunk), _line(self.identity)) + b"\n"
         with writing(self.path), self.path.open("ab") as file:
             file.write(data)
             file.flush()
@@ -137,42 +141,38 @@ class Manifest:
 
 
 def read(path: Path) -> Manifest:
-    """A folder's manifest; a last line that a power cut left short is cut off. Raises OutputError for a damaged one or
-    a newer version's."""
-    with writing(path):
-        if path.stat().st_size > LARGEST:
-            raise OutputError(f"{path} is too large for a manifest: choose another folder")
-        data = path.read_bytes()
-        whole = data[: data.rfind(b"\n") + 1]
-        if whole != data:
-            put(path, whole)
-    try:
-        head, *rest = whole.splitlines()
-        version = msgspec.json.decode(head, type=dict[str, object]).get("version")
-        if version != VERSION:
-            raise OutputError(f"{path} was written by another version ({version!s:.20}): film into another folder")
-        identity = msgspec.json.decode(head, type=Identity)
-        return Manifest(path, identity, [msgspec.json.decode(each, type=Chunk) for each in rest])
-    except (ValueError, RecursionError) as error:
-        raise OutputError(f"{path} is damaged ({error!s:.80}): film into another folder, or --overwrite") from None
+    """A folder's manifest, without a last line that is cut short: it may be under way, or a power cut left it.
+
+    Raises OutputError for a damaged one or a newer version's.
+    """
+    return _parsed(path, _lines(path))
 
 
 def begun(path: Path, identity: Identity) -> Manifest:
     """A new manifest. Raises OutputError."""
     manifest = Manifest(path, identity)
     with writing(path):
-        put(path, (line(identity, compact=True) + "\n").encode())
+        put(path, _line(identity) + b"\n")
     return manifest
 
 
 def resumed(path: Path, identity: Identity, anew: bool = False) -> Manifest | None:
-    """The manifest of this very film that lies there; None for another's, where that may be replaced (`anew`).
+    """The manifest of this very film that lies there, its last line cut off where it was left short; None for a damaged
+    one or another's, where that may be replaced (`anew`).
 
     Raises OutputExists where it may not, and says what differs; OutputError as `read`.
     """
-    manifest = read(path)
+    try:
+        lines = _lines(path)
+        manifest = _parsed(path, lines)
+    except OutputError:
+        if anew:
+            return None
+        raise
     other = manifest.identity.differences(identity)
     if not other:
+        with writing(path):
+            put(path, b"".join(text + b"\n" for text in lines))
         return manifest
     if anew:
         return None
@@ -181,6 +181,42 @@ def resumed(path: Path, identity: Identity, anew: bool = False) -> Manifest | No
         f"{path.parent} holds a film begun otherwise ({'; '.join(other[:3])}{more}): film it as it was begun, give "
         f"--overwrite, or another folder"
     )
+
+
+def sealed(text: bytes, head: bytes) -> bytes:
+    """A line of a chunk, an object of JSON, with its seal."""
+    return text[:-1] + SEAL + hashlib.sha256(head + text).hexdigest().encode() + b'"}'
+
+
+def _line(value: Identity | Chunk) -> bytes:
+    return line(value, compact=True).encode()
+
+
+def _lines(path: Path) -> list[bytes]:
+    with writing(path):
+        if path.stat().st_size > LARGEST:
+            raise OutputError(f"{path} is too large for a manifest: choose another folder")
+        return path.read_bytes().split(b"\n")[:-1]
+
+
+def _parsed(path: Path, lines: Sequence[bytes]) -> Manifest:
+    try:
+        head, *rest = lines
+        version = msgspec.json.decode(head, type=dict[str, object]).get("version")
+        if version != VERSION:
+            raise OutputError(f"{path} was written by another version ({version!s:.20}): film into another folder")
+        return Manifest(path, msgspec.json.decode(head, type=Identity), [_chunk(each, head) for each in rest])
+    except (ValueError, RecursionError) as error:
+        raise OutputError(f"{path} is damaged ({error!s:.120}): film into another folder, or --overwrite") from None
+
+
+def _chunk(text: bytes, head: bytes) -> Chunk:
+    """The chunk of a line. Raises ValueError where it is not as it was written."""
+    body = text.rpartition(SEAL)[0] + b"}"
+    if text != sealed(body, head):
+        begins = text[:20].decode(errors="replace")
+        raise ValueError(f"the line {begins}… is not as it was written; without it its chunk is made again")
+    return msgspec.json.decode(body, type=Chunk)
 
 
 def flat(value: Mapping[str, Json], above: str = "") -> dict[str, Json]:

@@ -195,20 +195,31 @@ def begin(path: Path, overwrite: bool = False) -> Folder:
 
 
 def settle(made: Folder, path: Path) -> Folder:
-    """Put a whole film in the place of the earlier one, file by file; what else lies in `path` stays."""
-    folder, files = Folder(path), made.ours()
-    if made == folder:
-        return folder
-    stale = {file.name for file in folder.ours()} - {file.name for file in files}
+    """Put a whole film in the place of the earlier one, file by file, and remove its chunks; what else lies in `path`
+    stays. Where a kill ends this, the same film settles when it is made again, from its chunks."""
+    folder = Folder(path)
     with writing(path):
-        for file in files:
-            if file.is_dir() and (path / file.name).exists():
-                (path / file.name).replace(made.path / f"old {file.name}")  # no folder replaces one that is not empty
-            file.replace(path / file.name)
-        for name in stale:
-            _remove(path / name)
-        shutil.rmtree(made.path)
+        if made != folder:
+            _replace(made, folder)
+        for file in (made.progress, made.chunks):
+            if file.exists():
+                _remove(file)
+        if made != folder:
+            shutil.rmtree(made.path)
     return folder
+
+
+def _replace(made: Folder, earlier: Folder) -> None:
+    """All but the chunks, and the manifest that goes with them last."""
+    files = [file for file in made.ours() if file not in (made.chunks, made.manifest, made.progress)]
+    names = {file.name for file in files}
+    for file in earlier.ours():
+        if file.is_dir() or file.name not in names:
+            _remove(file)  # no folder replaces one that is not empty
+    for file in files:
+        file.replace(earlier.path / file.name)
+    if made.manifest.is_file():
+        made.manifest.replace(earlier.manifest)
 
 
 def prepare_folder(path: Path) -> None:
@@ -225,4 +236,5 @@ def write_text(path: Path, text: str) -> None:
 
 
 def _remove(file: Path) -> None:
-    shutil.rmtree(file) if file.is_dir() else file.unlink()
+    """A file, or a folder and all in it; of a link, the link alone: what lies behind it may hold more than ours."""
+    shutil.rmtree(file) if file.is_dir() and not file.is_symlink() else file.unlink()

@@ -114,6 +114,8 @@ class Video:
         self._frames = 0
 
     def __enter__(self) -> Self:
+        with writing(self.target):  # the encoder of a film that was killed may still write there: that file is its own
+            self.target.unlink(missing_ok=True)
         self._encoder = Encoder(self.recipe, self.target)
         return self
 

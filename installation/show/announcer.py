@@ -9,6 +9,7 @@ from logging import Logger
 
 from installation.health.line_writer import Pace
 from installation.show.status import StatusCollector
+from installation.terminal import one_line
 
 BURST, RATE = 100, 2.0  # lines for people: at once, and a second on the whole
 
@@ -25,17 +26,20 @@ class Announcer:
 
     def say(self, line: str) -> None:
         """Something worth knowing happened. The deck's token is for those who stand here, not for who reads files."""
+        line = one_line(line)
         self._log.info(re.sub(r"token=[\w-]+", "token=...", line))
         self._tell(line)
 
     def fault(self, line: str) -> None:
         """Something went wrong and was survived; repeated, it is no news."""
+        line = one_line(line)
         if line and self._status.fault(self._clock(), line):
             self._log.warning(line)
             self._tell(line)
 
     def incident(self, line: str) -> None:
         """A child ended or could not be started: news every time."""
+        line = one_line(line)
         if self._status.fault(self._clock(), line, again=0.0):
             self._log.warning(line)
             self._tell(line)

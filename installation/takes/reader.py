@@ -32,10 +32,12 @@ from installation.takes.records import (
     TextLine,
 )
 from installation.takes.take import Event, Header, Shots, Take, prompt_of
+from latentworld import disk
 from latentworld import preset as presets
 from latentworld.errors import PresetError, TakeError
 from latentworld.prompts import LONGEST, Mixture, Prompt, readable
 
+LARGEST = 1 << 30  # bytes of a take: days
 WIDEST = 1 << 20  # bytes of a line
 NEARLY = 1e-6  # how far from 1 the squared length of a place's direction may be: what a plane takes
 FORGIVEN = ("by", "sum", "rate", "step", "period", "values")  # what nobody needs: read as if it were not there
@@ -101,9 +103,10 @@ def read(path: str | Path) -> Take:
     """
     path = Path(path)
     try:
-        text = path.read_bytes()
-    except OSError as error:
-        raise TakeError(f"no take can be read at {path} ({error.strerror}): check the path") from None
+        text = disk.read(path, LARGEST)
+    except (OSError, ValueError) as error:  # "larger than ...", for a file without an end
+        why = error.strerror if isinstance(error, OSError) else error
+        raise TakeError(f"no take can be read at {path} ({why}): check the path") from None
     reading = _Reading(path)
     for line in text.splitlines(keepends=True):
         reading.line(line)

@@ -124,6 +124,11 @@ def consolidate(path: Path) -> None:
         zarr.consolidate_metadata(need("latentworld.atlas.durable").Durable(path), zarr_format=3)
 
 
+def is_consolidated(path: Path) -> bool:
+    """Whether the group's zarr.json says what the arrays' say. Raises OSError, and ValueError for what is no JSON."""
+    return texts.table(texts.read(path / "zarr.json")).get("consolidated_metadata") is not None
+
+
 def whole(places: int, block: int) -> int:
     """Places filled up to whole blocks."""
     return -(-places // block) * block

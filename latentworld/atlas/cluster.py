@@ -110,6 +110,7 @@ def survey(
     arrived; Ctrl-C stops the workers and does the same.
     """
     if store.complete:
+        store.finish()
         return
     ray = need("ray", "cluster")
     profile = profile_of(store.settings)

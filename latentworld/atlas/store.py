@@ -25,7 +25,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from latentworld.atlas import chunks
-from latentworld.atlas.chunks import Attributes, attributes, begun, consolidate, slots, whole, writes
+from latentworld.atlas.chunks import Attributes, attributes, begun, consolidate, is_consolidated, slots, whole, writes
 from latentworld.atlas.extras import need
 from latentworld.atlas.laying import lay_down, put_places
 from latentworld.atlas.places import Places
@@ -158,10 +158,11 @@ class Store(Reader):
         self._marks = np.append(self._marks, np.zeros(self.slots - len(self._marks), np.bool_))
 
     def finish(self) -> None:
-        """Say that there will be no further generation."""
-        if not self.complete:
-            with writes(self.path):
+        """Say that there will be no further generation, and consolidate, also where a kill came between the two."""
+        with writes(self.path):
+            if not self.complete:
                 self._note({"complete": True})
+            if not is_consolidated(self.path):
                 self._settle()
 
     # What is derived from it

@@ -42,6 +42,7 @@ def commit(store: Store, index: int, rendered: Rendered) -> None:
 def advance(store: Store) -> bool:
     """Once nothing is pending: begin the next generation, or say that the survey is complete (False)."""
     if store.complete:
+        store.finish()
         return False
     if waiting := store.pending():
         raise AtlasError(f"{len(waiting)} blocks are not done yet: commit them before the next generation")

@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import math
 import re
+import sys
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -128,7 +129,7 @@ def _fits(factors: Factors, weight: Tensor) -> bool:
             directed(weight, factors)
     except (RuntimeError, ValueError, IndexError):
         return False
-    return len(product) == len(weight) and 0 < product.numel() == weight.numel()
+    return len(product) == len(weight) and 0 < product.numel() == weight.numel() and rank(factors) != 0
 
 
 def _check_whole(contents: Contents) -> None:
@@ -158,7 +159,7 @@ def _scale(contents: Contents, part: Part, layer: str, factors: Factors) -> floa
     for pattern, value in patterns.items() if isinstance(patterns, dict) else ():
         name = re.escape(str(pattern).replace(".", "_").removeprefix("text_model_"))
         alpha = value if re.fullmatch(f"(.*_)?{name}", layer) else alpha
-    if isinstance(alpha, bool) or not isinstance(alpha, int | float):
+    if isinstance(alpha, bool) or not isinstance(alpha, int | float) or not abs(alpha) <= sys.float_info.max:
         raise WorldDamaged(f"{contents.path}: its lora_alpha is {alpha!r:.40}, where a number is wanted: get it again")
     return float(alpha) / (math.sqrt(ranks) if scaling.get("use_rslora") else ranks)
 

@@ -6,7 +6,8 @@ import hashlib
 import json
 import math
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, TypedDict
 
@@ -98,19 +99,30 @@ def header_and_metadata(path: Path) -> tuple[dict[str, TensorEntry], dict[str, s
         raise WorldDamaged(f"{path} is damaged ({error!s:.120}): {remedy}") from error
     if not whole:
         raise WorldDamaged(f"{path} is damaged ({size} bytes instead of {8 + length + end}): {remedy}")
-    return entries, metadata
+    with _opened(path):  # as those who load it will: types, and places that fit shapes and leave no gap
+        return entries, metadata
 
 
 def tensors(path: Path) -> dict[str, Tensor]:
     """What a safetensors file holds, by name. Raises WorldDamaged."""
-    from safetensors import SafetensorError
     from safetensors.torch import load_file
 
     header(path)
-    try:
+    with _opened(path):
         held: dict[str, Tensor] = load_file(path)
         return held
-    except SafetensorError as error:
+
+
+@contextmanager
+def _opened(path: Path) -> Iterator[None]:
+    """The file, opened by its library, which refuses what is none of its kind. Raises WorldDamaged, also for what that
+    library says within."""
+    from safetensors import SafetensorError, safe_open
+
+    try:
+        with safe_open(path, "np"):
+            yield
+    except (SafetensorError, OSError) as error:
         raise WorldDamaged(f"{path} is damaged ({error!s:.120}): copy or download it again") from error
 
 
