@@ -288,6 +288,12 @@ def test_killed_at_any_moment_it_goes_on(tmp_path: Path) -> None:
     assert content(folder) == content(tmp_path / "whole")
 
 
+@pytest.mark.parametrize("name", ["new\nline", "it's", "back\\slash", "花 out"])
+def test_no_name_of_a_folder_means_anything_to_a_joined_film(name: str, tmp_path: Path) -> None:
+    film = make.film(journey("film.seconds=2"), tmp_path / name)
+    assert len(decoded(film.video)) == 32
+
+
 def test_a_moved_film_goes_on(tmp_path: Path) -> None:
     make.film(journey(), tmp_path / "whole")
     shutil.move(stopped(tmp_path / "film"), tmp_path / "elsewhere")

@@ -110,7 +110,7 @@ def test_ffv1_and_stills_are_lossless(tmp_path: File) -> None:
 def test_h264_is_scaled_tagged_and_starts_at_zero(tmp_path: File) -> None:
     with Video(tmp_path / "piece.mp4", H264) as video:
         video.send(batch_of(30))
-    join.join([tmp_path / "piece.mp4"], tmp_path / "film.mp4", 30)
+    join.join(tmp_path, ["piece.mp4"], tmp_path / "film.mp4", 30)
     assert decoded(tmp_path / "film.mp4").shape == (30, 32, 48, 3)
     look = [binary(), "-hide_banner", "-i", tmp_path / "film.mp4"]
     seen = subprocess.run(look, capture_output=True, text=True, check=False).stderr
@@ -199,7 +199,7 @@ def test_what_does_not_play_is_not_said_to_and_is_not_in_the_way(tmp_path: File)
 def test_a_joined_film_carries_its_index_first(way: str, tmp_path: File) -> None:
     with Video(tmp_path / "piece.mp4", replace(H264, muxing=way)) as video:
         video.send(batch_of(30))
-    join.join([tmp_path / "piece.mp4"], tmp_path / "film.mp4", 30)
+    join.join(tmp_path, ["piece.mp4"], tmp_path / "film.mp4", 30)
     (tmp_path / "piece.mp4").unlink()
     assert boxes(tmp_path / "film.mp4") == ["moov", "mdat"]
     assert decoded(tmp_path / "film.mp4").shape == (30, 32, 48, 3)

@@ -5,7 +5,6 @@ from __future__ import annotations
 import hashlib
 import os
 import subprocess
-import tempfile
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 
@@ -14,23 +13,24 @@ import numpy as np
 from installation.film.ffmpeg import QUIET, WHOLE, binary, named
 from installation.fit import Size
 from latentworld.arrays import Picture
-from latentworld.disk import PARTIAL, writing
+from latentworld.disk import PARTIAL, put, writing
 from latentworld.errors import DiskFull, EncoderFailed
 
 _LIST = "ffconcat version 1.0\n"
 
 
-def join(pieces: Sequence[Path], target: Path, frames: int) -> None:
+def join(folder: Path, pieces: Sequence[str], target: Path, frames: int) -> None:
     """Put pieces of one recipe together as `target`, whole or not at all: their frames and no other, evenly in time; an
-    .mp4 carries its index before its pictures, so that it plays while it is being fetched.
+    .mp4 carries its index before its pictures, so that it plays while it is being fetched. pieces: their names in the
+    folder.
 
     Raises EncoderFailed, and DiskFull where the pieces have no room a second time.
     """
     side = target.with_name(f".{target.name}{PARTIAL}")
     form = WHOLE if target.suffix == ".mp4" else ("-f", "matroska")
-    with tempfile.TemporaryDirectory() as folder, writing(target):
-        text = Path(folder, "pieces.ffconcat")
-        text.write_text(_LIST + "".join(f"file {_quoted(piece)}\n" for piece in pieces), encoding="utf-8")
+    text = folder / ".pieces.ffconcat"  # beside them: names alone mean the same whatever the folder is called
+    with writing(target):
+        put(text, (_LIST + "".join(f"file '{piece}'\n" for piece in pieces)).encode())
         # "file:" and nothing else may be opened by what the list names
         source = ("-f", "concat", "-safe", "0", "-protocol_whitelist", "file", "-i", named(text))
         side.unlink(missing_ok=True)  # of a film that was killed: its ffmpeg may still write there
@@ -47,6 +47,7 @@ def join(pieces: Sequence[Path], target: Path, frames: int) -> None:
             side.replace(target)
         finally:
             side.unlink(missing_ok=True)
+            text.unlink(missing_ok=True)
 
 
 def sums(film: Path, decode: bool = True) -> Iterator[tuple[int, bytes]]:
@@ -89,11 +90,6 @@ def counted(frames: Iterable[tuple[int, bytes]]) -> tuple[int, str]:
         total.update(each)
         count += 1
     return count, total.hexdigest()
-
-
-def _quoted(path: Path) -> str:
-    """A file's name in a list of pieces."""
-    return "'" + str(path.absolute()).replace("'", "'\\''") + "'"
 
 
 def _sync(path: Path) -> None:

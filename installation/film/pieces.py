@@ -108,7 +108,8 @@ class VideoPieces:
 
     def join(self, chunks: Sequence[tuple[int, int]]) -> Path:
         """Copy them into one file."""
-        join([self.path(first) for first, _ in chunks], self.target, sum(frames for _, frames in chunks))
+        names = [self.path(first).name for first, _ in chunks]
+        join(self.folder, names, self.target, sum(frames for _, frames in chunks))
         return self.target
 
 

@@ -14,6 +14,8 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from threading import Lock
 
+import msgspec
+
 from installation.control.desk.modulation import Beat, Modulation
 from installation.control.desk.motion import Motion
 from installation.control.parameter import Parameter, Value, Where
@@ -28,8 +30,7 @@ _MODULATORS = modulators()
 _SHOW = "show"
 
 
-@dataclass(frozen=True)
-class Change:
+class Change(msgspec.Struct, frozen=True):
     """A parameter was set (value None: given back to the preset), by `source`, heard at `stamp` (monotonic s)."""
 
     name: str
