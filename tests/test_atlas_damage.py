@@ -145,6 +145,15 @@ def test_more_places_than_an_atlas_has_are_damage(copied: Path) -> None:
         read(copied)
 
 
+@pytest.mark.parametrize("name", ["settings", "generations", "complete"])
+def test_an_atlas_that_lacks_a_part_of_itself_is_named(copied: Path, name: str) -> None:
+    told = json.loads((copied / "zarr.json").read_text())
+    del told["attributes"][name]
+    (copied / "zarr.json").write_text(json.dumps(told))
+    with pytest.raises(AtlasDamaged, match=f"says nothing of {name}"):
+        read(copied)
+
+
 def test_damaged_metadata_is_named(copied: Path) -> None:
     for file in (copied / "features" / "zarr.json", copied / "zarr.json"):
         file.write_text(file.read_text()[:40])

@@ -253,6 +253,8 @@ def test_the_floor_is_measured_where_the_field_is_steepest_at_the_atlas_radius()
     field.measure_floor(looked_at, atlas, rates)
     np.testing.assert_allclose(asked[0][::2], np.tile([*atlas.unit[7], atlas.radius], (9, 1)), atol=1e-12)
     assert len(asked[0]) == 17  # eight of each, and one
+    field.floor_at(looked_at, atlas.unit[7], atlas.radius)
+    np.testing.assert_array_equal(asked[1], asked[0])
 
 
 # The analytic world

@@ -16,7 +16,7 @@ from latentworld import globe, walks
 from latentworld.atlas import field, mesh, smooth, tour_stops
 from latentworld.atlas.graph import TourGraph
 from latentworld.atlas.sampling import Adaptive, Globe, Window
-from latentworld.atlas.tour import Tour, plan
+from latentworld.atlas.tour import TASTE, Tour, plan
 from latentworld.atlas.types import Atlas, Line, Mesh, Phases
 from latentworld.decoding.analytic import SHELL, analytic, lattice_modes
 from latentworld.errors import AtlasError
@@ -91,6 +91,10 @@ def test_a_tour_keeps_to_the_radius_of_its_atlas() -> None:
     raised = plan(replace(atlas, radius=1.5), net, found, "seek", stops=3)
     assert raised.walk.radius == 1.5
     assert raised.length == pytest.approx(1.5 * planned("window", "seek", stops=3).length, rel=1e-6)
+
+
+def test_rifts_draw_one_tour_as_much_as_they_repel_another() -> None:
+    assert TASTE == {"seek": -8.0, "follow": -8.0, "avoid": 8.0, "visit": 0.0, "shortest": 0.0}
 
 
 def test_what_is_closed_unless_told() -> None:

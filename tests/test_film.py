@@ -21,6 +21,7 @@ from safetensors.torch import load_file, save_file
 from standins.film import decoded
 
 from installation import rig
+from installation.control.controls import LoopControls
 from installation.film import chart, ffmpeg, make, sheet, sinks, telemetry
 from installation.film.sinks import Memory
 from installation.frames import Frames
@@ -142,7 +143,7 @@ def test_what_is_no_place_is_told_before_a_world_is_loaded(
 
 def test_probes_of_the_pacing_become_frames(tmp_path: Path) -> None:
     built = rig.build(journey("walk.kind=orbit", "pilot.mode=off"))
-    steering = built.pilot(built.walk, None, make.Mailbox().latest(), 8)
+    steering = built.pilot(built.walk, None, LoopControls(), 8)
     units, radii = built.walk.ahead(steering.strides)
     before = built.decoder.made
     built.decoder(built.plane.latents(units, radii), built.studio.prompt)

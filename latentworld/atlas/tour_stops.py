@@ -78,7 +78,7 @@ def order(graph: TourGraph, places: Integers, closed: bool) -> Integers:
     between = np.minimum(between, between.T)
     graph = networkx.from_numpy_array(between + 1e-9 * max(between.max(), 1e-9) * (1 - np.eye(len(between))))
     solve = networkx.approximation.simulated_annealing_tsp
-    cycle = solve(graph, "greedy", source=len(between) - 1, temp=between.max(), seed=0, N_inner=50 * len(between))
+    cycle = solve(graph, "greedy", source=len(between) - 1, seed=0, N_inner=50 * len(between))
     return np.array(cycle[1:-1] if not closed else cycle[:-1], np.int64)
 
 
