@@ -23,7 +23,8 @@ TEXTS = (".json", ".txt")  # suffixes of a part's small files that pictures depe
 WEIGHTS = re.compile(
     r"(?P<stem>[^.]+?)(?:\.(?P<variant>\w+))?(?:-(?P<shard>\d+)-of-(?P<shards>\d+))?\.safetensors", re.IGNORECASE
 )
-PICKLE = re.compile(rb"PK\x03\x04|\x80[\x02-\x05](\x95|.{2}(?!\0{4}))", re.DOTALL)  # torch.save's zip; else no header's length
+# torch.save's zip; pickles: else the bytes would be the length of a header
+PICKLE = re.compile(rb"PK\x03\x04|\x80[\x02-\x05](\x95|.{2}(?!\0{4}))", re.DOTALL)
 PAGE = re.compile(rb"\s*<(!|\?xml|html|head)", re.IGNORECASE)
 PREFERRED = ("", "fp16", "bf16", "fp32")  # variants; others follow by name, and one without its averages last
 
