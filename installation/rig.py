@@ -132,11 +132,11 @@ def _diffusion(preset: Preset) -> Studio:
     for each in (settings, own["scout"]):  # which looks ahead, whatever makes the pictures
         foresight.check(found, each)
     vision.foresee(preset.eye.clip, found)
+    plane = _plane(preset, found.facts.latent.shape(*settings.size))
     world = worlds.load(found, chosen.device, chosen.dtype)
     preset = _resolved(preset, own, world.card)
     main = world_decoder(world, settings)
     scout = main if spec.kind == "scout" else main.variant(own["scout"])
-    plane = _plane(preset, main.shape)
     # OpenVINO pays for the eye too; the GPU engines are for the denoiser's many calls
     engine = "openvino" if settings.engine == "openvino" else "eager"
     eye = clip_eye(preset.eye.clip, world, batch=settings.batch, engine=engine)

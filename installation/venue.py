@@ -11,13 +11,15 @@ from pydantic import BaseModel, ConfigDict, Field, FiniteFloat, Strict, Validati
 from installation.fit import Fit
 from latentworld import texts
 from latentworld.errors import ShowError
-from latentworld.explain import explain
+from latentworld.explain import explain, spelt
 from latentworld.frozen import changed
 
 Port = Annotated[int, Field(ge=0, le=65535)]  # 0: any free one
 Corner = Annotated[tuple[FiniteFloat, FiniteFloat], Strict(False)]
 Edge = Annotated[FiniteFloat, Field(ge=0.0, le=0.5)]
-Target = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_-]{0,39}(:.{1,300})?$")]  # of an output: KIND or KIND:ARGUMENT
+Target = Annotated[
+    str, spelt(r"[a-z][a-z0-9_-]{0,39}(:.{1,300})?", "KIND or KIND:ARGUMENT, as ndi:stage")
+]  # of an output
 Share = Annotated[FiniteFloat, Field(ge=0.0, le=1.0)]
 
 
@@ -114,7 +116,7 @@ class Venue(_Part):
         try:
             return changed(self, **said)
         except ValidationError as error:
-            raise ShowError(explain(error, Venue)) from None
+            raise ShowError(explain(error, Venue, {"walls": Wall})) from None
 
 
 def load(path: str | Path | None) -> Venue:
@@ -126,9 +128,6 @@ def load(path: str | Path | None) -> Venue:
     except OSError as error:
         raise ShowError(f"the venue {path} cannot be read ({error}): check the path") from None
     except ValidationError as error:
-        first = error.errors()[0]
-        where = ".".join(map(str, first["loc"]))
-        why = first["msg"].removeprefix("Value error, ")
-        raise ShowError(f"the venue {path}: {where}: {why}; correct it or leave it out") from None
+        raise ShowError(f"the venue {path}: {explain(error, Venue, {'walls': Wall})}") from None
     except ValueError as error:
         raise ShowError(f"the venue {path} is no TOML ({error}): mend that line") from None

@@ -11,8 +11,8 @@ import re
 from collections.abc import Iterable, Mapping
 from difflib import get_close_matches
 
-from pydantic import BaseModel, ValidationError
-from pydantic_core import ErrorDetails, PydanticUndefined
+from pydantic import AfterValidator, BaseModel, ValidationError
+from pydantic_core import ErrorDetails, PydanticCustomError, PydanticUndefined
 
 
 def explain(error: ValidationError, model: type[BaseModel], chosen: Mapping[str, type[BaseModel]] | None = None) -> str:
@@ -24,6 +24,17 @@ def explain(error: ValidationError, model: type[BaseModel], chosen: Mapping[str,
     defaults = {name: type(field.default) for name, field in model.model_fields.items()}
     sections = {name: kind for name, kind in defaults.items() if issubclass(kind, BaseModel)}
     return _line(_foremost(error.errors()), model, {**sections, **(chosen or {})})
+
+
+def spelt(pattern: str, words: str) -> AfterValidator:
+    """A text of this pattern; what is another is told in words, as in "auto, cpu or cuda:1"."""
+
+    def check(text: str) -> str:
+        if not re.fullmatch(pattern, text):
+            raise PydanticCustomError("spelling", "must be {words}", {"words": words})
+        return text
+
+    return AfterValidator(check)
 
 
 def nearest(name: str, valid: Iterable[str]) -> str:
@@ -45,13 +56,14 @@ def _line(error: ErrorDetails, model: type[BaseModel], sections: Mapping[str, ty
     *above, last = error["loc"] or ("",)
     words = [str(part) for part in above if not _is_branch(part)]
     words += [str(last)] if kind == "extra_forbidden" or not _is_branch(last) else []  # a key may be called as a branch
-    where = ".".join(words[:2]) + "".join(f"[{part}]" for part in words[2:])
+    where = "".join(f"[{part}]" if part.isdecimal() else f".{part}" for part in words).removeprefix(".")
     if kind == "extra_forbidden" and len(words) == 1:
         return f"unknown section or key {where!r}: {nearest(where, model.model_fields)}"
     if kind == "extra_forbidden":
         section = sections.get(words[0])
         return f"unknown key {where!r}: {nearest(words[-1], section.model_fields if section else ())}"
     message = re.sub("^(Input|String|Tuple) should", "must", error["msg"].removeprefix("Value error, "))
+    message = message.replace(" after validation", "")
     if kind == "literal_error" and isinstance(given, str):
         valid = re.findall(r"'([^']+)'", error["ctx"]["expected"])
         return f"{where} = {shown(given)}: {nearest(given, valid)}"

@@ -218,6 +218,9 @@ def _find(preset: str | Path) -> Path:
     if path.suffix == ".toml" or len(path.parts) != 1:
         if path.is_file():
             return path
+        if path.exists():
+            what = "a folder" if path.is_dir() else "no regular file"
+            raise PresetError(f"{path} is {what}: give a preset's .toml file, or a name such as {', '.join(names())}")
         raise PresetError(f"no preset file {path}: check the path, or use a name such as {', '.join(names())}")
     if str(preset) not in names():
         raise PresetError(f"no preset {str(preset)!r}: {nearest(str(preset), names())}")

@@ -2,6 +2,7 @@
 
 read(path)          a file's text: UTF-8 with or without a byte order mark, UTF-16 as some editors save it
 toml(text)          a table
+decode(data)        the same of its bytes
 loads(text)         what JSON says; table(text): the object it is
 
 All raise ValueError, in a line that says what to do; `read` raises OSError too.
@@ -26,12 +27,21 @@ _MARKS = ((codecs.BOM_UTF8, "utf-8-sig"), (codecs.BOM_UTF16_LE, "utf-16"), (code
 
 def read(path: Path, largest: int = LARGEST) -> str:
     """The text in a file of at most `largest` bytes."""
-    data = disk.read(path, largest)
+    return decode(disk.read(path, largest)).replace("\r\n", "\n")
+
+
+def decode(data: bytes, cut: bool = False) -> str:
+    """The text that a file's bytes are. cut: its last line may break off, also within a character."""
     encoding = next((name for mark, name in _MARKS if data.startswith(mark)), "utf-8")
     try:
-        return data.decode(encoding).replace("\r\n", "\n")
+        text = data.decode(encoding)
     except UnicodeDecodeError as error:
-        raise ValueError(f"{encoding} cannot read byte {error.start}: save it as UTF-8") from None
+        if not cut or b"\n" in data[error.start :]:
+            raise ValueError(f"{encoding} cannot read byte {error.start}: save it as UTF-8") from None
+        text = data.decode(encoding, "ignore")
+    if "\0" in text:
+        raise ValueError("it holds zero bytes, as UTF-16 without its mark does: save it as UTF-8")
+    return text
 
 
 def toml(text: str) -> dict[str, object]:
@@ -68,9 +78,11 @@ def _brief(error: ValueError) -> str:
 
 
 def _hint(text: str, error: ValueError) -> str:
-    """What a backslash in double quotes means, where the error is about one."""
+    """What a backslash in double quotes means, and which quotes are none, where the error is about one."""
     found = re.search(r"line (\d+)", str(error))
     line = text.split("\n")[int(found[1]) - 1 : int(found[1])] if found else []
+    if re.search("[\u201c\u201d\u201e\u2018\u2019\u00ab\u00bb]", "".join(line)):
+        return '; texts stand in straight quotes: "like this"'
     if not re.search(r'"[^"]*\\', "".join(line)):
         return ""
     return r"; a path with backslashes stands in single quotes: 'C:\worlds\mine'"

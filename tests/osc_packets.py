@@ -15,7 +15,7 @@ PLACES = addresses.book(parameters.table())
 ADDRESSES = [*PLACES, addresses.PING, addresses.GET, addresses.SUBSCRIBE, addresses.ERROR, "/lw", "/", "/x"]
 VALUES = [
     0, 1, -1, 2**31 - 1, -(2**31), 2**62, 0.0, 0.5, 1.0, -1.0, 1e38, 1e-45, math.nan, math.inf, -math.inf, True, False,
-    None, "", "?", "dusk", "forward", "walk.speed", "../../etc/passwd", "x" * 600, "\x07\n", "é" * 40, "/lw/*",
+    None, "", "?", "on", "dusk", "forward", "walk.speed", "../../etc/passwd", "x" * 600, "\x07\n", "é" * 40, "/lw/*",
     "__import__('os')",
 ]  # fmt: skip
 DATAGRAM = 65_507  # bytes that UDP carries

@@ -129,7 +129,7 @@ def test_one_that_no_longer_fits_is_recalled_as_far_as_it_goes(shots: Snapshots,
     assert (desk.value("walk.speed"), desk.value("prompt.mix"), desk.value("view.zoom")) == (24.0, 0.5, 1.0)
     assert (desk.value("out.master"), desk.value("walk.kind")) == (1.0, None)
     assert (desk.value("record.video"), desk.held) == (False, False)
-    told = ["version 9", "walk.wobble", "99.0", "walk.kind", "prompt.a", "panic", "record.video", "out.blackout",
+    told = ["version 9", "walk.wobble", "99", "walk.kind", "prompt.a", "panic", "record.video", "out.blackout",
             "rift.value", "out.master"]  # fmt: skip
     assert len(left) == len(told)
     assert all(word in line and "old" in line for word, line in zip(told, left, strict=True))

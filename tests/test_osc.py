@@ -65,6 +65,9 @@ SETS = [
     ("/lw/walk/position", ("0.25", "-3"), "walk.position", (0.25, -3.0)),
     ("/lw/walk/heading/raw", (0.5, 7.0, "extra"), "walk.heading", 0.5),
     ("/lw/walk/direction", ("ping-pong",), "walk.direction", "ping-pong"),
+    ("/lw/walk/direction", ("Ping", "Pong"), "walk.direction", "ping-pong"),
+    ("/lw/walk/direction", ("pingpong",), "walk.direction", "ping-pong"),
+    ("/lw/model/guidance", ("7,5",), "model.guidance", 7.5),
     ("/lw/walk/direction", ("Reverse", 1.0), "walk.direction", "reverse"),
     ("/lw/walk/direction", (1,), "walk.direction", "reverse"),
     ("/lw/walk/direction", (1.0,), "walk.direction", "reverse"),
@@ -110,17 +113,20 @@ REFUSED = [
     ("/lw/seed/vertex/0", (2**32,), "0 to 4294967295"),
     ("/lw/seed/vertex/0", (-1,), "0 to 4294967295"),
     ("/lw/seed/vertex/0", (5e9,), "0 to 4294967295"),
-    ("/lw/out/freeze", ("perhaps",), "finite number"),
+    ("/lw/out/freeze", ("perhaps",), "on, off or a finite number"),
+    ("/lw/model/steps", (True,), "whole number"),
+    ("/lw/model/steps/raw", (False,), "whole number"),
+    ("/lw/snapshot/save", ("a" * 65,), "at most 64"),
     ("/lw/walk/speed", ("nan",), "finite number"),
     ("/lw/walk/direction", ("sideways",), "use one of"),
-    ("/lw/walk/direction", (7,), "choices 0 to 2"),
+    ("/lw/walk/direction", (7,), "0 to 2"),
     ("/lw/prompt/a", (0.5,), "takes a text"),
     ("/lw/prompt/a", ("x" * 2001,), "at most 2000"),
     ("/lw/prompt/a", ("\x1b[2J",), "none for control"),
     ("/lw/prompt/a", ("a", None), "words and numbers"),
-    ("/lw/walk/direction", (0.5,), "takes a text"),
-    ("/lw/walk/direction", (3.0,), "choices 0 to 2"),
-    ("/lw/walk/direction", (math.inf,), "takes a text"),
+    ("/lw/walk/direction", (0.2,), "takes a word or one of 0 to 2, its place in forward, reverse, ping-pong, not 0.2"),
+    ("/lw/walk/direction", (3.0,), "0 to 2"),
+    ("/lw/walk/direction", (math.inf,), "its place"),
     ("/lw/rift/value", (1.0,), "only be read"),
     ("/lw/walk/spede", (1.0,), "there is no /lw/walk/spede"),
     ("/lw/snapshot/recall", ("../../etc/passwd",), "letters, digits"),
@@ -195,7 +201,26 @@ def test_a_button_let_go_presses_nothing(port: Port) -> None:
     assert port.handler.counts.pressed == 3
 
 
-NOT_PRESSED = ("0", "0.0", "false", "False", "off", " OFF\n", "no", "", " ", None, 0, 0.0, False, -1, "0.4", "nil")
+NOT_PRESSED = (
+    "0",
+    "0.0",
+    "false",
+    "False",
+    "off",
+    " OFF\n",
+    "no",
+    "",
+    " ",
+    None,
+    0,
+    0.0,
+    False,
+    -1,
+    "0.4",
+    "nil",
+    "0,0",
+)
+UNKNOWN = ("aus", "undefined", "[]", "{}", "N/A", "mouseup", "keyup", "disabled", "inactive", "stop", "panic", "nan")
 
 
 @pytest.mark.parametrize("row", [row for row in TABLE.values() if row.kind == "trigger"], ids=lambda row: row.name)
@@ -205,6 +230,35 @@ def test_what_says_off_presses_no_trigger(port: Port, row: Parameter, value: Any
         return  # there it is a snapshot's name
     assert port.send(row.address, value) == []
     assert [*port.desk.collect("desk"), *port.desk.collect("loop")] == []
+
+
+@pytest.mark.parametrize("row", [row for row in TABLE.values() if row.kind == "trigger"], ids=lambda row: row.name)
+def test_a_word_that_is_not_known_for_on_presses_no_trigger(port: Port, row: Parameter) -> None:
+    if row.argument:
+        return  # there it is a name
+    for word in UNKNOWN:
+        [(_, address, why)] = port.send(row.address, word)
+        assert address == row.address
+        assert repr(word) in why
+        port.clock.now += 1.0  # type: ignore[attr-defined]
+    assert [*port.desk.collect("desk"), *port.desk.collect("loop")] == []
+
+
+STRANGE = [
+    (b",b\0\0\0\0\0\1a\0\0\0", "type b "),
+    (b",c\0\0\0\0\0A", "type c "),
+    (b"hello\0\0\0", "without type tags"),
+    (b"," + b"i" * 129 + b"\0\0" + b"\0\0\0\1" * 129, "at most 128 arguments"),
+    (b",s\0\0caf\xe9\0\0\0\0", "UTF-8"),
+    (b",s\0\0\xed\xa0\x80\0", "UTF-8"),
+]
+
+
+@pytest.mark.parametrize(("rest", "why"), STRANGE)
+def test_what_cannot_be_read_of_a_message_is_said(port: Port, rest: bytes, why: str) -> None:
+    [(_, address, text)] = port.packet(b"/lw/prompt/a\0\0\0\0" + rest)
+    assert address == "/lw/prompt/a"
+    assert why in text
 
 
 def test_a_button_with_a_name_saves_and_replays_when_it_goes_down_alone(port: Port) -> None:

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
+from standins.backstage import STATUS
 from standins.osc import PHONE, TABLE, TABLET, Port, spoken, tick
 
 from installation.ports.osc import codec
-from installation.ports.osc.feedback import BURST, HOLD, PERIOD
+from installation.ports.osc.feedback import BURST, HOLD, PERIOD, Outs
 
 
 def test_every_parameter_is_reached_and_told_back(port: Port) -> None:
@@ -25,6 +28,15 @@ def test_every_parameter_is_reached_and_told_back(port: Port) -> None:
             port.send(address, *arguments)
     after = port.desk.values()
     assert {name for name in before if before[name] != pytest.approx(after[name], abs=1e-5)} == set()
+
+
+def test_what_goes_wrong_later_is_told_once_as_an_error(port: Port) -> None:
+    faults = ["long ago"]
+    port.feedback.outs = Outs(lambda: replace(STATUS, faults=tuple(faults)))
+    port.subscribe(9005, 30.0)
+    faults.append("there is no snapshot 'nope': save it")
+    told = [message for _ in range(90) for message in port.pump()]
+    assert [m for m in told if m[0] == "/lw/error"] == [("/lw/error", "/lw", "there is no snapshot 'nope': save it")]
 
 
 def test_the_subscriber_is_told_everything_then_what_changes(port: Port) -> None:

@@ -35,7 +35,7 @@ def test_hostile_packets_do_no_harm(seed: int, caplog: pytest.LogCaptureFixture)
     counts = handler.counts
     assert (counts.errors, caplog.records) == (0, [])  # errors: what was not foreseen
     assert counts.received == 5000
-    assert min(counts.applied, counts.pressed, counts.refused, counts.damaged) > 100  # the packets reach every branch
+    assert min(counts.applied, counts.pressed, counts.refused, counts.damaged) > 50  # the packets reach every branch
     assert told < 0.1 * heard
     for name, value in backstage.desk.values().items():
         row = backstage.desk.table[name]

@@ -50,7 +50,8 @@ BAD = [
     ("decoder.guidance=nan", "decoder.guidance = NaN: must be a finite number"),
     ("decoder.batch=0", 'the default is "auto"'),
     ("decoder.height=101", "multiple of 2"),
-    ("decoder.device=gpu", "decoder.device"),
+    ("decoder.device=gpu", r'decoder.device = "gpu": must be auto, cpu, mps, cuda or cuda:1; the default is "auto"'),
+    ("film.size=[10,20,30]", "must have at most 2 items, not 3"),
     ("decoder.stpes=3", "unknown key 'decoder.stpes': did you mean 'steps'?"),
     ("decodr.steps=3", "unknown section or key 'decodr': did you mean 'decoder'?"),
     ("film.size=[127, 128]", "film.size[0] = 127: must be a multiple of 2"),
@@ -94,6 +95,8 @@ def test_unknown_presets_and_files_are_refused(tmp_path: Path) -> None:
         load("frist-light")
     with pytest.raises(PresetError, match="no preset file"):
         load(tmp_path / "none.toml")
+    with pytest.raises(PresetError, match="is a folder: give a preset"):
+        load(f"{tmp_path}/")
     (tmp_path / "broken.toml").write_text("[film\n")
     with pytest.raises(PresetError, match="is no TOML"):
         load(tmp_path / "broken.toml")

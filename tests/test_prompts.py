@@ -70,9 +70,10 @@ def test_each_text_is_encoded_once() -> None:
 
 
 def test_a_cut_prompt_warns_once() -> None:
-    mine, long = encoder(), "a cat " * 20
-    with pytest.warns(PromptTruncated, match="longer than 16 tokens: .*cat"):
+    mine, long = encoder(), "a cat " * 200
+    with pytest.warns(PromptTruncated, match="longer than 16 tokens: .*cat") as told:
         mine.text(long)
+    assert len(str(told[0].message)) < 160
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         mine.text(long)

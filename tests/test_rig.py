@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 import shutil
 from collections.abc import Callable
@@ -16,7 +17,8 @@ from test_worlds import checkpoint
 
 from installation.rig import open_studio
 from latentworld.decoding import DecoderSettings, foresight
-from latentworld.errors import Notice, PresetError, WorldDamaged, WorldMismatch
+from latentworld.decoding.lora import look
+from latentworld.errors import LatentWorldError, Notice, PresetError, WorldDamaged, WorldMismatch
 from latentworld.preset import parse
 from latentworld.worlds.find import find
 
@@ -50,6 +52,55 @@ def test_settings_are_refused_before_a_weight_is_read(tmp_path: Path) -> None:
         studio_of(bare, steps=1000)
     with pytest.raises(PresetError, match="multiples of 16 pixels"):
         studio_of(bare, height=24)
+
+
+CONFIGS: list[tuple[str, dict[str, Any], str]] = [
+    ("unet", {"layers_per_block": 3}, "two models .*and none"),
+    ("unet", {"norm_num_groups": 7}, "describes no model"),
+    ("unet", {"transformer_layers_per_block": 2}, "two models"),
+    ("student/unet", {"time_cond_proj_dim": 48}, "two models .*cond_proj.*and none"),
+    ("vae", {"layers_per_block": 3}, "two models"),
+    ("scheduler", {"num_train_timesteps": 0}, "gives no schedule"),
+    ("scheduler", {"beta_start": "low"}, "gives no schedule"),
+]
+
+
+@pytest.mark.parametrize(("part", "change", "words"), CONFIGS)
+def test_a_config_that_fits_no_weights_is_told_before_one_is_read(
+    part: str, change: dict[str, Any], words: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    world = shutil.copytree(tiny_world.folder(), tmp_path / "world")
+    file = world / part / ("scheduler_config.json" if part == "scheduler" else "config.json")
+    monkeypatch.setattr("latentworld.worlds.load", lambda *_: pytest.fail("weights are being read"))
+    preset = parse({"world": {"name": str(world)}, "decoder": {"device": "cpu"}})
+    with pytest.raises(pytest.fail.Exception):  # as it is, nothing is amiss
+        open_studio(preset)
+    file.write_text(json.dumps(json.loads(file.read_text()) | change))
+    with pytest.raises(WorldDamaged, match=words) as told:
+        open_studio(preset)
+    assert "\n" not in str(told.value)
+
+
+PRESETS: list[tuple[str, dict[str, Any], str]] = [
+    ("plane", {"seeds": [1, 1, 2]}, "span"),
+    ("plane", {"vertices": "WORLD/vae/config.json"}, "vertex file"),
+    ("eye", {"clip": "WORLD/vae"}, "no CLIP model"),
+    ("decoder", {"scout_lora": "WORLD/none.safetensors"}, "no LoRA file"),
+    ("decoder", {"tiny_vae": "WORLD/vae"}, "AutoencoderTiny"),
+]
+
+
+@pytest.mark.parametrize(("section", "keys", "words"), PRESETS)
+def test_what_a_preset_alone_says_wrong_is_told_before_a_weight_is_read(
+    section: str, keys: dict[str, Any], words: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    world = str(tiny_world.folder())
+    monkeypatch.setattr("latentworld.worlds.load", lambda *_: pytest.fail("weights are being read"))
+    named = {key: value.replace("WORLD", world) if isinstance(value, str) else value for key, value in keys.items()}
+    content: dict[str, dict[str, Any]] = {"world": {"name": world}, "decoder": {"device": "cpu"}}
+    content[section] = content.get(section, {}) | named
+    with pytest.raises(LatentWorldError, match=words):
+        open_studio(parse(content))
 
 
 ATTENTION = "mid_block_attentions_0_transformer_blocks_0_attn1_to_q"
@@ -115,3 +166,16 @@ def test_what_scouts_is_shown(run) -> None:  # type: ignore[no-untyped-def]
         code, out, err = run("worlds", "show", tiny_world.folder(kind))
         assert code == 0, err
         assert said in out
+
+
+def test_a_lora_of_whole_numbers_is_refused_by_name(tmp_path: Path) -> None:
+    lora, factors = tmp_path / "lora.safetensors", ("lora_down.weight", "lora_up.weight", "alpha")
+    for kind, shapes in ((torch.int64, ((2, 64), (64, 2), ())), (torch.float16, ((2, 64), (64, 2), ()))):
+        named = {f"lora_unet_{ATTENTION}.{name}": torch.ones(s) for name, s in zip(factors, shapes, strict=True)}
+        whole = {key: weight.to(torch.int64 if key.endswith("alpha") else kind) for key, weight in named.items()}
+        save_file(whole, lora)
+        if kind == torch.int64:
+            with pytest.raises(WorldMismatch, match=r"whole numbers \(I64 in lora_unet"):
+                look(lora)
+        else:
+            look(lora)  # an alpha may be whole

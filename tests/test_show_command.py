@@ -72,7 +72,26 @@ def test_a_port_that_another_has_is_refused_on_a_first_start_and_said_later(run,
         ports.start()
         ports.stop()
     assert [line.partition(":")[0] for line in said] == ["osc", "no deck"]
-    assert not (tmp_path / "state.json").exists()
+    assert list(tmp_path.iterdir()) == []  # nothing is kept of what did not begin
+
+
+VENUES = {
+    "[dors]\nosc = 1": "unknown section or key 'dors': did you mean 'doors'?",
+    '[wall]\nkind = "windw"': "wall.kind = \"windw\": did you mean 'window'?",
+    "[[walls]]\nmonitr = 1": "did you mean 'monitor'?",
+    '[doors]\nallow = ["x"]': "doors.allow: 'x' is no address or network",
+    '[doors]\nproxies = ["nginx"]': "doors.proxies: 'nginx' is no address or network",
+}
+
+
+@pytest.mark.parametrize(("text", "words"), VENUES.items())
+def test_a_venue_is_checked_as_a_preset_is(text: str, words: str, run, tmp_path: Path) -> None:  # type: ignore[no-untyped-def]
+    (tmp_path / "venue.toml").write_text(text)
+    given = ("show", "analytic", "--venue", tmp_path / "venue.toml", "--headless", "--osc", "0", "--deck", "0")
+    found, _, err = run(*given, "--folder", tmp_path / "show")
+    assert (found, err.count("\n")) == (1, 1)
+    assert words in err
+    assert not (tmp_path / "show").exists()
 
 
 def test_the_journal_is_not_told_the_token(
@@ -102,7 +121,7 @@ def test_a_part_of_nothing_is_refused_in_a_line(run, tmp_path: Path) -> None:  #
     (tmp_path / "v.toml").write_text("[[walls]]\npart = [0.9, 0.0, 0.1, 1.0]\n")
     code, _, err = run("show", "analytic", "--venue", tmp_path / "v.toml")
     assert code == 1
-    assert "walls.0.part: a part goes from left, top to right, bottom" in err
+    assert "walls[0].part]: a part goes from left, top to right, bottom" in err
 
 
 def test_ndi_is_refused_while_the_doors_are_shut(run, tmp_path: Path) -> None:  # type: ignore[no-untyped-def]

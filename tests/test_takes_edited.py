@@ -13,6 +13,7 @@ from standins.takes import evening, performed, scene, way
 
 from installation import takes
 from installation.takes.take import mixed
+from latentworld import __version__
 from latentworld.errors import TakeError
 from latentworld.prompts import Prompt
 
@@ -173,6 +174,7 @@ def test_damage_is_named_by_its_line(name: str, lines: list[str], path: Path) ->
     ("change", "words"),
     [
         ({"take": 2, "latentworld": "3.1.0"}, "format 2, this reads 1: use latentworld 3.1.0 or later"),
+        ({"take": 99}, f"use a later latentworld than {__version__}"),
         ({"take": "one"}, "is no take"),
         ({"take": True}, "is no take"),
         ({"preset": {"decoder": {"kind": "dream"}}}, "line 1 has a preset that cannot be used: decoder.kind"),
@@ -195,9 +197,33 @@ def test_what_is_no_take_is_refused(path: Path, lines: list[str]) -> None:
         edited(path, lines[:3])
     with pytest.raises(TakeError, match="is no take"):
         edited(path, ["{}\n"])
-    path.write_bytes(bytes(range(256)) * 10)
-    with pytest.raises(TakeError, match="line 1 is no JSON"):
-        takes.read(path)
+    with pytest.raises(TakeError, match="holds no whole line"):
+        edited(path, ['{"tak'])
+    with pytest.raises(TakeError, match=r"line 1 is no JSON .*; mend it$"):
+        edited(path, ["take\n"])
+    for data in (bytes(range(256)) * 10, "".join(lines).replace("dusk", "dämmer").encode("latin-1")):
+        path.write_bytes(data)
+        with pytest.raises(TakeError, match=r"is no take as it is: .*save it as UTF-8$"):
+            takes.read(path)
+
+
+def test_a_take_is_text_as_every_other_is(path: Path, lines: list[str]) -> None:
+    plain, text = takes.read(path), "".join(lines)
+    for encoding in ("utf-16", "utf-8-sig"):
+        path.write_bytes(text.encode(encoding))
+        read = takes.read(path)
+        assert (read.scenes, read.text) == (plain.scenes, path.read_bytes())
+    path.write_bytes("".join(lines[:9]).encode() + '{"at": 1.0, "text": 9, "is": "dä'.encode()[:-1])  # within a letter
+    assert "line 10 was cut short" in takes.read(path).warnings[0]
+
+
+def test_a_control_that_nothing_here_is_called_by_is_warned_of_once(path: Path, lines: list[str]) -> None:
+    played = '{"at": 0.1, "set": "walk.sped", "to": 1.0}\n{"at": 0.1, "press": "no.such"}\n'
+    take = edited(path, [*lines[:8], played, played, *lines[8:]])
+    assert take.warnings == (
+        "evening.take, line 9 plays 'walk.sped': did you mean 'walk.speed'?; it is passed over",
+        "evening.take, line 10 plays 'no.such': nothing here has that name; it is passed over",
+    )
 
 
 def test_what_is_no_file_or_has_no_end_is_no_take(tmp_path: Path) -> None:

@@ -82,6 +82,13 @@ def test_a_path_of_windows_is_told_what_it_needs(tmp_path: Path) -> None:
     assert preset.load(path).world.name == "C:\\Users\\me\\model"
 
 
+def test_quotes_of_word_processors_are_told(tmp_path: Path) -> None:
+    path = tmp_path / "a.toml"
+    path.write_text("title = “dusk”", encoding="utf-8")
+    with pytest.raises(LatentWorldError, match='straight quotes: "like this"'):
+        preset.load(path)
+
+
 def test_words_with_many_dots_are_no_deep_keys() -> None:
     text = 'title = "' + "wait... " * 200 + '0.1.2.3"\nnumbers = [' + "0.5, " * 500 + "]"
     assert len(texts.toml(text)["numbers"]) == 500  # type: ignore[arg-type]

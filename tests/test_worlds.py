@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import io
 import json
+import pickle
 import re
 import shutil
 import subprocess
@@ -76,6 +78,36 @@ def test_a_header_of_another_kind_is_damage_in_a_line(case: str, tmp_path: Path)
     with pytest.raises(WorldDamaged, match="is damaged") as caught:
         files.header(path)
     assert len(str(caught.value)) < 400
+
+
+def _pickled(protocol: int) -> bytes:
+    return pickle.dumps({"weight": list(range(99))}, protocol)
+
+
+def _saved() -> bytes:
+    torch.save({"weight": torch.zeros(2)}, made := io.BytesIO())
+    return made.getvalue()
+
+
+STRANGERS: list[tuple[bytes, type[WorldError], str]] = [
+    (b"", WorldDamaged, "is empty"),
+    (b"version https://git-lfs.github.com/spec/v1\noid sha256:4d7a\nsize 3438167534\n", WorldDamaged, "git lfs pull"),
+    (b"\n<!DOCTYPE html><html><body>Sign in to continue, please</body></html>", WorldDamaged, "is a web page"),
+    *[(_pickled(protocol), UnsafeWeights, "is a pickled file") for protocol in (2, 3, 4, 5)],
+    (_saved(), UnsafeWeights, "is a pickled file"),
+    (b"\x80\x02" + bytes(6) + b"{}", WorldDamaged, "no safetensors header"),  # 640 bytes of one, cut short
+    (b"something else", WorldDamaged, "no safetensors header"),
+]
+
+
+@pytest.mark.parametrize(("data", "error", "words"), STRANGERS)
+def test_what_is_no_safetensors_file_is_called_what_it_is(
+    data: bytes, error: type[WorldError], words: str, tmp_path: Path
+) -> None:
+    path = tmp_path / "model.safetensors"
+    path.write_bytes(data)
+    with pytest.raises(error, match=words):
+        files.header(path)
 
 
 def test_a_name_is_a_folder_a_file_or_a_repository(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -574,6 +606,19 @@ def test_weights_that_the_unet_has_not_are_refused(parts: dict[str, Tensor], tmp
     path = written(tmp_path, parts | {"model.diffusion_model.out.2.scale_weight": torch.zeros(1)})
     with pytest.raises(UnknownFamily, match="a quantised model: give it in float16 or float32"):
         worlds.inspect(path)
+
+
+@pytest.mark.parametrize(
+    ("typo", "words"),
+    [('predicton = "v_prediction"', "did you mean 'prediction'?"), ("[defaults]\nscout_stpes = 2", "'scout_steps'?")],
+)
+def test_a_folders_card_holds_nothing_unknown_but_how_it_was_made(typo: str, words: str, tmp_path: Path) -> None:
+    world, made = shutil.copytree(tiny_world.folder(), tmp_path / "world"), "latent = [4, 8, 8]\n[cast]\nanything = 1\n"
+    (world / "card.toml").write_text(made)
+    worlds.inspect(world)
+    (world / "card.toml").write_text(f"{typo}\n")
+    with pytest.raises(WorldDamaged, match=re.escape(words)):
+        worlds.inspect(world)
 
 
 @pytest.mark.parametrize(

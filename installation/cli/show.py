@@ -115,7 +115,7 @@ def show(
         code = _until_ended(open_show(journey, there, lines.put, fresh=fresh, ending=ending), ending, seconds)
     finally:
         lines.close()
-    console.print(f"the show has ended; its state is kept in {Path(there.folder)}", style="dim")
+    console.print(f"the show has ended; its state is kept in {Path(there.folder)}", style="dim", soft_wrap=True)
     raise typer.Exit(code)
 
 

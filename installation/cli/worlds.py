@@ -49,7 +49,7 @@ def show(world: Name) -> None:
     from latentworld.worlds import inspect
 
     seen, console = inspect(world), Console(highlight=False)
-    console.print(f"[bold]{seen.card.title or seen.name}[/]  {seen.card.description}")
+    console.print(f"[bold]{seen.card.title or seen.name}[/]  {seen.card.description}", soft_wrap=True)
     table = Table(box=None, show_header=False, pad_edge=False)
     defaults = seen.card.defaults
     rows = {

@@ -6,6 +6,7 @@ A name such as `walk.speed` is the address `/lw/walk/speed`. Floats and ints hav
 
 from __future__ import annotations
 
+import contextlib
 import math
 import unicodedata
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -27,9 +28,9 @@ Group = TypeVar("Group")
 _ROWS: dict[tuple[type, int | None], Mapping[str, Parameter]] = {}
 
 ROOT = "/lw"
-ON = frozenset(("on", "true", "yes", "t"))
+ON = frozenset(("on", "true", "yes", "t", "bang", "down", "press", "pressed", "now", "go"))
 OFF = frozenset(("off", "false", "no", "f", "none", "nil", "null", "release", "released", "up"))
-"""How programs that send words alone write that a switch is off, or that a button was let go."""
+"""How programs that send words alone write that a switch is on or off, that a button went down or was let go."""
 _JOINERS = frozenset("\u200c\u200d")  # of scripts and emoji; tags (flags of regions) stay too
 
 
@@ -108,44 +109,71 @@ class Parameter:
             return self._switch(value)
         if self.kind == "point":
             return self._point(value)
-        if not isinstance(value, str):
-            raise ControlError(f"{self.name} takes a text, not {value!r:.60}")
-        text = plain(value)
+        text = plain(value) if isinstance(value, str) else None
+        if self.kind == "choice" and text not in self.choices:
+            raise ControlError(f"{self.name} = {said(value)}: use one of {', '.join(self.choices)}")
+        if text is None:
+            raise ControlError(f"{self.name} takes a text, not {said(value)}")
         if not readable(text):
             raise ControlError(f"{self.name}: a text of at most {LONGEST} characters, none for control, is wanted")
-        if self.kind == "choice" and text not in self.choices:
-            raise ControlError(f"{self.name} = {value!r:.60}: use one of {', '.join(self.choices)}")
         return text
 
     def _number(self, value: object) -> float | int:
+        if self.kind == "int" and isinstance(value, bool):
+            raise ControlError(f"{self.name} takes a whole number, not {said(value)}")
         number = self._finite(value)
         clamped = min(max(number, self.low), self.high)
         if self.exact and clamped != number:
-            raise ControlError(f"{self.name} takes {self.low:.0f} to {self.high:.0f}, not {value!r:.60}")
+            raise ControlError(f"{self.name} takes {self.low:.0f} to {self.high:.0f}, not {said(value)}")
         return round(clamped) if self.kind == "int" else clamped
 
     def _switch(self, value: object) -> bool:
         if isinstance(value, bool):
             return value
-        word = value.strip().casefold() if isinstance(value, str) else ""
-        return word in ON if word in ON | OFF else self._finite(value) >= 0.5
+        on = switched(value) if isinstance(value, str) else None
+        return self._finite(value, "on, off or a finite number") >= 0.5 if on is None else on
 
     def _point(self, value: object) -> tuple[float, float]:
         if not isinstance(value, Sequence) or isinstance(value, str) or len(value) != 2:
-            raise ControlError(f"{self.name} takes alpha and beta, not {value!r:.60}")
+            raise ControlError(f"{self.name} takes alpha and beta, not {said(value)}")
         a, b = (min(max(self._finite(part), self.low), self.high) for part in value)
         return a, b
 
-    def _finite(self, value: object) -> float:
+    def _finite(self, value: object, wanted: str = "a finite number") -> float:
+        found = written_number(value) if isinstance(value, str) else value
         try:
-            number = float(value) if isinstance(value, (int, float, str)) else math.nan
-        except ValueError:  # a text that is no number
-            number = math.nan
+            number = float(found) if isinstance(found, (int, float)) else math.nan
         except OverflowError:  # an int that no float can hold
             number = math.inf
         if not math.isfinite(number):
-            raise ControlError(f"{self.name} takes a finite number, not {value!r:.60}")
+            raise ControlError(f"{self.name} takes {wanted}, not {said(value)}")
         return number
+
+
+def written_number(text: str) -> float | int | None:
+    """A number that is written as a text, with a decimal point or comma; None for what is none."""
+    for kind in (int, float):
+        with contextlib.suppress(ValueError):
+            return kind(text.replace(",", ".") if text.count(",") == 1 else text)
+    return None
+
+
+def switched(text: str) -> bool | None:
+    """What a word or a number in a text says of a switch; None where it says nothing of one."""
+    word = text.strip().casefold()
+    number = written_number(word)
+    if word in ON | OFF or number is None or not math.isfinite(number):
+        return word in ON if word in ON | OFF else None
+    return number >= 0.5
+
+
+def said(value: object) -> str:
+    """A value as a message shows it: floats in few digits, of the rest the beginning."""
+    if isinstance(value, float):
+        return f"{value:g}"
+    if isinstance(value, (tuple, list)):
+        return " ".join(said(part) for part in value[:3])
+    return f"{value!r:.60}"
 
 
 def plain(text: str) -> str:
@@ -157,18 +185,10 @@ def plain(text: str) -> str:
 def let_go(value: object) -> bool:
     """Whether what came with a press says that the button was let go: false, nil, a number below 0.5, a word for off.
 
-    Raises ControlError for a number that is not finite.
+    Raises ControlError for what says neither that nor that it went down: no language's word for off may press.
     """
-    if value is None:
+    if value is None or (isinstance(value, str) and not value.strip()):
         return True
-    if isinstance(value, str):
-        word = value.strip().casefold()
-        if not word or word in OFF:
-            return True
-        try:
-            value = float(word)
-        except ValueError:
-            return False
     return not Parameter("a press", "bool", "").check(value)
 
 

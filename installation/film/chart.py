@@ -57,7 +57,8 @@ def draw(record: Telemetry, plane: Plane, target: Path, title: str, ceiling: int
         _rates(figure.add_subplot(grid[2, 1], sharex=first), record)
         figure.text(0.06, 0.945, title or "latentworld", fontsize=17, family="DejaVu Serif")
         found, marked = len(rifts(record)), int(record.marked.sum())
-        said = f"{len(record)} frames, rifts ringed, steep steps dotted\n{words(found, marked, ceiling)}"
+        keys = [key for count, key in ((found, "rifts ringed"), (marked, "steep steps dotted")) if count]
+        said = f"{', '.join([f'{len(record)} frames', *keys])}\n{words(found, marked, ceiling)}"
         figure.text(0.965, 0.945, said, fontsize=9, color=_FAINT, ha="right")
         buffer = io.BytesIO()
         figure.savefig(buffer, format="png")
@@ -119,7 +120,8 @@ def _chart(figure: Figure, axes: Axes, record: Telemetry, plane: Plane, norm: Lo
     axes.set(xlabel="α", ylabel="β")
     ticks = rate_ticks(float(norm.vmin or 0.1), float(norm.vmax or 1.0))
     bar = figure.colorbar(
-        _mappable(norm, colours), ax=axes, orientation="horizontal", aspect=60, pad=0.075, shrink=0.6, ticks=ticks,
+        _mappable(norm, colours), ax=axes, orientation="horizontal", fraction=0.02, aspect=60, pad=0.075, shrink=0.6,
+        ticks=ticks,
     )  # fmt: skip
     bar.set_ticks(ticks, labels=[f"{tick:g}" for tick in ticks])
     bar.ax.minorticks_off()

@@ -18,6 +18,7 @@ from latentworld.preset import Preset
 
 _GROUND, _INK, _FAINT, _RIFT = (11, 12, 16), (226, 222, 212), (126, 126, 134), (255, 122, 89)
 _MARGIN, _GAP, _CAPTION = 72, 22, 46
+_SWATCH, _LINE = 60, 18  # of the key: width of its bar, height of a line
 COLUMNS, ROWS, WIDTH = 6, 4, 256  # of the sheet; of a thumbnail, in pixels
 
 
@@ -67,7 +68,8 @@ def draw(cells: list[Cell], title: str, text: str, columns: int = COLUMNS, width
     columns = min(columns, len(cells))
     wide = max(2 * _MARGIN + columns * (width + _GAP) - _GAP, 820)
     top = _MARGIN + 74
-    height = top + rows * (high + _CAPTION + _GAP) - _GAP + _MARGIN - 16
+    keys = _keys(cells)
+    height = top + rows * (high + _CAPTION + _GAP) - _GAP + _MARGIN - 16 + (len(keys) - 1) * _LINE
     page = Image.new("RGB", (wide, height), _GROUND)
     pen = ImageDraw.Draw(page)
     large = _font("DejaVuSerif.ttf", 30)
@@ -80,6 +82,7 @@ def draw(cells: list[Cell], title: str, text: str, columns: int = COLUMNS, width
         page.paste(Image.fromarray(cell.picture), (x, y))
         pen.rectangle((x, y + high + 5, x + width - 1, y + high + 7), fill=colours[i])
         _caption(pen, cell, (x, y + high + 16), width)
+    _legend(pen, keys, (_MARGIN, height - 22 - len(keys) * _LINE))
     return np.asarray(page)
 
 
@@ -124,6 +127,21 @@ def _caption(pen: ImageDraw.ImageDraw, cell: Cell, corner: tuple[int, int], widt
     if cell.marked:
         pen.polygon([(x + 48, y + 9), (x + 52, y + 4), (x + 56, y + 9), (x + 52, y + 14)], fill=_RIFT)
     pen.text((x + width, y + 1), cell.words, _FAINT, font=_font("DejaVuSans.ttf", 12), anchor="ra")
+
+
+def _keys(cells: list[Cell]) -> list[str]:
+    """What bars and words below the pictures mean, those that are there; the first is the bars'."""
+    said = ["calm to steep: the largest Lipschitz value since the picture before, in this film"]
+    said += ["diamond: a step that stayed large"] if any(cell.marked for cell in cells) else []
+    return said + (["far: on the far side, α and β of its antipode"] if any(" far" in c.words for c in cells) else [])
+
+
+def _legend(pen: ImageDraw.ImageDraw, keys: list[str], corner: tuple[int, int]) -> None:
+    x, y = corner
+    for i, colour in enumerate(_colours(np.geomspace(1.0, 10.0, _SWATCH))):
+        pen.rectangle((x + i, y + 8, x + i, y + 10), fill=colour)
+    for i, key in enumerate(keys):
+        pen.text((x + _SWATCH + 12, y + i * _LINE), key, _FAINT, font=_font("DejaVuSans.ttf", 12))
 
 
 def _paragraph(pen: ImageDraw.ImageDraw, text: str, corner: tuple[int, int], width: int) -> None:

@@ -73,6 +73,7 @@ def open_show(
         pump, chores = _pump(premises, show, ports), _chores(premises, show, store, systemd)
         undo.callback(ports.stop)
         ports.start(strict=before is None)  # before anything runs or is kept, for it may be refused
+        premises.footprint.keep()
         pump.start()
         undo.callback(store.save)
         undo.callback(pump.stop)

@@ -13,6 +13,7 @@ from typing import Any
 from installation.backstage import Backstage
 from installation.disk_worker import DiskWorker
 from installation.ipc.messages import Card
+from installation.network import Gate
 from installation.venue import Doors, Venue
 from latentworld.errors import LatentWorldError
 
@@ -63,8 +64,12 @@ class Ports:
         self._open: list[Opened] = []
 
     def start(self, strict: bool = False) -> None:
-        """Open them, those that show the others last. strict: raise what keeps OSC or the deck shut."""
+        """Open them, those that show the others last. strict: raise what keeps OSC or the deck shut, and
+        PortError for what is no network."""
         doors, venue = self._venue.doors, self._venue
+        if strict:  # also those that nobody is held against while the doors are shut
+            for key, networks in (("doors.allow", doors.allow), ("doors.proxies", doors.proxies)):
+                Gate(networks, key)
         wanted: list[tuple[str, bool, Callable[[], Any]]] = [
             ("midi", venue.midi, self._midi),
             ("audio", venue.audio, self._audio),

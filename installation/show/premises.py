@@ -45,6 +45,24 @@ class Runtime:
     saving: float = 30.0
 
 
+class Footprint:
+    """What a start writes into its folder before it has begun: where it is refused, `leave` takes it away again."""
+
+    def __init__(self, folder: Path) -> None:
+        files = [folder / name for name in (".lock", "log.jsonl", "preset.toml", "safe.toml")]
+        self._new = [path for path in (*files, folder) if not path.exists()]
+
+    def keep(self) -> None:
+        """The show begins."""
+        self._new = []
+
+    def leave(self) -> None:
+        """Remove what was not there before; a folder that somebody else has put something into stays."""
+        for path in self._new:
+            with contextlib.suppress(OSError):
+                path.rmdir() if path.is_dir() else path.unlink()
+
+
 @dataclass(frozen=True, eq=False)
 class Premises:
     """safe: the preset to fall back to; folder: ours alone, with `preset.toml` and `safe.toml` in it; worker: does what
@@ -61,6 +79,7 @@ class Premises:
     worker: DiskWorker
     reserve: Reserve
     awake: AwakeClock
+    footprint: Footprint
     ending: Ending
     runtime: Runtime
 
@@ -74,10 +93,12 @@ def claimed(
     Raises PresetError for the safe preset, ShowError where another show is in the folder, OutputError.
     """
     safe, folder = load(venue.safe), Path(venue.folder)
+    footprint = Footprint(folder)
     with contextlib.ExitStack() as undo:
         with disk.writing(folder, fault=ShowError):
             folder.mkdir(mode=0o700, parents=True, exist_ok=True)
             undo.callback(state.claim(folder).release)
+        undo.callback(footprint.leave)
         log = open_log(folder / "log.jsonl")
         undo.callback(close_log, log)
         for name, each in (("preset", preset), ("safe", safe)):
@@ -92,7 +113,8 @@ def claimed(
         worker.start()
         undo.callback(_end_work, worker, folder, announcer)
         yield Premises(
-            preset, safe, venue, folder, log, newest_picture, status, announcer, worker, reserve, awake, ending, runtime
+            preset, safe, venue, folder, log, newest_picture, status, announcer, worker, reserve, awake, footprint,
+            ending, runtime,
         )  # fmt: skip
 
 

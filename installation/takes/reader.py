@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+import io
 import json
 import math
-from codecs import BOM_UTF8
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -13,6 +13,7 @@ from typing import NoReturn, TypeVar, get_args
 
 import numpy as np
 
+from installation.control import parameters
 from installation.ipc.fields import read_fields
 from installation.ipc.jsonable import Json
 from installation.ipc.messages import Place
@@ -32,13 +33,16 @@ from installation.takes.records import (
     TextLine,
 )
 from installation.takes.take import Event, Header, Shots, Take, prompt_of
-from latentworld import disk
+from latentworld import __version__, disk, texts
 from latentworld import preset as presets
 from latentworld.errors import PresetError, TakeError
+from latentworld.explain import nearest
 from latentworld.prompts import LONGEST, Mixture, Prompt, readable
 
 LARGEST = 1 << 30  # bytes of a take: days
-WIDEST = 1 << 20  # bytes of a line
+WIDEST = 1 << 20  # characters of a line
+MOST_UNKNOWN = 5  # names of controls that are warned of
+_PARAMETERS = frozenset(parameters.table())
 NEARLY = 1e-6  # how far from 1 the squared length of a place's direction may be: what a plane takes
 FORGIVEN = ("by", "sum", "rate", "step", "period", "values")  # what nobody needs: read as if it were not there
 T = TypeVar("T")
@@ -103,14 +107,16 @@ def read(path: str | Path) -> Take:
     """
     path = Path(path)
     try:
-        text = disk.read(path, LARGEST)
-    except (OSError, ValueError) as error:  # "larger than ...", for a file without an end
-        why = error.strerror if isinstance(error, OSError) else error
-        raise TakeError(f"no take can be read at {path} ({why}): check the path") from None
+        data = disk.read(path, LARGEST)
+        text = texts.decode(data, cut=True)
+    except OSError as error:
+        raise TakeError(f"no take can be read at {path} ({error.strerror}): check the path") from None
+    except ValueError as error:
+        raise TakeError(f"{path} is no take as it is: {error}") from None
     reading = _Reading(path)
-    for line in text.splitlines(keepends=True):
+    for line in io.StringIO(text, newline=None):  # \r\n and \r end lines too, what else breaks them is in a text
         reading.line(line)
-    return reading.take(text)
+    return reading.take(data)
 
 
 @dataclass
@@ -127,15 +133,16 @@ class _Reading:
     events: list[Event] = field(default_factory=list)
     ended: bool = False
     warnings: list[str] = field(default_factory=list)
+    unknown: set[str] = field(default_factory=set)  # names of controls
 
-    def line(self, data: bytes) -> None:
+    def line(self, text: str) -> None:
         self.number += 1
-        if len(data) > WIDEST:
-            self._refuse(f"is longer than {WIDEST} bytes: it is no line of a take")
-        stripped = data.removeprefix(BOM_UTF8).strip()
-        if not stripped or stripped.startswith(b"#"):
+        if len(text) > WIDEST:
+            self._refuse(f"is longer than {WIDEST} characters: it is no line of a take")
+        stripped = text.removeprefix("\ufeff").strip()
+        if not stripped or stripped.startswith("#"):
             return
-        content = self._json(stripped, whole=data.endswith(b"\n"))
+        content = self._json(stripped, whole=text.endswith("\n"))
         if content is None:
             return
         if self.header is None:
@@ -143,13 +150,14 @@ class _Reading:
             return
         kinds = [key for key in KINDS if key in content and not (key == "scene" and "index" in content)]
         if len(kinds) != 1:
-            self._refuse(f"is none of {', '.join(KINDS)}; mend it, or put # before it")
+            self._refuse(f"is none of {', '.join(KINDS)}; {self._remedy}")
         self._take_in(self._read(KINDS[kinds[0]], content))
 
     def take(self, text: bytes) -> Take:
         """All of it. Raises TakeError where there is no take, or none of its frames."""
         if self.header is None:
-            raise TakeError(f"{self.path} is empty: give a file that a show recorded")
+            empty = "is empty" if not text.strip() else "holds no whole line"
+            raise TakeError(f"{self.path} {empty}: give a file that a show recorded")
         if not self.frames:
             raise TakeError(f"{self.path} holds no frame: it ended before the first picture; record another")
         if not self.ended:
@@ -171,16 +179,21 @@ class _Reading:
         events, warnings = tuple(self.events), tuple(self.warnings)
         return Take(self.path, text, self.header, tuple(self.scenes), shots, events, self.ended, warnings)
 
-    def _json(self, text: bytes, whole: bool) -> dict[str, Json] | None:
+    @property
+    def _remedy(self) -> str:
+        """Of a line that cannot be read; without its first line a file is no take."""
+        return "mend it" if self.header is None else "mend it, or put # before it"
+
+    def _json(self, text: str, whole: bool) -> dict[str, Json] | None:
         try:
-            content = json.loads(text.decode(), parse_constant=_refused)
+            content = json.loads(text, parse_constant=_refused)
         except (ValueError, RecursionError) as error:
             if not whole:
                 self.warnings.append(f"{self.path.name}, line {self.number} was cut short: it is left out")
                 return None
-            self._refuse(f"is no JSON ({error}); mend it, or put # before it")
+            self._refuse(f"is no JSON ({error}); {self._remedy}")
         if not isinstance(content, dict):
-            self._refuse("is no JSON object {...}; mend it, or put # before it")
+            self._refuse(f"is no JSON object {{...}}; {self._remedy}")
         return content
 
     def _read(self, kind: type[T], content: Mapping[str, object]) -> T:
@@ -200,7 +213,8 @@ class _Reading:
             raise TakeError(f'{self.path} is no take: its first line should begin with {{"take": {FORMAT}')
         if version > FORMAT:
             release = content.get("latentworld")
-            wanted = f"latentworld {release} or later" if isinstance(release, str) else "a later latentworld"
+            named = isinstance(release, str) and release != __version__
+            wanted = f"latentworld {release} or later" if named else f"a later latentworld than {__version__}"
             raise TakeError(f"{self.path} is a take of format {version}, this reads {FORMAT}: use {wanted}")
         head = self._read(HeaderLine, content)
         try:
@@ -210,14 +224,16 @@ class _Reading:
         profile, values = MappingProxyType(dict(head.profile)), MappingProxyType(dict(head.values))
         return Header(
             head.latentworld, head.started, preset, head.world, head.seer, profile, head.size, head.period, values,
-            head.planned,
+            head.planned is True,
         )  # fmt: skip
 
     def _take_in(self, record: Moment) -> None:
         match record:
             case SetLine():
+                self._meet(record.set)
                 self.events.append(Event(record.at, record.set, record.to, record.by, press=False))
             case PressLine():
+                self._meet(record.press)
                 self.events.append(Event(record.at, record.press, record.value, record.by, press=True))
             case TextLine(text=number, words=words):
                 self.texts[number] = self._read_text(words)
@@ -227,6 +243,14 @@ class _Reading:
                 self._frame(record)
             case EndLine():
                 self.ended = True
+
+    def _meet(self, name: str) -> None:
+        """Warn of the first few names that nothing here is called by."""
+        if name in _PARAMETERS or name in self.unknown or len(self.unknown) >= MOST_UNKNOWN:
+            return
+        self.unknown.add(name)
+        near = nearest(name, _PARAMETERS).partition("use one of")[0] or "nothing here has that name"
+        self.warnings.append(f"{self.path.name}, line {self.number} plays {name!r:.60}: {near}; it is passed over")
 
     def _scene(self, record: SceneLine) -> None:
         spec = {key: value for key, value in record.walk.items() if key != "mode"}
@@ -269,7 +293,7 @@ class _Reading:
         if self.frames and index <= self.frames[-1].index:
             self._refuse(f"goes back to frame {index} from {self.frames[-1].index}: frames must rise")
         if self.frames and time <= self.frames[-1].time:
-            self._refuse(f"goes back to {time} s from {self.frames[-1].time} s: shift the times so that they rise")
+            self._refuse(f"goes back to {time:g} s from {self.frames[-1].time:g} s: shift the times so that they rise")
         if record.scene not in self.numbers:
             self._refuse(f"lies in scene {record.scene}, which no line before it told; tell it, or name another")
         rate, step = (math.nan if value is None else value for value in (record.rate, record.step))

@@ -41,7 +41,7 @@ class HeaderLine(Record, frozen=True, kw_only=True):
     period: float = 0.0
     values: Mapping[str, Played] = {}
     preset: Mapping[str, object]
-    planned: bool = False
+    planned: bool | UnsetType = UNSET
 
 
 class Moment(Record, frozen=True):

@@ -6,7 +6,8 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from latentworld.errors import PresetError
+from latentworld.errors import PresetError, WorldDamaged, WorldMismatch
+from latentworld.worlds.card import read_json
 from latentworld.worlds.files import weights
 from latentworld.worlds.layout import Folder
 from latentworld.worlds.look import used
@@ -16,6 +17,7 @@ if TYPE_CHECKING:
     from latentworld.worlds.families.family import Family, LatentFormat, Scheduler
     from latentworld.worlds.find import Found
 
+MEND = "copy the scheduler's folder of the model it was made from"
 MISSING = 0.25  # the largest share of a schedule that may be missing at its noisy end, beside one step's own
 
 
@@ -34,7 +36,15 @@ def check(found: Found, settings: DecoderSettings) -> None:
     elif settings.kind == "scout":
         sampler = found.facts.few_step or ("lcm" if settings.lora else sampler)
     if schedule:
-        scheduler = SAMPLERS[sampler].scheduler(found.family.schedule(schedule))
+        try:
+            scheduler = SAMPLERS[sampler].scheduler(found.family.schedule(schedule))
+        except Exception as error:  # whatever a library makes of numbers that mean nothing
+            why = (str(error).strip().splitlines() or [type(error).__name__])[0]
+            raise WorldDamaged(
+                f"{found.path}: its scheduler_config.json gives no schedule ({why:.120}): {MEND}"
+            ) from error
+        if not len(scheduler.alphas_cumprod) or not scheduler.alphas_cumprod.isfinite().all():
+            raise WorldDamaged(f"{found.path}: its scheduler_config.json gives no schedule: {MEND}")
         check_steps(found.family, scheduler, settings.steps, found.facts.latent.shape(*settings.size))
     _check_files(found, settings)
 
@@ -45,6 +55,7 @@ def _check_files(found: Found, settings: DecoderSettings) -> None:
 
     if isinstance(found.layout, Folder):
         used(found)
+        _check_outlines(found)
     if settings.lora is not None:
         contents = lora.look(Path(settings.lora))
         networks: dict[lora.Part, str] = {"unet": found.family.network, "text": "text_encoder"}
@@ -52,7 +63,35 @@ def _check_files(found: Found, settings: DecoderSettings) -> None:
             if contents.parts[part] and (weights_of := found.weights(name)):
                 lora.check(contents, part, weights_of)
     if settings.tiny_vae is not None:
-        weights(Path(settings.tiny_vae))
+        _check_tiny_vae(Path(settings.tiny_vae))
+
+
+def _check_tiny_vae(folder: Path) -> None:
+    """Raises WorldMismatch for what is no AutoencoderTiny, WorldDamaged or UnsafeWeights as `weights`."""
+    name = str(read_json(folder / "config.json").get("_class_name", "AutoencoderTiny"))
+    if name != "AutoencoderTiny":
+        raise WorldMismatch(f"tiny_vae = {folder} is of class {name}: give the folder of an AutoencoderTiny (TAESD)")
+    weights(folder)
+
+
+def _check_outlines(found: Found) -> None:
+    """Raises WorldDamaged where a part's config asks for other weights than lie beside it."""
+    family, student = found.family, f"student/{found.family.network}"
+    own = [(part.name, part) for part in family.parts if part.name != "vae" or found.vae is None]
+    own += [(student, part) for part in family.parts if part.name == family.network and (found.path / student).is_dir()]
+    for name, part in own:
+        if part.outline is None:
+            continue
+        asked, held = part.outline(found.path / name), found.weights(name)
+        wrong = [key for key, shape in asked.items() if held.get(key) != shape]
+        if part.name == family.network:  # layers that no config asks for would be left out of every picture
+            wrong += [key for key in held if key not in asked]
+        if wrong:
+            asks, has = (list(shapes[wrong[0]]) if wrong[0] in shapes else "none" for shapes in (asked, held))
+            raise WorldDamaged(
+                f"{found.path / name}: its config.json and its weights are of two models ({wrong[0]:.80}: {asks} and "
+                f"{has}): copy or download it again"
+            )
 
 
 def check_size(latent: LatentFormat, size: tuple[int, int]) -> None:

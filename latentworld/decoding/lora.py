@@ -30,6 +30,7 @@ METADATA = (
 Part = Literal["unet", "text"]
 Shape = tuple[int, ...]
 N = TypeVar("N", bound=nn.Module)
+FLOATS = re.compile("B?F[0-9]")  # types of safetensors
 _ADAPTERS = ("LORA", "")  # PEFT's other kinds are scaled by numbers that no weight shows
 
 
@@ -97,6 +98,11 @@ def look(path: Path) -> Contents:
         roles = parts[what.network].setdefault(what.layer, {})
         if what.role in roles:
             raise WorldMismatch(f"{path} has two weights for one thing ({roles[what.role].key}, {key}): give one LoRA")
+        if what.role != "alpha" and not FLOATS.match(keys[key]["dtype"]):
+            kind = keys[key]["dtype"]
+            raise WorldMismatch(
+                f"{path} holds whole numbers ({kind:.20} in {key:.80}): give a LoRA in floats, no quantised one"
+            )
         roles[what.role] = Factor(key, tuple(keys[key]["shape"]))
     if not parts["unet"]:
         raise WorldDamaged(f"{path} holds no LoRA of a UNet: give a LoRA file (.safetensors) for Stable Diffusion")

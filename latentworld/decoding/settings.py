@@ -19,6 +19,7 @@ from pydantic import BaseModel, ConfigDict, Field, FiniteFloat
 
 from latentworld.decoding.samplers import SAMPLERS
 from latentworld.errors import PresetError
+from latentworld.explain import spelt
 from latentworld.frozen import changed
 
 if TYPE_CHECKING:
@@ -27,7 +28,7 @@ if TYPE_CHECKING:
 
 Kind = Literal["faithful", "scout", "analytic"]
 GUIDED_STEPS = 8  # of a scout that no few-step model stands behind: fewer are mush
-Device = Annotated[str, Field(pattern=r"^(auto|cpu|mps|cuda(:\d+)?)$")]
+Device = Annotated[str, spelt(r"auto|cpu|mps|cuda(:\d+)?", "auto, cpu, mps, cuda or cuda:1")]
 _RECORDED = {"steps": int, "guidance": float, "batch": int, "sampler": str, "variant": str}
 
 

@@ -13,13 +13,16 @@ from typing import Annotated, ClassVar, Self
 
 from pydantic import BaseModel, ConfigDict, Field, FiniteFloat, Strict
 
+from latentworld.explain import spelt
 from latentworld.plane import FARTHEST, NEAREST, Plane
 from latentworld.walks.breath import Breath
 from latentworld.walks.compass import heading, place
 from latentworld.walks.fixed import Fixed
 from latentworld.walks.free import Free, Wind, free
 
-PointName = Annotated[str, Field(pattern=r"^-?(z0|z1|z2|centre|corner)$")]
+PointName = Annotated[
+    str, spelt(r"-?(z0|z1|z2|centre|corner)", "z0, z1, z2, centre or corner, perhaps with - before it")
+]
 Radius = Annotated[FiniteFloat, Field(ge=NEAREST, le=FARTHEST)]
 Degrees = Annotated[FiniteFloat, Field(ge=-360.0, le=360.0)]
 Pair = Annotated[tuple[FiniteFloat, FiniteFloat], Strict(False)]  # TOML writes tuples as lists

@@ -49,7 +49,7 @@ class Colours(BaseModel):
 
 
 class Card(BaseModel):
-    """A world's card. Entries it does not know are left alone: a card also keeps how the world was made."""
+    """A world's card."""
 
     model_config = ConfigDict(frozen=True)
     name: str
@@ -79,8 +79,7 @@ def read(path: Path, given: Mapping[str, object]) -> Card:
             content = texts.toml(texts.read(file))
         except ValueError as error:
             raise WorldDamaged(f"{file} is no TOML ({error}): mend it, or remove it to use plain defaults") from error
-    if path.is_file():
-        _check_keys(file, content)
+    _check_keys(file, content, made=path.is_dir())
     merged = dict(given) | content
     mine, theirs = content.get("defaults"), given.get("defaults", {})
     if isinstance(mine, dict) and isinstance(theirs, Mapping):
@@ -94,20 +93,25 @@ def read(path: Path, given: Mapping[str, object]) -> Card:
         raise WorldDamaged(f"{file}: {where}: {first['msg']}; mend that entry of the card") from error
 
 
-def _check_keys(file: Path, content: Mapping[str, object]) -> None:
-    """A file's card holds nothing else, unlike that of a folder, which may keep how its world was made."""
+def _check_keys(file: Path, content: Mapping[str, object], made: bool) -> None:
+    """A card holds nothing else; made: that of a folder may also keep how its world was made."""
     tables: list[tuple[str, type[BaseModel], object]] = [("", Card, content)]
     tables += [(f"{name}.", kind, content.get(name)) for name, kind in (("defaults", Defaults), ("colours", Colours))]
     subjects = content.get("subjects", content.get("families"))
     tables += [("subjects.", Subject, table) for table in (subjects if isinstance(subjects, list) else [])]
     for where, kind, table in tables:
         known = {*kind.model_fields, *OTHER_NAMES.get(kind, ())}
-        unknown = [key for key in table if key not in known] if isinstance(table, dict) else []
+        passed = known.union(MADE.get(kind, ()) if made else ())
+        unknown = [key for key in table if key not in passed] if isinstance(table, dict) else []
         if unknown:
             raise WorldDamaged(f"{file}: unknown key {where + unknown[0]!r}: {nearest(unknown[0], known)}")
 
 
 OTHER_NAMES: Mapping[type[BaseModel], tuple[str, ...]] = {Card: ("families",), Defaults: ("negative_prompt",)}
+MADE: Mapping[type[BaseModel], tuple[str, ...]] = {
+    Card: ("latent", "provisional", "cast", "stages"), Defaults: ("scout_guidance",), Subject: ("scene",),
+}  # fmt: skip
+"""Keys by which the foundry writes how it made a world; nothing here reads them."""
 
 
 def read_json(path: Path) -> dict[str, object]:

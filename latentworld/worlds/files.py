@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Annotated, TypedDict
 
 import msgspec
 
-from latentworld.errors import UnsafeWeights, WorldDamaged
+from latentworld.errors import UnsafeWeights, WorldDamaged, WorldError
 from latentworld.worlds.locate import PICKLED
 
 if TYPE_CHECKING:
@@ -24,6 +24,9 @@ TEXTS = (".json", ".txt")  # suffixes of a part's small files that pictures depe
 WEIGHTS = re.compile(
     r"(?P<stem>[^.]+?)(?:\.(?P<variant>\w+))?(?:-(?P<shard>\d+)-of-(?P<shards>\d+))?\.safetensors", re.IGNORECASE
 )
+# torch.save's zip; pickles: else the bytes would be the length of a header
+PICKLE = re.compile(rb"PK\x03\x04|\x80[\x02-\x05](\x95|.{2}(?!\0{4}))", re.DOTALL)
+PAGE = re.compile(rb"\s*<(!|\?xml|html|head)", re.IGNORECASE)
 PREFERRED = ("", "fp16", "bf16", "fp32")  # variants; others follow by name, and one without its averages last
 
 
@@ -75,19 +78,23 @@ def variant(files: list[Path]) -> str | None:
 
 
 def header(path: Path) -> dict[str, TensorEntry]:
-    """Names, types and shapes in a safetensors file; WorldDamaged when it is missing, cut short or something else."""
+    """Names, types and shapes in a safetensors file. Raises as `header_and_metadata`."""
     return header_and_metadata(path)[0]
 
 
 def header_and_metadata(path: Path) -> tuple[dict[str, TensorEntry], dict[str, str]]:
-    """A safetensors file's header, and what it says of itself beside. Raises WorldDamaged."""
+    """A safetensors file's header, and what it says of itself beside.
+
+    Raises WorldDamaged where it is missing, cut short or something else, UnsafeWeights where it is pickled.
+    """
     remedy = "copy or download it again"
     try:
         size = path.stat().st_size
         with path.open("rb") as file:
             length = int.from_bytes(file.read(8), "little")
             if not 2 <= length <= min(size - 8, 100_000_000):
-                raise ValueError("no safetensors header")
+                file.seek(0)
+                raise _stranger(path, file.read(64))
             content = json.loads(file.read(length))
         metadata = {str(key): str(value) for key, value in (content.pop("__metadata__", None) or {}).items()}
         entries = msgspec.convert(content, dict[str, TensorEntry])  # a number of another kind is no size
@@ -101,6 +108,22 @@ def header_and_metadata(path: Path) -> tuple[dict[str, TensorEntry], dict[str, s
         raise WorldDamaged(f"{path} is damaged ({size} bytes instead of {8 + length + end}): {remedy}")
     with _opened(path):  # as those who load it will: types, and places that fit shapes and leave no gap
         return entries, metadata
+
+
+def _stranger(path: Path, start: bytes) -> WorldError:
+    """What to say of a file that has no safetensors header, by how it begins."""
+    again = "copy or download it again"
+    if not start:
+        return WorldDamaged(f"{path} is empty: {again}")
+    if start.startswith(b"version https://git-lfs"):
+        return WorldDamaged(f"{path} is a pointer of Git LFS, without the file it points to: run `git lfs pull` there")
+    if PAGE.match(start):
+        return WorldDamaged(
+            f"{path} is a web page, as a refused download leaves it: log in there and download it again"
+        )
+    if PICKLE.match(start):
+        return UnsafeWeights(f"{path} is a pickled file, which could run code: convert it to .safetensors first")
+    return WorldDamaged(f"{path} is damaged (no safetensors header): {again}")
 
 
 def tensors(path: Path) -> dict[str, Tensor]:

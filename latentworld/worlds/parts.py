@@ -53,6 +53,29 @@ def autoencoder(folder: Path, dtype: torch.dtype) -> AutoencoderKL | Autoencoder
     return vae if has_encoder else without_encoder(vae)
 
 
+def outline(module: str, name: str, folder: Path) -> dict[str, tuple[int, ...]]:
+    """Names and shapes of the weights that a diffusers model's config asks for, made without memory for them (0.4 s for
+    Stable Diffusion's UNet). Raises WorldDamaged for a config of which no model can be made."""
+    import torch
+
+    config = read_json(folder / "config.json")
+    try:
+        with torch.device("meta"), quiet():
+            made = _class(module, name).from_config(config)
+    except Exception as error:  # whatever a library makes of numbers that mean nothing
+        why = (str(error).strip().splitlines() or [type(error).__name__])[0]
+        remedy = "copy or download the world again"
+        raise WorldDamaged(f"{folder / 'config.json'} describes no model ({why:.120}): {remedy}") from error
+    return {key: tuple(weight.shape) for key, weight in made.state_dict().items()}
+
+
+def decoder_outline(folder: Path) -> dict[str, tuple[int, ...]]:
+    """Those of a VAE's decoder; without its attention, which has had several names."""
+    name = str(read_json(folder / "config.json").get("_class_name", "AutoencoderKL"))
+    asked = outline(AUTOENCODERS[name], name, folder)
+    return {key: shape for key, shape in asked.items() if not key.startswith(ENCODER) and ".attentions." not in key}
+
+
 def without_encoder(vae: AutoencoderKL) -> AutoencoderKL:
     """A VAE that only decodes: nothing here is encoded, and a file may have left that half out."""
     del vae.encoder, vae.quant_conv

@@ -18,7 +18,7 @@ import msgspec
 
 from installation.control.desk.modulation import Beat, Modulation
 from installation.control.desk.motion import Motion
-from installation.control.parameter import Parameter, Value, Where
+from installation.control.parameter import Parameter, Value, Where, said
 from installation.control.parameters import TEMPO, depths, modulators, slew, slewed
 from installation.control.steering import taken_over
 from latentworld.errors import ControlError
@@ -383,4 +383,4 @@ def _argument(row: Parameter, value: Argument) -> Value | None:
         return Parameter(row.name, "float", "", low=-math.inf, high=math.inf).check(value)
     if isinstance(value, tuple):
         return Parameter(row.name, "point", "", low=-math.inf, high=math.inf).check(value)
-    raise ControlError(f"{row.name} takes a name or a finite number, not {value!r:.60}")
+    raise ControlError(f"{row.name} takes a name or a finite number, not {said(value)}")

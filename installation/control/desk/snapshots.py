@@ -17,7 +17,7 @@ from threading import Lock
 from typing import Any
 
 from installation.control.desk.desk import Desk, Trigger
-from installation.control.parameter import Parameter, Value
+from installation.control.parameter import Parameter, Value, said
 from installation.control.parameters import SNAPSHOT_NEXT, SNAPSHOT_RECALL, SNAPSHOT_SAVE
 from latentworld import texts
 from latentworld.disk import put, writing
@@ -42,13 +42,13 @@ def parse(value: object) -> tuple[str, float]:
     elif isinstance(value, str):
         name, _, seconds = value.partition("|")
     else:
-        raise ControlError(f"a snapshot has a name, not {value!r:.60}")
+        raise ControlError(f"a snapshot has a name, not {said(value)}")
     try:
         fade = float(seconds or 0.0)
     except (TypeError, ValueError, OverflowError):
         fade = math.nan
     if not 0 <= fade <= LONGEST_FADE:
-        raise ControlError(f"a snapshot fades in 0 to {LONGEST_FADE:g} seconds, not {seconds!r:.60}")
+        raise ControlError(f"a snapshot fades in 0 to {LONGEST_FADE:g} seconds, not {said(seconds)}")
     return _named(name), fade
 
 
@@ -188,7 +188,7 @@ def fit(table: Mapping[str, Parameter], values: Mapping[str, object]) -> tuple[d
             continue
         taken = good[name]
         if taken != (tuple(value) if isinstance(value, list) else value):
-            left.append(f"{name} = {value!r:.40} does not fit: {taken!r} taken")
+            left.append(f"{name} = {said(value):.40} does not fit: {said(taken)} taken")
     return good, left
 
 

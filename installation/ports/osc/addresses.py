@@ -8,14 +8,13 @@ place: there it is in real units too, so that a whole number that was sent as a 
 
 from __future__ import annotations
 
-import contextlib
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from itertools import dropwhile, takewhile
 
 from installation.control.desk.snapshots import LONGEST_FADE, NAME, parse
-from installation.control.parameter import ROOT, Parameter, Value, let_go, plain
+from installation.control.parameter import ROOT, Parameter, Value, let_go, plain, said, switched, written_number
 from latentworld.errors import ControlError
 
 Argument = float | int | bool | str | None
@@ -95,7 +94,7 @@ def read(place: Place, arguments: Sequence[Argument]) -> Value:
         return row.check(_chosen(place, arguments))
     if not row.numeric:
         return row.check(first)
-    if isinstance(first, bool):
+    if isinstance(first, bool) and row.kind == "float":
         return row.real(first)
     number = _number(first)
     if isinstance(number, float) and (place.faded or (row.kind == "int" and not place.raw)) and number <= FADER_END:
@@ -107,18 +106,13 @@ def read(place: Place, arguments: Sequence[Argument]) -> Value:
 
 def _number(value: Argument) -> float | int | None:
     """A number, or one that is written as a text; None for what is none."""
-    if not isinstance(value, str):
-        return value
-    for kind in (int, float):
-        with contextlib.suppress(ValueError):
-            return kind(value)
-    return None
+    return written_number(value) if isinstance(value, str) else value
 
 
 def _word(value: Argument) -> str:
     """One of a text's words; some programs send those that look like numbers as numbers."""
     if isinstance(value, bool) or value is None:
-        raise ControlError(f"a text has words and numbers, not {value!r}")
+        raise ControlError(f"a text has words and numbers, not {said(value)}")
     return value if isinstance(value, str) else f"{value:g}" if isinstance(value, float) else str(value)
 
 
@@ -126,16 +120,25 @@ def _chosen(place: Place, arguments: Sequence[Argument]) -> Argument:
     """Of a choice, the word that a message says: in any case, in one argument or several, or by its place, from 0, as
     a whole number of whatever type."""
     choices, first = place.row.choices, arguments[0]
-    said = [" ".join(part for part in arguments if isinstance(part, str)), first]
+    words = ["".join(part for part in arguments if isinstance(part, str)), first]
     for choice in choices:
-        if any(isinstance(word, str) and word.strip().casefold() == choice.casefold() for word in said):
+        if any(isinstance(word, str) and _letters(word) == _letters(choice) for word in words):
             return choice
     number = None if isinstance(first, bool) else _number(first)
-    if number is None or number != int(number if math.isfinite(number) else 0):
-        return first
-    if not 0 <= number < len(choices):
-        raise ControlError(f"{place.address} has choices 0 to {len(choices) - 1}, not {first}")
+    if isinstance(first, str) and number is None:
+        return " ".join(part for part in arguments if isinstance(part, str))
+    if number is None or not math.isfinite(number) or number != int(number) or not 0 <= number < len(choices):
+        raise ControlError(f"{place.address} takes {_choices(choices)}, not {said(first)}")
     return choices[int(number)]
+
+
+def _letters(word: str) -> str:
+    """What a choice's word is known by: neither case nor what joins its parts tells choices apart."""
+    return "".join(filter(str.isalnum, word.casefold()))
+
+
+def _choices(choices: Sequence[str]) -> str:
+    return f"a word or one of 0 to {len(choices) - 1}, its place in {', '.join(choices)}"
 
 
 def tell(place: Place, value: Value | None) -> tuple[Argument, ...]:
@@ -173,21 +176,23 @@ def tags(row: Parameter, value: Value | None = None) -> str:
 def pressed(row: Parameter, arguments: Sequence[Argument], known: Mapping[str, Parameter]) -> bool:
     """Whether a message presses a trigger: no argument does, a name does, a button let go (`let_go`) does not.
 
-    Raises ControlError where a name is missing or means nothing.
+    Raises ControlError where a name is missing or a word means nothing.
     """
     if not arguments:
         return not _needs(row)
     first, name = arguments[0], _name(row, arguments)
     if not name:
         return not let_go(first) and not _needs(row)
-    if row.argument in ("name or nothing", "parameter") and let_go(first):
+    if row.argument in ("name or nothing", "parameter") and isinstance(first, str) and switched(first) is False:
         return False
     if row.argument == "parameter":
         if name.partition("|")[0] not in known:
             raise ControlError(f"{row.address}: there is no parameter {name!r:.40}")
         return True
     if not NAME.fullmatch(name.partition("|")[0] if row.argument == "name and seconds" else name):
-        raise ControlError(f"{row.address} takes a name of letters, digits, space, - and _, not {name!r:.40}")
+        raise ControlError(
+            f"{row.address} takes a name of at most 64 letters, digits, space, - and _, not {name!r:.40}"
+        )
     return row.argument == "name and seconds" or not any(map(let_go, _after(arguments)))
 
 

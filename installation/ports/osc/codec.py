@@ -71,17 +71,30 @@ def message(part: bytes) -> tuple[str, tuple[Argument, ...]]:
     start = (len(address) // 4 + 1) * 4
     end = part.find(b"\0", start, start + ARGUMENTS + 2)
     if start < len(part):
-        if end < 0 or part[start] != ord(",") or not _TAGS.issuperset(part[start + 1 : end]):
-            raise ControlError(f"at most {ARGUMENTS} arguments of types i f d h s S T F N I [ ] are understood")
-        if part[start:end].count(b"[") != part[start:end].count(b"]"):
-            raise ControlError("an array is not closed")
+        _check_tags(part[start : end if end >= 0 else len(part)], end >= 0)
         body = (end // 4 + 1) * 4
         part = part[:start] + _padded(part[start:end].translate(_SAME, b"[]")) + part[body:]
     try:
         parsed = OscMessage(part)
         return parsed.address, tuple(parsed)
-    except Exception as error:  # ParseError, UnicodeDecodeError, and whatever else its parser lets through
+    except UnicodeDecodeError as error:
+        raise ControlError("a text is not UTF-8: send it as UTF-8") from error
+    except Exception as error:  # ParseError, and whatever else its parser lets through
         raise ControlError(f"a message to {address.decode('ascii', 'replace'):.60} is damaged") from error
+
+
+def _check_tags(tags: bytes, ended: bool) -> None:
+    """Refuse type tags that mean nothing here, each kind of fault by its name. Raises ControlError."""
+    if not tags.startswith(b","):
+        raise ControlError("a message without type tags is not understood: send them, such as ,f")
+    if not ended:
+        raise ControlError(f"a message has at most {ARGUMENTS} arguments")
+    strange = sorted({chr(tag) for tag in tags[1:]} - set(map(chr, _TAGS)))
+    if strange:
+        named = " ".join(strange).encode("ascii", "backslashreplace").decode()
+        raise ControlError(f"arguments of type {named:.40} are not understood: send i f d h s S T F N I [ ]")
+    if tags.count(b"[") != tags.count(b"]"):
+        raise ControlError("an array is not closed")
 
 
 def _padded(text: bytes) -> bytes:

@@ -16,10 +16,12 @@ from dataclasses import dataclass, field
 
 from installation.backstage import Status
 from installation.control.desk import Desk
+from installation.control.parameter import ROOT
 from installation.ipc.messages import Tick
 from installation.network import HERE, Gate
 from installation.ports.osc.addresses import (
     AT,
+    ERROR,
     LATENCY,
     RATE,
     RENDERER,
@@ -80,6 +82,7 @@ class Outs:
     def __init__(self, status: Callable[[], Status]) -> None:
         self._status = status
         self._looked = -math.inf
+        self._faults = status().faults
         self._tick: Tick | None = None
 
     def tick(self, tick: Tick) -> None:
@@ -92,7 +95,11 @@ class Outs:
         found = _of_tick(tick) if tick else []
         if now >= self._looked + STATUS_PERIOD:
             self._looked = now
-            found += [out for out in told(self._status()).items() if out[0] not in (VALUE.address, AT.address)]
+            status = self._status()
+            found += [out for out in told(status).items() if out[0] not in (VALUE.address, AT.address)]
+            # what went wrong after a message was taken, such as the recall of a snapshot that is not there
+            found += [(ERROR, (ROOT, fault[:200])) for fault in status.faults if fault not in self._faults]
+            self._faults = status.faults
         return [(address, arguments) for address, arguments in found if _sound(arguments)]
 
 

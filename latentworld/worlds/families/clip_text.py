@@ -16,6 +16,9 @@ if TYPE_CHECKING:
     from transformers.models.clip.tokenization_clip import CLIPTokenizer
 
 
+LONGEST_TOLD = 60  # characters of what of a prompt is not read
+
+
 @dataclass(frozen=True, eq=False)
 class ClipText:
     """A tokenizer and a CLIP text encoder.
@@ -63,6 +66,6 @@ class ClipText:
         whole = self.tokenizer(text, truncation=False, verbose=False).input_ids
         if len(whole) > limit:
             lost = self.tokenizer.decode(whole[limit - 1 : -1])
-            warnings.warn(
-                f"the prompt is longer than {limit} tokens: {lost!r} is ignored", PromptTruncated, stacklevel=4
-            )
+            told = lost if len(lost) <= LONGEST_TOLD else f"{lost[:LONGEST_TOLD]}…"
+            said = f"the prompt is longer than {limit} tokens: {told!r} is ignored ({len(whole) - limit} tokens)"
+            warnings.warn(said, PromptTruncated, stacklevel=4)

@@ -106,12 +106,13 @@ class Part:
     """A folder of a model in the diffusers layout. weights: whether it holds safetensors (a tokenizer does not).
 
     load: (folder, dtype) -> the part, of its library's class; raises WorldDamaged. A scheduler's part loads as its
-    config.
+    config. outline: (folder) -> the weights that its config asks for, by name and shape; raises WorldDamaged.
     """
 
     name: str
     load: Callable[[Path, torch.dtype], object]
     weights: bool = True
+    outline: Callable[[Path], Mapping[str, tuple[int, ...]]] | None = None
 
 
 @dataclass(frozen=True)

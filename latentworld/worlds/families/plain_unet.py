@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from functools import partial
 from typing import TYPE_CHECKING
 
 from latentworld.errors import WorldMismatch
@@ -22,7 +23,7 @@ from latentworld.worlds.families.family import (
 )
 from latentworld.worlds.families.original_parts import Kind
 from latentworld.worlds.layout import Folder
-from latentworld.worlds.parts import autoencoder, pretrained, scheduler_config, tokenizer
+from latentworld.worlds.parts import autoencoder, decoder_outline, outline, pretrained, scheduler_config, tokenizer
 
 if TYPE_CHECKING:
     from diffusers.models.autoencoders.autoencoder_kl import AutoencoderKL
@@ -32,9 +33,10 @@ if TYPE_CHECKING:
 
     from latentworld.prompts import TextEncoder
 
+UNET = ("diffusers.models.unets.unet_2d_condition", "UNet2DConditionModel")
 PARTS = (
-    Part("unet", pretrained("diffusers.models.unets.unet_2d_condition", "UNet2DConditionModel")),
-    Part("vae", autoencoder),
+    Part("unet", pretrained(*UNET), outline=partial(outline, *UNET)),
+    Part("vae", autoencoder, outline=decoder_outline),
     Part("text_encoder", pretrained("transformers.models.clip.modeling_clip", "CLIPTextModel")),
     Part("tokenizer", tokenizer, weights=False),
     Part("scheduler", scheduler_config, weights=False),

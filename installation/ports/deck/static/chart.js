@@ -172,7 +172,7 @@ export class Chart {
     if (!head || !Number.isFinite(head.alpha)) return;
     const [width, height] = this.size, [x, y] = this.toScreen(head.alpha, head.beta);
     if (x < 0 || y < 0 || x > width || y > height) {
-      this.pointer(context, x, y, width, height);
+      this.pointer(context, x, y, width, height, small);
       return;
     }
     context.fillStyle = this.track.colour(head.rate);
@@ -196,9 +196,10 @@ export class Chart {
     }
   }
 
-  pointer(context, x, y, width, height) { // where the walker is, when it is beyond the edge
+  pointer(context, x, y, width, height, small) { // where the walker is, when it is beyond the edge; not under the buttons
     const angle = Math.atan2(y - height / 2, x - width / 2), edge = 16;
-    const [px, py] = [Math.min(Math.max(x, edge), width - edge), Math.min(Math.max(y, edge), height - edge)];
+    const bar = small ? null : this.canvas.parentElement.querySelector('.mapbar'), top = edge + (bar ? bar.offsetTop + bar.offsetHeight : 0);
+    const [px, py] = [Math.min(Math.max(x, edge), width - edge), Math.min(Math.max(y, top), height - edge)];
     context.fillStyle = ACCENT;
     context.beginPath();
     for (const turn of [0, 2.5, -2.5]) context.lineTo(px + 9 * Math.cos(angle + turn), py + 9 * Math.sin(angle + turn));
