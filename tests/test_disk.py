@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import errno
 import os
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
+from filelock import BaseFileLock
 
 from latentworld import disk
 from latentworld.errors import AtlasError, DiskFull, OutputError
@@ -56,6 +58,19 @@ def test_a_folder_that_is_not_there_is_what_is_told(tmp_path: Path) -> None:
         raise OSError(errno.EACCES, "survey elsewhere")
     with pytest.raises(DiskFull, match="one more"), disk.writing(tmp_path, "one more"):
         raise OSError(errno.ENOSPC, "full")
+
+
+def test_a_claim_is_the_processes_whatever_thread_took_it(tmp_path: Path) -> None:
+    def claimed() -> BaseFileLock:
+        return disk.claim(tmp_path / ".lock", OutputError("it is taken"))
+
+    with ThreadPoolExecutor(1) as other:
+        taken = other.submit(claimed).result()
+        for whoever in (claimed, lambda: other.submit(claimed).result()):
+            with pytest.raises(OutputError, match="it is taken"):
+                whoever()
+        taken.release()
+        claimed().release()
 
 
 @pytest.mark.skipif(os.name == "nt", reason="no such modes")

@@ -205,6 +205,13 @@ def test_a_placing_looks_as_often_as_it_did(name: str, start: bool) -> None:
     assert asked(name, (LANDS | {"rough": ROUGH})[name], start) == LOOKS[name][start]
 
 
+def test_patience_is_so_many_probes_a_frame_and_one_batch_more() -> None:
+    """One frame on land that no probe calms: gaps are split until 6 + 8 probes are spent, and no more."""
+    dice = np.random.default_rng(0)
+    found = even(lambda s: dice.normal(size=(len(s), 64)), 1, TARGET, 0.1, 1e-12, CEILING, 8, np.zeros(64))
+    assert 14 <= found.probes < 14 + 8
+
+
 @pytest.mark.parametrize("name", LANDS)
 def test_units_do_not_matter(name: str) -> None:
     """Meaning and arc may be measured in any unit; powers of two, which round nothing but in a logarithm."""

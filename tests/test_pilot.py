@@ -11,7 +11,7 @@ from pydantic import ValidationError
 from latentworld import globe
 from latentworld.decoding.analytic import SHELL, analytic
 from latentworld.pacing import HIGH, LOW, PacingSpec
-from latentworld.pilot import Fan, Pilot, PilotSpec, target
+from latentworld.pilot import Fan, Pilot, PilotSpec, PilotState, target
 from latentworld.plane import Plane
 from latentworld.walks import Free, Orbit, build
 
@@ -103,6 +103,27 @@ def test_the_same_every_time_and_from_a_saved_state() -> None:
     assert one.curvature == two.curvature
     whole, _ = flown(pilot("ride", pace), start(4), 4)
     np.testing.assert_array_equal(whole[-8:], walk.ahead(one.strides, one.curvature)[0])
+
+
+def test_the_pace_is_guessed_from_what_the_last_tick_left() -> None:
+    """Spacing and trend of a state are the first guess: where probes lie, before any has answered."""
+    looks: list[np.ndarray] = []
+
+    def ahead(units: np.ndarray, radii: np.ndarray) -> np.ndarray:
+        looks.append(np.asarray(units))
+        return lookout(units, radii)
+
+    def first(**state: float) -> np.ndarray:
+        looks.clear()
+        pace = PacingSpec(kind="clip", clip_step=0.02, ceiling=12.0)
+        which = Pilot(PilotSpec(mode="off"), pace, PLANE, lookout, ahead, state=PilotState(**state))
+        which(build(Orbit(), PLANE), None, None, 4)
+        return globe.angle(looks[0][0], looks[0]) * PLANE.target
+
+    even = np.diff(first(spacing=0.1))
+    np.testing.assert_allclose(even, even[0], rtol=1e-3)
+    rising = np.diff(first(spacing=0.1, trend=1.1))
+    assert (np.diff(rising) > 1e-4).all()
 
 
 def test_fixed_walks_are_paced_only() -> None:
