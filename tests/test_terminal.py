@@ -25,7 +25,7 @@ def test_a_prompt_that_is_too_long_is_one_plain_line_and_nothing_else_is_said(tm
     argv = [sys.executable, "-m", "installation", *line, "--set", "decoder.engine=eager"]
     done = subprocess.run(argv, cwd=ROOT, env=quiet, capture_output=True, text=True, check=True)
     assert done.stdout.strip() == str(tmp_path / "a.png")
-    assert done.stderr.splitlines() == ["note: the prompt is longer than 16 tokens: 'at' is ignored"]
+    assert done.stderr.splitlines() == ["note: the prompt is longer than 16 tokens: 'at' is ignored (2 tokens)"]
 
 
 def test_what_others_wrote_steers_no_terminal() -> None:
