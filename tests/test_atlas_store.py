@@ -20,7 +20,7 @@ pytest.importorskip("zarr", reason="the extra `atlas` is not installed")
 from standins.stores import WINDOW, begin, render, same, surveyed, terms
 from standins.surveys import PLANE
 
-from latentworld.atlas import survey
+from latentworld.atlas import chunks, survey
 from latentworld.atlas.dataset import dataset
 from latentworld.atlas.durable import Durable
 from latentworld.atlas.reader import Reader, read
@@ -269,3 +269,11 @@ def test_a_store_syncs_before_it_renames(tmp_path: Path, monkeypatch: pytest.Mon
     names = [Path(name).relative_to(tmp_path / "atlas").parts[0] for name in synced]
     assert names[-1] == "done"
     assert {"features", "thumbs"} <= set(names)
+
+
+def test_an_array_that_is_there_is_not_begun_again(tmp_path: Path) -> None:
+    group = pytest.importorskip("zarr").open_group(tmp_path, mode="w")
+    chunks.begun(group, "level", (10,), 5)[:] = 3
+    with pytest.raises(ValueError, match="array"):
+        chunks.begun(group, "level", (10,), 5)
+    assert chunks.begun(group, "level", (10,), 5, overwrite=True)[0] != 3
