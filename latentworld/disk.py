@@ -9,7 +9,7 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, BinaryIO
 
 from latentworld.errors import DiskFull, LatentWorldError, OutputError
 
@@ -23,22 +23,29 @@ else:
     _NO_LINK, _AT_ONCE = os.O_NOFOLLOW, os.O_NONBLOCK
 
 
-def put(path: Path, data: bytes | bytearray | memoryview, mode: int = 0o666) -> None:
-    """Write a file whole or not at all: a side file, synced, then renamed. mode: who may do what, less the umask.
+@contextmanager
+def whole(path: Path, mode: int = 0o666) -> Iterator[BinaryIO]:
+    """A file to be written that is there whole or not at all: a side file, synced and renamed where nothing was raised.
 
-    Raises OSError; see `writing`.
+    mode: who may do what, less the umask. Raises OSError; see `writing`.
     """
     side = path.with_name(f".{path.name}.{os.getpid()}{PARTIAL}")
     try:
         side.unlink(missing_ok=True)  # of a process that was killed and had our number, or of somebody who means ill
         with os.fdopen(open_own(side, os.O_WRONLY | os.O_CREAT | os.O_EXCL, mode), "wb") as file:
-            file.write(data)
+            yield file
             file.flush()
             os.fsync(file.fileno())
         side.replace(path)
     except BaseException:
         side.unlink(missing_ok=True)
         raise
+
+
+def put(path: Path, data: bytes | bytearray | memoryview, mode: int = 0o666) -> None:
+    """Write a file `whole`. Raises OSError."""
+    with whole(path, mode) as file:
+        file.write(data)
 
 
 def read(path: Path, largest: int) -> bytes:

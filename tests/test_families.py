@@ -198,7 +198,7 @@ def test_a_folder_of_another_kind_is_refused_by_name(
 ) -> None:
     made = folder(tmp_path, pipeline, components, unet)
     for look in (worlds.inspect, worlds.load):  # before any weight is read: there is none
-        refused(look, made, f"this is {what}")
+        assert_refused(look, made, f"this is {what}")
 
 
 UNET = "model.diffusion_model."
@@ -260,7 +260,7 @@ def test_a_file_of_another_kind_is_refused_by_name(
 ) -> None:
     made = header(tmp_path / "model.safetensors", shapes)
     for look in (worlds.inspect, worlds.load):
-        refused(look, made, f"this is {what}")
+        assert_refused(look, made, f"this is {what}")
 
 
 @pytest.mark.parametrize(
@@ -275,24 +275,26 @@ def test_a_file_of_another_kind_is_refused_by_name(
 )
 def test_a_folder_that_is_one_part_is_refused_by_name(what: str, config: dict[str, Any], tmp_path: Path) -> None:
     (tmp_path / "config.json").write_text(json.dumps(config))
-    refused(worlds.load, tmp_path, f"this is {what}")
+    assert_refused(worlds.load, tmp_path, f"this is {what}")
 
 
 def test_what_a_folder_holds_instead_is_said(tmp_path: Path) -> None:
-    refused(worlds.load, tmp_path, "holds no model in the diffusers layout", WorldMissing)
+    assert_refused(worlds.load, tmp_path, "holds no model in the diffusers layout", WorldMissing)
     header(tmp_path / "v1-5.safetensors", original())
-    refused(worlds.load, tmp_path, r"holds v1-5\.safetensors: give that file's path", WorldMissing)
+    assert_refused(worlds.load, tmp_path, r"holds v1-5\.safetensors: give that file's path", WorldMissing)
     (tmp_path / "adapter_config.json").write_text("{}")
-    refused(worlds.load, tmp_path, "this is a LoRA.*decoder.scout_lora")
+    assert_refused(worlds.load, tmp_path, "this is a LoRA.*decoder.scout_lora")
 
 
 def test_a_file_that_lacks_a_part_is_told_which(tmp_path: Path) -> None:
     whole, path = original(), tmp_path / "a.safetensors"
     without = {key: shape for key, shape in whole.items() if "first_stage" not in key}
-    refused(worlds.load, header(path, without), "has no VAE: name one as world.vae", WorldDamaged)
+    assert_refused(worlds.load, header(path, without), "has no VAE: name one as world.vae", WorldDamaged)
     without = {key: shape for key, shape in whole.items() if "cond_stage" not in key}
-    refused(worlds.load, header(path, without), "has no text encoder that is known here: give", WorldDamaged)
-    refused(worlds.load, header(path, {"a": (1,)}, **{"modelspec.architecture": "Qwen-9"}), r"it says it is Qwen-9")
+    assert_refused(worlds.load, header(path, without), "has no text encoder that is known here: give", WorldDamaged)
+    assert_refused(
+        worlds.load, header(path, {"a": (1,)}, **{"modelspec.architecture": "Qwen-9"}), r"it says it is Qwen-9"
+    )
 
 
 @pytest.mark.parametrize(
@@ -315,15 +317,15 @@ def test_parts_of_two_models_are_refused(
     unet: dict[str, Any], configs: dict[str, Any], words: str, tmp_path: Path
 ) -> None:
     made = folder(tmp_path, "StableDiffusionPipeline", SD, PLAIN | unet, **{"text_encoder": WORDS} | configs)
-    refused(worlds.inspect, made, words, WorldMismatch)
+    assert_refused(worlds.inspect, made, words, WorldMismatch)
 
 
 def test_a_tokenizer_of_more_words_than_the_text_encoder_knows_is_refused(tmp_path: Path) -> None:
     made = folder(tmp_path, "StableDiffusionPipeline", SD, PLAIN, text_encoder=WORDS | {"vocab_size": 10}, tokenizer={})
     (made / "tokenizer" / "vocab.json").write_text(json.dumps({"a": 0, "b": 9}))
-    refused(worlds.inspect, made, r"holds no \.safetensors weights", WorldDamaged)  # it fits
+    assert_refused(worlds.inspect, made, r"holds no \.safetensors weights", WorldDamaged)  # it fits
     (made / "tokenizer" / "added_tokens.json").write_text(json.dumps({"<style>": 10}))
-    refused(worlds.inspect, made, "words up to number 10 and its text encoder knows 10", WorldMismatch)
+    assert_refused(worlds.inspect, made, "words up to number 10 and its text encoder knows 10", WorldMismatch)
 
 
 def test_a_schedule_of_another_kind_is_refused(tmp_path: Path) -> None:
@@ -331,7 +333,7 @@ def test_a_schedule_of_another_kind_is_refused(tmp_path: Path) -> None:
         tmp_path, "StableDiffusionPipeline", SD, PLAIN, text_encoder=WORDS,
         scheduler={"prediction_type": "flow_prediction"},
     )  # fmt: skip
-    refused(worlds.load, made, "'flow_prediction' is none of epsilon, v_prediction, sample", WorldError)
+    assert_refused(worlds.load, made, "'flow_prediction' is none of epsilon, v_prediction, sample", WorldError)
 
 
 def test_every_row_says_one_line_and_its_patterns_compile() -> None:
@@ -343,7 +345,7 @@ def test_every_row_says_one_line_and_its_patterns_compile() -> None:
 def test_a_family_is_asked_before_the_strangers(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     """What is refused today is claimed the day its family is known."""
     made = folder(tmp_path, "StableDiffusionXLPipeline", XL, TIME)
-    refused(worlds.inspect, made, "this is SDXL")
+    assert_refused(worlds.inspect, made, "this is SDXL")
     xl = replace(sd1.FAMILY, name="sdxl", title="SDXL", claims=lambda seen: "text_encoder_2" in seen.components)
     install(xl, monkeypatch, tmp_path / "packages")
     with pytest.raises(WorldDamaged, match=r"unet holds no \.safetensors weights"):  # it is one, and not whole
@@ -395,7 +397,9 @@ def wide(path: Path) -> Path:
 def test_a_family_of_16_channels_is_one_value(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     """Loaded, walked and painted as its own networks do it, with its own scale, shift and guidance."""
     made = wide(tmp_path / "wide")
-    refused(worlds.load, made, "this is a UNet with 16 input and 16 output channels: give a Stable Diffusion 1 or")
+    assert_refused(
+        worlds.load, made, "this is a UNet with 16 input and 16 output channels: give a Stable Diffusion 1 or"
+    )
     install(WIDE, monkeypatch, tmp_path / "packages")
     world = worlds.load(made)
     assert (world.family.name, world.shape, world.latent.scale, world.latent.shift) == ("wide", (16, 8, 8), 0.36, 0.12)
@@ -447,7 +451,7 @@ def test_a_family_that_raises_is_a_notice_and_the_model_is_named_all_the_same(
     registry = Registry(families.REGISTRY.group, "family of models", built_in, families.checked, entries(theirs))
     monkeypatch.setattr(families, "REGISTRY", registry)
     with pytest.warns(Notice, match=r"theirs 1\.0 broke in family_that_raises, line 6: ValueError: claims broke"):
-        refused(worlds.inspect, made, "this is SDXL")
+        assert_refused(worlds.inspect, made, "this is SDXL")
 
 
 def test_a_glance_is_the_colours_of_the_latent() -> None:
@@ -463,7 +467,7 @@ def test_a_tiny_world_of_each_kind_is_a_member() -> None:
     assert {worlds.inspect(tiny_world.folder(kind)).family.name for kind in ("embedded", "plain", "classic")} == {"sd1"}
 
 
-def refused(look: Any, path: Path, words: str, kind: type[WorldError] = UnknownFamily) -> None:
+def assert_refused(look: Any, path: Path, words: str, kind: type[WorldError] = UnknownFamily) -> None:
     pattern = words if kind is not UnknownFamily or "\\" in words or ".*" in words else re.escape(words)
     with pytest.raises(kind, match=pattern) as error:
         look(path)

@@ -110,6 +110,11 @@ def test_the_joined_film_has_every_frame_evenly(tmp_path: Path) -> None:
     assert set(np.diff(shown)) == {shown[1]}
 
 
+def damages(folder: Path) -> list[str]:
+    """What `verify` finds."""
+    return [str(damage) for damage in verify.verify(Folder(folder))]
+
+
 def stopped(folder: Path, at: int = 50) -> Path:
     with pytest.raises(RuntimeError, match="power"):
         make.film(journey(), folder, sinks=[Stop(at)])
@@ -315,91 +320,3 @@ def test_whoever_watches_from_outside_sees_how_far_it_is(tmp_path: Path) -> None
     assert (seen[0]["frames"], seen[0]["planned"]) == (52, 64)  # those of the earlier run count as done
     assert seen[0]["rate"] > 0
     assert not (tmp_path / "progress.json").exists()
-
-
-def damages(folder: Path) -> list[str]:
-    return [str(damage) for damage in verify.verify(Folder(folder))]
-
-
-@pytest.mark.parametrize("codec", ["h264", "frames"])
-def test_a_film_under_way_is_verified_and_what_is_damaged_made_again(codec: str, tmp_path: Path) -> None:
-    of_codec = f"film.codec={codec}"
-    make.film(journey(of_codec), tmp_path / "whole")
-    folder = tmp_path / "film"
-    with pytest.raises(RuntimeError, match="power"):
-        make.film(journey(of_codec), folder, sinks=[Stop(50)])
-    assert damages(folder) == []
-    seen = verify.status(Folder(folder))
-    assert (seen.frames, seen.planned, seen.missing, seen.joined) == (48, 64, [(48, 64)], False)
-    piece = folder / ("chunks/000000016.mp4" if codec == "h264" else "frames/000000016.png")
-    data = bytearray(piece.read_bytes())
-    data[len(data) // 2] ^= 1  # of the same size, so that only reading it tells
-    piece.write_bytes(data)
-    assert damages(folder) == ["frames 16 to 31: the file is another"]
-    lines = folder / "chunks" / "000000032.csv"
-    lines.write_bytes(lines.read_bytes().replace(b"1", b"2", 1))
-    assert damages(folder)[-1] == "frames 32 to 47: its telemetry is another"
-    make.film(journey(of_codec), folder)
-    assert damages(folder) == []
-    assert content(folder)[0] == content(tmp_path / "whole")[0]
-
-
-def test_a_whole_film_is_verified(tmp_path: Path) -> None:
-    film = make.film(journey(), tmp_path)
-    assert damages(tmp_path) == []
-    assert verify.status(Folder(tmp_path)).joined
-    good = film.video.read_bytes()
-    at = int(len(good) * 0.9)  # an index comes first, then the pictures
-    film.video.write_bytes(good[:at] + bytes(byte ^ 255 for byte in good[at : at + 400]) + good[at + 400 :])
-    assert [each[:15] for each in damages(tmp_path)] == ["frames 48 to 63"]
-    film.video.write_bytes(good)
-    lines = film.folder.telemetry.read_bytes()
-    film.folder.telemetry.write_bytes(lines.replace(b"\r\n20,", b"\r\n21,"))
-    assert damages(tmp_path) == ["frames 0 to 63: telemetry.csv is another from frame 16 on"]
-    film.folder.telemetry.write_bytes(lines)
-    film.video.unlink()
-    assert "is gone" in damages(tmp_path)[0]
-
-
-def test_a_film_that_is_being_made_is_told_from_one_that_was_killed(tmp_path: Path) -> None:
-    seen = []
-
-    class Watch(Memory):
-        def send(self, frames: Frames) -> None:
-            super().send(frames)
-            seen.append(verify.status(Folder(tmp_path)).busy)
-
-    make.film(journey("film.seconds=1"), tmp_path, sinks=[Watch()])
-    assert all(seen)
-    assert not verify.status(Folder(tmp_path)).busy
-
-
-def test_a_folder_without_a_film_has_no_status(tmp_path: Path) -> None:
-    with pytest.raises(OutputError, match="holds no film"):
-        verify.status(Folder(tmp_path))
-
-
-def test_on_the_command_line(run, tmp_path: Path) -> None:  # type: ignore[no-untyped-def]
-    folder, settings = stopped(tmp_path / "film"), [part for each in SMALL for part in ("--set", each)]
-    code, out, _ = run("film", "status", folder)
-    assert code == 0
-    assert "48 of 64 frames" in out
-    assert "the command that began it goes on with it" in out
-    code, out, _ = run("film", "verify", folder)
-    assert code == 1
-    assert out.startswith("48 of 64 frames are there, every one as it was made")
-    code, out, _ = run("film", "analytic", "-o", folder, *settings, "--progress", "json")
-    *_, last, video = out.splitlines()
-    assert code == 0
-    assert {key: json.loads(last)[key] for key in ("frames", "planned", "eta")} == {
-        "frames": 64,
-        "planned": 64,
-        "eta": 0,
-    }
-    assert video == str(folder / "film.mp4")
-    assert "every one as it was made" in run("film", "verify", folder)[1]
-    os.truncate(folder / "film.mp4", (folder / "film.mp4").stat().st_size // 2)
-    code, out, err = run("film", "verify", folder)
-    assert code == 1
-    assert "cannot be decoded" in out
-    assert "--overwrite" in err

@@ -17,7 +17,8 @@ from installation import takes
 from installation.clock import Tick
 from installation.control.controls import LoopControls
 from installation.control.mailbox import Mailbox
-from installation.film import chart, make, sheet, telemetry
+from installation.film import chart, make, sheet, telemetry, verify
+from installation.film.output import Folder
 from installation.film.sinks import Memory
 from installation.ipc.scene import PlaneScene
 from installation.loop import Scene, run
@@ -80,6 +81,29 @@ def test_as_recorded_it_is_the_same_to_the_last_bit(played: tuple[takes.Take, He
     assert len(decoded(film.video)) == 22
     index = np.concatenate([batch.path.index for batch in memory.batches])
     assert index.tolist() == take.shots.index.tolist()
+
+
+@pytest.mark.parametrize("codec", ["h264", "frames"])
+def test_frames_with_numbers_of_their_own_are_a_film_that_goes_on_and_is_whole(
+    codec: str, played: tuple[takes.Take, Heard], tmp_path: Path
+) -> None:
+    """A show had run before the take began, and lost a frame in its middle: a film counts its own."""
+    take, _ = played
+    index = take.shots.index + np.where(np.arange(len(take.shots)) < 9, 1000, 1003)
+    take = replace(take, shots=replace(take.shots, index=index))
+    settings = [f"film.codec={codec}", "film.chunk=0.1"]
+    whole, memory, check = filmed(take, tmp_path / "whole", *settings, exact=True)
+    assert (whole.complete, check.same) == (True, 22)
+    assert np.concatenate([batch.path.index for batch in memory.batches]).tolist() == index.tolist()
+    way = filming.journey(take, settings, exact=True)
+    make.film(way.preset, tmp_path / "parts", journey=way, frames=range(12, 14))
+    seen = verify.status(Folder(tmp_path / "parts"))
+    assert (seen.missing[0][0], seen.missing[-1][1], seen.planned) == (0, 22, 22)
+    make.film(way.preset, tmp_path / "parts", journey=way)
+    for folder in (tmp_path / "whole", tmp_path / "parts"):
+        assert verify.verify(Folder(folder)) == []
+        assert verify.status(Folder(folder)).missing == []
+    assert (tmp_path / "parts" / "telemetry.csv").read_bytes() == (tmp_path / "whole" / "telemetry.csv").read_bytes()
 
 
 def test_a_scout_and_a_fade_are_the_same_to_the_last_bit(faded: tuple[takes.Take, Heard], tmp_path: Path) -> None:

@@ -88,7 +88,7 @@ def film(
     title = journey.title or preset or "latentworld"
     wanted = _range(frames, journey.film.frames) if frames else None
     check_folder(output, overwrite)  # before torch is imported: what cannot be kept is refused at once
-    bar = teller(progress, title, journey.film.frames, console)
+    bar = teller(progress, title, journey.film.frames, console, played.origin if played else 0)
     sinks: list[Sink] = [PreviewWindow(title), bar] if preview else [bar]
     check = played.check() if played and as_recorded else None
     sinks += [check] if check else []
@@ -142,15 +142,15 @@ def _tell(made: Film, console: Console) -> None:
         print(made.video)
 
 
-def teller(telling: Telling, title: str, frames: int, console: Console) -> Sink:
-    """What tells how far the film is."""
+def teller(telling: Telling, title: str, frames: int, console: Console, origin: int = 0) -> Sink:
+    """What tells how far the film is. origin: the number of its first frame."""
     from installation.cli.progress import Bar, Lines
 
     if telling is Telling.BAR or (telling is Telling.AUTO and console.is_terminal):
-        return Bar(title, frames, console)
+        return Bar(title, frames, console, origin)
     if telling is Telling.JSON:
-        return Lines(frames, 1.0, True, partial(print, flush=True))
-    return Lines(frames, 60.0, False, lambda text: console.print(text, highlight=False, soft_wrap=True))
+        return Lines(frames, 1.0, True, partial(print, flush=True), origin)
+    return Lines(frames, 60.0, False, lambda text: console.print(text, highlight=False, soft_wrap=True), origin)
 
 
 def _interrupted(made: Film) -> NoReturn:

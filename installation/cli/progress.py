@@ -26,13 +26,13 @@ class _Rate(ProgressColumn):
 class Bar:
     """Frames done, frames a second, time left, and the Lipschitz value of the last frame."""
 
-    def __init__(self, title: str, frames: int, console: Console) -> None:
+    def __init__(self, title: str, frames: int, console: Console, origin: int = 0) -> None:
         columns = (
             TextColumn("[bold]{task.description}"), BarColumn(bar_width=None), MofNCompleteColumn(), _Rate(),
             TextColumn("eta"), TimeRemainingColumn(), TextColumn("{task.fields[lipschitz]}"),
         )  # fmt: skip
         self._progress = Progress(*columns, console=console, refresh_per_second=4)
-        self._begun = False
+        self._origin, self._begun = origin, False
         self._task = self._progress.add_task(title, total=frames, lipschitz="")
 
     def __enter__(self) -> Self:
@@ -45,7 +45,9 @@ class Bar:
     def send(self, frames: Frames) -> None:
         """Move on by a batch; the first one says where a film goes on."""
         if not self._begun:
-            self._progress.reset(self._task, completed=int(frames.path.index[0]))  # says nothing about the rate
+            self._progress.reset(
+                self._task, completed=int(frames.path.index[0]) - self._origin
+            )  # says nothing about the rate
             self._begun = True
         rate = float(frames.rates.rate[-1])
         words = "" if math.isnan(rate) else f"[magenta]L {rate:.3g}" + (" [red]rift" if frames.marked.any() else "")
@@ -55,12 +57,17 @@ class Bar:
 class Lines:
     """A line every so many seconds, for logs and for programs: in words, or as JSON (a `FilmProgress`)."""
 
-    def __init__(self, frames: int, every: float, as_json: bool, write: Callable[[str], object]) -> None:
+    def __init__(
+        self, frames: int, every: float, as_json: bool, write: Callable[[str], object], origin: int = 0
+    ) -> None:
         self._every, self._json, self._write = every, as_json, write
-        self._counter, self._clock, self._next = Counter(frames), Stopwatch(), every
+        self._counter, self._clock, self._next = Counter(frames, origin), Stopwatch(), every
 
     def __enter__(self) -> Self:
-        self._counter, self._clock = Counter(self._counter.planned), Stopwatch()  # a world was loaded meanwhile
+        self._counter, self._clock = (
+            Counter(self._counter.planned, self._counter.origin),
+            Stopwatch(),
+        )  # a world was loaded meanwhile
         return self
 
     def __exit__(self, *fault: object) -> None:

@@ -150,7 +150,7 @@ def _render(
         raise OutputError("frames are placed one after the other: plan the film, and render frames of the plan")
     if journey:
         save(folder.take, journey.take.text)
-    watcher = ProgressFile(folder.progress, rig.preset.film.frames)
+    watcher = ProgressFile(folder.progress, rig.preset.film.frames, journey.origin if journey else 0)
     try:
         # Cancelled is the watcher's wish and no fault: the summary says what is missing
         with suppress(Cancelled):

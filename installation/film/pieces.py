@@ -131,7 +131,7 @@ class StillPieces:
 
     def sink(self, first: int) -> Sink:
         """Each still is whole or not there."""
-        return Stills(self.folder, self.size, self.fit)
+        return Stills(self.folder, self.size, self.fit, first)
 
     def commit(self, first: int, frames: int) -> Kept:
         """They are synced already, one by one."""

@@ -6,7 +6,6 @@ known they can be decoded in any order, chunk by chunk, on many machines, and th
 
 from __future__ import annotations
 
-import os
 import tomllib
 from collections.abc import Iterator, Sequence
 from contextlib import suppress
@@ -28,7 +27,7 @@ from installation.takes.records import FORMAT, EndLine, FrameLine, HeaderLine, P
 from latentworld import __version__, vertices
 from latentworld.decoding import Watch
 from latentworld.decoding.settings import Kind
-from latentworld.disk import PARTIAL, writing
+from latentworld.disk import whole, writing
 from latentworld.errors import Cancelled, OutputExists
 from latentworld.preset import Preset, dump
 
@@ -72,10 +71,10 @@ def plan(
         watcher = ProgressFile(work.progress, rig.preset.film.frames)
         with suppress(Cancelled):
             render(rig, reel, own_parts(rig), Room(work.path), [watcher, *sinks])
-        whole = reel.frames == rig.preset.film.frames
+        complete = reel.frames == rig.preset.film.frames
         reel.tell(work.telemetry)
         record = telemetry.read(work.telemetry)
-        if whole:
+        if complete:
             _write(target, lines(rig, preset.decoder.kind, record))
             work.clear()
     with suppress(OSError):
@@ -119,14 +118,6 @@ def _scene(rig: Rig) -> SceneLine:
 
 def _write(target: Path, records: Iterator[Record]) -> None:
     """Whole or not at all, a line at a time."""
-    side = target.with_name(f".{target.name}{PARTIAL}")
-    with writing(target):
-        try:
-            with side.open("w", encoding="utf-8", newline="\n") as file:
-                for record in records:
-                    file.write(written(record))
-                file.flush()
-                os.fsync(file.fileno())
-            side.replace(target)
-        finally:
-            side.unlink(missing_ok=True)
+    with writing(target), whole(target) as file:
+        for record in records:
+            file.write(written(record).encode())

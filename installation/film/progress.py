@@ -34,16 +34,16 @@ class FilmProgress:
 
 class Counter:
     """Counts a film's frames from now on. Those before the first one were there already: they count, but say nothing
-    about the rate."""
+    about the rate. origin: number of the film's first frame, which a take may have given."""
 
-    def __init__(self, planned: int) -> None:
-        self.planned, self.before = planned, 0
+    def __init__(self, planned: int, origin: int = 0) -> None:
+        self.planned, self.origin, self.before = planned, origin, 0
         self._made, self._clock = 0, Stopwatch()
 
     def count(self, frames: Frames) -> FilmProgress:
         """A batch more."""
         if not self._made:
-            self.before = int(frames.path.index[0])
+            self.before = int(frames.path.index[0]) - self.origin
         self._made += len(frames)
         rate = self._made / max(self._clock.seconds, 1e-9)  # of this run alone
         done = self.before + self._made
@@ -54,8 +54,8 @@ class Counter:
 class ProgressFile:
     """A sink that renews a file every two seconds. A disk that refuses it stops no film."""
 
-    def __init__(self, target: Path, planned: int) -> None:
-        self.target, self._counter = target, Counter(planned)
+    def __init__(self, target: Path, planned: int, origin: int = 0) -> None:
+        self.target, self._counter = target, Counter(planned, origin)
         self._written, self._clock = -EVERY, Stopwatch()
 
     def __enter__(self) -> Self:

@@ -3,7 +3,7 @@
 ::
 
     reel = Reel(folder, manifest, pieces, plane)
-    for ticks, begin in reel.missing(parts):     # in the film's order; state of the loop before each
+    for first, ticks, begin in reel.missing(parts):  # in the film's order; state of the loop before each
         with reel.writing(first) as written: ... # a sink
         reel.keep(written, ...)                  # now it is part of the film
 """
@@ -123,15 +123,16 @@ class Reel:
         """The telemetry of a chunk under way."""
         return self.folder / f"{first:09d}.part.csv"
 
-    def missing(self, parts: Parts, wanted: range | None = None) -> Iterator[tuple[list[Tick], Begin]]:
-        """The ticks of each chunk that is not there, in order, and what it begins with. Each is to be kept before the
-        next is asked for. wanted: only chunks that these frames lie in, of a way that is known beforehand."""
-        begin, before = Begin(parts.walk), None
+    def missing(self, parts: Parts, wanted: range | None = None) -> Iterator[tuple[int, list[Tick], Begin]]:
+        """Each chunk that is not there, in order: which frame of the film is its first, its ticks, and what it begins
+        with. Each is to be kept before the next is asked for. wanted: only chunks that these frames lie in, of a way
+        that is known beforehand."""
+        begin, before, end = Begin(parts.walk), None, 0
         for ticks in dealt(parts.clock, self.length):
-            first = int(ticks[0].index[0])
-            asked = wanted is None or (first < wanted.stop and int(ticks[-1].index[-1]) >= wanted.start)
+            first, end = end, end + sum(map(len, ticks))  # counted: a take's frames may have numbers of its own
+            asked = wanted is None or (first < wanted.stop and end > wanted.start)
             if asked and self.manifest.get(first) is None:
-                yield ticks, begin if parts.after is None or before is None else _after(*parts.after(before))
+                yield first, ticks, begin if parts.after is None or before is None else _after(*parts.after(before))
             before = ticks[-1]
             if parts.after is None:
                 chunk = self.manifest.get(first)
@@ -196,7 +197,7 @@ class Reel:
         return self.pieces.path(self.manifest.chunks[-1].first) if self.manifest.chunks else self.folder
 
     def picture(self, index: int) -> Picture | None:
-        """A frame of the film by its number, None where it cannot be had."""
+        """A frame of the film by its place in it, None where it cannot be had."""
         firsts = [chunk.first for chunk in self.manifest.chunks] + [self._begun or 0]
         first = max((first for first in firsts if first <= index), default=0)
         return self.pieces.picture(first, index - first)
@@ -230,11 +231,12 @@ def _after(walk: Walk, path: Path, scene: Scene) -> Begin:
 
 def dealt(clock: Iterable[Tick], length: int) -> Iterator[list[Tick]]:
     """A clock's ticks, in parts of at least `length` frames but for the last."""
-    ticks: list[Tick] = []
+    ticks, frames = list[Tick](), 0
     for tick in clock:
         ticks.append(tick)
-        if sum(map(len, ticks)) >= length:
+        frames += len(tick)
+        if frames >= length:
             yield ticks
-            ticks = []
+            ticks, frames = [], 0
     if ticks:
         yield ticks

@@ -23,13 +23,14 @@ def render(rig: Rig, reel: Reel, parts: Parts, first: Sink, sinks: Sequence[Sink
     by then is part of the film.
     """
     with Sinks([first, *sinks]):
-        for ticks, begin in reel.missing(parts, wanted):
-            _chunk(rig, reel, parts, ticks, begin, lambda chunk: Tee([first, chunk, *sinks]))
+        for number, ticks, begin in reel.missing(parts, wanted):
+            _chunk(rig, reel, parts, number, ticks, begin, lambda chunk: Tee([first, chunk, *sinks]))
 
 
 def _chunk(
-    rig: Rig, reel: Reel, parts: Parts, ticks: Sequence[Tick], begin: Begin, outlet: Callable[[Outlet], Outlet]
-) -> None:
+    rig: Rig, reel: Reel, parts: Parts, first: int, ticks: Sequence[Tick], begin: Begin,
+    outlet: Callable[[Outlet], Outlet],
+) -> None:  # fmt: skip
     """Render one chunk from what it begins with, and make it part of the film. outlet: all that gets its frames, the
     chunk's own among them."""
     clock, moves = Stopwatch(), list[tuple[float, float]]()
@@ -41,7 +42,7 @@ def _chunk(
         moves.append((float(steering.strides[-1]) if n else 0.0, float(steering.curvature)))
         return steering
 
-    with reel.writing(int(ticks[0].index[0])) as written:
+    with reel.writing(first) as written:
         _, trail = run(ticks, Mailbox(), begin.walk, parts.direct, pilot, outlet(written), begin.trail)
     assert trail is not None  # a chunk has a frame
     state = rig.pilot.state if parts.pilot is rig.pilot else None

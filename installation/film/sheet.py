@@ -37,8 +37,8 @@ def save(
     target: Path, record: Telemetry, read: Callable[[int], Pictures | None], title: str, text: str,
     columns: int = COLUMNS, rows: int = ROWS, width: int = WIDTH,
 ) -> None:  # fmt: skip
-    """Write the sheet of a film; nothing is written for one without a frame. read: a frame by its number, None where it
-    cannot be had. Raises OutputError."""
+    """Write the sheet of a film; nothing is written for one without a frame. read: a frame by its place in the film,
+    None where it cannot be had. Raises OutputError."""
     if cells := chosen(record, read, columns * rows, width):
         save_png(target, draw(cells, title, text, columns, width))
 
@@ -50,7 +50,7 @@ def chosen(record: Telemetry, read: Callable[[int], Pictures | None], most: int,
     places = np.linspace(0, len(record) - 1, min(len(record), most)).round().astype(int).tolist()
     cells = []
     for before, here in pairwise([-1, *places]):
-        picture = read(int(record.index[here]))
+        picture = read(here)
         if picture is None:
             continue
         since = slice(before + 1, here + 1)

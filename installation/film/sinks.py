@@ -147,11 +147,11 @@ class Video:
 
 
 class Stills:
-    """PNG files named by frame number, nine digits; each is there whole or not at all."""
+    """PNG files numbered from `first` on, nine digits; each is there whole or not at all."""
 
-    def __init__(self, folder: Path, size: tuple[int, int], fit: Fit = "contain") -> None:
+    def __init__(self, folder: Path, size: tuple[int, int], fit: Fit = "contain", first: int = 0) -> None:
         self.folder, self.size, self.fit = folder, size, fit
-        self._open = False
+        self._next, self._open = first, False
 
     def __enter__(self) -> Self:
         with writing(self.folder):
@@ -166,8 +166,9 @@ class Stills:
         """Write the batch."""
         if not self._open:
             raise OutputError("this sink is closed: send frames inside its `with` block")
-        for index, picture in zip(frames.path.index, frames.pictures):
-            save_png(self.folder / f"{index:09d}.png", picture, self.size, self.fit)
+        for picture in frames.pictures:
+            save_png(self.folder / f"{self._next:09d}.png", picture, self.size, self.fit)
+            self._next += 1
 
 
 class Room:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import csv
-import os
 import shutil
 from array import array
 from collections.abc import Iterable, Sequence
@@ -18,7 +17,7 @@ from numpy.typing import NDArray
 
 from installation.frames import Frames
 from latentworld.arrays import Array
-from latentworld.disk import PARTIAL, writing
+from latentworld.disk import whole, writing
 from latentworld.errors import OutputError
 from latentworld.plane import Plane
 
@@ -98,20 +97,12 @@ def rows(frames: Frames, plane: Plane) -> list[list[float]]:
 
 def join(files: Sequence[Path], target: Path) -> None:
     """Put files of telemetry together as one, whole or not at all, a block at a time."""
-    side = target.with_name(f".{target.name}{PARTIAL}")
-    with writing(target):
-        try:
-            with side.open("wb") as file:
-                file.write(_lines([COLUMNS]))
-                for each in files:
-                    with each.open("rb") as source:
-                        source.readline()
-                        shutil.copyfileobj(source, file)
-                file.flush()
-                os.fsync(file.fileno())
-            side.replace(target)
-        finally:
-            side.unlink(missing_ok=True)
+    with writing(target), whole(target) as file:
+        file.write(_lines([COLUMNS]))
+        for each in files:
+            with each.open("rb") as source:
+                source.readline()
+                shutil.copyfileobj(source, file)
 
 
 def read(path: Path) -> Telemetry:

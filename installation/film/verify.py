@@ -73,9 +73,10 @@ def status(folder: Folder) -> Standing:
 def verify(folder: Folder, watch: Callable[[Chunk], object] = lambda chunk: None) -> list[Damage]:
     """What of a film is not as its manifest says; everything is read and decoded. watch: is told of each chunk.
 
-    A piece that is damaged is put aside, so that it is made again. Raises OutputError as `status`.
+    A piece that is damaged is put aside, so that it is made again, unless somebody is making the film now. Raises
+    OutputError as `status`.
     """
-    found = _manifest(folder)
+    found, aside = _manifest(folder), not folder.whole and not busy(folder.path)
     spec, pieces = _spec(found), _pieces(folder, found)
     damages = _joined(folder, found, watch) if folder.whole and spec.codec != "frames" else []
     if not folder.whole or spec.codec == "frames":
@@ -84,7 +85,7 @@ def verify(folder: Folder, watch: Callable[[Chunk], object] = lambda chunk: None
             if why := _harm(pieces, folder, chunk, folder.whole):
                 damages.append(Damage(chunk.first, chunk.end, why))
                 path = pieces.path(chunk.first)
-                if not folder.whole and path.is_file():
+                if aside and path.is_file():
                     with writing(path):
                         path.replace(path.with_name(path.name + DAMAGED))
     if folder.whole and (why := _lines(folder, found.chunks)):

@@ -37,6 +37,11 @@ class Journey:
         clock = recorded(self.take, batch) if self.exact else counted(way, spec.fps, batch, spec.frames)
         return Parts(clock, way.walk, way.direct, way.pilot, way.after)
 
+    @property
+    def origin(self) -> int:
+        """The number of its first frame."""
+        return int(self.take.shots.index[0]) if self.exact else 0
+
     def check_world(self, rig: Rig) -> None:
         """Hold a plan against what it is to be filmed with. Raises WorldMismatch where world or plane are others, and
         the film's own settings do not ask for that."""
