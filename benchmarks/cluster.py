@@ -25,6 +25,7 @@ from latentworld.atlas.sampling import Window
 from latentworld.atlas.settings import settings_of
 from latentworld.atlas.store import create
 from latentworld.atlas.types import Render, Rendered
+from latentworld.cluster.crew import Means
 from latentworld.plane import Plane
 from latentworld.vertices import from_seeds
 
@@ -62,7 +63,7 @@ def timed(workers: int, blocks: int, seconds: float) -> tuple[float, float, floa
             lobby = Path(folder) / "lobby"
             lobby.mkdir()
             factory = partial(asleep, seconds, lobby, workers)
-            cluster.survey(store, factory, "local", workers, lambda *_: arrived.append(time.perf_counter()))
+            cluster.survey(store, factory, Means("local", workers), lambda *_: arrived.append(time.perf_counter()))
             whole = time.perf_counter() - start
     first = arrived[workers - 1]  # they begin together
     return first - start, (arrived[-1] - first) / (blocks - workers), whole

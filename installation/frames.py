@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import hashlib
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -19,12 +20,14 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, eq=False)
 class Frames:
-    """A batch: where frames lie, pictures uint8[n, height, width, 3], rates, and which steps are marked as rifts."""
+    """A batch: where frames lie, pictures uint8[n, height, width, 3], rates, which steps are marked as rifts, and how
+    frames were made that are no picture of their own place alone, by their numbers."""
 
     path: Path
     pictures: Pictures
     rates: Rates
     marked: NDArray[np.bool_]
+    made: Mapping[int, str] = field(default_factory=dict)
 
     def __len__(self) -> int:
         return len(self.path)

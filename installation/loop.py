@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
 import numpy as np
 
@@ -13,10 +13,13 @@ from installation.control.controls import LoopControls
 from installation.frames import Frames, develop
 from latentworld.decoding.decoder import Decoder
 from latentworld.lipschitz import Rates, Trail, along
-from latentworld.plane import Plane
+from latentworld.plane import Path, Plane
 from latentworld.prompts import Prompt
 from latentworld.vision import Eye
 from latentworld.walks import Steering, Walk, step
+
+if TYPE_CHECKING:
+    from torch import Tensor
 
 Pilot = Callable[[Walk, Rates | None, LoopControls, int], Steering]
 
@@ -29,6 +32,14 @@ class Scene:
     decoder: Decoder
     eye: Eye
     prompt: Prompt
+
+    def pictures(self, path: Path) -> Tensor:
+        """Pictures [n, 3, height, width] in 0..1 of places."""
+        return self.decoder(self.plane.latents(path.unit, path.radius), self.prompt)
+
+    def made(self, path: Path) -> Mapping[int, str]:
+        """How frames were made that are no picture of their own place alone, by their numbers."""
+        return {}
 
 
 Director = Callable[[Walk, LoopControls, Tick], tuple[Walk, Scene]]
@@ -57,14 +68,13 @@ def run(
     for tick in clock:
         controls = inbox.latest()
         walk, scene = direct(walk, controls, tick)
-        plane = scene.plane
         departs = trail is None and walk.arc == 0  # the first frame is the very start of the walk
         steering = pilot(walk, rates, controls, len(tick) - departs)
         steering = with_start(steering) if departs else steering
         walk, path = step(walk, steering, tick)
-        pictures = scene.decoder(plane.latents(path.unit, path.radius), scene.prompt)
-        rates, trail = along(scene.eye(pictures), plane.points(path.unit, path.radius), trail)
-        sinks.send(Frames(path, develop(pictures), rates, steering.marked))
+        pictures = scene.pictures(path)
+        rates, trail = along(scene.eye(pictures), scene.plane.points(path.unit, path.radius), trail)
+        sinks.send(Frames(path, develop(pictures), rates, steering.marked, scene.made(path)))
     return walk, trail
 
 

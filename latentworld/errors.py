@@ -116,7 +116,7 @@ class AtlasBusy(AtlasError):
     """Another process is writing the atlas."""
 
 
-class ClusterError(AtlasError):
+class ClusterError(LatentWorldError):
     """Ray is missing or out of reach."""
 
 

@@ -86,7 +86,10 @@ class FilmSpec(Section):
     """How long, how fast, and how it is written. `size` is (height, width); without it pictures grow by `scale`. `fit`:
     how a picture lies in a size of another shape: the whole of it beside black (contain), all over it (cover), or
     pulled into shape (stretch). `chunk`: seconds of film that are whole or not there: so much is lost at most when a
-    film is killed."""
+    film is killed. `loop`: one lap of a closed walk at even steps, the last of which leads to the first frame; a free
+    walk is led back to its start. `there_and_back`: to the end of the first half and back the same way. `interpolate`:
+    one frame in so many is decoded, the others are drawn between along the optical flow, never across a rift. Films
+    with any of these are planned first."""
 
     seconds: Annotated[FiniteFloat, Field(gt=0.0, le=1e7)] = 12.0
     fps: Annotated[FiniteFloat, Field(gt=0.0, le=240.0)] = 24.0
@@ -97,6 +100,9 @@ class FilmSpec(Section):
     size: Annotated[tuple[Even, Even], Strict(False)] | None = None
     fit: Literal["contain", "cover", "stretch"] = "contain"
     chunk: Annotated[FiniteFloat, Field(gt=0.0, le=3600.0)] = 60.0
+    loop: bool = False
+    there_and_back: bool = False
+    interpolate: Annotated[int, Field(ge=1, le=8)] = 1
 
     @property
     def frames(self) -> int:
@@ -108,6 +114,23 @@ class FilmSpec(Section):
         if self.frames < 1:
             raise ValueError(f"{self.seconds} s at {self.fps} fps is no frame at all: make it longer")
         return self
+
+
+RiftPolicy = Literal["slow", "hold", "cut", "dissolve", "dwell", "refine", "strobe"]
+
+
+class RiftSpec(Section):
+    """What a film does at its rifts. slow: as the pacing has it; hold: the last picture before stands still for
+    `seconds`, then a cut; cut: at once; dissolve: the two sides laid over one another for `seconds`; dwell: there, back
+    and there again; refine: places are put between until the pacing's step is kept, or the two are one to float32;
+    strobe: the two sides in turn, `rate` times a second, for `seconds`. each: another policy by the number of a rift,
+    from 1. A film with another policy than slow is planned first; `dwell`, `hold` and `strobe` take film from its
+    end."""
+
+    policy: RiftPolicy = "slow"
+    seconds: Annotated[FiniteFloat, Field(gt=0.0, le=60.0)] = 0.5
+    rate: Annotated[FiniteFloat, Field(gt=0.0, le=30.0)] = 6.0
+    each: Mapping[Annotated[str, Field(pattern=r"[1-9][0-9]{0,5}")], RiftPolicy] = {}
 
 
 class ShowSpec(Section):
@@ -137,6 +160,7 @@ class Preset(Section):
     walk: walks.WalkSpec = DEFAULT_WALK
     pilot: PilotSpec = PilotSpec()
     pacing: PacingSpec = PacingSpec()
+    rift: RiftSpec = RiftSpec()
     film: FilmSpec = FilmSpec()
     show: ShowSpec = ShowSpec()
 

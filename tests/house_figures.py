@@ -27,7 +27,7 @@ CORE: list[set[str]] = [
     {"globe"},
     {"plane", "lipschitz"},
     {"vertices", "prompts", "worlds", "decoding", "vision", "device"},
-    {"walks", "pacing"},
+    {"walks", "pacing", "cluster"},
     {"pilot", "atlas"},
     {"preset"},
     {"reference"},

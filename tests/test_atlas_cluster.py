@@ -33,9 +33,11 @@ from latentworld.atlas.sampling import Adaptive, Window
 from latentworld.atlas.settings import settings_of
 from latentworld.atlas.store import Store, open_for_writing, resume_or_create
 from latentworld.atlas.types import Render, Rendered
+from latentworld.cluster import connection
+from latentworld.cluster.crew import Means, Vouched
 from latentworld.decoding.analytic import analytic
 from latentworld.decoding.profile import Profile, Versions
-from latentworld.errors import AtlasError, AtlasMismatch, ClusterError, DecodeError
+from latentworld.errors import AtlasMismatch, ClusterError, DecodeError, LatentWorldError
 
 WINDOW = Window(alpha=(-0.5, 1.5), beta=(-0.5, 1.5), rows=20, columns=20)
 # Ray leaves sockets, pipes and its log files to the garbage collector when it is shut down
@@ -53,10 +55,10 @@ def profile() -> Profile:
     return replace(decoder().profile, threads=1)
 
 
-def world(threads: int = 1) -> Render:
+def world(threads: int = 1) -> Vouched:
     """A worker's factory: the analytic world, which vouches for its profile."""
     found = replace(decoder().profile, threads=torch.get_num_threads() if threads else 0)
-    return cluster.Vouched(looked(decoder()), {"profile": found.record()})
+    return Vouched(looked(decoder()), {"profile": found.record()})
 
 
 def mortal(deaths: Path, at: int) -> Render:
@@ -92,10 +94,8 @@ def worldless() -> Render:
     raise FileNotFoundError("no world lies here")
 
 
-def other() -> Render:
-    return cluster.Vouched(
-        looked(decoder()), {"profile": replace(profile(), versions=Versions("1.0")).record(), "unheard": 1}
-    )
+def other() -> Vouched:
+    return Vouched(looked(decoder()), {"profile": replace(profile(), versions=Versions("1.0")).record(), "unheard": 1})
 
 
 @pytest.fixture(scope="module")
@@ -139,7 +139,7 @@ def test_an_address_out_of_reach_is_one_line(
     assert not ray.is_initialized()  # these come before the first use of `crew`
     monkeypatch.setenv("RAY_ADDRESS", environment)
     with begin(tmp_path / "a") as store, pytest.raises(ClusterError) as caught:
-        cluster.survey(store, world, address)
+        cluster.survey(store, world, Means(address))
     assert str(caught.value).startswith(f"no Ray at {environment or address} (")
     assert "\n" not in str(caught.value)
     with open_for_writing(tmp_path / "a") as store:
@@ -160,7 +160,7 @@ def test_auto_starts_a_cluster_where_there_is_none_and_says_so(monkeypatch: pyte
 
     monkeypatch.delenv("RAY_ADDRESS", raising=False)
     told: list[str] = []
-    cluster._connect(Lonely, "auto", 3, told.append)
+    connection._connect(Lonely, "auto", 3, told.append)
     assert asked == [("auto", None), ("local", 3)]
     assert told == ["no Ray cluster runs here: one is started on this machine"]
 
@@ -179,10 +179,10 @@ def test_a_cluster_that_wants_a_token_says_how(
 
     monkeypatch.delenv("RAY_ADDRESS", raising=False)
     monkeypatch.setenv("RAY_AUTH_MODE", mode)
-    monkeypatch.setattr(cluster, "_knock", lambda address: None)
+    monkeypatch.setattr(connection, "_knock", lambda address: None)
     told: list[str] = []
     with pytest.raises(ClusterError, match="lets nobody in from here") as caught:
-        cluster._connect(Guarded, address, 3, told.append)
+        connection._connect(Guarded, address, 3, told.append)
     assert remedy in str(caught.value)
     assert told == []  # none is started beside it
 
@@ -207,10 +207,10 @@ def test_ray_says_of_a_token_what_is_listened_for(tmp_path: Path) -> None:
     )  # fmt: skip
     program = f"""
 import ray
-from latentworld.atlas import cluster
+from latentworld.cluster import connection
 from latentworld.errors import ClusterError
 try:
-    cluster._connect(ray, "127.0.0.1:{port}", None, print)
+    connection._connect(ray, "127.0.0.1:{port}", None, print)
     print("let in")
 except ClusterError as error:
     print(error)
@@ -252,10 +252,10 @@ def test_two_workers_one_of_them_killed_make_the_bytes_of_one_process_also_when_
     with begin(tmp_path / "alone", spec) as one, begin(tmp_path / "many", spec) as many:
         survey.run(one, looked(decoder()))
         with pytest.raises(KeyboardInterrupt):
-            cluster.survey(many, world, "auto", 1, ask)
+            cluster.survey(many, world, Means(workers=1), ask)
         assert kept[0] not in many.pending()
         preview = ProgressPicture(tmp_path / "preview.png", iter(range(1000)).__next__)
-        cluster.survey(many, factory, "auto", 3, lambda *told: kept.append(told[2]), preview, say=lines.append)
+        cluster.survey(many, factory, Means(workers=3), lambda *told: kept.append(told[2]), preview, lines.append)
         assert len(one.generations) > 1
         assert (many.generations, many.complete) == (one.generations, True)
     assert int((tmp_path / "deaths").read_text()) != os.getpid()
@@ -283,10 +283,10 @@ def test_what_cannot_be_done_is_said_in_one_line_and_the_store_goes_on(
     tmp_path: Path,
     factory: Callable[[], Render],
     said: str,
-    error: type[AtlasError],
+    error: type[LatentWorldError],
 ) -> None:
     with begin(tmp_path / "a") as store, pytest.raises(error) as caught:
-        cluster.survey(store, factory, workers=1)
+        cluster.survey(store, factory, Means(workers=1))
     assert said in str(caught.value)
     assert "\n" not in str(caught.value)
     with open_for_writing(tmp_path / "a") as store:
@@ -297,9 +297,9 @@ def test_what_cannot_be_done_is_said_in_one_line_and_the_store_goes_on(
 def test_more_than_any_machine_has_is_refused(crew: None, tmp_path: Path) -> None:
     with begin(tmp_path / "a") as store:
         with pytest.raises(ClusterError, match="no machine of the cluster has 1 CPUs and 1 GPUs"):
-            cluster.survey(store, world, gpus=1)
+            cluster.survey(store, world, Means(gpus=1))
         with pytest.raises(ClusterError, match="give 1 or more"):
-            cluster.survey(store, world, workers=0)
+            cluster.survey(store, world, Means(workers=0))
 
 
 def test_a_full_cluster_is_waited_for_with_patience(crew: None, tmp_path: Path) -> None:
@@ -310,7 +310,7 @@ def test_a_full_cluster_is_waited_for_with_patience(crew: None, tmp_path: Path) 
     hog = ray.remote(num_cpus=2)(Hog).remote()
     assert ray.get(hog.here.remote())
     with begin(tmp_path / "a") as store, pytest.raises(ClusterError, match=r"no worker began within 0.5 s"):
-        cluster.survey(store, world, patience=0.5)
+        cluster.survey(store, world, Means(patience=0.5))
     ray.kill(hog)
 
 
@@ -332,7 +332,7 @@ def test_a_local_cluster_is_started_and_ctrl_c_ends_it(
 
     with begin(tmp_path / "a") as store:
         with pytest.raises(KeyboardInterrupt):
-            cluster.survey(store, world, "local", workers=2, on_block=ask)
+            cluster.survey(store, world, Means("local", 2), ask)
         assert not ray.is_initialized()
         assert sorted({*range(25)} - {*kept}) == store.pending()
         survey.run(store, looked(decoder()))
@@ -341,6 +341,6 @@ def test_a_local_cluster_is_started_and_ctrl_c_ends_it(
 
 def test_ray_missing_names_its_extra(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "ray", None)
-    with begin(tmp_path / "a") as store, pytest.raises(AtlasError, match=r"pip install 'latentworld\[cluster\]'"):
+    with begin(tmp_path / "a") as store, pytest.raises(ClusterError, match=r"pip install 'latentworld\[cluster\]'"):
         cluster.survey(store, world)
     np.testing.assert_array_equal(len(read(tmp_path / "a")), 0)

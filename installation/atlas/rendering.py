@@ -12,6 +12,7 @@ from installation.studio import Studio
 from latentworld.arrays import Array
 from latentworld.atlas.thumbs import thumbnails
 from latentworld.atlas.types import Render, Rendered
+from latentworld.cluster.crew import Vouched
 from latentworld.decoding import Decoder
 from latentworld.preset import parse
 
@@ -35,13 +36,11 @@ def renderer(studio: Studio, decoder: Decoder, thumb: int) -> Render:
     return render
 
 
-def remote_renderer(text: str, thumb: int, scout: bool) -> Render:
+def remote_renderer(text: str, thumb: int, scout: bool) -> Vouched:
     """As `renderer`, from a resolved preset's TOML text: what a worker on another machine builds its own from.
 
     It vouches for everything that decides its pictures, so that a machine that is set up otherwise is found out.
     """
-    from latentworld.atlas.cluster import Vouched
-
     studio = open_studio(parse(tomllib.loads(text)))
     decoder = chosen(studio, scout)
     return Vouched(renderer(studio, decoder, thumb), {"thumb": thumb, **studio.provenance(decoder).settings()})

@@ -77,7 +77,8 @@ class Survey:
     ) -> None:
         """The same on Ray workers, each with a decoder of its own; `say` is called with which cluster it is."""
         from latentworld.atlas import cluster
+        from latentworld.cluster.crew import Means
 
         factory = functools.partial(rendering.remote_renderer, dump(self.studio.preset), self.thumb, self.scout)
         preview = ProgressPicture(self.out.preview, time.monotonic)
-        cluster.survey(self.into, factory, address, workers, on_block=on_block, preview=preview, say=say)
+        cluster.survey(self.into, factory, Means(address, workers), on_block, preview, say)

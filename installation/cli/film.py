@@ -19,7 +19,9 @@ from installation.cli.presets import Override
 if TYPE_CHECKING:
     from typer._click import Context  # typer's own, which it has no public name for
 
+    from installation.cli.progress import Bar, Lines
     from installation.film.make import Film
+    from installation.film.remote import OnRay
     from installation.film.sinks import Sink
     from installation.film.verify import Standing
     from installation.takes.film import Journey
@@ -65,6 +67,12 @@ def film(
     as_recorded: Annotated[
         bool, typer.Option("--as-recorded", help="With --take: the very frames that were shown, compared with them.")
     ] = False,
+    ray: Annotated[
+        str | None, typer.Option("--ray", help="Have a plan's chunks made by Ray workers: auto, local or an address.")
+    ] = None,
+    workers: Annotated[
+        int | None, typer.Option("--workers", help="Ray workers; default: what the cluster has room for.")
+    ] = None,
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace a film that is there already.")] = False,
     progress: Annotated[
         Telling, typer.Option("--progress", help="auto: a bar in a terminal, elsewhere a line a minute.")
@@ -88,6 +96,8 @@ def film(
     title = journey.title or preset or "latentworld"
     wanted = _range(frames, journey.film.frames) if frames else None
     check_folder(output, overwrite)  # before torch is imported: what cannot be kept is refused at once
+    if ray is not None and (take is None or as_recorded or preview):
+        raise typer.BadParameter("--ray renders a plan or a take: give --plan FILE, without --as-recorded or --preview")
     bar = teller(progress, title, journey.film.frames, console, played.origin if played else 0)
     sinks: list[Sink] = [PreviewWindow(title), bar] if preview else [bar]
     check = played.check() if played and as_recorded else None
@@ -96,8 +106,9 @@ def film(
         with console.status("loading the world"):
             from installation.film import make
         made = make.film(
-            journey, output, overwrite=overwrite, sinks=sinks, watch=interrupt.watch, journey=played, frames=wanted
-        )
+            journey, output, overwrite=overwrite, sinks=sinks, watch=interrupt.watch, journey=played, frames=wanted,
+            ray=_on_ray(ray, workers, bar, console) if ray else None,
+        )  # fmt: skip
     _tell(made, console)
     if check:
         console.print(check.report(made.summary.profile), highlight=False, soft_wrap=True)
@@ -107,6 +118,14 @@ def film(
         _interrupted(made)
     if check and check.failed(made.summary.profile):
         raise typer.Exit(1)
+
+
+def _on_ray(address: str, workers: int | None, bar: Bar | Lines, console: Console) -> OnRay:
+    """The workers of a cluster."""
+    from installation.film.remote import OnRay
+    from latentworld.cluster.crew import Means
+
+    return OnRay(Means(address, workers), console.print, [bar])
 
 
 def _tell_part(wanted: range, output: Path) -> None:
@@ -142,7 +161,7 @@ def _tell(made: Film, console: Console) -> None:
         print(made.video)
 
 
-def teller(telling: Telling, title: str, frames: int, console: Console, origin: int = 0) -> Sink:
+def teller(telling: Telling, title: str, frames: int, console: Console, origin: int = 0) -> Bar | Lines:
     """What tells how far the film is. origin: the number of its first frame."""
     from installation.cli.progress import Bar, Lines
 

@@ -44,14 +44,20 @@ class Bar:
 
     def send(self, frames: Frames) -> None:
         """Move on by a batch; the first one says where a film goes on."""
-        if not self._begun:
-            self._progress.reset(
-                self._task, completed=int(frames.path.index[0]) - self._origin
-            )  # says nothing about the rate
-            self._begun = True
+        self._begin(int(frames.path.index[0]) - self._origin)
         rate = float(frames.rates.rate[-1])
         words = "" if math.isnan(rate) else f"[magenta]L {rate:.3g}" + (" [red]rift" if frames.marked.any() else "")
         self._progress.update(self._task, advance=len(frames), lipschitz=words)
+
+    def arrived(self, frames: int, done: int) -> None:
+        """Move on by frames that were made elsewhere. done: how many there are now."""
+        self._begin(done - frames)
+        self._progress.update(self._task, advance=frames)
+
+    def _begin(self, there: int) -> None:
+        if not self._begun:
+            self._progress.reset(self._task, completed=there)  # says nothing about the rate
+            self._begun = True
 
 
 class Lines:
@@ -75,7 +81,13 @@ class Lines:
 
     def send(self, frames: Frames) -> None:
         """Count the batch, and say so where it is time to."""
-        progress = self._counter.count(frames)
+        self._tell(self._counter.count(frames))
+
+    def arrived(self, frames: int, done: int) -> None:
+        """The same for frames that were made elsewhere. done: how many there are now."""
+        self._tell(self._counter.arrived(frames, done))
+
+    def _tell(self, progress: FilmProgress) -> None:
         if self._clock.seconds >= self._next or progress.frames == progress.planned:
             self._next = self._clock.seconds + self._every
             with suppress(OSError):  # whoever read it may be gone, which ends no film

@@ -10,7 +10,6 @@ print(film.summary.median_clip_step, film.video)
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
@@ -18,20 +17,18 @@ from functools import partial
 from pathlib import Path
 
 from installation.film import chart, sheet, telemetry
-from installation.film.ffmpeg import SUFFIX, Recipe, muxing
-from installation.film.manifest import VERSION, Identity, begun, resumed
-from installation.film.output import Folder, begin, claimed, made, prepare_folder, settle, write_text
-from installation.film.pieces import Pieces, StillPieces, VideoPieces
+from installation.film.ffmpeg import muxing
+from installation.film.opening import identity, opened, own_parts, pieces_of, size_of
+from installation.film.output import Folder, begin, claimed, made, settle, write_text
 from installation.film.progress import ProgressFile
 from installation.film.reel import Reel
+from installation.film.remote import OnRay, render_on
 from installation.film.rendering import render
 from installation.film.sinks import Room, Sink, save_png
 from installation.film.summary import Summary, figures
 from installation.frames import develop
-from installation.loop import fixed
 from installation.rig import Rig, build, open_studio
 from installation.studio import Studio
-from installation.takes import Parts
 from installation.takes.film import Journey
 from latentworld import __version__, vertices
 from latentworld.decoding import Profile, Watch
@@ -40,16 +37,6 @@ from latentworld.errors import Cancelled, OutputError
 from latentworld.lipschitz import noise_floor
 from latentworld.plane import check_place
 from latentworld.preset import Preset, dump
-
-_NO_MATTER: dict[str, bool | set[str]] = {
-    "title": True,
-    "description": True,
-    "world": True,
-    "eye": True,
-    "show": True,
-    "plane": {"vertices"},
-}
-"""Of a preset, what no picture depends on, or what a digest stands for."""
 
 
 @dataclass(frozen=True)
@@ -68,7 +55,7 @@ class Film:
 
 def film(
     preset: Preset, out: str | Path, *, overwrite: bool = False, sinks: Sequence[Sink] = (), watch: Watch | None = None,
-    journey: Journey | None = None, frames: range | None = None,
+    journey: Journey | None = None, frames: range | None = None, ray: OnRay | None = None,
 ) -> Film:  # fmt: skip
     """Render a preset into the folder `out`, or go on with that film where it was begun there.
 
@@ -77,10 +64,10 @@ def film(
     way plays but is made again, and telemetry, pictures and summary of what there is lie beside them; without a frame
     nothing stays. An earlier film stays until the new one is whole, which lies in `unfinished/` meanwhile. A `journey`
     (of a take or a plan, its preset given as `preset`) goes its own way; a copy of it is kept with the film. frames: of
-    a journey, only the chunks that these lie in are made.
+    a journey, only the chunks that these lie in are made. ray: they are made by workers, and `sinks` get nothing.
 
-    Raises OutputExists where a film is, or was begun otherwise, that may not be replaced, and OutputError for `frames`
-    of a way that is not known beforehand.
+    Raises OutputExists where a film is, or was begun otherwise, that may not be replaced, OutputError for `frames` or
+    `ray` of a way that is not known beforehand, and what `remote.render_on` raises.
     """
     target = Path(out)
     with claimed(target):
@@ -92,7 +79,7 @@ def film(
             journey.check_world(rig)
         reel = _reel(rig, folder, journey, overwrite)
         try:
-            rendered = _render(rig, folder, reel, sinks, journey, partial(open_studio, watch=watch), frames)
+            rendered = _render(rig, folder, reel, sinks, journey, partial(open_studio, watch=watch), frames, ray)
         finally:
             if not folder.plays:
                 folder.remove()
@@ -104,49 +91,18 @@ def film(
 
 def _reel(rig: Rig, folder: Folder, journey: Journey | None, overwrite: bool) -> Reel:
     """What is there of the film; anything else in the folder goes only if it may."""
-    take = None if journey is None else hashlib.sha256(journey.take.text).hexdigest()
-    return opened(rig, folder, identity(rig, take), _pieces(rig, folder), overwrite)
-
-
-def opened(rig: Rig, folder: Folder, identity: Identity, pieces: Pieces, overwrite: bool) -> Reel:
-    """The reel that was begun in a folder, or a new one. Raises as `manifest.resumed`."""
-    manifest = resumed(folder.manifest, identity, overwrite) if folder.manifest.exists() else None
-    if manifest is None:
-        prepare_folder(folder.path)
-        folder.clear()
-        manifest = begun(folder.manifest, identity)
-    return Reel(folder.chunks, manifest, pieces, rig.plane, identity.chunk)
-
-
-def identity(rig: Rig, take: str | None = None) -> Identity:
-    """What decides the pictures of a rig. take: digest of the take that is filmed."""
-    spec, preset = rig.preset.film, rig.preset.model_dump(mode="json", exclude=_NO_MATTER)  # type: ignore[arg-type]
-    return Identity(
-        version=VERSION,
-        program=__version__,
-        preset=preset,
-        world=rig.studio.world,
-        eye=rig.studio.seer,
-        vertices=vertices.digest(rig.plane.vertices),
-        profile=dict(rig.decoder.profile.record()),
-        take=take,
-        chunk=max(1, round(spec.chunk * spec.fps)),
-    )
-
-
-def own_parts(rig: Rig) -> Parts:
-    """A preset's own walk, clock and pilot."""
-    return Parts(rig.clock, rig.walk, fixed(rig.scene), rig.pilot)
+    own = identity(rig, None if journey is None else journey.digest)
+    return opened(rig, folder, own, pieces_of(rig, folder), overwrite)
 
 
 def _render(
     rig: Rig, folder: Folder, reel: Reel, sinks: Sequence[Sink], journey: Journey | None,
-    reopen: Callable[[Preset], Studio], frames: range | None,
+    reopen: Callable[[Preset], Studio], frames: range | None, ray: OnRay | None,
 ) -> Film:  # fmt: skip
     """Run the loop into the folder, chunk by chunk, and write down what was made, also after a fault."""
     write_text(folder.preset, dump(rig.preset))
     parts = journey.parts(rig, reopen) if journey else own_parts(rig)
-    if frames is not None and parts.after is None:
+    if (frames is not None or ray is not None) and (parts.after is None or journey is None):
         raise OutputError("frames are placed one after the other: plan the film, and render frames of the plan")
     if journey:
         save(folder.take, journey.take.text)
@@ -154,7 +110,11 @@ def _render(
     try:
         # Cancelled is the watcher's wish and no fault: the summary says what is missing
         with suppress(Cancelled):
-            render(rig, reel, parts, Room(folder.path), [watcher, *sinks], frames)
+            if ray is not None and journey is not None:
+                told = replace(ray, arrivals=[watcher, *ray.arrivals])
+                render_on(told, rig, reel, journey, parts, Room(folder.path), frames)
+            else:
+                render(rig, reel, parts, Room(folder.path), [watcher, *sinks], frames)
     except BaseException:
         with suppress(OutputError, OSError):  # the fault itself is what is reported
             _record(rig, folder, reel, journey)
@@ -186,22 +146,6 @@ def still(preset: Preset, alpha: float, beta: float, radius: float, out: str | P
     return studio.decoder.profile
 
 
-def _pieces(rig: Rig, folder: Folder) -> Pieces:
-    """How the frames are kept."""
-    spec, size = rig.preset.film, _size(rig)
-    if spec.codec == "frames":
-        return StillPieces(folder.frames, size, spec.fit)
-    recipe = Recipe(
-        spec.codec, spec.fps, rig.decoder.size, size, spec.crf, spec.grain, muxing=muxing(spec.codec), fit=spec.fit
-    )
-    return VideoPieces(folder.chunks, recipe, folder.video(SUFFIX[spec.codec]))
-
-
-def _size(rig: Rig) -> tuple[int, int]:
-    spec, (height, width) = rig.preset.film, rig.decoder.size
-    return spec.size or (height * spec.scale, width * spec.scale)
-
-
 def _record(rig: Rig, folder: Folder, reel: Reel, journey: Journey | None) -> Summary:
     """Write telemetry, sheet, chart and summary of what was made."""
     reel.tell(folder.telemetry)
@@ -215,7 +159,7 @@ def _record(rig: Rig, folder: Folder, reel: Reel, journey: Journey | None) -> Su
         complete=whole,
         seconds=len(record) / spec.fps,
         fps=spec.fps,
-        size=_size(rig),
+        size=size_of(rig),
         **figures(record, rig.preset.pacing, spec.fps),  # type: ignore[arg-type]
         noise_floor=_floor(rig, record) if whole else None,
         repeated_frames=reel.repeated,

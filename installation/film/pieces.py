@@ -40,6 +40,9 @@ class Pieces(Protocol):
     def partial(self, first: int) -> Path:
         """A chunk under way; it plays as far as it goes."""
 
+    def files(self, first: int, frames: int) -> list[Path]:
+        """Every file of a chunk that is whole."""
+
     def sink(self, first: int) -> Sink:
         """Takes the frames of a chunk; what it leaves is no part of the film yet."""
 
@@ -74,6 +77,10 @@ class VideoPieces:
     def partial(self, first: int) -> Path:
         """A chunk under way; it plays as far as it goes."""
         return self.folder / f"{first:09d}.part{SUFFIX[self.recipe.codec]}"
+
+    def files(self, first: int, frames: int) -> list[Path]:
+        """One."""
+        return [self.path(first)]
 
     def sink(self, first: int) -> Sink:
         """An encoder."""
@@ -129,6 +136,10 @@ class StillPieces:
         """Stills are whole from the beginning."""
         return self.folder
 
+    def files(self, first: int, frames: int) -> list[Path]:
+        """One a frame."""
+        return [self.path(index) for index in range(first, first + frames)]
+
     def sink(self, first: int) -> Sink:
         """Each still is whole or not there."""
         return Stills(self.folder, self.size, self.fit, first)
@@ -144,7 +155,7 @@ class StillPieces:
 
     def there(self, first: int, frames: int, size: int) -> bool:
         """Whether all are there, and together have that size."""
-        paths = [self.path(index) for index in range(first, first + frames)]
+        paths = self.files(first, frames)
         return all(path.is_file() for path in paths) and sum(path.stat().st_size for path in paths) == size
 
     def found(self, first: int, frames: int) -> Kept | None:
@@ -183,6 +194,10 @@ class NoPieces:
     def partial(self, first: int) -> Path:
         """Nowhere."""
         return Path(os.devnull)
+
+    def files(self, first: int, frames: int) -> list[Path]:
+        """None."""
+        return []
 
     def sink(self, first: int) -> Sink:
         """Takes every batch and keeps none."""

@@ -13,22 +13,26 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from installation.film import telemetry
-from installation.film.make import identity, opened, own_parts
+from installation.film.opening import identity, opened, own_parts
 from installation.film.output import Folder, claimed
+from installation.film.passes import laps, passed, walked
 from installation.film.pieces import NoPieces
 from installation.film.progress import ProgressFile
 from installation.film.rendering import render
 from installation.film.sinks import Room, Sink
-from installation.film.summary import figures
 from installation.film.telemetry import Telemetry
+from installation.film.ways import Way
+from installation.ipc.messages import Place
 from installation.ipc.scene import DecoderScene, PlaneScene, WorldScene
 from installation.rig import Rig, build
 from installation.takes.records import FORMAT, EndLine, FrameLine, HeaderLine, PromptLine, Record, SceneLine, written
 from latentworld import __version__, vertices
+from latentworld.arrays import Unit
 from latentworld.decoding import Watch
 from latentworld.decoding.settings import Kind
 from latentworld.disk import whole, writing
 from latentworld.errors import Cancelled, OutputExists
+from latentworld.pacing import LOW, NEARLY
 from latentworld.preset import Preset, dump
 
 SUFFIX = ".plan"
@@ -56,53 +60,99 @@ def plan(
     preset: Preset, out: str | Path, *, kind: Kind = "scout", overwrite: bool = False, sinks: Sequence[Sink] = (),
     watch: Watch | None = None,
 ) -> Planned:  # fmt: skip
-    """Walk a preset's journey through its `kind` of decoder, pilot and pacing on, and write where every frame lies.
+    """Walk a preset's journey through its `kind` of decoder, pilot and pacing on, and write where every frame lies:
+    what was walked, after its loops, rifts and frames between (`passes`).
 
-    What was found is kept chunk by chunk beside the plan until it is whole, so that the same call goes on. A preset of
-    the analytic world is planned through its own decoder. Raises OutputExists for a plan that may not be replaced.
+    What was found is kept chunk by chunk beside the plan until it is whole, so that the same call goes on; a lap of a
+    fixed walk, which nobody walks first, begins anew. A preset of the analytic world is planned through its own
+    decoder. Raises OutputExists for a plan that may not be replaced, GeometryError for a loop that cannot be closed.
     """
     target = Path(out)
     if target.exists() and not overwrite:
         raise OutputExists(f"{target} is there already: give --overwrite, or another name")
     work = Folder(target.with_name(f".{target.name}.chunks"))
     with claimed(work.path):
-        rig = build(preset if preset.decoder.kind == "analytic" else preset.changed(decoder={"kind": kind}), watch)
-        reel = opened(rig, work, identity(rig), NoPieces(), overwrite=True)
-        watcher = ProgressFile(work.progress, rig.preset.film.frames)
+        kind = preset.decoder.kind if preset.decoder.kind == "analytic" else kind
+        rig = build(walked(preset.changed(decoder={"kind": kind})), watch)
+        found = None if laps(rig) else _walked(rig, work, sinks)
+        way = None
         with suppress(Cancelled):
-            render(rig, reel, own_parts(rig), Room(work.path), [watcher, *sinks])
-        complete = reel.frames == rig.preset.film.frames
-        reel.tell(work.telemetry)
-        record = telemetry.read(work.telemetry)
-        if complete:
-            _write(target, lines(rig, preset.decoder.kind, record))
-            work.clear()
+            if found is None or found.complete:
+                way = passed(rig, preset, None if found is None else found.record)
+                _write(target, lines(rig, preset, way))
+                work.clear()
     with suppress(OSError):
         work.path.rmdir()  # where it is whole
-    told = figures(record, rig.preset.pacing, rig.preset.film.fps)
-    counts = (int(told[name] or 0) for name in ("rifts", "marked_steps", "at_ceiling"))
-    return Planned(target, reel.frames, rig.preset.film.frames, reel.seconds, *counts)
+    walk = found or Walked(0, rig.preset.film.frames, 0.0, None)
+    return _planned(target, rig, walk, way)
 
 
-def lines(rig: Rig, kind: Kind, record: Telemetry) -> Iterator[Record]:
-    """A plan's lines. kind: of the decoder that the film is made with."""
-    preset = rig.preset.changed(decoder={"kind": kind})
-    profile = rig.decoder.profile
+@dataclass(frozen=True, eq=False)
+class Walked:
+    """How far a way was walked: frames of `planned`, what they took in seconds, and where they lie."""
+
+    frames: int
+    planned: int
+    seconds: float
+    record: Telemetry | None
+
+    @property
+    def complete(self) -> bool:
+        """Whether every frame has its place."""
+        return self.frames == self.planned
+
+
+def _walked(rig: Rig, work: Folder, sinks: Sequence[Sink]) -> Walked:
+    """Walk, or go on walking, in a folder of work."""
+    reel = opened(rig, work, identity(rig), NoPieces(), overwrite=True)
+    watcher = ProgressFile(work.progress, rig.preset.film.frames)
+    with suppress(Cancelled):
+        render(rig, reel, own_parts(rig), Room(work.path), [watcher, *sinks])
+    reel.tell(work.telemetry)
+    return Walked(reel.frames, rig.preset.film.frames, reel.seconds, telemetry.read(work.telemetry))
+
+
+def _planned(target: Path, rig: Rig, walk: Walked, way: Way | None) -> Planned:
+    """What there is to say of it. way: None where the plan was not written."""
+    if way is None:
+        return Planned(target, walk.frames, walk.planned, walk.seconds, 0, 0, 0)
+    spec, fps = rig.preset.pacing, rig.preset.film.fps
+    plain = ~way.marked & (way.distance >= NEARLY * spec.ceiling / fps) & (way.step < LOW * spec.clip_step)
+    at_ceiling = int(plain.sum()) if spec.kind == "clip" else 0
+    return Planned(target, len(way), len(way), walk.seconds, len(way.crossings), int(way.marked.sum()), at_ceiling)
+
+
+def lines(rig: Rig, preset: Preset, way: Way) -> Iterator[Record]:
+    """A plan's lines. preset: of the film that is planned; rig: by which its way was found."""
+    own = rig.preset.changed(decoder={"kind": preset.decoder.kind}, film=preset.film, pacing=preset.pacing)
+    fps, profile = preset.film.fps, rig.decoder.profile
     yield HeaderLine(
         take=FORMAT, latentworld=__version__, started="", world=rig.studio.world, seer=rig.studio.seer,
-        profile=profile.record() | {"hash": profile.hash}, size=rig.decoder.size, period=1.0 / preset.film.fps,
-        preset=tomllib.loads(dump(preset)), planned=True,
+        profile=profile.record() | {"hash": profile.hash}, size=rig.decoder.size, period=1.0 / fps,
+        preset=tomllib.loads(dump(own)), planned=True,
     )  # fmt: skip
     yield _scene(rig)
-    places = zip(
-        record.index, record.time, record.unit, record.radius, record.lipschitz, record.clip_step, record.marked
-    )
-    for index, time, (x, y, z), radius, rate, step, marked in places:
-        yield FrameLine(
-            at=float(time), index=int(index), time=float(time), place=(float(x), float(y), float(z), float(radius)),
-            rate=float(rate), step=float(step), scene=0, marked=bool(marked),
-        )  # fmt: skip
-    yield EndLine(at=float(record.time[-1]), end="planned")
+    for row in range(len(way)):
+        yield _frame(way, row, row / fps)
+    yield EndLine(at=(len(way) - 1) / fps, end="planned")
+
+
+def _frame(way: Way, row: int, time: float) -> FrameLine:
+    blend = way.blends.get(row)
+    made: dict[str, object] = {}
+    if blend is not None:
+        made = {"made": blend.how}
+        if blend.how != "held":
+            made |= {"toward": _place(blend.unit, blend.radius), "share": blend.share}
+    return FrameLine(
+        at=time, index=row, time=time, place=_place(way.unit[row], way.radius[row]), rate=float(way.rate[row]),
+        step=float(way.step[row]), scene=int(way.scene[row]), marked=bool(way.marked[row]), **made,  # type: ignore[arg-type]
+    )  # fmt: skip
+
+
+def _place(unit: Unit, radius: float) -> Place:
+    x, y, z = map(float, unit)
+    return x, y, z, float(radius)
 
 
 def _scene(rig: Rig) -> SceneLine:

@@ -44,11 +44,19 @@ class Counter:
         """A batch more."""
         if not self._made:
             self.before = int(frames.path.index[0]) - self.origin
-        self._made += len(frames)
+        return self._more(len(frames), float(frames.rates.rate[-1]), bool(frames.marked.any()))
+
+    def arrived(self, frames: int, done: int) -> FilmProgress:
+        """Frames that were made elsewhere, in any order. done: how many there are now."""
+        if not self._made:
+            self.before = done - frames
+        return self._more(frames)
+
+    def _more(self, frames: int, lipschitz: float | None = None, marked: bool = False) -> FilmProgress:
+        self._made += frames
         rate = self._made / max(self._clock.seconds, 1e-9)  # of this run alone
         done = self.before + self._made
-        last = float(frames.rates.rate[-1])
-        return FilmProgress(done, self.planned, rate, (self.planned - done) / rate, last, bool(frames.marked.any()))
+        return FilmProgress(done, self.planned, rate, (self.planned - done) / rate, lipschitz, marked)
 
 
 class ProgressFile:
@@ -66,7 +74,13 @@ class ProgressFile:
 
     def send(self, frames: Frames) -> None:
         """Count the batch, and write where it is time to."""
-        progress = self._counter.count(frames)
+        self._tell(self._counter.count(frames))
+
+    def arrived(self, frames: int, done: int) -> None:
+        """The same for frames that were made elsewhere. done: how many there are now."""
+        self._tell(self._counter.arrived(frames, done))
+
+    def _tell(self, progress: FilmProgress) -> None:
         if self._clock.seconds - self._written >= EVERY or progress.frames == progress.planned:
             self._written = self._clock.seconds
             with suppress(OSError):

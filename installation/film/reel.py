@@ -29,7 +29,7 @@ from installation.frames import Frames, digest
 from installation.loop import Scene
 from installation.takes import Parts
 from latentworld.arrays import Picture, Pictures
-from latentworld.disk import put, writing
+from latentworld.disk import put, save, writing
 from latentworld.errors import OutputError
 from latentworld.lipschitz import Trail, along
 from latentworld.pilot import PilotState
@@ -127,18 +127,32 @@ class Reel:
         """Each chunk that is not there, in order: which frame of the film is its first, its ticks, and what it begins
         with. Each is to be kept before the next is asked for. wanted: only chunks that these frames lie in, of a way
         that is known beforehand."""
-        begin, before, end = Begin(parts.walk), None, 0
-        for ticks in dealt(parts.clock, self.length):
-            first, end = end, end + sum(map(len, ticks))  # counted: a take's frames may have numbers of its own
+        if parts.after is not None:
+            for first, ticks, before in self._absent(parts, wanted):
+                yield first, ticks, Begin(parts.walk) if before is None else _after(*parts.after(before))
+            return
+        begin = Begin(parts.walk)
+        for first, ticks in numbered(parts.clock, self.length):
+            if self.manifest.get(first) is None:
+                yield first, ticks, begin
+            chunk = self.manifest.get(first)
+            if chunk is None:
+                return
+            begin = _onward(begin, chunk)
+
+    def absent(self, parts: Parts, wanted: range | None = None) -> list[int]:
+        """First frames of the chunks that are not there, of a way that is known beforehand."""
+        return [first for first, _, _ in self._absent(parts, wanted)]
+
+    def _absent(self, parts: Parts, wanted: range | None) -> Iterator[tuple[int, list[Tick], Tick | None]]:
+        """Those chunks, with their ticks and the tick before."""
+        before: Tick | None = None
+        for first, ticks in numbered(parts.clock, self.length):
+            end = first + sum(map(len, ticks))
             asked = wanted is None or (first < wanted.stop and end > wanted.start)
             if asked and self.manifest.get(first) is None:
-                yield first, ticks, begin if parts.after is None or before is None else _after(*parts.after(before))
+                yield first, ticks, before
             before = ticks[-1]
-            if parts.after is None:
-                chunk = self.manifest.get(first)
-                if chunk is None:
-                    return
-                begin = _onward(begin, chunk)
 
     def writing(self, first: int) -> Written:
         """A sink for the chunk that begins with that frame. What it leaves is no part of the film until it is kept."""
@@ -164,6 +178,27 @@ class Reel:
             tally.pictures, tally.edges, tally.repeated, seconds, list(moves),
             None if pilot is None else Sight.of(pilot), trail.features.tolist(), trail.point.tolist(),
         )  # fmt: skip
+        self._enter(chunk)
+
+    def adopt(self, chunk: Chunk, files: Sequence[bytes], lines: bytes) -> None:
+        """Make a chunk part of the film that was made elsewhere. files: as `Pieces.files`; lines: its telemetry. Raises
+        OutputError as `keep`, and where they are not what the chunk says."""
+        paths = self.pieces.files(chunk.first, chunk.frames)
+        whole = hashlib.sha256()
+        for data in files:
+            whole.update(data)
+        told = (sum(map(len, files)), whole.hexdigest(), hashlib.sha256(lines).hexdigest())
+        if len(paths) != len(files) or told != (chunk.size, chunk.sha256, chunk.telemetry):
+            raise OutputError(f"the chunk from frame {chunk.first} on arrived damaged: film again, and it is made anew")
+        for path, data in (*zip(paths, files), (self.lines(chunk.first), lines)):
+            with writing(path):
+                path.parent.mkdir(exist_ok=True)
+            save(path, data)
+        self._enter(chunk)
+
+    def _enter(self, chunk: Chunk) -> None:
+        """Enter a chunk whose files are whole."""
+        first = chunk.first
         for before in self.lost:
             if before.first == first and before.pictures != chunk.pictures:
                 raise OutputError(
@@ -224,9 +259,18 @@ def _onward(begin: Begin, chunk: Chunk) -> Begin:
 
 def _after(walk: Walk, path: Path, scene: Scene) -> Begin:
     """What a chunk begins with whose way is known: the frame before it is decoded once more, for its feature."""
-    features = scene.eye(scene.decoder(scene.plane.latents(path.unit, path.radius), scene.prompt))
+    features = scene.eye(scene.pictures(path))
     _, trail = along(features, scene.plane.points(path.unit, path.radius))
     return Begin(walk, trail)
+
+
+def numbered(clock: Iterable[Tick], length: int) -> Iterator[tuple[int, list[Tick]]]:
+    """The ticks of every chunk, and the number of its first frame in the film: counted, since a take's frames may have
+    numbers of their own."""
+    first = 0
+    for ticks in dealt(clock, length):
+        yield first, ticks
+        first += sum(map(len, ticks))
 
 
 def dealt(clock: Iterable[Tick], length: int) -> Iterator[list[Tick]]:

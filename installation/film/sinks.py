@@ -179,7 +179,7 @@ class Room:
         self._free = free or (lambda path: shutil.disk_usage(path).free)
 
     def __enter__(self) -> Self:
-        self._check("nothing was written yet")
+        self.check("nothing was written yet")
         return self
 
     def __exit__(self, kind: Fault, *rest: object) -> None:
@@ -187,9 +187,10 @@ class Room:
 
     def send(self, frames: Frames) -> None:
         """Look before the batch is written."""
-        self._check("what was written so far plays")
+        self.check("what was written so far plays")
 
-    def _check(self, state: str) -> None:
+    def check(self, state: str) -> None:
+        """Raises DiskFull where there is too little. state: of the film, in words."""
         left = self._free(self.folder)
         if left < self.reserve:
             raise DiskFull(

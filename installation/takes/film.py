@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Self
@@ -36,6 +37,11 @@ class Journey:
         batch, spec = rig.decoder.settings.batch, rig.preset.film
         clock = recorded(self.take, batch) if self.exact else counted(way, spec.fps, batch, spec.frames)
         return Parts(clock, way.walk, way.direct, way.pilot, way.after)
+
+    @property
+    def digest(self) -> str:
+        """SHA-256 of the take's text."""
+        return hashlib.sha256(self.take.text).hexdigest()
 
     @property
     def origin(self) -> int:

@@ -13,6 +13,7 @@ from installation.clock import Tick
 from installation.control.controls import LoopControls
 from installation.ipc.scene import SceneDescription
 from installation.loop import Director, Pilot, Scene
+from installation.takes.composed import Composed
 from installation.takes.take import Take
 from installation.takes.track import Recorded
 from latentworld.arrays import Array, Flags
@@ -53,7 +54,7 @@ class Follow:
         """The scene of the tick's first frame; a walk that is on another way is put at the take's start."""
         self._arcs = self.arcs(tick)
         scene = self.scene(float(self._arcs[0])) if len(tick) else self.take.scenes[self.take.shots.scene[0]]
-        return (walk if self._leads_here(walk) else self.walk), self._staging(scene)
+        return (walk if self._leads_here(walk) else self.walk), self._scene(scene, tick, self._arcs)
 
     def pilot(self, walk: Walk, rates: Rates | None, controls: LoopControls, n: int) -> Steering:
         """Strides to the last n frames of the tick."""
@@ -71,7 +72,17 @@ class Follow:
         arcs = self.arcs(tick)
         walk = self.walk.advance(float(arcs[-1]))
         unit, radius = walk.ahead(np.zeros(1))
-        return walk, Path(tick.index[-1:], tick.time[-1:], unit, radius), self._staging(self.scene(float(arcs[0])))
+        scene = self._scene(self.scene(float(arcs[0])), tick, arcs)
+        return walk, Path(tick.index[-1:], tick.time[-1:], unit, radius), scene
+
+    def _scene(self, described: SceneDescription, tick: Tick, arcs: Array) -> Scene:
+        """What the loop makes a tick with: also what its frames are composed of."""
+        scene, blends = self._staging(described), self.take.shots.blends
+        if not blends:
+            return scene
+        rows = np.minimum(arcs, len(self.take.shots) - 1).astype(np.int64).tolist()
+        found = {number: blends[row] for number, row in zip(tick.index.tolist(), rows) if row in blends}
+        return Composed(scene.plane, scene.decoder, scene.eye, scene.prompt, found) if found else scene
 
     def arcs(self, tick: Tick) -> Array:
         """Where the frames of a tick lie on the track."""

@@ -18,6 +18,7 @@ from installation.ipc.fields import read_fields
 from installation.ipc.jsonable import Json
 from installation.ipc.messages import Place
 from installation.ipc.scene import SceneDescription, SteeredBy, WalkScene
+from installation.takes.composed import WORDS, Blend
 from installation.takes.records import (
     FORMAT,
     KINDS,
@@ -64,6 +65,9 @@ _WANTED = {
     "place": "is a frame whose place is not [x, y, z, radius] in finite numbers",
     "cut": "says {value!r:.30} of a cut: true or false is wanted",
     "marked": "says {value!r:.30} of a mark: true or false is wanted",
+    "made": f"is made as {{value!r:.30}}: one of {', '.join(WORDS)} is wanted",
+    "toward": "goes toward a place that is not [x, y, z, radius] in finite numbers",
+    "share": "has a share of {value!r:.30}: a number from 0 to 1 is wanted",
     "is": f'wants its words as "is" or in its prompt, at most {LONGEST} characters and none for control',
     "set": _PLAYED,
     "to": _PLAYED,
@@ -96,6 +100,7 @@ class _Frame:
     scene: int
     jump: int
     marked: bool
+    blend: Blend | None
 
 
 def read(path: str | Path) -> Take:
@@ -175,6 +180,7 @@ class _Reading:
             scene=np.array([frame.scene for frame in frames], np.int64),
             jump=np.array([frame.jump for frame in frames], np.int8),
             marked=np.array([frame.marked for frame in frames], np.bool_),
+            blends={row: frame.blend for row, frame in enumerate(frames) if frame.blend is not None},
         )
         events, warnings = tuple(self.events), tuple(self.warnings)
         return Take(self.path, text, self.header, tuple(self.scenes), shots, events, self.ended, warnings)
@@ -287,9 +293,8 @@ class _Reading:
         return text
 
     def _frame(self, record: FrameLine) -> None:
-        index, time, (x, y, z, radius) = record.index, record.time, record.place
-        if abs(x * x + y * y + z * z - 1.0) > NEARLY or not 0.0 < radius <= 3.0:
-            self._refuse("is a frame whose x, y, z have not length 1, or whose radius is not above 0 and at most 3")
+        index, time = record.index, record.time
+        self._check(record.place)
         if self.frames and index <= self.frames[-1].index:
             self._refuse(f"goes back to frame {index} from {self.frames[-1].index}: frames must rise")
         if self.frames and time <= self.frames[-1].time:
@@ -300,7 +305,23 @@ class _Reading:
         jump = 0 if not isinstance(record.cut, bool) else 1 if record.cut else -1
         scene = self.numbers[record.scene]
         place, digest, marked = record.place, record.digest, record.marked is True
-        self.frames.append(_Frame(record.at, index, time, place, rate, step, digest, scene, jump, marked))
+        blend = self._blend(record)
+        self.frames.append(_Frame(record.at, index, time, place, rate, step, digest, scene, jump, marked, blend))
+
+    def _check(self, place: Place) -> None:
+        x, y, z, radius = place
+        if abs(x * x + y * y + z * z - 1.0) > NEARLY or not 0.0 < radius <= 3.0:
+            self._refuse("is a frame whose x, y, z have not length 1, or whose radius is not above 0 and at most 3")
+
+    def _blend(self, record: FrameLine) -> Blend | None:
+        if not isinstance(record.made, str):
+            return None
+        other = record.place if not isinstance(record.toward, tuple) else record.toward
+        if other is record.place and record.made != "held":
+            self._refuse(f"is a frame that is made as {record.made!r}, but lacks the place that it goes toward")
+        self._check(other)
+        share = record.share if isinstance(record.share, float | int) else 0.0
+        return Blend(record.made, np.array(other[:3]), other[3], float(share))
 
     def _refuse(self, what: str) -> NoReturn:
         raise TakeError(f"{self.path}, line {self.number} {what}")

@@ -11,6 +11,7 @@ from msgspec import UNSET, Meta, UnsetType
 from installation.ipc.jsonable import line
 from installation.ipc.messages import Place
 from installation.ipc.scene import DecoderScene, PlaneScene, WorldScene
+from installation.takes.composed import How
 
 FORMAT = 1  # of the text; readers refuse a higher one
 
@@ -93,7 +94,8 @@ class SceneLine(Moment, frozen=True):
 
 class FrameLine(Moment, frozen=True, kw_only=True):
     """A frame. rate, step: None where unknown; digest: of its picture, "" for none; cut: whether the step to it is a
-    jump, where somebody said so; marked: of a plan, whether the pacing could not make the step to it any smaller."""
+    jump, where somebody said so; marked: of a plan, whether the pacing could not make the step to it any smaller; made,
+    toward, share: of a plan, how a frame is made that is no picture of its own place alone (see `composed.Blend`)."""
 
     index: Whole
     time: float
@@ -104,6 +106,9 @@ class FrameLine(Moment, frozen=True, kw_only=True):
     scene: Whole
     cut: bool | UnsetType | None = UNSET
     marked: bool | UnsetType = UNSET
+    made: How | UnsetType = UNSET
+    toward: Place | UnsetType = UNSET
+    share: Annotated[float, Meta(ge=0.0, le=1.0)] | UnsetType = UNSET
 
 
 class EndLine(Moment, frozen=True):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
 
@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from installation.ipc.scene import SceneDescription
+from installation.takes.composed import Blend
 from installation.takes.records import Played
 from installation.takes.track import Track, jumps
 from latentworld.arrays import Array
@@ -57,7 +58,8 @@ class Shots:
 
     at: when it was heard, one moment for the frames of a tick; scene: its place in `Take.scenes`; jump: 1 or -1 where
     the text says that the frame is or is not reached by a jump, else 0; marked: of a plan, whether the step to it could
-    not be made smaller. rate and step are NaN where unknown.
+    not be made smaller; blends: of a plan, by row, frames that are no picture of their own place alone. rate and step
+    are NaN where unknown.
     """
 
     at: Array
@@ -71,6 +73,7 @@ class Shots:
     scene: NDArray[np.int64]
     jump: NDArray[np.int8]
     marked: NDArray[np.bool_]
+    blends: Mapping[int, Blend] = field(default_factory=dict)
 
     def __len__(self) -> int:
         return len(self.index)

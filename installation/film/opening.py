@@ -1,0 +1,71 @@
+"""What a film is begun with: what decides its pictures, how its frames are kept, and what of it is there."""
+
+from __future__ import annotations
+
+from installation.film.ffmpeg import SUFFIX, Recipe, muxing
+from installation.film.manifest import VERSION, Identity, begun, resumed
+from installation.film.output import Folder, prepare_folder
+from installation.film.pieces import Pieces, StillPieces, VideoPieces
+from installation.film.reel import Reel
+from installation.loop import fixed
+from installation.rig import Rig
+from installation.takes import Parts
+from latentworld import __version__, vertices
+
+_NO_MATTER: dict[str, bool | set[str]] = {
+    "title": True,
+    "description": True,
+    "world": True,
+    "eye": True,
+    "show": True,
+    "plane": {"vertices"},
+}
+"""Of a preset, what no picture depends on, or what a digest stands for."""
+
+
+def opened(rig: Rig, folder: Folder, identity: Identity, pieces: Pieces, overwrite: bool) -> Reel:
+    """The reel that was begun in a folder, or a new one. Raises as `manifest.resumed`."""
+    manifest = resumed(folder.manifest, identity, overwrite) if folder.manifest.exists() else None
+    if manifest is None:
+        prepare_folder(folder.path)
+        folder.clear()
+        manifest = begun(folder.manifest, identity)
+    return Reel(folder.chunks, manifest, pieces, rig.plane, identity.chunk)
+
+
+def identity(rig: Rig, take: str | None = None) -> Identity:
+    """What decides the pictures of a rig. take: digest of the take that is filmed."""
+    spec, preset = rig.preset.film, rig.preset.model_dump(mode="json", exclude=_NO_MATTER)  # type: ignore[arg-type]
+    return Identity(
+        version=VERSION,
+        program=__version__,
+        preset=preset,
+        world=rig.studio.world,
+        eye=rig.studio.seer,
+        vertices=vertices.digest(rig.plane.vertices),
+        profile=dict(rig.decoder.profile.record()),
+        take=take,
+        chunk=max(1, round(spec.chunk * spec.fps)),
+    )
+
+
+def own_parts(rig: Rig) -> Parts:
+    """A preset's own walk, clock and pilot."""
+    return Parts(rig.clock, rig.walk, fixed(rig.scene), rig.pilot)
+
+
+def pieces_of(rig: Rig, folder: Folder) -> Pieces:
+    """How the frames are kept."""
+    spec, size = rig.preset.film, size_of(rig)
+    if spec.codec == "frames":
+        return StillPieces(folder.frames, size, spec.fit)
+    recipe = Recipe(
+        spec.codec, spec.fps, rig.decoder.size, size, spec.crf, spec.grain, muxing=muxing(spec.codec), fit=spec.fit
+    )
+    return VideoPieces(folder.chunks, recipe, folder.video(SUFFIX[spec.codec]))
+
+
+def size_of(rig: Rig) -> tuple[int, int]:
+    """Height and width of a film's frames."""
+    spec, (height, width) = rig.preset.film, rig.decoder.size
+    return spec.size or (height * spec.scale, width * spec.scale)

@@ -1,0 +1,103 @@
+"""From the way that was walked to the way that is filmed: loops, rifts, frames between."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+
+from installation.film import loops, policies, refining
+from installation.film.telemetry import Telemetry
+from installation.film.ways import Way
+from installation.rig import Rig
+from latentworld.lipschitz import Lookout
+from latentworld.preset import Preset
+from latentworld.walks.fixed import Fixed
+
+
+def planned_first(preset: Preset) -> bool:
+    """Whether a film's way is to be known before its first frame is made."""
+    film, rift = preset.film, preset.rift
+    policies = {rift.policy, *rift.each.values()}
+    return film.loop or film.there_and_back or film.interpolate > 1 or policies != {"slow"}
+
+
+def walked(preset: Preset) -> Preset:
+    """The preset by which the way is walked: no frame more than the film asks for, and only those that are decoded."""
+    film = preset.film
+    frames = film.frames // 2 + 1 if film.there_and_back else film.frames
+    frames = (frames - 1) // film.interpolate + 1
+    fps = film.fps / film.interpolate
+    step = preset.pacing.clip_step * film.interpolate
+    return preset.changed(film={"seconds": frames / fps, "fps": fps}, pacing={"clip_step": step})
+
+
+def laps(rig: Rig) -> bool:
+    """Whether the way is a lap of a fixed walk, which nobody needs to walk first."""
+    return rig.preset.film.loop and isinstance(rig.walk, Fixed)
+
+
+def passed(rig: Rig, preset: Preset, record: Telemetry | None) -> Way:
+    """The way of a film. rig: by which it was walked, that of `walked(preset)`; preset: the film's own; record: what
+    was found by walking, None for a lap.
+
+    Raises GeometryError where a loop cannot be closed.
+    """
+    spec, look = preset.film, rig.pilot.ahead
+    if spec.loop and not spec.there_and_back:
+        way = _closed(rig, None if record is None else Way.of(record), look)
+    else:
+        assert record is not None  # else it is a lap
+        way = Way.of(record)
+    if preset.rift.policy == "refine" or "refine" in preset.rift.each.values():
+        way = _refined(rig, way, preset, look)
+    way = policies.applied(way, preset.rift, rig.preset.film.fps)
+    if spec.interpolate > 1:
+        way = between(way, spec.interpolate)
+    if spec.there_and_back:
+        way = there_and_back(way)
+    return way.first(spec.frames)
+
+
+def _closed(rig: Rig, way: Way | None, look: Lookout) -> Way:
+    """One lap of the walk, or the way closed, in as many frames as the film that is walked has."""
+    spec, pacing = rig.preset.film, rig.preset.pacing
+    lap = loops.lap(rig.walk) if way is None else loops.closed(way, rig.plane)
+    if pacing.kind == "latent":
+        return loops.steady(lap, rig.plane, spec.frames)
+    return loops.even(lap, rig.plane, look, spec.frames, pacing.floor / spec.fps)
+
+
+def _refined(rig: Rig, way: Way, preset: Preset, look: Lookout) -> Way:
+    """Every rift refined that is to be, the last one first, so that those before keep their rows."""
+    spec, fps = preset.rift, rig.preset.film.fps
+    for number in reversed(range(len(way.crossings))):
+        if spec.each.get(str(number + 1), spec.policy) == "refine":
+            most = max(1, round(spec.seconds * fps))
+            way = refining.refined(way, number, look, rig.plane, rig.preset.pacing.clip_step, most)
+    return way
+
+
+def between(way: Way, each: int) -> Way:
+    """The way with `each - 1` frames between two neighbours: drawn between where the step is no rift, else the first
+    one held."""
+    rows = np.repeat(np.arange(len(way), dtype=np.int64), each)
+    found = replace(way.picked(rows), marked=np.zeros(len(rows), np.bool_))
+    found.marked[::each] = way.marked
+    blends = {row * each + k: blend for row, blend in way.blends.items() for k in range(each)}
+    for row in range(len(way)):
+        rift = row + 1 == len(way) or bool(way.marked[row + 1]) or row in way.blends or row + 1 in way.blends
+        for k in range(1, each):
+            if row not in way.blends:
+                blends[row * each + k] = way.held(row) if rift else way.blended(row + 1, k / each, "between")
+    return replace(found, blends=blends)
+
+
+def there_and_back(way: Way) -> Way:
+    """The way, and back to the frame after its first, so that the last step leads to the first frame."""
+    rows = np.append(np.arange(len(way)), np.arange(len(way) - 2, 0, -1))
+    found = way.picked(rows)
+    back = len(way) + np.arange(max(len(way) - 2, 0))
+    found.marked[back] = way.marked[rows[back] + 1]
+    blends = {new: way.blends[row] for new, row in enumerate(rows.tolist()) if row in way.blends}
+    return replace(found, blends=blends)

@@ -1,0 +1,81 @@
+"""A planned film's way as columns, which passes turn into another before it is written: rows are picked, held, blended,
+placed anew. A pass knows no decoder unless it is given one."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+import numpy as np
+from numpy.typing import NDArray
+
+from installation.film.telemetry import Telemetry, stretches
+from installation.takes.composed import Blend, How
+from latentworld.arrays import Array
+
+
+@dataclass(frozen=True)
+class Crossing:
+    """A rift that a way crosses, by its rows: the last one before it, and the first one after it."""
+
+    before: int
+    after: int
+
+
+@dataclass(frozen=True, eq=False)
+class Way:
+    """Frames [n] of a film that is not made yet: unit [n, 3], radius [n]; step, distance and rate: CLIP step and latent
+    distance to the frame, and their ratio, NaN where nobody looked; marked: the step to it could not be made smaller;
+    scene: which of the plan's scenes it lies in; blends: by row, frames that are no picture of their own place
+    alone."""
+
+    unit: Array
+    radius: Array
+    rate: Array
+    step: Array
+    distance: Array
+    marked: NDArray[np.bool_]
+    scene: NDArray[np.int64]
+    blends: Mapping[int, Blend] = field(default_factory=dict)
+
+    def __len__(self) -> int:
+        return len(self.radius)
+
+    @property
+    def crossings(self) -> list[Crossing]:
+        """Where it crosses rifts: stretches whose Lipschitz value is `telemetry.ABOVE` times the median of the way, and
+        steps that could not be made smaller."""
+        parts = stretches(self.rate, self.distance, self.marked)
+        return [Crossing(int(part[0]) - 1, int(part[-1])) for part in parts if part[0] > 0]
+
+    @staticmethod
+    def of(record: Telemetry) -> Way:
+        """What was found by walking, all in the first scene."""
+        return Way(
+            record.unit, record.radius, record.lipschitz, record.clip_step, record.distance, record.marked,
+            np.zeros(len(record), np.int64),
+        )  # fmt: skip
+
+    def picked(self, rows: NDArray[np.int64]) -> Way:
+        """These rows in this order. Where a row does not follow the one before it here, nobody looked at the step."""
+        follows = np.append(rows[:1] == 0, np.diff(rows) == 1)
+        rate, step, distance = (
+            np.where(follows, column[rows], np.nan) for column in (self.rate, self.step, self.distance)
+        )
+        blends = {new: self.blends[row] for new, row in enumerate(rows.tolist()) if row in self.blends}
+        return Way(
+            self.unit[rows], self.radius[rows], rate, step, distance, self.marked[rows] & follows, self.scene[rows],
+            blends,
+        )  # fmt: skip
+
+    def held(self, row: int) -> Blend:
+        """The picture of a row once more, on purpose."""
+        return Blend("held", self.unit[row], float(self.radius[row]))
+
+    def blended(self, row: int, share: float, how: How = "dissolve") -> Blend:
+        """A picture that is a share of the way to that of a row."""
+        return Blend(how, self.unit[row], float(self.radius[row]), share)
+
+    def first(self, frames: int) -> Way:
+        """Its first frames."""
+        return self if len(self) <= frames else self.picked(np.arange(frames, dtype=np.int64))
