@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import shlex
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from enum import StrEnum
 from functools import partial
 from pathlib import Path
@@ -25,6 +27,7 @@ if TYPE_CHECKING:
     from installation.film.sinks import Sink
     from installation.film.verify import Standing
     from installation.takes.film import Journey
+    from latentworld.preset import Preset
 
 
 class WithRender(TyperGroup):
@@ -73,6 +76,9 @@ def film(
     workers: Annotated[
         int | None, typer.Option("--workers", help="Ray workers; default: what the cluster has room for.")
     ] = None,
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="Make a few frames and say what all of them take; nothing is kept.")
+    ] = False,
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace a film that is there already.")] = False,
     progress: Annotated[
         Telling, typer.Option("--progress", help="auto: a bar in a terminal, elsewhere a line a minute.")
@@ -95,6 +101,11 @@ def film(
     journey = played.preset if played else presets.load(preset or "", set_ or [])
     title = journey.title or preset or "latentworld"
     wanted = _range(frames, journey.film.frames) if frames else None
+    if dry_run:
+        from installation.cli.estimates import tell_film
+
+        tell_film(journey, played, console, workers)
+        return
     check_folder(output, overwrite)  # before torch is imported: what cannot be kept is refused at once
     if ray is not None and (take is None or as_recorded or preview):
         raise typer.BadParameter("--ray renders a plan or a take: give --plan FILE, without --as-recorded or --preview")
@@ -102,12 +113,13 @@ def film(
     sinks: list[Sink] = [PreviewWindow(title), bar] if preview else [bar]
     check = played.check() if played and as_recorded else None
     sinks += [check] if check else []
-    with Interrupt() as interrupt:
+    with Interrupt() as interrupt, _planning_ended():
         with console.status("loading the world"):
             from installation.film import make
         made = make.film(
             journey, output, overwrite=overwrite, sinks=sinks, watch=interrupt.watch, journey=played, frames=wanted,
             ray=_on_ray(ray, workers, bar, console) if ray else None,
+            planning=_planning(progress, title, journey, console),
         )  # fmt: skip
     _tell(made, console)
     if check:
@@ -118,6 +130,27 @@ def film(
         _interrupted(made)
     if check and check.failed(made.summary.profile):
         raise typer.Exit(1)
+
+
+@contextmanager
+def _planning_ended() -> Iterator[None]:
+    """Of a film that is interrupted while its way is planned: say how it goes on, and end."""
+    from installation.cli.interrupt import again
+    from latentworld.errors import Cancelled
+
+    try:
+        yield
+    except Cancelled:
+        print(f"interrupted while its way was planned. To go on with it: {again()}", file=sys.stderr)
+        raise typer.Exit(130) from None
+
+
+def _planning(progress: Telling, title: str, journey: Preset, console: Console) -> list[Sink]:
+    """What tells how far the plan is of a film that is planned first."""
+    from installation.film.passes import planned_first, walked
+
+    frames = walked(journey).film.frames
+    return [teller(progress, f"the way of {title}", frames, console)] if planned_first(journey) else []
 
 
 def _on_ray(address: str, workers: int | None, bar: Bar | Lines, console: Console) -> OnRay:

@@ -20,6 +20,9 @@ def plan(
     decoder: Annotated[
         Literal["scout", "faithful"], typer.Option("--decoder", help="What looks for the way.")
     ] = "scout",
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="Walk a few frames and say what all of them take; nothing is kept.")
+    ] = False,
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace a plan that is there already.")] = False,
     progress: Annotated[
         Telling, typer.Option("--progress", help="auto: a bar in a terminal, elsewhere a line a minute.")
@@ -27,11 +30,17 @@ def plan(
 ) -> None:
     """Walk a journey with the scout, pilot and pacing on, and write where every frame lies: `film --plan` films it."""
     from installation.cli.interrupt import Interrupt, again
+    from installation.film.passes import walked
     from latentworld import preset as presets
 
     journey = presets.load(preset, set_ or [])
     console = Console(stderr=True)
-    tell = teller(progress, f"plan of {journey.title or preset}", journey.film.frames, console)
+    if dry_run:
+        from installation.cli.estimates import tell_plan
+
+        tell_plan(journey, decoder, console)
+        return
+    tell = teller(progress, f"plan of {journey.title or preset}", walked(journey).film.frames, console)
     with Interrupt() as interrupt:
         with console.status("loading the world"):
             from installation.film import plan as planning

@@ -10,16 +10,21 @@ print(film.summary.median_clip_step, film.video)
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 
+import numpy as np
+
 from installation.film import chart, sheet, telemetry
 from installation.film.ffmpeg import muxing
 from installation.film.opening import identity, opened, own_parts, pieces_of, size_of
 from installation.film.output import Folder, begin, claimed, made, settle, write_text
+from installation.film.passes import planned_first
+from installation.film.plan import plan
 from installation.film.progress import ProgressFile
 from installation.film.reel import Reel
 from installation.film.remote import OnRay, render_on
@@ -29,11 +34,13 @@ from installation.film.summary import Summary, figures
 from installation.frames import develop
 from installation.rig import Rig, build, open_studio
 from installation.studio import Studio
+from installation.takes import read
 from installation.takes.film import Journey
+from installation.takes.film import journey as filmed
 from latentworld import __version__, vertices
 from latentworld.decoding import Profile, Watch
 from latentworld.disk import save
-from latentworld.errors import Cancelled, OutputError
+from latentworld.errors import Cancelled, OutputError, OutputExists
 from latentworld.lipschitz import noise_floor
 from latentworld.plane import check_place
 from latentworld.preset import Preset, dump
@@ -56,6 +63,7 @@ class Film:
 def film(
     preset: Preset, out: str | Path, *, overwrite: bool = False, sinks: Sequence[Sink] = (), watch: Watch | None = None,
     journey: Journey | None = None, frames: range | None = None, ray: OnRay | None = None,
+    planning: Sequence[Sink] = (),
 ) -> Film:  # fmt: skip
     """Render a preset into the folder `out`, or go on with that film where it was begun there.
 
@@ -64,7 +72,9 @@ def film(
     way plays but is made again, and telemetry, pictures and summary of what there is lie beside them; without a frame
     nothing stays. An earlier film stays until the new one is whole, which lies in `unfinished/` meanwhile. A `journey`
     (of a take or a plan, its preset given as `preset`) goes its own way; a copy of it is kept with the film. frames: of
-    a journey, only the chunks that these lie in are made. ray: they are made by workers, and `sinks` get nothing.
+    a journey, only the chunks that these lie in are made. ray: they are made by workers, and `sinks` get nothing. A
+    preset whose way must be known first (`passes.planned_first`) is planned into the folder, through the decoder that
+    `pacing.look` names; frames of that go to `planning`, and Cancelled is raised where `watch` ends it.
 
     Raises OutputExists where a film is, or was begun otherwise, that may not be replaced, OutputError for `frames` or
     `ray` of a way that is not known beforehand, and what `remote.render_on` raises.
@@ -74,6 +84,9 @@ def film(
         folder = begin(target, overwrite)
         if preset.film.codec != "frames":
             muxing(preset.film.codec)  # without an encoder nothing is begun
+        if journey is None and planned_first(preset):
+            journey = _planned(preset, folder, overwrite, planning, watch)
+            preset = journey.preset
         rig = build(preset, watch)
         if journey is not None:
             journey.check_world(rig)
@@ -81,12 +94,30 @@ def film(
         try:
             rendered = _render(rig, folder, reel, sinks, journey, partial(open_studio, watch=watch), frames, ray)
         finally:
-            if not folder.plays:
+            if not folder.plays and not folder.plans():
                 folder.remove()
         if not rendered.complete:
             return rendered
         whole = settle(folder, target)
         return replace(rendered, folder=whole, video=whole.path / rendered.video.name)
+
+
+def _planned(preset: Preset, folder: Folder, overwrite: bool, sinks: Sequence[Sink], watch: Watch | None) -> Journey:
+    """The way of a preset, planned in its film's folder, or found there. Raises OutputExists where the folder has one
+    of another preset, and Cancelled where the watcher ended it."""
+    kind = preset.pacing.look if preset.decoder.kind == "faithful" else "scout"
+    target = folder.plan(hashlib.sha256(f"{__version__}\n{dump(preset)}".encode()).hexdigest()[:12])
+    others = [path for path in folder.plans() if path != target]
+    if others and not overwrite:
+        raise OutputExists(
+            f"{folder.path} holds a film begun otherwise (its way was planned for another preset or by another "
+            f"version): film it as it was begun, give --overwrite, or another folder"
+        )
+    for path in others:
+        path.unlink()
+    if not target.exists() and not plan(preset, target, kind=kind, sinks=sinks, watch=watch).complete:
+        raise Cancelled("the way is not known yet: the same again goes on with it")
+    return filmed(read(target), preset=preset)
 
 
 def _reel(rig: Rig, folder: Folder, journey: Journey | None, overwrite: bool) -> Reel:
@@ -162,6 +193,7 @@ def _record(rig: Rig, folder: Folder, reel: Reel, journey: Journey | None) -> Su
         size=size_of(rig),
         **figures(record, rig.preset.pacing, spec.fps),  # type: ignore[arg-type]
         noise_floor=_floor(rig, record) if whole else None,
+        seam_step=_seam(rig, record) if whole and (spec.loop or spec.there_and_back) else None,
         repeated_frames=reel.repeated,
         world=rig.studio.world,
         eye=rig.studio.seer,
@@ -177,6 +209,16 @@ def _record(rig: Rig, folder: Folder, reel: Reel, journey: Journey | None) -> Su
     chart.draw(record, rig.plane, folder.chart, rig.preset.title, summary.at_ceiling)
     write_text(folder.summary, summary.json())  # last: with it a film is whole
     return summary
+
+
+def _seam(rig: Rig, record: telemetry.Telemetry) -> float | None:
+    """The CLIP step from a loop's last frame to its first; None when the film is stopped meanwhile."""
+    ends = np.array([-1, 0])
+    try:
+        features = np.asarray(rig.look(record.unit[ends], record.radius[ends]), np.float64)
+    except Cancelled:
+        return None
+    return float(np.linalg.norm(features[1] - features[0]))
 
 
 def _floor(rig: Rig, record: telemetry.Telemetry) -> float | None:

@@ -63,6 +63,14 @@ class Folder:
         """The take that was filmed, where one was."""
         return self.path / "film.take"
 
+    def plan(self, digest: str) -> Path:
+        """The way of a film that was planned first. digest: of what it was planned for."""
+        return self.path / f"way-{digest}.plan"
+
+    def plans(self) -> list[Path]:
+        """The ways that were planned here."""
+        return sorted(self.path.glob("way-*.plan"))
+
     @property
     def chunks(self) -> Path:
         """The pieces of a film under way."""
@@ -91,7 +99,7 @@ class Folder:
         """What an earlier film left here."""
         files = [self.path / name for name in _VIDEOS]
         files += [self.preset, self.telemetry, self.sheet, self.chart, self.summary, self.take, self.frames]
-        files += [self.chunks, self.manifest, self.progress]
+        files += [self.chunks, self.manifest, self.progress, *self.plans(), *self.path.glob(".way-*.plan.chunks")]
         return [file for file in files if file.exists()]
 
     @property
@@ -112,7 +120,8 @@ class Folder:
     @property
     def under_way(self) -> bool:
         """Whether a film was begun here that can be gone on with."""
-        return self.manifest.is_file() and not self.whole
+        planning = bool(self.plans()) or any(self.path.glob(".way-*.plan.chunks"))
+        return (self.manifest.is_file() or planning) and not self.whole
 
     def remove(self) -> None:
         """Remove what a film left, and the folder with it if nothing else lies there."""
@@ -201,7 +210,7 @@ def settle(made: Folder, path: Path) -> Folder:
     with writing(path):
         if made != folder:
             _replace(made, folder)
-        for file in (made.progress, made.chunks):
+        for file in (made.progress, made.chunks, *made.plans()):
             if file.exists():
                 _remove(file)
         if made != folder:
@@ -211,7 +220,8 @@ def settle(made: Folder, path: Path) -> Folder:
 
 def _replace(made: Folder, earlier: Folder) -> None:
     """All but the chunks, and the manifest that goes with them last."""
-    files = [file for file in made.ours() if file not in (made.chunks, made.manifest, made.progress)]
+    left = (made.chunks, made.manifest, made.progress, *made.plans())
+    files = [file for file in made.ours() if file not in left]
     names = {file.name for file in files}
     for file in earlier.ours():
         if file.is_dir() or file.name not in names:

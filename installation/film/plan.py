@@ -31,11 +31,12 @@ from latentworld.arrays import Unit
 from latentworld.decoding import Watch
 from latentworld.decoding.settings import Kind
 from latentworld.disk import whole, writing
-from latentworld.errors import Cancelled, OutputExists
+from latentworld.errors import Cancelled, GeometryError, OutputExists
 from latentworld.pacing import LOW, NEARLY
 from latentworld.preset import Preset, dump
 
 SUFFIX = ".plan"
+SHORTEST = 3  # frames of a loop
 
 
 @dataclass(frozen=True)
@@ -68,6 +69,8 @@ def plan(
     decoder. Raises OutputExists for a plan that may not be replaced, GeometryError for a loop that cannot be closed.
     """
     target = Path(out)
+    if preset.film.loop and preset.film.frames < SHORTEST:
+        raise GeometryError(f"less than {SHORTEST} frames are no loop: make the film longer")
     if target.exists() and not overwrite:
         raise OutputExists(f"{target} is there already: give --overwrite, or another name")
     work = Folder(target.with_name(f".{target.name}.chunks"))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from dataclasses import asdict, dataclass
 
 import numpy as np
@@ -17,8 +18,9 @@ from latentworld.pacing import LOW, NEARLY, PacingSpec
 class Summary:
     """Steps are CLIP steps between neighbours; `even` is the share of unmarked ones within 2x of the median;
     rifts: stretches whose Lipschitz value is far above the median of the way; at_ceiling: steps at the greatest pace
-    that [pacing] allows, calmer than was asked for; noise_floor: the CLIP step that rounding alone makes at the film's
-    last place (None for a film that was cut short)."""
+    that [pacing] allows, calmer than was asked for; made: frames that are no picture of their own place alone, by how
+    they were made; seam_step: of a loop, the CLIP step from its last frame to its first; noise_floor: the CLIP step
+    that rounding alone makes at the film's last place (None for a film that was cut short)."""
 
     title: str
     frames: int
@@ -34,6 +36,8 @@ class Summary:
     at_ceiling: int
     rifts: int
     repeated_frames: int
+    made: dict[str, int]
+    seam_step: float | None
     median_lipschitz: float | None
     largest_lipschitz: float | None
     noise_floor: float | None
@@ -51,10 +55,16 @@ class Summary:
         return page(asdict(self) | {"profile": self.profile.record()})
 
 
-def figures(telemetry: Telemetry, pacing: PacingSpec, fps: float) -> dict[str, float | int | None]:
-    """What the telemetry says about a film's steps, under that pacing."""
-    steps, marked = telemetry.clip_step[1:], telemetry.marked[1:]
-    median, plain = _median(steps), steps[~marked]
+Figure = float | int | dict[str, int] | None
+
+
+def figures(telemetry: Telemetry, pacing: PacingSpec, fps: float) -> dict[str, Figure]:
+    """What the telemetry says about a film's steps, under that pacing; those to and from frames that are no picture of
+    their own place alone are no steps of the way."""
+    steps, marked = telemetry.clip_step[1:].copy(), telemetry.marked[1:]
+    made = np.array(sorted(telemetry.made), np.int64)
+    steps[np.union1d(made[made > 0] - 1, made[made < len(steps)])] = np.nan
+    median, plain = _median(steps), steps[~marked & np.isfinite(steps)]
     even = None
     if median and len(plain):
         even = float(np.mean((plain <= 2 * median) & (plain >= median / 2)))
@@ -62,6 +72,7 @@ def figures(telemetry: Telemetry, pacing: PacingSpec, fps: float) -> dict[str, f
         "median_clip_step": median,
         "largest_unmarked_step": float(np.nanmax(plain)) if np.isfinite(plain).any() else None,
         "even": even,
+        "made": dict(Counter(telemetry.made.values())),
         "marked_steps": int(telemetry.marked.sum()),
         "at_ceiling": _at_ceiling(telemetry, pacing, fps),
         "rifts": len(rifts(telemetry)),

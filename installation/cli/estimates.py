@@ -1,0 +1,59 @@
+"""What a film or a plan will take, in words: `--dry-run`."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from rich.console import Console
+
+from installation.cli.progress import duration
+
+if TYPE_CHECKING:
+    from installation.film.estimate import Estimate
+    from installation.takes.film import Journey
+    from latentworld.decoding.settings import Kind
+    from latentworld.preset import Preset
+
+WORKERS = (2, 4, 8)
+
+
+def tell_film(preset: Preset, journey: Journey | None, console: Console, workers: int | None = None) -> None:
+    """Try some frames of a film, and print what all of them take. workers: beside those of `WORKERS`."""
+    with console.status("trying some frames"):
+        from installation.film.estimate import estimate
+
+        found = estimate(preset, journey)
+    print(_length(found))
+    if found.planning:
+        print(f"its way is planned first: {duration(found.planning)}, on this machine alone")
+    counts = sorted({*WORKERS, *([workers] if workers else [])})
+    on_many = ", ".join(f"on {count} {duration(found.seconds(count))}" for count in counts)
+    print(f"{_each(found)}: {duration(found.seconds())} on this machine; with workers like it {on_many}")
+    print(f"disk: {_bytes(found.disk)}, twice that while it is joined; memory: {_bytes(found.memory)}")
+
+
+def tell_plan(preset: Preset, kind: Kind, console: Console) -> None:
+    """Walk some frames of a plan, and print what all of them take."""
+    with console.status("walking some frames"):
+        from installation.film.estimate import estimate_plan
+
+        found = estimate_plan(preset, kind)
+    print(_length(found))
+    print(f"{_each(found)}: {duration(found.seconds())} on this machine")
+    print(f"disk: {_bytes(found.disk)}; memory: {_bytes(found.memory)}")
+
+
+def _length(found: Estimate) -> str:
+    return f"{found.frames} frames at {found.fps:g} a second: {duration(found.frames / found.fps)} of film"
+
+
+def _each(found: Estimate) -> str:
+    return f"{found.pace.each:.3g} s a frame ({found.pace.frames} tried)"
+
+
+def _bytes(size: float) -> str:
+    """In the unit that suits."""
+    for unit, one in (("GB", 1e9), ("MB", 1e6)):
+        if size >= one:
+            return f"{size / one:.1f} {unit}"
+    return f"{size / 1e3:.0f} kB"

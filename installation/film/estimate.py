@@ -1,0 +1,148 @@
+"""What a film will take, before a night is spent: some of its frames are really made, encoded and read back."""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import psutil  # type: ignore[import-untyped]
+
+from installation.clock import Stopwatch, Tick
+from installation.control.mailbox import Mailbox
+from installation.film.opening import own_parts, pieces_of
+from installation.film.output import Folder
+from installation.film.passes import laps, planned_first, walked
+from installation.film.pieces import NoPieces, Pieces
+from installation.film.reel import Written
+from installation.loop import run
+from installation.rig import Rig, build, open_studio
+from installation.takes import Parts
+from installation.takes.film import Journey
+from latentworld.decoding.settings import Kind
+from latentworld.preset import Preset
+
+WARM = 2  # ticks before anything is counted: engines compile, and the first probes of the pacing are its guess
+LEAST = 4  # ticks that are counted, at least
+SPREAD = 64  # ticks of a plan that are tried, evenly from its first to its last
+LINE = 280.0  # bytes of a frame in a plan
+LOOKS = 4.0  # probes a frame of a loop that is laid out evenly
+
+
+@dataclass(frozen=True)
+class Pace:
+    """What was tried. frames: how many; each: seconds a frame, its encoding and reading back included; size: bytes a
+    frame; load: seconds until the first."""
+
+    frames: int
+    each: float
+    size: float
+    load: float
+
+
+@dataclass(frozen=True)
+class Estimate:
+    """What a film takes on this machine. planning: seconds until its way is known, 0 where it need not be; memory:
+    bytes of this process at its most, without its encoder."""
+
+    frames: int
+    fps: float
+    pace: Pace
+    planning: float
+    memory: int
+
+    def seconds(self, workers: int = 1) -> float:
+        """Of the whole, by so many machines like this one; planning is done by one."""
+        return self.planning + self.pace.load + self.frames * self.pace.each / workers
+
+    @property
+    def disk(self) -> float:
+        """Bytes of the film; it takes them twice while it is joined."""
+        return self.frames * self.pace.size
+
+
+def estimate(preset: Preset, journey: Journey | None = None, seconds: float = 15.0) -> Estimate:
+    """Make frames of a film, or of a plan's or a take's, for about so many seconds, and say what all of them take."""
+    first = journey is None and planned_first(preset)
+    planning = _planning(preset, seconds) if first else 0.0
+    clock = Stopwatch()
+    rig = build(_steady(preset) if first else preset)  # its places are known by then: no probe is made
+    parts = own_parts(rig) if journey is None else journey.parts(rig, open_studio)
+    with tempfile.TemporaryDirectory(prefix="latentworld-estimate-") as path:
+        folder = Folder(Path(path))
+        folder.chunks.mkdir()
+        pace = _tried(rig, parts, pieces_of(rig, folder), folder, seconds, clock)
+    return Estimate(preset.film.frames, preset.film.fps, pace, planning, _memory())
+
+
+def estimate_plan(preset: Preset, kind: Kind, seconds: float = 15.0) -> Estimate:
+    """The same for the planning of a film."""
+    asked = walked(preset if preset.decoder.kind == "analytic" else preset.changed(decoder={"kind": kind}))
+    clock = Stopwatch()
+    rig = build(asked)
+    if lap := laps(rig):
+        rig = build(_steady(asked))
+    with tempfile.TemporaryDirectory(prefix="latentworld-estimate-") as path:
+        folder = Folder(Path(path))
+        folder.chunks.mkdir()
+        pace = _tried(rig, own_parts(rig), NoPieces(), folder, seconds, clock)
+    looks = LOOKS if asked.film.loop and not asked.film.there_and_back else 0.0
+    pace = replace(pace, each=pace.each * (looks if lap else 1.0 + looks), size=LINE)
+    return Estimate(asked.film.frames, asked.film.fps, pace, 0.0, _memory())
+
+
+def _planning(preset: Preset, seconds: float) -> float:
+    """Seconds until the way of a film that is planned first is known."""
+    kind: Kind = preset.pacing.look if preset.decoder.kind == "faithful" else "scout"
+    return estimate_plan(preset, kind, seconds).seconds()
+
+
+def _steady(preset: Preset) -> Preset:
+    """The same at a constant pace, which probes nothing."""
+    return preset.changed(pacing={"kind": "latent"})
+
+
+def _tried(rig: Rig, parts: Parts, pieces: Pieces, folder: Folder, seconds: float, loading: Stopwatch) -> Pace:
+    """Frames made as a chunk is, for about so many seconds."""
+    seen = _Seen(loading)
+    ticks = _spread(list(parts.clock)) if parts.after is not None else parts.clock
+    with Written(pieces, folder.chunks / "tried.csv", rig.plane, 0) as written:
+        run(seen.until(ticks, seconds), Mailbox(), parts.walk, parts.direct, parts.pilot, written)
+    frames = written.tally.frames
+    made = loading.seconds
+    kept = pieces.commit(0, frames)
+    read = loading.seconds - made
+    began, counted = (seen.began, frames - seen.warm) if frames > seen.warm else (seen.load, frames)
+    return Pace(frames, (made - began) / counted + read / frames, kept.size / frames, seen.load)
+
+
+def _spread(ticks: Sequence[Tick]) -> Sequence[Tick]:
+    """Some of them, evenly, if there are many."""
+    return ticks[:: max(1, len(ticks) // SPREAD)]
+
+
+class _Seen:
+    """When frames were there. Lives for one trial."""
+
+    def __init__(self, clock: Stopwatch) -> None:
+        self._clock = clock
+        self.load = self.began = 0.0
+        self.warm = 0
+
+    def until(self, ticks: Iterable[Tick], seconds: float) -> Iterator[Tick]:
+        """Ticks until the time is up, from the end of those that are not counted."""
+        self.load = self.began = self._clock.seconds
+        for number, tick in enumerate(ticks):
+            if number == WARM:
+                self.began = self._clock.seconds
+            if number >= WARM + LEAST and self._clock.seconds - self.began > seconds:
+                return
+            if number < WARM:
+                self.warm += len(tick)
+            yield tick
+
+
+def _memory() -> int:
+    """Bytes of this process now."""
+    return int(psutil.Process().memory_info().rss)
