@@ -2,23 +2,42 @@
 
     python benchmarks/film.py chunks [--frames 5760] [--turns 3]     chunks of a minute against one piece, in turns
     python benchmarks/film.py memory [--frames 100000]               resident memory and open files while one is made
+    python benchmarks/film.py kills [--frames 20000] [--kills 20]    SIGKILL at random moments: film, encoder, both,
+                                                                     Ray workers; is it the film that nothing stopped?
+    python benchmarks/film.py whole [--frames 345600]                plan, film, verify: time and memory of each
+    python benchmarks/film.py workers [--chunks 64]                  Ray workers that sleep: what handing out costs
 
-Both film the analytic world at 64 pixels, where a frame costs least and everything around it therefore most.
+All film the analytic world at 64 pixels, where a frame costs least and everything around it therefore most.
 """
 
 from __future__ import annotations
 
 import argparse
+import contextlib
+import json
 import os
+import random
 import subprocess
 import sys
 import tempfile
 import time
+from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 import psutil
 from common import machine
+
+from installation import takes
+from installation.film import make, remote
+from installation.film import plan as planning
+from installation.film.join import counted, sums
+from installation.film.remote import OnRay, chunk_maker
+from installation.takes.film import Journey
+from installation.takes.film import journey as filmed
+from latentworld import preset
+from latentworld.cluster.crew import Means, Vouched
 
 SMALL = [
     "decoder.height=64", "decoder.width=64", "decoder.steps=10", "decoder.batch=16", "analytic.modes=8", "film.scale=1",
@@ -82,6 +101,142 @@ def memory(frames: int) -> None:
           f"{resident.max():.0f} MB; open files {few:.0f} to {many:.0f}")  # fmt: skip
 
 
+def told(*settings: str) -> list[str]:
+    """Settings as the command line takes them."""
+    return [part for setting in settings for part in ("--set", setting)]
+
+
+def command(*arguments: str | Path) -> subprocess.Popen[bytes]:
+    """A command of ours in a process group of its own."""
+    words = [sys.executable, "-m", "installation", *map(str, arguments)]
+    return subprocess.Popen(words, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, start_new_session=True)
+
+
+def victims(process: subprocess.Popen[bytes], who: str) -> list[psutil.Process]:
+    """Whom to kill: of a film, of its encoder, or one of the workers that are at work for it."""
+    film = psutil.Process(process.pid)
+    below = film.children(recursive=True)
+    encoders = [child for child in below if "ffmpeg" in child.name()]
+    workers = [child for child in below if child.name().startswith("ray::Worker")]
+    return {"film": [film], "encoder": encoders, "both": [film, *encoders], "worker": workers[:1]}[who]
+
+
+def killed(arguments: Sequence[str | Path], who: str, kills: int, pause: float, draw: random.Random) -> int:
+    """Start a film again and again until it is whole, killing `kills` times, at most `pause` seconds after the film or
+    its worker is at work. Returns how often it was started."""
+    left, starts = kills, 0
+    while True:
+        process, starts = command(*arguments), starts + 1
+        while process.poll() is None:
+            time.sleep(draw.uniform(0.2, pause))
+            with contextlib.suppress(psutil.Error):
+                marked = victims(process, who) if left else []
+                for each in marked:
+                    each.kill()
+                left -= bool(marked)
+        if process.returncode == 0:
+            print(f"  {kills - left} kills of {kills}", flush=True)
+            return starts
+
+
+def content(folder: Path) -> tuple[str, bytes, dict[str, object]]:
+    """A film's decoded frames, telemetry and summary, but for what its machine took."""
+    summary = json.loads((folder / "film.json").read_text())
+    for key in ("wall_seconds", "frames_per_second"):
+        summary.pop(key)
+    return counted(sums(folder / "film.mp4"))[1], (folder / "telemetry.csv").read_bytes(), summary
+
+
+def kills(frames: int, count: int, seed: int) -> None:
+    """Films that are killed on purpose against one that nobody stopped."""
+    print(machine())
+    draw = random.Random(seed)
+    asked = told(*SMALL, f"film.seconds={frames / 24}", "film.chunk=10")
+    with tempfile.TemporaryDirectory() as path:
+        base, plan = Path(path), Path(path, "piece.plan")
+        for arguments in (["plan", "analytic", "-o", plan], ["film", "analytic", "-o", base / "whole"]):
+            if command(*arguments, *asked).wait():
+                sys.exit(f"{arguments[0]} failed: run it by hand to see why")
+        if command("film", "--plan", plan, "-o", base / "planned").wait():
+            sys.exit("the planned film failed: run it by hand to see why")
+        whole, planned = content(base / "whole"), content(base / "planned")
+        for who in ("film", "encoder", "both", "worker"):
+            on_ray = who == "worker"
+            arguments = ["film", "--plan", plan, "--ray", "local", "--workers", "2"] if on_ray else ["film", "analytic"]
+            began = time.perf_counter()
+            starts = killed([*arguments, "-o", base / who, *([] if on_ray else asked)], who, count, 6.0, draw)
+            same = content(base / who) == (planned if on_ray else whole)
+            print(f"{who}: {frames} frames, started {starts} times, {time.perf_counter() - began:.0f} s: "
+                  f"{'the same film' if same else 'ANOTHER FILM'}", flush=True)  # fmt: skip
+
+
+def whole(frames: int) -> None:
+    """A plan of so many frames, its film, and its verification: seconds, and the most memory of each process."""
+    print(machine())
+    asked = told(*SMALL, f"film.seconds={frames / 24}")
+    with tempfile.TemporaryDirectory() as path:
+        plan, folder = Path(path, "piece.plan"), Path(path, "film")
+        for name, arguments in {
+            "plan": ["plan", "analytic", "-o", plan, *asked],
+            "film": ["film", "--plan", plan, "-o", folder],
+            "verify": ["film", "verify", folder],
+        }.items():
+            began, process, most = time.perf_counter(), command(*arguments), 0
+            while process.poll() is None:
+                with contextlib.suppress(psutil.Error):
+                    most = max(most, psutil.Process(process.pid).memory_info().rss)
+                time.sleep(0.5)
+            took = time.perf_counter() - began
+            print(f"{name}: {took:.0f} s, {frames / took:.0f} frames a second, {most / 1e6:.0f} MB, "
+                  f"exit {process.returncode}", flush=True)  # fmt: skip
+        size, text = (folder / "film.mp4").stat().st_size, plan.stat().st_size
+        print(f"film.mp4 {size / 1e6:.0f} MB, the plan {text / 1e6:.0f} MB")
+
+
+SLEEP = 1.0  # seconds that a sleeping worker takes for a chunk
+
+
+def sleeping(text: str, way: Journey) -> Vouched:
+    """A worker whose decoder sleeps: it makes a chunk, and what is left of the time it sleeps."""
+    work = chunk_maker(text, way)
+
+    def make(first: int) -> object:
+        began = time.perf_counter()
+        made = work(first)
+        time.sleep(max(SLEEP - (time.perf_counter() - began), 0.0))
+        return made
+
+    return Vouched(make, work.settings)
+
+
+def workers(chunks: int) -> None:
+    """Chunks a second of one, two and four workers that sleep, from the first chunk to the last."""
+    print(machine())
+    remote.chunk_maker = sleeping  # type: ignore[assignment]
+    tiny = ["decoder.height=32", "decoder.width=32", "decoder.steps=4", "film.fps=8", "film.chunk=1", "film.scale=1"]
+    asked = preset.load("analytic", [*tiny, "pacing.kind=latent", f"film.seconds={chunks}"])
+    with tempfile.TemporaryDirectory() as path:
+        way = filmed(takes.read(planning.plan(asked, Path(path, "piece.plan")).target))
+        alone = None
+        for count in (1, 2, 4):
+            arrivals = Arrivals([])
+            on_ray = OnRay(Means("local", count, cpus=1), lambda line: None, [arrivals])
+            make.film(way.preset, Path(path, str(count)), journey=way, ray=on_ray)
+            rate = (len(arrivals.times) - count) / (arrivals.times[-1] - arrivals.times[count - 1])
+            alone = alone or rate
+            print(f"{count} workers: {rate:.2f} chunks a second, {rate / alone / count:.3f} of linear", flush=True)
+
+
+@dataclass
+class Arrivals:
+    """When chunks arrived."""
+
+    times: list[float]
+
+    def arrived(self, frames: int, done: int) -> None:
+        self.times.append(time.perf_counter())
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     commands = parser.add_subparsers(dest="command", required=True)
@@ -90,11 +245,26 @@ def main() -> None:
     cost.add_argument("--turns", type=int, default=3)
     grown = commands.add_parser("memory")
     grown.add_argument("--frames", type=int, default=100_000)
+    hard = commands.add_parser("kills")
+    hard.add_argument("--frames", type=int, default=20_000)
+    hard.add_argument("--kills", type=int, default=20)
+    hard.add_argument("--seed", type=int, default=1)
+    full = commands.add_parser("whole")
+    full.add_argument("--frames", type=int, default=345_600)
+    crew = commands.add_parser("workers")
+    crew.add_argument("--chunks", type=int, default=64)
     options = parser.parse_args()
-    if options.command == "chunks":
-        chunks(options.frames, options.turns)
-    else:
-        memory(options.frames)
+    match options.command:
+        case "chunks":
+            chunks(options.frames, options.turns)
+        case "memory":
+            memory(options.frames)
+        case "kills":
+            kills(options.frames, options.kills, options.seed)
+        case "whole":
+            whole(options.frames)
+        case "workers":
+            workers(options.chunks)
 
 
 if __name__ == "__main__":

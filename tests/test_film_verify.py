@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from test_film_resume import SMALL, Stop, content, damages, journey, stopped
 
-from installation.film import chart, make, sheet, verify
+from installation.film import chart, make, repair, sheet, verify
 from installation.film.output import Folder
 from installation.film.sinks import Memory
 from installation.frames import Frames
@@ -110,3 +110,43 @@ def test_on_the_command_line(run, tmp_path: Path) -> None:  # type: ignore[no-un
     assert code == 1
     assert "cannot be decoded" in out
     assert "--overwrite" in err
+
+
+@pytest.mark.parametrize("codec", ["h264", "ffv1", "frames"])
+def test_a_whole_film_that_was_damaged_is_repaired(codec: str, tmp_path: Path) -> None:
+    """What is sound stays as it is; the film command makes the rest anew, and the film is what it was."""
+    asked = journey(f"film.codec={codec}")
+    film = make.film(asked, tmp_path)
+    before = content(tmp_path)
+    target = film.video if codec != "frames" else film.video / "000000020.png"
+    data = bytearray(target.read_bytes())
+    at = len(data) // 2
+    data[at : at + 300] = bytes(byte ^ 255 for byte in data[at : at + 300])
+    target.write_bytes(data)
+    found = verify.verify(film.folder)
+    harmed = sum(damage.end - damage.first for damage in found)
+    assert 0 < harmed < 64
+    assert repair.repair(film.folder, found) == 64 - harmed
+    assert target.read_bytes() == bytes(data)  # the damaged film stays until there is another
+    memory = Memory()
+    assert make.film(asked, tmp_path, sinks=[memory]).complete
+    assert len(memory.pictures) == harmed
+    assert damages(tmp_path) == []
+    assert content(tmp_path)[:2] == before[:2]
+
+
+def test_telemetry_that_was_damaged_costs_its_chunk_alone(tmp_path: Path) -> None:
+    film = make.film(journey(), tmp_path)
+    before = content(tmp_path)
+    lines = film.folder.telemetry.read_bytes()
+    film.folder.telemetry.write_bytes(lines.replace(b"\r\n20,", b"\r\n21,"))
+    assert repair.repair(film.folder, verify.verify(film.folder)) == 48
+    assert make.film(journey(), tmp_path).complete
+    assert content(tmp_path)[:2] == before[:2]
+
+
+def test_a_film_that_is_not_finished_is_not_taken_apart(tmp_path: Path) -> None:
+    with pytest.raises(RuntimeError, match="power"):
+        make.film(journey(), tmp_path, sinks=[Stop(30)])
+    with pytest.raises(OutputError, match="goes on with it"):
+        repair.repair(Folder(tmp_path), [])

@@ -256,7 +256,13 @@ def _standing(seen: Standing) -> str:
 
 
 @app.command()
-def verify(folder: Annotated[Path, typer.Argument(metavar="DIR", help="The folder of a film.")]) -> None:
+def verify(
+    folder: Annotated[Path, typer.Argument(metavar="DIR", help="The folder of a film.")],
+    repair: Annotated[
+        bool,
+        typer.Option("--repair", help="Take a damaged film apart: its command makes the rest anew."),
+    ] = False,
+) -> None:
     """Hold a film against its manifest: every file, frame and line of telemetry. Exit 1 where it is not whole."""
     from installation.film import verify as verifying
     from installation.film.output import Folder
@@ -270,7 +276,12 @@ def verify(folder: Annotated[Path, typer.Argument(metavar="DIR", help="The folde
     for damage in damages:
         print(damage)
     if damages:
-        remedy = "film it again with --overwrite" if found.whole else "the film command makes them again"
+        remedy = "verify --repair takes it apart" if found.whole else "the film command makes them again"
+        if repair and found.whole:
+            from installation.film.repair import repair as taken_apart
+
+            sound = taken_apart(found, damages)
+            remedy = f"{sound} frames are sound and stay, the command that made the film makes the others again"
         print(f"{len(damages)} damaged: {remedy}", file=sys.stderr)
         raise typer.Exit(1)
     if not found.whole:

@@ -134,6 +134,14 @@ class Manifest:
             os.fsync(file.fileno())
         self._chunks[chunk.first] = chunk
 
+    def rewrite(self, chunks: Iterable[Chunk]) -> None:
+        """Hold these chunks and no other. Raises OutputError."""
+        kept = list(chunks)
+        head = _line(self.identity)
+        with writing(self.path):
+            put(self.path, b"".join(text + b"\n" for text in [head, *(sealed(_line(chunk), head) for chunk in kept)]))
+        self._chunks = {chunk.first: chunk for chunk in kept}
+
     def drop(self, chunks: Iterable[Chunk]) -> None:
         """Forget chunks whose files are gone or damaged: they are made again."""
         for chunk in chunks:

@@ -77,7 +77,7 @@ def verify(folder: Folder, watch: Callable[[Chunk], object] = lambda chunk: None
     OutputError as `status`.
     """
     found, aside = _manifest(folder), not folder.whole and not busy(folder.path)
-    spec, pieces = _spec(found), _pieces(folder, found)
+    spec, pieces = _spec(found), pieces_in(folder, found)
     damages = _joined(folder, found, watch) if folder.whole and spec.codec != "frames" else []
     if not folder.whole or spec.codec == "frames":
         for chunk in found.chunks:
@@ -160,7 +160,7 @@ def _spec(found: Manifest) -> FilmSpec:
         raise OutputError(f"{found.path} is damaged (no film of ours): film into another folder") from None
 
 
-def _pieces(folder: Folder, found: Manifest) -> Pieces:
+def pieces_in(folder: Folder, found: Manifest) -> Pieces:
     """What reads them; how large the pictures are does not matter for that."""
     spec = _spec(found)
     if spec.codec == "frames":
