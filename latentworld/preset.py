@@ -124,8 +124,7 @@ class RiftSpec(Section):
     `seconds`, then a cut; cut: at once; dissolve: the two sides laid over one another for `seconds`; dwell: there, back
     and there again; refine: places are put between until the pacing's step is kept, or the two are one to float32;
     strobe: the two sides in turn, `rate` times a second, for `seconds`. each: another policy by the number of a rift,
-    from 1. A film with another policy than slow is planned first; `dwell`, `hold` and `strobe` take film from its
-    end."""
+    from 1. A film with another policy than slow is planned first, and as long as it was asked to be."""
 
     policy: RiftPolicy = "slow"
     seconds: Annotated[FiniteFloat, Field(gt=0.0, le=60.0)] = 0.5

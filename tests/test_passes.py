@@ -187,6 +187,7 @@ def test_policies_are_filmed_and_a_film_that_was_stopped_is_the_same(policy: str
     assert make.film(journey(*asked), tmp_path / "stopped").complete
     assert content(tmp_path / "stopped") == content(tmp_path / "whole")
     record = telemetry.read(whole.folder.telemetry)
+    assert len(record) == 64
     assert whole.summary.made == dict(Counter(record.made.values()))
     assert not [*tmp_path.glob("*/way-*"), *tmp_path.glob("*/.way-*")]
     if policy in ("hold", "dissolve"):

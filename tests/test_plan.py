@@ -81,9 +81,9 @@ def test_a_plan_that_was_stopped_goes_on(planned: Path, tmp_path: Path) -> None:
 
     target, memory = tmp_path / "piece.plan", Memory()
     with pytest.raises(RuntimeError, match="power"):
-        plan.plan(journey(*PILOTED), target, sinks=[Stop()])
+        plan.plan(journey(*PILOTED), target, watching=plan.Watching([Stop()]))
     assert not target.exists()
-    assert plan.plan(journey(*PILOTED), target, sinks=[memory]).complete
+    assert plan.plan(journey(*PILOTED), target, watching=plan.Watching([memory])).complete
     assert int(memory.batches[0].path.index[0]) == 32
     assert target.read_bytes() == planned.read_bytes()
     assert [file.name for file in tmp_path.iterdir()] == ["piece.plan"]

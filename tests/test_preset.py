@@ -181,7 +181,7 @@ def test_a_preset_is_changed_section_by_section_and_checked_again() -> None:
         ({"film": {"second": 3.0}}, "unknown key 'film.second': did you mean 'seconds'?"),
         ({"filme": {"seconds": 3.0}}, "unknown section or key 'filme': did you mean 'film'?"),
         ({"a[b": 1}, "unknown section or key 'a[b': use one of analytic"),
-        ({"int": {"a": 1}}, "unknown section or key 'int': use one of analytic"),
+        ({"zzz": {"a": 1}}, "unknown section or key 'zzz': use one of analytic"),
         ({"film": {"str": 1}}, "unknown key 'film.str': use one of chunk"),
         ({"film": {"seconds": -3.0}}, "film.seconds = -3.0"),
         ({"decoder": {"kind": "quick"}}, "decoder.kind = "),

@@ -23,10 +23,11 @@ if TYPE_CHECKING:
 
     from installation.cli.progress import Bar, Lines
     from installation.film.make import Film
+    from installation.film.plan import Watching
     from installation.film.remote import OnRay
     from installation.film.sinks import Sink
     from installation.film.verify import Standing
-    from installation.takes.film import Journey
+    from installation.takes.film import Check, Journey
     from latentworld.preset import Preset
 
 
@@ -119,13 +120,19 @@ def film(
         made = make.film(
             journey, output, overwrite=overwrite, sinks=sinks, watch=interrupt.watch, journey=played, frames=wanted,
             ray=_on_ray(ray, workers, bar, console) if ray else None,
-            planning=_planning(progress, title, journey, console),
+            planning=watching(progress, title, journey, console),
         )  # fmt: skip
+    part = wanted if not interrupt.asked else None
+    _end(made, check, part, output, console)
+
+
+def _end(made: Film, check: Check | None, part: range | None, output: Path, console: Console) -> None:
+    """Say what was made, and what is missing. part: the frames that were asked for, and nobody interrupted them."""
     _tell(made, console)
     if check:
         console.print(check.report(made.summary.profile), highlight=False, soft_wrap=True)
-    if not made.complete and wanted is not None and not interrupt.asked:
-        _tell_part(wanted, output)
+    if not made.complete and part is not None:
+        _tell_part(part, output)
     elif not made.complete:
         _interrupted(made)
     if check and check.failed(made.summary.profile):
@@ -145,12 +152,14 @@ def _planning_ended() -> Iterator[None]:
         raise typer.Exit(130) from None
 
 
-def _planning(progress: Telling, title: str, journey: Preset, console: Console) -> list[Sink]:
-    """What tells how far the plan is of a film that is planned first."""
-    from installation.film.passes import planned_first, walked
+def watching(progress: Telling, title: str, journey: Preset, console: Console) -> Watching:
+    """What tells how far the plan of a film is."""
+    from installation.cli.progress import Looks
+    from installation.film.passes import walked
+    from installation.film.plan import Watching
 
-    frames = walked(journey).film.frames
-    return [teller(progress, f"the way of {title}", frames, console)] if planned_first(journey) else []
+    bar = teller(progress, f"the way of {title}", walked(journey).film.frames, console)
+    return Watching([bar], Looks(console, progress is Telling.JSON))
 
 
 def _on_ray(address: str, workers: int | None, bar: Bar | Lines, console: Console) -> OnRay:

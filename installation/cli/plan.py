@@ -9,7 +9,7 @@ from typing import Annotated, Literal
 import typer
 from rich.console import Console
 
-from installation.cli.film import Telling, teller
+from installation.cli.film import Telling, watching
 from installation.cli.presets import Override
 
 
@@ -30,7 +30,6 @@ def plan(
 ) -> None:
     """Walk a journey with the scout, pilot and pacing on, and write where every frame lies: `film --plan` films it."""
     from installation.cli.interrupt import Interrupt, again
-    from installation.film.passes import walked
     from latentworld import preset as presets
 
     journey = presets.load(preset, set_ or [])
@@ -40,12 +39,12 @@ def plan(
 
         tell_plan(journey, decoder, console)
         return
-    tell = teller(progress, f"plan of {journey.title or preset}", walked(journey).film.frames, console)
+    tell = watching(progress, journey.title or preset, journey, console)
     with Interrupt() as interrupt:
         with console.status("loading the world"):
             from installation.film import plan as planning
             from installation.film.summary import words
-        made = planning.plan(journey, output, kind=decoder, overwrite=overwrite, sinks=[tell], watch=interrupt.watch)
+        made = planning.plan(journey, output, kind=decoder, overwrite=overwrite, watching=tell, watch=interrupt.watch)
     seen = words(made.rifts, made.marked, made.at_ceiling)
     console.print(f"{made.frames} frames placed in {made.seconds:.0f} s, {seen}", highlight=False, soft_wrap=True)
     if not made.complete:

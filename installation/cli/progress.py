@@ -94,6 +94,21 @@ class Lines:
                 self._write(progress.json() if self._json else in_words(progress))
 
 
+class Looks:
+    """How many places of a lap were looked at: a line that is written anew in a terminal, elsewhere one a minute."""
+
+    def __init__(self, console: Console, as_json: bool) -> None:
+        self._console, self._silent, self._clock, self._next = console, as_json, Stopwatch(), 0.0
+
+    def __call__(self, places: int) -> None:
+        """So many so far."""
+        if self._silent or self._clock.seconds < self._next:
+            return
+        self._next = self._clock.seconds + (0.2 if self._console.is_terminal else 60.0)
+        end = "\r" if self._console.is_terminal else "\n"
+        self._console.print(f"looking along the lap: {places} places", end=end, highlight=False)
+
+
 def in_words(progress: FilmProgress) -> str:
     """Frames, rate and time left, on one line."""
     left = "" if progress.eta is None else f", {duration(progress.eta)} left"

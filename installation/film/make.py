@@ -24,7 +24,7 @@ from installation.film.ffmpeg import muxing
 from installation.film.opening import identity, opened, own_parts, pieces_of, size_of
 from installation.film.output import Folder, begin, claimed, made, settle, write_text
 from installation.film.passes import planned_first
-from installation.film.plan import plan
+from installation.film.plan import SILENT, Watching, plan
 from installation.film.progress import ProgressFile
 from installation.film.reel import Reel
 from installation.film.remote import OnRay, render_on
@@ -63,7 +63,7 @@ class Film:
 def film(
     preset: Preset, out: str | Path, *, overwrite: bool = False, sinks: Sequence[Sink] = (), watch: Watch | None = None,
     journey: Journey | None = None, frames: range | None = None, ray: OnRay | None = None,
-    planning: Sequence[Sink] = (),
+    planning: Watching = SILENT,
 ) -> Film:  # fmt: skip
     """Render a preset into the folder `out`, or go on with that film where it was begun there.
 
@@ -74,7 +74,7 @@ def film(
     (of a take or a plan, its preset given as `preset`) goes its own way; a copy of it is kept with the film. frames: of
     a journey, only the chunks that these lie in are made. ray: they are made by workers, and `sinks` get nothing. A
     preset whose way must be known first (`passes.planned_first`) is planned into the folder, through the decoder that
-    `pacing.look` names; frames of that go to `planning`, and Cancelled is raised where `watch` ends it.
+    `pacing.look` names; `planning` follows that, and Cancelled is raised where `watch` ends it.
 
     Raises OutputExists where a film is, or was begun otherwise, that may not be replaced, OutputError for `frames` or
     `ray` of a way that is not known beforehand, and what `remote.render_on` raises.
@@ -102,7 +102,7 @@ def film(
         return replace(rendered, folder=whole, video=whole.path / rendered.video.name)
 
 
-def _planned(preset: Preset, folder: Folder, overwrite: bool, sinks: Sequence[Sink], watch: Watch | None) -> Journey:
+def _planned(preset: Preset, folder: Folder, overwrite: bool, watching: Watching, watch: Watch | None) -> Journey:
     """The way of a preset, planned in its film's folder, or found there. Raises OutputExists where the folder has one
     of another preset, and Cancelled where the watcher ended it."""
     kind = preset.pacing.look if preset.decoder.kind == "faithful" else "scout"
@@ -115,7 +115,7 @@ def _planned(preset: Preset, folder: Folder, overwrite: bool, sinks: Sequence[Si
         )
     for path in others:
         path.unlink()
-    if not target.exists() and not plan(preset, target, kind=kind, sinks=sinks, watch=watch).complete:
+    if not target.exists() and not plan(preset, target, kind=kind, watching=watching, watch=watch).complete:
         raise Cancelled("the way is not known yet: the same again goes on with it")
     return filmed(read(target), preset=preset)
 

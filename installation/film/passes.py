@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import replace
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -10,9 +12,13 @@ from installation.film import loops, policies, refining
 from installation.film.telemetry import Telemetry
 from installation.film.ways import Way
 from installation.rig import Rig
+from latentworld.arrays import Radii, Units
 from latentworld.lipschitz import Lookout
 from latentworld.preset import Preset
 from latentworld.walks.fixed import Fixed
+
+if TYPE_CHECKING:
+    from torch import Tensor
 
 
 def planned_first(preset: Preset) -> bool:
@@ -37,13 +43,15 @@ def laps(rig: Rig) -> bool:
     return rig.preset.film.loop and isinstance(rig.walk, Fixed)
 
 
-def passed(rig: Rig, preset: Preset, record: Telemetry | None) -> Way:
+def passed(
+    rig: Rig, preset: Preset, record: Telemetry | None, looked: Callable[[int], object] = lambda places: None
+) -> Way:
     """The way of a film. rig: by which it was walked, that of `walked(preset)`; preset: the film's own; record: what
-    was found by walking, None for a lap.
+    was found by walking, None for a lap; looked: is told how many places of a lap were looked at so far.
 
     Raises GeometryError where a loop cannot be closed.
     """
-    spec, look = preset.film, rig.pilot.ahead
+    spec, look = preset.film, _counted(rig.pilot.ahead, looked)
     if spec.loop and not spec.there_and_back:
         way = _closed(rig, None if record is None else Way.of(record), look)
     else:
@@ -57,6 +65,24 @@ def passed(rig: Rig, preset: Preset, record: Telemetry | None) -> Way:
     if spec.there_and_back:
         way = there_and_back(way)
     return way.first(spec.frames)
+
+
+def _counted(lookout: Lookout, looked: Callable[[int], object], each: int = 32) -> Lookout:
+    """The lookout, a few places at a time, each time told of."""
+    seen = 0
+
+    def look(units: Units, radii: Radii) -> Tensor:
+        nonlocal seen
+        import torch
+
+        found = []
+        for first in range(0, len(units), each):
+            found.append(lookout(units[first : first + each], radii[first : first + each]))
+            seen += len(found[-1])
+            looked(seen)
+        return torch.cat(found)
+
+    return look
 
 
 def _closed(rig: Rig, way: Way | None, look: Lookout) -> Way:

@@ -6,13 +6,17 @@ known they can be decoded in any order, chunk by chunk, on many machines, and th
 
 from __future__ import annotations
 
+import math
 import tomllib
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
+import msgspec
+
 from installation.film import telemetry
+from installation.film.manifest import Identity
 from installation.film.opening import identity, opened, own_parts
 from installation.film.output import Folder, claimed
 from installation.film.passes import laps, passed, walked
@@ -37,6 +41,19 @@ from latentworld.preset import Preset, dump
 
 SUFFIX = ".plan"
 SHORTEST = 3  # frames of a loop
+ROUNDS, FEW = 8, 16  # how often a way is walked further that became too short; frames more than it seems to lack
+
+
+@dataclass(frozen=True)
+class Watching:
+    """Who follows how a plan comes about. sinks: get the frames that are walked; looked: is told how many places of a
+    lap were looked at so far."""
+
+    sinks: Sequence[Sink] = ()
+    looked: Callable[[int], object] = lambda places: None
+
+
+SILENT = Watching()
 
 
 @dataclass(frozen=True)
@@ -58,7 +75,7 @@ class Planned:
 
 
 def plan(
-    preset: Preset, out: str | Path, *, kind: Kind = "scout", overwrite: bool = False, sinks: Sequence[Sink] = (),
+    preset: Preset, out: str | Path, *, kind: Kind = "scout", overwrite: bool = False, watching: Watching = SILENT,
     watch: Watch | None = None,
 ) -> Planned:  # fmt: skip
     """Walk a preset's journey through its `kind` of decoder, pilot and pacing on, and write where every frame lies:
@@ -76,18 +93,19 @@ def plan(
     work = Folder(target.with_name(f".{target.name}.chunks"))
     with claimed(work.path):
         kind = preset.decoder.kind if preset.decoder.kind == "analytic" else kind
-        rig = build(walked(preset.changed(decoder={"kind": kind})), watch)
-        found = None if laps(rig) else _walked(rig, work, sinks)
-        way = None
-        with suppress(Cancelled):
-            if found is None or found.complete:
-                way = passed(rig, preset, None if found is None else found.record)
-                _write(target, lines(rig, preset, way))
-                work.clear()
+        asked = walked(preset.changed(decoder={"kind": kind}))
+        for _ in range(ROUNDS):
+            rig = build(asked, watch)
+            found, way = _found(rig, preset, work, watching)
+            if way is None or len(way) >= preset.film.frames:
+                break
+            asked = _longer(asked, len(way), preset.film.frames)
+        if way is not None:
+            _write(target, lines(rig, preset, way))
+            work.clear()
     with suppress(OSError):
         work.path.rmdir()  # where it is whole
-    walk = found or Walked(0, rig.preset.film.frames, 0.0, None)
-    return _planned(target, rig, walk, way)
+    return _planned(target, rig, found, way)
 
 
 @dataclass(frozen=True, eq=False)
@@ -105,9 +123,33 @@ class Walked:
         return self.frames == self.planned
 
 
+def _found(rig: Rig, preset: Preset, work: Folder, watching: Watching) -> tuple[Walked, Way | None]:
+    """What was walked, and the film's way, None where the watcher ended it before."""
+    found = Walked(0, rig.preset.film.frames, 0.0, None) if laps(rig) else _walked(rig, work, watching.sinks)
+    with suppress(Cancelled):
+        if laps(rig) or found.complete:
+            return found, passed(rig, preset, found.record, watching.looked)
+    return found, None
+
+
+def _longer(asked: Preset, got: int, wanted: int) -> Preset:
+    """What to walk instead, where the film of it has `got` frames of `wanted`: rifts that are cut take frames away."""
+    frames = asked.film.frames
+    more = math.ceil((wanted - got) * frames / max(got, 1)) + FEW
+    return asked.changed(film={"seconds": (frames + min(more, 4 * frames)) / asked.film.fps})
+
+
+def _own(rig: Rig) -> Identity:
+    """What decides a way, however long it is."""
+    found = identity(rig)
+    film = found.preset["film"]
+    assert isinstance(film, dict)  # as the preset's model wrote it
+    return msgspec.structs.replace(found, preset={**found.preset, "film": {**film, "seconds": None}})
+
+
 def _walked(rig: Rig, work: Folder, sinks: Sequence[Sink]) -> Walked:
     """Walk, or go on walking, in a folder of work."""
-    reel = opened(rig, work, identity(rig), NoPieces(), overwrite=True)
+    reel = opened(rig, work, _own(rig), NoPieces(), overwrite=True)
     watcher = ProgressFile(work.progress, rig.preset.film.frames)
     with suppress(Cancelled):
         render(rig, reel, own_parts(rig), Room(work.path), [watcher, *sinks])

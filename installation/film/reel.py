@@ -133,9 +133,9 @@ class Reel:
             return
         begin = Begin(parts.walk)
         for first, ticks in numbered(parts.clock, self.length):
-            if self.manifest.get(first) is None:
+            if self._chunk(first, ticks) is None:
                 yield first, ticks, begin
-            chunk = self.manifest.get(first)
+            chunk = self._chunk(first, ticks)
             if chunk is None:
                 return
             begin = _onward(begin, chunk)
@@ -150,9 +150,14 @@ class Reel:
         for first, ticks in numbered(parts.clock, self.length):
             end = first + sum(map(len, ticks))
             asked = wanted is None or (first < wanted.stop and end > wanted.start)
-            if asked and self.manifest.get(first) is None:
+            if asked and self._chunk(first, ticks) is None:
                 yield first, ticks, before
             before = ticks[-1]
+
+    def _chunk(self, first: int, ticks: Sequence[Tick]) -> Chunk | None:
+        """A chunk that is there; none of a way that has become longer since, whose last one was shorter."""
+        chunk = self.manifest.get(first)
+        return chunk if chunk is not None and chunk.frames == sum(map(len, ticks)) else None
 
     def writing(self, first: int) -> Written:
         """A sink for the chunk that begins with that frame. What it leaves is no part of the film until it is kept."""

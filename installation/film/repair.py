@@ -69,8 +69,10 @@ def _taken_out(folder: Folder, pieces: Pieces, chunk: Chunk) -> Chunk | None:
     if not isinstance(pieces, VideoPieces):
         return chunk
     film, path, fps = pieces.target, pieces.path(chunk.first), pieces.recipe.fps
-    begin = ["-ss", f"{max(chunk.first - 0.25, 0.0) / fps:.6f}"]  # each chunk begins with a frame that needs no other
-    cut = ["-i", named(film), "-map", "0:v", "-frames:v", str(chunk.frames), "-c", "copy", named(path)]
+    # each chunk begins with a frame that needs no other: the last such before a place a little behind its begin
+    begin = ["-noaccurate_seek", "-ss", f"{(chunk.first + 0.25) / fps:.6f}"]
+    only = ["-map", "0:v", "-frames:v", str(chunk.frames), "-c", "copy", "-avoid_negative_ts", "make_zero"]
+    cut = ["-i", named(film), *only, named(path)]
     subprocess.run([binary(), *QUIET, *begin, *cut], capture_output=True, check=False, stdin=subprocess.DEVNULL)
     kept = pieces.found(chunk.first, chunk.frames)
     if kept is None or kept.decoded != chunk.decoded:
