@@ -6,6 +6,7 @@ import shlex
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from enum import StrEnum
 from functools import partial
 from pathlib import Path
@@ -90,40 +91,66 @@ def film(
 
     `film status DIR` says how far one is, `film verify DIR` whether it is whole.
     """
-    from installation.cli.interrupt import Interrupt
-    from installation.film.output import check as check_folder
-    from installation.film.preview_window import PreviewWindow
     from latentworld import preset as presets
 
     if take is None and (preset is None or as_recorded):
         raise typer.BadParameter("name a preset, or a performance with --take FILE (--as-recorded goes with --take)")
+    if ray is not None and (take is None or as_recorded or preview):
+        raise typer.BadParameter("--ray renders a plan or a take: give --plan FILE, without --as-recorded or --preview")
     console = Console(stderr=True)
     played = _played(take, preset, set_ or [], as_recorded, console) if take else None
     journey = played.preset if played else presets.load(preset or "", set_ or [])
-    title = journey.title or preset or "latentworld"
-    wanted = _range(frames, journey.film.frames) if frames else None
+    asked = Asked(
+        journey, played, journey.title or preset or "latentworld", output, overwrite, progress, preview, as_recorded,
+        _range(frames, journey.film.frames) if frames else None, ray, workers,
+    )  # fmt: skip
     if dry_run:
         from installation.cli.estimates import tell_film
 
         tell_film(journey, played, console, workers)
-        return
-    check_folder(output, overwrite)  # before torch is imported: what cannot be kept is refused at once
-    if ray is not None and (take is None or as_recorded or preview):
-        raise typer.BadParameter("--ray renders a plan or a take: give --plan FILE, without --as-recorded or --preview")
-    bar = teller(progress, title, journey.film.frames, console, played.origin if played else 0)
-    sinks: list[Sink] = [PreviewWindow(title), bar] if preview else [bar]
-    check = played.check() if played and as_recorded else None
+    else:
+        _render(asked, console)
+
+
+@dataclass(frozen=True, eq=False)
+class Asked:
+    """What film is asked for. played: the take or plan it follows; part: the frames of it that are wanted, None for
+    all; ray: address of a cluster."""
+
+    preset: Preset
+    played: Journey | None
+    title: str
+    output: Path
+    overwrite: bool
+    progress: Telling
+    preview: bool
+    as_recorded: bool
+    part: range | None
+    ray: str | None
+    workers: int | None
+
+
+def _render(asked: Asked, console: Console) -> None:
+    """Make the film, or what of it is missing, and say what was made."""
+    from installation.cli.interrupt import Interrupt
+    from installation.film.output import check as check_folder
+    from installation.film.preview_window import PreviewWindow
+
+    played, title = asked.played, asked.title
+    check_folder(asked.output, asked.overwrite)  # before torch is imported: what cannot be kept is refused at once
+    bar = teller(asked.progress, title, asked.preset.film.frames, console, played.origin if played else 0)
+    sinks: list[Sink] = [PreviewWindow(title), bar] if asked.preview else [bar]
+    check = played.check() if played and asked.as_recorded else None
     sinks += [check] if check else []
     with Interrupt() as interrupt, _planning_ended():
         with console.status("loading the world"):
             from installation.film import make
         made = make.film(
-            journey, output, overwrite=overwrite, sinks=sinks, watch=interrupt.watch, journey=played, frames=wanted,
-            ray=_on_ray(ray, workers, bar, console) if ray else None,
-            planning=watching(progress, title, journey, console),
+            asked.preset, asked.output, overwrite=asked.overwrite, sinks=sinks, watch=interrupt.watch, journey=played,
+            frames=asked.part, ray=_on_ray(asked.ray, asked.workers, bar, console) if asked.ray else None,
+            planning=watching(asked.progress, title, asked.preset, console),
         )  # fmt: skip
-    part = wanted if not interrupt.asked else None
-    _end(made, check, part, output, console)
+    _end(made, check, None if interrupt.asked else asked.part, asked.output, console)
 
 
 def _end(made: Film, check: Check | None, part: range | None, output: Path, console: Console) -> None:
