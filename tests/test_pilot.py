@@ -227,6 +227,21 @@ def test_what_one_tick_decoded_the_next_does_not_ask_for() -> None:
     assert costs[1:] == [8, 8, 8]
 
 
+@pytest.mark.parametrize("batch", [2, 32])
+def test_no_more_is_asked_of_the_pacings_lookout_at_once_than_a_batch(batch: int) -> None:
+    asked: list[int] = []
+
+    def ahead(units: np.ndarray, radii: np.ndarray) -> np.ndarray:
+        asked.append(len(units))
+        return lookout(units, radii)
+
+    pace = PacingSpec(kind="clip", clip_step=0.05, ceiling=200.0)
+    which = Pilot(PilotSpec(mode="off"), pace, PLANE, lookout, ahead, batch=batch)
+    flown(which, start(), ticks=6, n=16)
+    assert max(asked) <= batch
+    assert batch < 16 or max(asked) > 8  # 8 is what it takes unless it is told
+
+
 def test_a_walk_that_jumped_is_probed_anew() -> None:
     pace = PacingSpec(kind="clip", clip_step=0.02)
     used = pilot("off", pace)

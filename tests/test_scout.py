@@ -89,6 +89,31 @@ def test_the_noise_is_white_continuous_and_a_function_of_the_start() -> None:
         assert cosine.abs().max() < 0.25  # 256 elements: 4 standard deviations
 
 
+def test_the_noise_of_nothing_is_nothing_and_its_signs_are_of_the_step() -> None:
+    assert not noise_of(torch.zeros(1, 4, 8, 8), 1).any()
+    ones = [noise_of(torch.ones(1, 4, 8, 8), step) for step in (1, 2)]
+    assert {float(value) for noise in ones for value in noise.unique()} == {-1.0, 1.0}
+    assert not torch.equal(*ones)
+
+
+def test_a_step_draws_nothing_from_what_others_draw_from() -> None:
+    scheduler = SAMPLERS["lcm"].scheduler(world("plain").schedule)
+    scheduler.set_timesteps(2)
+    before = torch.random.get_rng_state()
+    lcm(scheduler, latents(1, seed=9), scheduler.timesteps[0], latents(1), latents(1))
+    assert torch.equal(torch.random.get_rng_state(), before)
+
+
+def test_samplers_say_what_they_do() -> None:
+    """Whether a denoising can be shown, and whether noise is added: what a strange part's checks go by."""
+    said = {name: (sampler.moments, sampler.renoises, dict(sampler.options)) for name, sampler in SAMPLERS.items()}
+    assert said["ddim"] == (True, False, {})
+    assert said["lcm"] == (False, True, {})
+    schedule = world("plain").schedule
+    made = replace(SAMPLERS["ddim"], options={"clip_sample": True}).scheduler({**schedule, "clip_sample": False})
+    assert made.config.clip_sample  # its own options go before the world's
+
+
 def test_a_lora_of_a_convolution_is_fused_and_what_is_for_the_text_encoder_is_not_the_unets(tmp_path: Path) -> None:
     with tiny_world.seeded(4):
         unet = tiny_world.unet()
