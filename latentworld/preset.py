@@ -26,9 +26,9 @@ from latentworld.prompts import PromptText
 Even = Annotated[int, Field(ge=16, multiple_of=2)]
 DEFAULT_WALK = walks.Rift()
 # looked for beside the preset's own file first
-_PATHS = (
+PATHS = (
     ("world", "name"), ("world", "vae"), ("plane", "vertices"), ("pilot", "atlas"), ("eye", "clip"),
-    ("decoder", "scout_lora"), ("decoder", "tiny_vae"),
+    ("decoder", "scout_lora"), ("decoder", "tiny_vae"), ("film", "upscale"),
 )  # fmt: skip
 
 
@@ -89,17 +89,30 @@ class FilmSpec(Section):
     film is killed. `loop`: one lap of a closed walk at even steps, the last of which leads to the first frame; a free
     walk is led back to its start. `there_and_back`: to the end of the first half and back the same way. `interpolate`:
     one frame in so many is decoded, the others are drawn between along the optical flow, never across a rift. Films
-    with any of these are planned first."""
+    with any of these are planned first.
+
+    `codec`: see docs/formats.md. `crf`: of h264, h265 and av1, a smaller one is better; absent the codec's own.
+    `grain`: keep the picture's own grain, of the same three. `encoder`: software, whose bytes repeat, or the machine's
+    own (auto: the first that works). `upscale`: lanczos, or the .safetensors of a super-resolution network, which
+    enlarges by its own scale. `added_grain`: film grain over the pictures, 0 to 1. `chapters`: at rifts. `subtitles`:
+    place, rate and prompt, in a file beside the film. `private`: how it was made is not written into film and
+    pictures."""
 
     seconds: Annotated[FiniteFloat, Field(gt=0.0, le=1e7)] = 12.0
     fps: Annotated[FiniteFloat, Field(gt=0.0, le=240.0)] = 24.0
-    codec: Literal["h264", "ffv1", "frames"] = "h264"
-    crf: Annotated[int, Field(ge=0, le=51)] = 17
+    codec: Literal["h264", "h265", "av1", "prores", "ffv1", "frames"] = "h264"
+    crf: Annotated[int, Field(ge=0, le=63)] | None = None
     grain: bool = False
+    encoder: Literal["auto", "software", "nvenc", "videotoolbox", "qsv", "vaapi", "amf"] = "software"
     scale: Annotated[int, Field(ge=1, le=16)] = 1
     size: Annotated[tuple[Even, Even], Strict(False)] | None = None
     fit: Literal["contain", "cover", "stretch"] = "contain"
+    upscale: Annotated[str, Field(min_length=1)] = "lanczos"
+    added_grain: Annotated[FiniteFloat, Field(ge=0.0, le=1.0)] = 0.0
     chunk: Annotated[FiniteFloat, Field(gt=0.0, le=3600.0)] = 60.0
+    chapters: bool = True
+    subtitles: Literal["srt", "vtt"] | None = None
+    private: bool = False
     loop: bool = False
     there_and_back: bool = False
     interpolate: Annotated[int, Field(ge=1, le=8)] = 1
@@ -113,6 +126,12 @@ class FilmSpec(Section):
     def _not_empty(self) -> Self:
         if self.frames < 1:
             raise ValueError(f"{self.seconds} s at {self.fps} fps is no frame at all: make it longer")
+        return self
+
+    @model_validator(mode="after")
+    def _within_reach(self) -> Self:
+        if self.crf is not None and self.crf > 51 and self.codec in ("h264", "h265"):
+            raise ValueError(f"crf {self.crf} is more than {self.codec} has: give 0 to 51")
         return self
 
 
@@ -251,10 +270,10 @@ def _find(preset: str | Path) -> Path:
 
 
 def _resolve_paths(table: dict[str, object], beside: Path) -> None:
-    for section, key in _PATHS:
+    for section, key in PATHS:
         keys = table.get(section)
         path = keys.get(key) if isinstance(keys, dict) else None
-        if not isinstance(keys, dict) or not isinstance(path, str) or path in ("", "embedded"):
+        if not isinstance(keys, dict) or not isinstance(path, str) or path in ("", "embedded", "lanczos"):
             continue
         if os.path.exists(beside / path):  # which takes any text, however long
             keys[key] = str((beside / path).resolve())

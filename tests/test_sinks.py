@@ -20,7 +20,8 @@ from standins.film import PLANE, SIZE, batch_of, boxes, decoded
 from installation.film import ffmpeg, join, preview_window, sheet, sinks, telemetry
 from installation.film.chart import rate_ticks
 from installation.film.encoder import Encoder
-from installation.film.ffmpeg import MOVFLAGS, SUFFIX, Codec, Recipe, binary, command, muxing, plays
+from installation.film.ffmpeg import MOVFLAGS, Recipe, binary, command, muxing, plays
+from installation.film.formats import SUFFIX, Codec
 from installation.film.output import begin, check, claimed, settle, write_text
 from installation.film.preview_window import PreviewWindow
 from installation.film.reel import Tally

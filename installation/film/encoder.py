@@ -8,6 +8,7 @@ still looks at, some 27 frames.
 
 from __future__ import annotations
 
+import os
 import queue
 import subprocess
 import sys
@@ -17,7 +18,7 @@ from pathlib import Path
 from threading import Thread
 from typing import IO
 
-from installation.film.ffmpeg import WANTED, Recipe, command, plays
+from installation.film.ffmpeg import ENVIRONMENT, WANTED, Recipe, command, plays
 from latentworld.errors import DiskFull, EncoderFailed, OutputError
 
 
@@ -110,6 +111,7 @@ def _start(arguments: list[str]) -> subprocess.Popen[bytes]:
             stdin=pipe,
             stdout=subprocess.DEVNULL,
             stderr=pipe,
+            env=os.environ | ENVIRONMENT,
             creationflags=0x200 if on_windows else 0,
             start_new_session=not on_windows,
         )

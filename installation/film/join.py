@@ -11,34 +11,47 @@ from pathlib import Path
 import numpy as np
 
 from installation.film.ffmpeg import QUIET, WHOLE, binary, named
+from installation.film.label import Label
 from installation.fit import Size
 from latentworld.arrays import Picture
 from latentworld.disk import PARTIAL, put, writing
 from latentworld.errors import DiskFull, EncoderFailed
 
 _LIST = "ffconcat version 1.0\n"
+FORMS = {
+    ".mp4": (*WHOLE, "-f", "mp4"),
+    ".mov": (*WHOLE, "-f", "mov"),
+    ".mkv": ("-fflags", "+bitexact", "-f", "matroska"),  # else every file has a random number of its own
+}
 
 
-def join(folder: Path, pieces: Sequence[str], target: Path, frames: int) -> None:
+def join(
+    folder: Path, pieces: Sequence[str], target: Path, frames: int, label: Label | None = None, fps: float | None = None
+) -> None:
     """Put pieces of one recipe together as `target`, whole or not at all: their frames and no other, evenly in time; an
-    .mp4 carries its index before its pictures, so that it plays while it is being fetched. pieces: their names in the
-    folder.
+    .mp4 or .mov carries its index before its pictures, so that it plays while it is being fetched. pieces: their names
+    in the folder; label: the film's chapters and tags; fps: frames a second, without which an .mkv, whose unit is the
+    millisecond, drifts by a part of one with every piece.
 
     Raises EncoderFailed, and DiskFull where the pieces have no room a second time.
     """
     side = target.with_name(f".{target.name}{PARTIAL}")
-    form = WHOLE if target.suffix == ".mp4" else ("-f", "matroska")
     text = folder / ".pieces.ffconcat"  # beside them: names alone mean the same whatever the folder is called
+    says = folder / ".label.ffmetadata"
     with writing(target):
         put(text, (_LIST + "".join(f"file '{piece}'\n" for piece in pieces)).encode())
         # "file:" and nothing else may be opened by what the list names
         source = ("-f", "concat", "-safe", "0", "-protocol_whitelist", "file", "-i", named(text))
+        put(says, (Label(0.0) if label is None else label).text.encode())
+        told = ("-f", "ffmetadata", "-i", named(says), "-map_metadata", "1", "-map_chapters", "1")
+        # .mp4 and .mov count in frames; only what is stored in the order it is shown in can be given times anew
+        even = () if fps is None or target.suffix != ".mkv" else ("-bsf:v", f"setts=ts=round(N/({fps}*TB))")
         side.unlink(missing_ok=True)  # of a film that was killed: its ffmpeg may still write there
         try:
+            form = ["-map", "0:v", "-c", "copy", *even, *FORMS[target.suffix], named(side)]
             run = subprocess.run(
-                [binary(), *QUIET, *source, "-map", "0:v", "-c", "copy", *form, named(side)],
-                capture_output=True, check=False, stdin=subprocess.DEVNULL,
-            )  # fmt: skip
+                [binary(), *QUIET, *source, *told, *form], capture_output=True, check=False, stdin=subprocess.DEVNULL
+            )
             if run.returncode:
                 raise _fault(target, run.stderr.decode(errors="replace"))
             if (count := counted(sums(side, decode=False))[0]) != frames:
@@ -48,6 +61,7 @@ def join(folder: Path, pieces: Sequence[str], target: Path, frames: int) -> None
         finally:
             side.unlink(missing_ok=True)
             text.unlink(missing_ok=True)
+            says.unlink(missing_ok=True)
 
 
 def sums(film: Path, decode: bool = True) -> Iterator[tuple[int, bytes]]:

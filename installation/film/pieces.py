@@ -13,8 +13,12 @@ from typing import Protocol
 import numpy as np
 from PIL import Image
 
-from installation.film.ffmpeg import SUFFIX, Recipe
+from installation.film.ffmpeg import Recipe
+from installation.film.finish import Finish
+from installation.film.formats import SUFFIX
+from installation.film.imprint import Marks
 from installation.film.join import counted, frame, join, sums
+from installation.film.label import Label
 from installation.film.sinks import Forget, Sink, Stills, Video
 from installation.fit import Fit, Size
 from latentworld.arrays import Picture
@@ -58,8 +62,9 @@ class Pieces(Protocol):
     def picture(self, first: int, offset: int) -> Picture | None:
         """A frame of a chunk, also of one that is not whole, uint8[height, width, 3]; None where it cannot be had."""
 
-    def join(self, chunks: Sequence[tuple[int, int]]) -> Path:
-        """Put all chunks, (first, frames) each, together; where the film then is. Raises OutputError."""
+    def join(self, chunks: Sequence[tuple[int, int]], label: Label | None = None) -> Path:
+        """Put all chunks, (first, frames) each, together; where the film then is. label: what its file says of itself.
+        Raises OutputError."""
 
 
 @dataclass(frozen=True)
@@ -69,6 +74,7 @@ class VideoPieces:
     folder: Path
     recipe: Recipe
     target: Path
+    finish: Finish | None = None
 
     def path(self, first: int) -> Path:
         """A chunk that is whole."""
@@ -84,7 +90,7 @@ class VideoPieces:
 
     def sink(self, first: int) -> Sink:
         """An encoder."""
-        return Video(self.partial(first), self.recipe)
+        return Video(self.partial(first), self.recipe, self.finish)
 
     def commit(self, first: int, frames: int) -> Kept:
         """Count what comes out again, sync, rename."""
@@ -113,10 +119,10 @@ class VideoPieces:
         path = self.path(first) if self.path(first).is_file() else self.partial(first)
         return frame(path, offset, self.recipe.fps, self.recipe.size)
 
-    def join(self, chunks: Sequence[tuple[int, int]]) -> Path:
+    def join(self, chunks: Sequence[tuple[int, int]], label: Label | None = None) -> Path:
         """Copy them into one file."""
         names = [self.path(first).name for first, _ in chunks]
-        join(self.folder, names, self.target, sum(frames for _, frames in chunks))
+        join(self.folder, names, self.target, sum(frames for _, frames in chunks), label, self.recipe.fps)
         return self.target
 
 
@@ -127,6 +133,8 @@ class StillPieces:
     folder: Path
     size: Size
     fit: Fit = "contain"
+    finish: Finish | None = None
+    marks: Marks | None = None
 
     def path(self, first: int) -> Path:
         """A still."""
@@ -142,7 +150,7 @@ class StillPieces:
 
     def sink(self, first: int) -> Sink:
         """Each still is whole or not there."""
-        return Stills(self.folder, self.size, self.fit, first)
+        return Stills(self.folder, self.size, self.fit, first, self.finish, self.marks)
 
     def commit(self, first: int, frames: int) -> Kept:
         """They are synced already, one by one."""
@@ -178,7 +186,7 @@ class StillPieces:
             return np.asarray(image.convert("RGB"))
         return None
 
-    def join(self, chunks: Sequence[tuple[int, int]]) -> Path:
+    def join(self, chunks: Sequence[tuple[int, int]], label: Label | None = None) -> Path:
         """Nothing to do."""
         return self.folder
 
@@ -219,7 +227,7 @@ class NoPieces:
         """There is none."""
         return None
 
-    def join(self, chunks: Sequence[tuple[int, int]]) -> Path:
+    def join(self, chunks: Sequence[tuple[int, int]], label: Label | None = None) -> Path:
         """Nowhere."""
         return Path(os.devnull)
 

@@ -22,6 +22,7 @@ import numpy as np
 
 from installation.clock import Tick
 from installation.film import telemetry
+from installation.film.label import Label
 from installation.film.manifest import Chunk, Manifest, Sight
 from installation.film.pieces import Pieces, sync_folder
 from installation.film.sinks import Fault, Sinks
@@ -249,9 +250,9 @@ class Reel:
             files.append(partial)
         telemetry.join(files, target)
 
-    def join(self) -> File:
-        """Put the film together. Raises OutputError."""
-        return self.pieces.join([(chunk.first, chunk.frames) for chunk in self.manifest.chunks])
+    def join(self, label: Label | None = None) -> File:
+        """Put the film together. label: what its file says of itself. Raises OutputError."""
+        return self.pieces.join([(chunk.first, chunk.frames) for chunk in self.manifest.chunks], label)
 
 
 def _onward(begin: Begin, chunk: Chunk) -> Begin:

@@ -10,7 +10,8 @@ from itertools import islice
 import pydantic
 
 from installation.film import manifest
-from installation.film.ffmpeg import SUFFIX, Recipe
+from installation.film.ffmpeg import Recipe
+from installation.film.formats import SUFFIX
 from installation.film.join import counted, sums
 from installation.film.manifest import Chunk, Manifest
 from installation.film.output import Folder, busy
