@@ -37,6 +37,8 @@ $(VENV)/.ready: pyproject.toml constraints.txt
 	$(PYTHON) -m venv $(VENV)
 	$(BIN)/python -m pip install --quiet --upgrade pip
 	$(BIN)/python -m pip install --quiet $(TORCH_PIP) "$(TORCH)"
+	# alone: the torchvision that it asks for breaks transformers where torch is a build for processors
+	$(BIN)/python -m pip install --quiet --no-deps --constraint constraints.txt spandrel einops
 	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable ".[$(EXTRAS)]"
 	touch $@
 

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from installation.film.ffmpeg import SUFFIX, Recipe, muxing
+from installation.film.keeping import enlarged
+from installation.film.keeping import pieces as pieces_of
 from installation.film.manifest import VERSION, Identity, begun, resumed
 from installation.film.output import Folder, prepare_folder
-from installation.film.pieces import Pieces, StillPieces, VideoPieces
+from installation.film.pieces import Pieces
 from installation.film.reel import Reel
 from installation.loop import fixed
 from installation.rig import Rig
@@ -19,6 +20,7 @@ _NO_MATTER: dict[str, bool | set[str]] = {
     "eye": True,
     "show": True,
     "plane": {"vertices"},
+    "film": {"upscale", "chapters", "subtitles"},
 }
 """Of a preset, what no picture depends on, or what a digest stands for."""
 
@@ -46,6 +48,7 @@ def identity(rig: Rig, take: str | None = None) -> Identity:
         profile=dict(rig.decoder.profile.record()),
         take=take,
         chunk=max(1, round(spec.chunk * spec.fps)),
+        enlarger=None if (network := enlarged(rig.preset)) is None else network.digest,
     )
 
 
@@ -54,18 +57,4 @@ def own_parts(rig: Rig) -> Parts:
     return Parts(rig.clock, rig.walk, fixed(rig.scene), rig.pilot)
 
 
-def pieces_of(rig: Rig, folder: Folder) -> Pieces:
-    """How the frames are kept."""
-    spec, size = rig.preset.film, size_of(rig)
-    if spec.codec == "frames":
-        return StillPieces(folder.frames, size, spec.fit)
-    recipe = Recipe(
-        spec.codec, spec.fps, rig.decoder.size, size, spec.crf, spec.grain, muxing=muxing(spec.codec), fit=spec.fit
-    )
-    return VideoPieces(folder.chunks, recipe, folder.video(SUFFIX[spec.codec]))
-
-
-def size_of(rig: Rig) -> tuple[int, int]:
-    """Height and width of a film's frames."""
-    spec, (height, width) = rig.preset.film, rig.decoder.size
-    return spec.size or (height * spec.scale, width * spec.scale)
+__all__ = ["identity", "opened", "own_parts", "pieces_of"]

@@ -12,10 +12,13 @@ from typing import Protocol, Self
 
 import numpy as np
 from PIL import Image
+from PIL.PngImagePlugin import PngInfo
 
 from installation.film.encoder import Encoder
 from installation.film.ffmpeg import Recipe
-from installation.fit import Fit, Size, box
+from installation.film.finish import Finish, fitted_in
+from installation.film.imprint import Marks
+from installation.fit import Fit, Size
 from installation.frames import Frames
 from installation.loop import Outlet
 from latentworld.arrays import Pictures
@@ -108,8 +111,8 @@ class Forget:
 class Video:
     """A film file, encoded by an ffmpeg of its own. Without a frame no file is left: it would not play."""
 
-    def __init__(self, target: Path, recipe: Recipe) -> None:
-        self.target, self.recipe = target, recipe
+    def __init__(self, target: Path, recipe: Recipe, finish: Finish | None = None) -> None:
+        self.target, self.recipe, self.finish = target, recipe, finish
         self._encoder: Encoder | None = None
         self._frames = 0
 
@@ -137,20 +140,22 @@ class Video:
         if self._encoder is None:
             raise OutputError("this sink is closed: send frames inside its `with` block")
         expected = (*self.recipe.source, 3)
-        if frames.pictures.shape[1:] != expected:
-            raise OutputError(
-                f"pictures of {frames.pictures.shape[1:]} do not fit a film of {expected}: send equal sizes"
-            )
-        for picture in frames.pictures:
-            self._encoder.send(picture.tobytes())
+        for picture, number in zip(frames.pictures, frames.path.index.tolist()):
+            made = picture if self.finish is None else self.finish(picture, number)
+            if made.shape != expected:
+                raise OutputError(f"pictures of {made.shape} do not fit a film of {expected}: send equal sizes")
+            self._encoder.send(made.tobytes())
             self._frames += 1
 
 
 class Stills:
-    """PNG files numbered from `first` on, nine digits; each is there whole or not at all."""
+    """PNG files numbered from `first` on, nine digits; each is there whole or not at all, and says how it was made."""
 
-    def __init__(self, folder: Path, size: tuple[int, int], fit: Fit = "contain", first: int = 0) -> None:
-        self.folder, self.size, self.fit = folder, size, fit
+    def __init__(
+        self, folder: Path, size: tuple[int, int], fit: Fit = "contain", first: int = 0, finish: Finish | None = None,
+        marks: Marks | None = None,
+    ) -> None:  # fmt: skip
+        self.folder, self.size, self.fit, self.finish, self.marks = folder, size, fit, finish, marks
         self._next, self._open = first, False
 
     def __enter__(self) -> Self:
@@ -166,8 +171,12 @@ class Stills:
         """Write the batch."""
         if not self._open:
             raise OutputError("this sink is closed: send frames inside its `with` block")
-        for picture in frames.pictures:
-            save_png(self.folder / f"{self._next:09d}.png", picture, self.size, self.fit)
+        path = frames.path
+        for picture, number, unit, radius in zip(frames.pictures, path.index.tolist(), path.unit, path.radius):
+            made = frames.made.get(number, "")
+            info = None if self.marks is None else self.marks.png(unit, float(radius), picture, number, made)
+            done = picture if self.finish is None else self.finish(picture, number)
+            save_png(self.folder / f"{self._next:09d}.png", done, self.size, self.fit, info)
             self._next += 1
 
 
@@ -199,14 +208,11 @@ class Room:
             )
 
 
-def save_png(path: Path, picture: Pictures, size: Size | None = None, fit: Fit = "contain") -> None:
-    """Write uint8[height, width, 3] as a PNG of `size` (height, width), whole or not at all."""
-    image = Image.fromarray(picture)
-    if size is not None and size != picture.shape[:2]:
-        place = box(size, (picture.shape[0], picture.shape[1]), fit)
-        resized = image.resize((place.width, place.height), Image.Resampling.LANCZOS)
-        image = Image.new("RGB", (size[1], size[0]))
-        image.paste(resized, (place.left, place.top))
+def save_png(
+    path: Path, picture: Pictures, size: Size | None = None, fit: Fit = "contain", info: PngInfo | None = None
+) -> None:
+    """Write uint8[height, width, 3] as a PNG of `size` (height, width), whole or not at all. info: texts in it."""
+    image = Image.fromarray(picture if size is None else fitted_in(picture, size, fit))
     buffer = io.BytesIO()
-    image.save(buffer, format="PNG", compress_level=4)
+    image.save(buffer, format="PNG", compress_level=4, pnginfo=info)
     save(path, buffer.getvalue())

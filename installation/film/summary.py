@@ -7,6 +7,7 @@ from dataclasses import asdict, dataclass
 
 import numpy as np
 
+from installation.film.imprint import Enlarged
 from installation.film.telemetry import ABOVE, Telemetry, rifts
 from installation.ipc.jsonable import page
 from latentworld.arrays import Array
@@ -20,7 +21,8 @@ class Summary:
     rifts: stretches whose Lipschitz value is far above the median of the way; at_ceiling: steps at the greatest pace
     that [pacing] allows, calmer than was asked for; made: frames that are no picture of their own place alone, by how
     they were made; seam_step: of a loop, the CLIP step from its last frame to its first; noise_floor: the CLIP step
-    that rounding alone makes at the film's last place (None for a film that was cut short)."""
+    that rounding alone makes at the film's last place (None for a film that was cut short); upscale: the network that
+    every picture was enlarged by."""
 
     title: str
     frames: int
@@ -49,6 +51,7 @@ class Summary:
     wall_seconds: float
     frames_per_second: float
     version: str
+    upscale: Enlarged | None = None
 
     def json(self) -> str:
         """As film.json has it."""
