@@ -22,7 +22,7 @@ from standins.film import decoded
 
 from installation import rig
 from installation.control.controls import LoopControls
-from installation.film import chart, ffmpeg, make, sheet, sinks, telemetry
+from installation.film import again, chart, ffmpeg, make, sheet, sinks, telemetry
 from installation.film.sinks import Memory
 from installation.frames import Frames
 from latentworld import preset, worlds
@@ -135,7 +135,7 @@ def test_a_still_is_the_films_frame(made: tuple[make.Film, Memory], tmp_path: Pa
 def test_what_is_no_place_is_told_before_a_world_is_loaded(
     place: tuple[float, float, float], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(make, "open_studio", lambda *_: pytest.fail("it was loaded"))
+    monkeypatch.setattr(again, "open_studio", lambda *_: pytest.fail("it was loaded"))
     with pytest.raises(GeometryError):
         make.still(journey(), *place, tmp_path / "deep" / "still.png")
     assert not list(tmp_path.iterdir())

@@ -18,6 +18,7 @@ from rich.progress import Progress
 from typer.core import TyperGroup
 
 from installation.cli.presets import Override
+from latentworld.errors import PresetError
 
 if TYPE_CHECKING:
     from typer._click import Context  # typer's own, which it has no public name for
@@ -63,6 +64,9 @@ def film(
         str | None, typer.Argument(help="A preset's name, or a .toml file; with --take by default the take's own.")
     ] = None,
     set_: Override = None,
+    like: Annotated[
+        Path | None, typer.Option("--like", help="As a film or picture of ours was made: it says how itself.")
+    ] = None,
     take: Annotated[
         Path | None, typer.Option("--take", "--plan", help="Film a recorded performance, or a plan.")
     ] = None,
@@ -91,15 +95,10 @@ def film(
 
     `film status DIR` says how far one is, `film verify DIR` whether it is whole.
     """
-    from latentworld import preset as presets
-
-    if take is None and (preset is None or as_recorded):
-        raise typer.BadParameter("name a preset, or a performance with --take FILE (--as-recorded goes with --take)")
+    console = Console(stderr=True)
+    journey, played = _chosen(preset, like, take, set_ or [], as_recorded, console)
     if ray is not None and (take is None or as_recorded or preview):
         raise typer.BadParameter("--ray renders a plan or a take: give --plan FILE, without --as-recorded or --preview")
-    console = Console(stderr=True)
-    played = _played(take, preset, set_ or [], as_recorded, console) if take else None
-    journey = played.preset if played else presets.load(preset or "", set_ or [])
     asked = Asked(
         journey, played, journey.title or preset or "latentworld", output, overwrite, progress, preview, as_recorded,
         _range(frames, journey.film.frames) if frames else None, ray, workers,
@@ -252,16 +251,51 @@ def _interrupted(made: Film) -> NoReturn:
     raise typer.Exit(130)
 
 
-def _played(take: Path, preset: str | None, overrides: list[str], as_recorded: bool, console: Console) -> Journey:
+def _chosen(
+    preset: str | None, like: Path | None, take: Path | None, overrides: list[str], as_recorded: bool, console: Console
+) -> tuple[Preset, Journey | None]:
+    """What is to be filmed, of all that may be named."""
+    from latentworld import preset as presets
+
+    if (take is None and (like is None) == (preset is None)) or (like and preset) or (as_recorded and not take):
+        raise typer.BadParameter(
+            "name a preset, a film with --like FILE, or a performance with --take FILE (--as-recorded goes with --take)"
+        )
+    start = _like(like, take) if like else presets.load(preset) if preset and take else None
+    if take is not None:
+        played = _played(take, start, overrides, as_recorded, console)
+        return played.preset, played
+    if start is None:
+        return presets.load(preset or "", overrides), None
+    return presets.parse(start.model_dump(mode="json", exclude_none=True), overrides), None
+
+
+def _like(film: Path, take: Path | None) -> Preset:
+    """The preset that a film or picture of ours was made from, with the very take or plan where it is of one."""
+    from installation.film import imprint
+    from latentworld import preset as presets
+
+    found = imprint.read(film)
+    if found.take is not None and take is None:
+        raise PresetError(
+            f"{film} is of a take or a plan: give it too, with --take FILE (a film's folder keeps a copy)"
+        )
+    if take is not None and found.take != imprint.digest_of(take):
+        raise PresetError(
+            f"{film} is of another take or plan than {take}, or of none: give its own, or leave out --like"
+        )
+    return presets.parse(found.preset)
+
+
+def _played(take: Path, preset: Preset | None, overrides: list[str], as_recorded: bool, console: Console) -> Journey:
     """The take, and how it is filmed; what its reader should know goes to the console."""
     from installation import takes
     from installation.takes.film import journey
-    from latentworld import preset as presets
 
     read = takes.read(take)
     for warning in read.warnings:
         console.print(warning, style="yellow", highlight=False, soft_wrap=True)
-    return journey(read, overrides, presets.load(preset) if preset else None, as_recorded)
+    return journey(read, overrides, preset, as_recorded)
 
 
 @app.command()

@@ -19,30 +19,31 @@ from pathlib import Path
 
 import numpy as np
 
-from installation.film import chart, sheet, telemetry
-from installation.film.ffmpeg import muxing
-from installation.film.opening import identity, opened, own_parts, pieces_of, size_of
-from installation.film.output import Folder, begin, claimed, made, settle, write_text
+from installation.film import chart, imprint, sheet, subtitles, telemetry
+from installation.film.again import still as still
+from installation.film.imprint import Imprint
+from installation.film.keeping import able, enlarged, size
+from installation.film.label import Label, at_rifts, settled
+from installation.film.opening import identity, opened, own_parts, pieces_of
+from installation.film.output import Folder, begin, claimed, settle, write_text
 from installation.film.passes import planned_first
 from installation.film.plan import SILENT, Watching, plan
 from installation.film.progress import ProgressFile
 from installation.film.reel import Reel
 from installation.film.remote import OnRay, render_on
 from installation.film.rendering import render
-from installation.film.sinks import Room, Sink, save_png
+from installation.film.sinks import Room, Sink
 from installation.film.summary import Summary, figures
-from installation.frames import develop
 from installation.rig import Rig, build, open_studio
 from installation.studio import Studio
 from installation.takes import read
 from installation.takes.film import Journey
 from installation.takes.film import journey as filmed
 from latentworld import __version__, vertices
-from latentworld.decoding import Profile, Watch
+from latentworld.decoding import Watch
 from latentworld.disk import save
 from latentworld.errors import Cancelled, OutputError, OutputExists
 from latentworld.lipschitz import noise_floor
-from latentworld.plane import check_place
 from latentworld.preset import Preset, dump
 
 
@@ -82,8 +83,7 @@ def film(
     target = Path(out)
     with claimed(target):
         folder = begin(target, overwrite)
-        if preset.film.codec != "frames":
-            muxing(preset.film.codec)  # without an encoder nothing is begun
+        preset = able(preset)  # without an encoder nothing is begun
         if journey is None and planned_first(preset):
             journey = _planned(preset, folder, overwrite, planning, watch)
             preset = journey.preset
@@ -123,7 +123,13 @@ def _planned(preset: Preset, folder: Folder, overwrite: bool, watching: Watching
 def _reel(rig: Rig, folder: Folder, journey: Journey | None, overwrite: bool) -> Reel:
     """What is there of the film; anything else in the folder goes only if it may."""
     own = identity(rig, None if journey is None else journey.digest)
-    return opened(rig, folder, own, pieces_of(rig, folder), overwrite)
+    return opened(rig, folder, own, pieces_of(rig, folder, _told(folder, journey)), overwrite)
+
+
+def _told(folder: Folder, journey: Journey | None) -> str | None:
+    """Digest of the take or plan that the film's own words name: none for a way that was planned for this film, which
+    its preset plans again."""
+    return None if journey is None or folder.plans() else journey.digest
 
 
 def _render(
@@ -143,7 +149,7 @@ def _render(
         with suppress(Cancelled):
             if ray is not None and journey is not None:
                 told = replace(ray, arrivals=[watcher, *ray.arrivals])
-                render_on(told, rig, reel, journey, parts, Room(folder.path), frames)
+                render_on(told, rig, reel, journey, parts, Room(folder.path), frames, _told(folder, journey))
             else:
                 render(rig, reel, parts, Room(folder.path), [watcher, *sinks], frames)
     except BaseException:
@@ -157,31 +163,31 @@ def _finished(rig: Rig, folder: Folder, reel: Reel, journey: Journey | None) -> 
     """Put a film together of which every chunk is there; of another, say what there is."""
     if reel.frames < rig.preset.film.frames:
         return Film(folder, reel.newest, _record(rig, folder, reel, journey))
-    video = reel.join()
+    video = reel.join(_label(rig, folder, reel, journey))
     return Film(folder, video, _record(rig, folder, reel, journey))
 
 
-def still(preset: Preset, alpha: float, beta: float, radius: float, out: str | Path) -> Profile:
-    """Render one place into a PNG, the picture that a film has there; a negative radius is the antipode's.
+def _label(rig: Rig, folder: Folder, reel: Reel, journey: Journey | None) -> Label:
+    """What the film's file says of itself: how it was made, and where its rifts are."""
+    spec, made = rig.preset.film, _imprint(rig, folder, journey)
+    words = {} if made is None else {"title": rig.preset.title, "comment": made.text}
+    if not spec.chapters:
+        return Label(reel.frames / spec.fps, words)
+    reel.tell(folder.telemetry)
+    wanted = at_rifts(telemetry.read(folder.telemetry), spec.fps, places=not spec.private)
+    seconds = reel.frames / spec.fps
+    return Label(seconds, words, settled(wanted, seconds, rig.preset.title or "Beginning"))
 
-    Raises OutputError for another suffix than .png, GeometryError for numbers that are no place.
-    """
-    target = Path(out)
-    if target.suffix.lower() != ".png":
-        raise OutputError(f"a still is a PNG and nothing else: {out} should end in .png")
-    check_place(alpha, beta, radius)  # before a world is loaded for nothing
-    with made(target.parent):
-        studio = open_studio(preset)
-        latents = studio.plane.latents(*studio.plane.place(alpha, beta, radius))
-        save_png(target, develop(studio.decoder(latents, studio.prompt))[0])
-    return studio.decoder.profile
+
+def _imprint(rig: Rig, folder: Folder, journey: Journey | None) -> Imprint | None:
+    return imprint.of(rig.studio, _told(folder, journey), enlarged(rig.preset))
 
 
 def _record(rig: Rig, folder: Folder, reel: Reel, journey: Journey | None) -> Summary:
     """Write telemetry, sheet, chart and summary of what was made."""
     reel.tell(folder.telemetry)
     record, spec, profile = telemetry.read(folder.telemetry), rig.preset.film, rig.decoder.profile
-    wall = reel.seconds
+    wall, network = reel.seconds, enlarged(rig.preset)
     whole = reel.frames == spec.frames
     summary = Summary(
         title=rig.preset.title,
@@ -190,7 +196,7 @@ def _record(rig: Rig, folder: Folder, reel: Reel, journey: Journey | None) -> Su
         complete=whole,
         seconds=len(record) / spec.fps,
         fps=spec.fps,
-        size=size_of(rig),
+        size=size(rig.preset, rig.decoder.size, 1 if network is None else network.scale),
         **figures(record, rig.preset.pacing, spec.fps),  # type: ignore[arg-type]
         noise_floor=_floor(rig, record) if whole else None,
         seam_step=_seam(rig, record) if whole and (spec.loop or spec.there_and_back) else None,
@@ -203,9 +209,13 @@ def _record(rig: Rig, folder: Folder, reel: Reel, journey: Journey | None) -> Su
         wall_seconds=wall,
         frames_per_second=reel.frames / wall if wall else 0.0,
         version=__version__,
+        upscale=network,
     )
-    text = sheet.described(rig.preset, journey is not None)
-    sheet.save(folder.sheet, record, reel.picture, rig.preset.title, text)
+    if spec.subtitles:
+        said = subtitles.constant(rig.studio.prompt) if journey is None else subtitles.of_take(journey.take)
+        subtitles.write(folder.subtitles(spec.subtitles), folder.telemetry, spec.subtitles, spec.fps, said)
+    made, text = _imprint(rig, folder, journey), sheet.described(rig.preset, journey is not None)
+    sheet.save(folder.sheet, record, reel.picture, rig.preset.title, text, None if made is None else made.png)
     chart.draw(record, rig.plane, folder.chart, rig.preset.title, summary.at_ceiling)
     write_text(folder.summary, summary.json())  # last: with it a film is whole
     return summary

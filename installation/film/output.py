@@ -24,7 +24,8 @@ from latentworld.errors import OutputExists
 
 UNFINISHED = "unfinished"  # the folder of a film beside the one that it is to replace
 LARGEST = 1 << 20  # bytes of a summary
-_VIDEOS = ("film.mp4", "film.mkv")
+_VIDEOS = ("film.mp4", "film.mov", "film.mkv")
+_SUBTITLES = ("film.srt", "film.vtt")
 
 
 @dataclass(frozen=True)
@@ -95,9 +96,13 @@ class Folder:
         """The film file."""
         return self.path / f"film{suffix}"
 
+    def subtitles(self, form: str) -> Path:
+        """The subtitles, under the film's name."""
+        return self.path / f"film.{form}"
+
     def ours(self) -> list[Path]:
         """What an earlier film left here."""
-        files = [self.path / name for name in _VIDEOS]
+        files = [self.path / name for name in (*_VIDEOS, *_SUBTITLES)]
         files += [self.preset, self.telemetry, self.sheet, self.chart, self.summary, self.take, self.frames]
         files += [self.chunks, self.manifest, self.progress, *self.plans(), *self.path.glob(".way-*.plan.chunks")]
         return [file for file in files if file.exists()]

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import numpy as np
 from PIL import Image, ImageDraw, ImageFont
+from PIL.PngImagePlugin import PngInfo
 
 from installation.film.sinks import save_png
 from installation.film.telemetry import Telemetry
@@ -35,12 +36,12 @@ class Cell:
 
 def save(
     target: Path, record: Telemetry, read: Callable[[int], Pictures | None], title: str, text: str,
-    columns: int = COLUMNS, rows: int = ROWS, width: int = WIDTH,
+    info: PngInfo | None = None, columns: int = COLUMNS, rows: int = ROWS, width: int = WIDTH,
 ) -> None:  # fmt: skip
     """Write the sheet of a film; nothing is written for one without a frame. read: a frame by its place in the film,
-    None where it cannot be had. Raises OutputError."""
+    None where it cannot be had; info: texts in the PNG. Raises OutputError."""
     if cells := chosen(record, read, columns * rows, width):
-        save_png(target, draw(cells, title, text, columns, width))
+        save_png(target, draw(cells, title, text, columns, width), info=info)
 
 
 def chosen(record: Telemetry, read: Callable[[int], Pictures | None], most: int, width: int = WIDTH) -> list[Cell]:
