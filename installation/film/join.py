@@ -11,6 +11,7 @@ from pathlib import Path
 import numpy as np
 
 from installation.film.ffmpeg import QUIET, WHOLE, binary, named
+from installation.film.soundtrack import SoundTrack
 from installation.fit import Size
 from latentworld.arrays import Picture
 from latentworld.disk import PARTIAL, put, writing
@@ -19,15 +20,16 @@ from latentworld.errors import DiskFull, EncoderFailed
 _LIST = "ffconcat version 1.0\n"
 
 
-def join(folder: Path, pieces: Sequence[str], target: Path, frames: int) -> None:
+def join(folder: Path, pieces: Sequence[str], target: Path, frames: int, sound: SoundTrack | None = None) -> None:
     """Put pieces of one recipe together as `target`, whole or not at all: their frames and no other, evenly in time; an
     .mp4 carries its index before its pictures, so that it plays while it is being fetched. pieces: their names in the
-    folder.
+    folder; sound: goes with it.
 
     Raises EncoderFailed, and DiskFull where the pieces have no room a second time.
     """
     side = target.with_name(f".{target.name}{PARTIAL}")
     form = WHOLE if target.suffix == ".mp4" else ("-f", "matroska")
+    second, heard = (sound.source, ["-map", "1:a:0", *sound.written(target.suffix)]) if sound else ([], [])
     text = folder / ".pieces.ffconcat"  # beside them: names alone mean the same whatever the folder is called
     with writing(target):
         put(text, (_LIST + "".join(f"file '{piece}'\n" for piece in pieces)).encode())
@@ -36,7 +38,7 @@ def join(folder: Path, pieces: Sequence[str], target: Path, frames: int) -> None
         side.unlink(missing_ok=True)  # of a film that was killed: its ffmpeg may still write there
         try:
             run = subprocess.run(
-                [binary(), *QUIET, *source, "-map", "0:v", "-c", "copy", *form, named(side)],
+                [binary(), *QUIET, *source, *second, "-map", "0:v", "-c", "copy", *heard, *form, named(side)],
                 capture_output=True, check=False, stdin=subprocess.DEVNULL,
             )  # fmt: skip
             if run.returncode:

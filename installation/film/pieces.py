@@ -16,10 +16,13 @@ from PIL import Image
 from installation.film.ffmpeg import SUFFIX, Recipe
 from installation.film.join import counted, frame, join, sums
 from installation.film.sinks import Forget, Sink, Stills, Video
+from installation.film.soundtrack import SoundTrack
 from installation.fit import Fit, Size
 from latentworld.arrays import Picture
 from latentworld.disk import writing
 from latentworld.errors import EncoderFailed
+
+SOUND = "sound.wav"  # beside stills
 
 
 @dataclass(frozen=True)
@@ -64,11 +67,12 @@ class Pieces(Protocol):
 
 @dataclass(frozen=True)
 class VideoPieces:
-    """A file of video a chunk, joined as `target`."""
+    """A file of video a chunk, joined as `target`, with its sound."""
 
     folder: Path
     recipe: Recipe
     target: Path
+    sound: SoundTrack | None = None
 
     def path(self, first: int) -> Path:
         """A chunk that is whole."""
@@ -116,17 +120,19 @@ class VideoPieces:
     def join(self, chunks: Sequence[tuple[int, int]]) -> Path:
         """Copy them into one file."""
         names = [self.path(first).name for first, _ in chunks]
-        join(self.folder, names, self.target, sum(frames for _, frames in chunks))
+        join(self.folder, names, self.target, sum(frames for _, frames in chunks), self.sound)
         return self.target
 
 
 @dataclass(frozen=True)
 class StillPieces:
-    """A folder of stills, numbered through: a chunk is some of them, and nothing is left to join."""
+    """A folder of stills, numbered through: a chunk is some of them, and nothing is left to join. Their sound lies
+    beside them."""
 
     folder: Path
     size: Size
     fit: Fit = "contain"
+    sound: SoundTrack | None = None
 
     def path(self, first: int) -> Path:
         """A still."""
@@ -179,7 +185,9 @@ class StillPieces:
         return None
 
     def join(self, chunks: Sequence[tuple[int, int]]) -> Path:
-        """Nothing to do."""
+        """Nothing to do but to write the sound."""
+        if self.sound:
+            self.sound.save(self.folder.with_name(SOUND))
         return self.folder
 
 
