@@ -101,7 +101,19 @@ def crossings(record: Telemetry) -> NDArray[np.int64]:
 def _gate(road: Road, rift: int) -> Gate:
     if road.marked[rift]:
         return Gate(rift - 1.0, float(rift), 1.0, 0.0)
-    return Gate(rift - 0.5, rift - 0.5, 0.5, 0.5)
+    place = rift - 0.5 + _summit(road, rift)
+    return Gate(place, place, 0.5, 0.5)
+
+
+def _summit(road: Road, rift: int) -> float:
+    """From the middle of the steepest step to where the rate is highest, -0.5..0.5 steps: of the parabola through the
+    logarithms of three rates."""
+    three = slice(rift - 1, rift + 2)
+    if rift < 2 or rift > road.end - 1 or not (road.arc[three].all() and road.step[three].all()):
+        return 0.0
+    before, here, after = np.log(road.step[three] / road.arc[three])
+    bent = before - 2.0 * here + after
+    return float(np.clip((before - after) / (2.0 * bent), -0.5, 0.5)) if bent < 0.0 else 0.0
 
 
 def _timed(road: Road, gates: Sequence[Gate], frames: Sequence[int | None], last: int) -> tuple[Array, Array]:
