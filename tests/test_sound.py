@@ -104,7 +104,9 @@ def test_what_is_known_beforehand_is_not_looked_for(known: tuple[Path, np.ndarra
     assert slow.tempo == pytest.approx(56.0, rel=0.02)
 
 
-def test_the_same_file_is_heard_once(known: tuple[Path, np.ndarray], sound: Sound, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_same_file_is_heard_once(
+    known: tuple[Path, np.ndarray], sound: Sound, monkeypatch: pytest.MonkeyPatch
+) -> None:
     first = analyse(known[0], Hints(), binary)
     monkeypatch.setattr(analysis, "heard", None)
     again = analyse(known[0], Hints(), binary)
@@ -194,7 +196,7 @@ def test_a_shorter_sound_begins_again_or_ends(sound: Sound) -> None:
 def test_whatever_its_length_marks_stay_inside_and_rise(seconds: float, fit: str) -> None:
     marks = np.arange(0.1, 4.0, 0.5)
     curve = np.linspace(0.0, 1.0, 41)
-    own = Sound(4.0, 120.0, marks, marks[::4], marks, np.ones(len(marks)), 10.0, {name: curve for name in ("low",)})
+    own = Sound(4.0, 120.0, marks, marks[::4], marks, np.ones(len(marks)), 10.0, dict.fromkeys(("low",), curve))
     found = fitted(own, seconds, fit)  # type: ignore[arg-type]
     for times in (found.beats, found.bars, found.onsets):
         assert (np.diff(times) > 0).all()

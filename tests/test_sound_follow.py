@@ -20,7 +20,7 @@ RATE = 100.0
 def sound(curve: np.ndarray) -> Sound:
     """One whose curves are all alike, at a hundred values a second, and a beat a second."""
     beats = np.arange(0.0, len(curve) / RATE, 1.0)
-    curves = {name: curve for name in CURVES}
+    curves = dict.fromkeys(CURVES, curve)
     return Sound(len(curve) / RATE, 60.0, beats, beats[::4], beats, np.ones(len(beats)), RATE, curves)
 
 
@@ -74,7 +74,10 @@ def test_under_a_silent_sound_parameters_stay_low_and_it_is_told() -> None:
 @pytest.mark.parametrize(
     ("spec", "said"),
     [
-        (FollowSpec(parameter="walk.radus", range=(1, 1.2)), "'walk.radus' is no parameter; did you mean 'walk.radius'"),
+        (
+            FollowSpec(parameter="walk.radus", range=(1, 1.2)),
+            "'walk.radus' is no parameter; did you mean 'walk.radius'",
+        ),
         (FollowSpec(parameter="model.steps", range=(1, 9)), "'model.steps' changes in steps and cannot follow a sound"),
         (FollowSpec(parameter="walk.kind", range=(0, 1)), "changes in steps"),
         (FollowSpec(parameter="walk.jump", range=(0, 1)), "is no parameter"),
@@ -90,7 +93,7 @@ def test_what_nothing_can_follow_is_refused(spec: FollowSpec, said: str) -> None
 
 def test_a_parameter_follows_once() -> None:
     spec = FollowSpec(parameter="walk.radius", range=(1, 1.2))
-    with pytest.raises(PresetError, match="walk.radius follows twice"):
+    with pytest.raises(PresetError, match=r"walk\.radius follows twice"):
         check([spec, FollowSpec(parameter="walk.speed", range=(1, 2)), spec])
 
 

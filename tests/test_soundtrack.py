@@ -35,7 +35,22 @@ def chirp(path: Path, seconds: float) -> Path:
 
 def samples(film: Path) -> np.ndarray:
     """What is heard, one channel."""
-    arguments = [binary(), "-v", "error", "-i", str(film), "-map", "0:a", "-ac", "1", "-ar", str(RATE), "-f", "s16le", "-"]
+    arguments = [
+        binary(),
+        "-v",
+        "error",
+        "-i",
+        str(film),
+        "-map",
+        "0:a",
+        "-ac",
+        "1",
+        "-ar",
+        str(RATE),
+        "-f",
+        "s16le",
+        "-",
+    ]
     run = subprocess.run(arguments, capture_output=True, check=True, stdin=subprocess.DEVNULL)
     return np.frombuffer(run.stdout, "<i2") / 32767
 
@@ -136,7 +151,7 @@ def test_a_picture_is_no_sound(tmp_path: Path) -> None:
 def test_followers_are_looked_at_before_anything_is_made(tmp_path: Path) -> None:
     follow = 'sound.follow=[{parameter = "walk.radus", range = [1.0, 1.2]}]'
     path = chirp(tmp_path / "a.wav", 5.0)
-    with pytest.raises(PresetError, match="did you mean 'walk.radius'"):
+    with pytest.raises(PresetError, match=r"did you mean 'walk\.radius'"):
         make.film(journey(f"sound.file={path}", follow), tmp_path / "film")
     with pytest.raises(PresetError, match="needs a sound"):
         make.film(journey(follow.replace("radus", "radius")), tmp_path / "film")

@@ -1,8 +1,9 @@
 """Which rift is crossed on which beat: dynamic programming over the crossings, in their order.
 
 A stretch between two crossings lasted `planned` frames at the even pace and lasts others once both lie on beats. Such a
-change costs sqrt(planned * new) log(new / planned)^2 frames, and a crossing that is on no beat costs `LEFT_OUT` beats:
-what is found is the cheapest. Only a few of the best beats are kept for each crossing, so that hours take seconds.
+change costs sqrt(planned * new) log(new / planned)^2 frames. A crossing that is on no beat costs `LEFT_OUT` beats, and
+nothing where the beats are over. What is found is the cheapest; only a few of the best beats are kept for each
+crossing, so that hours take seconds.
 """
 
 from __future__ import annotations
@@ -118,16 +119,16 @@ class _Search:
     def _rest(self, source: int, now: float) -> tuple[float, int]:
         """What the way after a layer's crossing to the film's end costs, and how many gates are then behind it."""
         frames, begin = self.last - now, self._from(source)
-        found, behind = inf, source
-        for passed in range(len(self.gates) - source + 1):
-            gate = source + passed
+        found, behind, missed = inf, source, 0
+        for gate in range(source, len(self.gates) + 1):
             end = self.gates[gate].begin if gate < len(self.gates) else self.road.end
             slow = 0.0 if frames <= end - begin else float(change(end - begin, np.array([frames]))[0])
-            cost = self.left_out * passed + slow
+            cost = self.left_out * missed + slow
             if cost < found and frames <= max(self.road.lasts(begin, end)[1], float(gate == len(self.gates)) * inf):
                 found, behind = cost, gate
             if slow == 0.0:
                 break
+            missed += now + end - begin <= self.beats[-1]
         return found, behind
 
 
