@@ -94,7 +94,7 @@ def cost(road: Road, gates: list[Gate], frames: np.ndarray, last: int, apart: fl
         total += float(change(planned, np.array([lasting]))[0]) + LEFT_OUT * apart * (gate - before - 1)
         here, now, before = gates[gate].end, frames[beat] - gates[gate].after, gate
     ways = [*(gate.begin - here for gate in gates[before + 1 :]), road.end - here]
-    missed = np.cumsum([0, *(now + way <= frames[-1] for way in ways[:-1])])
+    missed = np.cumsum([0, *(now + way <= frames[-1] + 2 * apart for way in ways[:-1])])
     ends, rest = zip((LEFT_OUT * apart * missed).tolist(), ways), last - now
     return total + min(
         left + (0.0 if rest <= way else float(change(way, np.array([float(rest)]))[0])) for left, way in ends
@@ -153,7 +153,7 @@ def test_marked_steps_fall_on_beats_whole() -> None:
         assert found.marked[frame]
         assert found.source[frame] == rift
         assert found.source[frame - 1] == rift - 1
-    assert found.marked.sum() == len(found.met)
+    assert found.marked.sum() == len([one for one in found.crossings if one.time is not None])
 
 
 def test_between_them_steps_are_even() -> None:

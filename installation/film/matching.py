@@ -2,7 +2,7 @@
 
 A stretch between two crossings lasted `planned` frames at the even pace and lasts others once both lie on beats. Such a
 change costs sqrt(planned * new) log(new / planned)^2 frames. A crossing that is on no beat costs `LEFT_OUT` beats, and
-nothing where the beats are over. What is found is the cheapest; only a few of the best beats are kept for each
+nothing where the beats are long over. What is found is the cheapest; only a few of the best beats are kept for each
 crossing, so that hours take seconds.
 """
 
@@ -128,7 +128,7 @@ class _Search:
                 found, behind = cost, gate
             if slow == 0.0:
                 break
-            missed += now + end - begin <= self.beats[-1]
+            missed += now + end - begin <= self.beats[-1] + self.slack
         return found, behind
 
 
