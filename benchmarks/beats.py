@@ -1,7 +1,7 @@
 """Rifts on the beat: the test piece, a plan on its beats, the film of it, and what the film's own telemetry says.
 
     python benchmarks/beats.py analytic [--set pacing.floor=3] [--seconds 28] [-o out/beats]
-    python benchmarks/beats.py first-light --set pilot.mode=cross
+    python benchmarks/beats.py first-light --decoder faithful --set pilot.mode=cross --set decoder.steps=6 --seconds 16
 
 Beats are those that the piece was composed with; crossings are told by the pictures as decoded for the film, not by
 the plan. Prints a table, and draws steps against beats into the folder (`beats.png`).
@@ -26,6 +26,7 @@ from installation.film.telemetry import Telemetry
 from installation.sound.sound import Sound
 from installation.takes.film import journey
 from latentworld import preset
+from latentworld.decoding.settings import Kind
 
 sys.path.insert(0, str(Path(__file__).parent.parent / "examples" / "sound"))
 import piece  # the script's folder has to be found first
@@ -86,13 +87,13 @@ class Result:
         return shares
 
 
-def made(name: str, overrides: list[str], seconds: float, folder: Path) -> Result:
+def made(name: str, overrides: list[str], seconds: float, kind: Kind, folder: Path) -> Result:
     """Plan and film, or read what was filmed here."""
     folder.mkdir(parents=True, exist_ok=True)
     sound = folder / "piece.wav"
     piece.write(sound, piece.piece())
     own = preset.load(name, [f"film.seconds={seconds}", "pacing.kind=beat", f"sound.file={sound}", *overrides])
-    planned = plan.plan(own, folder / "piece.plan", overwrite=True)
+    planned = plan.plan(own, folder / "piece.plan", kind=kind, overwrite=True)
     way = journey(takes.read(planned.target))
     film = make.film(way.preset, folder / "film", journey=way, overwrite=True)
     record = telemetry.read(film.folder.telemetry)
@@ -112,7 +113,7 @@ def draw(result: Result, title: str, target: Path) -> None:
         figure = Figure(figsize=(15, 8.4), dpi=140)
         FigureCanvasAgg(figure)
         grid = figure.add_gridspec(
-            4, 2, width_ratios=(5.2, 1), height_ratios=(0.8, 1.1, 1.6, 1.6), hspace=0.12, wspace=0.13, left=0.06,
+            4, 2, width_ratios=(5.2, 1), height_ratios=(0.8, 1.1, 1.6, 1.6), hspace=0.12, wspace=0.13, left=0.085,
             right=0.975, top=0.88, bottom=0.07,
         )  # fmt: skip
         first = figure.add_subplot(grid[0, 0])
@@ -129,11 +130,11 @@ def draw(result: Result, title: str, target: Path) -> None:
         _moves(panels[1], result)
         _steps(panels[2], result)
         _rates(panels[3], result)
-        _offsets(figure.add_subplot(grid[2:, 1]), result)
-        figure.text(0.06, 0.935, title, fontsize=17, family="DejaVu Serif")
+        _offsets(figure.add_subplot(grid[1:, 1]), result)
+        figure.text(0.085, 0.935, title, fontsize=17, family="DejaVu Serif")
         off = result.off(result.found / result.fps)
         said = f"{int((np.abs(off) <= 1).sum())} of {len(off)} crossings within one frame of a {_kind(result)}"
-        figure.text(0.06, 0.905, said, fontsize=9.5, color=FAINT)
+        figure.text(0.085, 0.905, said, fontsize=9.5, color=FAINT)
         figure.savefig(target)
 
 
@@ -207,9 +208,10 @@ def main() -> None:
     parser.add_argument("preset", nargs="?", default="analytic")
     parser.add_argument("--set", dest="overrides", action="append", default=[])
     parser.add_argument("--seconds", type=float, default=28.0)
+    parser.add_argument("--decoder", choices=["scout", "faithful"], default="scout", help="what plans")
     parser.add_argument("-o", dest="folder", type=Path, default=Path("out/beats"))
     options = parser.parse_args()
-    result = made(options.preset, options.overrides, options.seconds, options.folder)
+    result = made(options.preset, options.overrides, options.seconds, options.decoder, options.folder)
     off, even = np.abs(result.off(result.found / result.fps)), result.even
     before = np.abs(result.off(np.array([one.planned for one in result.there])))
     others = crossings(result.record)

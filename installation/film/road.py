@@ -46,8 +46,7 @@ class Road:
 
     def lasts(self, a: float, b: float) -> tuple[float, float]:
         """The least and the most frames that the way from a to b can take."""
-        here = np.arange(len(self.step))
-        free, leaps = (float(np.diff(np.interp([a, b], here, whole))[0]) for whole in (self._free, self._leaps))
+        free, leaps = (_at(whole, b) - _at(whole, a) for whole in (self._free, self._leaps))
         return free / self.fastest + leaps, free / self.slowest + leaps
 
     def laid(self, a: float, b: float, frames: float) -> tuple[Array, Array]:
@@ -85,6 +84,12 @@ class Road:
         """Places with none inside a marked step: it is not split, so they go to its nearer end."""
         into = np.ceil(places).astype(np.int64)
         return np.where(self.marked[into], np.rint(places), places)
+
+
+def _at(whole: Array, place: float) -> float:
+    """A sum along the road at a place."""
+    k = min(int(place), len(whole) - 2) if len(whole) > 1 else 0
+    return float(whole[k] + (place - k) * (whole[min(k + 1, len(whole) - 1)] - whole[k]))
 
 
 def _since(spent: Array) -> Array:
