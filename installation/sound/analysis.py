@@ -36,6 +36,7 @@ QUIET = 1e-4  # of full scale: a root mean square that is never above it is sile
 RANGE = 50.0  # decibels below the loudest moment at which loudness is 0
 LOW, HIGH = 200.0, 2000.0  # hertz: edges of the three bands
 BANDS: tuple[Curve, ...] = ("low", "mid", "high")
+PART = 120.0  # seconds of which the tempo is found at a time
 STRIKE = 10  # windows (0.12 s) after a beat in which its strength is looked for
 FULL = 99.0  # percentile of a curve that is 1
 
@@ -84,9 +85,10 @@ def heard(samples: Samples, hints: Hints = Hints()) -> Sound:
 
 def _levels(samples: Samples) -> Array:
     """Root mean square of each window, full scale 1."""
-    squares = np.cumsum(np.append(0.0, np.square(samples, dtype=np.float64)))
-    middle = np.arange(len(samples) // HOP + 1) * HOP
-    first, end = np.maximum(middle - WINDOW // 2, 0), np.minimum(middle + WINDOW // 2, len(samples))
+    parts = np.pad(samples, (0, HOP - len(samples) % HOP)).reshape(-1, HOP)
+    squares = np.append(0.0, np.cumsum(np.einsum("ij,ij->i", parts, parts, dtype=np.float64)))
+    here, half = np.arange(len(samples) // HOP + 1), WINDOW // HOP // 2
+    first, end = np.maximum(here - half, 0), np.minimum(here + half, len(parts))
     return np.asarray(np.sqrt(np.maximum(squares[end] - squares[first], 0.0) / WINDOW))
 
 
@@ -138,12 +140,26 @@ def _beats(samples: Samples, strength: Array, hints: Hints) -> tuple[float, Arra
     if hints.bpm is not None and hints.first_beat is not None:
         return hints.bpm, grid(hints.bpm, hints.first_beat, len(samples) / RATE)
     librosa = need("librosa", "sound")
+    bpm = _tempo(strength) if hints.bpm is None else hints.bpm
     _, found = librosa.beat.beat_track(
-        onset_envelope=strength, sr=RATE, hop_length=HOP, bpm=hints.bpm, trim=False, units="frames"
+        onset_envelope=strength, sr=RATE, hop_length=HOP, bpm=bpm, trim=False, units="frames"
     )
     beats = on_attacks(samples, np.asarray(found) * HOP / RATE)
     tempo = 60.0 / float(np.median(np.diff(beats))) if len(beats) > 1 else 0.0
     return tempo, beats
+
+
+def _tempo(strength: Array) -> Array:
+    """Beats a minute: one number, or one a window where the sound is long and its tempo may change. A part at a time:
+    librosa's tempogram of an hour takes 12 GB."""
+    librosa = need("librosa", "sound")
+    count = max(1, round(len(strength) * HOP / RATE / PART))
+    found: list[Array] = []
+    for part in np.array_split(strength, count):
+        if part.any() or not found:
+            now = librosa.feature.tempo(onset_envelope=part, sr=RATE, hop_length=HOP)[0]
+        found.append(np.full(len(part) if count > 1 else 1, float(now)))  # through a pause the tempo goes on
+    return np.concatenate(found)
 
 
 def _weights(beats: Array, mel: Bands, curves: Mapping[str, Array]) -> Array:
