@@ -214,7 +214,8 @@ def main() -> None:
     result = made(options.preset, options.overrides, options.seconds, options.decoder, options.folder)
     off, even = np.abs(result.off(result.found / result.fps)), result.even
     before = np.abs(result.off(np.array([one.planned for one in result.there])))
-    others = crossings(result.record)
+    record = result.record
+    others = crossings(record.lipschitz, record.distance, record.marked)
     counted = np.abs(result.off(others / result.fps))
     rows = [
         ["planned crossings, in the film", f"{len(result.planned)}, {len(result.there)}"],

@@ -249,7 +249,7 @@ def planned(tmp_path_factory: pytest.TempPathFactory) -> Planned:
 def test_the_film_crosses_rifts_on_beats(planned: Planned) -> None:
     """As decoded, in the film's own telemetry: within a frame of a beat of the piece as it was composed."""
     record = telemetry.read(planned.film.folder.telemetry)
-    crossed = beats.crossings(record)
+    crossed = beats.crossings(record.lipschitz, record.distance, record.marked)
     assert len(crossed) >= 4
     off = np.array([np.abs(record.time[frame] - planned.beats).min() for frame in crossed]) * 24
     assert (off <= 1.0).mean() >= 0.9
@@ -271,9 +271,33 @@ def test_a_plan_on_beats_that_was_stopped_is_the_same(planned: Planned, tmp_path
 
     own = journey(*PILOTED, f"sound.file={planned.made.target.with_name('piece.wav')}")
     with pytest.raises(RuntimeError, match="power"):
-        plan.plan(own, tmp_path / "piece.plan", sinks=[Stop()])
+        plan.plan(own, tmp_path / "piece.plan", watching=plan.Watching([Stop()]))
     assert plan.plan(own, tmp_path / "piece.plan").complete
     assert (tmp_path / "piece.plan").read_bytes() == planned.made.target.read_bytes()
+
+
+def test_a_film_on_beats_plans_itself(planned: Planned, tmp_path: Path) -> None:
+    own = journey(*PILOTED, f"sound.file={planned.made.target.with_name('piece.wav')}")
+    film = make.film(own, tmp_path / "film")
+    assert film.complete
+    assert film.folder.telemetry.read_bytes() == planned.film.folder.telemetry.read_bytes()
+
+
+@pytest.mark.parametrize("other", ["film.loop=true", "film.there_and_back=true", "rift.policy=hold"])
+def test_what_else_says_when_rifts_are_crossed_is_refused(other: str, planned: Planned, tmp_path: Path) -> None:
+    own = journey(*PILOTED, f"sound.file={planned.made.target.with_name('piece.wav')}", other)
+    with pytest.raises(PresetError, match="choose one"):
+        make.film(own, tmp_path / "film")
+
+
+def test_frames_between_keep_the_beat(planned: Planned, tmp_path: Path) -> None:
+    """Of two frames one is decoded: crossings are on beats as near as the decoded ones can be."""
+    own = journey(*PILOTED, f"sound.file={planned.made.target.with_name('piece.wav')}", "film.interpolate=2")
+    made = plan.plan(own, tmp_path / "piece.plan")
+    assert len([one for one in made.crossings if one.beat is not None]) >= 3
+    for one in made.crossings:
+        if one.beat is not None and one.time is not None:
+            assert abs(one.time - one.beat) <= 1.0 / 24 + 1e-9
 
 
 def test_a_silent_sound_has_no_beats_to_plan_on(tmp_path: Path) -> None:

@@ -13,9 +13,9 @@ from test_film_resume import journey
 from installation.film import chart, make, sheet
 from installation.film.ffmpeg import binary
 from installation.film.join import sums
-from installation.film.soundtrack import soundtrack
+from installation.film.soundtrack import check
 from installation.sound.reading import RATE
-from latentworld.errors import Notice, OutputError, OutputExists, PresetError
+from latentworld.errors import Notice, OutputExists, PresetError
 
 SECONDS = 4.0  # of `journey`
 
@@ -145,7 +145,7 @@ def test_an_unreadable_sound_is_refused_before_anything_is_made(
 def test_a_picture_is_no_sound(tmp_path: Path) -> None:
     film = make.film(journey("film.seconds=0.5"), tmp_path / "film")
     with pytest.raises(PresetError, match="no sound in it"):
-        soundtrack(journey(f"sound.file={film.video}"))
+        check(journey(f"sound.file={film.video}"))
 
 
 def test_followers_are_looked_at_before_anything_is_made(tmp_path: Path) -> None:
@@ -155,12 +155,6 @@ def test_followers_are_looked_at_before_anything_is_made(tmp_path: Path) -> None
         make.film(journey(f"sound.file={path}", follow), tmp_path / "film")
     with pytest.raises(PresetError, match="needs a sound"):
         make.film(journey(follow.replace("radus", "radius")), tmp_path / "film")
-
-
-def test_a_film_on_beats_is_planned_first(tmp_path: Path) -> None:
-    path = chirp(tmp_path / "a.wav", 5.0)
-    with pytest.raises(OutputError, match="latentworld plan"):
-        make.film(journey("pacing.kind=beat", f"sound.file={path}"), tmp_path / "film")
 
 
 def test_on_the_command_line(run, tmp_path: Path) -> None:  # type: ignore[no-untyped-def]

@@ -15,7 +15,9 @@ from numpy.typing import NDArray
 
 from installation.film.matching import Gate, matched
 from installation.film.road import Road, arcs
-from installation.film.telemetry import Telemetry, steep
+from installation.film.telemetry import stretches
+from installation.film.ways import Way
+from installation.rig import Rig
 from installation.takes.track import Track, jumps
 from latentworld.arrays import Array
 from latentworld.plane import Plane
@@ -88,14 +90,28 @@ def on_beats(
     return _placed(road, source, unit, radius, plane, fps, tuple(told))
 
 
-def crossings(record: Telemetry) -> NDArray[np.int64]:
+def crossings(rate: Array, distance: Array, marked: NDArray[np.bool_]) -> NDArray[np.int64]:
     """The frames to which the steepest step of each crossing leads: marked steps, and where the rate is a rift's. What
-    lies within a few frames of one another is one crossing."""
-    there = np.flatnonzero(steep(record) | record.marked)
-    there = there[there > 0]
+    lies within a few frames of one another is one crossing. rate, distance, marked: [n]."""
+    found = [part[part > 0] for part in stretches(rate, distance, marked)]
+    there = np.concatenate([*found, np.zeros(0, np.int64)])
     parts = np.split(there, np.flatnonzero(np.diff(there) > NEAR) + 1)
-    weight = np.where(record.marked, LARGE, 0.0) + np.nan_to_num(record.lipschitz, nan=0.0)
+    weight = np.where(marked, LARGE, 0.0) + np.nan_to_num(rate, nan=0.0)
     return np.array([part[np.argmax(weight[part])] for part in parts if len(part)], np.int64)
+
+
+def laid(way: Way, rig: Rig, times: Array) -> tuple[Way, tuple[Crossing, ...]]:
+    """A way that was walked by a rig, its frames placed anew so that rifts are crossed at `times`, seconds; and when
+    each of them is crossed."""
+    pace, rifts = rig.preset.pacing, crossings(way.rate, way.distance, way.marked)
+    found = on_beats(
+        way.unit, way.radius, way.step, way.marked, rifts, times, plane=rig.plane, fps=rig.preset.film.fps,
+        floor=pace.floor, ceiling=pace.ceiling,
+    )  # fmt: skip
+    scene = way.scene[np.floor(found.source).astype(np.int64)]
+    return (
+        Way(found.unit, found.radius, found.rate, found.step, found.distance, found.marked, scene), found.crossings
+    )  # fmt: skip
 
 
 def _gate(road: Road, rift: int) -> Gate:

@@ -19,7 +19,7 @@ from pathlib import Path
 
 import numpy as np
 
-from installation.film import chart, sheet, telemetry
+from installation.film import chart, sheet, soundtrack, telemetry
 from installation.film.ffmpeg import muxing
 from installation.film.opening import identity, opened, own_parts, pieces_of, size_of
 from installation.film.output import Folder, begin, claimed, made, settle, write_text
@@ -84,6 +84,7 @@ def film(
         folder = begin(target, overwrite)
         if preset.film.codec != "frames":
             muxing(preset.film.codec)  # without an encoder nothing is begun
+        soundtrack.check(preset)
         if journey is None and planned_first(preset):
             journey = _planned(preset, folder, overwrite, planning, watch)
             preset = journey.preset

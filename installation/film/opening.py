@@ -7,6 +7,7 @@ from installation.film.manifest import VERSION, Identity, begun, resumed
 from installation.film.output import Folder, prepare_folder
 from installation.film.pieces import Pieces, StillPieces, VideoPieces
 from installation.film.reel import Reel
+from installation.film.soundtrack import digest, soundtrack
 from installation.loop import fixed
 from installation.rig import Rig
 from installation.takes import Parts
@@ -19,6 +20,7 @@ _NO_MATTER: dict[str, bool | set[str]] = {
     "eye": True,
     "show": True,
     "plane": {"vertices"},
+    "sound": {"file"},
 }
 """Of a preset, what no picture depends on, or what a digest stands for."""
 
@@ -46,6 +48,7 @@ def identity(rig: Rig, take: str | None = None) -> Identity:
         profile=dict(rig.decoder.profile.record()),
         take=take,
         chunk=max(1, round(spec.chunk * spec.fps)),
+        sound=digest(rig.preset),
     )
 
 
@@ -56,13 +59,13 @@ def own_parts(rig: Rig) -> Parts:
 
 def pieces_of(rig: Rig, folder: Folder) -> Pieces:
     """How the frames are kept."""
-    spec, size = rig.preset.film, size_of(rig)
+    spec, size, sound = rig.preset.film, size_of(rig), soundtrack(rig.preset)
     if spec.codec == "frames":
-        return StillPieces(folder.frames, size, spec.fit)
+        return StillPieces(folder.frames, size, spec.fit, sound)
     recipe = Recipe(
         spec.codec, spec.fps, rig.decoder.size, size, spec.crf, spec.grain, muxing=muxing(spec.codec), fit=spec.fit
     )
-    return VideoPieces(folder.chunks, recipe, folder.video(SUFFIX[spec.codec]))
+    return VideoPieces(folder.chunks, recipe, folder.video(SUFFIX[spec.codec]), sound)
 
 
 def size_of(rig: Rig) -> tuple[int, int]:

@@ -67,17 +67,20 @@ def render_on(
     firsts = reel.absent(parts, wanted)
     if not firsts:
         return
-    factory = partial(chunk_maker, dump(rig.preset), journey)
+    factory = partial(
+        chunk_maker, dump(rig.preset.changed(sound={"file": None})), journey, reel.manifest.identity.sound
+    )
     chunks = _Chunks(reel, room, ray.arrivals)
     with hired(chunks, factory, ray.means, rig.decoder.profile, ray.say) as work:
         work(firsts)
 
 
-def chunk_maker(text: str, journey: Journey) -> Vouched:
-    """What a worker makes chunks with, by the number of their first frame. text: of the resolved preset."""
+def chunk_maker(text: str, journey: Journey, sound: str | None = None) -> Vouched:
+    """What a worker makes chunks with, by the number of their first frame. text: of the resolved preset, its sound left
+    out, which is joined elsewhere; sound: its digest."""
     rig = build(parse(tomllib.loads(text)))
     parts = journey.parts(rig, open_studio)
-    own = identity(rig, journey.digest)
+    own = msgspec.structs.replace(identity(rig, journey.digest), sound=sound)
 
     def make(first: int) -> Sent:
         with tempfile.TemporaryDirectory(prefix="latentworld-chunk-") as path:

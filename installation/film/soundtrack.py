@@ -61,24 +61,25 @@ class SoundTrack:
 
 
 def soundtrack(preset: Preset) -> SoundTrack | None:
-    """The sound of a preset's film, None where it has none. Asked before anything is rendered: a sound that is shorter
-    than the film is told, one that cannot be read, or cannot be followed, refused with PresetError."""
-    spec, seconds = preset.sound, preset.film.frames / preset.film.fps
+    """The sound of a preset's film, None where it has none."""
+    spec, film = preset.sound, preset.film
+    return None if spec.file is None else SoundTrack(Path(spec.file).absolute(), spec.fit, film.frames / film.fps)
+
+
+def check(preset: Preset) -> None:
+    """Asked before anything is rendered: a sound that is shorter than the film is told, one that cannot be read or
+    followed is refused with PresetError."""
+    spec, film = preset.sound, preset.film
     follow.check(spec.follow)
     if spec.file is None:
         if spec.follow:
             raise PresetError("sound.follow needs a sound: set sound.file")
-        return None
-    path = Path(spec.file)
+        return
+    path, seconds = Path(spec.file), film.frames / film.fps
     lasts = _lasts(path)
     if spec.fit == "trim" and lasts < seconds - 0.5:
-        warnings.warn(
-            f'{path.name} lasts {lasts:.1f} s and the film {seconds:.1f} s: silence follows; sound.fit = "loop" '
-            f"begins it again",
-            Notice,
-            stacklevel=2,
-        )
-    return SoundTrack(path.absolute(), spec.fit, seconds)
+        told = f"{path.name} lasts {lasts:.1f} s and the film {seconds:.1f} s: silence follows"
+        warnings.warn(f'{told}; sound.fit = "loop" begins it again', Notice, stacklevel=2)
 
 
 def _lasts(path: Path) -> float:
