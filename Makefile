@@ -5,8 +5,8 @@ VENV   ?= .venv
 #   make film TORCH_PIP="--index-url <the address that the selector on pytorch.org names>"
 TORCH     ?= torch==2.13.0
 TORCH_PIP ?=
-# openvino is the fast engine on x86 processors; leave it out with EXTRAS=dev,cluster,show,midi where it has no wheel
-EXTRAS ?= dev,openvino,cluster,show,midi
+# openvino is the fast engine on x86 processors; leave it out with EXTRAS=dev,cluster,show,midi,sound where it has no wheel
+EXTRAS ?= dev,openvino,cluster,show,midi,sound
 OUT    ?= out/first-light
 BIN    := $(VENV)/bin
 

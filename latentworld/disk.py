@@ -104,3 +104,14 @@ def save(path: str | Path, data: bytes | bytearray | memoryview, mode: int = 0o6
     """`put`, with one line where it fails. Raises DiskFull or OutputError."""
     with writing(path):
         put(Path(path), data, mode)
+
+
+def cache_folder() -> Path:
+    """Where what took long is kept: LATENTWORLD_CACHE, else the system's folder for caches."""
+    if folder := os.environ.get("LATENTWORLD_CACHE"):
+        return Path(folder)
+    if sys.platform == "win32":
+        return Path(os.environ.get("LOCALAPPDATA", Path.home() / "AppData" / "Local")) / "latentworld" / "cache"
+    if sys.platform == "darwin":
+        return Path.home() / "Library" / "Caches" / "latentworld"
+    return Path(os.environ.get("XDG_CACHE_HOME", Path.home() / ".cache")) / "latentworld"

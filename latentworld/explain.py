@@ -82,7 +82,7 @@ def _remedy(sections: Mapping[str, type[BaseModel]], words: list[str]) -> str:
     section = sections.get(words[0]) if len(words) > 1 else None
     field = section.model_fields.get(words[1]) if section else None
     default = field.default if field else None
-    if default is None or default is PydanticUndefined or isinstance(default, BaseModel):
+    if default in (None, ()) or default is PydanticUndefined or isinstance(default, BaseModel):
         return "; correct it or leave it out"
     return f"; the default is {shown(default)}"
 

@@ -42,16 +42,19 @@ class PacingSpec(BaseModel):
     """Pace of a film or show. Arcs are latent units: a great circle on the shell is 2 pi sqrt(d) (201 at d = 1024).
 
     `latent`: `speed` throughout. `clip`: each frame `clip_step` of feature distance after the last, at no less than
-    `floor` and no more than `ceiling`; the first frames are guessed from `speed`. `look`: which decoder looks ahead.
+    `floor` and no more than `ceiling`; the first frames are guessed from `speed`. `beat`: as `clip`, and in a film the
+    plan is then laid so that rifts are crossed on `beats` of [sound]: on beats, on downbeats, on onsets, or on every
+    n-th beat. `look`: which decoder looks ahead.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
 
-    kind: Literal["latent", "clip"] = "clip"
+    kind: Literal["latent", "clip", "beat"] = "clip"
     speed: Positive = 4.0  # latent arc per second
     clip_step: Positive = 0.03  # feature distance per frame
     floor: Positive = 0.02  # latent arc per second
     ceiling: Positive = 24.0  # latent arc per second
+    beats: Literal["beat", "bar", "onset"] | Annotated[int, Field(ge=1, le=64)] = "beat"
     look: Literal["scout", "faithful"] = "faithful"
 
     @model_validator(mode="after")

@@ -28,7 +28,7 @@ DEFAULT_WALK = walks.Rift()
 # looked for beside the preset's own file first
 PATHS = (
     ("world", "name"), ("world", "vae"), ("plane", "vertices"), ("pilot", "atlas"), ("eye", "clip"),
-    ("decoder", "scout_lora"), ("decoder", "tiny_vae"), ("film", "upscale"),
+    ("decoder", "scout_lora"), ("decoder", "tiny_vae"), ("film", "upscale"), ("sound", "file"),
 )  # fmt: skip
 
 
@@ -151,6 +151,30 @@ class RiftSpec(Section):
     each: Mapping[Annotated[str, Field(pattern=r"[1-9][0-9]{0,5}")], RiftPolicy] = {}
 
 
+class FollowSpec(Section):
+    """A parameter of the loop (docs/osc.md) that follows the sound: a smooth one, such as walk.radius. range: what it
+    is while the signal is 0 and 1; attack, release: seconds in which it follows most of a rise and of a fall."""
+
+    parameter: str
+    by: Literal["loudness", "low", "mid", "high", "onset", "percussive", "beat_phase", "bar_phase"] = "loudness"
+    range: Annotated[tuple[FiniteFloat, FiniteFloat], Strict(False)]
+    attack: Annotated[FiniteFloat, Field(ge=0.0, le=60.0)] = 0.02
+    release: Annotated[FiniteFloat, Field(ge=0.0, le=60.0)] = 0.3
+
+
+class SoundSpec(Section):
+    """The film's sound (docs/sound.md). fit: where it is not as long as the film it is cut, or silence follows (trim),
+    or it begins again (loop). bpm, bar (beats), first_beat (a downbeat, in seconds): what is known of it and need not
+    be heard; with bpm and first_beat beats lie on that grid."""
+
+    file: Annotated[str, Field(min_length=1)] | None = None
+    fit: Literal["trim", "loop"] = "trim"
+    bpm: Annotated[FiniteFloat, Field(ge=20.0, le=400.0)] | None = None
+    bar: Annotated[int, Field(ge=1, le=32)] = 4
+    first_beat: Annotated[FiniteFloat, Field(ge=0.0)] | None = None
+    follow: Annotated[tuple[FollowSpec, ...], Strict(False)] = ()
+
+
 class ShowSpec(Section):
     """How the journey is performed live. decoder auto: faithful on a GPU, else the scout (analytic stays analytic);
     batch auto: the most whose latency stays under `latency` seconds from control to picture; rate: the most new
@@ -180,6 +204,7 @@ class Preset(Section):
     pacing: PacingSpec = PacingSpec()
     rift: RiftSpec = RiftSpec()
     film: FilmSpec = FilmSpec()
+    sound: SoundSpec = SoundSpec()
     show: ShowSpec = ShowSpec()
 
     def changed(self, **sections: object) -> Preset:

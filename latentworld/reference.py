@@ -29,9 +29,20 @@ def reference(walks: Mapping[str, type[Spec]]) -> str:
     for name, field in Preset.model_fields.items():
         if isinstance(field.default, BaseModel) and name != "walk":
             parts.append(_section(f"[{name}]", type(field.default)))
+            parts += _lists(name, type(field.default))
         elif name == "walk":
             parts += [_section(f'{model.label}: [walk] kind = "{kind}"', model) for kind, model in walks.items()]
     return "\n".join(parts)
+
+
+def _lists(section: str, model: type[BaseModel]) -> list[str]:
+    """Of a section, the keys that are lists of tables: each has keys of its own."""
+    inner = ((key, get_args(field.annotation)) for key, field in model.model_fields.items())
+    return [
+        _section(f"[[{section}.{key}]]", args[0])
+        for key, args in inner
+        if args and isinstance(args[0], type) and issubclass(args[0], BaseModel)
+    ]
 
 
 def _section(title: str, model: type[BaseModel]) -> str:
@@ -70,6 +81,8 @@ def _type(annotation: object, metadata: Sequence[object] = ()) -> str:
         text = ", ".join(f"`{arg}`" for arg in args)
     elif origin in (Union, UnionType):
         text = " or ".join(_type(arg) for arg in args if arg is not NoneType)
+    elif origin is tuple and isinstance(args[0], type) and issubclass(args[0], BaseModel):
+        text = "tables, see below"
     elif origin is tuple:
         text = f"list of {_type(args[0])}" if args[-1] is Ellipsis else f"[{', '.join(_type(arg) for arg in args)}]"
     else:
@@ -83,5 +96,7 @@ def _default(field: FieldInfo) -> str:
         return "required"
     if field.default is None:
         return ""
+    if field.default == ():
+        return "none"
     value = list(field.default) if isinstance(field.default, tuple) else field.default
     return f"`{str(value).lower() if isinstance(value, bool) else value}`"

@@ -38,7 +38,7 @@ SHOW: list[set[str]] = [
     {"ipc"},
     {"control"},
     {"backstage", "loop"},
-    {"studio", "rig", "health"},
+    {"studio", "rig", "health", "sound"},
     {"takes"},
     {"film"},
     {"render", "stage", "atlas", "doctor"},

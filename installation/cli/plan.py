@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 from rich.console import Console
 
 from installation.cli.film import Telling, watching
 from installation.cli.presets import Override
+
+if TYPE_CHECKING:
+    from installation.film.beats import Crossing
 
 
 def plan(
@@ -47,7 +51,21 @@ def plan(
         made = planning.plan(journey, output, kind=decoder, overwrite=overwrite, watching=tell, watch=interrupt.watch)
     seen = words(made.rifts, made.marked, made.at_ceiling)
     console.print(f"{made.frames} frames placed in {made.seconds:.0f} s, {seen}", highlight=False, soft_wrap=True)
+    for text in _on_beats(made.crossings):
+        console.print(text, highlight=False, soft_wrap=True)
     if not made.complete:
         print(f"interrupted after {made.frames} of {made.planned} frames. To go on with it: {again()}", file=sys.stderr)
         raise typer.Exit(130)
     print(output)
+
+
+def _on_beats(crossings: Sequence[Crossing]) -> list[str]:
+    """Which rifts are crossed on beats, and when the others are."""
+    there = [crossing for crossing in crossings if crossing.time is not None]
+    if not crossings:
+        return []
+    told = [f"{sum(one.beat is not None for one in there)} of {len(there)} rifts are crossed on a beat"]
+    missed = [f"{one.time:.2f} s" for one in there if one.beat is None]
+    told += [f"on none, too near to another or too far from it: {', '.join(missed)}"] if missed else []
+    beyond = len(crossings) - len(there)
+    return told + ([f"{beyond} more lie beyond the end of the film"] if beyond else [])

@@ -12,6 +12,7 @@ import numpy as np
 
 from installation.film.ffmpeg import QUIET, WHOLE, binary, named
 from installation.film.label import Label
+from installation.film.soundtrack import SoundTrack
 from installation.fit import Size
 from latentworld.arrays import Picture
 from latentworld.disk import PARTIAL, put, writing
@@ -26,16 +27,18 @@ FORMS = {
 
 
 def join(
-    folder: Path, pieces: Sequence[str], target: Path, frames: int, label: Label | None = None, fps: float | None = None
-) -> None:
+    folder: Path, pieces: Sequence[str], target: Path, frames: int, label: Label | None = None,
+    fps: float | None = None, sound: SoundTrack | None = None,
+) -> None:  # fmt: skip
     """Put pieces of one recipe together as `target`, whole or not at all: their frames and no other, evenly in time; an
     .mp4 or .mov carries its index before its pictures, so that it plays while it is being fetched. pieces: their names
     in the folder; label: the film's chapters and tags; fps: frames a second, without which an .mkv, whose unit is the
-    millisecond, drifts by a part of one with every piece.
+    millisecond, drifts by a part of one with every piece; sound: goes with it.
 
     Raises EncoderFailed, and DiskFull where the pieces have no room a second time.
     """
     side = target.with_name(f".{target.name}{PARTIAL}")
+    second, heard = (sound.source, ["-map", "2:a:0", *sound.written(target.suffix)]) if sound else ([], [])
     text = folder / ".pieces.ffconcat"  # beside them: names alone mean the same whatever the folder is called
     says = folder / ".label.ffmetadata"
     with writing(target):
@@ -48,10 +51,11 @@ def join(
         even = () if fps is None or target.suffix != ".mkv" else ("-bsf:v", f"setts=ts=round(N/({fps}*TB))")
         side.unlink(missing_ok=True)  # of a film that was killed: its ffmpeg may still write there
         try:
-            form = ["-map", "0:v", "-c", "copy", *even, *FORMS[target.suffix], named(side)]
+            form = ["-map", "0:v", "-c", "copy", *heard, *even, *FORMS[target.suffix], named(side)]
             run = subprocess.run(
-                [binary(), *QUIET, *source, *told, *form], capture_output=True, check=False, stdin=subprocess.DEVNULL
-            )
+                [binary(), *QUIET, *source, *told, *second, *form],
+                capture_output=True, check=False, stdin=subprocess.DEVNULL,
+            )  # fmt: skip
             if run.returncode:
                 raise _fault(target, run.stderr.decode(errors="replace"))
             if (count := counted(sums(side, decode=False))[0]) != frames:

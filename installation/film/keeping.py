@@ -9,6 +9,7 @@ from installation.film.formats import SUFFIX
 from installation.film.imprint import Enlarged, Marks
 from installation.film.output import Folder
 from installation.film.pieces import Pieces, StillPieces, VideoPieces
+from installation.film.soundtrack import soundtrack
 from installation.film.upscale import LANCZOS, Network
 from installation.fit import Size
 from installation.rig import Rig
@@ -62,13 +63,13 @@ def marks(studio: Studio, take: str | None = None) -> Marks | None:
 
 def pieces(rig: Rig, folder: Folder, take: str | None = None) -> Pieces:
     """How the frames are kept. take: digest of what is filmed."""
-    spec, source = rig.preset.film, rig.decoder.size
+    spec, source, sound = rig.preset.film, rig.decoder.size, soundtrack(rig.preset)
     finishing = finish(rig.preset, source, network(rig.preset))
     if spec.codec == "frames":
-        return StillPieces(folder.frames, finishing.size, spec.fit, finishing, marks(rig.studio, take))
+        return StillPieces(folder.frames, finishing.size, spec.fit, finishing, marks(rig.studio, take), sound)
     encoder = chosen(spec.codec, spec.encoder)
     recipe = Recipe(
         spec.codec, spec.fps, finishing.leaves(source), finishing.size, spec.crf, spec.grain or spec.added_grain > 0,
         muxing=muxing(spec.codec, encoder), fit=spec.fit, encoder=encoder,
     )  # fmt: skip
-    return VideoPieces(folder.chunks, recipe, folder.video(SUFFIX[spec.codec]), finishing)
+    return VideoPieces(folder.chunks, recipe, folder.video(SUFFIX[spec.codec]), finishing, sound)

@@ -19,7 +19,7 @@ from pathlib import Path
 
 import numpy as np
 
-from installation.film import chart, imprint, sheet, subtitles, telemetry
+from installation.film import chart, imprint, sheet, soundtrack, subtitles, telemetry
 from installation.film.again import still as still
 from installation.film.imprint import Imprint
 from installation.film.keeping import able, enlarged, size
@@ -84,6 +84,7 @@ def film(
     with claimed(target):
         folder = begin(target, overwrite)
         preset = able(preset)  # without an encoder nothing is begun
+        soundtrack.check(preset)
         if journey is None and planned_first(preset):
             journey = _planned(preset, folder, overwrite, planning, watch)
             preset = journey.preset

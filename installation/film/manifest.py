@@ -40,6 +40,7 @@ class Identity(msgspec.Struct, frozen=True):
     take: str | None
     chunk: int  # frames of a chunk, before it is rounded up to whole ticks
     enlarger: str | None = None  # digest of the network that enlarges pictures
+    sound: str | None = None  # digest of the file that goes with the pictures
 
     def differences(self, other: Identity) -> list[str]:
         """What the other one has otherwise, in words: key, its own value, the other's."""

@@ -8,6 +8,7 @@ from installation.film.manifest import VERSION, Identity, begun, resumed
 from installation.film.output import Folder, prepare_folder
 from installation.film.pieces import Pieces
 from installation.film.reel import Reel
+from installation.film.soundtrack import digest
 from installation.loop import fixed
 from installation.rig import Rig
 from installation.takes import Parts
@@ -21,6 +22,7 @@ _NO_MATTER: dict[str, bool | set[str]] = {
     "show": True,
     "plane": {"vertices"},
     "film": {"upscale", "chapters", "subtitles"},
+    "sound": {"file"},
 }
 """Of a preset, what no picture depends on, or what a digest stands for."""
 
@@ -49,6 +51,7 @@ def identity(rig: Rig, take: str | None = None) -> Identity:
         take=take,
         chunk=max(1, round(spec.chunk * spec.fps)),
         enlarger=None if (network := enlarged(rig.preset)) is None else network.digest,
+        sound=digest(rig.preset),
     )
 
 

@@ -64,6 +64,11 @@ class Folder:
         """The take that was filmed, where one was."""
         return self.path / "film.take"
 
+    @property
+    def sound(self) -> Path:
+        """The sound of an image sequence."""
+        return self.path / "sound.wav"
+
     def plan(self, digest: str) -> Path:
         """The way of a film that was planned first. digest: of what it was planned for."""
         return self.path / f"way-{digest}.plan"
@@ -104,6 +109,7 @@ class Folder:
         """What an earlier film left here."""
         files = [self.path / name for name in (*_VIDEOS, *_SUBTITLES)]
         files += [self.preset, self.telemetry, self.sheet, self.chart, self.summary, self.take, self.frames]
+        files += [self.sound]
         files += [self.chunks, self.manifest, self.progress, *self.plans(), *self.path.glob(".way-*.plan.chunks")]
         return [file for file in files if file.exists()]
 

@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import numpy as np
 
-from installation.film import loops, policies, refining
+from installation.film import beats, loops, policies, refining
+from installation.film.soundtrack import chosen_beats
 from installation.film.telemetry import Telemetry
 from installation.film.ways import Way
 from installation.rig import Rig
 from latentworld.arrays import Radii, Units
+from latentworld.errors import PresetError
 from latentworld.lipschitz import Lookout
 from latentworld.preset import Preset
 from latentworld.walks.fixed import Fixed
@@ -25,7 +27,19 @@ def planned_first(preset: Preset) -> bool:
     """Whether a film's way is to be known before its first frame is made."""
     film, rift = preset.film, preset.rift
     policies = {rift.policy, *rift.each.values()}
-    return film.loop or film.there_and_back or film.interpolate > 1 or policies != {"slow"}
+    on_beats = preset.pacing.kind == "beat"
+    return film.loop or film.there_and_back or film.interpolate > 1 or policies != {"slow"} or on_beats
+
+
+def check(preset: Preset) -> None:
+    """Refuse what no way can be, before any is walked. Raises PresetError."""
+    if preset.pacing.kind != "beat":
+        return
+    film, policies = preset.film, {preset.rift.policy, *preset.rift.each.values()}
+    if film.loop or film.there_and_back or policies != {"slow"}:
+        other = "film.loop" if film.loop else "film.there_and_back" if film.there_and_back else "a rift.policy"
+        raise PresetError(f'pacing.kind = "beat" says itself when rifts are crossed, and {other} too: choose one')
+    chosen_beats(preset)
 
 
 def walked(preset: Preset) -> Preset:
@@ -44,10 +58,12 @@ def laps(rig: Rig) -> bool:
 
 
 def passed(
-    rig: Rig, preset: Preset, record: Telemetry | None, looked: Callable[[int], object] = lambda places: None
-) -> Way:
+    rig: Rig, preset: Preset, record: Telemetry | None, looked: Callable[[int], object] = lambda places: None,
+    crossed: Callable[[Sequence[beats.Crossing]], object] = lambda crossings: None,
+) -> Way:  # fmt: skip
     """The way of a film. rig: by which it was walked, that of `walked(preset)`; preset: the film's own; record: what
-    was found by walking, None for a lap; looked: is told how many places of a lap were looked at so far.
+    was found by walking, None for a lap; looked: is told how many places of a lap were looked at so far; crossed: when
+    rifts are crossed that are laid on beats.
 
     Raises GeometryError where a loop cannot be closed.
     """
@@ -57,6 +73,9 @@ def passed(
     else:
         assert record is not None  # else it is a lap
         way = Way.of(record)
+    if preset.pacing.kind == "beat":
+        way, crossings = beats.laid(way, rig, chosen_beats(preset))
+        crossed(crossings)
     if preset.rift.policy == "refine" or "refine" in preset.rift.each.values():
         way = _refined(rig, way, preset, look)
     way = policies.applied(way, preset.rift, rig.preset.film.fps)

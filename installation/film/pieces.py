@@ -20,10 +20,13 @@ from installation.film.imprint import Marks
 from installation.film.join import counted, frame, join, sums
 from installation.film.label import Label
 from installation.film.sinks import Forget, Sink, Stills, Video
+from installation.film.soundtrack import SoundTrack
 from installation.fit import Fit, Size
 from latentworld.arrays import Picture
 from latentworld.disk import writing
 from latentworld.errors import EncoderFailed
+
+SOUND = "sound.wav"  # beside stills
 
 
 @dataclass(frozen=True)
@@ -69,12 +72,13 @@ class Pieces(Protocol):
 
 @dataclass(frozen=True)
 class VideoPieces:
-    """A file of video a chunk, joined as `target`."""
+    """A file of video a chunk, joined as `target`, with its sound."""
 
     folder: Path
     recipe: Recipe
     target: Path
     finish: Finish | None = None
+    sound: SoundTrack | None = None
 
     def path(self, first: int) -> Path:
         """A chunk that is whole."""
@@ -122,19 +126,21 @@ class VideoPieces:
     def join(self, chunks: Sequence[tuple[int, int]], label: Label | None = None) -> Path:
         """Copy them into one file."""
         names = [self.path(first).name for first, _ in chunks]
-        join(self.folder, names, self.target, sum(frames for _, frames in chunks), label, self.recipe.fps)
+        join(self.folder, names, self.target, sum(frames for _, frames in chunks), label, self.recipe.fps, self.sound)
         return self.target
 
 
 @dataclass(frozen=True)
 class StillPieces:
-    """A folder of stills, numbered through: a chunk is some of them, and nothing is left to join."""
+    """A folder of stills, numbered through: a chunk is some of them, and nothing is left to join. Their sound lies
+    beside them."""
 
     folder: Path
     size: Size
     fit: Fit = "contain"
     finish: Finish | None = None
     marks: Marks | None = None
+    sound: SoundTrack | None = None
 
     def path(self, first: int) -> Path:
         """A still."""
@@ -187,7 +193,9 @@ class StillPieces:
         return None
 
     def join(self, chunks: Sequence[tuple[int, int]], label: Label | None = None) -> Path:
-        """Nothing to do."""
+        """Nothing to do but to write the sound."""
+        if self.sound:
+            self.sound.save(self.folder.with_name(SOUND))
         return self.folder
 
 

@@ -10,16 +10,17 @@ import math
 import tomllib
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import msgspec
 
 from installation.film import telemetry
+from installation.film.beats import Crossing
 from installation.film.manifest import Identity
 from installation.film.opening import identity, opened, own_parts
 from installation.film.output import Folder, claimed
-from installation.film.passes import laps, passed, walked
+from installation.film.passes import check, laps, passed, walked
 from installation.film.pieces import NoPieces
 from installation.film.progress import ProgressFile
 from installation.film.rendering import render
@@ -58,7 +59,8 @@ SILENT = Watching()
 
 @dataclass(frozen=True)
 class Planned:
-    """How far a plan is: frames of `planned`, what they took in seconds, and what its steps say (see `Summary`)."""
+    """How far a plan is: frames of `planned`, what they took in seconds, what its steps say (see `Summary`), and, where
+    rifts are laid on beats, when each is crossed."""
 
     target: Path
     frames: int
@@ -67,6 +69,7 @@ class Planned:
     rifts: int
     marked: int
     at_ceiling: int
+    crossings: tuple[Crossing, ...] = ()
 
     @property
     def complete(self) -> bool:
@@ -90,6 +93,7 @@ def plan(
         raise GeometryError(f"less than {SHORTEST} frames are no loop: make the film longer")
     if target.exists() and not overwrite:
         raise OutputExists(f"{target} is there already: give --overwrite, or another name")
+    check(preset)
     work = Folder(target.with_name(f".{target.name}.chunks"))
     with claimed(work.path):
         kind = preset.decoder.kind if preset.decoder.kind == "analytic" else kind
@@ -110,12 +114,14 @@ def plan(
 
 @dataclass(frozen=True, eq=False)
 class Walked:
-    """How far a way was walked: frames of `planned`, what they took in seconds, and where they lie."""
+    """How far a way was walked: frames of `planned`, what they took in seconds, where they lie, and when rifts are
+    crossed that are laid on beats."""
 
     frames: int
     planned: int
     seconds: float
     record: Telemetry | None
+    crossings: tuple[Crossing, ...] = ()
 
     @property
     def complete(self) -> bool:
@@ -126,9 +132,11 @@ class Walked:
 def _found(rig: Rig, preset: Preset, work: Folder, watching: Watching) -> tuple[Walked, Way | None]:
     """What was walked, and the film's way, None where the watcher ended it before."""
     found = Walked(0, rig.preset.film.frames, 0.0, None) if laps(rig) else _walked(rig, work, watching.sinks)
+    crossings: list[Crossing] = []
     with suppress(Cancelled):
         if laps(rig) or found.complete:
-            return found, passed(rig, preset, found.record, watching.looked)
+            way = passed(rig, preset, found.record, watching.looked, crossings.extend)
+            return replace(found, crossings=tuple(crossings)), way
     return found, None
 
 
@@ -163,8 +171,9 @@ def _planned(target: Path, rig: Rig, walk: Walked, way: Way | None) -> Planned:
         return Planned(target, walk.frames, walk.planned, walk.seconds, 0, 0, 0)
     spec, fps = rig.preset.pacing, rig.preset.film.fps
     plain = ~way.marked & (way.distance >= NEARLY * spec.ceiling / fps) & (way.step < LOW * spec.clip_step)
-    at_ceiling = int(plain.sum()) if spec.kind == "clip" else 0
-    return Planned(target, len(way), len(way), walk.seconds, len(way.crossings), int(way.marked.sum()), at_ceiling)
+    at_ceiling = int(plain.sum()) if spec.kind != "latent" else 0
+    rifts, marked = len(way.crossings), int(way.marked.sum())
+    return Planned(target, len(way), len(way), walk.seconds, rifts, marked, at_ceiling, walk.crossings)
 
 
 def lines(rig: Rig, preset: Preset, way: Way) -> Iterator[Record]:

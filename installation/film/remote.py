@@ -68,18 +68,19 @@ def render_on(
     firsts = reel.absent(parts, wanted)
     if not firsts:
         return
-    factory = partial(chunk_maker, dump(rig.preset), journey, take)
+    text = dump(rig.preset.changed(sound={"file": None}))
+    factory = partial(chunk_maker, text, journey, reel.manifest.identity.sound, take)
     chunks = _Chunks(reel, room, ray.arrivals)
     with hired(chunks, factory, ray.means, rig.decoder.profile, ray.say) as work:
         work(firsts)
 
 
-def chunk_maker(text: str, journey: Journey, take: str | None = None) -> Vouched:
-    """What a worker makes chunks with, by the number of their first frame. text: of the resolved preset; take: as in
-    `render_on`."""
+def chunk_maker(text: str, journey: Journey, sound: str | None = None, take: str | None = None) -> Vouched:
+    """What a worker makes chunks with, by the number of their first frame. text: of the resolved preset, its sound left
+    out, which is joined elsewhere; sound: its digest; take: as in `render_on`."""
     rig = build(parse(tomllib.loads(text)))
     parts = journey.parts(rig, open_studio)
-    own = identity(rig, journey.digest)
+    own = msgspec.structs.replace(identity(rig, journey.digest), sound=sound)
 
     def make(first: int) -> Sent:
         with tempfile.TemporaryDirectory(prefix="latentworld-chunk-") as path:

@@ -97,7 +97,7 @@ def _counted(count: int, what: str) -> str:
 
 
 def _at_ceiling(telemetry: Telemetry, pacing: PacingSpec, fps: float) -> int:
-    if pacing.kind != "clip":
+    if pacing.kind == "latent":
         return 0
     near = telemetry.distance[1:] >= NEARLY * pacing.ceiling / fps
     return int((near & ~telemetry.marked[1:] & (telemetry.clip_step[1:] < LOW * pacing.clip_step)).sum())

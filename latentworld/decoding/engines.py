@@ -12,7 +12,6 @@ from __future__ import annotations
 
 import contextlib
 import hashlib
-import os
 import shutil
 import sys
 import tempfile
@@ -28,6 +27,7 @@ import torch
 from torch import Tensor, nn
 
 from latentworld.decoding.batches import is_out_of_memory
+from latentworld.disk import cache_folder
 from latentworld.errors import PresetError
 
 if TYPE_CHECKING:
@@ -227,14 +227,3 @@ def _convert(module: nn.Module, example: tuple[Tensor, ...]) -> openvino_library
         module.to(memory_format=form)  # type: ignore[call-overload]
     model.reshape({row: list(tensor.shape) for row, tensor in enumerate(example)})
     return model
-
-
-def cache_folder() -> Path:
-    """Where conversions are kept: LATENTWORLD_CACHE, else the system's folder for caches."""
-    if folder := os.environ.get("LATENTWORLD_CACHE"):
-        return Path(folder)
-    if sys.platform == "win32":
-        return Path(os.environ.get("LOCALAPPDATA", Path.home() / "AppData" / "Local")) / "latentworld" / "cache"
-    if sys.platform == "darwin":
-        return Path.home() / "Library" / "Caches" / "latentworld"
-    return Path(os.environ.get("XDG_CACHE_HOME", Path.home() / ".cache")) / "latentworld"
