@@ -106,10 +106,12 @@ class LivePilot:
         self._course, self._period = course, period
         self.state = state
         self.probes = 0  # asked of the scout so far
+        self._mode: Mode = spec.mode
 
     def __call__(self, walk: Walk, rates: Rates | None, controls: LoopControls, n: int) -> Steering:
         """Steering for the next n frames: evenly spaced, none marked."""
         course, period = self._course(), self._period()
+        self._mode = controls.rift.mode or self.spec.mode
         self.state = felt(self.state, rates)
         inner = walk.walk if isinstance(walk, Lifted) else walk
         speed = self._speed(inner, controls, course, period * max(n, 1))
@@ -144,7 +146,7 @@ class LivePilot:
             return approach.toward(walk, course.goal, self.spec.max_curvature)
         if course.hand is not None:
             return course.hand * self.spec.max_curvature
-        own = 0.0 if self.spec.mode == "off" else self.spec.attraction
+        own = 0.0 if self._mode == "off" else self.spec.attraction
         attraction = own if controls.attraction is None else controls.attraction
         if attraction == 0.0:
             return 0.0
@@ -160,7 +162,7 @@ class LivePilot:
             looked=looked, attraction=state.attraction, curvature=state.wish, holds=state.holds,
             spacing=speed * period / course.lift,
         )  # fmt: skip
-        spec = self.spec if self.spec.mode != "off" else changed(self.spec, mode="seek")
+        spec = changed(self.spec, mode="seek" if self._mode == "off" else self._mode)
         pace = changed(self.pace, kind="latent")
         pilot = Pilot(spec, pace, course.plane, course.map, course.map, 1.0 / period, state=seen)
         try:
@@ -214,7 +216,7 @@ class LivePilot:
         if not (np.isfinite(lateral).all() and np.isfinite(radial).all()):
             return 0.0
         fan = Fan(angles, np.array([arc]), lateral[None], steps[None], radial[None])
-        mode: Mode = "avoid" if attraction < 0 else "seek" if self.spec.mode == "off" else self.spec.mode
+        mode: Mode = "avoid" if attraction < 0 else "seek" if self._mode == "off" else self._mode
         _, ray = target(mode, fan)
         if math.isnan(ray):
             return 0.0
