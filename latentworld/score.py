@@ -7,7 +7,7 @@ moment("bar 9")     # Moment("bar", 9.0): bars and beats are counted from 1
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Annotated, Literal
 
@@ -32,6 +32,7 @@ Unit = Literal["time", "frame", "beat", "bar", "lap", "rift"]
 Setting = bool | int | FiniteFloat | str | Annotated[tuple[FiniteFloat | str, FiniteFloat | str], Strict(False)]
 """What a parameter is set to: a number, a text (of a number: an expression), a switch, a choice, alpha and beta."""
 MOST = 100_000  # cues of a score
+Points = Annotated[tuple[FiniteFloat, FiniteFloat, FiniteFloat, FiniteFloat], Strict(False)]
 LATEST = 1e8  # seconds, and frames: three years, eleven weeks
 WORDS = "seconds, a clock's time as in 0:30, or frame 720, beat 33, bar 9, lap 0.5, rift 3"
 LENGTHS = "seconds, or as in 2 bars, 8 beats, 48 frames"
@@ -131,15 +132,17 @@ def _easing(value: easing.Easing) -> easing.Easing:
     return value
 
 
-def _flat(value: object, above: str = "") -> object:
+def _flat(value: object) -> object:
     """Tables in tables as one: `walk.speed = 2` in TOML is a table `walk`."""
-    if not isinstance(value, Mapping):
-        return value
-    found: dict[str, object] = {}
-    for key, part in value.items():
-        name = f"{above}{key}"
-        found |= _flat(part, f"{name}.") if isinstance(part, Mapping) else {name: part}  # type: ignore[operator]
-    return found
+    return dict(_leaves(value, "")) if isinstance(value, Mapping) else value
+
+
+def _leaves(table: Mapping[object, object], above: str) -> Iterator[tuple[str, object]]:
+    for key, part in table.items():
+        if isinstance(part, Mapping):
+            yield from _leaves(part, f"{above}{key}.")
+        else:
+            yield f"{above}{key}", part
 
 
 def _setting(value: object, read: ValidatorFunctionWrapHandler) -> object:
@@ -160,7 +163,7 @@ def _some(value: dict[str, Setting]) -> dict[str, Setting]:
 class CueSpec(BaseModel):
     """A cue of the score: at a moment, what is to be set. Any number of `[[score]]` tables; see docs/score.md.
 
-    at: seconds, "0:30", "frame 720", "beat 33", "bar 9", or where the walk comes to: "lap 0.5" (half its length walked),
+    at: seconds, "0:30", "frame 720", "beat 33", "bar 9", or where the walk comes to: "lap 0.5" (half its length),
     "rift 3" (the third rift crossed). over: how long the fade there takes, seconds or "2 bars", "8 beats", "48 frames";
     ease: its course, a name or [x1, y1, x2, y2]. set: parameters by their names in docs/osc.md (`walk.speed`) or by the
     preset's keys (`pacing.speed`), with numbers, expressions ("2 + sine(beat / 8)"), texts, choices, [alpha, beta].
@@ -171,9 +174,7 @@ class CueSpec(BaseModel):
 
     at: Annotated[FiniteFloat | str, AfterValidator(_at)]
     over: Annotated[FiniteFloat | str, AfterValidator(_over)] = 0.0
-    ease: Annotated[
-        str | Annotated[tuple[FiniteFloat, FiniteFloat, FiniteFloat, FiniteFloat], Strict(False)], AfterValidator(_easing)
-    ] = "linear"
+    ease: Annotated[str | Points, AfterValidator(_easing)] = "linear"
     name: Annotated[str, Field(max_length=120)] = ""
     set: Annotated[
         dict[str, Annotated[Setting, WrapValidator(_setting)]], BeforeValidator(_flat), AfterValidator(_some)

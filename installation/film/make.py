@@ -33,6 +33,7 @@ from installation.film.sinks import Room, Sink, save_png
 from installation.film.summary import Summary, figures
 from installation.frames import develop
 from installation.rig import Rig, build, open_studio
+from installation.score import filmable
 from installation.studio import Studio
 from installation.takes import read
 from installation.takes.film import Journey
@@ -80,6 +81,8 @@ def film(
     `ray` of a way that is not known beforehand, and what `remote.render_on` raises.
     """
     target = Path(out)
+    if journey is None:
+        filmable.check(preset)  # before a world is loaded for nothing
     with claimed(target):
         folder = begin(target, overwrite)
         if preset.film.codec != "frames":
@@ -132,7 +135,7 @@ def _render(
 ) -> Film:  # fmt: skip
     """Run the loop into the folder, chunk by chunk, and write down what was made, also after a fault."""
     write_text(folder.preset, dump(rig.preset))
-    parts = journey.parts(rig, reopen) if journey else own_parts(rig)
+    parts = journey.parts(rig, reopen) if journey else own_parts(rig, reopen)
     if (frames is not None or ray is not None) and (parts.after is None or journey is None):
         raise OutputError("frames are placed one after the other: plan the film, and render frames of the plan")
     if journey:
