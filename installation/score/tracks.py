@@ -168,6 +168,11 @@ class Timeline:
         k = bisect_right(lane.starts, t) - 1
         return lane.steps[k].cue if k >= 0 else None
 
+    def fade(self, name: str, number: int) -> tuple[float, float]:
+        """From when to when a cue's fade of a parameter goes."""
+        step = next(step for step in self._lanes[name].steps if step.cue == number)
+        return step.start, step.end
+
     def span(self, name: str, number: int, end: float) -> tuple[float, float]:
         """From when to when a cue decides a parameter, at most until `end`."""
         steps = self._lanes[name].steps
