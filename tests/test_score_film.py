@@ -229,6 +229,21 @@ def test_what_a_film_cannot_follow_is_refused_before_anything(
     assert list(tmp_path.iterdir()) == []
 
 
+@pytest.mark.parametrize("setting", ["film.loop=true", "film.interpolate=2", "rift.policy=refine"])
+def test_frames_that_nobody_walked_have_no_scene(setting: str) -> None:
+    with pytest.raises(PresetError, match=f"score: with {setting.split('=')[0]}"):
+        make.film(scored("[[score]]\nat = 1\nset = { walk.speed = 3 }", setting), "never")
+
+
+def test_on_the_way_back_scenes_come_back(tmp_path: Path) -> None:
+    score = "[[score]]\nat = 0.5\nover = 1\nset = { prompt.a = 'sea', seed.vertex.1 = 4 }"
+    made = plan.plan(scored(score, *STEERED, "film.there_and_back=true"), tmp_path / "back.plan")
+    take = takes.read(made.target)
+    there = [take.scenes[k].prompt for k in take.shots.scene]
+    assert there[33:] == there[31:0:-1]
+    assert len(set(map(str, there))) > 8
+
+
 def test_a_fixed_walk_has_no_pilot_to_set() -> None:
     with pytest.raises(PresetError, match="walk orbit is fixed"):
         make.film(scored("[[score]]\nat = 1\nset = { rift.mode = 'seek' }", "walk.kind=orbit"), "never")

@@ -34,11 +34,21 @@ def check(preset: Preset) -> None:
     """Raises PresetError, which names the cue, where a film cannot follow the preset's score, and what `find` raises
     for a world that is not here. preset: as the film is made, whatever plans it."""
     score = reading.read(preset)
+    if score is not None and (what := _unknown_scenes(preset)):
+        raise PresetError(f"score: with {what} the film has frames that nobody walked, whose scenes no cue knows")
     for cue in () if score is None else score.cues:
         for name in cue.goals:
             why = _refusal(preset, score, cue, name)
             if why:
                 raise PresetError(f"{reading.where(cue.number, preset.score[cue.number].at)}: {why}")
+
+
+def _unknown_scenes(preset: Preset) -> str:
+    """What of a film places frames anew, after the walk."""
+    film, rift = preset.film, preset.rift
+    if "refine" in (rift.policy, *rift.each.values()):
+        return "rift.policy = refine"
+    return "film.loop" if film.loop else "film.interpolate" if film.interpolate > 1 else ""
 
 
 def _refusal(preset: Preset, score: Score | None, cue: Cue, name: str) -> str:
