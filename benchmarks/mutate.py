@@ -59,7 +59,7 @@ MODULES = (
     "latentworld/decoding/diffusion.py", "latentworld/decoding/cache.py", "installation/ipc/ring.py",
     "installation/stage/playout.py", "installation/ports/deck/auth.py", "installation/ports/osc/match.py",
     "installation/control/desk/desk.py", "installation/control/desk/motion.py", "installation/film/encoder.py",
-    "installation/takes/track.py", "installation/show/state.py", "installation/render/walk_control.py",
+    "installation/takes/track.py", "installation/show/state.py", "installation/control/walk_control.py",
 )  # fmt: skip
 
 

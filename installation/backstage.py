@@ -40,6 +40,21 @@ class ShownScene:
 
 
 @dataclass(frozen=True)
+class ScoreStatus:
+    """Where the preset's score is. time: seconds since it began; playing: whether they go on; cue, next: the newest one
+    and the one after, as they are called, "" for none; ahead: seconds until that, None where nobody knows; waiting:
+    cues that the walk decides and has not come to; touched: parameters in somebody's hand until their next cue."""
+
+    time: float
+    playing: bool
+    cue: str
+    next: str
+    ahead: float | None
+    waiting: tuple[str, ...]
+    touched: tuple[str, ...]
+
+
+@dataclass(frozen=True)
 class Status:
     """How the show is, taken at one moment; what `/health`, the deck, OSC feedback and the log read.
 
@@ -71,6 +86,7 @@ class Status:
     temperature: float | None  # degrees Celsius, where a sensor tells
     scene: ShownScene
     faults: tuple[str, ...]  # the last few, newest last
+    score: ScoreStatus | None = None  # of the preset's score; None where it has none
 
 
 class Backstage(Protocol):

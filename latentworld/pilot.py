@@ -20,7 +20,7 @@ from latentworld.arrays import Float64, Reals, Unit, Units, Vector
 from latentworld.lipschitz import Lookout, Rates, ratio
 from latentworld.pacing import PacingSpec, Placement
 from latentworld.plane import Plane
-from latentworld.walks import Free, Steering, Walk
+from latentworld.walks import Free, Lifted, Steering, Walk
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -99,8 +99,9 @@ class Pilot:
 
     scout: the lookout of the helm (few-step decoder, or an atlas); ahead: the lookout of the pacing, the faithful
     decoder in a `Cached` where frames must keep even steps; fps: frames per second; batch: probes the decoders take at
-    once. controls: None, or anything with `attraction` (-1..1) and `speed` (latent arc per second) that override the
-    specs; None keeps them. `state` is frozen and may be handed to a new pilot, which then goes on identically.
+    once. controls: None, or anything with `attraction` (-1..1), `speed` (latent arc per second) and `curvature` (in
+    place of the helm's) that override the specs; None keeps them. `state` is frozen and may be handed to a new pilot,
+    which then goes on identically.
     """
 
     def __init__(
@@ -124,9 +125,12 @@ class Pilot:
         # A fader at 0 must not repeat frames.
         speed = max(_override(controls, "speed", self.pace.speed), self.pace.floor)
         attraction = float(np.clip(_override(controls, "attraction", self.spec.attraction), -1.0, 1.0))
-        curvature = 0.0
-        if isinstance(walk, Free) and self.spec.mode != "off":
-            curvature = self._helm(walk, attraction, n * (self.state.spacing or speed / self.fps))
+        curvature = _override(controls, "curvature", np.nan)
+        if np.isnan(curvature):
+            free, curvature = (walk.walk if isinstance(walk, Lifted) else walk), 0.0
+            if isinstance(free, Free) and self.spec.mode != "off":
+                radius = float(walk.ahead(np.zeros(1))[1][0])
+                curvature = self._helm(free, radius, attraction, n * (self.state.spacing or speed / self.fps))
         placed = self._placed(walk, curvature, n, speed)
         if n and placed.feature is not None:
             unit = walk.ahead(placed.strides[-1:], curvature)[0][0]
@@ -159,8 +163,8 @@ class Pilot:
             trend=self.state.trend,
         )
 
-    def _helm(self, walk: Free, attraction: float, tick: float) -> float:
-        """Curvature for a tick of the given latent arc, within the bounds of the spec.
+    def _helm(self, walk: Free, radius: float, attraction: float, tick: float) -> float:
+        """Curvature for a tick of the given latent arc, within the bounds of the spec. radius: that is walked at.
 
         Looks anew only after a quarter of the near ring: where the pacing creeps over a rift, a fan a tick would cost
         more than the frames (measured at 8 frames a tick, pacing included: 6.4 -> 4.0 probes a frame).
@@ -170,12 +174,12 @@ class Pilot:
         seen = self.state
         if walk.arc < seen.looked + seen.holds and walk.arc >= seen.looked and seen.attraction == attraction:
             return seen.curvature
-        radius = float(walk.ahead(np.zeros(1))[1][0])
-        fan = self._fan(walk, radius, self._reach(walk, radius, tick))
+        own = float(walk.ahead(np.zeros(1))[1][0])  # arcs are counted on it
+        fan = self._fan(walk, radius, self._reach(walk, own, tick))
         mode: Mode = self.spec.mode if attraction > 0 else "avoid"
         wanted = abs(attraction) * self._pursue(walk, radius, fan, *target(mode, fan))
         curvature = self._bounded(walk, wanted)
-        holds = HOLD * fan.arcs[0] * self.plane.target * radius
+        holds = HOLD * fan.arcs[0] * self.plane.target * own
         self.state = replace(self.state, looked=walk.arc, attraction=attraction, curvature=curvature, holds=holds)
         return curvature
 

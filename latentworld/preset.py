@@ -22,6 +22,7 @@ from latentworld.frozen import changed
 from latentworld.pacing import PacingSpec
 from latentworld.pilot import PilotSpec
 from latentworld.prompts import PromptText
+from latentworld.score import Cues, CueSpec, TempoSpec
 
 Even = Annotated[int, Field(ge=16, multiple_of=2)]
 DEFAULT_WALK = walks.Rift()
@@ -206,6 +207,8 @@ class Preset(Section):
     film: FilmSpec = FilmSpec()
     sound: SoundSpec = SoundSpec()
     show: ShowSpec = ShowSpec()
+    tempo: TempoSpec = TempoSpec()
+    score: Cues = ()
 
     def changed(self, **sections: object) -> Preset:
         """The same journey with other sections, or with other values in them, all of it checked again.
@@ -258,7 +261,7 @@ def parse(table: Mapping[str, object], overrides: Iterable[str] = ()) -> Preset:
     try:
         return Preset.model_validate(content)
     except ValidationError as error:
-        raise PresetError(explain(error, Preset, {"walk": walk})) from None
+        raise PresetError(explain(error, Preset, {"walk": walk, "score": CueSpec})) from None
 
 
 def _chosen_walk(content: dict[str, object]) -> type[walks.Spec]:
@@ -277,7 +280,10 @@ def dump(preset: Preset) -> str:
     """A preset as TOML; `load` reads the same preset back."""
     import tomli_w
 
-    return tomli_w.dumps(preset.model_dump(mode="json", exclude_none=True))
+    table = preset.model_dump(mode="json", exclude_none=True)
+    if not preset.score:
+        del table["score"]
+    return tomli_w.dumps(table)
 
 
 def _find(preset: str | Path) -> Path:

@@ -13,6 +13,7 @@ from pydantic.fields import FieldInfo
 from pydantic_core import PydanticUndefined
 
 from latentworld.preset import Preset
+from latentworld.score import CueSpec
 from latentworld.walks import Spec
 
 _HEAD = """# Presets
@@ -32,6 +33,8 @@ def reference(walks: Mapping[str, type[Spec]]) -> str:
             parts += _lists(name, type(field.default))
         elif name == "walk":
             parts += [_section(f'{model.label}: [walk] kind = "{kind}"', model) for kind, model in walks.items()]
+        elif name == "score":
+            parts.append(_section("[[score]]", CueSpec))
     return "\n".join(parts)
 
 
@@ -83,6 +86,8 @@ def _type(annotation: object, metadata: Sequence[object] = ()) -> str:
         text = " or ".join(_type(arg) for arg in args if arg is not NoneType)
     elif origin is tuple and isinstance(args[0], type) and issubclass(args[0], BaseModel):
         text = "tables, see below"
+    elif origin is dict:
+        text = f"table of {_type(args[1])}"
     elif origin is tuple:
         text = f"list of {_type(args[0])}" if args[-1] is Ellipsis else f"[{', '.join(_type(arg) for arg in args)}]"
     else:

@@ -22,13 +22,13 @@ import networkx
 
 ROOT = Path(__file__).parent.parent
 CORE: list[set[str]] = [
-    {"errors", "arrays", "tables"},
+    {"errors", "arrays", "tables", "easing"},
     {"disk", "explain", "registry", "frozen", "texts"},
     {"globe"},
     {"plane", "lipschitz"},
     {"vertices", "prompts", "worlds", "decoding", "vision", "device"},
     {"walks", "pacing", "cluster"},
-    {"pilot", "atlas"},
+    {"pilot", "atlas", "score"},
     {"preset"},
     {"reference"},
 ]
@@ -40,6 +40,7 @@ SHOW: list[set[str]] = [
     {"backstage", "loop"},
     {"studio", "rig", "health", "sound"},
     {"takes"},
+    {"score"},
     {"film"},
     {"render", "stage", "atlas", "doctor"},
     {"ports"},

@@ -67,7 +67,7 @@ def test_a_look_never_darkens_the_room_nor_changes_the_wall(shots: Snapshots, de
     desk.set("out.blackout", True)
     shots.save("dark")
     apart = {row.name for row in desk.table.values() if row.scope != "picture"}
-    assert len(apart) == 7
+    assert len(apart) == 8
     assert not apart & json.loads((shots._folder / "dark.json").read_text())["values"].keys()
     desk.set("out.blackout", False)
     desk.set("out.gamma", 1.3)

@@ -13,6 +13,7 @@ import pytest
 
 from installation.clock import Tick
 from installation.control.controls import LoopControls
+from installation.control.notices import Notices
 from installation.control.parameters import table
 from installation.frames import digest
 from installation.ipc import messages
@@ -26,7 +27,6 @@ from installation.render.director import Journey, open_director
 from installation.render.live_pilot import LivePilot
 from installation.render.live_preset import performed
 from installation.render.model_control import ModelControl
-from installation.render.notices import Notices
 from installation.render.reporter import Reporter
 from installation.render.saved_state import SavedState
 from installation.render.tick_state import TickState

@@ -9,8 +9,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from installation.control.approach import LINGER, NIMBLE, toward
 from installation.control.controls import LoopControls
-from installation.render.live_pilot import LINGER, NIMBLE, RAYS, SHARE, Course, LivePilot, LivePilotState, felt, toward
+from installation.render.live_pilot import RAYS, SHARE, Course, LivePilot, LivePilotState, felt
 from latentworld import globe, walks
 from latentworld.atlas import mesh, reader
 from latentworld.atlas.prior import lookout as prior_lookout

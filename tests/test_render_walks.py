@@ -12,9 +12,9 @@ from hypothesis import strategies as st
 from standins.film import PLANE
 
 from installation.control.controls import LoopControls
+from installation.control.notices import Notices
+from installation.control.walk_control import WalkControl, WalkControlState, glided, stays
 from installation.ipc.jsonable import line
-from installation.render.notices import Notices
-from installation.render.walk_control import WalkControl, WalkControlState, glided, stays
 from latentworld import globe, walks
 from latentworld.errors import GeometryError
 from latentworld.plane import Plane

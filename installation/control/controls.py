@@ -9,11 +9,14 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import chain
-from typing import Literal, get_args
+from typing import TYPE_CHECKING, Literal, get_args
 
 from installation.control.parameter import Parameter as P
 from installation.control.parameter import Value, played, read, rows, written
 from installation.ipc.scene import SteeredBy
+
+if TYPE_CHECKING:
+    from latentworld.pilot import Mode
 
 Direction = Literal["forward", "reverse", "ping-pong"]
 Point = tuple[float, float]
@@ -68,9 +71,13 @@ class WalkControls:
 
 @dataclass(frozen=True)
 class RiftControls:
-    """What the pilot is after. attraction: -1..1, away from rifts .. toward them; step: feature distance per second
-    that the pace aims at."""
+    """What the pilot is after. mode: as in a preset; attraction: -1..1, away from rifts .. toward them; step: feature
+    distance per second that the pace aims at."""
 
+    mode: Mode | None = played(P(
+        "rift.mode", "choice", "what the pilot does about rifts", None, preset="pilot.mode", page="walk",
+        label="rifts",
+    ))  # fmt: skip
     attraction: float | None = played(P(
         "rift.attraction", "float", "toward rifts above 0, away from them below", None, low=-1.0, smooth=True,
         preset="pilot.attraction", page="walk",

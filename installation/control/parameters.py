@@ -38,6 +38,8 @@ RECORD_VIDEO = P("record.video", "bool", "record what the wall shows", False, "d
 RECORD_TAKE = P("record.take", "bool", "record the performance", False, "desk", scope="session", page="wall")
 REPLAY = P("replay", "trigger", "replay a take by its name; without a name: stop", where="desk", access="w",
            argument="name or nothing", page="wall")  # fmt: skip
+SCORE_PLAY = P("score.play", "bool", "the preset's score plays; off: it waits where it is", True, "desk",
+               scope="session", page="wall", label="the score plays")  # fmt: skip
 AUDIO_LEVEL = P("audio.level", "float", "level of the audio input", 0.0, "desk", access="r", page="sound")
 AUDIO_ONSET = P("audio.onset", "float", "1 when the sound strikes, falling after it", 0.0, "desk", access="r",
                 page="sound")  # fmt: skip
@@ -114,8 +116,9 @@ def _choices(worlds: Sequence[str]) -> dict[str, tuple[str, ...]]:
     """Of parameters whose choices are the core's own, or what this machine has."""
     from typing import get_args
 
-    from installation.control.controls import WalkControls
+    from installation.control.controls import RiftControls, WalkControls
     from latentworld import walks
+    from latentworld.pilot import Mode
     from latentworld.plane import Norm
     from latentworld.preset import ShowSpec
 
@@ -124,6 +127,7 @@ def _choices(worlds: Sequence[str]) -> dict[str, tuple[str, ...]]:
     decoders = get_args(ShowSpec.model_fields["decoder"].annotation)
     return {
         rows(WalkControls)["kind"].name: walks.kinds(),
+        rows(RiftControls)["mode"].name: get_args(Mode),
         WALK_NORM.name: get_args(Norm),
         MODEL_WORLD.name: tuple(worlds),
         MODEL_DECODER.name: tuple(kind for kind in decoders if kind != "auto"),
@@ -134,7 +138,7 @@ def _choices(worlds: Sequence[str]) -> dict[str, tuple[str, ...]]:
 def _desk() -> list[Parameter]:
     lfos = chain(*(rows(LfoControls, i).values() for i in range(1, LFOS + 1)))
     return [
-        PANIC, SNAPSHOT_RECALL, SNAPSHOT_SAVE, SNAPSHOT_NEXT, RECORD_VIDEO, RECORD_TAKE, REPLAY,
+        PANIC, SNAPSHOT_RECALL, SNAPSHOT_SAVE, SNAPSHOT_NEXT, RECORD_VIDEO, RECORD_TAKE, REPLAY, SCORE_PLAY,
         *rows(AudioControls).values(), AUDIO_LEVEL, AUDIO_ONSET, MIDI_LEARN, MIDI_FORGET, MIDI_STATUS, TEMPO, *lfos,
     ]  # fmt: skip
 

@@ -108,7 +108,7 @@ def laid(way: Way, rig: Rig, times: Array) -> tuple[Way, tuple[Crossing, ...]]:
         way.unit, way.radius, way.step, way.marked, rifts, times, plane=rig.plane, fps=rig.preset.film.fps,
         floor=pace.floor, ceiling=pace.ceiling,
     )  # fmt: skip
-    scene = way.scene[np.floor(found.source).astype(np.int64)]
+    scene = way.scene[np.minimum(np.arange(len(found.radius)), len(way) - 1)]  # scenes keep their times
     return (
         Way(found.unit, found.radius, found.rate, found.step, found.distance, found.marked, scene), found.crossings
     )  # fmt: skip

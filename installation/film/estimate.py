@@ -10,12 +10,13 @@ from pathlib import Path
 import psutil  # type: ignore[import-untyped]
 
 from installation.clock import Stopwatch, Tick
-from installation.control.mailbox import Mailbox
+from installation.film import playing
 from installation.film.opening import own_parts, pieces_of
 from installation.film.output import Folder
 from installation.film.passes import laps, planned_first, walked
 from installation.film.pieces import NoPieces, Pieces
 from installation.film.reel import Written
+from installation.film.rendering import wired
 from installation.loop import run
 from installation.rig import Rig, build, open_studio
 from installation.takes import Parts
@@ -64,6 +65,8 @@ class Estimate:
 
 def estimate(preset: Preset, journey: Journey | None = None, seconds: float = 15.0) -> Estimate:
     """Make frames of a film, or of a plan's or a take's, for about so many seconds, and say what all of them take."""
+    if journey is None:
+        playing.check(preset)
     first = journey is None and planned_first(preset)
     planning = _planning(preset, seconds) if first else 0.0
     clock = Stopwatch()
@@ -108,7 +111,8 @@ def _tried(rig: Rig, parts: Parts, pieces: Pieces, folder: Folder, seconds: floa
     seen = _Seen(loading)
     ticks = _spread(list(parts.clock)) if parts.after is not None else parts.clock
     with Written(pieces, folder.chunks / "tried.csv", rig.plane, 0) as written:
-        run(seen.until(ticks, seconds), Mailbox(), parts.walk, parts.direct, parts.pilot, written)
+        dealt, inbox, sink = wired(parts, ticks, written)
+        run(seen.until(dealt, seconds), inbox, parts.walk, parts.direct, parts.pilot, sink)
     frames = written.tally.frames
     made = loading.seconds
     kept = pieces.commit(0, frames)

@@ -19,7 +19,7 @@ from pathlib import Path
 
 import numpy as np
 
-from installation.film import chart, imprint, sheet, soundtrack, subtitles, telemetry
+from installation.film import chart, imprint, playing, sheet, soundtrack, subtitles, telemetry
 from installation.film.again import still as still
 from installation.film.imprint import Imprint
 from installation.film.keeping import able, enlarged, size
@@ -81,10 +81,12 @@ def film(
     `ray` of a way that is not known beforehand, and what `remote.render_on` raises.
     """
     target = Path(out)
+    soundtrack.check(preset)  # before a world is loaded for nothing
+    if journey is None:
+        playing.check(preset)
     with claimed(target):
         folder = begin(target, overwrite)
         preset = able(preset)  # without an encoder nothing is begun
-        soundtrack.check(preset)
         if journey is None and planned_first(preset):
             journey = _planned(preset, folder, overwrite, planning, watch)
             preset = journey.preset
@@ -139,7 +141,7 @@ def _render(
 ) -> Film:  # fmt: skip
     """Run the loop into the folder, chunk by chunk, and write down what was made, also after a fault."""
     write_text(folder.preset, dump(rig.preset))
-    parts = journey.parts(rig, reopen) if journey else own_parts(rig)
+    parts = journey.parts(rig, reopen) if journey else own_parts(rig, reopen)
     if (frames is not None or ray is not None) and (parts.after is None or journey is None):
         raise OutputError("frames are placed one after the other: plan the film, and render frames of the plan")
     if journey:

@@ -17,6 +17,7 @@ import msgspec
 import numpy as np
 
 from installation.ipc.jsonable import Json, line, table
+from installation.score.performance import Stand
 from latentworld.disk import put, writing
 from latentworld.errors import OutputError, OutputExists
 from latentworld.lipschitz import Trail
@@ -99,6 +100,7 @@ class Chunk(msgspec.Struct, frozen=True):
     pilot: Sight | None
     features: list[float]  # of the trail
     point: list[float]
+    score: Stand | None = None  # where the score stands, in a film that has one
 
     @property
     def end(self) -> int:

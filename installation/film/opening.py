@@ -2,17 +2,24 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from installation.film.keeping import enlarged
 from installation.film.keeping import pieces as pieces_of
 from installation.film.manifest import VERSION, Identity, begun, resumed
 from installation.film.output import Folder, prepare_folder
 from installation.film.pieces import Pieces
+from installation.film.playing import score_of
 from installation.film.reel import Reel
 from installation.film.soundtrack import digest
 from installation.loop import fixed
-from installation.rig import Rig
+from installation.rig import Rig, open_studio
+from installation.score import filmable
+from installation.score.performance import Performance
+from installation.studio import Studio
 from installation.takes import Parts
 from latentworld import __version__, vertices
+from latentworld.preset import Preset
 
 _NO_MATTER: dict[str, bool | set[str]] = {
     "title": True,
@@ -55,8 +62,12 @@ def identity(rig: Rig, take: str | None = None) -> Identity:
     )
 
 
-def own_parts(rig: Rig) -> Parts:
-    """A preset's own walk, clock and pilot."""
+def own_parts(rig: Rig, reopen: Callable[[Preset], Studio] = open_studio) -> Parts:
+    """A preset's own walk, clock and pilot, and its score. Raises PresetError for a score that cannot be played."""
+    score = score_of(rig.preset)
+    if score is not None:
+        filmable.check_walks(score, rig.plane)
+        return Performance(rig, score, reopen).parts()
     return Parts(rig.clock, rig.walk, fixed(rig.scene), rig.pilot)
 
 

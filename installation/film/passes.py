@@ -7,6 +7,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import numpy as np
+from numpy.typing import NDArray
 
 from installation.film import beats, loops, policies, refining
 from installation.film.soundtrack import chosen_beats
@@ -59,11 +60,12 @@ def laps(rig: Rig) -> bool:
 
 def passed(
     rig: Rig, preset: Preset, record: Telemetry | None, looked: Callable[[int], object] = lambda places: None,
+    scene: NDArray[np.int64] | None = None,
     crossed: Callable[[Sequence[beats.Crossing]], object] = lambda crossings: None,
 ) -> Way:  # fmt: skip
     """The way of a film. rig: by which it was walked, that of `walked(preset)`; preset: the film's own; record: what
-    was found by walking, None for a lap; looked: is told how many places of a lap were looked at so far; crossed: when
-    rifts are crossed that are laid on beats.
+    was found by walking, None for a lap; looked: is told how many places of a lap were looked at so far; scene: of each
+    frame that was walked; crossed: when rifts are crossed that are laid on beats.
 
     Raises GeometryError where a loop cannot be closed.
     """
@@ -72,7 +74,7 @@ def passed(
         way = _closed(rig, None if record is None else Way.of(record), look)
     else:
         assert record is not None  # else it is a lap
-        way = Way.of(record)
+        way = Way.of(record, scene)
     if preset.pacing.kind == "beat":
         way, crossings = beats.laid(way, rig, chosen_beats(preset))
         crossed(crossings)

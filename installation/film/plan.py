@@ -14,8 +14,10 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 import msgspec
+import numpy as np
+from numpy.typing import NDArray
 
-from installation.film import telemetry
+from installation.film import playing, telemetry
 from installation.film.beats import Crossing
 from installation.film.manifest import Identity
 from installation.film.opening import identity, opened, own_parts
@@ -23,15 +25,18 @@ from installation.film.output import Folder, claimed
 from installation.film.passes import check, laps, passed, walked
 from installation.film.pieces import NoPieces
 from installation.film.progress import ProgressFile
+from installation.film.reel import Reel
 from installation.film.rendering import render
 from installation.film.sinks import Room, Sink
 from installation.film.telemetry import Telemetry
 from installation.film.ways import Way
 from installation.ipc.messages import Place
-from installation.ipc.scene import DecoderScene, PlaneScene, WorldScene
+from installation.ipc.scene import SceneDescription
 from installation.rig import Rig, build
+from installation.score.performance import scenes_of
+from installation.score.scenes import first
 from installation.takes.records import FORMAT, EndLine, FrameLine, HeaderLine, PromptLine, Record, SceneLine, written
-from latentworld import __version__, vertices
+from latentworld import __version__
 from latentworld.arrays import Unit
 from latentworld.decoding import Watch
 from latentworld.decoding.settings import Kind
@@ -89,6 +94,7 @@ def plan(
     decoder. Raises OutputExists for a plan that may not be replaced, GeometryError for a loop that cannot be closed.
     """
     target = Path(out)
+    playing.check(preset)
     if preset.film.loop and preset.film.frames < SHORTEST:
         raise GeometryError(f"less than {SHORTEST} frames are no loop: make the film longer")
     if target.exists() and not overwrite:
@@ -105,7 +111,7 @@ def plan(
                 break
             asked = _longer(asked, len(way), preset.film.frames)
         if way is not None:
-            _write(target, lines(rig, preset, way))
+            _write(target, lines(rig, preset, way, found.scenes or (first(rig),)))
             work.clear()
     with suppress(OSError):
         work.path.rmdir()  # where it is whole
@@ -114,13 +120,15 @@ def plan(
 
 @dataclass(frozen=True, eq=False)
 class Walked:
-    """How far a way was walked: frames of `planned`, what they took in seconds, where they lie, and when rifts are
-    crossed that are laid on beats."""
+    """How far a way was walked: frames of `planned`, what they took in seconds, and where they lie; scenes, and which
+    of them each frame is made in, of a way that a score leads; when rifts are crossed that are laid on beats."""
 
     frames: int
     planned: int
     seconds: float
     record: Telemetry | None
+    scenes: tuple[SceneDescription, ...] = ()
+    scene: NDArray[np.int64] | None = None
     crossings: tuple[Crossing, ...] = ()
 
     @property
@@ -135,7 +143,7 @@ def _found(rig: Rig, preset: Preset, work: Folder, watching: Watching) -> tuple[
     crossings: list[Crossing] = []
     with suppress(Cancelled):
         if laps(rig) or found.complete:
-            way = passed(rig, preset, found.record, watching.looked, crossings.extend)
+            way = passed(rig, preset, found.record, watching.looked, found.scene, crossings.extend)
             return replace(found, crossings=tuple(crossings)), way
     return found, None
 
@@ -162,7 +170,21 @@ def _walked(rig: Rig, work: Folder, sinks: Sequence[Sink]) -> Walked:
     with suppress(Cancelled):
         render(rig, reel, own_parts(rig), Room(work.path), [watcher, *sinks])
     reel.tell(work.telemetry)
-    return Walked(reel.frames, rig.preset.film.frames, reel.seconds, telemetry.read(work.telemetry))
+    found = Walked(reel.frames, rig.preset.film.frames, reel.seconds, telemetry.read(work.telemetry))
+    return _scened(rig, found, reel) if found.complete else found
+
+
+def _scened(rig: Rig, found: Walked, reel: Reel) -> Walked:
+    """With the scenes of a score, where there is one."""
+    score, stand = playing.score_of(rig.preset), reel.manifest.chunks[-1].score
+    if score is None or stand is None:
+        return found
+    scenes, numbers = list[SceneDescription](), list[int]()
+    for scene in scenes_of(rig, score, stand, rig.clock):
+        if not scenes or scene is not scenes[-1]:
+            scenes.append(scene)
+        numbers.append(len(scenes) - 1)
+    return replace(found, scenes=tuple(scenes), scene=np.array(numbers))
 
 
 def _planned(target: Path, rig: Rig, walk: Walked, way: Way | None) -> Planned:
@@ -176,8 +198,9 @@ def _planned(target: Path, rig: Rig, walk: Walked, way: Way | None) -> Planned:
     return Planned(target, len(way), len(way), walk.seconds, rifts, marked, at_ceiling, walk.crossings)
 
 
-def lines(rig: Rig, preset: Preset, way: Way) -> Iterator[Record]:
-    """A plan's lines. preset: of the film that is planned; rig: by which its way was found."""
+def lines(rig: Rig, preset: Preset, way: Way, scenes: Sequence[SceneDescription]) -> Iterator[Record]:
+    """A plan's lines. preset: of the film that is planned; rig: by which its way was found; scenes: that the way's
+    frames lie in."""
     own = rig.preset.changed(decoder={"kind": preset.decoder.kind}, film=preset.film, pacing=preset.pacing)
     fps, profile = preset.film.fps, rig.decoder.profile
     yield HeaderLine(
@@ -185,8 +208,11 @@ def lines(rig: Rig, preset: Preset, way: Way) -> Iterator[Record]:
         profile=profile.record() | {"hash": profile.hash}, size=rig.decoder.size, period=1.0 / fps,
         preset=tomllib.loads(dump(own)), planned=True,
     )  # fmt: skip
-    yield _scene(rig)
-    for row in range(len(way)):
+    told = set[int]()
+    for row, number in enumerate(way.scene.tolist()):
+        if number not in told:
+            told.add(number)
+            yield _scene(number, scenes[number], row / fps)
         yield _frame(way, row, row / fps)
     yield EndLine(at=(len(way) - 1) / fps, end="planned")
 
@@ -209,15 +235,9 @@ def _place(unit: Unit, radius: float) -> Place:
     return x, y, z, float(radius)
 
 
-def _scene(rig: Rig) -> SceneLine:
-    spec, plane, prompt, world = rig.preset.plane, rig.plane, rig.studio.prompt, rig.preset.world
-    described = PlaneScene(
-        None if spec.vertices else spec.seeds, spec.norm, spec.layout, spec.device, spec.dtype, spec.vertices,
-        plane.shape, vertices.digest(plane.vertices),
-    )  # fmt: skip
-    where = WorldScene(world.name, world.revision, rig.studio.world, rig.studio.seer)
-    walk = {**rig.preset.walk.model_dump(mode="json"), "mode": "autopilot"}
-    return SceneLine(0.0, 0, PromptLine(prompt.toward, prompt.away), described, DecoderScene(), where, walk)
+def _scene(number: int, scene: SceneDescription, at: float) -> SceneLine:
+    prompt, walk = PromptLine(scene.prompt.toward, scene.prompt.away), {**scene.walk.spec, "mode": scene.walk.steering}
+    return SceneLine(at, number, prompt, scene.plane, scene.decoder, scene.world, walk)
 
 
 def _write(target: Path, records: Iterator[Record]) -> None:

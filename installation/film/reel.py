@@ -28,6 +28,7 @@ from installation.film.pieces import Pieces, sync_folder
 from installation.film.sinks import Fault, Sinks
 from installation.frames import Frames, digest
 from installation.loop import Scene
+from installation.score.performance import Performance, ScoredParts, Stand, State
 from installation.takes import Parts
 from latentworld.arrays import Picture, Pictures
 from latentworld.disk import put, save, writing
@@ -40,12 +41,13 @@ from latentworld.walks import Walk
 
 @dataclass(frozen=True, eq=False)
 class Begin:
-    """What a chunk begins with: where the walk stands, the trail, and what the pilot knows (None: at the film's
-    beginning)."""
+    """What a chunk begins with: where the walk stands, the trail, what the pilot knows (None: at the film's
+    beginning), and where its score stands, if it has one."""
 
     walk: Walk
     trail: Trail | None = None
     pilot: PilotState | None = None
+    score: State | None = None
 
 
 class Tally:
@@ -132,14 +134,15 @@ class Reel:
             for first, ticks, before in self._absent(parts, wanted):
                 yield first, ticks, Begin(parts.walk) if before is None else _after(*parts.after(before))
             return
-        begin = Begin(parts.walk)
+        score = parts.played if isinstance(parts, ScoredParts) else None
+        begin = Begin(parts.walk, score=None if score is None else score.state)
         for first, ticks in numbered(parts.clock, self.length):
             if self._chunk(first, ticks) is None:
                 yield first, ticks, begin
             chunk = self._chunk(first, ticks)
             if chunk is None:
                 return
-            begin = _onward(begin, chunk)
+            begin = _onward(begin, chunk) if score is None else _played_on(score, begin, ticks, chunk)
 
     def absent(self, parts: Parts, wanted: range | None = None) -> list[int]:
         """First frames of the chunks that are not there, of a way that is known beforehand."""
@@ -167,7 +170,7 @@ class Reel:
 
     def keep(
         self, written: Written, moves: Sequence[tuple[float, float]], pilot: PilotState | None, trail: Trail,
-        seconds: float,
+        seconds: float, score: Stand | None = None,
     ) -> None:  # fmt: skip
         """Make a chunk part of the film. Raises OutputError, also where it was there before with other pictures."""
         first, tally = written.first, written.tally
@@ -182,7 +185,7 @@ class Reel:
         chunk = Chunk(
             first, tally.frames, kept.size, kept.sha256, kept.decoded, hashlib.sha256(data).hexdigest(),
             tally.pictures, tally.edges, tally.repeated, seconds, list(moves),
-            None if pilot is None else Sight.of(pilot), trail.features.tolist(), trail.point.tolist(),
+            None if pilot is None else Sight.of(pilot), trail.features.tolist(), trail.point.tolist(), score,
         )  # fmt: skip
         self._enter(chunk)
 
@@ -261,6 +264,14 @@ def _onward(begin: Begin, chunk: Chunk) -> Begin:
     for stride, curvature in chunk.moves:
         walk = walk.advance(stride, curvature)
     return Begin(walk, chunk.trail, None if chunk.pilot is None else chunk.pilot.state())
+
+
+def _played_on(score: Performance, begin: Begin, ticks: Sequence[Tick], chunk: Chunk) -> Begin:
+    """The same where a score leads the walk: it leads it once more."""
+    if chunk.score is None or begin.score is None:
+        raise OutputError(f"the chunk from frame {chunk.first} on does not say where its score stands: film anew")
+    walk, state = score.again(begin.walk, begin.score, ticks, chunk.moves, chunk.score)
+    return Begin(walk, chunk.trail, None if chunk.pilot is None else chunk.pilot.state(), state)
 
 
 def _after(walk: Walk, path: Path, scene: Scene) -> Begin:

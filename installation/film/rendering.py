@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 
 from installation.clock import Stopwatch, Tick
 from installation.control.controls import LoopControls
 from installation.control.mailbox import Mailbox
 from installation.film.reel import Begin, Reel
 from installation.film.sinks import Sink, Sinks, Tee
-from installation.loop import Outlet, run
+from installation.loop import Inbox, Outlet, run
 from installation.rig import Rig
+from installation.score.performance import ScoredParts
 from installation.takes import Parts
 from latentworld.lipschitz import Rates
 from latentworld.walks import Steering, Walk
@@ -34,6 +35,9 @@ def _chunk(
     """Render one chunk from what it begins with, and make it part of the film. outlet: all that gets its frames, the
     chunk's own among them."""
     clock, moves = Stopwatch(), list[tuple[float, float]]()
+    score = parts.played if isinstance(parts, ScoredParts) else None
+    if score is not None and begin.score is not None:
+        score.state = begin.score
     if begin.pilot is not None:
         rig.pilot.state = begin.pilot
 
@@ -43,7 +47,15 @@ def _chunk(
         return steering
 
     with reel.writing(first) as written:
-        _, trail = run(ticks, Mailbox(), begin.walk, parts.direct, pilot, outlet(written), begin.trail)
+        dealt, inbox, sink = wired(parts, ticks, outlet(written))
+        _, trail = run(dealt, inbox, begin.walk, parts.direct, pilot, sink, begin.trail)
     assert trail is not None  # a chunk has a frame
-    state = rig.pilot.state if parts.pilot is rig.pilot else None
-    reel.keep(written, moves, state, trail, clock.seconds)
+    state = rig.pilot.state if score is not None or parts.pilot is rig.pilot else None
+    reel.keep(written, moves, state, trail, clock.seconds, None if score is None else score.state.stand)
+
+
+def wired(parts: Parts, ticks: Iterable[Tick], outlet: Outlet) -> tuple[Iterable[Tick], Inbox, Outlet]:
+    """What the loop runs on: a score deals the ticks, sets the controls and sees what comes of them."""
+    if not isinstance(parts, ScoredParts) or parts.played is None:
+        return ticks, Mailbox(), outlet
+    return parts.played.ticks(ticks), parts.played, Tee([outlet, parts.played])

@@ -49,11 +49,11 @@ class Way:
         return [Crossing(int(part[0]) - 1, int(part[-1])) for part in parts if part[0] > 0]
 
     @staticmethod
-    def of(record: Telemetry) -> Way:
-        """What was found by walking, all in the first scene."""
+    def of(record: Telemetry, scene: NDArray[np.int64] | None = None) -> Way:
+        """What was found by walking. scene: of each frame, all in the first where it is not given."""
         return Way(
             record.unit, record.radius, record.lipschitz, record.clip_step, record.distance, record.marked,
-            np.zeros(len(record), np.int64),
+            np.zeros(len(record), np.int64) if scene is None else scene,
         )  # fmt: skip
 
     def picked(self, rows: NDArray[np.int64]) -> Way:

@@ -8,11 +8,11 @@ from dataclasses import dataclass
 from installation.clock import LiveClock
 from installation.control.controls import WalkControls
 from installation.control.steering import steered_by
+from installation.control.walk_control import WalkControl
 from installation.loop import Scene
 from installation.render.builder import LAG
 from installation.render.live_pilot import RAYS, Course
 from installation.render.scene_control import SceneControl
-from installation.render.walk_control import WalkControl
 from installation.studio import Studio, lookout
 from latentworld.atlas.prior import Prior
 from latentworld.lipschitz import Lookout

@@ -14,20 +14,20 @@ from typing import TypeVar
 
 from installation.clock import LiveClock, Tick
 from installation.control.controls import LoopControls, ModelControls
+from installation.control.notices import Notices
 from installation.control.steering import steered_by
+from installation.control.walk_control import WalkControl, WalkControlState
 from installation.ipc.scene import SceneDescription, WalkScene
 from installation.loop import Scene
 from installation.render.builder import Workers
 from installation.render.course import CoursePlotter, SurveyedLand
 from installation.render.live_pilot import Course
 from installation.render.model_control import ModelControl
-from installation.render.notices import Notices
 from installation.render.plane_control import PlaneControl
 from installation.render.prompt_control import PromptControl, PromptControlState
 from installation.render.replay_control import ReplayControl
 from installation.render.saved_state import ANEW, SavedState
 from installation.render.scene_control import SceneControl
-from installation.render.walk_control import WalkControl, WalkControlState
 from installation.studio import Studio
 from latentworld import walks
 from latentworld.atlas.prior import Prior

@@ -17,6 +17,7 @@ from typing import Annotated
 import numpy as np
 from msgspec import Meta
 
+from installation.control import approach
 from installation.control.controls import LoopControls
 from installation.ipc.fields import Part, read_part
 from latentworld import globe
@@ -31,11 +32,6 @@ from latentworld.plane import Plane
 from latentworld.walks import Free, Lifted, Steering, Walk
 from latentworld.walks.keep import FARTHEST
 
-LINGER = 0.008  # radians: the circle walked round a place that was asked for, a quarter of a latent at d = 1024
-ROUND = 12.0  # seconds that one such circle takes
-APPROACH = 0.7  # per second: how fast the way that is left to it is covered at the end
-SIGHT = 0.1  # radians that the steering toward a place looks ahead at most
-NIMBLE = 0.5 / LINGER**2  # of curvature per radian: what a steered walk's ease is raised to, so that it can linger
 SHARE = 0.2  # of the time that looks may take
 STALE = 0.75  # of the ring's distance: a look that is to hold for longer would be of a place left behind
 RAYS = 5  # probes of a look: .89 of the arc on rifts, nine .91, seventeen .91 (docs/decisions/0010)
@@ -110,10 +106,12 @@ class LivePilot:
         self._course, self._period = course, period
         self.state = state
         self.probes = 0  # asked of the scout so far
+        self._mode: Mode = spec.mode
 
     def __call__(self, walk: Walk, rates: Rates | None, controls: LoopControls, n: int) -> Steering:
         """Steering for the next n frames: evenly spaced, none marked."""
         course, period = self._course(), self._period()
+        self._mode = controls.rift.mode or self.spec.mode
         self.state = felt(self.state, rates)
         inner = walk.walk if isinstance(walk, Lifted) else walk
         speed = self._speed(inner, controls, course, period * max(n, 1))
@@ -138,20 +136,17 @@ class LivePilot:
             speed = min(max(aim / self.state.rate, self.pace.floor), max(self.pace.ceiling, speed))
             speed = min(speed, FASTER * self.state.speed) if self.state.speed > 0 else speed
         if course.goal is not None and isinstance(walk, Free):
-            shell = course.plane.target * course.lift
-            left = max(float(globe.angle(walk.unit, course.goal)) - LINGER, 0.0) * shell
-            slow = 2.0 * math.pi * LINGER * shell / ROUND
-            speed = min(speed, max(APPROACH * left, slow), max(left / tick, slow))
+            speed = min(speed, approach.pace(walk, course.goal, course.plane.target * course.lift, tick))
         return speed
 
     # ---- heading
 
     def _curvature(self, walk: Free, controls: LoopControls, course: Course, n: int, period: float) -> float:
         if course.goal is not None:
-            return toward(walk, course.goal, self.spec.max_curvature)
+            return approach.toward(walk, course.goal, self.spec.max_curvature)
         if course.hand is not None:
             return course.hand * self.spec.max_curvature
-        own = 0.0 if self.spec.mode == "off" else self.spec.attraction
+        own = 0.0 if self._mode == "off" else self.spec.attraction
         attraction = own if controls.attraction is None else controls.attraction
         if attraction == 0.0:
             return 0.0
@@ -167,7 +162,7 @@ class LivePilot:
             looked=looked, attraction=state.attraction, curvature=state.wish, holds=state.holds,
             spacing=speed * period / course.lift,
         )  # fmt: skip
-        spec = self.spec if self.spec.mode != "off" else changed(self.spec, mode="seek")
+        spec = changed(self.spec, mode="seek" if self._mode == "off" else self._mode)
         pace = changed(self.pace, kind="latent")
         pilot = Pilot(spec, pace, course.plane, course.map, course.map, 1.0 / period, state=seen)
         try:
@@ -221,7 +216,7 @@ class LivePilot:
         if not (np.isfinite(lateral).all() and np.isfinite(radial).all()):
             return 0.0
         fan = Fan(angles, np.array([arc]), lateral[None], steps[None], radial[None])
-        mode: Mode = "avoid" if attraction < 0 else "seek" if self.spec.mode == "off" else self.spec.mode
+        mode: Mode = "avoid" if attraction < 0 else "seek" if self._mode == "off" else self._mode
         _, ray = target(mode, fan)
         if math.isnan(ray):
             return 0.0
@@ -237,27 +232,6 @@ def felt(state: LivePilotState, rates: Rates | None) -> LivePilotState:
         if math.isfinite(value) and value > 0:
             rate = max(value, RELEASE * rate)
     return replace(state, rate=rate)
-
-
-def toward(walk: Free, goal: Array, most: float) -> float:
-    """Curvature that leads along a great circle to a place and then round it, on a circle of LINGER radians.
-
-    The course at distance r is the bearing turned by 2 atan(LINGER / r): straight in from far away, along the circle
-    on it, out again within. The walk bends toward the course that it has SIGHT ahead.
-    """
-    away = float(globe.angle(walk.unit, goal))
-    if away < 1e-9 or away > math.pi - 1e-6:
-        return 0.0  # on it or opposite: any way is the way
-    bearing = globe.tangent(walk.unit, goal)
-    side = globe.cross(walk.unit, walk.heading)
-    angle = math.atan2(float(globe.dot(bearing, side)), float(globe.dot(bearing, walk.heading)))
-    error = angle - 2.0 * math.atan(LINGER / away)  # leftward circles: the goal stays on the left
-    error = math.remainder(error, 2.0 * math.pi)
-    ahead = min(max(away / 2.0, LINGER), SIGHT)
-    wanted = 2.0 * (math.sin(error) if abs(error) < math.pi / 2 else math.copysign(1.0, error)) / ahead
-    wanted += 1.0 / LINGER * math.exp(-(((away - LINGER) / LINGER) ** 2))  # what holds it on the circle
-    bound = max(most, 4.0 / ahead)
-    return min(max(wanted, -bound), bound)
 
 
 @dataclass(frozen=True)

@@ -14,10 +14,10 @@ from msgspec import Meta
 
 from installation.clock import LiveClock
 from installation.control.controls import MODEL_BATCH, MODEL_DECODER, MODEL_WORLD, ModelControls
+from installation.control.notices import Notices
 from installation.ipc.fields import Part, read_part
 from installation.render.builder import LARGEST, Builder, Order
 from installation.render.guard import Attentive, Guard
-from installation.render.notices import Notices
 from installation.studio import Studio
 from latentworld.decoding import DecoderSettings
 from latentworld.plane import Plane

@@ -6,11 +6,11 @@ from collections.abc import Sequence
 
 from installation.clock import LiveClock
 from installation.control.controls import WALK_NORM, LoopControls
+from installation.control.notices import Notices
+from installation.control.walk_control import WalkControl, stays
 from installation.ipc.scene import PlaneScene
 from installation.render.model_control import ModelControl
-from installation.render.notices import Notices
 from installation.render.planes import Planes, PlaneWish
-from installation.render.walk_control import WalkControl, stays
 from installation.studio import Studio
 from latentworld.errors import GeometryError
 from latentworld.plane import Plane

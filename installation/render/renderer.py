@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 from installation.clock import LiveClock, Tick
 from installation.control.controls import LoopControls
+from installation.control.notices import Notices
 from installation.frames import Frames
 from installation.ipc.messages import Ready
 from installation.ipc.ring import Ring
@@ -16,7 +17,6 @@ from installation.loop import Inbox, Scene, run
 from installation.render.builder import Workers
 from installation.render.director import Journey, open_director
 from installation.render.live_pilot import LivePilot
-from installation.render.notices import Notices
 from installation.render.questions import Questions
 from installation.render.reporter import Reporter
 from installation.render.saved_state import ANEW, SavedState

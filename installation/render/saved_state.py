@@ -12,15 +12,16 @@ from dataclasses import dataclass, field
 from typing import TypeVar
 
 from installation.clock import ClockState
+from installation.control import walk_control
 from installation.control.parameter import Value, checked
 from installation.control.parameters import loop_table
+from installation.control.walk_control import WalkControlState
 from installation.ipc.fields import Part, read_part, write_part
 from installation.ipc.jsonable import line
-from installation.render import live_pilot, model_control, prompt_mix, walk_control
+from installation.render import live_pilot, model_control, prompt_mix
 from installation.render.live_pilot import LivePilotState
 from installation.render.model_control import ModelControlState
 from installation.render.prompt_mix import Fade
-from installation.render.walk_control import WalkControlState
 
 VERSION = 1  # of `clock`, and of `walk` and `controls`, which are tables of the walk's and the desk's own
 T = TypeVar("T")

@@ -14,7 +14,9 @@ from pathlib import Path
 from installation.control.desk import Desk
 from installation.control.desk.snapshots import Snapshots
 from installation.control.parameters import table
+from installation.film.playing import score_of
 from installation.ipc.messages import Message
+from installation.score.player import Player
 from installation.show import preset_controls, state, state_store
 from installation.show.atlas_chart import AtlasChart
 from installation.show.callbacks import Callbacks
@@ -118,6 +120,9 @@ def _assembled(premises: Premises, desk: Desk, resume: Resume, systemd: Systemd,
         StageObserver(announcer, premises.ending, status, systemd, clock, premises.venue.wall.kind),
         output,
     )
+    player = _player(premises, desk)
+    if player is not None:
+        callbacks.join(player.heard)
     same = state.identity(premises.safe) == state.identity(premises.preset)
     rungs = ("preset", "loop") if same else ("preset", "safe", "loop")
     return Show(
@@ -133,14 +138,22 @@ def _assembled(premises: Premises, desk: Desk, resume: Resume, systemd: Systemd,
         ending=premises.ending,
         pulse=Pulse(clock),
         clock=clock,
+        player=player,
     )
+
+
+def _player(premises: Premises, desk: Desk) -> Player | None:
+    """What plays the preset's score on the desk, None where it has none. Raises PresetError."""
+    preset, status = premises.preset, premises.status
+    score = score_of(preset)
+    return None if score is None else Player(score, desk, preset, lambda: status.scene, premises.announcer.fault)
 
 
 def _pump(premises: Premises, show: Show, ports: Ports) -> Pump:
     presses = Presses(
         show.desk, show.snapshots, show.recordings, show.processes, premises.worker, premises.safe, premises.announcer
     )
-    upkeep = Upkeep(show.processes, presses, show.recordings, show.requests, ports, show.ending)
+    upkeep = Upkeep(show.processes, presses, show.recordings, show.requests, ports, show.ending, show.player)
     return Pump(upkeep, show.ending, premises.announcer, show.pulse, show.clock)
 
 

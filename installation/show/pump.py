@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable
 
+from installation.score.player import Player
 from installation.show.announcer import Announcer
 from installation.show.ending import Ending
 from installation.show.ports import Ports
@@ -23,10 +24,10 @@ class Upkeep:
 
     def __init__(
         self, processes: Processes, presses: Presses, recordings: Recordings, requests: Requests, ports: Ports,
-        ending: Ending,
+        ending: Ending, player: Player | None = None,
     ) -> None:  # fmt: skip
         self._processes, self._presses, self._recordings = processes, presses, recordings
-        self._requests, self._ports, self._ending = requests, ports, ending
+        self._requests, self._ports, self._ending, self._player = requests, ports, ending, player
 
     def do(self, now: float) -> None:
         """One pass."""
@@ -35,6 +36,8 @@ class Upkeep:
             self._ending.refuse(self._processes.refusal)
         self._presses.obey()
         self._recordings.tend()
+        if self._player is not None:
+            self._player.play(now)
         self._processes.play(now, self._recordings.video, self._ports.card)
         self._requests.expire()
 

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from concurrent.futures import Future
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from installation.backstage import AnswerContent, Question, Status
 from installation.control.desk import Desk
 from installation.control.desk.snapshots import Snapshots
+from installation.score.player import Player
 from installation.show.atlas_chart import AtlasChart
 from installation.show.callbacks import Callbacks, Listener
 from installation.show.ending import Ending
@@ -36,12 +37,14 @@ class Show:
     ending: Ending
     pulse: Pulse
     clock: Callable[[], float]
+    player: Player | None = None
 
     def status(self) -> Status:
         """The show as it is now."""
         processes = self.processes
         held, pulse = self.desk.held, self.pulse.age
-        return self.status_collector.status(self.clock(), processes.renderer_state, processes.restarts, held, pulse)
+        found = self.status_collector.status(self.clock(), processes.renderer_state, processes.restarts, held, pulse)
+        return found if self.player is None else replace(found, score=self.player.status())
 
     def ask(self, question: Question) -> Future[AnswerContent]:
         """A question to the renderer; the future fails with ShowError when it dies or does not answer in time."""

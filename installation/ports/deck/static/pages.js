@@ -4,7 +4,7 @@ import {button, make} from '/static/dom.js';
 import {Engine} from '/static/diffusion.js';
 import {MIDI_FORGET, MIDI_LEARN, MIDI_STATUS} from '/static/names.js';
 import {Routing} from '/static/routing.js';
-import {health, snapshots, takes, within} from '/static/show.js';
+import {health, score, snapshots, takes, within} from '/static/show.js';
 
 export function fill(link, controls) {
   const page = (name) => document.querySelector(`[data-page=${name}]`);
@@ -48,7 +48,7 @@ export function fill(link, controls) {
   page('motion').append(...motion(link, controls, take, begins, section), controllers);
 
   within(shots, page('show'));
-  page('show').append(recorded,
+  page('show').append(score(link, take(begins('score'))), recorded,
     section('Wall', take(begins('out'))), health(link));
 
   const rest = take(() => true); // whatever else the table has

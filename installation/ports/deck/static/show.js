@@ -76,6 +76,29 @@ export function takes(link, controls) {
   button('Stop the replay', () => link.press(REPLAY), {class: 'small', 'data-name': REPLAY}));
 }
 
+const clock = (seconds) => `${Math.floor(seconds / 60)}:${String(Math.floor(seconds % 60)).padStart(2, '0')}`;
+
+// Where the preset's score is; nothing where it has none.
+export function score(link, parts) {
+  const list = make('dl.health');
+  const row = (name, words) => make('div', {}, make('dt', {}, name), make('dd', {}, words));
+  const section = make('section.section', {id: 'score', hidden: true}, make('h2', {}, 'Score'), list, ...parts);
+  const draw = () => {
+    const s = link.status.score;
+    section.hidden = !s;
+    if (!s) return;
+    const next = s.next && `${s.next}${s.ahead === null ? '' : ` in ${s.ahead < 60 ? `${Math.ceil(s.ahead)} s` : clock(s.ahead)}`}`;
+    list.replaceChildren(
+      row('at', s.playing ? clock(s.time) : `${clock(s.time)}, waits`), row('cue', s.cue || 'none yet'), row('next', next || 'none'),
+      ...(s.waiting.length ? [row('comes with the walk', s.waiting.slice(0, 4).join(', '))] : []),
+      ...(s.touched.length ? [row('in your hands', s.touched.join(', '))] : []),
+    );
+  };
+  link.on('status', draw);
+  draw();
+  return section;
+}
+
 const megabytes = (bytes) => `${Math.round(bytes / 1e6).toLocaleString('en').replaceAll(',', ' ')} MB`;
 
 function lasted(seconds) {

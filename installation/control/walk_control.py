@@ -10,11 +10,11 @@ from typing import Annotated, Literal
 
 from msgspec import Meta
 
+from installation.control.approach import NIMBLE
 from installation.control.controls import WALK_KIND, Direction, WalkControls
+from installation.control.notices import Notices
 from installation.control.steering import steered_by
 from installation.ipc.fields import Part, read_part
-from installation.render.live_pilot import NIMBLE
-from installation.render.notices import Notices
 from latentworld import globe, walks
 from latentworld.errors import GeometryError, WalkRefused
 from latentworld.plane import Plane

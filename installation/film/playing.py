@@ -1,0 +1,78 @@
+"""What a film is played to: its score, its sound's beats and signals, and the parameters that follow the sound.
+
+A parameter that follows is one more cue, at 0 s, whose expression is its own signal: a later cue on it takes over, and
+films, plans and shows play it as they play every other.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from installation.film.soundtrack import heard
+from installation.score import filmable, reading
+from installation.score.timing import Grid, Signals
+from installation.score.tracks import Score
+from installation.sound.follow import Followed, followed
+from installation.sound.sound import Sound
+from latentworld.preset import Preset
+from latentworld.score import CueSpec
+
+
+@dataclass(frozen=True, eq=False)
+class Following:
+    """A sound's signals, and under the names `follow_1` and so on what parameters make of them."""
+
+    sound: Sound
+    parameters: tuple[str, ...]
+    values: Followed
+
+    @property
+    def names(self) -> frozenset[str]:
+        """Of the sound, and of what follows it."""
+        return self.sound.names | {_named(number) for number in range(len(self.parameters))}
+
+    @property
+    def beats(self) -> Grid | None:
+        """None where there are too few to count by."""
+        return self.sound.beats if len(self.sound.beats) > 1 else None
+
+    @property
+    def bars(self) -> Grid | None:
+        """None where there are too few to count by."""
+        return self.sound.bars if len(self.sound.bars) > 1 else None
+
+    def at(self, t: float) -> Mapping[str, float]:
+        """Every one at a moment."""
+        values = self.values(t)
+        followers = {_named(number): values[name] for number, name in enumerate(self.parameters)}
+        return {**self.sound.at(t), **followers}
+
+
+def _named(number: int) -> str:
+    return f"follow_{number + 1}"
+
+
+def led(preset: Preset) -> tuple[Preset, Signals | None]:
+    """A preset whose score has what follows its sound, and what is heard; None where it has no sound.
+
+    Raises PresetError for a sound that cannot be read or followed, ShowError without librosa.
+    """
+    if preset.sound.file is None or not (preset.score or preset.sound.follow):
+        return preset, None
+    sound, specs = heard(preset), preset.sound.follow
+    assert sound is not None  # it has a file
+    names = tuple(spec.parameter for spec in specs)
+    cues = [CueSpec(at=0.0, set={name: _named(number)}) for number, name in enumerate(names)]
+    signals = Following(sound, names, followed(sound, specs))
+    return preset.changed(score=(*preset.score, *cues)), signals
+
+
+def score_of(preset: Preset) -> Score | None:
+    """A preset's score, and what follows its sound; None where it has neither. Raises as `led` and `reading.read`."""
+    return reading.read(*led(preset))
+
+
+def check(preset: Preset) -> None:
+    """Refuse a score that a film cannot follow, before a world is loaded. Raises as `led` and `filmable.check`."""
+    filmable.check(*led(preset))

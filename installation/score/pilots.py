@@ -1,0 +1,84 @@
+"""What a film's pilot makes of controls that a score sets: its mode and pace, steering by hand and toward a place."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from installation.control import approach
+from installation.control.controls import LoopControls
+from installation.control.steering import steered_by
+from latentworld.frozen import changed
+from latentworld.lipschitz import Rates
+from latentworld.pacing import PacingSpec
+from latentworld.pilot import Pilot, PilotSpec
+from latentworld.plane import Plane
+from latentworld.walks import Free, Lifted, Steering, Walk
+
+
+@dataclass(frozen=True)
+class _Controls:
+    """As the core's pilot reads them. curvature: asked for, None: the pilot's own."""
+
+    attraction: float | None
+    speed: float | None
+    curvature: float | None
+
+
+@dataclass(frozen=True)
+class ScoredPilot:
+    """`pilot` under a score's controls. spec, pace: the preset's; fps: frames a second."""
+
+    pilot: Pilot
+    spec: PilotSpec
+    pace: PacingSpec
+    fps: float
+
+    def __call__(self, walk: Walk, rates: Rates | None, controls: LoopControls, n: int, plane: Plane) -> Steering:
+        """Steering for the next n frames."""
+        inner = walk.walk if isinstance(walk, Lifted) else walk
+        own, shown = (float(each.ahead(0.0)[1][0]) for each in (inner, walk))
+        pace, speed = self._paced(controls), controls.speed
+        curvature = None
+        if isinstance(inner, Free):
+            curvature = self._steered(inner, controls, plane)
+            if steered_by(controls.walk) == "place" and controls.walk.position is not None:
+                goal = plane.unit(*controls.walk.position)
+                most = max(approach.pace(inner, goal, plane.target * shown, max(n, 1) / self.fps), 1e-6)
+                pace, speed = _capped(pace, most), None if speed is None else min(speed, most)
+        if shown != own:  # arcs are counted on the walk's own radius
+            lift = shown / own
+            pace = changed(pace, floor=pace.floor / lift, speed=pace.speed / lift, ceiling=pace.ceiling / lift)
+            speed = None if speed is None else speed / lift
+        self.pilot.spec, self.pilot.pace = self._minded(controls), pace
+        return self.pilot(walk, rates, _Controls(controls.attraction, speed, curvature), n)
+
+    def _minded(self, controls: LoopControls) -> PilotSpec:
+        """The mode; attraction that is asked for while the pilot is off lets it seek, as in a show."""
+        mode = controls.rift.mode or self.spec.mode
+        if mode == "off" and controls.attraction is not None:
+            mode = "seek"
+        return self.spec if mode == self.spec.mode else changed(self.spec, mode=mode)
+
+    def _paced(self, controls: LoopControls) -> PacingSpec:
+        """The pace of meaning, a frame's share of it; 0 is a steady pace."""
+        step = controls.rift.step
+        if step is None:
+            return self.pace
+        if step == 0:
+            return changed(self.pace, kind="latent")
+        return changed(self.pace, kind="clip", clip_step=step / self.fps)
+
+    def _steered(self, walk: Free, controls: LoopControls, plane: Plane) -> float | None:
+        """The curvature that is asked for by hand or for a place; None where the autopilot steers."""
+        steering, position = steered_by(controls.walk), controls.walk.position
+        if steering == "autopilot":
+            return None
+        if steering == "place" and position is not None:
+            return approach.toward(walk, plane.unit(*position), self.spec.max_curvature)
+        return controls.walk.heading * self.spec.max_curvature
+
+
+def _capped(pace: PacingSpec, most: float) -> PacingSpec:
+    """No faster than that."""
+    floor, speed, ceiling = (min(value, most) for value in (pace.floor, pace.speed, pace.ceiling))
+    return changed(pace, floor=floor, speed=speed, ceiling=ceiling)

@@ -1,0 +1,272 @@
+"""Films with a score: every cue does what it says, a stopped film goes on as the one that was not, a plan tells all."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+from standins import tiny_world
+from test_film_resume import SMALL, Stop, content
+
+from installation import takes
+from installation.film import chart, make, manifest, plan, sheet, telemetry
+from installation.film.sinks import Memory
+from installation.rig import build
+from installation.takes.film import journey as filmed
+from latentworld import preset, texts
+from latentworld.errors import PresetError
+from latentworld.preset import Preset
+
+STEERED = ["walk.kind=rift", "pilot.mode=ride", "pacing.kind=clip", "analytic.sigma=0.05", "pacing.floor=3"]
+TINY = ["decoder.steps=1", "film.seconds=2.5", "film.fps=8", "film.chunk=1", "film.scale=1", "decoder.batch=2"]
+EVERYTHING = """
+tempo.bpm = 120
+[[score]]
+at = 0.5
+over = 1.0
+ease = "ease-in-out"
+set = { walk.speed = 8.0, walk.radius = 0.8, prompt.a = "the sea" }
+[[score]]
+at = "rift 1"
+set = { walk.direction = "reverse" }
+[[score]]
+at = 2.0
+set = { seed.vertex.0 = 9, rift.attraction = "0.5 * sine(t)", rift.mode = "seek" }
+[[score]]
+at = 3.0
+set = { walk.position = [0.3, 0.3], walk.jump = true }
+[[score]]
+at = "beat 7"
+over = "1 bar"
+set = { prompt.b = "a red flower", prompt.mix = 0.5 }
+[[score]]
+at = "frame 56"
+set = { walk.kind = "orbit", walk.auto = true, walk.norm = "global", pacing.clip_step = 0.02 }
+"""
+FIXED = """
+[[score]]
+at = "lap 0.02"
+set = { walk.direction = "reverse", walk.radius = 1.1 }
+[[score]]
+at = 2.5
+set = { walk.heading = 0.4 }
+[[score]]
+at = 3.2
+set = { walk.auto = true }
+"""
+
+
+@pytest.fixture(autouse=True)
+def plain(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Films without chart and sheet."""
+    monkeypatch.setattr(chart, "draw", lambda *_: None)
+    monkeypatch.setattr(sheet, "save", lambda *_: None)
+
+
+def scored(score: str, *overrides: str, base: str = "analytic") -> Preset:
+    small = SMALL if base == "analytic" else []
+    return preset.load(base, [*small, *overrides]).changed(**texts.toml(score))
+
+
+def shown(journey: Preset, folder: Path) -> telemetry.Telemetry:
+    make.film(journey, folder)
+    return telemetry.read(folder / "telemetry.csv")
+
+
+PIECES = {
+    "everything": (EVERYTHING, STEERED),
+    "a fixed walk": (FIXED, ["walk.kind=orbit"]),
+}
+
+
+@pytest.mark.parametrize(("score", "overrides"), PIECES.values(), ids=PIECES)
+def test_a_film_that_was_stopped_is_the_film_that_was_not(score: str, overrides: list[str], tmp_path: Path) -> None:
+    journey = scored(score, *overrides)
+    make.film(journey, tmp_path / "whole")
+    for at in (20, 41, 63):
+        with pytest.raises(RuntimeError, match="power"):
+            make.film(journey, tmp_path / "stopped", sinks=[Stop(at)])
+    memory = Memory()
+    made = make.film(journey, tmp_path / "stopped", sinks=[memory])
+    assert made.complete
+    assert int(memory.batches[0].path.index[0]) == 48
+    assert content(tmp_path / "stopped") == content(tmp_path / "whole")
+    last = manifest.read(tmp_path / "whole" / "chunks.jsonl").chunks[-1].score
+    assert last is not None
+    assert last.fired  # the event came
+
+
+@pytest.mark.parametrize(("score", "overrides"), PIECES.values(), ids=PIECES)
+def test_its_plan_is_the_film(score: str, overrides: list[str], tmp_path: Path) -> None:
+    journey = scored(score, *overrides)
+    make.film(journey, tmp_path / "own")
+    made = plan.plan(journey, tmp_path / "piece.plan")
+    take = takes.read(made.target)
+    assert len(take.scenes) > 1 or score == FIXED
+    way = filmed(take)
+    make.film(way.preset, tmp_path / "planned", journey=way)
+    assert content(tmp_path / "own")[:2] == content(tmp_path / "planned")[:2]
+
+
+def test_in_a_world_with_words_prompts_and_guidance_fade_frame_by_frame(tmp_path: Path) -> None:
+    """Stopped, planned or at once: the same pictures; and they are not those of the film without a score."""
+    score = """
+    [[score]]
+    at = 0.5
+    over = 1
+    set = { prompt.a = "a red flower", prompt.negative = "fog" }
+    [[score]]
+    at = 1.25
+    over = 1
+    set = { word.1.text = "the sea", word.1.weight = 0.5, model.guidance = 3.0 }
+    """
+    base = str(preset.folder() / "first-light.toml")
+    world = [f"world.name={tiny_world.folder()}", "decoder.engine=eager", "decoder.device=cpu", "pacing.kind=latent"]
+    journey = scored(score, *TINY, *world, "pilot.mode=off", base=base)
+    make.film(journey, tmp_path / "whole")
+    with pytest.raises(RuntimeError, match="power"):
+        make.film(journey, tmp_path / "stopped", sinks=[Stop(12)])
+    make.film(journey, tmp_path / "stopped")
+    assert content(tmp_path / "stopped") == content(tmp_path / "whole")
+    made = plan.plan(journey, tmp_path / "piece.plan", kind="faithful")
+    take = takes.read(made.target)
+    weights = [dict(take.scene(k).prompt.toward).get("a red flower", 0.0) for k in range(20)]
+    assert weights[:5] == [0.0] * 5
+    assert np.allclose(weights[5:9], [0.125, 0.25, 0.375, 0.5])
+    way = filmed(take, preset=take.header.preset)  # with its own batches
+    make.film(way.preset, tmp_path / "planned", journey=way)
+    assert content(tmp_path / "planned")[:2] == content(tmp_path / "whole")[:2]
+    memory, bare = Memory(), Memory()
+    make.film(journey, tmp_path / "again", sinks=[memory])
+    make.film(journey.changed(score=[]), tmp_path / "bare", sinks=[bare])
+    same = [np.array_equal(one, other) for one, other in zip(memory.pictures, bare.pictures)]
+    assert same == [True] * 5 + [False] * 15
+
+
+def test_without_a_cue_that_is_due_it_is_the_film_without_a_score(tmp_path: Path) -> None:
+    late = "[[score]]\nat = 3600\nset = { walk.radius = 0.5, prompt.a = 'x', walk.direction = 'reverse' }"
+    make.film(scored(late, "walk.kind=wander"), tmp_path / "late")
+    make.film(scored("tempo.bpm = 90", "walk.kind=wander"), tmp_path / "bare")
+    assert content(tmp_path / "late")[:2] == content(tmp_path / "bare")[:2]
+
+
+def test_speed_fades_on_the_faders_way(tmp_path: Path) -> None:
+    score = "[[score]]\nat = 1\nover = 2\nset = { walk.speed = 16 }"
+    record = shown(scored(score, "pacing.kind=latent", "pacing.speed=4", "walk.kind=orbit"), tmp_path)
+    pace = record.distance * 16.0
+    assert np.allclose(pace[1:16], 4.0, rtol=1e-3)
+    assert np.allclose(pace[48:], 16.0, rtol=1e-3)
+    assert abs(pace[33:36].mean() - 8.0) < 0.3  # half way is twice, not ten: the fader is logarithmic
+    assert (np.diff(pace[1:]) > -1e-3).all()
+
+
+def test_a_radius_moves_a_frame_at_a_time(tmp_path: Path) -> None:
+    score = "[[score]]\nat = 1\nover = 2\nset = { walk.radius = 0.6 }"
+    record = shown(scored(score, "walk.kind=orbit"), tmp_path)
+    assert (record.radius[:16] == 1.0).all()
+    assert record.radius[-1] == pytest.approx(0.6, abs=2e-3)  # it glides there, as in a show
+    steps = np.diff(record.radius[17:48])
+    assert (steps < 0).all()
+    assert steps.min() > -0.03
+
+
+def test_it_jumps_turns_and_goes_where_it_is_told(tmp_path: Path) -> None:
+    score = """
+    [[score]]
+    at = 1
+    set = { walk.position = [0.4, 0.2], walk.jump = true }
+    """
+    journey = scored(score, "walk.kind=rift")
+    record = shown(journey, tmp_path)
+    goal = build(journey).plane.unit(0.4, 0.2)
+    away = np.arccos(np.clip(record.unit @ goal, -1, 1))
+    assert away[15] > 0.1
+    assert (away[16:] < 0.05).all()  # there at once, and round it
+    assert (np.linalg.norm(np.diff(record.unit[17:], axis=0), axis=1) > 0).all()
+
+
+def test_a_fixed_walk_reversed_comes_back_the_way_it_went(tmp_path: Path) -> None:
+    score = "[[score]]\nat = 2\nset = { walk.direction = 'reverse' }"
+    record = shown(scored(score, "walk.kind=orbit", "pacing.kind=latent"), tmp_path)
+    assert np.allclose(record.unit[32:60], record.unit[30:2:-1], atol=1e-9)
+
+
+def test_rifts_are_counted_as_they_are_crossed(tmp_path: Path) -> None:
+    """An orbit over the analytic world crosses sharp rifts; the third cue comes after as many peaks as it says."""
+    cues = "".join(f"[[score]]\nat = 'rift {n}'\nset = {{ walk.speed = {4 + n} }}\n" for n in (1, 2, 3))
+    journey = scored(cues, "walk.kind=orbit", "analytic.sigma=0.03", "pacing.kind=latent", "film.seconds=12")
+    record = shown(journey, tmp_path)
+    fired = manifest.read(tmp_path / "chunks.jsonl").chunks[-1].score
+    assert fired is not None
+    at = [time for _, time in fired.fired]
+    assert len(at) == 3
+    peaks = record.time[telemetry.rifts(record)]
+    for n, time in enumerate(at, 1):
+        assert (peaks < time).sum() == n
+
+
+REFUSED = {
+    "a wall's": ("view.zoom = 2.0", "view.zoom is of a show's stage"),
+    "a desk's": ("lfo.1.depth = 0.5", "lfo.1.depth is of a show's desk"),
+    "another decoder": ("model.decoder = 'scout'", "one decoder makes a whole film"),
+    "steps": ("model.steps = 4", "one decoder makes a whole film"),
+    "guidance where there is none": ("model.guidance = 4", "the analytic decoder is not guided"),
+    "a raw plane": ("walk.norm = 'raw'", "a raw plane ends"),
+    "a world": ("model.world = 'embedded'", "a world of its own|one of its own"),
+}
+
+
+@pytest.mark.parametrize(("setting", "said"), REFUSED.values(), ids=REFUSED)
+@pytest.mark.parametrize("planned", [False, True])
+def test_what_a_film_cannot_follow_is_refused_before_anything(
+    setting: str, said: str, planned: bool, tmp_path: Path
+) -> None:
+    journey = scored(f"[[score]]\nat = 1\n[score.set]\n{setting}")
+    with pytest.raises(PresetError, match=said):
+        plan.plan(journey, tmp_path / "a.plan") if planned else make.film(journey, tmp_path / "film")
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("setting", ["film.loop=true", "film.interpolate=2", "rift.policy=refine"])
+def test_frames_that_nobody_walked_have_no_scene(setting: str) -> None:
+    with pytest.raises(PresetError, match=f"score: with {setting.split('=')[0]}"):
+        make.film(scored("[[score]]\nat = 1\nset = { walk.speed = 3 }", setting), "never")
+
+
+def test_on_the_way_back_scenes_come_back(tmp_path: Path) -> None:
+    score = "[[score]]\nat = 0.5\nover = 1\nset = { prompt.a = 'sea', seed.vertex.1 = 4 }"
+    made = plan.plan(scored(score, *STEERED, "film.there_and_back=true"), tmp_path / "back.plan")
+    take = takes.read(made.target)
+    there = [take.scenes[k].prompt for k in take.shots.scene]
+    assert there[33:] == there[31:0:-1]
+    assert len(set(map(str, there))) > 8
+
+
+def test_a_fixed_walk_has_no_pilot_to_set() -> None:
+    with pytest.raises(PresetError, match="walk orbit is fixed"):
+        make.film(scored("[[score]]\nat = 1\nset = { rift.mode = 'seek' }", "walk.kind=orbit"), "never")
+
+
+def test_another_score_is_another_film(tmp_path: Path) -> None:
+    score = "[[score]]\nat = 1\nset = {{ walk.speed = {} }}"
+    with pytest.raises(RuntimeError, match="power"):
+        make.film(scored(score.format(3.0)), tmp_path, sinks=[Stop(40)])
+    with pytest.raises(Exception, match="begun otherwise"):
+        make.film(scored(score.format(3.5)), tmp_path)
+
+
+def test_on_the_command_line(run, tmp_path: Path) -> None:  # type: ignore[no-untyped-def]
+    file = tmp_path / "piece.toml"
+    small = "\n".join(
+        ["[decoder]", 'kind = "analytic"', "height = 32", "width = 32", "[film]", "seconds = 2", "fps = 8"]
+    )
+    file.write_text(f"{small}\n[[score]]\nat = 1\nset.walk.speed = 6.0\n")
+    assert run("film", file, "-o", tmp_path / "film")[0] == 0
+    assert json.loads((tmp_path / "film" / "film.json").read_text())["complete"]
+    file.write_text(f"{small}\n[[score]]\nat = 1\nset.walk.sped = 6.0\n")
+    code, _, err = run("film", file, "-o", tmp_path / "other")
+    assert (code, err.strip().count("\n")) == (1, 0)
+    assert "score[0] (at 1.0): 'walk.sped' cannot be set: did you mean 'walk.speed'?" in err
+    assert not (tmp_path / "other").exists()
