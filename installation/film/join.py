@@ -46,12 +46,12 @@ def join(
         # "file:" and nothing else may be opened by what the list names
         source = ("-f", "concat", "-safe", "0", "-protocol_whitelist", "file", "-i", named(text))
         put(says, (Label(0.0) if label is None else label).text.encode())
-        told = ("-f", "ffmetadata", "-i", named(says), "-map_metadata", "1", "-map_chapters", "1")
+        told, tell = ("-f", "ffmetadata", "-i", named(says)), ("-map_metadata", "1", "-map_chapters", "1")
         # .mp4 and .mov count in frames; only what is stored in the order it is shown in can be given times anew
         even = () if fps is None or target.suffix != ".mkv" else ("-bsf:v", f"setts=ts=round(N/({fps}*TB))")
         side.unlink(missing_ok=True)  # of a film that was killed: its ffmpeg may still write there
         try:
-            form = ["-map", "0:v", "-c", "copy", *heard, *even, *FORMS[target.suffix], named(side)]
+            form = [*tell, "-map", "0:v", "-c", "copy", *heard, *even, *FORMS[target.suffix], named(side)]
             run = subprocess.run(
                 [binary(), *QUIET, *source, *told, *second, *form],
                 capture_output=True, check=False, stdin=subprocess.DEVNULL,
