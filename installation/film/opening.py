@@ -11,6 +11,7 @@ from installation.film.reel import Reel
 from installation.loop import fixed
 from installation.rig import Rig
 from installation.takes import Parts
+from installation.takes.film import Journey
 from latentworld import __version__, vertices
 
 _NO_MATTER: dict[str, bool | set[str]] = {
@@ -52,9 +53,15 @@ def identity(rig: Rig, take: str | None = None) -> Identity:
     )
 
 
+def told(journey: Journey | None) -> str | None:
+    """Digest of the take or plan that a film's own words name: none for a way that was planned for that film alone
+    (`Folder.plan`), which its preset plans again."""
+    return None if journey is None or journey.take.path.match("way-*.plan") else journey.digest
+
+
 def own_parts(rig: Rig) -> Parts:
     """A preset's own walk, clock and pilot."""
     return Parts(rig.clock, rig.walk, fixed(rig.scene), rig.pilot)
 
 
-__all__ = ["identity", "opened", "own_parts", "pieces_of"]
+__all__ = ["identity", "opened", "own_parts", "pieces_of", "told"]
