@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from installation.film import imprint, upscale
 from installation.film.ffmpeg import Recipe, chosen, muxing
 from installation.film.finish import Finish
@@ -57,7 +59,8 @@ def enlarged(preset: Preset) -> Enlarged | None:
 
 def marks(studio: Studio, take: str | None = None) -> Marks | None:
     """What is written into its pictures; None where they keep that private. take: digest of what is filmed."""
-    made = imprint.of(studio, take, enlarged(studio.preset))
+    silent = replace(studio, preset=studio.preset.changed(sound={"file": None}))  # a picture has none, nor has a worker
+    made = imprint.of(silent, take, enlarged(studio.preset))
     return None if made is None else Marks(made, studio.plane)
 
 

@@ -24,7 +24,7 @@ from installation.film.again import still as still
 from installation.film.imprint import Imprint
 from installation.film.keeping import able, enlarged, size
 from installation.film.label import Label, at_rifts, settled
-from installation.film.opening import identity, opened, own_parts, pieces_of
+from installation.film.opening import identity, opened, own_parts, pieces_of, told
 from installation.film.output import Folder, begin, claimed, settle, write_text
 from installation.film.passes import planned_first
 from installation.film.plan import SILENT, Watching, plan
@@ -126,13 +126,7 @@ def _planned(preset: Preset, folder: Folder, overwrite: bool, watching: Watching
 def _reel(rig: Rig, folder: Folder, journey: Journey | None, overwrite: bool) -> Reel:
     """What is there of the film; anything else in the folder goes only if it may."""
     own = identity(rig, None if journey is None else journey.digest)
-    return opened(rig, folder, own, pieces_of(rig, folder, _told(folder, journey)), overwrite)
-
-
-def _told(folder: Folder, journey: Journey | None) -> str | None:
-    """Digest of the take or plan that the film's own words name: none for a way that was planned for this film, which
-    its preset plans again."""
-    return None if journey is None or folder.plans() else journey.digest
+    return opened(rig, folder, own, pieces_of(rig, folder, told(journey)), overwrite)
 
 
 def _render(
@@ -152,7 +146,7 @@ def _render(
         with suppress(Cancelled):
             if ray is not None and journey is not None:
                 told = replace(ray, arrivals=[watcher, *ray.arrivals])
-                render_on(told, rig, reel, journey, parts, Room(folder.path), frames, _told(folder, journey))
+                render_on(told, rig, reel, journey, parts, Room(folder.path), frames)
             else:
                 render(rig, reel, parts, Room(folder.path), [watcher, *sinks], frames)
     except BaseException:
@@ -172,7 +166,7 @@ def _finished(rig: Rig, folder: Folder, reel: Reel, journey: Journey | None) -> 
 
 def _label(rig: Rig, folder: Folder, reel: Reel, journey: Journey | None) -> Label:
     """What the film's file says of itself: how it was made, and where its rifts are."""
-    spec, made = rig.preset.film, _imprint(rig, folder, journey)
+    spec, made = rig.preset.film, _imprint(rig, journey)
     words = {} if made is None else {"title": rig.preset.title, "comment": made.text}
     if not spec.chapters:
         return Label(reel.frames / spec.fps, words)
@@ -182,8 +176,8 @@ def _label(rig: Rig, folder: Folder, reel: Reel, journey: Journey | None) -> Lab
     return Label(seconds, words, settled(wanted, seconds, rig.preset.title or "Beginning"))
 
 
-def _imprint(rig: Rig, folder: Folder, journey: Journey | None) -> Imprint | None:
-    return imprint.of(rig.studio, _told(folder, journey), enlarged(rig.preset))
+def _imprint(rig: Rig, journey: Journey | None) -> Imprint | None:
+    return imprint.of(rig.studio, told(journey), enlarged(rig.preset))
 
 
 def _record(rig: Rig, folder: Folder, reel: Reel, journey: Journey | None) -> Summary:
@@ -217,7 +211,7 @@ def _record(rig: Rig, folder: Folder, reel: Reel, journey: Journey | None) -> Su
     if spec.subtitles:
         said = subtitles.constant(rig.studio.prompt) if journey is None else subtitles.of_take(journey.take)
         subtitles.write(folder.subtitles(spec.subtitles), folder.telemetry, spec.subtitles, spec.fps, said)
-    made, text = _imprint(rig, folder, journey), sheet.described(rig.preset, journey is not None)
+    made, text = _imprint(rig, journey), sheet.described(rig.preset, journey is not None)
     sheet.save(folder.sheet, record, reel.picture, rig.preset.title, text, None if made is None else made.png)
     chart.draw(record, rig.plane, folder.chart, rig.preset.title, summary.at_ceiling)
     write_text(folder.summary, summary.json())  # last: with it a film is whole

@@ -18,6 +18,7 @@ from installation.score import filmable
 from installation.score.performance import Performance
 from installation.studio import Studio
 from installation.takes import Parts
+from installation.takes.film import Journey
 from latentworld import __version__, vertices
 from latentworld.preset import Preset
 
@@ -62,6 +63,12 @@ def identity(rig: Rig, take: str | None = None) -> Identity:
     )
 
 
+def told(journey: Journey | None) -> str | None:
+    """Digest of the take or plan that a film's own words name: none for a way that was planned for that film alone
+    (`Folder.plan`), which its preset plans again."""
+    return None if journey is None or journey.take.path.match("way-*.plan") else journey.digest
+
+
 def own_parts(rig: Rig, reopen: Callable[[Preset], Studio] = open_studio) -> Parts:
     """A preset's own walk, clock and pilot, and its score. Raises PresetError for a score that cannot be played."""
     score = score_of(rig.preset)
@@ -71,4 +78,4 @@ def own_parts(rig: Rig, reopen: Callable[[Preset], Studio] = open_studio) -> Par
     return Parts(rig.clock, rig.walk, fixed(rig.scene), rig.pilot)
 
 
-__all__ = ["identity", "opened", "own_parts", "pieces_of"]
+__all__ = ["identity", "opened", "own_parts", "pieces_of", "told"]

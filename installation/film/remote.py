@@ -17,7 +17,7 @@ from typing import Protocol
 import msgspec
 
 from installation.film.manifest import Chunk, Identity
-from installation.film.opening import identity, opened, pieces_of
+from installation.film.opening import identity, opened, pieces_of, told
 from installation.film.output import Folder
 from installation.film.reel import Reel
 from installation.film.rendering import render
@@ -57,27 +57,26 @@ class OnRay:
 
 
 def render_on(
-    ray: OnRay, rig: Rig, reel: Reel, journey: Journey, parts: Parts, room: Room, wanted: range | None = None,
-    take: str | None = None,
-) -> None:  # fmt: skip
+    ray: OnRay, rig: Rig, reel: Reel, journey: Journey, parts: Parts, room: Room, wanted: range | None = None
+) -> None:
     """Make every chunk that is not there, of `wanted` frames if given, part of the film.
 
-    room: stops it before the disk is full; take: digest of the take or plan that pictures name. Raises as `crew.hired`,
-    and WorldMismatch where a worker would make other pictures; what arrived by then is part of the film.
+    room: stops it before the disk is full. Raises as `crew.hired`, and WorldMismatch where a worker would make other
+    pictures; what arrived by then is part of the film.
     """
     firsts = reel.absent(parts, wanted)
     if not firsts:
         return
     text = dump(rig.preset.changed(sound={"file": None}))
-    factory = partial(chunk_maker, text, journey, reel.manifest.identity.sound, take)
+    factory = partial(chunk_maker, text, journey, reel.manifest.identity.sound)
     chunks = _Chunks(reel, room, ray.arrivals)
     with hired(chunks, factory, ray.means, rig.decoder.profile, ray.say) as work:
         work(firsts)
 
 
-def chunk_maker(text: str, journey: Journey, sound: str | None = None, take: str | None = None) -> Vouched:
+def chunk_maker(text: str, journey: Journey, sound: str | None = None) -> Vouched:
     """What a worker makes chunks with, by the number of their first frame. text: of the resolved preset, its sound left
-    out, which is joined elsewhere; sound: its digest; take: as in `render_on`."""
+    out, which is joined elsewhere; sound: its digest."""
     rig = build(parse(tomllib.loads(text)))
     parts = journey.parts(rig, open_studio)
     own = msgspec.structs.replace(identity(rig, journey.digest), sound=sound)
@@ -85,7 +84,7 @@ def chunk_maker(text: str, journey: Journey, sound: str | None = None, take: str
     def make(first: int) -> Sent:
         with tempfile.TemporaryDirectory(prefix="latentworld-chunk-") as path:
             folder = Folder(Path(path))
-            pieces = pieces_of(rig, folder, take)
+            pieces = pieces_of(rig, folder, told(journey))
             reel = opened(rig, folder, own, pieces, overwrite=True)
             render(rig, reel, parts, Forget(), [], range(first, first + 1))
             (chunk,) = reel.manifest.chunks
