@@ -196,9 +196,9 @@ def whole(frames: int) -> None:
 SLEEP = 1.0  # seconds that a sleeping worker takes for a chunk
 
 
-def sleeping(text: str, way: Journey) -> Vouched:
+def sleeping(text: str, way: Journey, sound: str | None) -> Vouched:
     """A worker whose decoder sleeps: it makes a chunk, and what is left of the time it sleeps."""
-    work = chunk_maker(text, way)
+    work = chunk_maker(text, way, sound)
 
     def make(first: int) -> object:
         began = time.perf_counter()

@@ -9,11 +9,13 @@ from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 pytest.importorskip("ray", reason="the extra `cluster` is not installed")
 
 import ray
+from standins import sounds
 from test_film_resume import content, journey
 
 from installation import takes
@@ -90,14 +92,14 @@ class Mortal:
         return made
 
 
-def mortal(deaths: Path, text: str, way: Journey) -> Vouched:
-    work = chunk_maker(text, way)
+def mortal(deaths: Path, text: str, way: Journey, sound: str | None) -> Vouched:
+    work = chunk_maker(text, way, sound)
     return Vouched(Mortal(work, deaths), work.settings)
 
 
-def spoilt(text: str, way: Journey) -> Vouched:
+def spoilt(text: str, way: Journey, sound: str | None) -> Vouched:
     """Chunks that are damaged on the way."""
-    work = chunk_maker(text, way)
+    work = chunk_maker(text, way, sound)
 
     def make_one(first: int) -> Sent:
         sent = work(first)
@@ -107,9 +109,9 @@ def spoilt(text: str, way: Journey) -> Vouched:
     return Vouched(make_one, work.settings)
 
 
-def other(text: str, way: Journey) -> Vouched:
+def other(text: str, way: Journey, sound: str | None) -> Vouched:
     """A worker whose weights differ."""
-    work = chunk_maker(text, way)
+    work = chunk_maker(text, way, sound)
     return Vouched(work, {**work.settings, "world": "of elsewhere"})
 
 
@@ -122,6 +124,18 @@ def test_workers_make_the_bytes_of_one_process(crew: None, workers: int, planned
     assert content(tmp_path / "many") == content(tmp_path / "alone")
     assert [frames for frames, _ in count.told] == [16] * 4
     assert [done for _, done in count.told] == [16, 32, 48, 64]
+
+
+def test_workers_need_no_sound(crew: None, planned: Path, tmp_path: Path) -> None:
+    """It is joined where the film is; the chunks of workers are those of the film with that sound."""
+    sound = sounds.plain(tmp_path / "tone.wav", np.sin(np.arange(22050 * 6) / 9) / 2)
+    film(planned, tmp_path / "alone", f"sound.file={sound}")
+    film(planned, tmp_path / "many", f"sound.file={sound}", frames=range(1, 2))
+    film(planned, tmp_path / "many", f"sound.file={sound}", ray=on_ray(2))
+    assert content(tmp_path / "many") == content(tmp_path / "alone")
+    one, other = ((tmp_path / name / "film.mp4").read_bytes() for name in ("alone", "many"))
+    assert b"mp4a" in one
+    assert one == other
 
 
 def test_stills_and_a_part_arrive_too(crew: None, planned: Path, tmp_path: Path) -> None:
