@@ -36,13 +36,14 @@ class TakeScenes:
     ) -> None:
         self.held, self.exact = held, exact
         self._own, self._open_studio = rig.studio, open_studio
+        self._preset = rig.preset.changed(score=())  # which a scene has no use for, and which may be long
         self._opened = (_world(rig.preset), rig.studio)
         self._plane = ((*self._wish(rig.preset, None), rig.decoder.shape), rig.plane)
         self._decoder = rig.decoder
 
     def __call__(self, scene: SceneDescription) -> Scene:
         """What the loop decodes a scene with."""
-        preset = preset_of(scene, self._own.preset, self.held, self.exact)
+        preset = preset_of(scene, self._preset, self.held, self.exact)
         world = _world(preset)
         if world != self._opened[0]:
             self._opened = (world, self._open_studio(preset))
