@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+import subprocess
 from pathlib import Path
 
 import numpy as np
@@ -14,6 +16,7 @@ from test_film_resume import Stop, content, journey
 
 from installation import takes
 from installation.film import chart, make, plan, playing, sheet, telemetry
+from installation.film.ffmpeg import binary
 from installation.sound.reading import RATE
 from installation.takes.film import journey as filmed
 from latentworld.errors import PresetError
@@ -86,3 +89,12 @@ def test_a_score_knows_the_sounds_features_where_there_is_one(swell: Path) -> No
 def test_a_cue_at_the_beginning_on_what_follows_contradicts_it(swell: Path) -> None:
     with pytest.raises(PresetError, match=r"walk\.radius"):
         playing.check(asked(swell, {"at": 0.0, "set": {"walk.radius": 1.1}}))
+
+
+def test_cues_with_a_name_are_chapters_before_rifts(tmp_path: Path) -> None:
+    cues = [{"at": 1.5, "name": "the turn", "set": {"walk.speed": 8.0}}, {"at": 2.5, "set": {"walk.speed": 4.0}}]
+    film = make.film(journey(*WAY).changed(score=cues, title="A piece"), tmp_path)
+    told = subprocess.run([binary(), "-i", str(film.video)], capture_output=True, text=True, check=False).stderr
+    titles = re.findall(r"title\s*: (.*)", told)
+    assert "the turn" in titles
+    assert titles[0] == "A piece"

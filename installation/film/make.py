@@ -23,7 +23,7 @@ from installation.film import chart, imprint, playing, sheet, soundtrack, subtit
 from installation.film.again import still as still
 from installation.film.imprint import Imprint
 from installation.film.keeping import able, enlarged, size
-from installation.film.label import Label, at_rifts, settled
+from installation.film.label import Chapter, Label, at_rifts, settled
 from installation.film.opening import identity, opened, own_parts, pieces_of, told
 from installation.film.output import Folder, begin, claimed, settle, write_text
 from installation.film.passes import planned_first
@@ -165,15 +165,23 @@ def _finished(rig: Rig, folder: Folder, reel: Reel, journey: Journey | None) -> 
 
 
 def _label(rig: Rig, folder: Folder, reel: Reel, journey: Journey | None) -> Label:
-    """What the film's file says of itself: how it was made, and where its rifts are."""
+    """What the film's file says of itself: how it was made, and where its cues and rifts are."""
     spec, made = rig.preset.film, _imprint(rig, journey)
     words = {} if made is None else {"title": rig.preset.title, "comment": made.text}
     if not spec.chapters:
         return Label(reel.frames / spec.fps, words)
     reel.tell(folder.telemetry)
-    wanted = at_rifts(telemetry.read(folder.telemetry), spec.fps, places=not spec.private)
-    seconds = reel.frames / spec.fps
+    rifts = at_rifts(telemetry.read(folder.telemetry), spec.fps, places=not spec.private)
+    wanted, seconds = [*_cues(rig, reel), *rifts], reel.frames / spec.fps
     return Label(seconds, words, settled(wanted, seconds, rig.preset.title or "Beginning"))
+
+
+def _cues(rig: Rig, reel: Reel) -> list[Chapter]:
+    """A chapter for each cue of the score that has a name, where it came."""
+    score, stand = playing.score_of(rig.preset), reel.manifest.chunks[-1].score
+    came = {} if stand is None else dict(stand.fired)
+    cues = [] if score is None else [(cue.name, came.get(cue.number, cue.start)) for cue in score.cues]
+    return [Chapter(start, name) for name, start in cues if name and start is not None]
 
 
 def _imprint(rig: Rig, journey: Journey | None) -> Imprint | None:
