@@ -95,7 +95,8 @@ class FilmSpec(Section):
     `codec`: see docs/formats.md. `crf`: of h264, h265 and av1, a smaller one is better; absent the codec's own.
     `grain`: keep the picture's own grain, of the same three. `encoder`: software, whose bytes repeat, or the machine's
     own (auto: the first that works). `upscale`: lanczos, or the .safetensors of a super-resolution network, which
-    enlarges by its own scale. `added_grain`: film grain over the pictures, 0 to 1. `chapters`: at named cues and rifts. `subtitles`:
+    enlarges by its own scale. `added_grain`: film grain over the pictures, 0 to 1. `chapters`: at named cues and rifts.
+    `subtitles`:
     place, rate and prompt, in a file beside the film. `private`: how it was made is not written into film and
     pictures."""
 
