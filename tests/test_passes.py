@@ -95,7 +95,7 @@ def test_every_policy_keeps_the_order_and_the_ends(rates: list[float], policy: s
     there = rows(found, given_way)
     assert there[0] == 0
     assert there[-1] == len(rates) - 1
-    kept = set(range(len(rates))) - {row for cross in given_way.crossings for row in range(cross.before, cross.after)}
+    kept = set(range(len(rates))) - {row for rift in given_way.rifts for row in range(rift.before, rift.after)}
     assert kept <= set(there)
 
 

@@ -118,7 +118,7 @@ def _closed(rig: Rig, way: Way | None, look: Lookout) -> Way:
 def _refined(rig: Rig, way: Way, preset: Preset, look: Lookout) -> Way:
     """Every rift refined that is to be, the last one first, so that those before keep their rows."""
     spec, fps = preset.rift, rig.preset.film.fps
-    for number in reversed(range(len(way.crossings))):
+    for number in reversed(range(len(way.rifts))):
         if spec.each.get(str(number + 1), spec.policy) == "refine":
             most = max(1, round(spec.seconds * fps))
             way = refining.refined(way, number, look, rig.plane, rig.preset.pacing.clip_step, most)

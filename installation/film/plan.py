@@ -194,7 +194,7 @@ def _planned(target: Path, rig: Rig, walk: Walked, way: Way | None) -> Planned:
     spec, fps = rig.preset.pacing, rig.preset.film.fps
     plain = ~way.marked & (way.distance >= NEARLY * spec.ceiling / fps) & (way.step < LOW * spec.clip_step)
     at_ceiling = int(plain.sum()) if spec.kind != "latent" else 0
-    rifts, marked = len(way.crossings), int(way.marked.sum())
+    rifts, marked = len(way.rifts), int(way.marked.sum())
     return Planned(target, len(way), len(way), walk.seconds, rifts, marked, at_ceiling, walk.crossings)
 
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from installation.film.ways import Crossing, Way
+from installation.film.ways import Rift, Way
 from installation.takes.composed import Blend
 from latentworld.preset import RiftPolicy, RiftSpec
 
@@ -34,20 +34,20 @@ def applied(way: Way, spec: RiftSpec, fps: float) -> Way:
 def _rows(way: Way, spec: RiftSpec, fps: float) -> Iterator[Row]:
     done = -1  # the newest row
     frames, each = max(1, round(spec.seconds * fps)), max(1, round(fps / spec.rate / 2))
-    for number, crossing in enumerate(way.crossings, 1):
+    for number, rift in enumerate(way.rifts, 1):
         policy = spec.each.get(str(number), spec.policy)
-        if policy in ("slow", "refine") or crossing.before < max(done, 0):
+        if policy in ("slow", "refine") or rift.before < max(done, 0):
             continue
-        yield from map(Row, range(done + 1, crossing.before + 1))
-        yield from _crossed(way, crossing, policy, frames, each)
-        done = crossing.after
+        yield from map(Row, range(done + 1, rift.before + 1))
+        yield from _crossed(way, rift, policy, frames, each)
+        done = rift.after
     yield from map(Row, range(done + 1, len(way)))
 
 
-def _crossed(way: Way, crossing: Crossing, policy: RiftPolicy, frames: int, each: int) -> Iterator[Row]:
+def _crossed(way: Way, rift: Rift, policy: RiftPolicy, frames: int, each: int) -> Iterator[Row]:
     """What comes after the last row before a rift, the first one after it included. frames: that the policy lasts;
     each: for how many frames a side is seen of a strobe."""
-    before, after = crossing.before, crossing.after
+    before, after = rift.before, rift.after
     match policy:
         case "hold":
             yield from [Row(before, way.held(before))] * frames

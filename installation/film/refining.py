@@ -19,8 +19,8 @@ def refined(way: Way, number: int, lookout: Lookout, plane: Plane, target: float
     """The way with places between the two sides of its rift `number` (from 0) wherever a step is marked: each gap is
     halved until its step is within what the pacing accepts of `target`, nothing lies between any more, or there are
     `most` new places. What stays larger stays marked."""
-    crossing = way.crossings[number]
-    rows = np.arange(crossing.before, crossing.after + 1)
+    rift = way.rifts[number]
+    rows = np.arange(rift.before, rift.after + 1)
     steep = rows[1:][way.marked[rows[1:]]]
     unit, radius = way.unit[rows], way.radius[rows]
     features = np.asarray(lookout(unit, radius), np.float64)
@@ -34,7 +34,7 @@ def refined(way: Way, number: int, lookout: Lookout, plane: Plane, target: float
         half = (radius[wide] + radius[wide + 1]) / 2
         unit, radius = np.insert(unit, wide + 1, middle, axis=0), np.insert(radius, wide + 1, half)
         features = np.insert(features, wide + 1, np.asarray(lookout(middle, half), np.float64), axis=0)
-    return _put(way, crossing.before, crossing.after, unit, radius, features, plane, target)
+    return _put(way, rift.before, rift.after, unit, radius, features, plane, target)
 
 
 def _put(

@@ -15,7 +15,7 @@ from latentworld.arrays import Array
 
 
 @dataclass(frozen=True)
-class Crossing:
+class Rift:
     """A rift that a way crosses, by its rows: the last one before it, and the first one after it."""
 
     before: int
@@ -42,11 +42,11 @@ class Way:
         return len(self.radius)
 
     @property
-    def crossings(self) -> list[Crossing]:
+    def rifts(self) -> list[Rift]:
         """Where it crosses rifts: stretches whose Lipschitz value is `telemetry.ABOVE` times the median of the way, and
         steps that could not be made smaller."""
         parts = stretches(self.rate, self.distance, self.marked)
-        return [Crossing(int(part[0]) - 1, int(part[-1])) for part in parts if part[0] > 0]
+        return [Rift(int(part[0]) - 1, int(part[-1])) for part in parts if part[0] > 0]
 
     @staticmethod
     def of(record: Telemetry, scene: NDArray[np.int64] | None = None) -> Way:
