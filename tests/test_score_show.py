@@ -223,5 +223,4 @@ def test_the_deck_shows_it(browser: Any, played: Server, charted: Stagehand) -> 
     words = browser.execute_script("return document.getElementById('score').innerText")
     for told in ("1:15", "dawn", "the sea in 13 s", "rift 3", "walk.radius"):
         assert told in words
-    browser.save_screenshot("/tmp/score-deck.png")
     assert browser.get_log("browser") == []

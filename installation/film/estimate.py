@@ -24,8 +24,8 @@ from installation.takes.film import Journey
 from latentworld.decoding.settings import Kind
 from latentworld.preset import Preset
 
-WARM = 2  # ticks before anything is counted: engines compile, and the first probes of the pacing are its guess
-LEAST = 4  # ticks that are counted, at least
+WARM = 1  # ticks before anything is counted: engines compile, and the first probes of the pacing are its guess
+LEAST = 2  # ticks that are counted, at least
 SPREAD = 64  # ticks of a plan that are tried, evenly from its first to its last
 LINE = 280.0  # bytes of a frame in a plan
 LOOKS = 4.0  # probes a frame of a loop that is laid out evenly
