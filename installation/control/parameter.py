@@ -103,8 +103,8 @@ class Parameter:
     def check(self, value: object) -> Value:
         """A value in real units as this parameter keeps it: clamped, rounded, a text in plain characters. Numbers and
         switches may be written as text. Raises ControlError."""
-        if type(value) is float and self.kind == "float" and self.low <= value <= self.high:
-            return value  # what faders send; not a number is in no range
+        if type(value) is float and self.kind == "float" and self.low <= value <= self.high and math.isfinite(value):
+            return value  # what faders send
         if self.kind in ("float", "int"):
             return self._number(value)
         if self.kind == "bool":

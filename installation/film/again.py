@@ -40,7 +40,7 @@ def still(preset: Preset, alpha: float, beta: float, radius: float, out: str | P
     check_place(alpha, beta, radius)  # before a world is loaded for nothing
     with made(target.parent):
         studio = open_studio(preset)
-        unit, far = studio.plane.place(alpha, beta, radius)
+        unit, far = studio.plane.place(float(alpha), float(beta), float(radius))
         picture, marks = _picture(studio, unit, far), keeping.marks(studio)
         save_png(target, picture, info=None if marks is None else marks.png(unit, far, picture))
     return studio.decoder.profile
