@@ -101,6 +101,10 @@ def memory(frames: int) -> None:
           f"{resident.max():.0f} MB; open files {few:.0f} to {many:.0f}")  # fmt: skip
 
 
+PAUSE = {"film": 8.0, "encoder": 8.0, "both": 8.0, "worker": 2.0}  # seconds between two kills, at most
+"""A film is at work some four seconds after it was started, a worker somewhat later; others go on meanwhile."""
+
+
 def told(*settings: str) -> list[str]:
     """Settings as the command line takes them."""
     return [part for setting in settings for part in ("--set", setting)]
@@ -121,22 +125,24 @@ def victims(process: subprocess.Popen[bytes], who: str) -> list[psutil.Process]:
     return {"film": [film], "encoder": encoders, "both": [film, *encoders], "worker": workers[:1]}[who]
 
 
-def killed(arguments: Sequence[str | Path], who: str, kills: int, pause: float, draw: random.Random) -> int:
-    """Start a film again and again until it is whole, killing `kills` times, at most `pause` seconds after the film or
-    its worker is at work. Returns how often it was started."""
-    left, starts = kills, 0
+def killed(arguments: Sequence[str | Path], who: str, kills: int, pause: float, draw: random.Random) -> tuple[int, int]:
+    """Start a film again and again until it is whole, killing at most `kills` times, at moments within `pause` seconds
+    of each other. Returns how often it was killed, and started."""
+    done, starts = 0, 0
     while True:
         process, starts = command(*arguments), starts + 1
         while process.poll() is None:
             time.sleep(draw.uniform(0.2, pause))
             with contextlib.suppress(psutil.Error):
-                marked = victims(process, who) if left else []
+                marked = victims(process, who) if done < kills else []
                 for each in marked:
                     each.kill()
-                left -= bool(marked)
+                psutil.wait_procs(marked, 10)
+                done += bool(marked)
+            if who != "worker" and marked:
+                process.wait()  # a film whose encoder died says so and ends
         if process.returncode == 0:
-            print(f"  {kills - left} kills of {kills}", flush=True)
-            return starts
+            return done, starts
 
 
 def content(folder: Path) -> tuple[str, bytes, dict[str, object]]:
@@ -164,9 +170,10 @@ def kills(frames: int, count: int, seed: int) -> None:
             on_ray = who == "worker"
             arguments = ["film", "--plan", plan, "--ray", "local", "--workers", "2"] if on_ray else ["film", "analytic"]
             began = time.perf_counter()
-            starts = killed([*arguments, "-o", base / who, *([] if on_ray else asked)], who, count, 6.0, draw)
+            whole_command = [*arguments, "-o", base / who, *([] if on_ray else asked)]
+            done, starts = killed(whole_command, who, count, PAUSE[who], draw)
             same = content(base / who) == (planned if on_ray else whole)
-            print(f"{who}: {frames} frames, started {starts} times, {time.perf_counter() - began:.0f} s: "
+            print(f"{who}: {frames} frames, {done} kills, started {starts} times, {time.perf_counter() - began:.0f} s: "
                   f"{'the same film' if same else 'ANOTHER FILM'}", flush=True)  # fmt: skip
 
 

@@ -119,6 +119,14 @@ class FilmSpec(Section):
     there_and_back: bool = False
     interpolate: Annotated[int, Field(ge=1, le=8)] = 1
 
+    @model_validator(mode="after")
+    def _one_way_round(self) -> Self:
+        if self.loop and self.there_and_back:
+            raise ValueError("loop and there_and_back are two ways to close a film: choose one")
+        if self.codec == "h264" and self.crf == 0:
+            raise ValueError("crf 0 is lossless, which players take of no h264: give 1 or more, or codec = ffv1")
+        return self
+
     @property
     def frames(self) -> int:
         """How many frames the film has."""
@@ -221,6 +229,14 @@ class Preset(Section):
             return changed(self, **{name: self._section(name, value) for name, value in sections.items()})
         except ValidationError as error:
             raise PresetError(explain(error, Preset)) from None
+
+    @model_validator(mode="after")
+    def _even_loops(self) -> Self:
+        policies = {self.rift.policy, *self.rift.each.values()}
+        if self.film.loop and policies != {"slow"}:
+            remedy = "leave rift.policy slow, or close the film by film.there_and_back"
+            raise ValueError(f"film.loop lays every step evenly, also on rifts: {remedy}")
+        return self
 
     def _section(self, name: str, value: object) -> object:
         own = dict(self).get(name)

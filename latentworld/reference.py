@@ -86,7 +86,7 @@ def _type(annotation: object, metadata: Sequence[object] = ()) -> str:
         text = " or ".join(_type(arg) for arg in args if arg is not NoneType)
     elif origin is tuple and isinstance(args[0], type) and issubclass(args[0], BaseModel):
         text = "tables, see below"
-    elif origin is dict:
+    elif origin in (dict, Mapping):
         text = f"table of {_type(args[1])}"
     elif origin is tuple:
         text = f"list of {_type(args[0])}" if args[-1] is Ellipsis else f"[{', '.join(_type(arg) for arg in args)}]"

@@ -150,3 +150,17 @@ def test_a_film_that_is_not_finished_is_not_taken_apart(tmp_path: Path) -> None:
         make.film(journey(), tmp_path, sinks=[Stop(30)])
     with pytest.raises(OutputError, match="goes on with it"):
         repair.repair(Folder(tmp_path), [])
+
+
+@pytest.mark.parametrize("codec", ["h264", "frames"])
+def test_a_summary_that_is_gone_costs_no_frame(codec: str, tmp_path: Path) -> None:
+    asked = journey(f"film.codec={codec}")
+    film = make.film(asked, tmp_path)
+    before = content(tmp_path)
+    film.folder.summary.unlink()
+    assert verify.status(film.folder).one_file
+    assert damages(tmp_path) == []
+    memory = Memory()
+    assert make.film(asked, tmp_path, sinks=[memory]).complete
+    assert not memory.batches
+    assert content(tmp_path)[:2] == before[:2]

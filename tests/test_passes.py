@@ -10,14 +10,14 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from test_film_resume import content, journey
+from test_film_resume import Stop, content, journey
 
 from installation import takes
 from installation.film import chart, make, passes, plan, policies, sheet, telemetry
 from installation.film.sinks import Memory
 from installation.film.ways import Way
-from installation.frames import Frames
 from installation.takes.composed import Blend, moved
+from installation.takes.film import journey as filmed
 from latentworld.errors import Cancelled, GeometryError, OutputExists, PresetError, TakeError
 from latentworld.preset import RiftSpec, load
 
@@ -175,15 +175,9 @@ def test_there_and_back_is_filmed_so(tmp_path: Path) -> None:
 def test_policies_are_filmed_and_a_film_that_was_stopped_is_the_same(policy: str, tmp_path: Path) -> None:
     asked = [*LAND, "pacing.floor=3", f"rift.policy={policy}", "rift.seconds=0.3"]
 
-    class Stop(Memory):
-        def send(self, frames: Frames) -> None:
-            super().send(frames)
-            if frames.path.index[-1] > 30:
-                raise RuntimeError("the power went")
-
     whole, memory = made_film(tmp_path / "whole", *asked)
     with pytest.raises(RuntimeError, match="power"):
-        make.film(journey(*asked), tmp_path / "stopped", sinks=[Stop()])
+        make.film(journey(*asked), tmp_path / "stopped", sinks=[Stop(31)])
     assert make.film(journey(*asked), tmp_path / "stopped").complete
     assert content(tmp_path / "stopped") == content(tmp_path / "whole")
     record = telemetry.read(whole.folder.telemetry)
@@ -216,9 +210,57 @@ def test_another_preset_in_a_folder_with_a_way_is_refused(tmp_path: Path) -> Non
     assert make.film(journey(*LAND, "film.there_and_back=true"), tmp_path, overwrite=True).complete
 
 
+def test_frames_between_lead_to_the_first_frame_of_a_loop(tmp_path: Path) -> None:
+    film, _ = made_film(tmp_path, *ROUND, "film.interpolate=2")
+    assert film.summary.made == {"between": 32}
+    assert film.summary.frames == 64
+    assert film.summary.seam_step is not None
+    assert film.summary.seam_step <= 1.5 * telemetry.read(film.folder.telemetry).clip_step[1:].max()
+    odd, _ = made_film(tmp_path / "odd", *ROUND, "film.interpolate=3")
+    assert odd.summary.frames == 63  # a whole number of those that are decoded
+
+
+@pytest.mark.parametrize("policy", ["hold", "cut"])
+def test_there_and_back_comes_back_whatever_is_done_at_rifts(policy: str, tmp_path: Path) -> None:
+    asked = [*LAND, "pacing.floor=3", "film.there_and_back=true", f"rift.policy={policy}", "rift.seconds=0.3"]
+    film, memory = made_film(tmp_path, *asked)
+    pictures = memory.pictures
+    assert len(pictures) == film.summary.frames == 64
+    assert film.summary.marked_steps > 0
+    for k in range(1, 32):
+        np.testing.assert_array_equal(pictures[k], pictures[64 - k])
+
+
+def test_a_film_that_found_its_way_is_refused_before_one_is_planned(tmp_path: Path) -> None:
+    with pytest.raises(RuntimeError, match="power"):
+        make.film(journey(*LAND), tmp_path, sinks=[Stop(30)])
+    with pytest.raises(OutputExists, match="begun otherwise"):
+        make.film(journey(*LAND, "rift.policy=cut"), tmp_path)
+    assert not [*tmp_path.glob("way-*"), *tmp_path.glob(".way-*")]
+
+
+@pytest.mark.parametrize("setting", ["film.loop=true", "film.interpolate=3", "rift.policy=cut"])
+def test_what_a_plan_decides_is_said_to_the_plan(setting: str, tmp_path: Path) -> None:
+    made = plan.plan(journey(*LAND, "film.seconds=0.5"), tmp_path / "piece.plan")
+    with pytest.raises(TakeError, match="say it to `latentworld plan`"):
+        filmed(takes.read(made.target), [setting])
+
+
+def test_a_plan_begun_otherwise_is_refused(tmp_path: Path) -> None:
+    watching = plan.Watching([Stop(30)])
+    with pytest.raises(RuntimeError, match="power"):
+        plan.plan(journey(*LAND), tmp_path / "piece.plan", watching=watching)
+    with pytest.raises(OutputExists, match="begun otherwise"):
+        plan.plan(journey(*LAND, "analytic.seed=3"), tmp_path / "piece.plan")
+    assert plan.plan(journey(*LAND, "analytic.seed=3"), tmp_path / "piece.plan", overwrite=True).complete
+
+
 @pytest.mark.parametrize(
     ("overrides", "said"),
     [
+        (["film.loop=true", "film.there_and_back=true"], "two ways to close a film"),
+        (["film.loop=true", "rift.policy=cut"], "film.loop lays every step evenly"),
+        (["film.crf=0"], "crf 0 is lossless"),
         (["rift.policy=blink"], "rift.policy"),
         (['rift.each={"0" = "cut"}'], "rift.each"),
         (["film.interpolate=0"], "film.interpolate"),
@@ -260,4 +302,4 @@ def test_a_plan_keeps_its_blends(tmp_path: Path) -> None:
     assert sorted(blends) == [1, 2, 3, 5, 6, 7]
     assert isinstance(blends[2], Blend)
     assert (blends[2].how, blends[2].share) == ("between", 0.5)
-    assert blends[5].how == "held"  # nothing comes after the last frame that is decoded
+    assert blends[5].how == "between"  # the frame after the last is decoded too

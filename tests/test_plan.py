@@ -132,6 +132,16 @@ def test_a_plan_of_elsewhere_is_refused(change: str, said: str, planned: Path, t
     assert not (tmp_path / "film").exists()
 
 
+def test_the_weightless_world_is_the_same_under_any_name(planned: Path, tmp_path: Path) -> None:
+    text = planned.read_text().splitlines()
+    scene = json.loads(text[1])
+    scene["world"]["name"] = "another/name"
+    (tmp_path / "named.plan").write_text("\n".join([text[0], json.dumps(scene), *text[2:], ""]))
+    film(planned, tmp_path / "own")
+    film(tmp_path / "named.plan", tmp_path / "named")
+    assert content(tmp_path / "named")[:2] == content(tmp_path / "own")[:2]
+
+
 def test_a_diffusion_world_is_planned_by_its_scout_and_filmed_faithfully(tmp_path: Path) -> None:
     small = ["film.seconds=2", "film.fps=8", "film.chunk=0.25", "decoder.steps=2", "film.scale=1"]
     made = plan.plan(preset.load("first-light", small), tmp_path / "piece.plan")

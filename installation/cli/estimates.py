@@ -27,8 +27,8 @@ def tell_film(preset: Preset, journey: Journey | None, console: Console, workers
     if found.planning:
         print(f"its way is planned first: {duration(found.planning)}, on this machine alone")
     counts = sorted({*WORKERS, *([workers] if workers else [])})
-    on_many = ", ".join(f"on {count} {duration(found.seconds(count))}" for count in counts)
-    print(f"{_each(found)}: {duration(found.seconds())} on this machine; with workers like it {on_many}")
+    on_many = ", ".join(f"{duration(found.seconds(count))} on {count}" for count in counts)
+    print(f"{_each(found)}: {duration(found.seconds())} on this machine; {on_many} workers like it")
     print(f"disk: {_bytes(found.disk)}, twice that while it is joined; memory: {_bytes(found.memory)}")
 
 

@@ -97,6 +97,8 @@ def film(
     """
     console = Console(stderr=True)
     journey, played = _chosen(preset, like, take, set_ or [], as_recorded, console)
+    if workers is not None and ray is None:
+        raise typer.BadParameter("--workers are Ray's: give --ray auto, local or an address too")
     if ray is not None and (take is None or as_recorded or preview):
         raise typer.BadParameter("--ray renders a plan or a take: give --plan FILE, without --as-recorded or --preview")
     asked = Asked(
@@ -141,7 +143,7 @@ def _render(asked: Asked, console: Console) -> None:
     sinks: list[Sink] = [PreviewWindow(title), bar] if asked.preview else [bar]
     check = played.check() if played and asked.as_recorded else None
     sinks += [check] if check else []
-    with Interrupt() as interrupt, _planning_ended():
+    with Interrupt() as interrupt, _ended_early():
         with console.status("loading the world"):
             from installation.film import make
         made = make.film(
@@ -166,15 +168,16 @@ def _end(made: Film, check: Check | None, part: range | None, output: Path, cons
 
 
 @contextmanager
-def _planning_ended() -> Iterator[None]:
-    """Of a film that is interrupted while its way is planned: say how it goes on, and end."""
+def _ended_early() -> Iterator[None]:
+    """Of a film that is interrupted while its way is planned, or at once: say how it goes on, and end."""
     from installation.cli.interrupt import again
     from latentworld.errors import Cancelled
 
     try:
         yield
-    except Cancelled:
-        print(f"interrupted while its way was planned. To go on with it: {again()}", file=sys.stderr)
+    except (Cancelled, KeyboardInterrupt) as error:
+        when = " while its way was planned" if isinstance(error, Cancelled) else ""
+        print(f"interrupted{when}. To go on with it: {again()}", file=sys.stderr)
         raise typer.Exit(130) from None
 
 
@@ -321,6 +324,8 @@ def _standing(seen: Standing) -> str:
         return "whole"
     if seen.busy:
         return "it is being made now"
+    if seen.one_file and not seen.missing:
+        return "film.json is gone: the command that made the film writes it anew"
     state = "every chunk is there, they are to be joined" if not seen.missing else "it is not being made now"
     return f"{state}: the command that began it goes on with it"
 
@@ -346,8 +351,8 @@ def verify(
     for damage in damages:
         print(damage)
     if damages:
-        remedy = "verify --repair takes it apart" if found.whole else "the film command makes them again"
-        if repair and found.whole:
+        remedy = "verify --repair takes it apart" if found.joined else "the film command makes them again"
+        if repair and found.joined:
             from installation.film.repair import repair as taken_apart
 
             sound = taken_apart(found, damages)

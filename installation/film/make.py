@@ -19,7 +19,7 @@ from pathlib import Path
 
 import numpy as np
 
-from installation.film import chart, imprint, playing, sheet, soundtrack, subtitles, telemetry
+from installation.film import chart, imprint, manifest, playing, repair, sheet, soundtrack, subtitles, telemetry
 from installation.film.again import still as still
 from installation.film.imprint import Imprint
 from installation.film.keeping import able, enlarged, size
@@ -87,6 +87,8 @@ def film(
     with claimed(target):
         folder = begin(target, overwrite)
         preset = able(preset)  # without an encoder nothing is begun
+        if folder.joined and not folder.whole:
+            repair.taken_apart(folder)  # its summary alone is gone
         if journey is None and planned_first(preset):
             journey = _planned(preset, folder, overwrite, planning, watch)
             preset = journey.preset
@@ -111,7 +113,7 @@ def _planned(preset: Preset, folder: Folder, overwrite: bool, watching: Watching
     kind = preset.pacing.look if preset.decoder.kind == "faithful" else "scout"
     target = folder.plan(hashlib.sha256(f"{__version__}\n{dump(preset)}".encode()).hexdigest()[:12])
     others = [path for path in folder.plans() if path != target]
-    if others and not overwrite:
+    if (others or _begun_without_plan(folder)) and not overwrite:
         raise OutputExists(
             f"{folder.path} holds a film begun otherwise (its way was planned for another preset or by another "
             f"version): film it as it was begun, give --overwrite, or another folder"
@@ -121,6 +123,11 @@ def _planned(preset: Preset, folder: Folder, overwrite: bool, watching: Watching
     if not target.exists() and not plan(preset, target, kind=kind, watching=watching, watch=watch).complete:
         raise Cancelled("the way is not known yet: the same again goes on with it")
     return filmed(read(target), preset=preset)
+
+
+def _begun_without_plan(folder: Folder) -> bool:
+    """Whether a film was begun there that finds its way as it goes."""
+    return folder.manifest.is_file() and manifest.read(folder.manifest).identity.take is None
 
 
 def _reel(rig: Rig, folder: Folder, journey: Journey | None, overwrite: bool) -> Reel:
@@ -204,7 +211,7 @@ def _record(rig: Rig, folder: Folder, reel: Reel, journey: Journey | None) -> Su
         size=size(rig.preset, rig.decoder.size, 1 if network is None else network.scale),
         **figures(record, rig.preset.pacing, spec.fps),  # type: ignore[arg-type]
         noise_floor=_floor(rig, record) if whole else None,
-        seam_step=_seam(rig, record) if whole and (spec.loop or spec.there_and_back) else None,
+        seam_step=_seam(rig, reel, record) if whole and (spec.loop or spec.there_and_back) else None,
         repeated_frames=reel.repeated,
         world=rig.studio.world,
         eye=rig.studio.seer,
@@ -226,14 +233,14 @@ def _record(rig: Rig, folder: Folder, reel: Reel, journey: Journey | None) -> Su
     return summary
 
 
-def _seam(rig: Rig, record: telemetry.Telemetry) -> float | None:
-    """The CLIP step from a loop's last frame to its first; None when the film is stopped meanwhile."""
-    ends = np.array([-1, 0])
+def _seam(rig: Rig, reel: Reel, record: telemetry.Telemetry) -> float | None:
+    """The CLIP step from a loop's last frame, as it was seen, to its first; None when the film is stopped meanwhile."""
+    last = reel.manifest.chunks[-1].trail.features
     try:
-        features = np.asarray(rig.look(record.unit[ends], record.radius[ends]), np.float64)
+        first = np.asarray(rig.look(record.unit[:1], record.radius[:1]), np.float64)[0]
     except Cancelled:
         return None
-    return float(np.linalg.norm(features[1] - features[0]))
+    return float(np.linalg.norm(first - last))
 
 
 def _floor(rig: Rig, record: telemetry.Telemetry) -> float | None:

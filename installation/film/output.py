@@ -129,6 +129,17 @@ class Folder:
             return False
 
     @property
+    def joined(self) -> bool:
+        """Whether a film is one file, or one folder of stills, and no more in chunks."""
+        film = [self.path / name for name in _VIDEOS if (self.path / name).is_file()] or list(self.frames.glob("*.png"))
+        return (
+            self.manifest.is_file()
+            and self.telemetry.is_file()
+            and bool(film)
+            and (self.whole or not self.chunks.exists())
+        )
+
+    @property
     def under_way(self) -> bool:
         """Whether a film was begun here that can be gone on with."""
         planning = bool(self.plans()) or any(self.path.glob(".way-*.plan.chunks"))

@@ -24,6 +24,9 @@ if TYPE_CHECKING:
     from torch import Tensor
 
 
+SHORTEST = 3  # frames of a loop
+
+
 def planned_first(preset: Preset) -> bool:
     """Whether a film's way is to be known before its first frame is made."""
     film, rift = preset.film, preset.rift
@@ -45,12 +48,24 @@ def check(preset: Preset) -> None:
 
 def walked(preset: Preset) -> Preset:
     """The preset by which the way is walked: no frame more than the film asks for, and only those that are decoded."""
-    film = preset.film
-    frames = film.frames // 2 + 1 if film.there_and_back else film.frames
-    frames = (frames - 1) // film.interpolate + 1
+    film, each = preset.film, preset.film.interpolate
+    if film.loop:
+        frames = max(film.frames // each, SHORTEST)
+    elif film.there_and_back:
+        frames = max(film.frames // (2 * each), 1) + 1
+    else:
+        frames = -(-(film.frames - 1) // each) + 1  # the last one is decoded, or lies between two that are
     fps = film.fps / film.interpolate
     step = preset.pacing.clip_step * film.interpolate
     return preset.changed(film={"seconds": frames / fps, "fps": fps}, pacing={"clip_step": step})
+
+
+def length(preset: Preset) -> int:
+    """Frames of the film: of a loop, a whole number of those that are decoded, and of the way there as many as back."""
+    film, each = preset.film, preset.film.interpolate
+    if film.loop:
+        return max(film.frames // each, SHORTEST) * each
+    return 2 * each * max(film.frames // (2 * each), 1) if film.there_and_back else film.frames
 
 
 def laps(rig: Rig) -> bool:
@@ -70,7 +85,7 @@ def passed(
     Raises GeometryError where a loop cannot be closed.
     """
     spec, look = preset.film, _counted(rig.pilot.ahead, looked)
-    if spec.loop and not spec.there_and_back:
+    if spec.loop:
         way = _closed(rig, None if record is None else Way.of(record), look)
     else:
         assert record is not None  # else it is a lap
@@ -82,10 +97,10 @@ def passed(
         way = _refined(rig, way, preset, look)
     way = policies.applied(way, preset.rift, rig.preset.film.fps)
     if spec.interpolate > 1:
-        way = between(way, spec.interpolate)
+        way = between(way, spec.interpolate, spec.loop)
     if spec.there_and_back:
-        way = there_and_back(way)
-    return way.first(spec.frames)
+        way = there_and_back(way.first(length(preset) // 2 + 1))
+    return way.first(length(preset))
 
 
 def _counted(lookout: Lookout, looked: Callable[[int], object], each: int = 32) -> Lookout:
@@ -125,18 +140,20 @@ def _refined(rig: Rig, way: Way, preset: Preset, look: Lookout) -> Way:
     return way
 
 
-def between(way: Way, each: int) -> Way:
+def between(way: Way, each: int, closed: bool = False) -> Way:
     """The way with `each - 1` frames between two neighbours: drawn between where the step is no rift, else the first
-    one held."""
+    one held. closed: the last one's neighbour is the first."""
     rows = np.repeat(np.arange(len(way), dtype=np.int64), each)
     found = replace(way.picked(rows), marked=np.zeros(len(rows), np.bool_))
     found.marked[::each] = way.marked
     blends = {row * each + k: blend for row, blend in way.blends.items() for k in range(each)}
     for row in range(len(way)):
-        rift = row + 1 == len(way) or bool(way.marked[row + 1]) or row in way.blends or row + 1 in way.blends
+        after = (row + 1) % len(way)
+        open_end = after == 0 and not closed
+        rift = open_end or bool(way.marked[after]) or row in way.blends or after in way.blends
         for k in range(1, each):
             if row not in way.blends:
-                blends[row * each + k] = way.held(row) if rift else way.blended(row + 1, k / each, "between")
+                blends[row * each + k] = way.held(row) if rift else way.blended(after, k / each, "between")
     return replace(found, blends=blends)
 
 

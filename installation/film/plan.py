@@ -22,7 +22,7 @@ from installation.film.beats import Crossing
 from installation.film.manifest import Identity
 from installation.film.opening import identity, opened, own_parts
 from installation.film.output import Folder, claimed
-from installation.film.passes import check, laps, passed, walked
+from installation.film.passes import SHORTEST, check, laps, length, passed, walked
 from installation.film.pieces import NoPieces
 from installation.film.progress import ProgressFile
 from installation.film.reel import Reel
@@ -46,7 +46,6 @@ from latentworld.pacing import LOW, NEARLY
 from latentworld.preset import Preset, dump
 
 SUFFIX = ".plan"
-SHORTEST = 3  # frames of a loop
 ROUNDS, FEW = 8, 16  # how often a way is walked further that became too short; frames more than it seems to lack
 
 
@@ -95,8 +94,8 @@ def plan(
     """
     target = Path(out)
     playing.check(preset)
-    if preset.film.loop and preset.film.frames < SHORTEST:
-        raise GeometryError(f"less than {SHORTEST} frames are no loop: make the film longer")
+    if preset.film.loop and preset.film.frames < SHORTEST * preset.film.interpolate:
+        raise GeometryError(f"less than {SHORTEST} decoded frames are no loop: make the film longer")
     if target.exists() and not overwrite:
         raise OutputExists(f"{target} is there already: give --overwrite, or another name")
     check(preset)
@@ -106,10 +105,10 @@ def plan(
         asked = walked(preset.changed(decoder={"kind": kind}))
         for _ in range(ROUNDS):
             rig = build(asked, watch)
-            found, way = _found(rig, preset, work, watching)
-            if way is None or len(way) >= preset.film.frames:
+            found, way = _found(rig, preset, work, watching, overwrite)
+            if way is None or preset.film.loop or len(way) >= length(preset):
                 break
-            asked = _longer(asked, len(way), preset.film.frames)
+            asked = _longer(asked, len(way), length(preset))
         if way is not None:
             _write(target, lines(rig, preset, way, found.scenes or (first(rig),)))
             work.clear()
@@ -137,9 +136,9 @@ class Walked:
         return self.frames == self.planned
 
 
-def _found(rig: Rig, preset: Preset, work: Folder, watching: Watching) -> tuple[Walked, Way | None]:
+def _found(rig: Rig, preset: Preset, work: Folder, watching: Watching, overwrite: bool) -> tuple[Walked, Way | None]:
     """What was walked, and the film's way, None where the watcher ended it before."""
-    found = Walked(0, rig.preset.film.frames, 0.0, None) if laps(rig) else _walked(rig, work, watching.sinks)
+    found = Walked(0, rig.preset.film.frames, 0.0, None) if laps(rig) else _walked(rig, work, watching.sinks, overwrite)
     crossings: list[Crossing] = []
     with suppress(Cancelled):
         if laps(rig) or found.complete:
@@ -163,9 +162,9 @@ def _own(rig: Rig) -> Identity:
     return msgspec.structs.replace(found, preset={**found.preset, "film": {**film, "seconds": None}})
 
 
-def _walked(rig: Rig, work: Folder, sinks: Sequence[Sink]) -> Walked:
+def _walked(rig: Rig, work: Folder, sinks: Sequence[Sink], overwrite: bool) -> Walked:
     """Walk, or go on walking, in a folder of work."""
-    reel = opened(rig, work, _own(rig), NoPieces(), overwrite=True)
+    reel = opened(rig, work, _own(rig), NoPieces(), overwrite)
     watcher = ProgressFile(work.progress, rig.preset.film.frames)
     with suppress(Cancelled):
         render(rig, reel, own_parts(rig), Room(work.path), [watcher, *sinks])

@@ -6,6 +6,7 @@ films, plans and shows play it as they play every other.
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Mapping
 from dataclasses import dataclass
 
@@ -15,6 +16,7 @@ from installation.score.timing import Grid, Signals
 from installation.score.tracks import Score
 from installation.sound.follow import Followed, followed
 from installation.sound.sound import Sound
+from latentworld.errors import Notice
 from latentworld.preset import Preset
 from latentworld.score import CueSpec
 
@@ -74,5 +76,14 @@ def score_of(preset: Preset) -> Score | None:
 
 
 def check(preset: Preset) -> None:
-    """Refuse a score that a film cannot follow, before a world is loaded. Raises as `led` and `filmable.check`."""
-    filmable.check(*led(preset))
+    """Refuse a score that a film cannot follow, before a world is loaded, and tell of cues that come after its end.
+    Raises as `led` and `filmable.check`."""
+    whole, signals = led(preset)
+    filmable.check(whole, signals)
+    score, seconds = reading.read(whole, signals), preset.film.frames / preset.film.fps
+    late = [
+        cue.number for cue in (() if score is None else score.cues) if cue.start is not None and cue.start >= seconds
+    ]
+    if late:
+        count = f"{len(late)} cues of the score come" if len(late) > 1 else f"score[{late[0]}] comes"
+        warnings.warn(f"{count} after the film's end, at {seconds:g} s", Notice, stacklevel=2)

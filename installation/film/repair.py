@@ -28,22 +28,27 @@ def repair(folder: Folder, damages: Sequence[Damage]) -> int:
     Raises OutputError where the folder holds no whole film of ours, and OutputExists where somebody makes one there.
     """
     with claimed(folder.path):
-        if not folder.whole:
+        if not folder.joined:
             raise OutputError(f"{folder.path} holds no finished film: the command that began it goes on with it")
-        found = manifest.read(folder.manifest)
-        pieces = pieces_in(folder, found)
-        with writing(folder.chunks):
-            folder.chunks.mkdir(exist_ok=True)
-        sound = list[Chunk]()
-        for chunk, lines in _told(folder.telemetry, found.chunks):
-            harmed = any(damage.first < chunk.end and damage.end > chunk.first for damage in damages)
-            again = None if harmed and not _only_lines(damages) else _taken_out(folder, pieces, chunk)
-            if again is not None and hashlib.sha256(lines).hexdigest() == chunk.telemetry:
-                put(folder.chunks / f"{chunk.first:09d}.csv", lines)
-                sound.append(again)
-        found.rewrite(sound)
-        with writing(folder.summary):
-            folder.summary.unlink()  # last: from here on it is a film under way
+        return taken_apart(folder, damages)
+
+
+def taken_apart(folder: Folder, damages: Sequence[Damage] = ()) -> int:
+    """As `repair`, in a folder that is claimed already."""
+    found = manifest.read(folder.manifest)
+    pieces = pieces_in(folder, found)
+    with writing(folder.chunks):
+        folder.chunks.mkdir(exist_ok=True)
+    sound = list[Chunk]()
+    for chunk, lines in _told(folder.telemetry, found.chunks):
+        harmed = any(damage.first < chunk.end and damage.end > chunk.first for damage in damages)
+        again = None if harmed and not _only_lines(damages) else _taken_out(folder, pieces, chunk)
+        if again is not None and hashlib.sha256(lines).hexdigest() == chunk.telemetry:
+            put(folder.chunks / f"{chunk.first:09d}.csv", lines)
+            sound.append(again)
+    found.rewrite(sound)
+    with writing(folder.summary):
+        folder.summary.unlink(missing_ok=True)  # last: from here on it is a film under way
     return sum(chunk.frames for chunk in sound)
 
 

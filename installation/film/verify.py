@@ -26,7 +26,7 @@ DAMAGED = ".damaged"  # the ending of a piece that was put aside
 @dataclass(frozen=True)
 class Standing:
     """How far a film is. missing: parts of it that no chunk holds, as (first frame, frame after the last); busy:
-    somebody is making it now."""
+    somebody is making it now; one_file: its chunks are joined, whether or not its summary is there."""
 
     frames: int
     planned: int
@@ -35,6 +35,7 @@ class Standing:
     joined: bool
     busy: bool
     missing: list[tuple[int, int]]
+    one_file: bool = False
 
     @property
     def left(self) -> float | None:
@@ -67,7 +68,14 @@ def status(folder: Folder) -> Standing:
         missing.append((end, spec.frames))
     made = sum(chunk.frames for chunk in chunks)
     return Standing(
-        made, spec.frames, spec.fps, sum(chunk.seconds for chunk in chunks), folder.whole, busy(folder.path), missing
+        made,
+        spec.frames,
+        spec.fps,
+        sum(chunk.seconds for chunk in chunks),
+        folder.whole,
+        busy(folder.path),
+        missing,
+        folder.joined,
     )
 
 
@@ -77,21 +85,21 @@ def verify(folder: Folder, watch: Callable[[Chunk], object] = lambda chunk: None
     A piece that is damaged is put aside, so that it is made again, unless somebody is making the film now. Raises
     OutputError as `status`.
     """
-    found, aside = _manifest(folder), not folder.whole and not busy(folder.path)
+    found, aside = _manifest(folder), not folder.joined and not busy(folder.path)
     spec, pieces = _spec(found), pieces_in(folder, found)
-    damages = _joined(folder, found, watch) if folder.whole and spec.codec != "frames" else []
-    if not folder.whole or spec.codec == "frames":
+    damages = _joined(folder, found, watch) if folder.joined and spec.codec != "frames" else []
+    if not folder.joined or spec.codec == "frames":
         for chunk in found.chunks:
             watch(chunk)
-            if why := _harm(pieces, folder, chunk, folder.whole):
+            if why := _harm(pieces, folder, chunk, folder.joined):
                 damages.append(Damage(chunk.first, chunk.end, why))
                 path = pieces.path(chunk.first)
                 if aside and path.is_file():
                     with writing(path):
                         path.replace(path.with_name(path.name + DAMAGED))
-    if folder.whole and (why := _lines(folder, found.chunks)):
+    if folder.joined and (why := _lines(folder, found.chunks)):
         damages.append(Damage(0, spec.frames, why))
-    return damages + [Damage(*gap, "not there") for gap in status(folder).missing if folder.whole]
+    return damages + [Damage(*gap, "not there") for gap in status(folder).missing if folder.joined]
 
 
 def _joined(folder: Folder, found: Manifest, watch: Callable[[Chunk], object]) -> list[Damage]:

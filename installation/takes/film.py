@@ -18,6 +18,7 @@ from latentworld.decoding import Profile
 from latentworld.errors import DecodeError, TakeError, WorldMismatch
 from latentworld.preset import Preset, parse
 
+_PLANNED = ("film.loop", "film.there_and_back", "film.interpolate")  # what passes over a plan do
 _OF_A_MACHINE = ("device", "dtype", "engine", "batch")  # what a show's machine decided of its decoder
 
 
@@ -72,6 +73,12 @@ def journey(take: Take, overrides: Sequence[str] = (), preset: Preset | None = N
     Raises PresetError for overrides, TakeError where exactly recorded frames cannot have them.
     """
     named = {override.split("=")[0].strip() for override in overrides}
+    decided = sorted(name for name in named if name in _PLANNED or name.split(".")[0] == "rift")
+    if decided:
+        remedy = (
+            "say it to `latentworld plan`" if take.header.planned else "plan a film of its own, with `latentworld plan`"
+        )
+        raise TakeError(f"the way is {take.path.name}'s, and {decided[0]} is about the way: {remedy}")
     held = frozenset(section for section in OPEN if any(name.split(".")[0] == section for name in named))
     first = take.scenes[take.shots.scene[0]]
     table = (preset or take.header.preset).model_dump(mode="json", exclude_none=True)

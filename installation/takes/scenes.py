@@ -93,8 +93,9 @@ class TakeScenes:
 
 def _world(preset: Preset) -> tuple[WorldSpec, AnalyticSpec | None]:
     """What a studio is opened for."""
-    is_analytic = preset.decoder.kind == "analytic"
-    return preset.world, preset.analytic if is_analytic else None
+    if preset.decoder.kind == "analytic":
+        return WorldSpec(), preset.analytic
+    return preset.world, None
 
 
 def preset_of(
@@ -102,7 +103,8 @@ def preset_of(
 ) -> Preset:
     """The preset with a scene's world, plane and, where it is `exact`, decoder; sections in `held` stay."""
     table = preset.model_dump(mode="json", exclude_none=True)
-    if "world" not in held and scene.world.name not in (None, preset.world.name):
+    weightless = preset.decoder.kind == "analytic"  # whatever name its world goes by
+    if "world" not in held and not weightless and scene.world.name not in (None, preset.world.name):
         # another world: its card decides what the first one's did, except how large pictures are
         table["decoder"] = {key: value for key, value in table["decoder"].items() if key in _OF_ANY_WORLD}
         table["plane"].pop("vertices", None)
