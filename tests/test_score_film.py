@@ -16,7 +16,7 @@ from installation.film.sinks import Memory
 from installation.rig import build
 from installation.takes.film import journey as filmed
 from latentworld import preset, texts
-from latentworld.errors import PresetError
+from latentworld.errors import Notice, PresetError
 from latentworld.preset import Preset
 
 STEERED = ["walk.kind=rift", "pilot.mode=ride", "pacing.kind=clip", "analytic.sigma=0.05", "pacing.floor=3"]
@@ -147,7 +147,8 @@ def test_in_a_world_with_words_prompts_and_guidance_fade_frame_by_frame(tmp_path
 
 def test_without_a_cue_that_is_due_it_is_the_film_without_a_score(tmp_path: Path) -> None:
     late = "[[score]]\nat = 3600\nset = { walk.radius = 0.5, prompt.a = 'x', walk.direction = 'reverse' }"
-    make.film(scored(late, "walk.kind=wander"), tmp_path / "late")
+    with pytest.warns(Notice, match="after the film's end"):
+        make.film(scored(late, "walk.kind=wander"), tmp_path / "late")
     make.film(scored("tempo.bpm = 90", "walk.kind=wander"), tmp_path / "bare")
     assert content(tmp_path / "late")[:2] == content(tmp_path / "bare")[:2]
 
