@@ -137,10 +137,9 @@ def killed(arguments: Sequence[str | Path], who: str, kills: int, pause: float, 
                 marked = victims(process, who) if done < kills else []
                 for each in marked:
                     each.kill()
-                psutil.wait_procs(marked, 10)
                 done += bool(marked)
-            if who != "worker" and marked:
-                process.wait()  # a film whose encoder died says so and ends
+                if marked and who != "worker":
+                    process.wait()  # a film whose encoder died says so and ends
         if process.returncode == 0:
             return done, starts
 
