@@ -123,6 +123,13 @@ class LiveClock:
         return Tick(index, times)
 
 
+def running() -> float:
+    """Seconds since this process began, its imports included; for the record only."""
+    import psutil  # type: ignore[import-untyped]
+
+    return max(_time.time() - float(psutil.Process().create_time()), 0.0)
+
+
 class Stopwatch:
     """Wall time, for the record only: nothing that reaches a picture may depend on it."""
 

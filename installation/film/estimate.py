@@ -9,7 +9,7 @@ from pathlib import Path
 
 import psutil  # type: ignore[import-untyped]
 
-from installation.clock import Stopwatch, Tick
+from installation.clock import Stopwatch, Tick, running
 from installation.film import playing
 from installation.film.opening import own_parts, pieces_of
 from installation.film.output import Folder
@@ -68,6 +68,7 @@ def estimate(preset: Preset, journey: Journey | None = None, seconds: float = 15
     if journey is None:
         playing.check(preset)
     first = journey is None and planned_first(preset)
+    began = running()  # a film of its own begins as this process did
     planning = _planning(preset, seconds) if first else 0.0
     clock = Stopwatch()
     rig = build(_steady(preset) if first else preset)  # its places are known by then: no probe is made
@@ -76,6 +77,7 @@ def estimate(preset: Preset, journey: Journey | None = None, seconds: float = 15
         folder = Folder(Path(path))
         folder.chunks.mkdir()
         pace = _tried(rig, parts, pieces_of(rig, folder), folder, seconds, clock)
+    pace = replace(pace, load=began + pace.load)
     return Estimate(preset.film.frames, preset.film.fps, pace, planning, _memory())
 
 

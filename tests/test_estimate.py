@@ -1,0 +1,52 @@
+"""What a film will take: frames are really made, nothing of them stays."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from test_film_resume import journey
+
+from installation import takes
+from installation.film import plan
+from installation.film.estimate import Estimate, Pace, estimate, estimate_plan
+from installation.takes.film import journey as filmed
+
+
+def test_seconds_are_shared_among_workers_but_for_loading_and_planning() -> None:
+    found = Estimate(1000, 24.0, Pace(10, 0.5, 2000.0, 4.0), 30.0, 10**8)
+    assert found.seconds() == pytest.approx(30 + 4 + 500)
+    assert found.seconds(4) == pytest.approx(30 + 4 + 125)
+    assert found.disk == 2e6
+
+
+@pytest.mark.parametrize("settings", [[], ["film.loop=true", "walk.kind=orbit"], ["rift.policy=cut"]])
+def test_a_film_is_tried(settings: list[str], tmp_path: Path) -> None:
+    found = estimate(journey(*settings), seconds=0.1)
+    assert found.frames == 64
+    assert 12 <= found.pace.frames <= 64  # a tick that is not counted, and two that are, of four frames each
+    assert found.pace.each > 0
+    assert found.pace.size > 10
+    assert (found.planning > 0) == bool(settings)
+    assert found.memory > 10**7
+
+
+def test_a_plan_and_its_film_are_tried(tmp_path: Path) -> None:
+    asked = journey("film.seconds=2")
+    assert estimate_plan(asked, "scout", seconds=0.1).frames == 32
+    way = filmed(takes.read(plan.plan(asked, tmp_path / "piece.plan").target))
+    found = estimate(way.preset, way, seconds=0.1)
+    assert (found.frames, found.planning) == (32, 0.0)
+
+
+def test_on_the_command_line(run, tmp_path: Path) -> None:  # type: ignore[no-untyped-def]
+    small = ["--set", "decoder.height=32", "--set", "decoder.width=32", "--set", "film.seconds=1"]
+    code, out, _ = run("film", "analytic", "-o", tmp_path / "film", "--dry-run", *small)
+    assert code == 0
+    assert "24 frames at 24 a second" in out
+    assert "workers like it" in out
+    assert "disk:" in out
+    code, out, _ = run("plan", "analytic", "-o", tmp_path / "piece.plan", "--dry-run", *small)
+    assert code == 0
+    assert "24 frames" in out
+    assert not list(tmp_path.iterdir())
