@@ -120,7 +120,10 @@ def _tried(rig: Rig, parts: Parts, pieces: Pieces, folder: Folder, seconds: floa
     kept = pieces.commit(0, frames)
     read = loading.seconds - made
     began, counted = (seen.began, frames - seen.warm) if frames > seen.warm else (seen.load, frames)
-    return Pace(frames, (made - began) / counted + read / frames, kept.size / frames, seen.load)
+    each = (made - began) / counted + read / frames
+    # what the first frames take more than others
+    warming = seen.began - seen.warm * each if frames > seen.warm else 0.0
+    return Pace(frames, each, kept.size / frames, max(seen.load, warming))
 
 
 def _spread(ticks: Sequence[Tick]) -> Sequence[Tick]:
