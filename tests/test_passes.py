@@ -239,7 +239,10 @@ def test_a_film_that_found_its_way_is_refused_before_one_is_planned(tmp_path: Pa
     assert not [*tmp_path.glob("way-*"), *tmp_path.glob(".way-*")]
 
 
-@pytest.mark.parametrize("setting", ["film.loop=true", "film.interpolate=3", "rift.policy=cut"])
+@pytest.mark.parametrize(
+    "setting",
+    ["film.loop=true", "film.interpolate=3", "rift.policy=cut", "walk.kind=orbit", "pacing.speed=2", "pilot.mode=off"],
+)
 def test_what_a_plan_decides_is_said_to_the_plan(setting: str, tmp_path: Path) -> None:
     made = plan.plan(journey(*LAND, "film.seconds=0.5"), tmp_path / "piece.plan")
     with pytest.raises(TakeError, match="say it to `latentworld plan`"):

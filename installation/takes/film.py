@@ -19,6 +19,7 @@ from latentworld.errors import DecodeError, TakeError, WorldMismatch
 from latentworld.preset import Preset, parse
 
 _PLANNED = ("film.loop", "film.there_and_back", "film.interpolate")  # what passes over a plan do
+_WALKED = ("rift", "walk", "pilot", "pacing", "tempo")  # what a plan was walked by
 _OF_A_MACHINE = ("device", "dtype", "engine", "batch")  # what a show's machine decided of its decoder
 
 
@@ -73,7 +74,8 @@ def journey(take: Take, overrides: Sequence[str] = (), preset: Preset | None = N
     Raises PresetError for overrides, TakeError where exactly recorded frames cannot have them.
     """
     named = {override.split("=")[0].strip() for override in overrides}
-    decided = sorted(name for name in named if name in _PLANNED or name.split(".")[0] == "rift")
+    sections = _WALKED if take.header.planned else ("rift",)
+    decided = sorted(name for name in named if name in _PLANNED or name.split(".")[0] in sections)
     if decided:
         remedy = (
             "say it to `latentworld plan`" if take.header.planned else "plan a film of its own, with `latentworld plan`"
