@@ -14,6 +14,7 @@ import pytest
 from standins.stores import surveyed
 
 from installation import cli
+from installation.film import chart, sheet
 from installation.ipc.ring import Ring
 
 if TYPE_CHECKING:  # what the show's extra brings is imported where it is used
@@ -43,6 +44,13 @@ def run(monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]):  # 
         return code, *capfd.readouterr()
 
     return call
+
+
+@pytest.fixture
+def plain(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Films without chart and sheet: those take seconds, and are looked at in films of their own."""
+    monkeypatch.setattr(chart, "draw", lambda *_: None)
+    monkeypatch.setattr(sheet, "save", lambda *_: None)
 
 
 @pytest.fixture

@@ -22,7 +22,7 @@ from standins.film import decoded
 
 from installation import rig
 from installation.control.controls import LoopControls
-from installation.film import again, chart, ffmpeg, make, sheet, sinks, telemetry
+from installation.film import again, ffmpeg, make, sinks, telemetry
 from installation.film.sinks import Memory
 from installation.frames import Frames
 from latentworld import preset, worlds
@@ -52,13 +52,6 @@ def names(folder: Path) -> set[str]:
 
 def journey(*overrides: str) -> preset.Preset:
     return preset.load("analytic", [*SMALL, *overrides])
-
-
-@pytest.fixture
-def plain(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Films without chart and sheet: those take seconds, and are looked at in films of their own."""
-    monkeypatch.setattr(chart, "draw", lambda *_: None)
-    monkeypatch.setattr(sheet, "save", lambda *_: None)
 
 
 @pytest.fixture(scope="module")

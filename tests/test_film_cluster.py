@@ -19,7 +19,7 @@ from standins import sounds
 from test_film_resume import content, journey
 
 from installation import takes
-from installation.film import chart, make, plan, remote, sheet
+from installation.film import make, plan, remote
 from installation.film.remote import OnRay, Sent, chunk_maker
 from installation.takes.film import Journey
 from installation.takes.film import journey as filmed
@@ -27,17 +27,11 @@ from latentworld.cluster.crew import Means, Vouched
 from latentworld.errors import ClusterError, OutputError, WorldMismatch
 
 pytestmark = [
+    pytest.mark.usefixtures("plain"),
     pytest.mark.cluster,
     pytest.mark.filterwarnings("ignore::ResourceWarning", "ignore::pytest.PytestUnraisableExceptionWarning"),
 ]
 WAY = ["walk.kind=rift", "pilot.mode=ride", "pacing.kind=clip", "analytic.sigma=0.05", "pacing.floor=3"]
-
-
-@pytest.fixture(autouse=True)
-def plain(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Films without chart and sheet."""
-    monkeypatch.setattr(chart, "draw", lambda *_: None)
-    monkeypatch.setattr(sheet, "save", lambda *_: None)
 
 
 @pytest.fixture(scope="module")

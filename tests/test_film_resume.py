@@ -16,7 +16,7 @@ import numpy as np
 import pytest
 from standins.film import decoded
 
-from installation.film import chart, make, manifest, sheet, verify
+from installation.film import make, manifest, verify
 from installation.film.join import sums
 from installation.film.output import Folder
 from installation.film.sinks import Memory
@@ -24,19 +24,14 @@ from installation.frames import Frames
 from latentworld import preset
 from latentworld.errors import OutputError, OutputExists
 
+pytestmark = pytest.mark.usefixtures("plain")
+
 ROOT = Path(__file__).parent.parent
 SMALL = [
     "decoder.height=32", "decoder.width=32", "decoder.steps=10", "decoder.batch=4", "film.seconds=4", "film.fps=16",
     "film.chunk=1",
 ]  # fmt: skip
 OF_THE_MACHINE = {"wall_seconds", "frames_per_second"}
-
-
-@pytest.fixture(autouse=True)
-def plain(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Films without chart and sheet."""
-    monkeypatch.setattr(chart, "draw", lambda *_: None)
-    monkeypatch.setattr(sheet, "save", lambda *_: None)
 
 
 class Stop(Memory):

@@ -9,18 +9,13 @@ from pathlib import Path
 import pytest
 from test_film_resume import SMALL, Stop, content, damages, journey, stopped
 
-from installation.film import chart, make, repair, sheet, verify
+from installation.film import make, repair, verify
 from installation.film.output import Folder
 from installation.film.sinks import Memory
 from installation.frames import Frames
 from latentworld.errors import OutputError
 
-
-@pytest.fixture(autouse=True)
-def plain(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Films without chart and sheet."""
-    monkeypatch.setattr(chart, "draw", lambda *_: None)
-    monkeypatch.setattr(sheet, "save", lambda *_: None)
+pytestmark = pytest.mark.usefixtures("plain")
 
 
 @pytest.mark.parametrize("codec", ["h264", "frames"])

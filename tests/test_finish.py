@@ -12,7 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
-from installation.film import chart, make, sheet, upscale, verify
+from installation.film import make, upscale, verify
 from installation.film.finish import DEEPEST, Finish, grained
 from installation.film.manifest import read
 from installation.film.output import Folder
@@ -28,17 +28,12 @@ from latentworld.errors import (
     WorldMissing,
 )
 
+pytestmark = pytest.mark.usefixtures("plain")
+
 SMALL = [
     "decoder.height=32", "decoder.width=32", "decoder.steps=10", "decoder.batch=4", "film.seconds=1", "film.fps=16",
     "film.chunk=0.5", "film.scale=1", "film.codec=frames",
 ]  # fmt: skip
-
-
-@pytest.fixture(autouse=True)
-def plain(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Films without chart and sheet."""
-    monkeypatch.setattr(chart, "draw", lambda *_: None)
-    monkeypatch.setattr(sheet, "save", lambda *_: None)
 
 
 def journey(*overrides: str) -> preset.Preset:

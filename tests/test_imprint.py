@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 from PIL import Image
 from PIL.PngImagePlugin import PngInfo
 
-from installation.film import chart, imprint, make, plan, sheet
+from installation.film import imprint, make, plan
 from installation.film.again import again
 from installation.film.ffmpeg import binary
 from installation.film.imprint import KEY, LARGEST, Imprint, tags
@@ -24,18 +24,13 @@ from installation.film.label import Chapter, Label
 from latentworld import preset
 from latentworld.errors import PresetError
 
+pytestmark = pytest.mark.usefixtures("plain")
+
 SMALL = [
     "decoder.height=32", "decoder.width=32", "decoder.steps=10", "decoder.batch=4", "film.seconds=1", "film.fps=16",
     "film.chunk=0.5", "film.scale=1",
 ]  # fmt: skip
 SETS = [part for each in SMALL for part in ("--set", each)]
-
-
-@pytest.fixture(autouse=True)
-def plain(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Films without chart and sheet."""
-    monkeypatch.setattr(chart, "draw", lambda *_: None)
-    monkeypatch.setattr(sheet, "save", lambda *_: None)
 
 
 def journey(*overrides: str) -> preset.Preset:

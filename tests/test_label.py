@@ -17,7 +17,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from standins.film import PLANE, batch_of
 
-from installation.film import chart, make, plan, sheet, subtitles, telemetry
+from installation.film import make, plan, sheet, subtitles, telemetry
 from installation.film.ffmpeg import binary
 from installation.film.label import APART, MOST, Chapter, at_rifts, settled
 from installation.film.telemetry import Recorder
@@ -25,19 +25,14 @@ from installation.takes import read
 from latentworld import preset
 from latentworld.prompts import Prompt
 
+pytestmark = pytest.mark.usefixtures("plain")
+
 SMALL = [
     "decoder.height=32", "decoder.width=32", "decoder.steps=10", "decoder.batch=8", "film.seconds=5", "film.fps=16",
     "film.scale=1", "walk.kind=orbit", "pilot.mode=off", "pacing.kind=latent", "pacing.speed=40",
     "pacing.ceiling=400", "analytic.sigma=0.03", "walk.latitude=20",
 ]  # fmt: skip
 PROBE = shutil.which("ffprobe")
-
-
-@pytest.fixture(autouse=True)
-def plain(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Films without chart and sheet."""
-    monkeypatch.setattr(chart, "draw", lambda *_: None)
-    monkeypatch.setattr(sheet, "save", lambda *_: None)
 
 
 def journey(*overrides: str) -> preset.Preset:

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from test_film_resume import Stop, content, journey
 
 from installation import takes
-from installation.film import chart, make, passes, plan, policies, sheet, telemetry
+from installation.film import make, passes, plan, policies, telemetry
 from installation.film.sinks import Memory
 from installation.film.ways import Way
 from installation.takes.composed import Blend, moved
@@ -21,15 +21,10 @@ from installation.takes.film import journey as filmed
 from latentworld.errors import Cancelled, GeometryError, OutputExists, PresetError, TakeError
 from latentworld.preset import RiftSpec, load
 
+pytestmark = pytest.mark.usefixtures("plain")
+
 LAND = ["walk.kind=rift", "pilot.mode=cross", "pacing.kind=clip", "analytic.sigma=0.05"]
 ROUND = ["walk.kind=orbit", "pacing.kind=clip", "analytic.sigma=0.15", "film.loop=true"]
-
-
-@pytest.fixture(autouse=True)
-def plain(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Films without chart and sheet."""
-    monkeypatch.setattr(chart, "draw", lambda *_: None)
-    monkeypatch.setattr(sheet, "save", lambda *_: None)
 
 
 def way(rates: list[float], marked: tuple[int, ...] = ()) -> Way:

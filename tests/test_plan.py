@@ -10,21 +10,16 @@ import pytest
 from test_film_resume import content, journey
 
 from installation import takes
-from installation.film import chart, make, plan, sheet
+from installation.film import make, plan
 from installation.film.sinks import Memory
 from installation.frames import Frames
 from installation.takes.film import journey as filmed
 from latentworld import preset
 from latentworld.errors import OutputError, OutputExists, TakeError, WorldMismatch
 
+pytestmark = pytest.mark.usefixtures("plain")
+
 PILOTED = ["walk.kind=rift", "pilot.mode=ride", "pacing.kind=clip", "analytic.sigma=0.05", "pacing.floor=3"]
-
-
-@pytest.fixture(autouse=True)
-def plain(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Films without chart and sheet."""
-    monkeypatch.setattr(chart, "draw", lambda *_: None)
-    monkeypatch.setattr(sheet, "save", lambda *_: None)
 
 
 @pytest.fixture(scope="module")

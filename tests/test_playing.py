@@ -15,21 +15,16 @@ from standins.sounds import plain
 from test_film_resume import Stop, content, journey
 
 from installation import takes
-from installation.film import chart, make, plan, playing, sheet, telemetry
+from installation.film import make, plan, playing, telemetry
 from installation.film.ffmpeg import binary
 from installation.sound.reading import RATE
 from installation.takes.film import journey as filmed
 from latentworld.errors import PresetError
 from latentworld.preset import Preset
 
+pytestmark = pytest.mark.usefixtures("plain")
+
 WAY = ["walk.kind=orbit", "pacing.kind=latent"]
-
-
-@pytest.fixture(autouse=True)
-def plain_films(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Films without chart and sheet."""
-    monkeypatch.setattr(chart, "draw", lambda *_: None)
-    monkeypatch.setattr(sheet, "save", lambda *_: None)
 
 
 @pytest.fixture(scope="module")

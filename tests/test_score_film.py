@@ -5,19 +5,26 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
+import cv2
 import numpy as np
 import pytest
 from standins import tiny_world
 from test_film_resume import SMALL, Stop, content
 
 from installation import takes
-from installation.film import chart, make, manifest, plan, sheet, telemetry
+from installation.film import make, manifest, plan, telemetry
+from installation.film.remote import chunk_maker
+from installation.film.showing import showing
 from installation.film.sinks import Memory
 from installation.rig import build
+from installation.stage import warp
 from installation.takes.film import journey as filmed
+from installation.venue import Wall
 from latentworld import preset, texts
 from latentworld.errors import Notice, PresetError
 from latentworld.preset import Preset
+
+pytestmark = pytest.mark.usefixtures("plain")
 
 STEERED = ["walk.kind=rift", "pilot.mode=ride", "pacing.kind=clip", "analytic.sigma=0.05", "pacing.floor=3"]
 TINY = ["decoder.steps=1", "film.seconds=2.5", "film.fps=8", "film.chunk=1", "film.scale=1", "decoder.batch=2"]
@@ -56,13 +63,6 @@ set = { walk.heading = 0.4 }
 at = 3.2
 set = { walk.auto = true }
 """
-
-
-@pytest.fixture(autouse=True)
-def plain(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Films without chart and sheet."""
-    monkeypatch.setattr(chart, "draw", lambda *_: None)
-    monkeypatch.setattr(sheet, "save", lambda *_: None)
 
 
 def scored(score: str, *overrides: str, base: str = "analytic") -> Preset:
@@ -209,7 +209,7 @@ def test_rifts_are_counted_as_they_are_crossed(tmp_path: Path) -> None:
 
 
 REFUSED = {
-    "a wall's": ("view.zoom = 2.0", "view.zoom is of a show's stage"),
+    "a wall's": ("out.gamma = 2.0", "out.gamma is of a show's stage"),
     "a desk's": ("lfo.1.depth = 0.5", "lfo.1.depth is of a show's desk"),
     "another decoder": ("model.decoder = 'scout'", "one decoder makes a whole film"),
     "steps": ("model.steps = 4", "one decoder makes a whole film"),
@@ -228,6 +228,61 @@ def test_what_a_film_cannot_follow_is_refused_before_anything(
     with pytest.raises(PresetError, match=said):
         plan.plan(journey, tmp_path / "a.plan") if planned else make.film(journey, tmp_path / "film")
     assert list(tmp_path.iterdir()) == []
+
+
+STAGED = """
+[[score]]
+at = 0
+set = { view.zoom = 2.0 }
+[[score]]
+at = 1
+over = 2
+ease = "linear"
+set = { view.zoom = 8.0, out.master = 0.0 }
+"""
+
+
+def test_zoom_and_light_are_laid_on_frames_by_the_films_own_time(tmp_path: Path) -> None:
+    """Against the stage's own way of enlarging, and against a table; stopped, planned or by a worker: the same."""
+    small = ["film.seconds=4", "film.codec=ffv1", "walk.kind=rift"]
+    bare, staged = scored("", *small), scored(STAGED, *small)
+    make.film(bare, tmp_path / "bare")
+    make.film(staged, tmp_path / "staged")
+    before, after = frames_of(tmp_path / "bare"), frames_of(tmp_path / "staged")
+    height, width = before[0].shape[:2]
+    for number, (zoom, light) in {0: (2.0, 1.0), 32: (4.0, 0.5), 63: (8.0, 0.0)}.items():
+        matrix = warp.to_picture(Wall(fit="contain"), (height, width), (height, width), zoom)
+        to_pixels = np.diag([width, height, 1.0]) @ matrix @ np.diag([1 / width, 1 / height, 1.0])
+        seen = cv2.warpPerspective(
+            before[number], to_pixels, (width, height), flags=cv2.INTER_CUBIC | cv2.WARP_INVERSE_MAP,
+            borderMode=cv2.BORDER_REPLICATE,
+        )  # fmt: skip
+        apart = np.abs(after[number] - seen * light)
+        assert apart.mean() < 2.0, number
+    assert (tmp_path / "bare/telemetry.csv").read_bytes() == (tmp_path / "staged/telemetry.csv").read_bytes()
+    with pytest.raises(RuntimeError, match="power"):
+        make.film(staged, tmp_path / "stopped", sinks=[Stop(40)])
+    make.film(staged, tmp_path / "stopped")
+    assert content(tmp_path / "stopped") == content(tmp_path / "staged")
+    way = filmed(takes.read(plan.plan(staged, tmp_path / "piece.plan").target))
+    planned = make.film(way.preset, tmp_path / "planned", journey=way)
+    assert content(tmp_path / "planned")[0] == content(tmp_path / "staged")[0]
+    chunk = manifest.read(planned.folder.manifest).chunks[1]
+    worker = chunk_maker(preset.dump(way.preset), way, None, showing(way.preset))
+    assert worker(chunk.first).chunk.decoded == chunk.decoded  # type: ignore[attr-defined]
+
+
+def frames_of(folder: Path) -> list[np.ndarray]:
+    """A film's frames as floats."""
+    video, found = cv2.VideoCapture(str(folder / "film.mkv")), []
+    while (read := video.read())[0]:
+        found.append(read[1].astype(np.float32))
+    return found
+
+
+def test_what_a_film_shows_goes_by_time_alone() -> None:
+    with pytest.raises(PresetError, match=r"view\.zoom: what a film shows goes by its own time"):
+        make.film(scored("[[score]]\nat = 'rift 1'\nset = { view.zoom = 2.0 }", "walk.kind=rift"), "never")
 
 
 @pytest.mark.parametrize("setting", ["film.loop=true", "film.interpolate=2", "rift.policy=refine"])

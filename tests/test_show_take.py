@@ -11,7 +11,7 @@ from standins import tiny_world
 from standins.show import STAGE, put_on
 
 from installation import takes
-from installation.film import chart, make, sheet, telemetry
+from installation.film import make, telemetry
 from installation.film.sinks import Memory
 from installation.ipc.messages import Place, Tick
 from installation.show.children import Programs
@@ -19,17 +19,12 @@ from installation.show.fallback import Patience
 from installation.takes import film as filming
 from latentworld import preset
 
+pytestmark = pytest.mark.usefixtures("plain")
+
 LIVE = [
     "decoder.kind=scout", "decoder.scout_steps=1", "decoder.engine=eager", "decoder.batch=2", "decoder.device=cpu",
     "pacing.kind=latent", "pilot.mode=off", "show.rate=20", "film.scale=1",
 ]  # fmt: skip
-
-
-@pytest.fixture(autouse=True)
-def plain(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Films without chart and sheet, which take seconds."""
-    monkeypatch.setattr(chart, "draw", lambda *_: None)
-    monkeypatch.setattr(sheet, "save", lambda *_: None)
 
 
 def test_what_was_played_is_filmed_to_the_last_bit(tmp_path: Path) -> None:

@@ -10,21 +10,16 @@ import pytest
 from standins.sounds import plain
 from test_film_resume import journey
 
-from installation.film import chart, make, sheet
+from installation.film import make
 from installation.film.ffmpeg import binary
 from installation.film.join import sums
 from installation.film.soundtrack import check
 from installation.sound.reading import RATE
 from latentworld.errors import Notice, OutputExists, PresetError
 
+pytestmark = pytest.mark.usefixtures("plain")
+
 SECONDS = 4.0  # of `journey`
-
-
-@pytest.fixture(autouse=True)
-def plain_films(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Films without chart and sheet."""
-    monkeypatch.setattr(chart, "draw", lambda *_: None)
-    monkeypatch.setattr(sheet, "save", lambda *_: None)
 
 
 def chirp(path: Path, seconds: float) -> Path:

@@ -17,7 +17,7 @@ from installation import takes
 from installation.clock import Tick
 from installation.control.controls import LoopControls
 from installation.control.mailbox import Mailbox
-from installation.film import chart, make, sheet, telemetry, verify
+from installation.film import make, telemetry, verify
 from installation.film.output import Folder
 from installation.film.sinks import Memory
 from installation.ipc.scene import PlaneScene
@@ -30,12 +30,7 @@ from installation.takes.scenes import TakeScenes, drawn
 from latentworld import globe, preset, vertices, walks
 from latentworld.errors import PresetError, TakeError
 
-
-@pytest.fixture(autouse=True)
-def plain(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Films without chart and sheet, which take seconds."""
-    monkeypatch.setattr(chart, "draw", lambda *_: None)
-    monkeypatch.setattr(sheet, "save", lambda *_: None)
+pytestmark = pytest.mark.usefixtures("plain")
 
 
 ANALYTIC = preset.load("analytic", [*SMALL, "film.fps=16", "film.scale=1", "pacing.kind=latent"])

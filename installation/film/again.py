@@ -10,6 +10,7 @@ import numpy as np
 from installation.film import keeping
 from installation.film.imprint import Imprint, Spot
 from installation.film.output import made
+from installation.film.showing import showing
 from installation.film.sinks import save_png
 from installation.film.upscale import Network
 from installation.frames import develop, digest
@@ -62,7 +63,7 @@ def again(found: Imprint, preset: Preset, out: str | Path) -> Again:
         if found.frame is None:
             save_png(target, picture, info=info)
         else:
-            finish = keeping.finish(studio.preset, studio.decoder.size, network)
+            finish = keeping.finish(studio.preset, studio.decoder.size, network, showing(studio.preset))
             save_png(target, finish(picture, found.frame), finish.size, finish.fit, info)
     apart = found.differences(studio) + (_networks(found, network) if found.frame is not None else [])
     return Again(studio.decoder.profile, digest(picture) == found.sum, apart)

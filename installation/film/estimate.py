@@ -17,6 +17,7 @@ from installation.film.passes import laps, planned_first, walked
 from installation.film.pieces import NoPieces, Pieces
 from installation.film.reel import Written
 from installation.film.rendering import wired
+from installation.film.showing import showing
 from installation.loop import run
 from installation.rig import Rig, build, open_studio
 from installation.takes import Parts
@@ -76,7 +77,7 @@ def estimate(preset: Preset, journey: Journey | None = None, seconds: float = 15
     with tempfile.TemporaryDirectory(prefix="latentworld-estimate-") as path:
         folder = Folder(Path(path))
         folder.chunks.mkdir()
-        pace = _tried(rig, parts, pieces_of(rig, folder), folder, seconds, clock)
+        pace = _tried(rig, parts, pieces_of(rig, folder, showing=showing(rig.preset)), folder, seconds, clock)
     pace = replace(pace, load=began + pace.load)
     return Estimate(preset.film.frames, preset.film.fps, pace, planning, _memory())
 

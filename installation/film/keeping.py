@@ -6,7 +6,7 @@ from dataclasses import replace
 
 from installation.film import imprint, upscale
 from installation.film.ffmpeg import Recipe, chosen, muxing
-from installation.film.finish import Finish
+from installation.film.finish import Finish, Showing
 from installation.film.formats import SUFFIX
 from installation.film.imprint import Enlarged, Marks
 from installation.film.output import Folder
@@ -44,11 +44,11 @@ def size(preset: Preset, source: Size, scale: int = 1) -> Size:
     return spec.size or (height * own, width * own)
 
 
-def finish(preset: Preset, source: Size, enlarger: Network | None) -> Finish:
-    """What is done to the film's pictures before they are kept."""
+def finish(preset: Preset, source: Size, enlarger: Network | None, showing: Showing | None = None) -> Finish:
+    """What is done to the film's pictures before they are kept. showing: what its score makes of them."""
     spec = preset.film
     whole = size(preset, source, 1 if enlarger is None else enlarger.scale)
-    return Finish(whole, spec.fit, enlarger, spec.added_grain)
+    return Finish(whole, spec.fit, enlarger, spec.added_grain, showing)
 
 
 def enlarged(preset: Preset) -> Enlarged | None:
@@ -64,10 +64,10 @@ def marks(studio: Studio, take: str | None = None) -> Marks | None:
     return None if made is None else Marks(made, studio.plane)
 
 
-def pieces(rig: Rig, folder: Folder, take: str | None = None) -> Pieces:
-    """How the frames are kept. take: digest of what is filmed."""
+def pieces(rig: Rig, folder: Folder, take: str | None = None, showing: Showing | None = None) -> Pieces:
+    """How the frames are kept. take: digest of what is filmed; showing: what the film's score makes of them."""
     spec, source, sound = rig.preset.film, rig.decoder.size, soundtrack(rig.preset)
-    finishing = finish(rig.preset, source, network(rig.preset))
+    finishing = finish(rig.preset, source, network(rig.preset), showing)
     if spec.codec == "frames":
         return StillPieces(folder.frames, finishing.size, spec.fit, finishing, marks(rig.studio, take), sound)
     encoder = chosen(spec.codec, spec.encoder)

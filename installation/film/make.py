@@ -32,6 +32,7 @@ from installation.film.progress import ProgressFile
 from installation.film.reel import Reel
 from installation.film.remote import OnRay, render_on
 from installation.film.rendering import render
+from installation.film.showing import showing
 from installation.film.sinks import Room, Sink
 from installation.film.summary import Summary, figures
 from installation.rig import Rig, build, open_studio
@@ -133,7 +134,9 @@ def _begun_without_plan(folder: Folder) -> bool:
 def _reel(rig: Rig, folder: Folder, journey: Journey | None, overwrite: bool) -> Reel:
     """What is there of the film; anything else in the folder goes only if it may."""
     own = identity(rig, None if journey is None else journey.digest)
-    return opened(rig, folder, own, pieces_of(rig, folder, told(journey)), overwrite)
+    played = journey is not None and not journey.take.header.planned
+    stage = None if played else showing(rig.preset)  # of a take nobody knows what its stage did
+    return opened(rig, folder, own, pieces_of(rig, folder, told(journey), stage), overwrite)
 
 
 def _render(

@@ -16,11 +16,13 @@ from typing import Protocol
 
 import msgspec
 
+from installation.film.finish import Showing
 from installation.film.manifest import Chunk, Identity
 from installation.film.opening import identity, opened, pieces_of, told
 from installation.film.output import Folder
 from installation.film.reel import Reel
 from installation.film.rendering import render
+from installation.film.showing import showing
 from installation.film.sinks import Forget, Room
 from installation.ipc.jsonable import table
 from installation.rig import Rig, build, open_studio
@@ -68,15 +70,17 @@ def render_on(
     if not firsts:
         return
     text = dump(rig.preset.changed(sound={"file": None}))
-    factory = partial(chunk_maker, text, journey, reel.manifest.identity.sound)
+    factory = partial(chunk_maker, text, journey, reel.manifest.identity.sound, showing(rig.preset))
     chunks = _Chunks(reel, room, ray.arrivals)
     with hired(chunks, factory, ray.means, rig.decoder.profile, ray.say) as work:
         work(firsts)
 
 
-def chunk_maker(text: str, journey: Journey, sound: str | None = None) -> Vouched:
+def chunk_maker(
+    text: str, journey: Journey, sound: str | None = None, stage: Showing | None = None
+) -> Vouched:  # fmt: skip
     """What a worker makes chunks with, by the number of their first frame. text: of the resolved preset, its sound left
-    out, which is joined elsewhere; sound: its digest."""
+    out, which is joined elsewhere; sound: its digest; stage: what the score, which may need it, makes of frames."""
     rig = build(parse(tomllib.loads(text)))
     parts = journey.parts(rig, open_studio)
     own = msgspec.structs.replace(identity(rig, journey.digest), sound=sound)
@@ -84,7 +88,7 @@ def chunk_maker(text: str, journey: Journey, sound: str | None = None) -> Vouche
     def make(first: int) -> Sent:
         with tempfile.TemporaryDirectory(prefix="latentworld-chunk-") as path:
             folder = Folder(Path(path))
-            pieces = pieces_of(rig, folder, told(journey))
+            pieces = pieces_of(rig, folder, told(journey), stage)
             reel = opened(rig, folder, own, pieces, overwrite=True)
             render(rig, reel, parts, Forget(), [], range(first, first + 1))
             (chunk,) = reel.manifest.chunks

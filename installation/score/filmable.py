@@ -13,6 +13,7 @@ from installation.control.controls import (
     WALK_POSITION,
     ModelControls,
     RiftControls,
+    StageControls,
 )
 from installation.control.parameter import rows
 from installation.score import reading
@@ -26,6 +27,8 @@ from latentworld.preset import Preset
 from latentworld.worlds.find import find
 
 ONE_DECODER = frozenset({MODEL_DECODER.name, MODEL_BATCH.name, rows(ModelControls)["steps"].name})
+SHOWN = frozenset(rows(StageControls)[name].name for name in ("zoom", "master"))
+"""What is done to pictures that are made already."""
 AFTER_RIFTS = frozenset(rows(RiftControls)[name].name for name in ("mode", "attraction"))
 FREES = frozenset({WALK_KIND.name, WALK_AUTO.name, WALK_HEADING.name, WALK_POSITION.name})
 """What may make a free walk of a fixed one."""
@@ -56,6 +59,11 @@ def _refusal(preset: Preset, score: Score | None, cue: Cue, name: str) -> str:
     """Why a film cannot do what a cue sets, nothing where it can."""
     assert score is not None
     row, kind = score.tracks[name].row, preset.decoder.kind
+    if name in SHOWN:
+        timed = cue.start is not None
+        return (
+            "" if timed else f"{name}: what a film shows goes by its own time; give the cue seconds, a frame or a beat"
+        )
     if row.where != "loop":
         return f"{name} is of a show's {row.where}, a film has none: leave it to `latentworld show`"
     if name in ONE_DECODER:
