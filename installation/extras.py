@@ -1,16 +1,13 @@
-"""Libraries that only some parts of the show need: imported where they are used, and missed in one line."""
+"""What some parts of films and shows need; see `latentworld.extras`."""
 
 from __future__ import annotations
 
-import importlib
 from types import ModuleType
 
+from latentworld import extras
 from latentworld.errors import ShowError
 
 
 def need(module: str, extra: str) -> ModuleType:
-    """The module, or ShowError that names the extra which brings it."""
-    try:
-        return importlib.import_module(module)
-    except (ImportError, OSError) as error:  # OSError: the wheel is there, its system library is not
-        raise ShowError(f"{module} is missing ({error}): pip install 'latentworld[{extra}]'") from error
+    """The module, imported now. Raises ShowError where it is not installed."""
+    return extras.need(module, extra, ShowError)

@@ -23,7 +23,7 @@ import networkx
 ROOT = Path(__file__).parent.parent
 CORE: list[set[str]] = [
     {"errors", "arrays", "tables", "easing"},
-    {"disk", "explain", "registry", "frozen", "texts"},
+    {"disk", "explain", "registry", "frozen", "texts", "extras"},
     {"globe"},
     {"plane", "lipschitz"},
     {"vertices", "prompts", "worlds", "decoding", "vision", "device"},

@@ -252,7 +252,7 @@ def test_without_the_extra_one_line_names_it(  # type: ignore[no-untyped-def]
             patch.setitem(sys.modules, missing, None)
             code, out, err = run("atlas", *command)
         assert (code, out) == (1, "")
-        assert err == f"error: the atlas needs {missing}: pip install 'latentworld[atlas]'\n"
+        assert err == f"error: {missing} is missing: pip install 'latentworld[atlas]'\n"
 
 
 BAD = {

@@ -169,7 +169,7 @@ def test_a_sampling_that_cannot_be_used_is_one_line(table: dict[str, Any], told:
 
 
 def test_a_missing_extra_is_named() -> None:
-    with pytest.raises(AtlasError, match=r"the atlas needs nowhere: pip install 'latentworld\[cluster\]'"):
+    with pytest.raises(AtlasError, match=r"nowhere is missing: pip install 'latentworld\[cluster\]'"):
         extras.need("nowhere.at_all", "cluster")
 
 

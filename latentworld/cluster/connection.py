@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib
 import logging
 import os
 import signal
@@ -14,6 +13,7 @@ from types import ModuleType
 from urllib.parse import urlsplit
 
 from latentworld.errors import ClusterError
+from latentworld.extras import need
 
 KNOCK = 5.0  # seconds until an address counts as out of reach
 OBJECTS = 256 * 2**20  # bytes of a local cluster's object store: a result in flight is rarely above one megabyte
@@ -21,11 +21,7 @@ OBJECTS = 256 * 2**20  # bytes of a local cluster's object store: a result in fl
 
 def library() -> ModuleType:
     """Ray itself. Raises ClusterError naming the extra that brings it."""
-    try:
-        return importlib.import_module("ray")
-    except ModuleNotFoundError as error:
-        name = (error.name or "ray").split(".")[0]
-        raise ClusterError(f"a cluster needs {name}: pip install 'latentworld[cluster]'") from error
+    return need("ray", "cluster", ClusterError)
 
 
 def seats(ray: ModuleType, workers: int | None, wants: Mapping[str, float], say: Callable[[str], None]) -> int:
