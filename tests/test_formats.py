@@ -68,6 +68,15 @@ def films(tmp_path_factory: pytest.TempPathFactory) -> dict[Codec, tuple[make.Fi
     return made
 
 
+@pytest.mark.parametrize("codec", ["h265", "av1"])
+def test_frames_that_an_encoder_takes_for_a_fault_are_refused_before_any_is_made(codec: Codec, tmp_path: Path) -> None:
+    small = ["decoder.height=8", "film.seconds=0.5"]
+    with pytest.raises(EncoderFailed, match=f"{codec} takes no frames below 16 pixels"):
+        make.film(journey(f"film.codec={codec}", *small), tmp_path / "small")
+    least = ["film.size=[16, 16]"]
+    assert make.film(journey(f"film.codec={codec}", *small, *least), tmp_path / "least").complete
+
+
 def decoded(film: Path) -> np.ndarray:
     """All frames of a film of 64 x 64, by ffmpeg: OpenCV's has no AV1."""
     form = ["-map", "0:v", "-f", "rawvideo", "-pix_fmt", "rgb24", "-"]

@@ -45,7 +45,7 @@ class WithRender(TyperGroup):
         return super().parse_args(ctx, self.spelt(args))
 
 
-app = typer.Typer(cls=WithRender)
+app = typer.Typer(cls=WithRender, help="Render a preset into a film; see how one stands, and whether it is whole.")
 
 
 class Telling(StrEnum):

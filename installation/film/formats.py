@@ -21,7 +21,8 @@ Encoder = Literal["software", "nvenc", "videotoolbox", "qsv", "vaapi", "amf"]
 class Format:
     """How films of a codec are written. suffix: of the file; form: ffmpeg's name of the container; pixels: ffmpeg's
     name of a pixel; crf: the quality it has by itself, None where there is nothing to choose; full: colours in the full
-    range, as the pictures have them, else in video's; wanted: what an ffmpeg must have been built with."""
+    range, as the pictures have them, else in video's; wanted: what an ffmpeg must have been built with; least: pixels
+    of a side, fewer of which the encoder takes for a fault."""
 
     suffix: str
     form: str
@@ -29,12 +30,13 @@ class Format:
     wanted: str
     crf: int | None = None
     full: bool = False
+    least: int = 2
 
 
 FORMATS: Mapping[Codec, Format] = {
     "h264": Format(".mp4", "mp4", "yuv420p", "libx264", crf=17),
-    "h265": Format(".mp4", "mp4", "yuv420p10le", "libx265", crf=17),
-    "av1": Format(".mp4", "mp4", "yuv420p10le", "libsvtav1", crf=20),
+    "h265": Format(".mp4", "mp4", "yuv420p10le", "libx265", crf=17, least=16),
+    "av1": Format(".mp4", "mp4", "yuv420p10le", "libsvtav1", crf=20, least=16),
     "prores": Format(".mov", "mov", "yuv422p10le", "prores_ks"),
     "ffv1": Format(".mkv", "matroska", "bgr0", "ffv1", full=True),
 }

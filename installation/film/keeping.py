@@ -7,7 +7,7 @@ from dataclasses import replace
 from installation.film import imprint, upscale
 from installation.film.ffmpeg import Recipe, chosen, muxing
 from installation.film.finish import Finish, Showing
-from installation.film.formats import SUFFIX
+from installation.film.formats import FORMATS, SUFFIX
 from installation.film.imprint import Enlarged, Marks
 from installation.film.output import Folder
 from installation.film.pieces import Pieces, StillPieces, VideoPieces
@@ -16,6 +16,7 @@ from installation.film.upscale import LANCZOS, Network
 from installation.fit import Size
 from installation.rig import Rig
 from installation.studio import Studio
+from latentworld.errors import EncoderFailed
 from latentworld.preset import Preset
 
 
@@ -65,12 +66,15 @@ def marks(studio: Studio, take: str | None = None) -> Marks | None:
 
 
 def pieces(rig: Rig, folder: Folder, take: str | None = None, showing: Showing | None = None) -> Pieces:
-    """How the frames are kept. take: digest of what is filmed; showing: what the film's score makes of them."""
+    """How the frames are kept. take: digest of what is filmed; showing: what the film's score makes of them.
+    Raises EncoderFailed for frames that are too small."""
     spec, source, sound = rig.preset.film, rig.decoder.size, soundtrack(rig.preset)
     finishing = finish(rig.preset, source, network(rig.preset), showing)
     if spec.codec == "frames":
         return StillPieces(folder.frames, finishing.size, spec.fit, finishing, marks(rig.studio, take), sound)
-    encoder = chosen(spec.codec, spec.encoder)
+    encoder, least = chosen(spec.codec, spec.encoder), FORMATS[spec.codec].least
+    if min(finishing.size) < least:
+        raise EncoderFailed(f"{spec.codec} takes no frames below {least} pixels: set film.size, or film.scale")
     recipe = Recipe(
         spec.codec, spec.fps, finishing.leaves(source), finishing.size, spec.crf, spec.grain or spec.added_grain > 0,
         muxing=muxing(spec.codec, encoder), fit=spec.fit, encoder=encoder,

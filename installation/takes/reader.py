@@ -162,11 +162,12 @@ class _Reading:
         """All of it. Raises TakeError where there is no take, or none of its frames."""
         if self.header is None:
             empty = "is empty" if not text.strip() else "holds no whole line"
-            raise TakeError(f"{self.path} {empty}: give a file that a show recorded")
+            raise TakeError(f"{self.path} {empty}: give a file that a show recorded, or a plan")
         if not self.frames:
             raise TakeError(f"{self.path} holds no frame: it ended before the first picture; record another")
         if not self.ended:
-            self.warnings.append(f"{self.path.name} has no end: the show was cut short; its frames so far are used")
+            what = "plan" if self.header.planned else "show"
+            self.warnings.append(f"{self.path.name} has no end: the {what} was cut short; its frames so far are used")
         frames, places = self.frames, np.array([frame.place for frame in self.frames])
         shots = Shots(
             at=np.array([frame.at for frame in frames]),
