@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -18,6 +19,7 @@ def test_seconds_are_shared_among_workers_but_for_loading_and_planning() -> None
     assert found.seconds() == pytest.approx(30 + 4 + 500)
     assert found.seconds(4) == pytest.approx(30 + 4 + 125)
     assert found.disk == 2e6
+    assert replace(found, ending=5.0).seconds(4) == pytest.approx(5 + 30 + 4 + 125)
 
 
 @pytest.mark.parametrize("settings", [[], ["film.loop=true", "walk.kind=orbit"], ["rift.policy=cut"]])
@@ -26,6 +28,7 @@ def test_a_film_is_tried(settings: list[str], tmp_path: Path) -> None:
     assert found.frames == 64
     assert 12 <= found.pace.frames <= 64  # a tick that is not counted, and two that are, of four frames each
     assert found.pace.each > 0
+    assert found.ending > 0
     assert found.pace.size > 10
     assert (found.planning > 0) == bool(settings)
     assert found.memory > 10**7

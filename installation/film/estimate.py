@@ -5,12 +5,13 @@ from __future__ import annotations
 import tempfile
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 
 import psutil  # type: ignore[import-untyped]
 
 from installation.clock import Stopwatch, Tick, running
-from installation.film import playing
+from installation.film import chart, playing, sheet, telemetry
 from installation.film.opening import own_parts, pieces_of
 from installation.film.output import Folder
 from installation.film.passes import laps, planned_first, walked
@@ -23,12 +24,14 @@ from installation.rig import Rig, build, open_studio
 from installation.takes import Parts
 from installation.takes.film import Journey
 from latentworld.decoding.settings import Kind
+from latentworld.lipschitz import noise_floor
 from latentworld.preset import Preset
 
 WARM = 1  # ticks before anything is counted: engines compile, and the first probes of the pacing are its guess
 LEAST = 2  # ticks that are counted, at least
 SPREAD = 64  # ticks of a plan that are tried, evenly from its first to its last
 LINE = 280.0  # bytes of a frame in a plan
+TRIED = "tried.csv"
 LOOKS = 4.0  # probes a frame of a loop that is laid out evenly
 
 
@@ -46,17 +49,18 @@ class Pace:
 @dataclass(frozen=True)
 class Estimate:
     """What a film takes on this machine. planning: seconds until its way is known, 0 where it need not be; memory:
-    bytes of this process at its most, without its encoder."""
+    bytes of this process at its most, without its encoder; ending: seconds after the last frame."""
 
     frames: int
     fps: float
     pace: Pace
     planning: float
     memory: int
+    ending: float = 0.0
 
     def seconds(self, workers: int = 1) -> float:
         """Of the whole, by so many machines like this one; planning is done by one."""
-        return self.planning + self.pace.load + self.frames * self.pace.each / workers
+        return self.planning + self.pace.load + self.frames * self.pace.each / workers + self.ending
 
     @property
     def disk(self) -> float:
@@ -77,9 +81,11 @@ def estimate(preset: Preset, journey: Journey | None = None, seconds: float = 15
     with tempfile.TemporaryDirectory(prefix="latentworld-estimate-") as path:
         folder = Folder(Path(path))
         folder.chunks.mkdir()
-        pace = _tried(rig, parts, pieces_of(rig, folder, showing=showing(rig.preset)), folder, seconds, clock)
+        pieces = pieces_of(rig, folder, showing=showing(rig.preset))
+        pace = _tried(rig, parts, pieces, folder, seconds, clock)
+        ending = _ending(rig, pieces, folder)
     pace = replace(pace, load=began + pace.load)
-    return Estimate(preset.film.frames, preset.film.fps, pace, planning, _memory())
+    return Estimate(preset.film.frames, preset.film.fps, pace, planning, _memory(), ending)
 
 
 def estimate_plan(preset: Preset, kind: Kind, seconds: float = 15.0) -> Estimate:
@@ -113,7 +119,7 @@ def _tried(rig: Rig, parts: Parts, pieces: Pieces, folder: Folder, seconds: floa
     """Frames made as a chunk is, for about so many seconds."""
     seen = _Seen(loading)
     ticks = _spread(list(parts.clock)) if parts.after is not None else parts.clock
-    with Written(pieces, folder.chunks / "tried.csv", rig.plane, 0) as written:
+    with Written(pieces, folder.chunks / TRIED, rig.plane, 0) as written:
         dealt, inbox, sink = wired(parts, ticks, written)
         run(seen.until(dealt, seconds), inbox, parts.walk, parts.direct, parts.pilot, sink)
     frames = written.tally.frames
@@ -125,6 +131,15 @@ def _tried(rig: Rig, parts: Parts, pieces: Pieces, folder: Folder, seconds: floa
     # what the first frames take more than others
     warming = seen.began - seen.warm * each if frames > seen.warm else 0.0
     return Pace(frames, each, kept.size / frames, max(seen.load, warming))
+
+
+def _ending(rig: Rig, pieces: Pieces, folder: Folder) -> float:
+    """Seconds for what comes after the last frame, done with those that were tried: noise floor, sheet, chart."""
+    clock, record = Stopwatch(), telemetry.read(folder.chunks / TRIED)
+    noise_floor(rig.look, record.unit[-1], float(record.radius[-1]), repeats=3)
+    sheet.save(folder.sheet, record, partial(pieces.picture, 0), rig.preset.title, "")
+    chart.draw(record, rig.plane, folder.chart, rig.preset.title)
+    return clock.seconds
 
 
 def _spread(ticks: Sequence[Tick]) -> Sequence[Tick]:
