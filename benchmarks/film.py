@@ -32,6 +32,7 @@ from common import machine
 from installation import takes
 from installation.film import make, remote
 from installation.film import plan as planning
+from installation.film.finish import Showing
 from installation.film.join import counted, sums
 from installation.film.remote import OnRay, chunk_maker
 from installation.takes.film import Journey
@@ -202,9 +203,9 @@ def whole(frames: int) -> None:
 SLEEP = 1.0  # seconds that a sleeping worker takes for a chunk
 
 
-def sleeping(text: str, way: Journey, sound: str | None) -> Vouched:
+def sleeping(text: str, way: Journey, sound: str | None, stage: Showing | None) -> Vouched:
     """A worker whose decoder sleeps: it makes a chunk, and what is left of the time it sleeps."""
-    work = chunk_maker(text, way, sound)
+    work = chunk_maker(text, way, sound, stage)
 
     def make(first: int) -> object:
         began = time.perf_counter()
