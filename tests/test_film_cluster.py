@@ -20,6 +20,7 @@ from test_film_resume import content, journey
 
 from installation import takes
 from installation.film import make, plan, remote
+from installation.film.finish import Showing
 from installation.film.remote import OnRay, Sent, chunk_maker
 from installation.takes.film import Journey
 from installation.takes.film import journey as filmed
@@ -86,14 +87,14 @@ class Mortal:
         return made
 
 
-def mortal(deaths: Path, text: str, way: Journey, sound: str | None) -> Vouched:
-    work = chunk_maker(text, way, sound)
+def mortal(deaths: Path, text: str, way: Journey, sound: str | None, stage: Showing | None) -> Vouched:
+    work = chunk_maker(text, way, sound, stage)
     return Vouched(Mortal(work, deaths), work.settings)
 
 
-def spoilt(text: str, way: Journey, sound: str | None) -> Vouched:
+def spoilt(text: str, way: Journey, sound: str | None, stage: Showing | None) -> Vouched:
     """Chunks that are damaged on the way."""
-    work = chunk_maker(text, way, sound)
+    work = chunk_maker(text, way, sound, stage)
 
     def make_one(first: int) -> Sent:
         sent = work(first)
@@ -103,9 +104,9 @@ def spoilt(text: str, way: Journey, sound: str | None) -> Vouched:
     return Vouched(make_one, work.settings)
 
 
-def other(text: str, way: Journey, sound: str | None) -> Vouched:
+def other(text: str, way: Journey, sound: str | None, stage: Showing | None) -> Vouched:
     """A worker whose weights differ."""
-    work = chunk_maker(text, way, sound)
+    work = chunk_maker(text, way, sound, stage)
     return Vouched(work, {**work.settings, "world": "of elsewhere"})
 
 
