@@ -273,10 +273,15 @@ def _child(copy: Path, log: Path, tests: list[list[str]], options: list[str]) ->
     quiet = ["-p", "no:cacheprovider", "--tb=line", "-W", "ignore::pytest.PytestAssertRewriteWarning"]
     options = [*quiet, "-m", "not slow", *options]
     for group in tests:  # a file at a time, so that files far away are not even imported
-        if code := int(pytest.main([*options, *group])):
+        if code := int(pytest.main([*options, *dict.fromkeys(map(findable, group))])):
             return code
         options += ["-o", "addopts="]  # shapes are checked already, and jaxtyping refuses to be asked twice
     return 0
+
+
+def findable(test: str) -> str:
+    """A test as pytest finds it again: ids with a backslash it does not, so all that the function has."""
+    return test.split("[")[0] if "\\" in test else test
 
 
 def ended(under: Under) -> str | None:
