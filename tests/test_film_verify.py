@@ -81,6 +81,17 @@ def test_a_folder_without_a_film_has_no_status(tmp_path: Path) -> None:
         verify.status(Folder(tmp_path))
 
 
+def test_a_film_that_is_to_replace_another_has_its_own_status(run, tmp_path: Path) -> None:  # type: ignore[no-untyped-def]
+    make.film(journey(), tmp_path)
+    with pytest.raises(RuntimeError, match="power"):
+        make.film(journey("film.fps=12"), tmp_path, overwrite=True, sinks=[Stop(30)])
+    lines = run("film", "status", tmp_path)[1].splitlines()
+    assert lines[0].startswith("64 of 64 frames at 16 a second")
+    assert lines[1:3] == ["whole", "the film that is to replace it:"]
+    assert "of 48 frames at 12 a second" in lines[3]
+    assert lines[-1].startswith("it is not being made now")
+
+
 def test_on_the_command_line(run, tmp_path: Path) -> None:  # type: ignore[no-untyped-def]
     folder, settings = stopped(tmp_path / "film"), [part for each in SMALL for part in ("--set", each)]
     code, out, _ = run("film", "status", folder)

@@ -304,11 +304,19 @@ def _played(take: Path, preset: Preset | None, overrides: list[str], as_recorded
 @app.command()
 def status(folder: Annotated[Path, typer.Argument(metavar="DIR", help="The folder of a film.")]) -> None:
     """How far a film is: frames, how long they took and will take, what is missing."""
-    from installation.cli.progress import duration
     from installation.film import verify as verifying
-    from installation.film.output import Folder
+    from installation.film.output import UNFINISHED, Folder
 
-    seen = verifying.status(Folder(folder))
+    _stands(verifying.status(Folder(folder)))
+    other = Folder(folder / UNFINISHED)
+    if other.manifest.exists():
+        print("the film that is to replace it:")
+        _stands(verifying.status(other))
+
+
+def _stands(seen: Standing) -> None:
+    from installation.cli.progress import duration
+
     took = f"{duration(seen.seconds)} so far" if seen.seconds else "nothing so far"
     print(f"{seen.frames} of {seen.planned} frames at {seen.fps:g} a second, {took}")
     for first, end in seen.missing:
