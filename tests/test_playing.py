@@ -72,6 +72,13 @@ def test_a_film_that_follows_goes_on_to_the_same_bytes_and_is_planned_to_them(sw
     np.testing.assert_array_equal(radius(tmp_path / "planned"), radius(tmp_path / "whole"))
 
 
+def test_a_beat_of_a_sound_without_beats_names_the_sounds_own_remedy(tmp_path: Path) -> None:
+    silence = plain(tmp_path / "silence.wav", np.zeros(4 * RATE))
+    score = [{"at": "beat 3", "set": {"walk.speed": 4.0}}]
+    with pytest.raises(PresetError, match=r"no tempo: set sound\.bpm and sound\.first_beat, or give seconds"):
+        make.film(journey(*WAY, f"sound.file={silence}").changed(score=score), "never")
+
+
 def test_a_score_knows_the_sounds_features_where_there_is_one(swell: Path) -> None:
     cue = {"at": 0.5, "set": {"walk.speed": "2 + 6 * loudness"}}
     score = playing.score_of(asked(swell, cue))

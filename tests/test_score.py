@@ -253,7 +253,7 @@ REFUSED = {
     "no text": ("at = 1\nset = { prompt.a = 3 }", "prompt.a takes a text"),
     "no choice": ("at = 1\nset = { walk.kind = 'orbi' }", "use one of rift, wander, orbit"),
     "half a seed": ("at = 1\nset = { seed.vertex.1 = 1.5 }", "whole"),
-    "a bar without a tempo": ("at = 'bar 3'\nset = { walk.speed = 3 }", "a bar where there is no tempo"),
+    "a bar without a tempo": ("at = 'bar 3'\nset = { walk.speed = 3 }", r"no tempo: set tempo\.bpm"),
     "bars without a tempo": ("at = 1\nover = '2 bars'\nset = { walk.speed = 3 }", "a bar where there is no tempo"),
     "a lap of an endless walk": ("at = 'lap 0.5'\nset = { walk.speed = 3 }", "the walk rift never ends"),
     "twice in one": ("at = 1\nset = { walk.speed = 3, pacing.speed = 4 }", "sets walk.speed twice"),

@@ -28,6 +28,7 @@ class Following:
     sound: Sound
     parameters: tuple[str, ...]
     values: Followed
+    key: str = "sound.bpm and sound.first_beat"
 
     @property
     def names(self) -> frozenset[str]:

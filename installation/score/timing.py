@@ -20,7 +20,7 @@ Grid = NDArray[np.float64]
 
 class Signals(Protocol):
     """What is heard, over time. names: of its features; beats, bars: when each begins, in seconds, None where nobody
-    knows."""
+    knows; key: what of a preset would say."""
 
     @property
     def names(self) -> frozenset[str]: ...
@@ -28,6 +28,8 @@ class Signals(Protocol):
     def beats(self) -> Grid | None: ...
     @property
     def bars(self) -> Grid | None: ...
+    @property
+    def key(self) -> str: ...
 
     def at(self, t: float) -> Mapping[str, float]:
         """Every feature at a moment."""
@@ -42,6 +44,7 @@ class Metronome:
     bar: int = 4
     first: float = 0.0
     names: frozenset[str] = frozenset()
+    key: str = "tempo.bpm"
 
     @staticmethod
     def of(spec: TempoSpec) -> Metronome:
@@ -84,7 +87,7 @@ def grid_of(unit: str, signals: Signals) -> Grid:
     """The beats or the bars. Raises PresetError where nobody knows them."""
     grid = signals.beats if unit == "beat" else signals.bars
     if grid is None or len(grid) < 2:
-        raise PresetError(f"a {unit} where there is no tempo: say [tempo] bpm = 120, or give seconds")
+        raise PresetError(f"a {unit} where there is no tempo: set {signals.key}, or give seconds")
     return grid
 
 
