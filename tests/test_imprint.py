@@ -22,7 +22,7 @@ from installation.film.ffmpeg import binary
 from installation.film.imprint import KEY, LARGEST, Imprint, tags
 from installation.film.label import Chapter, Label
 from latentworld import preset
-from latentworld.errors import PresetError
+from latentworld.errors import Notice, PresetError
 
 pytestmark = pytest.mark.usefixtures("plain")
 
@@ -303,6 +303,14 @@ def test_what_is_too_long_is_left_out(tmp_path: Path) -> None:
     huge = msgspec.structs.replace(said, preset={"title": "x" * LARGEST})
     assert huge.text == ""
     assert not huge.png.chunks
+
+
+def test_a_film_whose_own_words_would_be_too_long_says_so(tmp_path: Path) -> None:
+    cues = [{"at": float(n), "name": "x" * 60, "set": {"walk.speed": 4.0 + n % 3}} for n in range(1000)]
+    long = journey("film.seconds=0.5").changed(score=cues)
+    with pytest.warns(Notice) as said:
+        assert make.film(long, tmp_path).complete
+    assert any("keep preset.toml with it" in str(each.message) for each in said)
 
 
 values = st.text(st.characters(exclude_categories=["Cs", "Cc"]) | st.sampled_from("=;#\\\n"), min_size=1, max_size=60)

@@ -11,6 +11,7 @@ print(film.summary.median_clip_step, film.video)
 from __future__ import annotations
 
 import hashlib
+import warnings
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
@@ -43,7 +44,7 @@ from installation.takes.film import journey as filmed
 from latentworld import __version__, vertices
 from latentworld.decoding import Watch
 from latentworld.disk import save
-from latentworld.errors import Cancelled, OutputError, OutputExists
+from latentworld.errors import Cancelled, Notice, OutputError, OutputExists
 from latentworld.lipschitz import noise_floor
 from latentworld.preset import Preset, dump
 
@@ -178,6 +179,10 @@ def _label(rig: Rig, folder: Folder, reel: Reel, journey: Journey | None) -> Lab
     """What the film's file says of itself: how it was made, and where its cues and rifts are."""
     spec, made = rig.preset.film, _imprint(rig, journey)
     words = {} if made is None else {"title": rig.preset.title, "comment": made.text}
+    if made is not None and not made.text:
+        warnings.warn(
+            "the preset is too long for what the film says of itself: keep preset.toml with it", Notice, stacklevel=2
+        )
     if not spec.chapters:
         return Label(reel.frames / spec.fps, words)
     reel.tell(folder.telemetry)

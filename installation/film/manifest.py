@@ -217,18 +217,22 @@ def _parsed(path: Path, lines: Sequence[bytes]) -> Manifest:
         version = msgspec.json.decode(head, type=dict[str, object]).get("version")
         if version != VERSION:
             raise OutputError(f"{path} was written by another version ({version!s:.20}): film into another folder")
-        return Manifest(path, msgspec.json.decode(head, type=Identity), [_chunk(each, head) for each in rest])
+        own = msgspec.json.decode(head, type=Identity)
     except (ValueError, RecursionError) as error:
         raise OutputError(f"{path} is damaged ({error!s:.120}): film into another folder, or --overwrite") from None
+    chunks = []
+    for number, text in enumerate(rest, 2):
+        if (chunk := _chunk(text, head)) is None:
+            remedy = "take that line out of it, and the chunk is made again"
+            raise OutputError(f"{path}, line {number} is not as it was written: {remedy}")
+        chunks.append(chunk)
+    return Manifest(path, own, chunks)
 
 
-def _chunk(text: bytes, head: bytes) -> Chunk:
-    """The chunk of a line. Raises ValueError where it is not as it was written."""
+def _chunk(text: bytes, head: bytes) -> Chunk | None:
+    """The chunk of a line; None where it is not as it was written."""
     body = text.rpartition(SEAL)[0] + b"}"
-    if text != sealed(body, head):
-        begins = text[:20].decode(errors="replace")
-        raise ValueError(f"the line {begins}… is not as it was written; without it its chunk is made again")
-    return msgspec.json.decode(body, type=Chunk)
+    return msgspec.json.decode(body, type=Chunk) if text == sealed(body, head) else None
 
 
 def flat(value: Mapping[str, Json], above: str = "") -> dict[str, Json]:
