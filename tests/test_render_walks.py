@@ -159,6 +159,29 @@ def test_reverse_goes_back_where_it_came_from(spec: walks.WalkSpec) -> None:
     np.testing.assert_allclose(again, there, atol=1e-9)
 
 
+def test_a_fixed_walk_that_is_joined_in_reverse_goes_as_far_as_it_is_told() -> None:
+    wheel, walk = begun(walks.Rift())
+    asked = LoopControls.of({"walk.kind": "orbit", "walk.direction": "reverse"})
+    _, units = drive(wheel, walk, asked, 2000, 0.01 * PLANE.target)
+    steps = globe.angle(units[-200:-1], units[-199:])
+    assert steps == pytest.approx(0.01, rel=0.02)
+
+
+def test_a_walk_bends_as_easily_as_its_present_kind_does() -> None:
+    wheel, walk = begun(walks.Rift(ease=2.0))
+    walk, _ = drive(wheel, walk, LoopControls(), 3)
+    assert isinstance(walk, walks.Free)
+    rift = walk.ease
+    walk, _ = drive(wheel, walk, LoopControls.of({"walk.kind": "wander"}), 3)
+    wander = walks.roaming(walks.plain("wander"), PLANE)
+    assert isinstance(walk, walks.Free)
+    assert walk.ease == wander.ease != rift
+    assert walk.wind is not None
+    walk, _ = drive(wheel, walk, LoopControls(), 3)
+    assert isinstance(walk, walks.Free)
+    assert (walk.ease, walk.wind) == (rift, None)
+
+
 def test_ping_pong_turns_back_on_closed_walks_and_free_ones() -> None:
     for spec in (walks.Orbit(), walks.Rift()):
         wheel, walk = begun(spec)
@@ -251,6 +274,7 @@ def test_another_plane_leaves_the_walk_where_it_is() -> None:
         walk, units = drive(wheel, walk, LoopControls(), 9)
         moved = wheel.moved(walk, other)
         np.testing.assert_allclose(moved.ahead(0.0)[0][0], units[-1], atol=1e-9)
+        assert isinstance(moved, walks.Free) == isinstance(spec, walks.Rift)  # a fixed walk is joined again at once
         assert np.isfinite(gone(moved, 5)[1]).all()
 
 

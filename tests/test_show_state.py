@@ -175,6 +175,11 @@ def test_panic_knows_every_control_but_the_walls_setup() -> None:
     assert desk.value("prompt.mix") == 0.0
 
 
+def test_a_state_of_the_greatest_length_is_handed_on() -> None:
+    assert state.may_be_handed_on("x" * state.LONGEST_RESUME)
+    assert not state.may_be_handed_on("x" * (state.LONGEST_RESUME + 1))
+
+
 @pytest.mark.parametrize(
     ("texts", "goes_on"), [(["x" * 2000] * 1900, True), (["花" * 2000] * 700, False), (["\ud800"], False)]
 )

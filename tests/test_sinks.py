@@ -315,10 +315,31 @@ def test_a_film_without_a_frame_is_no_file(tmp_path: File) -> None:
 def test_an_ffmpeg_that_hangs_is_ended(tmp_path: File, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(ffmpeg, "binary", lambda: fake(tmp_path, "import time; time.sleep(100)"))
     writer = Encoder(Recipe("h264", 24.0, (256, 256), (256, 256)), tmp_path / "film.mp4", depth=2)
-    for _ in range(2):
+    for _ in range(3):  # one is being written, two wait: there is no room for the end
         writer.send(bytes(256 * 256 * 3))
     with pytest.raises(EncoderFailed, match="ended early"):
         writer.close(patience=0.2)
+
+
+def test_a_program_that_forgets_its_encoder_can_end(tmp_path: File) -> None:
+    program = f"""
+from pathlib import Path
+from installation.film.encoder import Encoder
+from installation.film.ffmpeg import Recipe
+writer = Encoder(Recipe("h264", 24.0, (64, 64), (64, 64)), Path({str(tmp_path / "film.mp4")!r}))
+writer.send(bytes(64 * 64 * 3))
+"""
+    assert subprocess.run([sys.executable, "-c", program], timeout=120, check=False).returncode == 0
+
+
+def test_of_what_a_dying_ffmpeg_says_the_last_three_lines_are_told(
+    tmp_path: File, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    script = "sys.stderr.write('one\\ntwo\\nthree\\nfour\\n'); sys.stderr.flush(); sys.exit(3)"
+    monkeypatch.setattr(ffmpeg, "binary", lambda: fake(tmp_path, script))
+    writer = Encoder(Recipe("h264", 24.0, SIZE, SIZE), tmp_path / "film.mp4")
+    with pytest.raises(EncoderFailed, match=r"film\.mp4: two \| three \| four; "):
+        writer.close(patience=20)
 
 
 def test_frames_of_another_size_are_refused(tmp_path: File) -> None:

@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from standins.takes import way
 
-from installation.takes.track import LEAP, Recorded, Track, jumps
+from installation.takes.track import LEAP, Recorded, Track, jumps, slopes
 from latentworld import globe
 from latentworld.errors import GeometryError
 from latentworld.walks import Steering, step
@@ -194,3 +194,10 @@ def test_times_between_the_last_places_are_between_theirs_and_a_curvature_is_not
     np.testing.assert_allclose(made.times(middle), [3.0])
     walk = Recorded(made)
     assert walk.advance(0.3).arc == walk.advance(0.3, 5.0).arc == pytest.approx(0.3)
+
+
+def test_a_place_between_two_jumps_stands_still() -> None:
+    values, time = np.array([[0.0], [5.0], [9.0], [9.5]]), np.arange(4.0)
+    found = slopes(values, time, np.array([True, True, False]))
+    assert found[:2].tolist() == [[0.0], [0.0]]
+    assert found[2:] == pytest.approx(0.5)
