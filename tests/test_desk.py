@@ -77,6 +77,8 @@ def test_presses_are_queued_in_their_order_for_who_acts_on_them(desk: Desk) -> N
     assert desk.collect("loop") == [Trigger("walk.jump")]
     assert desk.collect("desk") == [Trigger("snapshot.recall", "dusk|2.5"), Trigger("snapshot.save", "dusk")]
     assert desk.collect("desk") == []
+    desk.press("walk.jump", (3.0, -2.0))  # a place may lie far out
+    assert desk.collect("loop") == [Trigger("walk.jump", (3.0, -2.0))]
 
 
 def test_the_same_again_is_no_news_unless_it_is_counted(desk: Desk) -> None:

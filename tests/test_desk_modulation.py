@@ -98,6 +98,15 @@ def test_what_nobody_set_moves_around_the_presets_value_once_it_is_known() -> No
     assert desk.effective("loop", ZERO)["rift.attraction"] == 0.2, "and is given back"
 
 
+def test_what_moves_the_stage_is_not_sent_to_the_loop() -> None:
+    desk = Desk(TABLE, Clock(ZERO))
+    desk.tell_base("out.master", 0.5)
+    desk.set("lfo.1.target", "out.master")
+    desk.set("lfo.1.depth", 1.0)
+    assert "out.master" in desk.effective("stage", ZERO)
+    assert "out.master" not in desk.effective("loop", ZERO)
+
+
 def test_two_lfos_on_one_parameter_add_up() -> None:
     desk, _ = playing(rate=1.0, depth=0.2)
     for name, value in {"target": "out.master", "rate": 1.0, "depth": 0.4}.items():
