@@ -78,16 +78,16 @@ def write(atlas: SurveyFolder, words: str, count: int, target: Path, decodes: in
     if not np.array_equal(studio.plane.vertices, known.plane.vertices):
         raise AtlasMismatch(f"{atlas.preset} spans another plane than the survey: put its own there")
     text = np.asarray(studio.eye.texts([words])[0], np.float64)
-    decoder = _decoder(studio, atlas)
+    surveyed = decoder(studio, atlas)
     found = finding.find(
-        known, text, rendering.renderer(studio, decoder, max(decoder.size)), min(count, len(known)), decodes
+        known, text, rendering.renderer(studio, surveyed, max(surveyed.size)), min(count, len(known)), decodes
     )
     prepare_folder(target)
     return _written(studio, found, words, known.radius, target)
 
 
-def _decoder(studio: Studio, atlas: SurveyFolder) -> Decoder:
-    """What the survey was decoded with; of one that was imported, the preset's own."""
+def decoder(studio: Studio, atlas: SurveyFolder) -> Decoder:
+    """What an atlas was decoded with; of one that was imported, the preset's own. Raises AtlasMismatch."""
     profile = settings.profile_of(reader.Reader(atlas.store).settings)
     return studio.decoder if profile is None else decoder_of(studio, profile, atlas)
 
