@@ -1,6 +1,7 @@
 """Discovery: how soon a walk toward words is there, and how well words are found.
 
     python benchmarks/discovery.py toward ATLAS [--starts 60]    arc until a word is all but reached, against `wander`
+    python benchmarks/discovery.py harvest ATLAS [--count 48]    against places at random and the steepest of the survey
     python benchmarks/discovery.py find ATLAS                    the embedded world's families, found by their words
 
 ATLAS is a survey of the whole globe: `latentworld atlas survey neutral --globe 16 --scout -o out/discovery`. Walks look
@@ -16,13 +17,16 @@ import numpy as np
 from common import machine
 
 from installation import rig
-from installation.atlas import finds, rendering
+from installation.atlas import findings, finds, harvests, rendering
+from installation.atlas.findings import Findings
 from installation.atlas.survey_folder import SurveyFolder, preset_of
 from installation.studio import Studio
 from latentworld import globe, walks
 from latentworld.aims import Likeness
-from latentworld.arrays import Array
+from latentworld.arrays import Array, Integers
 from latentworld.atlas import finding, mesh, prior, reader
+from latentworld.atlas import harvest as harvesting
+from latentworld.atlas.harvest import Judge
 from latentworld.atlas.types import Atlas
 from latentworld.lipschitz import Lookout
 from latentworld.pacing import PacingSpec
@@ -96,17 +100,55 @@ def find(studio: Studio, atlas: Atlas, folder: SurveyFolder) -> None:
     print(f"the best find is of its family: {first:.0%} (asked: 95%); of all finds {np.concatenate(right).mean():.0%}")
 
 
+def harvest(atlas: SurveyFolder, studio: Studio, count: int) -> None:
+    """What a harvest takes home against as many places at random, and the steepest of the survey, which is how one
+    goes about it by hand. Emergent: a phase that no neighbour has (of a survey's places), or neither side (harvest)."""
+    found = findings.read(atlas)
+    decoder = finds.decoder(studio, atlas)
+    edges = harvesting.rifts(found.mesh, found.phases, found.rates, harvests.EACH * count)
+    seen = harvesting.across(found.atlas, found.phases, edges, rendering.renderer(studio, decoder, 64))
+    judge = harvesting.Judge(found.atlas, found.phases)
+    scores = judge(seen, found.atlas, edges)
+    chosen = harvesting.various(scores.total(), seen.features, count)
+    apart = finding.peaks(found.atlas.unit, np.nan_to_num(found.rates), count, 2 * finding.spacing(found.atlas))
+    emergent = int((scores.emergence[chosen] >= harvests.EMERGES).sum())
+    random = np.random.default_rng(0).permutation(len(found.atlas))[:count]
+    rows = {
+        "harvest": (seen.features[chosen], scores.soundness[chosen], emergent),
+        "at random": _of_the_survey(found, judge, random),
+        "steepest": _of_the_survey(found, judge, apart),
+    }
+    print(f"{len(seen)} looks; {len(chosen)} pictures")
+    for name, (features, sound, emergent) in rows.items():
+        share = judge.shares(features)
+        entropy = -(share * np.log(np.maximum(share, 1e-12))).sum(axis=1) / np.log(share.shape[1])
+        print(f"{name:10s} ambiguity {entropy.mean():.3f}  novelty {judge.novelty(features).mean():.2f}  "
+              f"emergent {emergent}  soundness {sound.mean():.2f}")  # fmt: skip
+
+
+def _of_the_survey(found: Findings, judge: Judge, which: Integers) -> tuple[Array, Array, int]:
+    label, edges, emergent = found.phases.label, found.mesh.edges, 0
+    for place in which.tolist():
+        beside = np.setdiff1d(edges[(edges == place).any(axis=1)].ravel(), [place])
+        emergent += bool(len(beside)) and label[place] not in label[beside]
+    thumbs = np.stack([np.asarray(found.atlas.thumbs[int(place)]) for place in which])
+    return np.asarray(found.atlas.features[which], np.float64), judge.soundness(thumbs), emergent
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
-    parser.add_argument("what", choices=["toward", "find"])
+    parser.add_argument("what", choices=["toward", "harvest", "find"])
     parser.add_argument("atlas", type=Path)
     parser.add_argument("--starts", type=int, default=60)
     parser.add_argument("--most", type=float, default=600.0, help="latent arc after which a walk is given up")
+    parser.add_argument("--count", type=int, default=48, help="pictures of a harvest")
     options = parser.parse_args()
     print(machine())
     folder = SurveyFolder.at(options.atlas)
     atlas, studio = reader.read(folder.store), rig.open_studio(preset_of(folder))
-    if options.what == "toward":
+    if options.what == "harvest":
+        harvest(folder, studio, options.count)
+    elif options.what == "toward":
         toward(studio, atlas, options.starts, options.most)
     else:
         find(studio, atlas, folder)

@@ -153,8 +153,12 @@ class Judge:
         beyond[np.arange(len(finds))[:, None], finds.between] = -np.inf
         third = beyond.argmax(axis=1)
         emergence = np.maximum(beyond[np.arange(len(finds)), third], 0.0)
-        novelty = self._away(finds.features) / self._usual
+        novelty = self.novelty(finds.features)
         return Scores(entropy, novelty, emergence, third, self.soundness(finds.thumbs))
+
+    def novelty(self, features: Array) -> Vector:
+        """Of pictures [n, F], [n]: how far from those inside the phases."""
+        return np.asarray(self._away(features) / self._usual)
 
     def soundness(self, thumbs: Pictures) -> Vector:
         """1 where detail and contrast are within the survey's own, less outside, by how many times they are too much or
