@@ -116,13 +116,14 @@ def harvest(atlas: SurveyFolder, studio: Studio, count: int) -> None:
     rows = {
         "harvest": (seen.features[chosen], scores.soundness[chosen], emergent),
         "at random": _of_the_survey(found, judge, random),
-        "steepest": _of_the_survey(found, judge, apart),
+        "steepest": _of_the_survey(found, judge, np.argsort(-np.nan_to_num(found.rates), kind="stable")[:count]),
+        "steepest, apart": _of_the_survey(found, judge, apart),
     }
     print(f"{len(seen)} looks; {len(chosen)} pictures")
     for name, (features, sound, emergent) in rows.items():
         share = judge.shares(features)
         entropy = -(share * np.log(np.maximum(share, 1e-12))).sum(axis=1) / np.log(share.shape[1])
-        print(f"{name:10s} ambiguity {entropy.mean():.3f}  novelty {judge.novelty(features).mean():.2f}  "
+        print(f"{name:15s} ambiguity {entropy.mean():.3f}  novelty {judge.novelty(features).mean():.2f}  "
               f"emergent {emergent}  soundness {sound.mean():.2f}")  # fmt: skip
 
 

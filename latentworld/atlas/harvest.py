@@ -22,7 +22,7 @@ from latentworld.errors import AtlasError
 LOOKS = 4  # of a bisection: a rift is then known to a sixteenth of an edge
 NEAREST = 5  # pictures to which novelty is a distance
 SURE = 0.5  # quantile of confidence from which a place's picture is of its phase and of no border
-ALIKE = 0.4  # of what pictures usually differ by: nearer ones are the same picture to an eye
+ALIKE = 0.3  # of what pictures usually differ by: nearer ones are the same picture to an eye
 WHOLE = (0.02, 0.98)  # quantiles of the survey's own detail and contrast between which a picture is sound
 WEIGHTS: Mapping[str, float] = {"ambiguity": 1.0, "novelty": 1.0, "emergence": 1.0}
 
