@@ -77,29 +77,38 @@ def chunks(frames: int, turns: int) -> None:
 
 
 def memory(frames: int) -> None:
-    """Samples of a film's process once a second: slope of its resident memory, most of it, most open files."""
+    """Samples of a film's process once a second, while it makes frames: slope of its resident memory, most of it, most
+    open files; and the most memory at its end, when telemetry, sheet and chart are drawn."""
     print(machine())
-    with tempfile.TemporaryDirectory() as folder:
-        process = film(Path(folder, "film"), frames, 60.0)
+    with tempfile.TemporaryDirectory() as path:
+        folder = Path(path, "film")
+        process = film(folder, frames, 60.0)
         watched, samples = psutil.Process(process.pid), []
         began = time.perf_counter()
         while process.poll() is None:
             try:
-                row = (time.perf_counter() - began, watched.memory_info().rss / 1e6, watched.num_fds())
+                row = (time.perf_counter() - began, watched.memory_info().rss / 1e6, watched.num_fds(), done(folder))
             except psutil.Error:
                 break
             samples.append(row)
             time.sleep(1.0)
         if process.wait():
             sys.exit("the film failed: run it by hand to see why")
-    times, resident, handles = np.array(samples).T
-    settled = times > min(20.0, times[-1] / 3)
-    settled[-3:] = False  # joining and drawing
-    slope = np.polyfit(times[settled] / 3600, resident[settled], 1)[0]
-    grown = np.median(resident[settled][-20:]) - np.median(resident[settled][:20])
-    few, many = handles[settled].min(), handles[settled].max()
+    times, resident, handles, made = np.array(samples).T
+    at_work = (made > frames / 20) & (made < frames)
+    slope = np.polyfit(times[at_work] / 3600, resident[at_work], 1)[0]
+    grown = np.median(resident[at_work][-20:]) - np.median(resident[at_work][:20])
+    few, many = handles[at_work].min(), handles[at_work].max()
     print(f"{frames} frames in {times[-1]:.0f} s: {slope:+.2f} MB an hour, {grown:+.1f} MB over the film, at most "
-          f"{resident.max():.0f} MB; open files {few:.0f} to {many:.0f}")  # fmt: skip
+          f"{resident[at_work].max():.0f} MB, {resident.max():.0f} MB at the end; open files {few:.0f} to {many:.0f}")  # fmt: skip
+
+
+def done(folder: Path) -> int:
+    """Frames that are made, as `progress.json` says."""
+    try:
+        return int(json.loads((folder / "progress.json").read_text())["frames"])
+    except (OSError, ValueError, KeyError):
+        return 0
 
 
 PAUSE = {"film": 8.0, "encoder": 8.0, "both": 8.0, "worker": 2.0}  # seconds between two kills, at most
