@@ -99,8 +99,9 @@ def memory(frames: int) -> None:
     slope = np.polyfit(times[at_work] / 3600, resident[at_work], 1)[0]
     grown = np.median(resident[at_work][-20:]) - np.median(resident[at_work][:20])
     few, many = handles[at_work].min(), handles[at_work].max()
-    print(f"{frames} frames in {times[-1]:.0f} s: {slope:+.2f} MB an hour, {grown:+.1f} MB over the film, "
-          f"at most {resident[at_work].max():.0f} MB, {resident.max():.0f} MB at the end; open files {few:.0f} to {many:.0f}")  # fmt: skip
+    most = f"at most {resident[at_work].max():.0f} MB, {resident.max():.0f} MB at the end"
+    print(f"{frames} frames in {times[-1]:.0f} s: {slope:+.2f} MB an hour, {grown:+.1f} MB over the film, {most}; "
+          f"open files {few:.0f} to {many:.0f}")  # fmt: skip
 
 
 def done(folder: Path) -> int:
