@@ -161,8 +161,9 @@ def test_reverse_goes_back_where_it_came_from(spec: walks.WalkSpec) -> None:
 
 def test_a_fixed_walk_that_is_joined_in_reverse_goes_as_far_as_it_is_told() -> None:
     wheel, walk = begun(walks.Rift())
+    walk, _ = drive(wheel, walk, LoopControls.of({"walk.direction": "reverse"}), 150, 0.01 * PLANE.target)
     asked = LoopControls.of({"walk.kind": "orbit", "walk.direction": "reverse"})
-    walk, _ = drive(wheel, walk, asked, 3)
+    walk, _ = drive(wheel, walk, asked, 3, 0.01 * PLANE.target)
     assert isinstance(walk, walks.Joined)
     assert walk.then.way == -1
     _, units = drive(wheel, walk, asked, 2000, 0.01 * PLANE.target)
