@@ -112,7 +112,7 @@ def done(folder: Path) -> int:
         return 0
 
 
-PAUSE = {"film": 8.0, "encoder": 8.0, "both": 8.0, "worker": 2.0}  # seconds between two kills, at most
+PAUSE = {"film": 8.0, "encoder": 2.0, "both": 8.0, "worker": 2.0}  # seconds between two kills, at most
 """A film is at work some four seconds after it was started, a worker somewhat later; others go on meanwhile."""
 
 
@@ -163,7 +163,7 @@ def content(folder: Path) -> tuple[str, bytes, dict[str, object]]:
     return counted(sums(folder / "film.mp4"))[1], (folder / "telemetry.csv").read_bytes(), summary
 
 
-def kills(frames: int, count: int, seed: int) -> None:
+def kills(frames: int, count: int, seed: int, victims: Sequence[str]) -> None:
     """Films that are killed on purpose against one that nobody stopped."""
     print(machine())
     draw = random.Random(seed)
@@ -176,7 +176,7 @@ def kills(frames: int, count: int, seed: int) -> None:
         if command("film", "--plan", plan, "-o", base / "planned").wait():
             sys.exit("the planned film failed: run it by hand to see why")
         whole, planned = content(base / "whole"), content(base / "planned")
-        for who in ("film", "encoder", "both", "worker"):
+        for who in victims:
             on_ray = who == "worker"
             arguments = ["film", "--plan", plan, "--ray", "local", "--workers", "2"] if on_ray else ["film", "analytic"]
             began = time.perf_counter()
@@ -266,6 +266,7 @@ def main() -> None:
     hard.add_argument("--frames", type=int, default=20_000)
     hard.add_argument("--kills", type=int, default=20)
     hard.add_argument("--seed", type=int, default=1)
+    hard.add_argument("--who", nargs="+", choices=list(PAUSE), default=list(PAUSE))
     full = commands.add_parser("whole")
     full.add_argument("--frames", type=int, default=345_600)
     crew = commands.add_parser("workers")
@@ -277,7 +278,7 @@ def main() -> None:
         case "memory":
             memory(options.frames)
         case "kills":
-            kills(options.frames, options.kills, options.seed)
+            kills(options.frames, options.kills, options.seed, options.who)
         case "whole":
             whole(options.frames)
         case "workers":
