@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from threading import Lock
 
+from latentworld.decoding import hold
 from latentworld.decoding.foresight import check_size
 from latentworld.decoding.recipes import RECIPES, Recipe
-from latentworld.decoding.settings import DecoderSettings
-from latentworld.errors import PresetError
+from latentworld.decoding.settings import DecoderSettings, HoldSettings
+from latentworld.errors import PresetError, WorldMismatch
 from latentworld.prompts import Encoder
 from latentworld.worlds import World
 
@@ -19,6 +20,7 @@ class Networks:
         self.world = world
         self.texts = Encoder(world.text)
         self._made: dict[tuple[str | None, ...], Recipe] = {}
+        self._held: tuple[HoldSettings, hold.Hold] | None = None  # the last one
         self._lock = Lock()  # builders work beside the loop
 
     def recipe(self, settings: DecoderSettings) -> Recipe:
@@ -30,6 +32,22 @@ class Networks:
             if key not in self._made:
                 self._made[key] = RECIPES[settings.kind](self.world, settings)
             return self._made[key]
+
+    def hold(self, settings: DecoderSettings) -> hold.Hold | None:
+        """What holds vertices from pictures under these settings. Raises WorldMismatch for vertices of another shape,
+        and what `hold.read` raises."""
+        wanted = settings.hold
+        if wanted is None:
+            return None
+        with self._lock:
+            if self._held is None or self._held[0] != wanted:
+                self._held = (wanted, hold.read(wanted))
+            found = self._held[1]
+        own, here = found.anchors.shape[1:], self.shape(settings)
+        if own != here:
+            raise WorldMismatch(f"the vertices in {wanted.file} are {list(own)}, this decoder wants {list(here)}")
+        hold.check_steps(found, settings.steps)
+        return found
 
     def size(self, settings: DecoderSettings) -> tuple[int, int]:
         """Height, width of the pictures. Raises PresetError for sides that this world's networks cannot make."""
