@@ -55,9 +55,7 @@ def read(path: str | Path, size: tuple[int, int], fit: Fit = "crop") -> SourcePi
     return decoded(data, path.name, size, fit)
 
 
-def decoded(
-    data: bytes, name: str, size: tuple[int, int], fit: Fit = "crop", most: int = MOST
-) -> SourcePicture:
+def decoded(data: bytes, name: str, size: tuple[int, int], fit: Fit = "crop", most: int = MOST) -> SourcePicture:
     """A file's bytes as a picture of (height, width). fit: the middle of it cut to that shape, or the whole beside
     grey; most: pixels that it may have.
 
@@ -84,7 +82,7 @@ def _opened(data: bytes, name: str, most: int) -> tuple[Image.Image, list[str]]:
         width, height = image.size
         if width * height > most:
             raise PresetError(
-                f"{name} has {width * height / 1e6:.0f} million pixels, {most / 1e6:.0f} at most are read: make it smaller"
+                f"{name} has {width * height / 1e6:.0f} million pixels: make it smaller, of {most / 1e6:.0f} at most"
             )
         notes = _said(image, name)
         return _plain(ImageOps.exif_transpose(image)), notes
@@ -150,7 +148,12 @@ def _fitted(image: Image.Image, size: tuple[int, int], fit: Fit) -> tuple[Image.
         wide, high = max(1, round(width * ratio)), max(1, round(height * ratio))
         left, top = (image.width - wide) // 2, (image.height - high) // 2
         box = (left, top, left + wide, top + high)
-        return image.resize((width, height), Image.Resampling.LANCZOS, box=box, reducing_gap=3.0), (left, top, wide, high)
+        return image.resize((width, height), Image.Resampling.LANCZOS, box=box, reducing_gap=3.0), (
+            left,
+            top,
+            wide,
+            high,
+        )
     return (
         ImageOps.pad(image, (width, height), Image.Resampling.LANCZOS, color=(GREY, GREY, GREY)),
         (0, 0, image.width, image.height),

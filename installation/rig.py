@@ -133,7 +133,7 @@ def _diffusion(preset: Preset) -> Studio:
     for each in (settings, own["scout"]):  # which looks ahead, whatever makes the pictures
         foresight.check(found, each)
     vision.foresee(preset.eye.clip, found)
-    plane = _plane(preset, found.facts.latent.shape(*settings.size))
+    plane = plane_of(preset, found.facts.latent.shape(*settings.size))
     world = worlds.load(found, machine.device, machine.dtype)
     own = {**own, "faithful": replace(own["faithful"], hold=held(preset.plane, world.digest))}
     settings = own[spec.kind]
@@ -180,7 +180,7 @@ def _resolved(preset: Preset, own: Mapping[Kind, DecoderSettings], card: Card) -
 def _analytic(preset: Preset) -> Studio:
     """The world without weights."""
     a, own = preset.analytic, resolve_analytic(preset.decoder)
-    plane = _plane(preset, SHAPE)
+    plane = plane_of(preset, SHAPE)
     if held(preset.plane, "analytic") is not None:  # refused before, as pictures of another world
         raise WorldMismatch("the analytic world holds no pictures: choose a world with networks")
     decoder = analytic(plane, a.modes, a.sigma, a.seed, own.steps, own.size, own.batch)
@@ -209,7 +209,9 @@ def _tell_of_held(hold: HoldSettings | None, kind: Kind) -> None:
         )
 
 
-def _plane(preset: Preset, shape: tuple[int, int, int]) -> Plane:
+def plane_of(preset: Preset, shape: tuple[int, int, int]) -> Plane:
+    """The plane of a preset, of latents of `shape`. Raises WorldMismatch for a file's of another shape, and what
+    drawing or reading vertices raises."""
     spec = preset.plane
     if spec.vertices is not None:
         drawn, _ = vertices.load(spec.vertices)

@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from latentworld.decoding import batches, engines
 from latentworld.decoding.decoder import Progress, Watch
 from latentworld.decoding.foresight import check_steps
-from latentworld.decoding.hold import HeldRows
+from latentworld.decoding.hold import HeldRows, Hold
 from latentworld.decoding.networks import Networks
 from latentworld.decoding.profile import Profile, of_torch
 from latentworld.decoding.samplers import SAMPLERS
@@ -19,6 +19,7 @@ from latentworld.decoding.settings import DecoderSettings
 from latentworld.errors import DecodeError, OutOfMemory, PresetError
 from latentworld.plane import Plane
 from latentworld.prompts import Conditioning, Prompt, Texts
+from latentworld.worlds import World
 from latentworld.worlds.families.family import LatentFormat, Scheduler
 
 _REMEDY = 'set decoder.dtype = "float32" (or "bfloat16" on a GPU), or use another VAE, LoRA or world'
@@ -101,6 +102,11 @@ class Diffusion:
         return self._networks.world.latent
 
     @property
+    def world(self) -> World:
+        """Whose networks it runs."""
+        return self._networks.world
+
+    @property
     def rows(self) -> int:
         """As the contract has it; the family says when a weight asks for two."""
         return 2 if self._family.guides(self.settings.guidance) else 1
@@ -122,6 +128,26 @@ class Diffusion:
             other._paint = self._paint
             other._denoise = self._denoise if other.rows == self.rows else None
         return other
+
+    def holding(self, hold: Hold) -> Diffusion:
+        """The same decoder with a hold that lies in no file. Raises as `variant`."""
+        self._networks.keep(hold)
+        return self.variant(replace(self.settings, hold=hold.settings))
+
+    def clean(self, latents: Tensor, prompt: Prompt) -> Tensor:
+        """Clean latents `[n, C, H, W]` float32 on the CPU, which `paint` makes pictures of, of start latents."""
+        progress, conditioning = Progress(None, 0), self.conditioning(prompt)
+
+        def sampled(piece: Tensor) -> Tensor:
+            return self._sample(piece.to(self.device), conditioning, progress, self._held(piece)).cpu()
+
+        made = batches.in_batches(latents.float(), self.settings.batch, sampled)
+        return torch.empty(0, *self.shape) if made is None else made
+
+    def paint_all(self, clean: Tensor) -> Tensor:
+        """Pictures of any number of clean latents. Errors as `paint`."""
+        made = batches.in_batches(clean, self.settings.batch, self.paint)
+        return torch.empty(0, 3, *self.size) if made is None else made
 
     def on(self, plane: Plane) -> Diffusion:
         """Itself: networks do not know planes."""

@@ -1,9 +1,9 @@
 """How pictures that are vertices stay themselves on a guided plane: more so the nearer a start latent is to theirs.
 
 A vertex that was inverted at guidance 1 decodes to its picture at guidance 1. On a plane that is decoded with more, its
-*hold* is 1 at the vertex and falls to 0 at `reach` degrees from it. By it guidance is eased to 1 and the detail that the
-last step cannot make is added (`guidance`), or the residuals that were recorded with the vertex are added after each
-step (`residual`).
+*hold* is 1 at the vertex and falls to 0 at `reach` degrees from it. By it guidance is eased to 1 and the detail that
+the last step cannot make is added (`guidance`), or the residuals that were recorded with the vertex are added after
+each step (`residual`).
 
 The hold is a function of the start latent's direction alone: no plane, no batch and no moment enters it, so the same
 position has the same picture. It is computed on the CPU in float64, each latent by itself.

@@ -19,6 +19,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from itertools import pairwise
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -209,7 +210,7 @@ def _accelerated(points: Sequence[Tensor], images: Sequence[Tensor]) -> Tensor:
 
 def _least(gaps: Sequence[Array]) -> list[float]:
     """The shares of the differences of gaps that come nearest to the newest gap."""
-    differences = np.stack([later - earlier for earlier, later in zip(gaps, gaps[1:])], axis=1)
+    differences = np.stack([later - earlier for earlier, later in pairwise(gaps)], axis=1)
     if not np.isfinite(differences).all() or not np.isfinite(gaps[-1]).all():
         return [0.0] * (len(gaps) - 1)
     found: list[float] = np.linalg.lstsq(differences, gaps[-1], rcond=None)[0].tolist()

@@ -33,6 +33,11 @@ class Networks:
                 self._made[key] = RECIPES[settings.kind](self.world, settings)
             return self._made[key]
 
+    def keep(self, held: hold.Hold) -> None:
+        """Have a hold that lies in no file: decoders are given it by its settings until another one is read."""
+        with self._lock:
+            self._held = (held.settings, held)
+
     def hold(self, settings: DecoderSettings) -> hold.Hold | None:
         """What holds vertices from pictures under these settings. Raises WorldMismatch for vertices of another shape,
         and what `hold.read` raises."""
