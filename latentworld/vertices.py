@@ -148,7 +148,8 @@ def serialised(trio: Trio) -> bytes:
     values = np.ascontiguousarray(trio.vertices, np.float64)
     metadata = {"format": _FORMAT, "sha256": digest(values), "origin": json.dumps(dict(trio.origin), sort_keys=True)}
     metadata |= {f"sha256.{name}": _hashed(half) for name, half in trio.halves.items()}
-    return _ordered(written({"vertices": values, **trio.halves}, metadata))
+    halves = {name: np.ascontiguousarray(half) for name, half in trio.halves.items()}  # else written in another order
+    return _ordered(written({"vertices": values, **halves}, metadata))
 
 
 def load(path: str | Path) -> tuple[Array, dict[str, object]]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -21,17 +21,28 @@ if TYPE_CHECKING:
     from latentworld.decoding.diffusion import Diffusion
     from latentworld.decoding.inverse import Inverted
 
-PROBE = 2.0  # a guidance weight above 1: by one, so that the difference to no guidance is what is added per weight
+
+@dataclass(frozen=True, eq=False)
+class Corrections:
+    """What is added at vertices: details, and residuals where they are wanted; reached: the clean latents [n, C, H, W]
+    that the held decoder comes to there, at any guidance."""
+
+    details: Halves
+    residuals: Residuals | None
+    reached: Tensor
 
 
 def corrections(
     inverter: Diffusion, plane: Plane, numbers: Sequence[int], found: Inverted, prompt: Prompt, with_residuals: bool
-) -> tuple[Halves, Residuals | None]:
-    """Details and, where they are wanted, residuals of the vertices `numbers`, whose inversion is `found`."""
-    starts, clean = at(plane, numbers), found.path[-1]
-    bare = inverse.unguided(inverter, len(numbers))
-    details = _half(clean - bare.clean(starts, prompt))
-    return details, _residuals(inverter, starts, found, prompt) if with_residuals else None
+) -> Corrections:
+    """Those of the vertices `numbers`, whose inversion is `found`."""
+    starts = at(plane, numbers)
+    alone = inverse.unguided(inverter, len(numbers)).clean(starts, prompt)
+    details = _half(found.path[-1] - alone)
+    if not with_residuals:
+        return Corrections(details, None, alone + _whole(details))
+    residuals, reached = _residuals(inverter, starts, found, prompt)
+    return Corrections(details, residuals, reached)
 
 
 def at(plane: Plane, numbers: Sequence[int]) -> Tensor:
@@ -40,38 +51,48 @@ def at(plane: Plane, numbers: Sequence[int]) -> Tensor:
     return plane.latents(units)
 
 
-def reached(
+def shown(
     inverter: Diffusion, plane: Plane, numbers: Sequence[int], made: Trio, prompt: Prompt, hold: str, reach: float
 ) -> Tensor:
-    """The pictures [n, 3, height, width] that the faithful decoder, under its guidance, shows at held vertices."""
-    batch = replace(inverter.settings, batch=len(numbers))
-    if hold == "none":
-        return inverter.variant(batch)(at(plane, numbers), prompt)
-    kind: HoldSettings = HoldSettings("", made.digest, "residual" if hold == "residual" else "guidance", reach)
-    anchors = made.vertices[list(numbers)]
-    held = Hold(anchors, kind, residuals=made.residuals) if hold == "residual" else Hold(anchors, kind, made.details)
-    return inverter.variant(batch).holding(held)(at(plane, numbers), prompt)
+    """The pictures [n, 3, height, width] that the faithful decoder, under its guidance, shows at these vertices."""
+    decoder = inverter.variant(replace(inverter.settings, batch=len(numbers)))
+    if hold != "none":
+        decoder = decoder.holding(hold_of(made, hold, reach))
+    return decoder(at(plane, numbers), prompt)
 
 
-def _residuals(inverter: Diffusion, starts: Tensor, found: Inverted, prompt: Prompt) -> Residuals:
-    """What the sampler lacks of the inverted path, step by step: without guidance, and per weight above 1.
+def hold_of(made: Trio, hold: str, reach: float) -> Hold:
+    """The hold of vertices that lie in no file yet."""
+    anchors = made.vertices[made.pictures]
+    if hold == "residual":
+        return Hold(anchors, HoldSettings("", made.digest, "residual", reach), residuals=made.residuals)
+    return Hold(anchors, HoldSettings("", made.digest, "guidance", reach), made.details)
+
+
+def _residuals(inverter: Diffusion, starts: Tensor, found: Inverted, prompt: Prompt) -> tuple[Residuals, Tensor]:
+    """What the sampler lacks of the inverted path, step by step: without guidance, and per weight above 1; and where it
+    comes to with that.
 
     The first sample is the plane's, whose length may be another than the inverted one's: the first step makes up for
     it. What is added is rounded to half precision, and each step begins where that led.
     """
-    import torch
-
     bare = inverse.unguided(inverter, len(starts))
-    guided = bare.variant(replace(bare.settings, guidance=PROBE))
-    plain, both = bare.conditioning(prompt), guided.conditioning(prompt)
+    both = bare.variant(replace(bare.settings, guidance=2.0))  # two rows: towards the prompt and against it
+    conditioning = both.conditioning(prompt)
     sample, fixed, per_guidance = starts.to(bare.device), list[Halves](), list[Halves]()
     for number in range(bare.settings.steps):
-        alone, probed = bare.advanced(sample, number, plain), guided.advanced(sample, number, both)
+        alone, probed = both.advanced(sample, number, conditioning)
         fixed.append(_half(found.path[number + 1].to(bare.device) - alone))
         per_guidance.append(_half(alone - probed))
-        sample = alone + torch.from_numpy(fixed[-1].astype(np.float32)).to(bare.device)
-    return Residuals(np.stack(fixed, axis=1), np.stack(per_guidance, axis=1))
+        sample = alone + _whole(fixed[-1]).to(bare.device)
+    return Residuals(np.stack(fixed, axis=1), np.stack(per_guidance, axis=1)), sample.cpu()
 
 
 def _half(values: Tensor) -> Halves:
     return np.ascontiguousarray(values.cpu().numpy().astype(np.float16))
+
+
+def _whole(values: Halves) -> Tensor:
+    import torch
+
+    return torch.from_numpy(values.astype(np.float32))

@@ -9,7 +9,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Literal
@@ -18,11 +17,11 @@ import numpy as np
 
 from installation.pictures import SourcePicture
 from installation.studio import Studio
-from installation.vertices.held import corrections, reached
+from installation.vertices.held import corrections
 from latentworld import __version__, vertices
 from latentworld.arrays import Array
 from latentworld.decoding import Watch, inverse, world_decoder
-from latentworld.errors import GeometryError, WorldMismatch
+from latentworld.errors import WorldMismatch
 from latentworld.plane import Norm, Plane
 from latentworld.prompts import Prompt
 from latentworld.vertices import Trio
@@ -105,9 +104,7 @@ def trio(
     values[numbers] = on_shell(found.start.double().numpy())
     plane = Plane(values, options.norm)  # refuses what spans none before anything else is computed
     added = corrections(inverter, plane, numbers, found, prompt, with_residuals=options.hold == "residual")
-    bare = Trio(values, {"vertices": [{"kind": vertices.PICTURE if n in numbers else ""} for n in range(3)]}, *added)
-    floors = inverter.paint_all(clean)
-    shown = reached(inverter, plane, numbers, bare, prompt, options.hold, options.reach)
+    floors, shown = inverter.paint_all(clean), inverter.paint_all(added.reached)
     tables = [dict(place.said) for place in places]
     for row, number in enumerate(numbers):
         floor, own = psnr(floors[row], levels[row]), psnr(shown[row], levels[row])
@@ -116,8 +113,8 @@ def trio(
         worst = float(found.residuals[: -inverse.chosen_white(inverter.settings.steps) or None, row].max(initial=0.0))
         told |= {"floor": round(floor, 3), "reached": round(own, 3), "residual": worst, "whiteness": report.record()}
         tables[number] = told
-        notes += _missed(pictures[row].name, floor, own, report.faults, options.hold)
-    return Made(replace(bare, origin=_origin(tables, options)), tuple(notes))
+        notes += _missed(pictures[row].name, floor, own, report.faults)
+    return Made(Trio(values, _origin(tables, options), added.details, added.residuals), tuple(notes))
 
 
 def on_shell(latents: Array) -> Array:
@@ -149,9 +146,9 @@ def _origin(tables: list[dict[str, object]], options: Options) -> dict[str, obje
     return {"vertices": tables, "hold": options.hold, "norm": options.norm, "program": __version__}
 
 
-def _missed(name: str, floor: float, own: float, faults: Sequence[str], hold: Asked) -> list[str]:
+def _missed(name: str, floor: float, own: float, faults: Sequence[str]) -> list[str]:
     said = [f"{name} is not quite white: {'; '.join(faults)}"] if faults else []
-    if hold != "none" and own < floor - SHORT:
+    if own < floor - SHORT:
         said.append(f"{name} comes to {own:.1f} dB, its autoencoder alone to {floor:.1f} dB: take more steps")
     return said
 
@@ -171,15 +168,3 @@ def of_seed(seed: int, draw: Callable[[int], Array], world: str) -> Place:
     """A vertex that is drawn."""
     latent = draw(seed)
     return Place(None, latent, {"kind": "seed", "seed": seed, "world": world, "whiteness": whiteness(latent).record()})
-
-
-def digest_of(data: bytes) -> str:
-    """SHA-256, hexadecimal."""
-    return hashlib.sha256(data).hexdigest()
-
-
-def check_seed(seed: int) -> int:
-    """Raises GeometryError for a seed that no generator takes."""
-    if not 0 <= seed < 2**63:
-        raise GeometryError(f"a seed of {seed}: give a whole number of 0 or more, of at most 63 bits")
-    return seed

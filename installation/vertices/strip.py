@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 
-from installation.vertices.held import at, reached
+from installation.vertices.held import at, shown
 from installation.vertices.making import Place, psnr
 from latentworld.decoding import inverse
 from latentworld.plane import Norm, Plane
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from latentworld.decoding.diffusion import Diffusion
 
 GROUND, INK, FAINT, ALARM = (11, 12, 16), (226, 222, 212), (126, 126, 134), (255, 122, 89)
-MARGIN, GAP, HEAD, FOOT = 40, 14, 58, 30
+MARGIN, GAP, HEAD, FOOT = 32, 14, 28, 30
 SIDE = 256  # pixels of a picture's longer side at least: small ones are enlarged by whole factors
 TITLES = ("given", "autoencoder", "inverted, no guidance", "held", "naive inversion")
 
@@ -56,7 +56,7 @@ def rows(
     naive = inverse.invert(inverter, clean, prompt, [0] * len(numbers), calls=1, white=0.0)
     columns = (
         levels, inverter.paint_all(clean), inverse.unguided(inverter, len(numbers))(at(plane, numbers), prompt),
-        reached(inverter, plane, numbers, made, prompt, hold, reach), whole(naive.start, prompt),
+        shown(inverter, plane, numbers, made, prompt, hold, reach), whole(naive.start, prompt),
     )  # fmt: skip
     return [Row(picture.name, tuple(column[row] for column in columns)) for row, picture in enumerate(given)]
 
@@ -70,7 +70,7 @@ def draw(strips: Sequence[Row]) -> Image.Image:
     page = Image.new("RGB", (across, MARGIN + HEAD + len(strips) * (high + FOOT + GAP)), GROUND)
     pen = ImageDraw.Draw(page)
     for column, title in enumerate(TITLES):
-        pen.text((MARGIN + column * (wide + GAP), MARGIN + HEAD - 16), title, INK, font=_font(17), anchor="ls")
+        pen.text((MARGIN + column * (wide + GAP), MARGIN + HEAD - 14), title, INK, font=_font(17), anchor="ls")
     for row, strip in enumerate(strips):
         top = MARGIN + HEAD + row * (high + FOOT + GAP)
         for column, picture in enumerate(strip.pictures):

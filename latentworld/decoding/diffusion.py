@@ -197,11 +197,16 @@ class Diffusion:
         self._family.begin(self.scheduler, self.settings.steps, self.shape)
         return self.scheduler
 
-    def advanced(self, sample: Tensor, number: int, conditioning: Conditioning) -> Tensor:
-        """A sample `[b, C, H, W]` float32 after one step alone, by its number; no hold."""
+    def advanced(self, sample: Tensor, number: int, conditioning: Conditioning) -> tuple[Tensor, Tensor]:
+        """A sample `[b, C, H, W]` float32 after one step alone, by its number: without guidance, and with this
+        decoder's, which must be above 1. No hold."""
         scheduler = self.begin()
         time = scheduler.timesteps[number]
-        return self._sampler.step(scheduler, self.predict(sample, time, conditioning), time, sample, sample)
+        against, towards = self._raw(sample, time, conditioning).chunk(2)
+        guided = against + self.settings.guidance * (towards - against)
+        step = self._sampler.step
+        alone = step(scheduler, towards, time, sample, sample)
+        return alone, step(self.begin(), guided, time, sample, sample)
 
     def _sample(self, start: Tensor, conditioning: Conditioning, progress: Progress, held: HeldRows | None) -> Tensor:
         """x_T to x_0, both `[b, C, H, W]` float32: cast for the UNet only, never between steps."""
@@ -226,14 +231,18 @@ class Diffusion:
 
         held: eases each row's guidance.
         """
-        rows = self.scheduler.scale_model_input(sample, time).to(self._dtype)
-        prediction = self._denoised(rows, time.reshape(1).to(self.device), *conditioning).float()
+        prediction = self._raw(sample, time, conditioning)
         if self.rows == 1:
             return prediction
         against, towards = prediction.chunk(2)
         weight = self.settings.guidance
         guidance: float | Tensor = weight if held is None else held.guidance(weight, self.device)
         return against + guidance * (towards - against)
+
+    def _raw(self, sample: Tensor, time: Tensor, conditioning: Conditioning) -> Tensor:
+        """The network's word on a sample, a row a text `[rows x b, C, H, W]`, float32."""
+        rows = self.scheduler.scale_model_input(sample, time).to(self._dtype)
+        return self._denoised(rows, time.reshape(1).to(self.device), *conditioning).float()
 
     def _denoised(self, *inputs: Tensor) -> Tensor:
         """Sample `[b, C, H, W]`, time `[1]` and conditioning to predictions `[rows x b, C, H, W]`."""

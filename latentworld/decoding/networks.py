@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import OrderedDict
 from threading import Lock
 
 from latentworld.decoding import hold
@@ -12,6 +13,8 @@ from latentworld.errors import PresetError, WorldMismatch
 from latentworld.prompts import Encoder
 from latentworld.worlds import World
 
+HOLDS = 16  # that are kept: a film's, a show's and what is being made
+
 
 class Networks:
     """A loaded world as decoders see it: its recipes, each made when it is first asked for, and its texts."""
@@ -20,7 +23,7 @@ class Networks:
         self.world = world
         self.texts = Encoder(world.text)
         self._made: dict[tuple[str | None, ...], Recipe] = {}
-        self._held: tuple[HoldSettings, hold.Hold] | None = None  # the last one
+        self._held: OrderedDict[HoldSettings, hold.Hold] = OrderedDict()  # the last few
         self._lock = Lock()  # builders work beside the loop
 
     def recipe(self, settings: DecoderSettings) -> Recipe:
@@ -36,7 +39,9 @@ class Networks:
     def keep(self, held: hold.Hold) -> None:
         """Have a hold that lies in no file: decoders are given it by its settings until another one is read."""
         with self._lock:
-            self._held = (held.settings, held)
+            self._held[held.settings] = held
+            while len(self._held) > HOLDS:
+                self._held.popitem(last=False)
 
     def hold(self, settings: DecoderSettings) -> hold.Hold | None:
         """What holds vertices from pictures under these settings. Raises WorldMismatch for vertices of another shape,
@@ -44,10 +49,10 @@ class Networks:
         wanted = settings.hold
         if wanted is None:
             return None
-        with self._lock:
-            if self._held is None or self._held[0] != wanted:
-                self._held = (wanted, hold.read(wanted))
-            found = self._held[1]
+        found = self._held.get(wanted)
+        if found is None:
+            found = hold.read(wanted)
+            self.keep(found)
         own, here = found.anchors.shape[1:], self.shape(settings)
         if own != here:
             raise WorldMismatch(f"the vertices in {wanted.file} are {list(own)}, this decoder wants {list(here)}")
