@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from installation import pictures
 from installation.pictures import Fit
@@ -15,9 +16,11 @@ from installation.vertices.own import Here, recognised
 from latentworld import disk, vertices
 from latentworld import preset as presets
 from latentworld.arrays import Array
-from latentworld.decoding.diffusion import Diffusion
 from latentworld.errors import OutputError, OutputExists, PresetError
 from latentworld.preset import PlaneSpec, Preset
+
+if TYPE_CHECKING:
+    from latentworld.decoding.diffusion import Diffusion
 
 
 @dataclass(frozen=True)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from latentworld.decoding import inverse
+from latentworld.decoding import Watch, inverse
 from latentworld.decoding.hold import Hold
 from latentworld.decoding.settings import HoldSettings
 from latentworld.plane import Plane
@@ -33,11 +33,17 @@ class Corrections:
 
 
 def corrections(
-    inverter: Diffusion, plane: Plane, numbers: Sequence[int], found: Inverted, prompt: Prompt, with_residuals: bool
+    inverter: Diffusion,
+    plane: Plane,
+    numbers: Sequence[int],
+    found: Inverted,
+    prompt: Prompt,
+    with_residuals: bool = False,
+    watch: Watch | None = None,
 ) -> Corrections:
-    """Those of the vertices `numbers`, whose inversion is `found`."""
+    """Those of the vertices `numbers`, whose inversion is `found`. watch: is told of each step of the details."""
     starts = at(plane, numbers)
-    alone = inverse.unguided(inverter, len(numbers)).clean(starts, prompt)
+    alone = inverse.unguided(inverter, len(numbers)).clean(starts, prompt, watch)
     details = _half(found.path[-1] - alone)
     if not with_residuals:
         return Corrections(details, None, alone + _whole(details))

@@ -24,7 +24,7 @@ from latentworld.decoding import Watch, inverse, world_decoder
 from latentworld.errors import WorldMismatch
 from latentworld.plane import Norm, Plane
 from latentworld.prompts import Prompt
-from latentworld.vertices import Trio
+from latentworld.vertices import Halves, Trio
 from latentworld.whiteness import whiteness
 
 if TYPE_CHECKING:
@@ -39,11 +39,12 @@ SHORT = 0.3  # dB below the autoencoder's floor, from which a vertex counts as m
 @dataclass(frozen=True, eq=False)
 class Place:
     """What stands at a vertex: a picture that is inverted, or a latent [C, H, W] that is there already, and what the
-    file says of that."""
+    file says of that; details: of a picture that was inverted before, which goes on being held."""
 
     picture: SourcePicture | None = None
     latent: Array | None = None
     said: Mapping[str, object] = field(default_factory=dict)
+    details: Halves | None = None
 
 
 @dataclass(frozen=True)
@@ -103,7 +104,8 @@ def trio(
     found = inverse.invert(inverter, clean, prompt, seeds, watch=watch)
     values[numbers] = on_shell(found.start.double().numpy())
     plane = Plane(values, options.norm)  # refuses what spans none before anything else is computed
-    added = corrections(inverter, plane, numbers, found, prompt, with_residuals=options.hold == "residual")
+    with_residuals = options.hold == "residual" and all(place.details is None for place in places)
+    added = corrections(inverter, plane, numbers, found, prompt, with_residuals, watch)
     floors, shown = inverter.paint_all(clean), inverter.paint_all(added.reached)
     tables = [dict(place.said) for place in places]
     for row, number in enumerate(numbers):
@@ -114,7 +116,10 @@ def trio(
         told |= {"floor": round(floor, 3), "reached": round(own, 3), "residual": worst, "whiteness": report.record()}
         tables[number] = told
         notes += _missed(pictures[row].name, floor, own, report.faults)
-    return Made(Trio(values, _origin(tables, options), added.details, added.residuals), tuple(notes))
+    details = {number: place.details for number, place in enumerate(places) if place.details is not None}
+    details |= dict(zip(numbers, added.details, strict=True))
+    whole = np.stack([details[number] for number in sorted(details)])
+    return Made(Trio(values, _origin(tables, options), whole, added.residuals), tuple(notes))
 
 
 def on_shell(latents: Array) -> Array:

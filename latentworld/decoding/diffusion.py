@@ -134,9 +134,10 @@ class Diffusion:
         self._networks.keep(hold)
         return self.variant(replace(self.settings, hold=hold.settings))
 
-    def clean(self, latents: Tensor, prompt: Prompt) -> Tensor:
+    def clean(self, latents: Tensor, prompt: Prompt, watch: Watch | None = None) -> Tensor:
         """Clean latents `[n, C, H, W]` float32 on the CPU, which `paint` makes pictures of, of start latents."""
-        progress, conditioning = Progress(None, 0), self.conditioning(prompt)
+        total = -(-len(latents) // self.settings.batch) * self.settings.steps
+        progress, conditioning = Progress(watch, total), self.conditioning(prompt)
 
         def sampled(piece: Tensor) -> Tensor:
             return self._sample(piece.to(self.device), conditioning, progress, self._held(piece)).cpu()
