@@ -188,9 +188,13 @@ def alive(bench: Bench, grounds: Sequence[Ground]) -> tuple[Array, Array]:
     for ground in grounds:
         made = ground.decode(ground.plane.latents(ground.plane.unit(*zip(*INSIDE, strict=True))))
         share.append(float((judge(bench.studio.eye(made)).max(dim=1).values >= 0.9).float().mean()))
-        slope = made.diff(dim=2).abs().mean() + made.diff(dim=3).abs().mean()
-        detail.append(float(slope) / 2)
+        detail.append(slope(made))
     return np.array(share), np.array(detail)
+
+
+def slope(made: Tensor) -> float:
+    """The detail of pictures: mean difference of neighbours, along height and width."""
+    return float(made.diff(dim=2).abs().mean() + made.diff(dim=3).abs().mean()) / 2
 
 
 def edges(bench: Bench, grounds: Sequence[Ground]) -> tuple[Array, Array]:
@@ -211,6 +215,7 @@ def tell_alive(bench: Bench, steps: int, hold: str) -> None:
     held, white = grounds(bench, steps, hold)
     (share, detail), (white_share, white_detail) = alive(bench, held), alive(bench, white)
     ratio = detail.mean() / white_detail.mean()
+    given = slope(bench.levels[[number for triple in TRIPLES for number in triple]])
     (own, near), (others, _) = edges(bench, held), edges(bench, white)
     largest, white_largest = own.max(axis=1), others.max(axis=1)
     close = own[near <= 8.0]
@@ -218,6 +223,7 @@ def tell_alive(bench: Bench, steps: int, hold: str) -> None:
         ["share of pictures inside with CLIP >= 0.9", f">= {white_share.mean() - 0.05:.3f}", f"{share.mean():.3f}"],
         ["the same of white seeds", "", f"{white_share.mean():.3f}"],
         ["detail over that of white seeds", ">= 0.85", f"{ratio:.2f}"],
+        ["detail over that of the pictures at the vertices", "(>= 1)", f"{detail.mean() / given:.2f}"],
         ["largest CLIP step along an edge, mean of 8", f"<= {1.5 * white_largest.mean():.3f}", f"{largest.mean():.3f}"],
         ["the same of white seeds", "", f"{white_largest.mean():.3f}"],
         ["largest of all 8 edges; of white ones", "", f"{largest.max():.3f}; {white_largest.max():.3f}"],
