@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -59,7 +60,9 @@ class VertexMaker:
             file.parent.mkdir(parents=True, exist_ok=True)
         disk.save(file, vertices.serialised(made.trio))
         self._adopt(question.file)
-        return _answer(question.vertex, made, self._now() - began)
+        shown = studio.settings.kind == "faithful"
+        notes = made.notes if shown else (*made.notes, "it is exact only with the faithful decoder (model.decoder)")
+        return _answer(question.vertex, replace(made, notes=notes), self._now() - began)
 
     def _of(self, studio: Studio) -> Diffusion:
         """Kept while its world is shown."""
