@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from latentworld.arrays import Array, Pictures
 from latentworld.atlas.chunks import Kept, attributes, damaged, reads, slots, whole
 from latentworld.atlas.extras import need
+from latentworld.atlas.logz import LogZ
 from latentworld.atlas.places import Places, sampling_from
 from latentworld.atlas.schema import DERIVED
 from latentworld.atlas.settings import portable
@@ -154,6 +155,33 @@ class Reader:
         label, sure = (self._whole(name)[self._marks] for name in ("label", "confidence"))
         return Phases(self.attributes["names"], label.astype(np.int64), sure.astype(np.float64))
 
+    def read_pullback(self) -> Array | None:
+        """The pull-back metric float64 [n, 3] as written last; None as `read_rates`."""
+        return self._metered("pullback") if self.attributes.get("metered") == self.done else None
+
+    def read_metric(self) -> Array | None:
+        """The metric by log Z float64 [n, 3] as written last; None as `read_rates`, and where no log Z was fitted."""
+        return self._metered("metric") if self.attributes.get("metered") == self.done and self._fit() else None
+
+    def read_logz(self) -> LogZ | None:
+        """log Z over the window as fitted last, also where places were added since; None where it was not."""
+        fit = self._fit()
+        if not fit:
+            return None
+        with self._reads("logz"):
+            rows = self._whole("logz")
+            return LogZ(np.array(rows[:, :2]), np.array(rows[:, 2]), number(fit, "tau"))
+
+    def read_surprise(self) -> Array | None:
+        """The surprise float64 [n] as written last; None as `read_rates`."""
+        return self._metered("surprise") if self.attributes.get("surprised") == self.done else None
+
+    def _fit(self) -> dict[str, object]:
+        return self.attributes.get("logz") or {}
+
+    def _metered(self, name: str) -> Array:
+        return np.asarray(self._whole(name)[self._marks], np.float64)
+
     # With the file named that fails
 
     def _opened(self, name: str) -> zarr.Array:
@@ -166,7 +194,7 @@ class Reader:
             return array
 
     def _reads(self, name: str) -> AbstractContextManager[None]:
-        if name in DERIVED:
+        if name in DERIVED or name == "logz":
             return reads(self.path / name, "survey again: what is there stays, this is derived anew")
         return reads(self.path / name)
 
