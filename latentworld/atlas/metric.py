@@ -55,6 +55,20 @@ class Fitted:
         }  # fmt: skip
 
 
+@dataclass(frozen=True, eq=False)
+class Metered:
+    """What an atlas's store says of its metric: the pull-back [n, 3], and of a window log Z and its metric [n, 3]."""
+
+    pullback: Tensors
+    tensors: Tensors | None = None
+    logz: LogZ | None = None
+
+    @property
+    def drawn(self) -> Tensors:
+        """The one that maps show: log Z's where there is one."""
+        return self.pullback if self.tensors is None else self.tensors
+
+
 def pulled_back(atlas: Atlas, mesh: Mesh) -> Tensors:
     """J^T J of the features [n, 3], the mean over each place's triangles by their angles there (as `field.over_mesh`).
 

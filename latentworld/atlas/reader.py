@@ -144,24 +144,22 @@ class Reader:
 
     def read_rates(self) -> Array | None:
         """Rates float64 [n] as written last; None when there are none, or places were added since."""
-        if not self.attributes.get("rated") or self.attributes["rated"] != self.done:
-            return None
-        return np.asarray(self._whole("rate")[self._marks], np.float64)
+        return self._derived("rate") if self._fresh("rated") else None
 
     def read_labels(self) -> Phases | None:
         """Phases as written last; None when there are none, or places were added since."""
-        if not self.attributes.get("labelled") or self.attributes["labelled"] != self.done:
+        if not self._fresh("labelled"):
             return None
         label, sure = (self._whole(name)[self._marks] for name in ("label", "confidence"))
         return Phases(self.attributes["names"], label.astype(np.int64), sure.astype(np.float64))
 
     def read_pullback(self) -> Array | None:
         """The pull-back metric float64 [n, 3] as written last; None as `read_rates`."""
-        return self._metered("pullback") if self.attributes.get("metered") == self.done else None
+        return self._derived("pullback") if self._fresh("metered") else None
 
     def read_metric(self) -> Array | None:
         """The metric by log Z float64 [n, 3] as written last; None as `read_rates`, and where no log Z was fitted."""
-        return self._metered("metric") if self.attributes.get("metered") == self.done and self._fit() else None
+        return self._derived("metric") if self._fresh("metered") and self._fit() else None
 
     def read_logz(self) -> LogZ | None:
         """log Z over the window as fitted last, also where places were added since; None where it was not."""
@@ -174,12 +172,16 @@ class Reader:
 
     def read_surprise(self) -> Array | None:
         """The surprise float64 [n] as written last; None as `read_rates`."""
-        return self._metered("surprise") if self.attributes.get("surprised") == self.done else None
+        return self._derived("surprise") if self._fresh("surprised") else None
 
     def _fit(self) -> dict[str, object]:
         return self.attributes.get("logz") or {}
 
-    def _metered(self, name: str) -> Array:
+    def _fresh(self, key: Literal["rated", "labelled", "metered", "surprised"]) -> bool:
+        """Whether what is derived is there, and of all places that are done."""
+        return bool(self.attributes.get(key)) and self.attributes[key] == self.done
+
+    def _derived(self, name: str) -> Array:
         return np.asarray(self._whole(name)[self._marks], np.float64)
 
     # With the file named that fails

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from latentworld.atlas.plots.maps import field, grid, overlay
+from latentworld.atlas.plots.metric import areas, ellipses, phase_lines, surface
 from latentworld.atlas.plots.regions import phases
 from latentworld.atlas.plots.series import growth, zoom
 from latentworld.atlas.plots.sphere import globe
@@ -20,7 +21,10 @@ from latentworld.disk import save as keep
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-__all__ = ["DARK", "LIGHT", "Paper", "field", "globe", "grid", "growth", "overlay", "phases", "save", "zoom"]
+__all__ = [
+    "DARK", "LIGHT", "Paper", "areas", "ellipses", "field", "globe", "grid", "growth", "overlay", "phase_lines", "phases",
+    "save", "surface", "zoom",
+]  # fmt: skip
 
 
 def save(figure: Figure, path: str | Path, dpi: float = 150) -> tuple[Path, Path]:
