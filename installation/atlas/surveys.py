@@ -6,7 +6,7 @@ import datetime
 import functools
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from installation.atlas import rendering
 from installation.atlas.survey_folder import SurveyFolder
@@ -15,7 +15,10 @@ from installation.studio import Studio
 from latentworld.atlas import settings, store, survey
 from latentworld.atlas.progress import ProgressPicture
 from latentworld.atlas.sampling import Adaptive, Globe, Window
+from latentworld.decoding.analytic import AnalyticDecoder
+from latentworld.decoding.surprise import AnalyticSurprise, NetworkSurprise, Surprise
 from latentworld.disk import writing
+from latentworld.errors import AtlasError
 from latentworld.preset import dump
 
 
@@ -82,3 +85,29 @@ class Survey:
         factory = functools.partial(rendering.remote_renderer, dump(self.studio.preset), self.thumb, self.scout)
         preview = ProgressPicture(self.out.preview, time.monotonic)
         cluster.survey(self.into, factory, Means(address, workers), on_block, preview, say)
+
+
+def surprised(studio: Studio, into: store.Store, scout: bool, on_block: survey.OnBlock) -> None:
+    """Measure the surprise of every place that has none, block by block; a stopped one goes on.
+
+    Raises AtlasError for a decoder of another package, whose latents are not known.
+    """
+    measure, waiting = surprise_of(studio, scout), into.unsurprised()
+    done = into.blocks - len(waiting)
+    for count, index in enumerate(waiting, 1):
+        units, radii = survey.block_places(into, index)
+        into.commit_surprise(index, measure(studio.plane.latents(units, radii), studio.prompt))
+        on_block(min((done + count) * into.block, into.total), into.total, index)
+
+
+def surprise_of(studio: Studio, scout: bool) -> Surprise:
+    """How surprising what a studio's decoder makes is. Raises AtlasError where that cannot be known."""
+    decoder = rendering.chosen(studio, scout)
+    if isinstance(decoder, AnalyticDecoder):
+        return AnalyticSurprise(decoder)
+    if studio.networks is None or "faithful" not in studio.own:
+        raise AtlasError("the surprise needs a world whose faithful network can judge latents: survey without it")
+    maker = studio.networks.variant(decoder.settings)
+    faithful = studio.settings if studio.settings.kind == "faithful" else studio.own["faithful"]
+    judge = replace(faithful, batch=decoder.settings.batch, guidance=1.0, engine=decoder.settings.engine, sampler="ddim")
+    return NetworkSurprise(maker, studio.networks.variant(judge))

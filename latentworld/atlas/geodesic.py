@@ -58,6 +58,10 @@ class Meaning:
         by_place = self.even * count * (np.pad(moved, ((1, 0), (0, 0))) - np.pad(moved, ((0, 1), (0, 0))))
         return energy, np.einsum("nf,nfa->na", by_value, along) + by_place
 
+    def length(self, way: Plot) -> float:
+        """Its length through the features."""
+        return length(np.asarray(self.ground.spline(way)))
+
 
 @dataclass(frozen=True, eq=False)
 class Fisher:
@@ -77,6 +81,13 @@ class Fisher:
         ahead = count * (pull * self.scale + self.even * moved)
         aside = count / 2 * bend * self.scale
         return energy, np.pad(ahead + aside, ((1, 0), (0, 0))) + np.pad(aside - ahead, ((0, 1), (0, 0)))
+
+    def length(self, way: Plot) -> float:
+        """Its length by the metric at its middles."""
+        t = way * self.scale
+        step, middle = np.diff(t, axis=0), (t[1:] + t[:-1]) / 2
+        squared = np.einsum("nab,na,nb->n", self.found.metric(middle), step, step)
+        return float(np.sqrt(np.maximum(squared, 0)).sum())
 
 
 @dataclass(frozen=True, eq=False)

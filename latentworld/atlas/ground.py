@@ -185,5 +185,5 @@ def _spline(lines: list[Array], values: Float64[Reals, "r c k"]) -> NdBSpline:
     interpolate = need("scipy.interpolate")
     orders = [min(3, len(line) - 1) for line in lines]
     first = interpolate.make_interp_spline(lines[0], values, k=orders[0], axis=0)
-    second = interpolate.make_interp_spline(lines[1], first.c, k=orders[1], axis=1)
-    return interpolate.NdBSpline((first.t, second.t), second.c, tuple(orders))
+    second = interpolate.make_interp_spline(lines[1], np.moveaxis(first.c, 1, 0), k=orders[1], axis=0)
+    return interpolate.NdBSpline((first.t, second.t), np.moveaxis(second.c, 0, 1), tuple(orders))

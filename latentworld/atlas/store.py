@@ -203,9 +203,29 @@ class Store(Reader):
                 begun(self._group, "logz", rows.shape, len(rows), overwrite=True)[:] = rows
         self._derive(found, during, {"metered": self.done, "logz": None if fitted is None else fitted.record()})
 
-    def write_surprise(self, surprise: ArrayLike) -> None:
-        """Keep the surprise [n], one a place that is done."""
-        self._derive({"surprise": np.asarray(surprise, np.float64)}, {"surprised": 0}, {"surprised": self.done})
+    def unsurprised(self) -> list[int]:
+        """Blocks that are done and whose surprise is not there yet; begins the array where there is none."""
+        if "surprise" not in self._group or self._group["surprise"].chunks != (self.block,):
+            with writes(self.path):
+                self._note({"surprised": 0})
+                begun(self._group, "surprise", (self.slots,), self.block, overwrite=True)[:] = np.nan
+        kept = self._whole("surprise")[: self.slots]
+        return sorted({int(slot) // self.block for slot in np.flatnonzero(self._marks & ~np.isfinite(kept))})
+
+    def commit_surprise(self, index: int, surprise: ArrayLike) -> None:
+        """Keep the surprise of a block's places; once every place has its own, it can be read.
+
+        Raises AtlasError where it does not fit or is not finite; DiskFull.
+        """
+        start, stop = self.span(index)
+        found = np.asarray(surprise, np.float64)
+        if found.shape != (stop - start,) or not np.isfinite(found).all():
+            raise AtlasError(f"the surprise of block {index} is not {stop - start} finite numbers: measure it again")
+        with writes(self.path):
+            self._group["surprise"].with_config({"write_empty_chunks": True})[start:stop] = found
+            if not self.unsurprised():
+                self._note({"surprised": self.done})
+                self._settle()
 
     def _derive(self, found: dict[str, NDArray[np.generic]], during: Attributes, after: Attributes) -> None:
         """Rewrite derived arrays whole; the attributes say `during` it that there are none, and `after` it of how many

@@ -139,6 +139,29 @@ class Diffusion:
             yield Moment(int(time), alpha_bar, sample, stepped.pred_original_sample, stepped.prev_sample)
             sample = stepped.prev_sample
 
+    def clean(self, latents: Tensor, prompt: Prompt) -> Tensor:
+        """What latents `[b, C, H, W]`, b the settings' batch, are denoised to, before it is painted; on the device."""
+        batches.check_latents(latents, self.shape)
+        start = latents.float().to(self._device)
+        return self._sample(start, self._conditioning(prompt), Progress(None, self.settings.steps))
+
+    def near(self, alpha_bar: float) -> tuple[float, int]:
+        """The time of the schedule whose share of the picture is nearest to `alpha_bar`, and that share."""
+        shares = self.scheduler.alphas_cumprod
+        time = int((shares - alpha_bar).abs().argmin())
+        return float(shares[time]), time
+
+    def denoised(self, noisy: Tensor, time: int, prompt: Prompt) -> Tensor:
+        """The clean latent that is predicted of a noisy one `[b, C, H, W]`, b the settings' batch, at a time of the
+        schedule. Raises DecodeError for a sampler that does not say it."""
+        if not self._sampler.moments:
+            raise DecodeError(f"the sampler {self.profile.sampler!r} does not say what it predicts: take 'ddim'")
+        self._family.begin(self.scheduler, self.settings.steps, self.shape)
+        moment = torch.tensor(time)
+        predicted = self._predict(noisy, moment, self._conditioning(prompt))
+        found: Tensor = self.scheduler.step(predicted, moment, noisy, eta=0.0).pred_original_sample
+        return found
+
     def paint(self, clean: Tensor) -> Tensor:
         """Clean latents `[b, C, H, W]`, b the settings' batch, to pictures `[b, 3, height, width]` in 0..1, CPU.
 
