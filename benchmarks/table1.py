@@ -120,7 +120,7 @@ def counted() -> tuple[ising.Counted, Array, Truth, Array]:
 
 def exact(table: Rows) -> None:
     """Fits of exact posteriors: what the atoms can say."""
-    states, _, truth, metric = counted()
+    _, _, truth, metric = counted()
     chosen = np.random.default_rng(0).permutation(len(truth.at))[:400]
     rows = softmax(256 * (truth.slope[chosen] @ truth.at.T - truth.value))
     began = time.process_time()
@@ -222,7 +222,9 @@ def size(table: Rows) -> None:
     rows = posterior.of_features(places, np.full(len(places), 1 / len(places)), features, 20.0)
     logz.fit(rows, 20.0, 144)
     table.add(f"{len(places):,} places: wall seconds", time.monotonic() - began, 60)
-    table.add(f"{len(places):,} places: GB, whole process", resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1e6, 1.5)
+    table.add(
+        f"{len(places):,} places: GB, whole process", resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1e6, 1.5
+    )
     table.add(f"{len(places):,} places: GB before the fit", before / 1e6, None)
 
 

@@ -18,7 +18,8 @@ CRITICAL = np.log(1 + np.sqrt(2.0)) / 2
 
 @dataclass(frozen=True)
 class Counted:
-    """Every state of a torus, by what it depends on: energy [s] (sum over bonds), magnet [s] (sum of spins), states [s].
+    """Every state of a torus, by what it depends on: energy [s] (sum over bonds), magnet [s] (sum of spins), states
+    [s].
 
     spins: how many.
     """

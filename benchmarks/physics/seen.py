@@ -39,7 +39,7 @@ def posteriors(
     steps = epochs * (len(flat) // 512)
     optimiser = torch.optim.AdamW(net.parameters(), 2e-3, weight_decay=1e-3)
     falling = torch.optim.lr_scheduler.OneCycleLR(optimiser, 2e-3, total_steps=steps + 1)
-    for step in range(steps):
+    for _ in range(steps):
         chosen = torch.randint(len(flat), (512,))
         apart = torch.cdist(at[chosen], middles) * side
         wanted = torch.softmax(-2 * apart**2, dim=1)  # a bump half a bin wide

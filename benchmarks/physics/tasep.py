@@ -1,4 +1,4 @@
-"""The totally asymmetric exclusion process with open ends: particles enter at rate alpha, hop right, leave at rate beta.
+"""The totally asymmetric exclusion process, open: particles enter at rate alpha, hop right, leave at rate beta.
 
 The current of the infinite line is known (Derrida, Evans, Hakim, Pasquier 1993): 1/4 where both rates are 1/2 or more
 (maximal current), alpha (1 - alpha) at low density, beta (1 - beta) at high density. Low and high meet at alpha = beta
@@ -39,8 +39,8 @@ def negentropy(alpha: Array, beta: Array) -> Array:
 def snapshots(
     alpha: Array, beta: Array, sites: int, draws: int, sweeps: int, every: int, seed: int
 ) -> NDArray[np.uint8]:
-    """Occupied sites 0 or 1 of n lines, `draws` of each [n, draws, sites]: random sequential update, `sweeps` before the
-    first and `every` between two. All lines are tried at the same bond at a time, each by its own chance."""
+    """Occupied sites 0 or 1 of n lines, `draws` of each [n, draws, sites]: random sequential update, `sweeps` before
+    the first and `every` between two. All lines are tried at the same bond at a time, each by its own chance."""
     random = np.random.default_rng(seed)
     line = (random.random((sites, len(alpha))) < np.where(alpha < beta, alpha, 1 - beta)).astype(np.uint8)
     found = []

@@ -37,9 +37,7 @@ class GeodesicOptions:
     refine: int = 0
 
 
-def tour(
-    out: SurveyFolder, points: Sequence[tuple[float, float]], chosen: GeodesicOptions, say: Say
-) -> planner.Tour:
+def tour(out: SurveyFolder, points: Sequence[tuple[float, float]], chosen: GeodesicOptions, say: Say) -> planner.Tour:
     """The tour through places by alpha and beta; `say` is told how every leg does. Raises AtlasError."""
     found = findings.read(out)
     country = country_of(out, found, chosen)
@@ -90,7 +88,7 @@ def refined(
     with corridor.opened(country.atlas, path, rounds, settings.provenance(now)) as kept:
         for number in range(1, rounds + 1):
             ways = [one.unit for one in legs]
-            added = corridor.widen(kept, [*ways, *(_line(one.unit) for one in legs if not one.straight)], number, render)
+            added = corridor.widen(kept, ways, number, render)
             atlas = kept.atlas()
             net = mesh.mesh(atlas)
             country = replace(country, atlas=atlas, mesh=net, rates=field.rates(atlas, net))
@@ -126,7 +124,9 @@ def verdict(one: Leg) -> str:
     """What the map says of a leg."""
     if one.straight:
         return "no way is shorter than the straight line, which is taken"
-    return f"{100 * one.gain:.1f}% shorter than the straight line on the map ({one.length:.4g} against {one.against:.4g})"
+    return (
+        f"{100 * one.gain:.1f}% shorter than the straight line on the map ({one.length:.4g} against {one.against:.4g})"
+    )
 
 
 def _line(unit: Units) -> Units:

@@ -17,14 +17,16 @@ def measure(
 ) -> Metered:
     """Measure the pull-back metric and, of a window, log Z; keep both in the store. kernel: None for `gauss`.
 
-    Of an unfinished survey what is done is measured, and a Notice says how much that is. Raises AtlasError, among others
+    Of an unfinished survey what is done is measured, and a Notice says how much that is. Raises AtlasError, also
     for a kernel on the globe, where no log Z is.
     """
     with store.open_for_writing(out.store) as kept:
         atlas = kept.atlas()
         posterior.check(atlas)
         if not atlas.complete:
-            words = f"{kept.done} of {kept.total} places are done, and the metric is of these: survey on, then measure again"
+            words = (
+                f"{kept.done} of {kept.total} places are done and the metric is of these: survey on and measure again"
+            )
             warnings.warn(words, Notice, stacklevel=2)
         net = mesh.mesh(atlas)
         if isinstance(atlas.sampling, Globe) and kernel is None:

@@ -109,5 +109,7 @@ def surprise_of(studio: Studio, scout: bool) -> Surprise:
         raise AtlasError("the surprise needs a world whose faithful network can judge latents: survey without it")
     maker = studio.networks.variant(decoder.settings)
     faithful = studio.settings if studio.settings.kind == "faithful" else studio.own["faithful"]
-    judge = replace(faithful, batch=decoder.settings.batch, guidance=1.0, engine=decoder.settings.engine, sampler="ddim")
+    judge = replace(
+        faithful, batch=decoder.settings.batch, guidance=1.0, engine=decoder.settings.engine, sampler="ddim"
+    )
     return NetworkSurprise(maker, studio.networks.variant(judge))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from installation.atlas import findings, geodesics
@@ -26,7 +26,7 @@ class TourOptions:
     ordered: bool = False
     closed: bool | None = None
     weave: float | None = None
-    geodesic: GeodesicOptions = GeodesicOptions()
+    geodesic: GeodesicOptions = field(default_factory=GeodesicOptions)
 
 
 def write(
@@ -55,9 +55,7 @@ def write(
     return made
 
 
-def _planned(
-    out: SurveyFolder, mode: str, points: Sequence[tuple[float, float]], chosen: TourOptions
-) -> planner.Tour:
+def _planned(out: SurveyFolder, mode: str, points: Sequence[tuple[float, float]], chosen: TourOptions) -> planner.Tour:
     found = findings.read(out)
     plane = found.atlas.plane
     units = [plane.unit(alpha, beta) for alpha, beta in points]

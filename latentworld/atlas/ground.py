@@ -1,7 +1,7 @@
 """A flat chart of a part of the globe, and features or a field as smooth functions on it.
 
-Every chart here is gnomonic: unit = M (x, y, 1) / |M (x, y, 1)|, so that straight lines are great circles. Of a window x
-and y are lattice units of its alpha and beta, of which the plane itself is the chart; elsewhere a tangent plane in
+Every chart here is gnomonic: unit = M (x, y, 1) / |M (x, y, 1)|, so that straight lines are great circles. Of a window
+x and y are lattice units of its alpha and beta, of which the plane itself is the chart; elsewhere a tangent plane in
 radians about the middle of two places.
 """
 
@@ -141,7 +141,7 @@ class Ground:
 
 def principal(features: Float64[Reals, "n f"], most: int = AXES) -> Float64[Reals, "n k"]:
     """Features along their first principal axes, which keep distances but for what the other axes hold."""
-    away = features - features.mean(axis=0)
+    away = np.asarray(features - features.mean(axis=0))
     if away.shape[1] <= most:
         return away
     values, vectors = np.linalg.eigh(away.T @ away)

@@ -95,7 +95,8 @@ class Country:
             laid = ground.laid(self.atlas, chart, self.axes)
             return Meaning(laid, geodesic.even_weight(laid, way))
         window = self.atlas.sampling
-        assert self.logz is not None and not isinstance(window, Globe)
+        assert self.logz is not None
+        assert not isinstance(window, Globe)
         scale = 1 / (np.array([window.rows, window.columns]) - 1)
         bare = Fisher(self.logz, scale, 0.0)
         moved = float((np.diff(way, axis=0) ** 2).sum())

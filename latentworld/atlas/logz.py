@@ -53,13 +53,13 @@ class LogZ:
         """Its Hessian [n, 2, 2], positive semidefinite: summed as a covariance, not as a difference of moments."""
         p = self._at(t)[1]
         away = self.atoms[None] - (p @ self.atoms)[:, None]
-        return np.einsum("nm,nma,nmb->nab", p, away, away) / self.tau
+        return np.asarray(np.einsum("nm,nma,nmb->nab", p, away, away) / self.tau)
 
     def slope(self, t: Float64[Reals, "n 2"]) -> Float64[Reals, "n 2 2 2"]:
         """The metric's derivative [n, 2, 2, 2], the third cumulant over tau squared; symmetric in all three."""
         p = self._at(t)[1]
         away = self.atoms[None] - (p @ self.atoms)[:, None]
-        return np.einsum("nm,nma,nmb,nmc->nabc", p, away, away, away) / self.tau**2
+        return np.asarray(np.einsum("nm,nma,nmb,nmc->nabc", p, away, away, away) / self.tau**2)
 
     def _at(self, t: Float64[Reals, "n 2"]) -> tuple[Float64[Reals, " n"], Float64[Reals, "n m"]]:
         """log Z [n] and the atoms' weights [n, m]."""

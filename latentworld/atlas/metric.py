@@ -142,7 +142,7 @@ def anisotropy(tensors: Tensors) -> Vector:
     """How one-sided the metric is [n]: (largest - least) / (largest + least) eigenvalue, 0 round, 1 a line."""
     values = axes(tensors)[0]
     total = values.sum(axis=1)
-    return np.divide(values[:, 1] - values[:, 0], total, out=np.zeros(len(total)), where=total > 0)
+    return np.asarray(np.divide(values[:, 1] - values[:, 0], total, out=np.zeros(len(total)), where=total > 0))
 
 
 def _on_triangles(corners: Float64[Reals, "t 3 d"], features: Float64[Reals, "t 3 f"]) -> Float64[Reals, "t dd"]:

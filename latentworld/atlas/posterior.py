@@ -20,7 +20,7 @@ from typing import Literal, get_args
 
 import numpy as np
 
-from latentworld.arrays import Array, Features, Float64, Indices, Reals, Vector
+from latentworld.arrays import Features, Float64, Indices, Reals, Vector
 from latentworld.atlas.extras import need
 from latentworld.atlas.sampling import Globe
 from latentworld.atlas.types import Atlas, Mesh

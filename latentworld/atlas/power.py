@@ -85,9 +85,10 @@ def phases(found: LogZ, edges: PowerDiagram, least: float) -> OrderedPhases:
     own = label[number[(grid @ found.atoms.T + found.heights).argmax(axis=1)]]
     share = np.bincount(own, minlength=count) / len(own)
     slope = found.gradient(grid)
-    order = np.stack([np.bincount(own, axis, count) for axis in slope.T], axis=1) / np.maximum(
-        np.bincount(own, minlength=count), 1
-    )[:, None]
+    order = (
+        np.stack([np.bincount(own, axis, count) for axis in slope.T], axis=1)
+        / np.maximum(np.bincount(own, minlength=count), 1)[:, None]
+    )
     rank = np.argsort(-share, kind="stable")
     parted = label[number[edges.between[:, 0]]] != label[number[edges.between[:, 1]]]
     return OrderedPhases(np.argsort(rank)[label].astype(np.int64), share[rank], order[rank], parted)
@@ -95,7 +96,7 @@ def phases(found: LogZ, edges: PowerDiagram, least: float) -> OrderedPhases:
 
 def _largest(found: LogZ) -> Indices:
     corners = np.array([(0.0, 0.0), (0.0, 1.0), (1.0, 0.0), (1.0, 1.0)])
-    return (corners @ found.atoms.T + found.heights).argmax(axis=1).astype(np.int64)
+    return np.asarray((corners @ found.atoms.T + found.heights).argmax(axis=1), np.int64)
 
 
 def _away(
@@ -107,7 +108,7 @@ def _away(
     along = np.array([-across[1], across[0]])
     along /= max(float(np.linalg.norm(along)), 1e-300)
     toward = float(along @ (points[third, :2] - points[low, :2]))
-    return begin - np.sign(toward) * FAR * along
+    return np.asarray(begin - np.sign(toward) * FAR * along)
 
 
 def _clipped(begin: Float64[Reals, "2"], end: Float64[Reals, "2"]) -> Float64[Reals, "2 2"] | None:

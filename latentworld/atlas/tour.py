@@ -23,9 +23,8 @@ from typing import TYPE_CHECKING, Literal, get_args
 import numpy as np
 from numpy.typing import ArrayLike
 
-from latentworld import walks
+from latentworld import globe, walks
 from latentworld.arrays import Array
-from latentworld import globe
 from latentworld.atlas import leg, route, smooth, tour_stops
 from latentworld.atlas.graph import TourGraph
 from latentworld.atlas.leg import Leg

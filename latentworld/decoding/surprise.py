@@ -99,7 +99,9 @@ class NetworkSurprise:
 
         noises = draws(int(np.prod(self.maker.shape))).reshape(-1, *self.maker.shape)
         fixed = [torch.from_numpy(noise).float() for noise in noises]
-        found = batches.in_batches(latents.float(), self.maker.settings.batch, lambda piece: self._of(piece, prompt, fixed))
+        found = batches.in_batches(
+            latents.float(), self.maker.settings.batch, lambda piece: self._of(piece, prompt, fixed)
+        )
         return np.zeros(0) if found is None else np.asarray(found.double().numpy())
 
     def _of(self, start: Tensor, prompt: Prompt, noises: list[Tensor]) -> Tensor:

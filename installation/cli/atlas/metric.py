@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Annotated
 
-import typer
 from rich.console import Console
 
 from installation.cli.atlas.options import Dpi, Option, Where
@@ -65,7 +64,8 @@ def _phases(atlas: Atlas, metered: Metered) -> None:
     from latentworld.atlas.sampling import Globe
 
     window, found = atlas.sampling, metered.logz
-    assert found is not None and not isinstance(window, Globe)
+    assert found is not None
+    assert not isinstance(window, Globe)
     edges = power.diagram(found)
     if not len(edges.jump):
         print("one phase: log Z has one cell")
@@ -73,7 +73,9 @@ def _phases(atlas: Atlas, metered: Metered) -> None:
     parts = power.phases(found, edges, STRONG * float(edges.jump.max()))
     for number, (share, order) in enumerate(zip(parts.share, parts.order), 1):
         if share >= 0.01:
-            print(f"{f'phase {number} of log Z':<30} {100 * share:.0f}%, order parameter {order[0]:.3g}, {order[1]:.3g}")
+            print(
+                f"{f'phase {number} of log Z':<30} {100 * share:.0f}%, order parameter {order[0]:.3g}, {order[1]:.3g}"
+            )
     low = np.array([window.alpha[0], window.beta[0]])
     wide = np.array([window.alpha[1], window.beta[1]]) - low
     for place in np.argsort(-edges.jump * edges.length, kind="stable")[:LINES]:

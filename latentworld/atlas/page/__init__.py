@@ -54,8 +54,9 @@ def write(
 ) -> None:
     """Write the page: rates [n] (NaN where unknown), whole or not at all.
 
-    It shows pictures, field, phases and, of a window, the metric as layers, every place's alpha, beta, rate, label and picture, and copies
-    coordinates in full double precision. Thumbnails are shrunk where they would take more than about 15 MB.
+    It shows pictures, field, phases and, of a window, the metric as layers, every place's alpha, beta, rate, label and
+    picture, and copies coordinates in full double precision. Thumbnails are shrunk where they would take more than
+    about 15 MB.
     Raises AtlasError for an atlas without places, DiskFull or OutputError.
     """
     write_file(path, page(atlas, rates, phases, lines, sites, title, metered).encode())

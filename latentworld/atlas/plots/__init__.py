@@ -22,8 +22,8 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 __all__ = [
-    "DARK", "LIGHT", "Paper", "areas", "ellipses", "field", "globe", "grid", "growth", "overlay", "phase_lines", "phases",
-    "save", "surface", "zoom",
+    "DARK", "LIGHT", "Paper", "areas", "ellipses", "field", "globe", "grid", "growth", "overlay", "phase_lines",
+    "phases", "save", "surface", "zoom",
 ]  # fmt: skip
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
 import numpy as np
 
@@ -11,14 +11,14 @@ from latentworld.atlas import metric, power
 from latentworld.atlas.logz import LogZ
 from latentworld.atlas.metric import Metered, Tensors
 from latentworld.atlas.plots.cells import flat, mosaic, owners, spread, strides
-from latentworld.atlas.plots.maps import SIDE, drained, extent, floor_rate, measure, paint, rulers, size, subtitle, veil
+from latentworld.atlas.plots.maps import drained, floor_rate, measure, paint, rulers, size, subtitle, veil
 from latentworld.atlas.plots.style import DARK, Paper, axes_at, caption, glow, inscribe, number, rate_bar, scale, sheet
 from latentworld.atlas.types import Atlas
 
 if TYPE_CHECKING:
-    from matplotlib.axes import Axes
     from matplotlib.colors import Normalize
     from matplotlib.figure import Figure
+    from mpl_toolkits.mplot3d import Axes3D
 
 ACROSS = 26  # ellipses along the longer side
 STRONG = 0.35  # of the largest jump, from which an edge of the power diagram counts as a line between phases
@@ -130,7 +130,7 @@ def surface(atlas: Atlas, found: LogZ, title: str = "", paper: Paper = DARK) -> 
     edges, low = power.diagram(found), float(height.min())
     below = low - 0.55 * float(np.ptp(height))
     with sheet(9.6, 8.6, paper) as figure:
-        axes = figure.add_axes((0.0, 0.06, 1.0, 0.86), projection="3d", computed_zorder=False)
+        axes = cast("Axes3D", figure.add_axes((0.0, 0.06, 1.0, 0.86), projection="3d", computed_zorder=False))
         lit = LightSource(315, 42).hillshade(height, vert_exag=0.6 / max(float(np.ptp(height)), 1e-9), dx=1 / FACES,
                                              dy=1 / FACES)  # fmt: skip
         norm = scale(bright)
@@ -160,17 +160,17 @@ def _lifted(found: LogZ, ends: Float64[Reals, "2 2"], lifted: bool, below: float
     return np.column_stack([at, height])
 
 
-def _stage(axes: Axes, atlas: Atlas, paper: Paper, below: float, top: float) -> None:
+def _stage(axes: Axes3D, atlas: Atlas, paper: Paper, below: float, top: float) -> None:
     """The room a surface stands in: no walls, alpha and beta along the floor."""
     axes.set(xlim=(0, 1), ylim=(0, 1), facecolor=paper.ground)
-    axes.set_zlim(below, top)  # type: ignore[attr-defined]
-    axes.set_box_aspect((1, 1, 0.72), zoom=1.0)  # type: ignore[call-arg]
-    axes.view_init(elev=32, azim=-118)  # type: ignore[attr-defined]
-    for axis in (axes.xaxis, axes.yaxis, axes.zaxis):  # type: ignore[attr-defined]
+    axes.set_zlim(below, top)
+    axes.set_box_aspect((1, 1, 0.72), zoom=1.0)
+    axes.view_init(elev=32, azim=-118)
+    for axis in (axes.xaxis, axes.yaxis, axes.zaxis):
         axis.set_pane_color((0, 0, 0, 0))
         axis.line.set_color(paper.rule)
         axis._axinfo["grid"].update(color=(0, 0, 0, 0))
-    axes.set_zticks([])  # type: ignore[attr-defined]
+    axes.set_zticks([])
     for ruler, axis in zip(rulers(atlas), (axes.xaxis, axes.yaxis)):
         spots = np.linspace(0, 1, 5)
         axis.set_ticks(spots, labels=[number(value, 4) for value in ruler.value(spots * (ruler.count - 1))])
@@ -213,4 +213,4 @@ def _bar(figure: Figure, box: tuple[float, float, float, float], norm: Normalize
 
     bar = figure.colorbar(ScalarMappable(norm, glow(paper)), cax=axes_at(figure, *box))
     bar.ax.minorticks_off()
-    bar.outline.set_visible(False)  # type: ignore[operator]
+    bar.outline.set_visible(False)
