@@ -43,7 +43,11 @@ from latentworld.decoding.analytic import SHELL, AnalyticDecoder
 from latentworld.decoding.surprise import AnalyticSurprise, loss
 
 Array = NDArray[np.float64]
-PAPER = (("CLIP length", "72.3 ± 4.0", "73.6 ± 3.5"), ("PPL", "3.12 ± .16", "3.17 ± .23"), ("curvature", ".367", "1.33"))
+PAPER = (
+    ("CLIP length", "72.3 ± 4.0", "73.6 ± 3.5"),
+    ("PPL", "3.12 ± .16", "3.17 ± .23"),
+    ("curvature", ".367", "1.33"),
+)
 PAIRS, DENSE = 12, 16
 LEAST = 0.35  # of the window, between the ends of a pair
 
@@ -233,7 +237,9 @@ def clairaut(options: Options, table: Rows) -> None:
         table.add(f"Clairaut, k = {strength:g}: order", float(np.log2(errors[1] / errors[2])), *(
             (1.9, 2.1) if goal else (None, None)))  # fmt: skip
         line = geodesic.straight(energy.chart, ends[0], ends[1], 4096)
-        table.say(f"Clairaut, k = {strength:g}: great circle longer by", f"{100 * (energy.length(line) / truth - 1):.1f}%")
+        table.say(
+            f"Clairaut, k = {strength:g}: great circle longer by", f"{100 * (energy.length(line) / truth - 1):.1f}%"
+        )
         back = dense(ends[1], ends[0], strength, 64)
         there = dense(ends[0], ends[1], strength, 64)
         off = np.abs(there[1].chart.unit(there[0])[0] - back[1].chart.unit(back[0])[0][::-1]).max()
@@ -342,13 +348,23 @@ def told(table: Rows, kept: list[dict[str, object]]) -> None:
         what = "geodesics" if answer == "geodesic" else "answers (the straight line where that is shorter)"
         energy = column("energy", answer) / column("energy", "straight")
         length = column("length", answer) / column("length", "straight")
-        table.add(f"embedded, {what}: energy over straight, {len(kept)} pairs", energy.mean(), high=0.88 if goal else None)
+        table.add(
+            f"embedded, {what}: energy over straight, {len(kept)} pairs", energy.mean(), high=0.88 if goal else None
+        )
         table.add(f"embedded, {what}: length over straight", length.mean(), high=0.96 if goal else None)
         table.add(f"embedded, {what}: the worst pair's length", length.max(), high=1.02 if goal else None)
     table.add("embedded: energy of the straight line at equal over latent pace",
               float((column("energy", "straight") / column("energy", "latent")).mean()))  # fmt: skip
-    for name, unit in (("length", "CLIP distance"), ("energy", "n Σ d²"), ("curvature", "rad a step"), ("peak", "of mean")):
-        cells = [f"{column(name, key).mean():.3g} ± {column(name, key).std():.2g}" for key in ("latent", "straight", "geodesic")]
+    for name, unit in (
+        ("length", "CLIP distance"),
+        ("energy", "n Σ d²"),
+        ("curvature", "rad a step"),
+        ("peak", "of mean"),
+    ):
+        cells = [
+            f"{column(name, key).mean():.3g} ± {column(name, key).std():.2g}"
+            for key in ("latent", "straight", "geodesic")
+        ]
         table.say(f"ours, {name} ({unit}): latent pace / straight / geodesic", " / ".join(cells))
     for name, ours, line in PAPER:
         table.say(f"the paper's {name}: its geodesics / linear", f"{ours} / {line}")
@@ -365,8 +381,12 @@ def density(options: Options, table: Rows) -> None:
     for begin, end in pairs_of(found.atlas, DENSE, 6):
         line = globe.slerp(begin, end, np.linspace(0, 1, 64))
         likely = leg.between(country, begin, end).unit
-        unlikely = leg.between(Country(found.atlas, found.mesh, found.rates, "density", -1.0, surprise=told_by), begin, end)
-        means = [studio_surprise(paced.along(way, np.linspace(0, 1, 33))).mean() for way in (line, likely, unlikely.unit)]
+        unlikely = leg.between(
+            Country(found.atlas, found.mesh, found.rates, "density", -1.0, surprise=told_by), begin, end
+        )
+        means = [
+            studio_surprise(paced.along(way, np.linspace(0, 1, 33))).mean() for way in (line, likely, unlikely.unit)
+        ]
         lower, higher = lower + (means[1] < means[0]), higher + (means[2] > means[0])
         gains.append(means[1] / means[0])
         print(f"straight {means[0]:.4g}, likely {means[1]:.4g}, unlikely {means[2]:.4g}", flush=True)

@@ -6,13 +6,13 @@ was. So it is killed at any moment and goes on, several tours share it, and the 
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Literal
 
 import numpy as np
 
-from latentworld.arrays import Indices, Pairs, Units
+from latentworld.arrays import Indices, Int64, Pairs, Units, Wholes
 from latentworld.atlas import store as stores
 from latentworld.atlas import survey
 from latentworld.atlas.extras import need
@@ -60,7 +60,7 @@ def opened(atlas: Atlas, path: Path, rounds: int, provenance: Mapping[str, str])
     return kept
 
 
-def widen(kept: Store, ways: list[Units], number: int, render: Render, on_block: OnBlock | None = None) -> int:
+def widen(kept: Store, ways: Sequence[Units], number: int, render: Render, on_block: OnBlock | None = None) -> int:
     """Survey a band about ways [n, 3] on round `number`'s lattice, from 1; how many places that took.
 
     What an earlier run left is done first.
@@ -88,7 +88,7 @@ def survey_pending(kept: Store, render: Render, on_block: OnBlock | None = None)
             on_block(kept.done, kept.total, index)
 
 
-def _band(seen: Atlas, ways: list[Units], number: int) -> Pairs:
+def _band(seen: Atlas, ways: Sequence[Units], number: int) -> Int64[Wholes, "m 2"]:
     """Nodes [m, 2] of a round's lattice within `BAND` cells of the round before of any of the ways."""
     window = seen.sampling
     assert isinstance(window, Adaptive)

@@ -140,7 +140,7 @@ def straight(chart: Chart, begin: Array, end: Array, pieces: int = PIECES) -> Pl
     return chart.place(way)[0]
 
 
-def evenly(way: Plot, pieces: int = PIECES) -> Plot:
+def evenly(way: Plot, pieces: int = PIECES) -> Float64[Reals, "m 2"]:
     """A polyline [m, 2] in so many pieces of one length on the chart; its ends stay."""
     gone = np.concatenate([[0.0], np.cumsum(np.linalg.norm(np.diff(way, axis=0), axis=1))])
     if gone[-1] <= 0:

@@ -7,6 +7,7 @@ that is the answer.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Literal, Protocol, get_args
@@ -14,7 +15,7 @@ from typing import Literal, Protocol, get_args
 import numpy as np
 
 from latentworld import globe
-from latentworld.arrays import Array, Float64, Reals, Unit, Units, Vector
+from latentworld.arrays import Float64, Int64, Reals, Unit, Units, Vector, Wholes
 from latentworld.atlas import geodesic, ground
 from latentworld.atlas.geodesic import Density, Fisher, Meaning
 from latentworld.atlas.graph import TourGraph
@@ -167,7 +168,7 @@ def _over_mesh(country: Country, chart: Chart, begin: Unit, end: Unit, pieces: i
     return [geodesic.evenly(way, pieces)] if chart.holds(way, 1e-9) else []
 
 
-def _finely(way: Plot) -> Plot:
+def _finely(way: Plot) -> Float64[Reals, "m 2"]:
     count = len(way) - 1
     at = np.linspace(0, count, FINE * count + 1)
     return np.stack([np.interp(at, np.arange(count + 1), axis) for axis in way.T], axis=1)
@@ -181,7 +182,7 @@ def _seen(country: Country, chart: Chart, way: Plot) -> bool:
     return bool(country.graph.map.covers(unit, np.full(len(unit), country.atlas.radius)).all())
 
 
-def joined(legs: list[Leg]) -> tuple[Units, Array]:
+def joined(legs: Sequence[Leg]) -> tuple[Units, Int64[Wholes, " s"]]:
     """Legs one after another [n, 3], and at which of these they begin and end."""
     unit = np.concatenate([legs[0].unit[:1], *(leg.unit[1:] for leg in legs)])
     return unit, np.concatenate([[0], np.cumsum([len(leg.unit) - 1 for leg in legs])]).astype(np.int64)

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from latentworld import globe
-from latentworld.arrays import Array, Features, Units, Vector
+from latentworld.arrays import Features, Float64, Reals, Units
 from latentworld.atlas import geodesic
 from latentworld.atlas.types import Render
 
@@ -29,7 +29,7 @@ class Paced:
     features: Features
 
     @property
-    def steps(self) -> Vector:
+    def steps(self) -> Float64[Reals, " k"]:
         """Feature distance of each frame from the last [n - 1]."""
         return np.asarray(np.linalg.norm(np.diff(self.features.astype(np.float64), axis=0), axis=1))
 
@@ -50,7 +50,7 @@ class Paced:
         return float(self.steps.max() / max(self.steps.mean(), 1e-300))
 
 
-def along(unit: Units, share: Array) -> Units:
+def along(unit: Units, share: Float64[Reals, " m"]) -> Float64[Reals, "m 3"]:
     """Places a share [m] of the arc of a polyline [n, 3] along it, on the great circles between its places."""
     gone = np.concatenate([[0.0], np.cumsum(globe.angle(unit[:-1], unit[1:]))])
     at = share * gone[-1]

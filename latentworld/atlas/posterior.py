@@ -20,7 +20,7 @@ from typing import Literal, get_args
 
 import numpy as np
 
-from latentworld.arrays import Features, Float64, Indices, Reals, Vector
+from latentworld.arrays import Features, Float64, Indices, Int64, Reals, Vector, Wholes
 from latentworld.atlas.extras import need
 from latentworld.atlas.sampling import Globe
 from latentworld.atlas.types import Atlas, Mesh
@@ -58,7 +58,7 @@ def kernel_of(name: str) -> Kernel:
 
 
 def from_atlas(atlas: Atlas, mesh: Mesh, sharpness: float, kernel: Kernel = "gauss", rows: int = ROWS) -> Posteriors:
-    """Posteriors of up to `rows` places of a window, evenly taken in the order of the survey.
+    """Posteriors of up to `rows` places of a window.
 
     Raises AtlasError for a survey of the globe, for fewer than 16 places, for features without contrast or that are not
     finite, and for a sharpness that is not positive.
@@ -118,16 +118,16 @@ def of_features(
 ) -> Posteriors:
     """The same of places in the unit square with features [n, F]."""
     bins, at, share = binned(places, area)
-    chosen = np.unique(np.linspace(0, len(places) - 1, min(rows, len(places))).round().astype(np.int64))
-    chosen = _scattered(places, chosen, rows)
+    chosen = _scattered(places, rows)
     found, spread = np.empty((len(chosen), len(at))), np.empty(len(chosen))
     sorted_by = np.argsort(bins, kind="stable")
     starts = np.searchsorted(bins[sorted_by], np.arange(len(at)))
-    half = (features.astype(np.float64) ** 2).sum(axis=1) / 2
+    wide = features.astype(np.float64)
+    half = (wide**2).sum(axis=1) / 2
     height = max(1, STRIP // len(places))
     for start in range(0, len(chosen), height):
         part = chosen[start : start + height]
-        near = features[part].astype(np.float32) @ features.astype(np.float32).T
+        near = wide[part] @ wide.T
         apart = np.maximum(2 * (half[part, None] + half - near), 0.0)
         weight = np.exp(-sharpness / 2 * (apart if kernel == "gauss" else np.sqrt(apart + CUSP)))
         spread[start : start + height] = _spread(weight)
@@ -136,7 +136,7 @@ def of_features(
     return Posteriors(at, share, places[chosen], found, float(np.median(spread)))
 
 
-def binned(places: Float64[Reals, "n 2"], area: Vector) -> tuple[Indices, Float64[Reals, "m 2"], Vector]:
+def binned(places: Float64[Reals, "n 2"], area: Vector) -> tuple[Indices, Float64[Reals, "m 2"], Float64[Reals, " m"]]:
     """The bin of each place [n], the bins' middles by area [m, 2] and their areas [m]; a bin a place where they are no
     more than `SIDE` squared. Bins without an area are left out with their neighbours' middles unchanged."""
     if len(places) <= SIDE**2:
@@ -150,16 +150,16 @@ def binned(places: Float64[Reals, "n 2"], area: Vector) -> tuple[Indices, Float6
     return bins.astype(np.int64), middles, np.asarray(total / total.sum(), np.float64)
 
 
-def _scattered(places: Float64[Reals, "n 2"], chosen: Indices, rows: int) -> Indices:
-    """Of many places in rows and columns, evenly taken ones would lie on a few lines: a Sobol sequence's neighbours."""
-    if len(chosen) == len(places):
-        return chosen
+def _scattered(places: Float64[Reals, "n 2"], rows: int) -> Int64[Wholes, " r"]:
+    """All places, or of many those next to a Sobol sequence: evenly taken ones would lie on a few lines of a grid."""
+    if len(places) <= rows:
+        return np.arange(len(places))
     spots = need("scipy.stats").qmc.Sobol(2, scramble=False).random_base2(int(np.ceil(np.log2(rows))))[:rows]
     tree = need("scipy.spatial").cKDTree(places)
     return np.unique(tree.query(spots)[1]).astype(np.int64)
 
 
-def _spread(weight: Float64[Reals, "r n"]) -> Vector:
+def _spread(weight: Float64[Reals, "r n"]) -> Float64[Reals, " r"]:
     """Over how many places each row is spread [r]: exp of the entropy."""
     share = weight / weight.sum(axis=1, keepdims=True)
     return np.asarray(np.exp(-(share * np.log(np.maximum(share, 1e-300))).sum(axis=1)))

@@ -51,18 +51,18 @@ def diagram(found: LogZ) -> PowerDiagram:
     (a_m, b_m), whose facets are the envelope's corners and whose edges its edges (Aurenhammer 1987)."""
     points = np.column_stack([found.atoms, found.heights])
     hull = need("scipy.spatial").ConvexHull(points, qhull_options="Qt Pp")
-    normal = hull.equations[:, :3]
+    normal, facets_of = hull.equations[:, :3], hull.simplices.astype(np.int64)
     up = normal[:, 2] > 1e-12
     corner = np.where(up[:, None], normal[:, :2] / np.where(up, normal[:, 2], 1.0)[:, None], np.nan)
     shared: dict[tuple[int, int], list[int]] = defaultdict(list)
     for facet in np.flatnonzero(up).tolist():
-        a, b, c = sorted(hull.simplices[facet].tolist())
+        a, b, c = sorted(facets_of[facet].tolist())
         for side in ((a, b), (a, c), (b, c)):
             shared[side].append(facet)
     ends, between = [], []
     for (low, high), facets in shared.items():
         begin = corner[facets[0]]
-        end = corner[facets[1]] if len(facets) > 1 else _away(points, hull.simplices[facets[0]], low, high, begin)
+        end = corner[facets[1]] if len(facets) > 1 else _away(points, facets_of[facets[0]], low, high, begin)
         if (inside := _clipped(begin, end)) is not None:
             ends.append(inside)
             between.append((low, high))

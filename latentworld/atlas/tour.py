@@ -45,7 +45,7 @@ TITLES = {
 }  # fmt: skip
 WEAVE = 0.4  # cells, amplitude of the slalom over a rift
 KEEP = 0.25  # cells the curve may stray from the smoothed way
-CLOSE = 0.08  # the same of a geodesic, which is smooth already
+CLOSE, KINKS = 0.15, 0.5  # the same of a geodesic; cells of the Gaussian that rounds its pieces
 SMOOTH, ROUND = 0.8, 1.5  # cells of the Gaussian that takes the staircase out: on rifts, and elsewhere
 
 
@@ -176,7 +176,7 @@ def geodesic(country: leg.Country, points: ArrayLike, legs: Sequence[leg.Leg] | 
     pinned = np.zeros(len(unit), np.bool_)
     pinned[stops] = True
     cell = country.graph.typical(unit)
-    even = smooth.sampled(smooth.Way(unit, np.ones(len(unit)), pinned, False), cell)
+    even = smooth.eased(smooth.sampled(smooth.Way(unit, np.ones(len(unit)), pinned, False), cell), KINKS)
     through = smooth.waypoints(even, cell, CLOSE)
     atlas = country.atlas
     strays = smooth.strays(smooth.curve(through, False, cell), even.unit) / cell
