@@ -190,7 +190,8 @@ def poles(sigma: float = 0.3, share: float = 0.84) -> Callable[[Array], tuple[Ar
 def by_clairaut(strength: float, latitude: float, apart: float) -> tuple[float, float]:
     """Length and turning latitude of the geodesic between two places of one latitude, `apart` in longitude.
 
-    w cos(latitude) sin(azimuth) is constant along it: w cos(latitude) at the turn. By Gauss and Legendre's quadrature and a root.
+    w cos(latitude) sin(azimuth) is constant along it: w cos(latitude) at the turn. By Gauss and Legendre's
+    quadrature and a root.
     """
 
     def weight(at: float) -> float:
@@ -397,13 +398,13 @@ def density(options: Options, table: Rows) -> None:
 
 def decoded_surprise(out: SurveyFolder) -> Callable[[Array], Array]:
     """The surprise of places [n, 3], measured anew."""
-    from installation.atlas import surveys
     from installation.atlas.survey_folder import preset_of
     from latentworld.atlas.settings import profile_of
 
     studio = rig.open_studio(preset_of(out))
     profile = profile_of(Reader(out.store).settings)
-    measure = surveys.surprise_of(studio, profile is not None and profile.kind == "scout")
+    scout = profile is not None and profile.kind == "scout"
+    measure = rig.surprise_of(studio, rendering.chosen(studio, scout))
     return lambda unit: measure(studio.plane.latents(unit, np.ones(len(unit))), studio.prompt)
 
 

@@ -6,8 +6,9 @@ import datetime
 import functools
 import time
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
+from installation import rig
 from installation.atlas import rendering
 from installation.atlas.survey_folder import SurveyFolder
 from installation.film.output import write_text
@@ -15,10 +16,7 @@ from installation.studio import Studio
 from latentworld.atlas import settings, store, survey
 from latentworld.atlas.progress import ProgressPicture
 from latentworld.atlas.sampling import Adaptive, Globe, Window
-from latentworld.decoding.analytic import AnalyticDecoder
-from latentworld.decoding.surprise import AnalyticSurprise, NetworkSurprise, Surprise
 from latentworld.disk import writing
-from latentworld.errors import AtlasError
 from latentworld.preset import dump
 
 
@@ -90,26 +88,11 @@ class Survey:
 def surprised(studio: Studio, into: store.Store, scout: bool, on_block: survey.OnBlock) -> None:
     """Measure the surprise of every place that has none, block by block; a stopped one goes on.
 
-    Raises AtlasError for a decoder of another package, whose latents are not known.
+    Raises AtlasError as `rig.surprise_of`.
     """
-    measure, waiting = surprise_of(studio, scout), into.unsurprised()
+    measure, waiting = rig.surprise_of(studio, rendering.chosen(studio, scout)), into.unsurprised()
     done = into.blocks - len(waiting)
     for count, index in enumerate(waiting, 1):
         units, radii = survey.block_places(into, index)
         into.commit_surprise(index, measure(studio.plane.latents(units, radii), studio.prompt))
         on_block(min((done + count) * into.block, into.total), into.total, index)
-
-
-def surprise_of(studio: Studio, scout: bool) -> Surprise:
-    """How surprising what a studio's decoder makes is. Raises AtlasError where that cannot be known."""
-    decoder = rendering.chosen(studio, scout)
-    if isinstance(decoder, AnalyticDecoder):
-        return AnalyticSurprise(decoder)
-    if studio.networks is None or "faithful" not in studio.own:
-        raise AtlasError("the surprise needs a world whose faithful network can judge latents: survey without it")
-    maker = studio.networks.variant(decoder.settings)
-    faithful = studio.settings if studio.settings.kind == "faithful" else studio.own["faithful"]
-    judge = replace(
-        faithful, batch=decoder.settings.batch, guidance=1.0, engine=decoder.settings.engine, sampler="ddim"
-    )
-    return NetworkSurprise(maker, studio.networks.variant(judge))
