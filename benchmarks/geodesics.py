@@ -22,6 +22,7 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from common import show
@@ -34,11 +35,11 @@ from installation.atlas import findings, geodesics, rendering
 from installation.atlas.survey_folder import SurveyFolder
 from installation.studio import Studio
 from latentworld import globe, preset
-from latentworld.atlas import field, geodesic, ground, leg, mesh, metric, paced, survey
+from latentworld.atlas import field, geodesic, ground, leg, mesh, metric, paced, plots, survey
 from latentworld.atlas.leg import Country
 from latentworld.atlas.reader import Reader
 from latentworld.atlas.sampling import Window
-from latentworld.atlas.types import Atlas
+from latentworld.atlas.types import Atlas, Render
 from latentworld.decoding.analytic import SHELL, AnalyticDecoder
 from latentworld.decoding.surprise import AnalyticSurprise, loss
 
@@ -48,6 +49,8 @@ PAPER = (
     ("PPL", "3.12 ± .16", "3.17 ± .23"),
     ("curvature", ".367", "1.33"),
 )
+PACES = (("latent", "straight", "even in latents"), ("straight", "straight", "even in meaning"),
+         ("geodesic", "geodesic", "even in meaning"))  # fmt: skip
 PAIRS, DENSE = 12, 16
 LEAST = 0.35  # of the window, between the ends of a pair
 
@@ -294,17 +297,36 @@ def embedded(options: Options, table: Rows) -> None:
     render = geodesics.renderer_of(out)
     country = Country(found.atlas, found.mesh, found.rates)
     table.say("embedded: cell", f"{1 / (found.atlas.grid or (2, 2))[0]:.4f} of the window")
-    kept: list[dict[str, object]] = []
+    kept: list[dict[str, Any]] = []
+    drawn: list[dict[str, paced.Paced]] = []
     for number, (begin, end) in enumerate(pairs_of(found.atlas, options.pairs, 5), 1):
-        kept.append(compared(country, begin, end, render))
+        what, three = compared(country, begin, end, render)
+        kept.append(what)
+        drawn.append(three)
         print(number, {k: v for k, v in kept[-1].items() if k in ("energy", "length")}, flush=True)
     told(table, kept)
     if options.keep is not None:
         options.keep.mkdir(parents=True, exist_ok=True)
         (options.keep / "pairs.json").write_text(json.dumps(kept))
+        draw(options.keep, found, kept, drawn)
 
 
-def compared(country: Country, begin: Array, end: Array, render: survey.Render) -> dict[str, object]:
+def draw(
+    folder: Path, found: findings.Findings, kept: list[dict[str, Any]], drawn: list[dict[str, paced.Paced]]
+) -> None:
+    """All ways over the field, and the strips of the three pairs that gain most."""
+    over = [{name: np.array(one["ways"][name]) for name in ("straight", "geodesic")} for one in kept]
+    plots.save(plots.ways(found.atlas, found.rates, over, "Straight lines and geodesics"), folder / "geodesics-map")
+    gains = [one["length"]["geodesic"] / one["length"]["straight"] for one in kept]
+    for rank, index in enumerate(np.argsort(gains)[:3].tolist(), 1):
+        three = {f"{name}, {pace}": drawn[index][key] for key, name, pace in PACES}
+        words = f"pair {index + 1} of {len(kept)}: the geodesic is {100 * (1 - gains[index]):.0f}% shorter once decoded"
+        plots.save(plots.strips(three, "How much is pacing, how much is the way", words), folder / f"geodesics-{rank}")
+
+
+def compared(
+    country: Country, begin: Array, end: Array, render: Render
+) -> tuple[dict[str, Any], dict[str, paced.Paced]]:
     """One pair three ways: straight at latent pace, straight at equal pace, and the geodesic at equal pace; where the
     geodesic is no shorter once decoded, the straight line is what is answered."""
     radius = country.atlas.radius
@@ -315,13 +337,13 @@ def compared(country: Country, begin: Array, end: Array, render: survey.Render) 
     way = straight if one.straight else paced.walked(render, one.unit, radius)
     answered = way if way.length < straight.length else straight
     three = {"latent": latent, "straight": straight, "geodesic": way, "answered": answered}
-    what: dict[str, object] = {"map": one.gain, "ends": [begin.tolist(), end.tolist()]}
+    what: dict[str, Any] = {"map": one.gain, "ends": [begin.tolist(), end.tolist()]}
     for name in ("length", "energy", "curvature", "peak"):
         what[name] = {key: vars(Figures.of(seen))[name] for key, seen in three.items()}
     what["steps"] = {key: seen.steps.tolist() for key, seen in three.items()}
     what["ways"] = {"geodesic": one.unit.tolist(), "straight": line.tolist()}
     what["frames"] = {key: seen.unit.tolist() for key, seen in three.items()}
-    return what
+    return what, three
 
 
 @dataclass(frozen=True)
@@ -339,11 +361,11 @@ class Figures:
         return Figures(seen.length, seen.energy, seen.curvature, seen.peak)
 
 
-def told(table: Rows, kept: list[dict[str, object]]) -> None:
+def told(table: Rows, kept: list[dict[str, Any]]) -> None:
     """The pairs' figures, and the paper's table beside them."""
 
     def column(name: str, key: str) -> Array:
-        return np.array([one[name][key] for one in kept])  # type: ignore[index]
+        return np.array([one[name][key] for one in kept])
 
     for answer, goal in (("geodesic", False), ("answered", True)):
         what = "geodesics" if answer == "geodesic" else "answers (the straight line where that is shorter)"

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from latentworld import globe
-from latentworld.arrays import Features, Float64, Reals, Units
+from latentworld.arrays import Features, Float64, Pictures, Reals, Units
 from latentworld.atlas import geodesic
 from latentworld.atlas.types import Render
 
@@ -20,13 +20,14 @@ FRAMES, PROBES = 25, 65
 
 @dataclass(frozen=True, eq=False)
 class Paced:
-    """Frames along a way: unit [n, 3], features [n, F], and thumbnails' render left out; what they come to.
+    """Frames along a way: unit [n, 3], features [n, F], thumbs uint8 [n, h, w, 3]; and what they come to.
 
     length: feature distance; energy: n sum d^2; curvature: mean turn a step, radians; peak: largest step over the mean.
     """
 
     unit: Units
     features: Features
+    thumbs: Pictures
 
     @property
     def steps(self) -> Float64[Reals, " k"]:
@@ -62,7 +63,8 @@ def along(unit: Units, share: Float64[Reals, " m"]) -> Float64[Reals, "m 3"]:
 def latent(render: Render, unit: Units, radius: float, frames: int = FRAMES) -> Paced:
     """Frames evenly along the arc."""
     at = along(unit, np.linspace(0.0, 1.0, frames))
-    return Paced(at, render(at, np.full(frames, radius)).features)
+    seen = render(at, np.full(frames, radius))
+    return Paced(at, seen.features, seen.thumbs)
 
 
 def walked(render: Render, unit: Units, radius: float, frames: int = FRAMES, probes: int = PROBES) -> Paced:
@@ -77,8 +79,8 @@ def walked(render: Render, unit: Units, radius: float, frames: int = FRAMES, pro
         gone += 1e-9 * gone[-1] * share  # strictly rising, where nothing changes
         wanted = np.interp(np.linspace(0.0, gone[-1], frames), gone, share)
         at = along(unit, wanted)
-        seen = render(at, np.full(frames, radius)).features
+        seen = render(at, np.full(frames, radius))
         order = np.argsort(np.concatenate([share, wanted]), kind="stable")
-        features = np.concatenate([features, seen.astype(np.float64)])[order]
+        features = np.concatenate([features, seen.features.astype(np.float64)])[order]
         share = np.concatenate([share, wanted])[order]
-    return Paced(at, seen)
+    return Paced(at, seen.features, seen.thumbs)

@@ -16,6 +16,7 @@ from latentworld.atlas.plots.regions import phases
 from latentworld.atlas.plots.series import growth, zoom
 from latentworld.atlas.plots.sphere import globe
 from latentworld.atlas.plots.style import DARK, LIGHT, Paper
+from latentworld.atlas.plots.ways import strips, ways
 from latentworld.disk import save as keep
 
 if TYPE_CHECKING:
@@ -23,7 +24,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "DARK", "LIGHT", "Paper", "areas", "ellipses", "field", "globe", "grid", "growth", "overlay", "phase_lines",
-    "phases", "save", "surface", "zoom",
+    "phases", "save", "strips", "surface", "ways", "zoom",
 ]  # fmt: skip
 
 
