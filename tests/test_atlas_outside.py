@@ -48,7 +48,9 @@ def concluded(path: Path) -> None:
         store.write_rates(np.arange(float(count)))
         store.write_labels(Phases(("cat", "hill"), np.arange(count) % 2, np.ones(count)))
         found = LogZ(np.ones((4, 2)), np.zeros(4), 0.1)
-        store.write_metric(np.ones((count, 3)), Fitted(found, np.ones((count, 3)), "gauss", 20.0, 9.0, Fit(1.0, 0.1, 7)))
+        store.write_metric(
+            np.ones((count, 3)), Fitted(found, np.ones((count, 3)), "gauss", 20.0, 9.0, Fit(1.0, 0.1, 7))
+        )
         for index in store.unsurprised():
             start, stop = store.span(index)
             store.commit_surprise(index, np.arange(float(start), stop))

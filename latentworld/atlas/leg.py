@@ -15,7 +15,7 @@ from typing import Literal, Protocol, get_args
 import numpy as np
 
 from latentworld import globe
-from latentworld.arrays import Float64, Int64, Reals, Unit, Units, Vector, Wholes
+from latentworld.arrays import Float64, Reals, Unit, Units, Vector
 from latentworld.atlas import geodesic, ground
 from latentworld.atlas.geodesic import Density, Fisher, Meaning
 from latentworld.atlas.graph import TourGraph
@@ -182,10 +182,9 @@ def _seen(country: Country, chart: Chart, way: Plot) -> bool:
     return bool(country.graph.map.covers(unit, np.full(len(unit), country.atlas.radius)).all())
 
 
-def joined(legs: Sequence[Leg]) -> tuple[Units, Int64[Wholes, " s"]]:
-    """Legs one after another [n, 3], and at which of these they begin and end."""
-    unit = np.concatenate([legs[0].unit[:1], *(leg.unit[1:] for leg in legs)])
-    return unit, np.concatenate([[0], np.cumsum([len(leg.unit) - 1 for leg in legs])]).astype(np.int64)
+def joined(legs: Sequence[Leg]) -> Units:
+    """Legs one after another [n, 3]."""
+    return np.concatenate([legs[0].unit[:1], *(one.unit[1:] for one in legs)])
 
 
 def meaning(country: Country, unit: Units) -> float:

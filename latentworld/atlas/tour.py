@@ -172,17 +172,21 @@ def geodesic(country: leg.Country, points: ArrayLike, legs: Sequence[leg.Leg] | 
     if len(units) < 2:
         raise AtlasError(f"a geodesic needs two places or more, here {len(units)}: give --point twice")
     found = [leg.between(country, *ends) for ends in pairwise(units)] if legs is None else list(legs)
-    unit, stops = leg.joined(found)
-    pinned = np.zeros(len(unit), np.bool_)
-    pinned[stops] = True
-    cell = country.graph.typical(unit)
-    even = smooth.eased(smooth.sampled(smooth.Way(unit, np.ones(len(unit)), pinned, False), cell), KINKS)
-    through = smooth.waypoints(even, cell, CLOSE)
-    atlas = country.atlas
-    strays = smooth.strays(smooth.curve(through, False, cell), even.unit) / cell
-    meaning = None if country.by == "density" else leg.meaning(country, even.unit)
-    made = Tour("geodesic", atlas.plane, through, unit, False, atlas.radius, cell, strays, len(atlas), found, meaning)
-    return made
+    unit = leg.joined(found)
+    cell, atlas = country.graph.typical(unit), country.atlas
+    ways = [_rounded(one.unit, cell) for one in found]
+    parts = [smooth.waypoints(way, cell, CLOSE) for way in ways]  # each alone: a corner would make all of them dense
+    through = np.concatenate([parts[0][:1], *(part[1:] for part in parts)])
+    even = np.concatenate([way.unit for way in ways])
+    strays = smooth.strays(smooth.curve(through, False, cell), even) / cell
+    meaning = None if country.by == "density" else sum(leg.meaning(country, way.unit) for way in ways)
+    return Tour("geodesic", atlas.plane, through, unit, False, atlas.radius, cell, strays, len(atlas), found, meaning)
+
+
+def _rounded(unit: Array, cell: float) -> smooth.Way:
+    """A leg, evenly sampled, without the kinks between its pieces; its ends stay."""
+    bare = smooth.Way(unit, np.ones(len(unit)), np.zeros(len(unit), np.bool_), False)
+    return smooth.eased(smooth.sampled(bare, cell), KINKS)
 
 
 def _laid(graph: TourGraph, way: smooth.Way, mode: Mode, amplitude: float) -> Tour:

@@ -36,8 +36,8 @@ def in_lattice(atlas: Atlas, tensors: Tensors) -> Tensors:
 def ellipses(atlas: Atlas, metered: Metered, title: str = "", paper: Paper = DARK) -> Figure:
     """Tissot's ellipses over the quiet pictures: each reaches as far as pictures change by one and the same distance.
 
-    Large and pale where little happens, small and bright on a rift, along which they lie. Raises AtlasError for a
-    survey of the globe.
+    Large and pale where little happens, small and bright on a rift, along which they lie; where one would reach its
+    neighbours it is shrunk. Raises AtlasError for a survey of the globe.
     """
     from matplotlib.collections import EllipseCollection
 
@@ -45,7 +45,7 @@ def ellipses(atlas: Atlas, metered: Metered, title: str = "", paper: Paper = DAR
     chosen, pitch = _spaced(atlas)
     values, vectors = metric.axes(tensors[chosen])
     reach = 1 / np.sqrt(np.maximum(values, 1e-300))
-    unit = 0.47 * pitch / float(np.nanmedian(reach[:, 0]))  # the median ellipse just fits its place
+    unit = 0.47 * pitch / float(np.nanquantile(reach[:, 0], 0.3))  # three in ten fit their place
     half = unit * reach
     half = np.maximum(half * np.minimum(1, 0.47 * pitch / half[:, :1]), 0.05 * pitch)  # none reaches its neighbours
     turn = np.degrees(np.arctan2(vectors[:, 1, 0], vectors[:, 0, 0]))
@@ -62,7 +62,7 @@ def ellipses(atlas: Atlas, metered: Metered, title: str = "", paper: Paper = DAR
         )  # fmt: skip
         axes.add_collection(drawn, autolim=False)
         measure(axes, atlas, paper)
-        words = f"{_named(metered)}; every ellipse reaches as far as pictures change by {number(unit)}"
+        words = f"{_named(metered)}; ellipses reach as far as pictures change by {number(unit)}, the largest less far"
         inscribe(figure, title, f"{subtitle(atlas)}    {words}", caption(atlas), paper, 0.85)
     return figure
 
