@@ -1,16 +1,13 @@
 """What the metric and geodesics promise, measured: against known truths, and decoded again at equal pacing.
 
-    python benchmarks/geodesics.py [analytic] [clairaut] [surprise] [embedded] [density]
+    python benchmarks/geodesics.py [analytic] [embedded] [--keep out/geometry/pairs]
 
 analytic: the analytic world, whose J^T J is known: the metric by log Z against it; 20 geodesics against straight lines.
-clairaut: density geodesics about two poles against Clairaut's relation; the great circle; A to B against B to A.
-surprise: the denoising loss against the analytic world's exact -log p.
 embedded: pairs on a 64 x 64 survey of the embedded world (a cell of 1/63), geodesics and straight lines decoded again
 at equal pacing, beside the table of Lobashev et al. 2025. Needs --atlas, made (and gone on with) by
 `latentworld atlas survey neutral -o out/geometry/embedded --size 64x64 --scout`.
-density: mean surprise along geodesics by density and along great circles; needs the same with --surprise.
 --keep writes embedded's figures and strips there; geodesics-*.png are drawn from them.
-Without a name the first three are run. Exits with 1 when a goal is missed.
+Without a name the first is run. Densities: densities.py. Exits with 1 when a goal is missed.
 """
 
 from __future__ import annotations
@@ -19,31 +16,24 @@ import argparse
 import json
 import sys
 import time
-from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-from common import show
-from numpy.typing import NDArray
-from scipy import optimize
+from goals import Array, Rows, analytic_world, pairs_of
 from scipy.stats import spearmanr
 
-from installation import rig
 from installation.atlas import findings, geodesics, rendering
 from installation.atlas.survey_folder import SurveyFolder
 from installation.studio import Studio
-from latentworld import globe, preset
-from latentworld.atlas import field, geodesic, ground, leg, mesh, metric, paced, plots, survey
+from latentworld import globe
+from latentworld.atlas import field, geodesic, leg, mesh, metric, paced, plots, survey
 from latentworld.atlas.leg import Country
-from latentworld.atlas.reader import Reader
 from latentworld.atlas.sampling import Window
-from latentworld.atlas.types import Atlas, Render
+from latentworld.atlas.types import Render
 from latentworld.decoding.analytic import SHELL, AnalyticDecoder
-from latentworld.decoding.surprise import AnalyticSurprise, loss
 
-Array = NDArray[np.float64]
 PAPER = (
     ("CLIP length", "72.3 ± 4.0", "73.6 ± 3.5"),
     ("PPL", "3.12 ± .16", "3.17 ± .23"),
@@ -64,33 +54,7 @@ class Options:
     pairs: int
 
 
-class Rows:
-    """Figures with their goals."""
-
-    def __init__(self) -> None:
-        self.rows: list[list[str]] = []
-        self.missed = False
-
-    def add(self, name: str, measured: float, low: float | None = None, high: float | None = None) -> None:
-        """A figure, and the least and the most it may be."""
-        good = (low is None or measured >= low) and (high is None or measured <= high)
-        self.missed |= not good
-        bounds = (("≥", low), ("≤", high))
-        asked = " ".join(f"{sign} {bound:g}" for sign, bound in bounds if bound is not None)
-        self.rows.append([name, f"{measured:.4g}", asked, ("yes" if good else "NO") if asked else ""])
-
-    def say(self, name: str, words: str) -> None:
-        """Something without a goal."""
-        self.rows.append([name, words, "", ""])
-
-
 # ---- the analytic world
-
-
-def analytic_world(sigma: float = 0.2) -> Studio:
-    """Twelve modes."""
-    told = ["decoder.kind=analytic", "decoder.height=32", "decoder.width=32", "decoder.batch=64", "analytic.modes=12"]
-    return rig.open_studio(preset.load("analytic", [*told, f"analytic.sigma={sigma}"]))
 
 
 def exact_metric(studio: Studio, coordinates: Array) -> Array:
@@ -174,120 +138,7 @@ def within(studio: Studio, country: Country, table: Rows) -> None:
     table.add("analytic: within one phase, most a way spares", float(np.max(np.abs(off))), high=0.02)
 
 
-# ---- density
-
-
-def poles(sigma: float = 0.3, share: float = 0.84) -> Callable[[Array], tuple[Array, Array]]:
-    """-log p_t on the shell of two modes at the poles, up to a constant, and its gradient."""
-    steep = np.sqrt(share * 3) / (share * sigma**2 + 1 - share)
-
-    def at(unit: Array) -> tuple[Array, Array]:
-        z = steep * unit[:, 2]
-        slope = np.zeros_like(unit)
-        slope[:, 2] = -steep * np.tanh(z)
-        return -np.logaddexp(z, -z), slope
-
-    return at
-
-
-def by_clairaut(strength: float, latitude: float, apart: float) -> tuple[float, float]:
-    """Length and turning latitude of the geodesic between two places of one latitude, `apart` in longitude.
-
-    w cos(latitude) sin(azimuth) is constant along it: w cos(latitude) at the turn. By Gauss and Legendre's
-    quadrature and a root.
-    """
-
-    def weight(at: float) -> float:
-        unit = np.array([[np.cos(at), 0.0, np.sin(at)]])
-        return float(np.exp(strength * poles()(unit)[0][0]))
-
-    def along(turn: float, what: Callable[[float, float, float], float]) -> float:
-        constant = weight(turn) * np.cos(turn)
-
-        def inner(s: float) -> float:  # latitude = turn - s^2 takes the root at the turn away
-            at = turn - s * s
-            w = weight(at)
-            return 2 * s * what(w, at, constant) / np.sqrt(max((w * np.cos(at)) ** 2 - constant**2, 1e-300))
-
-        spot, share = np.polynomial.legendre.leggauss(120)
-        half = np.sqrt(turn - latitude) / 2
-        return 2 * half * float(sum(one * inner(half * (1 + at)) for at, one in zip(spot, share)))
-
-    def gap(turn: float) -> float:
-        return along(turn, lambda w, at, constant: constant / np.cos(at)) - apart
-
-    turns = np.linspace(latitude + 1e-6, 1.55, 100)
-    above = next(at for at in turns if gap(at) > 0)
-    turn = float(optimize.brentq(gap, above - (turns[1] - turns[0]), above, xtol=1e-13))
-    return along(turn, lambda w, at, constant: w * w * np.cos(at)), turn
-
-
-def clairaut(options: Options, table: Rows) -> None:
-    """Density geodesics about two poles, whose truth is a quadrature."""
-    latitude, apart = 0.6, 1.8
-    ends = [np.array([np.cos(latitude) * np.cos(s), np.cos(latitude) * np.sin(s), np.sin(latitude)])
-            for s in (-apart / 2, apart / 2)]  # fmt: skip
-    counts = (16, 32, 64, 128)
-    for strength in (0.1, 0.3, 1.0):
-        truth, turn = by_clairaut(strength, latitude, apart)
-        errors, sides = [], []
-        for count in counts:
-            made, energy = dense(ends[0], ends[1], strength, count)
-            errors.append(energy.length(made) / truth - 1)
-            sides.append(float(np.abs(energy.chart.unit(made)[0][:, 2]).max()))
-        goal = 1e-4 if strength <= 0.3 else None
-        table.add(f"Clairaut, k = {strength:g}: length error at n = 64", abs(errors[2]), high=goal)
-        table.add(f"Clairaut, k = {strength:g}: turning latitude off, n = 128", abs(float(np.arcsin(sides[3])) - turn))
-        table.add(f"Clairaut, k = {strength:g}: order", float(np.log2(errors[1] / errors[2])), *(
-            (1.9, 2.1) if goal else (None, None)))  # fmt: skip
-        line = geodesic.straight(energy.chart, ends[0], ends[1], 4096)
-        table.say(
-            f"Clairaut, k = {strength:g}: great circle longer by", f"{100 * (energy.length(line) / truth - 1):.1f}%"
-        )
-        back = dense(ends[1], ends[0], strength, 64)
-        there = dense(ends[0], ends[1], strength, 64)
-        off = np.abs(there[1].chart.unit(there[0])[0] - back[1].chart.unit(back[0])[0][::-1]).max()
-        table.add(f"Clairaut, k = {strength:g}: A to B against B to A", float(off), high=1e-9)
-    made, energy = dense(ends[0], ends[1], 0.0, 64)
-    circle = globe.slerp(ends[0], ends[1], np.linspace(0, 1, 65))
-    table.add("k = 0 against the great circle", float(np.abs(energy.chart.unit(made)[0] - circle).max()), high=1e-12)
-    for name, one, other in (("equator", (0.0, -0.8), (0.0, 0.7)), ("meridian", (-0.5, 0.3), (0.9, 0.3))):
-        pair = [np.array([np.cos(a) * np.cos(b), np.cos(a) * np.sin(b), np.sin(a)]) for a, b in (one, other)]
-        strength = -0.3 if name == "equator" else 0.3  # what repels from the poles holds on the equator
-        made, energy = dense(pair[0], pair[1], strength, 64)
-        normal = globe.normalise(np.cross(*pair))
-        table.add(f"{name}: off its great circle", float(np.abs(energy.chart.unit(made)[0] @ normal).max()), high=1e-12)
-
-
-def dense(begin: Array, end: Array, strength: float, count: int) -> tuple[Array, geodesic.Density]:
-    """The way between two places by the poles' density."""
-    chart = ground.between(begin, end)
-    energy = geodesic.Density(chart, poles(), strength)
-    return geodesic.relax(energy, geodesic.straight(chart, begin, end, count), chart, 1e-15), energy
-
-
-def surprise(options: Options, table: Rows) -> None:
-    """The estimate against the exact -log p of what decodes."""
-    for sigma, goal in ((0.1, 0.9), (0.2, 0.9), (0.3, None)):
-        decoder = analytic_world(sigma).decoder
-        assert isinstance(decoder, AnalyticDecoder)
-        unit = globe.normalise(np.random.default_rng(0).normal(size=(4000, 3)))
-        told = loss(decoder.mixture, decoder.mixture.flow(unit * SHELL))
-        table.add(f"surprise, m = 4, sigma {sigma}: Spearman with -log p",
-                  spearmanr(told, AnalyticSurprise(decoder).exact(unit))[0], goal)  # fmt: skip
-
-
 # ---- the embedded world
-
-
-def pairs_of(atlas: Atlas, count: int, seed: int) -> list[tuple[Array, Array]]:
-    """Pairs of places of a window, `LEAST` of it apart or more, off its rim."""
-    random, found = np.random.default_rng(seed), []
-    while len(found) < count:
-        ends = random.uniform(0.06, 0.94, (2, 2))
-        if np.linalg.norm(ends[1] - ends[0]) >= LEAST:
-            found.append((atlas.plane.unit(*ends[0]), atlas.plane.unit(*ends[1])))
-    return found
 
 
 def embedded(options: Options, table: Rows) -> None:
@@ -393,46 +244,9 @@ def told(table: Rows, kept: list[dict[str, Any]]) -> None:
         table.say(f"the paper's {name}: its geodesics / linear", f"{ours} / {line}")
 
 
-def density(options: Options, table: Rows) -> None:
-    """Mean surprise of the decoded places along ways by density, read off the map's own smooth field."""
-    out = SurveyFolder.at(options.atlas)
-    found, kept = findings.read(out), Reader(out.store)
-    told_by = kept.read_surprise()
-    country = Country(found.atlas, found.mesh, found.rates, "density", 1.0, surprise=told_by)
-    studio_surprise = decoded_surprise(out)
-    lower, higher, gains = 0, 0, []
-    for begin, end in pairs_of(found.atlas, DENSE, 6):
-        line = globe.slerp(begin, end, np.linspace(0, 1, 64))
-        likely = leg.between(country, begin, end).unit
-        unlikely = leg.between(
-            Country(found.atlas, found.mesh, found.rates, "density", -1.0, surprise=told_by), begin, end
-        )
-        means = [
-            studio_surprise(paced.along(way, np.linspace(0, 1, 33))).mean() for way in (line, likely, unlikely.unit)
-        ]
-        lower, higher = lower + (means[1] < means[0]), higher + (means[2] > means[0])
-        gains.append(means[1] / means[0])
-        print(f"straight {means[0]:.4g}, likely {means[1]:.4g}, unlikely {means[2]:.4g}", flush=True)
-    table.add(f"density: share of {DENSE} pairs with less surprise than the great circle", lower / DENSE, 0.75)
-    table.add("density: mean surprise over the great circle's", float(np.mean(gains)))
-    table.add("density, k = -1: share with more surprise", higher / DENSE)
-
-
-def decoded_surprise(out: SurveyFolder) -> Callable[[Array], Array]:
-    """The surprise of places [n, 3], measured anew."""
-    from installation.atlas.survey_folder import preset_of
-    from latentworld.atlas.settings import profile_of
-
-    studio = rig.open_studio(preset_of(out))
-    profile = profile_of(Reader(out.store).settings)
-    scout = profile is not None and profile.kind == "scout"
-    measure = rig.surprise_of(studio, rendering.chosen(studio, scout))
-    return lambda unit: measure(studio.plane.latents(unit, np.ones(len(unit))), studio.prompt)
-
-
 def main() -> int:
     """Run what is named."""
-    parts = {"analytic": analytic, "clairaut": clairaut, "surprise": surprise, "embedded": embedded, "density": density}
+    parts = {"analytic": analytic, "embedded": embedded}
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("part", nargs="*", help=", ".join(parts))
     parser.add_argument("--atlas", type=Path, default=Path("out/geometry/embedded"))
@@ -442,10 +256,9 @@ def main() -> int:
     if wrong := set(given.part) - set(parts):
         parser.error(f"no part {', '.join(sorted(wrong))}: choose of {', '.join(parts)}")
     table = Rows()
-    for name in given.part or ["analytic", "clairaut", "surprise"]:
+    for name in given.part or ["analytic"]:
         parts[name](Options(given.atlas, given.keep, given.pairs), table)
-    show("Metric and geodesics", ["figure", "measured", "asked", "reached"], table.rows)
-    return 1 if table.missed else 0
+    return table.show("Metric and geodesics")
 
 
 if __name__ == "__main__":
