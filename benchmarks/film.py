@@ -77,32 +77,42 @@ def chunks(frames: int, turns: int) -> None:
 
 
 def memory(frames: int) -> None:
-    """Samples of a film's process once a second: slope of its resident memory, most of it, most open files."""
+    """Samples of a film's process once a second, while it makes frames: slope of its resident memory, most of it, most
+    open files; and the most memory at its end, when telemetry, sheet and chart are drawn."""
     print(machine())
-    with tempfile.TemporaryDirectory() as folder:
-        process = film(Path(folder, "film"), frames, 60.0)
+    with tempfile.TemporaryDirectory() as path:
+        folder = Path(path, "film")
+        process = film(folder, frames, 60.0)
         watched, samples = psutil.Process(process.pid), []
         began = time.perf_counter()
         while process.poll() is None:
             try:
-                row = (time.perf_counter() - began, watched.memory_info().rss / 1e6, watched.num_fds())
+                row = (time.perf_counter() - began, watched.memory_info().rss / 1e6, watched.num_fds(), done(folder))
             except psutil.Error:
                 break
             samples.append(row)
             time.sleep(1.0)
         if process.wait():
             sys.exit("the film failed: run it by hand to see why")
-    times, resident, handles = np.array(samples).T
-    settled = times > min(20.0, times[-1] / 3)
-    settled[-3:] = False  # joining and drawing
-    slope = np.polyfit(times[settled] / 3600, resident[settled], 1)[0]
-    grown = np.median(resident[settled][-20:]) - np.median(resident[settled][:20])
-    few, many = handles[settled].min(), handles[settled].max()
-    print(f"{frames} frames in {times[-1]:.0f} s: {slope:+.2f} MB an hour, {grown:+.1f} MB over the film, at most "
-          f"{resident.max():.0f} MB; open files {few:.0f} to {many:.0f}")  # fmt: skip
+    times, resident, handles, made = np.array(samples).T
+    at_work = (made > frames / 20) & (made < frames)
+    slope = np.polyfit(times[at_work] / 3600, resident[at_work], 1)[0]
+    grown = np.median(resident[at_work][-20:]) - np.median(resident[at_work][:20])
+    few, many = handles[at_work].min(), handles[at_work].max()
+    most = f"at most {resident[at_work].max():.0f} MB, {resident.max():.0f} MB at the end"
+    print(f"{frames} frames in {times[-1]:.0f} s: {slope:+.2f} MB an hour, {grown:+.1f} MB over the film, {most}; "
+          f"open files {few:.0f} to {many:.0f}")  # fmt: skip
 
 
-PAUSE = {"film": 8.0, "encoder": 8.0, "both": 8.0, "worker": 2.0}  # seconds between two kills, at most
+def done(folder: Path) -> int:
+    """Frames that are made, as `progress.json` says."""
+    try:
+        return int(json.loads((folder / "progress.json").read_text())["frames"])
+    except (OSError, ValueError, KeyError):
+        return 0
+
+
+PAUSE = {"film": 8.0, "encoder": 2.0, "both": 8.0, "worker": 2.0}  # seconds between two kills, at most
 """A film is at work some four seconds after it was started, a worker somewhat later; others go on meanwhile."""
 
 
@@ -119,10 +129,12 @@ def command(*arguments: str | Path) -> subprocess.Popen[bytes]:
 
 def victims(process: subprocess.Popen[bytes], who: str) -> list[psutil.Process]:
     """Whom to kill: of a film, of its encoder, or one of the workers that are at work for it."""
-    film = psutil.Process(process.pid)
-    below = film.children(recursive=True)
-    encoders = [child for child in below if "ffmpeg" in child.name()]
-    workers = [child for child in below if child.name().startswith("ray::Worker")]
+    film, encoders, workers = psutil.Process(process.pid), list[psutil.Process](), list[psutil.Process]()
+    for child in film.children(recursive=True):
+        with contextlib.suppress(psutil.Error):  # it has ended meanwhile
+            name = child.name()
+            encoders += [child] if "ffmpeg" in name else []
+            workers += [child] if name.startswith("ray::Worker") else []
     return {"film": [film], "encoder": encoders, "both": [film, *encoders], "worker": workers[:1]}[who]
 
 
@@ -153,7 +165,7 @@ def content(folder: Path) -> tuple[str, bytes, dict[str, object]]:
     return counted(sums(folder / "film.mp4"))[1], (folder / "telemetry.csv").read_bytes(), summary
 
 
-def kills(frames: int, count: int, seed: int) -> None:
+def kills(frames: int, count: int, seed: int, victims: Sequence[str]) -> None:
     """Films that are killed on purpose against one that nobody stopped."""
     print(machine())
     draw = random.Random(seed)
@@ -166,7 +178,7 @@ def kills(frames: int, count: int, seed: int) -> None:
         if command("film", "--plan", plan, "-o", base / "planned").wait():
             sys.exit("the planned film failed: run it by hand to see why")
         whole, planned = content(base / "whole"), content(base / "planned")
-        for who in ("film", "encoder", "both", "worker"):
+        for who in victims:
             on_ray = who == "worker"
             arguments = ["film", "--plan", plan, "--ray", "local", "--workers", "2"] if on_ray else ["film", "analytic"]
             began = time.perf_counter()
@@ -256,6 +268,7 @@ def main() -> None:
     hard.add_argument("--frames", type=int, default=20_000)
     hard.add_argument("--kills", type=int, default=20)
     hard.add_argument("--seed", type=int, default=1)
+    hard.add_argument("--who", nargs="+", choices=list(PAUSE), default=list(PAUSE))
     full = commands.add_parser("whole")
     full.add_argument("--frames", type=int, default=345_600)
     crew = commands.add_parser("workers")
@@ -267,7 +280,7 @@ def main() -> None:
         case "memory":
             memory(options.frames)
         case "kills":
-            kills(options.frames, options.kills, options.seed)
+            kills(options.frames, options.kills, options.seed, options.who)
         case "whole":
             whole(options.frames)
         case "workers":

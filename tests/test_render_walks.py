@@ -16,7 +16,7 @@ from installation.control.notices import Notices
 from installation.control.walk_control import WalkControl, WalkControlState, glided, stays
 from installation.ipc.jsonable import line
 from latentworld import globe, walks
-from latentworld.errors import GeometryError
+from latentworld.errors import GeometryError, WalkRefused
 from latentworld.plane import Plane
 
 SPECS = [walks.Rift(), walks.Wander(seed=3), walks.Wander(radius=2.0, breaths=1.0), walks.Orbit(), walks.Swath(rows=3),
@@ -161,7 +161,11 @@ def test_reverse_goes_back_where_it_came_from(spec: walks.WalkSpec) -> None:
 
 def test_a_fixed_walk_that_is_joined_in_reverse_goes_as_far_as_it_is_told() -> None:
     wheel, walk = begun(walks.Rift())
+    walk, _ = drive(wheel, walk, LoopControls.of({"walk.direction": "reverse"}), 150, 0.01 * PLANE.target)
     asked = LoopControls.of({"walk.kind": "orbit", "walk.direction": "reverse"})
+    walk, _ = drive(wheel, walk, asked, 3, 0.01 * PLANE.target)
+    assert isinstance(walk, walks.Joined | walks.Fixed)
+    assert (walk.then if isinstance(walk, walks.Joined) else walk).way == -1
     _, units = drive(wheel, walk, asked, 2000, 0.01 * PLANE.target)
     steps = globe.angle(units[-200:-1], units[-199:])
     assert steps == pytest.approx(0.01, rel=0.02)
@@ -180,6 +184,17 @@ def test_a_walk_bends_as_easily_as_its_present_kind_does() -> None:
     walk, _ = drive(wheel, walk, LoopControls(), 3)
     assert isinstance(walk, walks.Free)
     assert (walk.ease, walk.wind) == (rift, None)
+
+
+def test_where_a_kind_breaks_the_one_before_it_is_walked() -> None:
+    wheel, walk = begun(walks.Rift())
+    walk, _ = drive(wheel, walk, LoopControls.of({"walk.kind": "wander"}), 2)
+    asked = LoopControls.of({"walk.kind": "orbit"})
+    walk, _ = drive(wheel, walk, asked, 2)
+    wheel.give_way(WalkRefused("it broke", "orbit"), walk, PLANE)
+    assert wheel.state.kind == "wander"
+    wheel.give_way(WalkRefused("it broke", "wander"), walk, PLANE)
+    assert wheel.state.kind == "rift"
 
 
 def test_ping_pong_turns_back_on_closed_walks_and_free_ones() -> None:

@@ -39,6 +39,17 @@ def child(code: str, *arguments: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run(command, capture_output=True, text=True, timeout=60)
 
 
+def test_where_there_is_no_memory_it_says_what_to_give(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    def full(path: Path, size: int) -> object:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(rings, "_folders", lambda: [tmp_path])
+    monkeypatch.setattr(rings, "_map", full)
+    with pytest.raises(ShowError, match=r"No space left on device.*give .* MB \(docker run --shm-size\)"):
+        Ring.create(4, (512, 512))
+    assert list(tmp_path.iterdir()) == []
+
+
 def test_a_picture_comes_out_as_it_went_in(ring: Ring) -> None:
     assert (ring.newest, ring.get(0), ring.get(1)) == (0, None, None)
     picture = np.random.default_rng(0).integers(0, 256, (20, 33, 3), dtype=np.uint8)

@@ -335,11 +335,12 @@ writer.send(bytes(64 * 64 * 3))
 def test_of_what_a_dying_ffmpeg_says_the_last_three_lines_are_told(
     tmp_path: File, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    script = "sys.stderr.write('one\\ntwo\\nthree\\nfour\\n'); sys.stderr.flush(); sys.exit(3)"
+    script = "sys.stderr.write('zero\\n' * 500 + 'one\\ntwo\\nthree\\nfour\\n'); sys.stderr.flush(); sys.exit(3)"
     monkeypatch.setattr(ffmpeg, "binary", lambda: fake(tmp_path, script))
     writer = Encoder(Recipe("h264", 24.0, SIZE, SIZE), tmp_path / "film.mp4")
     with pytest.raises(EncoderFailed, match=r"film\.mp4: two \| three \| four; "):
         writer.close(patience=20)
+    assert len(writer._tail) < 50  # an ffmpeg that complains of every frame fills no memory
 
 
 def test_frames_of_another_size_are_refused(tmp_path: File) -> None:

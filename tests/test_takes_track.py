@@ -201,3 +201,18 @@ def test_a_place_between_two_jumps_stands_still() -> None:
     found = slopes(values, time, np.array([True, True, False]))
     assert found[:2].tolist() == [[0.0], [0.0]]
     assert found[2:] == pytest.approx(0.5)
+
+
+def test_the_first_step_may_be_a_jump_and_two_places_may_be_one() -> None:
+    turn = np.array([0.0, 0.05, 0.051, 0.052, 0.053])
+    units = np.stack([np.cos(turn), np.sin(turn), 0 * turn], axis=1)
+    plain = np.zeros(5, np.int8)
+    assert jumps(np.arange(5.0), units, plain).tolist() == [True, False, False, False]
+    assert jumps(np.arange(2.0), units[:2], plain[:2]).tolist() == [False]
+    assert jumps(np.arange(2.0), np.array([[1.0, 0, 0], [-1.0, 0, 0]]), plain[:2]).tolist() == [True]
+
+
+def test_no_slope_is_steeper_than_twice_the_slower_way() -> None:
+    values = np.array([[0.0], [1.0], [101.0], [102.0]])
+    found = slopes(values, np.arange(4.0), np.zeros(3, np.bool_))
+    assert found[1:3] == pytest.approx(2.0)

@@ -79,10 +79,8 @@ class Encoder:
                 stdin.flush()
             except OSError:
                 self._broken = True
-        try:
+        with suppress(OSError):  # of an ffmpeg that is gone, which its status says
             stdin.close()
-        except OSError:
-            self._broken = True
 
     def _drain(self) -> None:
         with _pipe(self._process.stderr) as stderr:

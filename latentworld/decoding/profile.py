@@ -46,7 +46,8 @@ class Profile:
     (`student/tiny`; with the digests of a LoRA and of a VAE that are not the world's: `lora@1f0e…/tiny@93ab…`); family:
     of model; world: digest of its weights; device: `cpu`, `cuda` or `mps`; card: the name of the GPU, or the vector
     instructions of the processor; dtype: of the networks; threads: of the processor (0 on other devices), since sums
-    are split among them; versions: of the software.
+    are split among them; versions: of the software; hold: digest of what holds vertices from pictures, "" where nothing
+    does.
     """
 
     kind: str
@@ -64,6 +65,7 @@ class Profile:
     threads: int = 0
     size: tuple[int, int] = (0, 0)
     versions: Versions = Versions()
+    hold: str = ""
 
     @functools.cached_property
     def hash(self) -> str:
@@ -111,6 +113,7 @@ class Profile:
                 threads=whole(table, "threads") if "threads" in table else 0,
                 size=(int(height), int(width)),
                 versions=Versions(**{part.name: text(part.name) for part in fields(Versions)}),
+                hold=text("hold"),
             )
         except (KeyError, TypeError, ValueError) as error:
             raise DecodeError(f"a render profile cannot be read ({error!r}): take it from a copy") from None
@@ -119,9 +122,9 @@ class Profile:
         """What differs from another profile, as `batch was 16, now 8`, in alphabetical order.
 
         A part that either has not recorded is passed over: a profile of the first form does not say which driver it
-        was.
+        was. Of a hold nothing means that there was none.
         """
-        one, other = self.record(), now.record()
+        one, other = self.record() | {"hold": self.hold}, now.record() | {"hold": now.hold}
         both = sorted(key for key in one.keys() & other.keys() if [0, 0] not in (one[key], other[key]))
         apart = [(key, json.dumps(one[key]), json.dumps(other[key])) for key in both if one[key] != other[key]]
         return [f"{key} was {before}, now {after}" for key, before, after in apart]
@@ -160,6 +163,7 @@ def of_torch(
     variant: str,
     sampler: str,
     family: str = "",
+    hold: str = "",
 ) -> Profile:
     """The profile of networks that run on a device under these settings."""
     import torch
@@ -181,6 +185,7 @@ def of_torch(
         threads=torch.get_num_threads() if kind == "cpu" else 0,
         size=settings.size,
         versions=versions(kind, settings.engine),
+        hold=hold,
     )
 
 

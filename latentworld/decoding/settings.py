@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from latentworld.worlds.card import Card
 
 Kind = Literal["faithful", "scout", "analytic"]
+HoldKind = Literal["guidance", "residual"]
 GUIDED_STEPS = 8  # of a scout that no few-step model stands behind: fewer are mush
 Device = Annotated[str, spelt(r"auto|cpu|mps|cuda(:\d+)?", "auto, cpu, mps, cuda or cuda:1")]
 _RECORDED = {"steps": int, "guidance": float, "batch": int, "sampler": str, "variant": str}
@@ -64,6 +65,17 @@ class DecoderSpec(BaseModel):
 
 
 @dataclass(frozen=True)
+class HoldSettings:
+    """That vertices from pictures are held (see hold.py). file: of the vertices; digest: `Trio.digest` of it as it was
+    when the world was opened; kind: how; reach: degrees from a vertex at which nothing holds any more."""
+
+    file: str
+    digest: str
+    kind: HoldKind = "guidance"
+    reach: float = 45.0
+
+
+@dataclass(frozen=True)
 class DecoderSettings:
     """What a decoder is made from, nothing left open. Raises PresetError for what names no picture.
 
@@ -72,7 +84,8 @@ class DecoderSettings:
     their bytes depend on; size: height, width in pixels; engine, device, dtype: as in a preset, none of them `auto`;
     sampler: a name in `samplers.SAMPLERS`, "" the one the networks were made for; variant: which of the world's
     networks, "" the usual ones of that kind (`plain`: the library's own forward; of a scout `student`, `lcm`, `lora`,
-    `guided`); lora, tiny_vae: files that a scout uses instead of the world's own.
+    `guided`); lora, tiny_vae: files that a scout uses instead of the world's own; hold: of vertices from pictures, None
+    for none: the faithful decoder's alone.
     """
 
     kind: Kind
@@ -87,6 +100,7 @@ class DecoderSettings:
     variant: str = ""
     lora: str | None = None
     tiny_vae: str | None = None
+    hold: HoldSettings | None = None
 
     def __post_init__(self) -> None:
         if self.kind not in get_args(Kind):

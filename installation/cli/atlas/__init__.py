@@ -6,6 +6,7 @@ import typer
 
 from installation.cli.atlas.find import find
 from installation.cli.atlas.maps import export, import_, plot, show
+from installation.cli.atlas.metric import metric
 from installation.cli.atlas.survey import survey
 from installation.cli.atlas.tour import tour
 from installation.cli.atlas.zoom import zoom
@@ -16,6 +17,7 @@ app = typer.Typer(
 app.command()(survey)
 app.command()(show)
 app.command()(plot)
+app.command()(metric)
 app.command()(export)
 app.command("import")(import_)
 app.command()(zoom)

@@ -91,6 +91,7 @@ def family(
         predictions=PREDICTIONS,
         defaults=defaults,
         checkpoint=None if single is None else original.reader(single, latent, channels),
+        encoder=encoder,
     )
 
 
@@ -114,6 +115,13 @@ def painter(vae: AutoencoderKL | AutoencoderTiny, latent: LatentFormat) -> nn.Mo
     from latentworld.worlds.families.vae import Painter
 
     return Painter(vae, latent.scale, latent.shift)
+
+
+def encoder(vae: AutoencoderKL | AutoencoderTiny, latent: LatentFormat) -> nn.Module:
+    """The VAE's encoder as a module of plain tensors."""
+    from latentworld.worlds.families.vae import PictureEncoder
+
+    return PictureEncoder(vae, latent.scale, latent.shift)
 
 
 def _is_plain(folder: Folder, channels: int) -> bool:
