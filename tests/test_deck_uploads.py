@@ -142,6 +142,7 @@ def test_the_renderer_inverts_it_a_call_a_tick(tmp_path: Path) -> None:
     assert isinstance(content, PictureAnswer), answers.got
     assert abs(content.floor - content.reached) < 0.5
     (file,) = adopted
+    assert Path(file).stat().st_mode & 0o77 == 0  # as all files of a show
     trio = vertices.read(file)
     assert trio.pictures == [1]
     np.testing.assert_array_equal(trio.vertices[[0, 2]], studio().plane.vertices[[0, 2]])

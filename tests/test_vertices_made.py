@@ -277,3 +277,13 @@ def test_whiteness_of_white_and_of_other_noise() -> None:
     assert len(whiteness(0.8 * smooth).faults) >= 2
     assert whiteness(np.zeros((1, 1, 1))).faults
     assert replace(white, norm=1.2).faults == ["its length is 1.20 of white noise's"]
+
+
+def test_symbiosis_begins_with_its_picture(tmp_path: Path) -> None:
+    """The preset as it is shipped, its vertex file beside it: made for the embedded world that is shipped with it."""
+    still = tmp_path / "still.png"
+    command("still", "symbiosis", "--alpha", 1, "--beta", 0, "-o", still, "--set", "decoder.batch=1")
+    folder = preset.folder() / "symbiosis"
+    said = vertices.read(folder / "trio.safetensors").each[1]
+    a, b = (pictures.read(path, (128, 128)).levels for path in (still, folder / "lichen.png"))
+    assert float(-10 * np.log10(((a - b) ** 2).mean())) > float(said["floor"]) - 0.3  # type: ignore[arg-type]

@@ -57,8 +57,8 @@ class VertexMaker:
         made = trio(inverter, prompt, places, Options("guidance", plane.norm, spec.reach, question.seed), watch)
         file = Path(question.file)
         with writing(file):
-            file.parent.mkdir(parents=True, exist_ok=True)
-        disk.save(file, vertices.serialised(made.trio))
+            file.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        disk.save(file, vertices.serialised(made.trio), mode=0o600)
         self._adopt(question.file)
         shown = studio.settings.kind == "faithful"
         notes = made.notes if shown else (*made.notes, "it is exact only with the faithful decoder (model.decoder)")
