@@ -83,14 +83,17 @@ def _residuals(inverter: Diffusion, starts: Tensor, found: Inverted, prompt: Pro
     it. What is added is rounded to half precision, and each step begins where that led.
     """
     bare = inverse.unguided(inverter, len(starts))
-    both = bare.variant(replace(bare.settings, guidance=2.0))  # two rows: towards the prompt and against it
+    # at the decoder's own weight, so that what rounding leaves there is made up for by the next step
+    weight = inverter.settings.guidance if inverter.rows == 2 else 2.0
+    both = bare.variant(replace(bare.settings, guidance=weight))
     conditioning = both.conditioning(prompt)
     sample, fixed, per_guidance = starts.to(bare.device), list[Halves](), list[Halves]()
     for number in range(bare.settings.steps):
         alone, probed = both.advanced(sample, number, conditioning)
-        fixed.append(_half(found.path[number + 1].to(bare.device) - alone))
-        per_guidance.append(_half(alone - probed))
-        sample = alone + _whole(fixed[-1]).to(bare.device)
+        per_guidance.append(_half((alone - probed) / (weight - 1.0)))
+        led = probed + (weight - 1.0) * _whole(per_guidance[-1]).to(bare.device)
+        fixed.append(_half(found.path[number + 1].to(bare.device) - led))
+        sample = led + _whole(fixed[-1]).to(bare.device)
     return Residuals(np.stack(fixed, axis=1), np.stack(per_guidance, axis=1)), sample.cpu()
 
 
