@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import warnings
 from pathlib import Path
 
@@ -17,8 +18,9 @@ from standins.stores import begin, render, surveyed
 
 from installation.atlas import metrics
 from installation.atlas.survey_folder import SurveyFolder
-from latentworld.atlas import logz, mesh, metric, posterior, power, survey
+from latentworld.atlas import field, logz, mesh, metric, paced, page, plots, posterior, power, survey
 from latentworld.atlas.logz import LogZ
+from latentworld.atlas.metric import Metered
 from latentworld.atlas.posterior import Posteriors
 from latentworld.atlas.reader import Reader
 from latentworld.atlas.sampling import Adaptive, Globe, Window
@@ -232,6 +234,33 @@ def test_a_globe_has_the_pull_back_alone(tmp_path: Path) -> None:
     assert made.drawn is made.pullback
     with pytest.raises(AtlasError, match="alpha and beta, which are no affine coordinates of the globe"):
         metrics.measure(out, "gauss")
+
+
+# ---- pictures and page
+
+
+def test_its_pictures_are_drawn_and_the_page_carries_it() -> None:
+    atlas = surveys.survey(Window(rows=8, columns=9), surveys.looked(WORLD))
+    net = mesh.mesh(atlas)
+    fitted = metric.hessian(atlas, net, sharpness=30.0, atoms=16)
+    made = Metered(metric.pulled_back(atlas, net), fitted.tensors, fitted.logz)
+    rates = field.rates(atlas, net)
+    line = np.stack([atlas.unit[0], atlas.unit[40], atlas.unit[-1]])
+    seen = paced.latent(surveys.looked(WORLD), line, 1.0, 5)
+    figures = [
+        plots.ellipses(atlas, made), plots.areas(atlas, made), plots.surface(atlas, fitted.logz),
+        plots.phase_lines(atlas, fitted.logz, rates), plots.ways(atlas, rates, [{"straight": line, "geodesic": line}]),
+        plots.strips({"one": seen, "other": seen}),
+    ]  # fmt: skip
+    for figure in figures:
+        figure.canvas.draw()
+        drawn = np.asarray(figure.canvas.buffer_rgba())  # type: ignore[attr-defined]
+        assert len(np.unique(drawn.reshape(-1, 4), axis=0)) > 50
+    told = page._data(atlas, rates, None, (), ()) | {"metric": page._metric(atlas, made)}
+    tensors = np.frombuffer(base64.b64decode(told["metric"]["tensors"]), "<f4").reshape(-1, 3)  # type: ignore[index]
+    np.testing.assert_allclose(tensors, fitted.tensors / [49, 56, 64], rtol=1e-5)
+    assert '"metric": null' in page.page(atlas, rates)
+    assert '"metric": {"tensors"' in page.page(atlas, rates, metered=made)
 
 
 # ---- bad input

@@ -94,7 +94,7 @@ def test_a_tour_keeps_to_the_radius_of_its_atlas() -> None:
 
 
 def test_rifts_draw_one_tour_as_much_as_they_repel_another() -> None:
-    assert TASTE == {"seek": -8.0, "follow": -8.0, "avoid": 8.0, "visit": 0.0, "shortest": 0.0}
+    assert TASTE == {"seek": -8.0, "follow": -8.0, "avoid": 8.0, "visit": 0.0, "shortest": 0.0, "geodesic": 0.0}
 
 
 def test_what_is_closed_unless_told() -> None:

@@ -106,10 +106,13 @@ class NetworkSurprise:
 
     def _of(self, start: Tensor, prompt: Prompt, noises: list[Tensor]) -> Tensor:
         """Of one padded batch [b]."""
-        clean = self.maker.clean(start, prompt)
-        level, time = self.judge.near(LEVEL)
-        total = clean.new_zeros(len(clean))
+        clean = self.maker.clean(start, prompt).to(self.judge.device)
+        scheduler, conditioning = self.judge.begin(), self.judge.conditioning(prompt)
+        time = (scheduler.alphas_cumprod - LEVEL).abs().argmin().cpu()
+        level, total = float(scheduler.alphas_cumprod[time]), clean.new_zeros(len(clean))
         for noise in noises:
             noisy = level**0.5 * clean + (1 - level) ** 0.5 * noise.to(clean.device)
-            total += ((self.judge.denoised(noisy, time, prompt) - clean) ** 2).flatten(1).mean(dim=1)
+            predicted = self.judge.predict(noisy, time, conditioning)
+            found = scheduler.step(predicted, time, noisy, eta=0.0).pred_original_sample
+            total += ((found - clean) ** 2).flatten(1).mean(dim=1)
         return (total * (level / (1 - level)) / len(noises)).cpu()
