@@ -17,7 +17,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from latentworld.arrays import Array, Float64, Reals, Vector
+from latentworld.arrays import Float64, Reals, Vector
 from latentworld.errors import GeometryError
 
 STAGES = 4  # 1, 3, 7, 15 points between the ends

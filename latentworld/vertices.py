@@ -178,8 +178,13 @@ def load(path: str | Path) -> tuple[Array, dict[str, object]]:
     return trio.vertices, dict(trio.origin)
 
 
+def is_bridge(path: str | Path) -> bool:
+    """Whether a vertex file is a bridge, whose latents are half-noisy. Errors as `read`."""
+    return read(path).bridge is not None
+
+
 def read(path: str | Path) -> Trio:
-    """A vertex file of either form.
+    """A vertex file of any form.
 
     Raises WorldMissing when no file is there, WorldDamaged when it cannot be read, is of a newer form, or its values do
     not match its hash.
@@ -205,7 +210,7 @@ def read(path: str | Path) -> Trio:
         raise WorldDamaged(f"The vertices in {path} do not match their hash: copy or make the file again.")
     pair = halves.get("fixed"), halves.get("per_guidance")
     both = None if pair[0] is None or pair[1] is None else Residuals(pair[0], pair[1])
-    bridge = _bridge(path, tensors["bridge"] if "bridge" in tensors else None, metadata) if form == _BRIDGE else None
+    bridge = _bridge(path, tensors.get("bridge"), metadata) if form == _BRIDGE else None
     trio = Trio(values, origin, halves.get("details"), both, bridge)
     if not _fits(trio):
         raise WorldDamaged(f"What {path} adds to its vertices is not of their shape: make the file again.")

@@ -9,7 +9,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, replace
 from typing import TYPE_CHECKING
 
@@ -18,7 +18,7 @@ import numpy as np
 from installation.pictures import SourcePicture
 from installation.vertices.held import corrections
 from installation.vertices.making import SHORT, Made, of_picture, psnr
-from latentworld import __version__, vertices
+from latentworld import __version__
 from latentworld.arrays import Array
 from latentworld.decoding import inverse
 from latentworld.decoding.bend import Bend
@@ -35,6 +35,7 @@ if TYPE_CHECKING:
     from latentworld.decoding.diffusion import Diffusion
 
 LOWEST, HIGHEST = 0.05, 0.95  # noise levels
+SETTLED = 0.02  # of the radius: the most a point may still move in the last sweep
 
 
 @dataclass(frozen=True)
@@ -71,46 +72,55 @@ def build(
 
     Raises PresetError for one picture twice, GeometryError for ways that cannot be relaxed, DecodeError as `invert`.
     """
-    import torch
-
     if np.array_equal(pictures[0].levels, pictures[1].levels):
         raise PresetError(f"{pictures[1].name} is the same picture as {pictures[0].name}: a bridge needs two")
     start = _start(inverter, wanted.noise_level)
     noisy = inverter.variant(replace(inverter.settings, start=start))
     told("inverting both pictures")
-    levels = torch.from_numpy(np.stack([picture.levels for picture in pictures]))
-    clean = noisy.world.encode(levels)
+    clean = noisy.world.encode(_levels(pictures))
     found = inverse.invert(noisy, clean, prompt, [wanted.seed, wanted.seed + 1])
-    values = _on_one_sphere(
-        np.concatenate([found.start.double().numpy(), _at_level(inverter, third, start, prompt)[None]])
-    )
+    aside = _at_level(inverter, third, start, prompt)
+    values = _on_one_sphere(np.concatenate([found.start.double().numpy(), aside[None]]))
     Bend(values[:2])  # refuses ends that are equal or antipodal
     told("relaxing the way between them")
     gradient = uphill(noisy.variant(replace(noisy.settings, batch=min(15, 2**wanted.stages - 1))), prompt, wanted.by)
     flat = values.reshape(3, -1)
     way = relax(flat[0], flat[1], gradient, wanted.strength, stages=wanted.stages, sweeps=wanted.sweeps)
-    latents = way.points.reshape(-1, *noisy.shape)
-    latents[[0, -1]] = values[:2]
+    latents = np.concatenate([values[:1], way.points[1:-1].reshape(-1, *noisy.shape), values[1:2]])
     told("looking at both ends")
     added = corrections(noisy, Plane(values), [0, 1], found, prompt)
-    floors, shown = noisy.paint_all(clean), noisy.paint_all(added.reached)
-    tables, notes = list[dict[str, object]](), [note for picture in pictures for note in picture.notes]
-    for row, picture in enumerate(pictures):
-        floor, own = psnr(floors[row], levels[row]), psnr(shown[row], levels[row])
-        said = of_picture(noisy, prompt, picture, wanted.seed + row)
-        tables.append(said | {"floor": round(floor, 3), "reached": round(own, 3), "start": start})
-        if own < floor - SHORT:
-            notes.append(f"{picture.name} comes to {own:.1f} dB, its autoencoder alone to {floor:.1f} dB")
-    if way.moved > 0.02:
-        notes.append(f"the way still moves by {100 * way.moved:.0f}% of its sphere: give a smaller --strength")
-    tables.append({"kind": "aside"})
-    stretch = Bend(latents).stretch
+    tables, notes = _ends(noisy, prompt, pictures, (clean, added.reached), wanted.seed)
+    if way.moved > SETTLED:
+        notes.append(f"the way still moves by {100 * way.moved:.0f}% of its radius: give a smaller --strength")
     said = asdict(wanted) | {
         "start": start, "world": noisy.world.digest, "prompt": repr(prompt.toward), "negative": repr(prompt.away),
-        "steps": noisy.settings.steps, "stretch": round(stretch, 6), "moved": way.moved, "calls": way.calls,
+        "steps": noisy.settings.steps, "stretch": Bend(latents).stretch, "moved": way.moved, "calls": way.calls,
     }  # fmt: skip
     origin = {"vertices": tables, "hold": "guidance", "norm": "sphere", "program": __version__, "bridge": said}
     return Made(Trio(values, origin, added.details, None, Bridge(latents, start)), tuple(notes))
+
+
+def _ends(
+    noisy: Diffusion, prompt: Prompt, pictures: Sequence[SourcePicture], clean: tuple[Tensor, Tensor], seed: int
+) -> tuple[list[dict[str, object]], list[str]]:
+    """What the file says of its vertices, and what a person should know. clean: latents of the pictures as they were
+    encoded, and as the held ends come to."""
+    levels = _levels(pictures)
+    floors, shown = (noisy.paint_all(each) for each in clean)
+    tables, notes = list[dict[str, object]](), [note for picture in pictures for note in picture.notes]
+    for row, picture in enumerate(pictures):
+        floor, own = psnr(floors[row], levels[row]), psnr(shown[row], levels[row])
+        told = of_picture(noisy, prompt, picture, seed + row)
+        tables.append(told | {"floor": round(floor, 3), "reached": round(own, 3)})
+        if own < floor - SHORT:
+            notes.append(f"{picture.name} comes to {own:.1f} dB, its autoencoder alone to {floor:.1f} dB")
+    return [*tables, {"kind": "aside"}], notes
+
+
+def _levels(pictures: Sequence[SourcePicture]) -> Tensor:
+    import torch
+
+    return torch.from_numpy(np.stack([picture.levels for picture in pictures]))
 
 
 def _start(inverter: Diffusion, level: float) -> int:
@@ -128,13 +138,12 @@ def _at_level(inverter: Diffusion, latent: Array, start: int, prompt: Prompt) ->
     sample = torch.from_numpy(latent[None].astype(np.float32))
     for moment in alone.moments(sample, prompt):
         if moment.time <= start:
-            return _array(moment.sample)[0]
+            return _array(moment.sample[0])
     raise GeometryError(f"the schedule has no time {start}: take more steps")  # of its own times one is the start
 
 
 def _array(sample: Tensor) -> Array:
-    made: Array = sample.cpu().double().numpy()
-    return made
+    return np.asarray(sample.cpu().double().numpy(), np.float64)
 
 
 def _on_one_sphere(latents: Array) -> Array:

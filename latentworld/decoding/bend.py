@@ -32,7 +32,10 @@ _APART = 1e-4  # radians between the ends, and from antipodes, below which no wa
 
 @dataclass(frozen=True, eq=False)
 class Bend:
-    """latents: float64[k, C, H, W], k >= 2, from z0 to z1. Raises GeometryError for ends that are equal or antipodal."""
+    """latents: float64[k, C, H, W], k >= 2, from z0 to z1.
+
+    Raises GeometryError for ends that are equal or antipodal.
+    """
 
     latents: Array
 
@@ -100,7 +103,7 @@ class Bend:
 
     @property
     def _first(self) -> Array:
-        return self._units[0]
+        return np.asarray(self._units[0])
 
     @cached_property
     def _second(self) -> Array:
