@@ -15,15 +15,22 @@ import pytest
 import torch
 from PIL import Image
 from standins import tiny_world
+from standins.takes import live
 
 from installation import rig
 from installation.bridge.making import Wanted, build
 from installation.cli import app
 from installation.film import make
+from installation.film.opening import identity
+from installation.film.plan import plan
+from installation.film.remote import chunk_maker
 from installation.film.sinks import Memory
+from installation.ipc.jsonable import table
 from installation.pictures import SourcePicture
 from installation.render.planes import Planes, PlaneWish
 from installation.render.vertex_maker import carried
+from installation.takes import read
+from installation.takes.film import journey as filmed
 from installation.takes.scenes import drawn
 from installation.vertices.making import inverter_of
 from latentworld import preset, vertices
@@ -92,13 +99,6 @@ def file(tmp_path: Path) -> Path:
     return path
 
 
-def film(*more: str) -> Memory:
-    memory = Memory()
-    made = rig.build(preset.parse({}, settings(*WALK, *more)))
-    make.take(made, [memory])
-    return memory
-
-
 def test_the_command_makes_a_preset_that_is_filmed(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     a, b = noise(tmp_path / "a.png"), noise(tmp_path / "b.png", 1)
     target = tmp_path / "bridge.toml"
@@ -123,9 +123,9 @@ def test_its_ends_are_the_pictures_at_any_guidance_and_steps(file: Path) -> None
     for more in ("decoder.guidance=4", "decoder.guidance=9"):
         studio = rig.open_studio(preset.parse({}, settings(f"plane.vertices={file}", more)))
         shown = studio.decoder(studio.plane.latents(studio.plane.unit([0.0, 1.0], [0.0, 0.0])), studio.prompt)
-        for made, own, table in zip(shown, (picture(1), picture(2)), built().each, strict=False):
+        for made, own, said in zip(shown, (picture(1), picture(2)), built().each, strict=False):
             error = float(((made - torch.from_numpy(own.levels)) ** 2).mean())
-            assert -10 * math.log10(error) > float(table["floor"]) - 0.3  # type: ignore[arg-type]
+            assert -10 * math.log10(error) > float(said["floor"]) - 0.3  # type: ignore[arg-type]
 
 
 def test_a_film_is_the_same_in_any_batch_and_by_any_way(file: Path) -> None:
@@ -177,36 +177,65 @@ def test_profiles_tell_bridges_apart_and_old_ones_stay(file: Path) -> None:
     bare = rig.open_studio(preset.parse({}, settings())).decoder.profile
     assert not {"start", "bridge"} & bare.record().keys()
     made = rig.open_studio(preset.parse({}, settings(f"plane.vertices={file}"))).decoder.profile
-    assert (made.start, bool(made.bridge)) == (601, True)
+    assert (made.start, bool(made.bridge)) == (599, True)
     assert Profile.read(made.record()) == made
     said = bare.differences(made)
-    assert "start was 0, now 601" in said
+    assert "start was 0, now 599" in said
     assert any(line.startswith("bridge was") for line in said)
     unheld = rig.open_studio(preset.parse({}, settings(f"plane.vertices={file}", "plane.hold=none"))).decoder
     assert (unheld.profile.bridge, unheld.profile.hold) == (made.bridge, "")
 
 
 def test_denoising_starts_half_way_whatever_the_steps(file: Path) -> None:
-    for steps, expected in ((10, 7), (20, 13), (8, 5)):
+    for steps, expected in ((10, 6), (20, 12), (8, 5)):
         studio = rig.open_studio(preset.parse({}, settings(f"plane.vertices={file}", f"decoder.steps={steps}")))
         assert studio.networks is not None
         found = levels(studio.networks)
         assert len(found) == studio.networks.calls == expected
-        assert found[0].time == 601
+        assert found[0].time == 599
         for one, other in pairwise(found):
             assert one.after == pytest.approx(other.before)  # no step is shorter than it believes
 
 
 def test_the_scout_of_a_bridge_is_guided_and_starts_there(file: Path) -> None:
     studio = rig.open_studio(preset.parse({}, settings(f"plane.vertices={file}", "decoder.kind=scout")))
-    assert (studio.settings.variant, studio.settings.start) == ("guided", 601)
+    assert (studio.settings.variant, studio.settings.start) == ("guided", 599)
     shown = studio.decoder(studio.plane.latents(studio.plane.unit([0.5], [0.0])), studio.prompt)
     assert shown.isfinite().all()
 
 
-def test_a_film_on_a_bridge_repeats(file: Path) -> None:
-    one, other = (film(f"plane.vertices={file}", "pacing.speed=12") for _ in range(2))
-    np.testing.assert_array_equal(np.stack(one.frames), np.stack(other.frames))
+def journey(file: Path, *more: str) -> preset.Preset:
+    return preset.parse({}, settings(*WALK, f"plane.vertices={file}", "pacing.speed=10", *more))
+
+
+def test_a_take_on_a_bridge_is_the_same_to_the_last_bit(file: Path, tmp_path: Path) -> None:
+    take, heard = live(tmp_path / "bridge.take", journey(file), 4, 2)
+    again = filmed(take, (), exact=True)
+    memory, check = Memory(), again.check()
+    film = make.film(again.preset, tmp_path / "film", sinks=[memory, check], journey=again)
+    np.testing.assert_array_equal(memory.pictures, heard.pictures)
+    assert (check.same, check.other) == (4, 0)
+    assert film.summary.profile.bridge == rig.build(journey(file)).decoder.profile.bridge != ""
+
+
+def test_a_ray_worker_makes_the_same_film(file: Path, tmp_path: Path) -> None:
+    planned = plan(journey(file), tmp_path / "a.plan", kind="faithful")
+    way = filmed(read(planned.target), preset=journey(file))
+    here = rig.build(way.preset)
+    sent = chunk_maker(preset.dump(here.preset), way)
+    assert sent.settings == table(identity(here, way.digest))
+    said = sent.settings["profile"]
+    assert isinstance(said, dict)
+    assert said["bridge"] == here.decoder.profile.bridge
+    assert sent.work(0).chunk.frames >= 1  # type: ignore[attr-defined]
+
+
+def test_an_atlas_of_a_bridge_is_told_from_one_of_its_plane(file: Path, tmp_path: Path) -> None:
+    plain = tmp_path / "plain.safetensors"
+    plain.write_bytes(vertices.serialised(replace(built(), bridge=None)))
+    one, other = (rig.open_studio(journey(each)) for each in (file, plain))
+    said = one.provenance(one.decoder).differences(other.provenance(other.decoder))
+    assert any("bridge" in line for line in said)
 
 
 def test_files_are_whole_and_equal(file: Path) -> None:
@@ -249,8 +278,8 @@ def test_files_that_do_not_fit(
 
 def test_a_broken_bridge_is_said(tmp_path: Path, file: Path) -> None:
     data = bytearray(file.read_bytes())
-    at = data.index(b'"start":"601"')
-    data[at : at + 13] = b'"start":"6x1"'
+    at = data.index(b'"start":"599"')
+    data[at : at + 13] = b'"start":"5x9"'
     path = tmp_path / "broken.safetensors"
     path.write_bytes(bytes(data))
     with pytest.raises(WorldDamaged, match="does not match its hash"):
@@ -273,7 +302,9 @@ def test_half_precision_and_residuals(file: Path) -> None:
     third = vertices.from_seeds((0, 123, 200), (4, 8, 8))[2]
     pair = (picture(1), picture(2))
     made = build(inverter_of(studio), studio.prompt, pair, third, Wanted(0.6, 0.05, stages=2, sweeps=3)).trio
-    np.testing.assert_array_equal(made.vertices, built().vertices)  # inverted in float32 all the same
+    ends, exact = made.vertices[:2], built().vertices[:2]  # by the same weights, rounded: in float32 all the same
+    assert np.abs(ends - exact).max() < 0.1
+    assert float(made.each[0]["reached"]) > float(made.each[0]["floor"]) - 0.3  # type: ignore[arg-type]
 
 
 def test_live_planes_keep_a_bridge(file: Path) -> None:
