@@ -6,7 +6,7 @@ Four pairs of held-out scenes, no one of them seen in training. For each: the br
 through the held decoder at guidance 5, and so are the great circle at the same noise level (strength 0) and the plane's
 way (both pictures inverted to pure noise). Told: log p of the noisy latents gained on the great circle, in nats, by the
 line integral of the score; the denoising loss of what is decoded; CLIP steps; and what CLIP thinks of what it sees.
-Strips: the bridge above, the plane's way below, their CLIP steps under each on one scale.
+Strips: the bridge, the plane's way and the great circle, their CLIP steps under each on one scale.
 """
 
 from __future__ import annotations
@@ -46,7 +46,7 @@ from latentworld.vertices import Bridge, Trio
 PAIRS = (("planets", "cats"), ("flowers", "mountains"), ("rosettes", "moons"), ("seas", "textures"))
 LEVEL, DRAWS = 0.98, 4  # of the denoising loss: the picture's share of the variance, and fixed noises in opposite pairs
 ACROSS = 4  # midpoints of the line integral between a point of the great circle and the bridge's
-GROUND, INK, BRIDGE, PLANE = (11, 12, 16), (226, 222, 212), (255, 176, 89), (120, 170, 255)
+GROUND, INK, COLOURS = (11, 12, 16), (226, 222, 212), ((255, 176, 89), (120, 170, 255), (150, 150, 160))
 
 
 @dataclass(frozen=True, eq=False)
@@ -130,7 +130,7 @@ def strip(ways: Sequence[tuple[str, Way]], shown: int = 9) -> Image.Image:
         for column, frame in enumerate(np.linspace(0, len(way.pictures) - 1, shown).round().astype(int)):
             levels = np.rint(way.pictures[frame].permute(1, 2, 0).numpy() * 255).astype(np.uint8)
             page.paste(Image.fromarray(levels), (16 + column * (side + gap), y))
-        low, colour = y + side + 8 + curve, (BRIDGE, PLANE)[number % 2]
+        low, colour = y + side + 8 + curve, COLOURS[number]
         for step, size in enumerate(way.steps):  # bars: a step belongs to the gap between two frames
             left = 16 + step * wide / len(way.steps)
             high = curve * float(size) / top
@@ -147,13 +147,13 @@ def main() -> None:
     parser.add_argument("--strength", type=float, default=Wanted.strength)
     parser.add_argument("--noise-level", type=float, default=Wanted.noise_level)
     parser.add_argument("--out", type=Path, default=Path("out/bridge"))
-    parser.add_argument("--pairs", type=int, default=len(PAIRS))
+    parser.add_argument("--pairs", type=int, nargs="+", default=range(len(PAIRS)))
     asked = parser.parse_args()
     asked.out.mkdir(parents=True, exist_ok=True)
     found = ["decoder.engine='eager'", "decoder.dtype='float32'", f"decoder.steps={asked.steps}"]
     studio = open_studio(preset.parse({}, found))
-    for pair in PAIRS[: asked.pairs]:
-        measured(studio, pair, asked)
+    for number in asked.pairs:
+        measured(studio, PAIRS[number], asked)
 
 
 def measured(studio: Studio, pair: tuple[str, str], asked: argparse.Namespace) -> None:
@@ -183,7 +183,7 @@ def measured(studio: Studio, pair: tuple[str, str], asked: argparse.Namespace) -
          f"bridge {said['stretch']:.3f} times as long, last sweep moved {said['moved']:.4f} of the radius",
          f"built in {cpu:.1f} s of processor, {wall:.1f} s of wall"],
     )  # fmt: skip
-    strip(ways[:2]).save(asked.out / f"{pair[0]}-{pair[1]}.png")
+    strip(ways).save(asked.out / f"{pair[0]}-{pair[1]}.png")
 
 
 def drawn(family: str, size: tuple[int, int]) -> SourcePicture:
