@@ -119,7 +119,7 @@ def test_the_command_makes_a_preset_that_is_filmed(tmp_path: Path, capsys: pytes
         command("bridge", a, b, "-o", target, *sets())
 
 
-def test_its_ends_are_the_pictures_at_any_guidance_and_steps(file: Path) -> None:
+def test_its_ends_are_the_pictures_at_any_guidance(file: Path) -> None:
     for more in ("decoder.guidance=4", "decoder.guidance=9"):
         studio = rig.open_studio(preset.parse({}, settings(f"plane.vertices={file}", more)))
         shown = studio.decoder(studio.plane.latents(studio.plane.unit([0.0, 1.0], [0.0, 0.0])), studio.prompt)
