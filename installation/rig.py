@@ -16,10 +16,17 @@ from latentworld import vertices, vision, walks, worlds
 from latentworld.aims import Likeness
 from latentworld.atlas.provenance import Provenance
 from latentworld.atlas.settings import eye_of
-from latentworld.decoding import Cached, Decoder, DecoderSettings, Watch, Watched, foresight, world_decoder
+from latentworld.decoding import Cached, Decoder, DecoderSettings, Watch, Watched, bend, foresight, world_decoder
 from latentworld.decoding.analytic import SHAPE, AnalyticDecoder, AnalyticEye, analytic
 from latentworld.decoding.hold import chosen
-from latentworld.decoding.settings import DecoderSpec, HoldSettings, Kind, resolve, resolve_analytic
+from latentworld.decoding.settings import (
+    GUIDED_STEPS,
+    DecoderSpec,
+    HoldSettings,
+    Kind,
+    resolve,
+    resolve_analytic,
+)
 from latentworld.decoding.surprise import AnalyticSurprise, NetworkSurprise, Surprise
 from latentworld.device import Choice, choose
 from latentworld.errors import AtlasError, Notice, PresetError, WorldMismatch
@@ -167,7 +174,7 @@ def _diffusion(preset: Preset) -> Studio:
     vision.foresee(preset.eye.clip, found)
     plane = plane_of(preset, found.facts.latent.shape(*settings.size))
     world = worlds.load(found, machine.device, machine.dtype)
-    own = {**own, "faithful": replace(own["faithful"], hold=held(preset.plane, world.digest))}
+    own = {kind: of_plane(each, preset.plane, world.digest, own["faithful"]) for kind, each in own.items()}
     settings = own[spec.kind]
     _tell_of_held(own["faithful"].hold, spec.kind)
     preset = _resolved(preset, own, world.card)
@@ -213,7 +220,7 @@ def _analytic(preset: Preset) -> Studio:
     """The world without weights."""
     a, own = preset.analytic, resolve_analytic(preset.decoder)
     plane = plane_of(preset, SHAPE)
-    if held(preset.plane, "analytic") is not None:  # refused before, as pictures of another world
+    if of_plane(own, preset.plane, "analytic", own).start or held(preset.plane, "analytic"):  # refused before
         raise WorldMismatch("the analytic world holds no pictures: choose a world with networks")
     decoder = analytic(plane, a.modes, a.sigma, a.seed, own.steps, own.size, own.batch)
     preset = preset.changed(decoder=preset.decoder.saying(own))
@@ -231,6 +238,27 @@ def held(spec: PlaneSpec, world: str) -> HoldSettings | None:
     return chosen(spec.vertices, vertices.read(spec.vertices), spec.hold, spec.reach, world)
 
 
+def of_plane(own: DecoderSettings, spec: PlaneSpec, world: str, faithful: DecoderSettings) -> DecoderSettings:
+    """A decoder's settings with what a plane's vertices ask of it. Errors as `held`, WorldMismatch for a bridge of
+    another world.
+
+    On a bridge denoising starts half-way, which few-step models were not made for: there a scout is the faithful
+    decoder in a few guided steps.
+    """
+    if spec.vertices is None:
+        return replace(own, hold=held(spec, world)) if own.kind == "faithful" else own
+    trio = vertices.read(spec.vertices)
+    bridge = bend.chosen(spec.vertices, trio, world)
+    if own.kind == "faithful":
+        own = replace(own, hold=chosen(spec.vertices, trio, spec.hold, spec.reach, world))
+    if trio.bridge is None:
+        return own
+    if own.kind == "scout":
+        few = max(own.steps, min(GUIDED_STEPS, faithful.steps))
+        own = replace(own, variant="guided", lora=None, steps=few, guidance=faithful.guidance)
+    return replace(own, start=trio.bridge.start, bridge=bridge)
+
+
 def _tell_of_held(hold: HoldSettings | None, kind: Kind) -> None:
     if hold is not None and kind == "scout":
         warnings.warn(
@@ -246,7 +274,10 @@ def plane_of(preset: Preset, shape: tuple[int, int, int]) -> Plane:
     drawing or reading vertices raises."""
     spec = preset.plane
     if spec.vertices is not None:
-        drawn, _ = vertices.load(spec.vertices)
+        trio = vertices.read(spec.vertices)
+        drawn = trio.vertices
+        if trio.bridge is not None and spec.norm != "sphere":
+            raise PresetError(f"plane.norm = {spec.norm!r}: a bridge lies on its own sphere, set it to 'sphere'")
     else:
         drawn = vertices.from_seeds(spec.seeds, shape, spec.layout, spec.device, spec.dtype)
     if drawn.shape[1:] != shape:

@@ -2,7 +2,8 @@
 
 A file of form 2 also says of each vertex what it is (`origin["vertices"]`, a table each, whose `kind` is `picture`,
 `own` or `seed`), and holds what is added where pictures are held (see decoding/hold.py). Files of form 1 had neither,
-and are read.
+and are read. A file of form 3 is a bridge: its latents are half-noisy, and the way between the first two is bent
+through latents outside the plane (see decoding/bend.py).
 """
 
 from __future__ import annotations
@@ -25,8 +26,8 @@ from latentworld.errors import GeometryError, WorldDamaged, WorldMissing
 Layout = Literal["nhwc", "nchw"]
 Precision = Literal["float32", "float16"]
 
-_FORMAT = "latentworld.vertices.2"
-KNOWN = ("latentworld.vertices.1", _FORMAT)
+_FORMAT, _BRIDGE = "latentworld.vertices.2", "latentworld.vertices.3"
+KNOWN = ("latentworld.vertices.1", _FORMAT, _BRIDGE)
 _HALVES = ("details", "fixed", "per_guidance")
 PICTURE = "picture"  # the kind of a vertex that was inverted, and is held where the plane has it
 
@@ -52,15 +53,28 @@ class Residuals:
 
 
 @dataclass(frozen=True, eq=False)
+class Bridge:
+    """The way between the first two vertices, and how noisy all three are.
+
+    latents: float64[k, C, H, W], k >= 2, of one length, from the first vertex to the second; start: the time of the
+    schedule at which a decoder takes them up.
+    """
+
+    latents: Array
+    start: int
+
+
+@dataclass(frozen=True, eq=False)
 class Trio:
     """A vertex file as read: the three latents, where they came from, and of its pictures, in the order of `pictures`,
     details (what the clean latents lack when they are decoded without guidance, float16[k, C, H, W]) and residuals,
-    where it holds any."""
+    where it holds any. bridge: of a file that is one."""
 
     vertices: Vertices
     origin: Mapping[str, object]
     details: Halves | None = None
     residuals: Residuals | None = None
+    bridge: Bridge | None = None
 
     @property
     def each(self) -> list[Mapping[str, object]]:
@@ -76,9 +90,10 @@ class Trio:
 
     @property
     def digest(self) -> str:
-        """SHA-256 of all that pictures depend on: vertices, which of them are held, and what is added there."""
+        """SHA-256 of all that pictures depend on: vertices, which of them are held, what is added there, the bridge."""
         parts = [digest(self.vertices), repr(self.pictures)]
         parts += [f"{name} {_hashed(half)}" for name, half in self.halves.items()]
+        parts += [] if self.bridge is None else [f"bridge {digest(self.bridge.latents)} {self.bridge.start}"]
         return hashlib.sha256(" ".join(parts).encode()).hexdigest()
 
     @property
@@ -149,7 +164,12 @@ def serialised(trio: Trio) -> bytes:
     metadata = {"format": _FORMAT, "sha256": digest(values), "origin": json.dumps(dict(trio.origin), sort_keys=True)}
     metadata |= {f"sha256.{name}": _hashed(half) for name, half in trio.halves.items()}
     halves = {name: np.ascontiguousarray(half) for name, half in trio.halves.items()}  # else written in another order
-    return _ordered(written({"vertices": values, **halves}, metadata))
+    arrays = {"vertices": values, **halves}
+    if trio.bridge is not None:
+        way = np.ascontiguousarray(trio.bridge.latents, np.float64)
+        arrays["bridge"] = way
+        metadata |= {"format": _BRIDGE, "sha256.bridge": digest(way), "start": str(trio.bridge.start)}
+    return _ordered(written(arrays, metadata))
 
 
 def load(path: str | Path) -> tuple[Array, dict[str, object]]:
@@ -158,8 +178,13 @@ def load(path: str | Path) -> tuple[Array, dict[str, object]]:
     return trio.vertices, dict(trio.origin)
 
 
+def is_bridge(path: str | Path) -> bool:
+    """Whether a vertex file is a bridge, whose latents are half-noisy. Errors as `read`."""
+    return read(path).bridge is not None
+
+
 def read(path: str | Path) -> Trio:
-    """A vertex file of either form.
+    """A vertex file of any form.
 
     Raises WorldMissing when no file is there, WorldDamaged when it cannot be read, is of a newer form, or its values do
     not match its hash.
@@ -185,14 +210,29 @@ def read(path: str | Path) -> Trio:
         raise WorldDamaged(f"The vertices in {path} do not match their hash: copy or make the file again.")
     pair = halves.get("fixed"), halves.get("per_guidance")
     both = None if pair[0] is None or pair[1] is None else Residuals(pair[0], pair[1])
-    trio = Trio(values, origin, halves.get("details"), both)
+    bridge = _bridge(path, tensors.get("bridge"), metadata) if form == _BRIDGE else None
+    trio = Trio(values, origin, halves.get("details"), both, bridge)
     if not _fits(trio):
         raise WorldDamaged(f"What {path} adds to its vertices is not of their shape: make the file again.")
     return trio
 
 
+def _bridge(path: Path, way: Array | None, metadata: Mapping[str, str]) -> Bridge:
+    """Of a file that is one. Raises WorldDamaged where it is not whole."""
+    start = metadata.get("start", "")
+    is_whole = way is not None and way.dtype == np.float64 and digest(way) == metadata.get("sha256.bridge")
+    if way is None or not is_whole or not (start.isascii() and start.isdecimal() and 0 < int(start) < 1_000_000):
+        raise WorldDamaged(f"The bridge in {path} does not match its hash: copy or make the file again.")
+    return Bridge(way, int(start))
+
+
 def _fits(trio: Trio) -> bool:
-    """Whether what is added to vertices is of their pictures: an array [k, C, H, W], or with an axis of steps more."""
+    """Whether what is added to vertices is of their pictures: an array [k, C, H, W], or with an axis of steps more; and
+    the bridge leads from the first to the second."""
+    if trio.bridge is not None:
+        way = trio.bridge.latents
+        if way.ndim != 4 or len(way) < 2 or not np.array_equal(way[[0, -1]], trio.vertices[:2]):
+            return False
     wanted, found = (len(trio.pictures), *trio.vertices.shape[1:]), trio.halves
     ranks = {name: 4 if name == "details" else 5 for name in found}
     if any(half.dtype != np.float16 or half.ndim != ranks[name] for name, half in found.items()):

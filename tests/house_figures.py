@@ -24,7 +24,7 @@ ROOT = Path(__file__).parent.parent
 CORE: list[set[str]] = [
     {"errors", "arrays", "tables", "easing"},
     {"disk", "explain", "registry", "frozen", "texts", "extras"},
-    {"globe"},
+    {"globe", "relaxed"},
     {"plane", "lipschitz", "aims"},
     {"vertices", "whiteness", "prompts", "worlds", "decoding", "vision", "device"},
     {"walks", "pacing", "cluster"},
@@ -43,7 +43,7 @@ SHOW: list[set[str]] = [
     {"score"},
     {"film"},
     {"vertices", "render", "stage", "atlas", "doctor"},
-    {"ports"},
+    {"ports", "bridge"},
     {"show"},
     {"cli"},
 ]

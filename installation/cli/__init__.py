@@ -10,6 +10,7 @@ import typer
 
 from installation.cli import (
     atlas,
+    bridge,
     doctor,
     film,
     harvest,
@@ -39,8 +40,8 @@ app = typer.Typer(
 # every command there is, in the order of the help; those of other packages follow (added.py)
 COMMANDS: dict[str, Callable[..., None] | typer.Typer] = {
     "film": film.app, "plan": plan.plan, "score": score.app, "still": still.still, "show": show.show,
-    "vertices": vertices.app, "doctor": doctor.doctor, "atlas": atlas.app, "harvest": harvest.harvest,
-    "worlds": worlds.app,
+    "vertices": vertices.app, "bridge": bridge.bridge, "doctor": doctor.doctor, "atlas": atlas.app,
+    "harvest": harvest.harvest, "worlds": worlds.app,
     "presets": presets.app, "osc": osc.app,
 }  # fmt: skip
 for _name, _command in COMMANDS.items():

@@ -13,6 +13,7 @@ from latentworld import vertices
 from latentworld.errors import GeometryError
 from latentworld.plane import Plane
 from latentworld.preset import PlaneSpec
+from latentworld.vertices import is_bridge
 
 
 @dataclass(frozen=True)
@@ -85,6 +86,8 @@ class Planes:
 
     def _draw(self, wish: PlaneWish) -> Plane:
         spec, shape = self._spec, self._first.shape
+        if spec.vertices is not None and wish.seeds != self._base.seeds and is_bridge(spec.vertices):
+            raise GeometryError("A seed draws pure noise, and a bridge's latents are half-way: its vertices stay.")
         own = self._first.vertices
         seeds = tuple(0 if seed is None else seed for seed in wish.seeds)
         three = (seeds[0], seeds[1], seeds[2])

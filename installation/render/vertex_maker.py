@@ -77,6 +77,8 @@ def carried(plane: Plane, studio: Studio) -> list[Place]:
     """The vertices of a plane as they stand, with what the studio's vertex file says of those that are its own."""
     file = studio.preset.plane.vertices
     filed = None if file is None else vertices.read(file)
+    if filed is not None and filed.bridge is not None:
+        raise ControlError("a bridge stands between its own two pictures: build another one, or show another preset")
     return [_carried(plane.vertices[number], number, filed) for number in range(3)]
 
 

@@ -156,6 +156,8 @@ def drawn(spec: PlaneSpec, seeds: Seeds, shape: tuple[int, int, int]) -> Plane:
     if filed:
         if spec.vertices is None:
             raise TakeError(f"the seeds {list(seeds)} of a scene lack a number: give three")
+        if len(filed) < 3 and vertices.is_bridge(spec.vertices):
+            raise TakeError("a seed draws pure noise, and a bridge's latents are half-way: its vertices stay")
         own, _ = vertices.load(spec.vertices)
         if own.shape[1:] != shape:
             raise TakeError(

@@ -42,8 +42,8 @@ class Wish:
 def make(wish: Wish) -> Made:
     """Write the file, and the strip if one is wished for. Raises OutputExists, and whatever does not fit."""
     _check(wish)
-    preset = _preset(wish)
-    sources = [(path, _bytes(path)) for path in wish.pictures]
+    preset = journey(wish.preset, wish.overrides)
+    sources = [(path, picture_bytes(path)) for path in wish.pictures]
     if not all(sources):
         raise PresetError("give at least one picture")
     studio = open_studio(preset)
@@ -68,16 +68,17 @@ def _check(wish: Wish) -> None:
         raise OutputError(f"a strip is a PNG: {wish.strip} should end in .png")
 
 
-def _preset(wish: Wish) -> Preset:
-    """The journey that the vertices are for, its decoder the faithful one in float32, its plane drawn from seeds."""
-    found = presets.parse({}, wish.overrides) if wish.preset is None else presets.load(wish.preset, wish.overrides)
+def journey(preset: str | None, overrides: tuple[str, ...]) -> Preset:
+    """The journey that vertices are for, its decoder the faithful one in float32, its plane drawn from seeds."""
+    found = presets.parse({}, overrides) if preset is None else presets.load(preset, overrides)
     if found.decoder.kind == "analytic":
         raise PresetError("the analytic world takes no pictures as vertices: choose a world with networks")
     decoder = {"kind": "faithful", "dtype": "float32", "engine": "eager"}
     return found.changed(decoder=decoder, plane={"vertices": None, "hold": "auto"})
 
 
-def _bytes(path: Path) -> bytes:
+def picture_bytes(path: Path) -> bytes:
+    """A picture's file. Raises PresetError."""
     try:
         return disk.read(path, pictures.LARGEST)
     except (OSError, ValueError) as error:

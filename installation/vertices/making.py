@@ -110,7 +110,7 @@ def trio(
     tables = [dict(place.said) for place in places]
     for row, number in enumerate(numbers):
         floor, own = psnr(floors[row], levels[row]), psnr(shown[row], levels[row])
-        told = _of_picture(inverter, prompt, pictures[row], seeds[row])
+        told = of_picture(inverter, prompt, pictures[row], seeds[row])
         report = whiteness(values[number])
         worst = float(found.residuals[: -inverse.chosen_white(inverter.settings.steps) or None, row].max(initial=0.0))
         told |= {"floor": round(floor, 3), "reached": round(own, 3), "residual": worst, "whiteness": report.record()}
@@ -137,7 +137,7 @@ def psnr(one: Tensor, other: Tensor) -> float:
     return 99.0 if error <= 1e-10 else float(-10.0 * np.log10(error))
 
 
-def _of_picture(inverter: Diffusion, prompt: Prompt, picture: SourcePicture, seed: int) -> dict[str, object]:
+def of_picture(inverter: Diffusion, prompt: Prompt, picture: SourcePicture, seed: int) -> dict[str, object]:
     """What a file says of a vertex that was made from a picture."""
     settings = inverter.settings
     return {

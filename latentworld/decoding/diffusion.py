@@ -10,7 +10,7 @@ from torch import Tensor, nn
 
 from latentworld.decoding import batches, engines
 from latentworld.decoding.decoder import Progress, Watch
-from latentworld.decoding.foresight import check_steps
+from latentworld.decoding.foresight import check_start, check_steps, times_from
 from latentworld.decoding.hold import HeldRows, Hold
 from latentworld.decoding.networks import Networks
 from latentworld.decoding.profile import Profile, of_torch
@@ -58,7 +58,9 @@ class Diffusion:
         self._family = world.family
         self.scheduler = self._sampler.scheduler(self.recipe.schedule)
         check_steps(self._family, self.scheduler, settings.steps, self.shape)
-        self._hold = networks.hold(settings)
+        if settings.start is not None:
+            check_start(name, self.scheduler, settings.start)
+        self._hold, self._bend = networks.hold(settings), networks.bend(settings)
         self.profile: Profile = of_torch(
             settings,
             world.device,
@@ -67,6 +69,7 @@ class Diffusion:
             sampler=name,
             family=world.family.name,
             hold="" if self._hold is None else self._hold.digest,
+            bridge="" if settings.bridge is None else settings.bridge.digest[:16],
         )
         self._networks, self._build = networks, build
         self.device, self._dtype = world.device, world.dtype
@@ -85,8 +88,8 @@ class Diffusion:
                 self._halve(error)
 
     def _decode(self, latents: Tensor, prompt: Prompt, watch: Watch | None) -> Tensor:
-        batch, steps = self.settings.batch, self.settings.steps
-        progress = Progress(watch, -(-len(latents) // batch) * steps)
+        batch = self.settings.batch
+        progress = Progress(watch, -(-len(latents) // batch) * self.calls)
         conditioning = self.conditioning(prompt)
         made = batches.in_batches(latents, batch, lambda piece: self._picture(piece, conditioning, progress))
         return torch.empty(0, 3, *self.size) if made is None else made
@@ -110,6 +113,12 @@ class Diffusion:
     def rows(self) -> int:
         """As the contract has it; the family says when a weight asks for two."""
         return 2 if self._family.guides(self.settings.guidance) else 1
+
+    @property
+    def calls(self) -> int:
+        """How many steps a picture takes: fewer than the settings' where it starts half-way."""
+        start, steps = self.settings.start, self.settings.steps
+        return steps if start is None else len(times_from(self.scheduler, start, steps))
 
     @property
     def warm(self) -> bool:
@@ -136,11 +145,11 @@ class Diffusion:
 
     def clean(self, latents: Tensor, prompt: Prompt, watch: Watch | None = None) -> Tensor:
         """Clean latents `[n, C, H, W]` float32 on the CPU, which `paint` makes pictures of, of start latents."""
-        total = -(-len(latents) // self.settings.batch) * self.settings.steps
+        total = -(-len(latents) // self.settings.batch) * self.calls
         progress, conditioning = Progress(watch, total), self.conditioning(prompt)
 
         def sampled(piece: Tensor) -> Tensor:
-            return self._sample(piece.to(self.device), conditioning, progress, self._held(piece)).cpu()
+            return self._sample(self._laid(piece), conditioning, progress, self._held(piece)).cpu()
 
         made = batches.in_batches(latents.float(), self.settings.batch, sampled)
         return torch.empty(0, *self.shape) if made is None else made
@@ -161,7 +170,7 @@ class Diffusion:
             raise DecodeError(f"the sampler {self.profile.sampler!r} does not say what it predicts: watch 'ddim'")
         scheduler, held = self.begin(), self._held(latents.float())
         conditioning = self.conditioning(prompt)
-        sample: Tensor = latents.float().to(self.device) * scheduler.init_noise_sigma
+        sample: Tensor = self._laid(latents.float()) * scheduler.init_noise_sigma
         for number, time in enumerate(scheduler.timesteps):
             stepped = scheduler.step(self.predict(sample, time, conditioning, held), time, sample, eta=0.0)
             alpha_bar = float(scheduler.alphas_cumprod[int(time)])
@@ -190,12 +199,14 @@ class Diffusion:
 
     def _picture(self, start: Tensor, conditioning: Conditioning, progress: Progress) -> Tensor:
         held = self._held(start)
-        return self.paint(self._sample(start.to(self.device), conditioning, progress, held))
+        return self.paint(self._sample(self._laid(start), conditioning, progress, held))
 
     def begin(self) -> Scheduler:
         """The scheduler at its first step. Times stay on the CPU: coefficients are looked up without waiting for the
         device."""
         self._family.begin(self.scheduler, self.settings.steps, self.shape)
+        if self.settings.start is not None:
+            self.scheduler.timesteps = times_from(self.scheduler, self.settings.start, self.settings.steps)
         return self.scheduler
 
     def advanced(self, sample: Tensor, number: int, conditioning: Conditioning) -> tuple[Tensor, Tensor]:
@@ -219,13 +230,17 @@ class Diffusion:
             progress.step()
         return sample
 
+    def _laid(self, start: Tensor) -> Tensor:
+        """Start latents `[b, C, H, W]` on the CPU, bent where a bridge leads outside the plane, on the device."""
+        return (start if self._bend is None else self._bend.bent(start)).to(self.device)
+
     def _held(self, start: Tensor) -> HeldRows | None:
         """The hold of start latents `[b, C, H, W]` on the CPU."""
         return None if self._hold is None else self._hold.rows(start)
 
     def _corrected(self, sample: Tensor, number: int, held: HeldRows | None) -> Tensor:
         weight = self.settings.guidance if self.rows == 2 else 1.0
-        return sample if held is None else held.corrected(sample, number, self.settings.steps, weight)
+        return sample if held is None else held.corrected(sample, number, self.calls, weight)
 
     def predict(self, sample: Tensor, time: Tensor, conditioning: Conditioning, held: HeldRows | None = None) -> Tensor:
         """The denoiser's word on a sample `[b, C, H, W]` at one of its schedule's times, guidance included, float32.
@@ -239,6 +254,11 @@ class Diffusion:
         weight = self.settings.guidance
         guidance: float | Tensor = weight if held is None else held.guidance(weight, self.device)
         return against + guidance * (towards - against)
+
+    def predictions(self, sample: Tensor, time: int, conditioning: Conditioning) -> tuple[Tensor, ...]:
+        """The network's words on a sample `[b, C, H, W]` at any time of its schedule, without guidance, float32: toward
+        the prompt alone, or against it and toward it where this decoder guides."""
+        return self._raw(sample, torch.tensor(time), conditioning).chunk(self.rows)
 
     def _raw(self, sample: Tensor, time: Tensor, conditioning: Conditioning) -> Tensor:
         """The network's word on a sample, a row a text `[rows x b, C, H, W]`, float32."""

@@ -13,6 +13,8 @@ from latentworld.worlds.layout import Folder
 from latentworld.worlds.look import used
 
 if TYPE_CHECKING:
+    from torch import Tensor
+
     from latentworld.decoding.settings import DecoderSettings
     from latentworld.worlds.families.family import Family, LatentFormat, Scheduler
     from latentworld.worlds.find import Found
@@ -120,3 +122,22 @@ def check_steps(family: Family, scheduler: Scheduler, steps: int, shape: tuple[i
         raise PresetError(
             f"steps = {steps}: this world's schedule would begin at time {first} of {count}, in the midst: take {fewer}"
         )
+
+
+def check_start(sampler: str, scheduler: Scheduler, start: int) -> None:
+    """Raises PresetError for a sampler or a schedule that cannot be taken up at a time in its midst."""
+    if sampler != "ddim":
+        raise PresetError(f"the sampler {sampler!r} starts from pure noise alone: use the faithful decoder with 'ddim'")
+    count = len(scheduler.alphas_cumprod)
+    if start >= count:
+        raise PresetError(f"start = {start}: this world's schedule has {count} times: give one below")
+
+
+def times_from(scheduler: Scheduler, start: int, steps: int) -> Tensor:
+    """The times of a denoising that begins at `start`, a whole stride of `steps` apart, as DDIM's steps go down.
+
+    From a time of the schedule these are the schedule's own; from another one no step is shorter than it believes.
+    """
+    import torch
+
+    return torch.arange(start, -1, -(int(scheduler.config["num_train_timesteps"]) // steps))

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections import OrderedDict
 from threading import Lock
 
-from latentworld.decoding import hold
+from latentworld.decoding import bend, hold
 from latentworld.decoding.foresight import check_size
 from latentworld.decoding.recipes import RECIPES, Recipe
-from latentworld.decoding.settings import DecoderSettings, HoldSettings
+from latentworld.decoding.settings import BridgeSettings, DecoderSettings, HoldSettings
 from latentworld.errors import PresetError, WorldMismatch
 from latentworld.prompts import Encoder
 from latentworld.worlds import World
@@ -24,6 +24,7 @@ class Networks:
         self.texts = Encoder(world.text)
         self._made: dict[tuple[str | None, ...], Recipe] = {}
         self._held: OrderedDict[HoldSettings, hold.Hold] = OrderedDict()  # the last few
+        self._bent: tuple[BridgeSettings, bend.Bend] | None = None  # the last one
         self._lock = Lock()  # builders work beside the loop
 
     def recipe(self, settings: DecoderSettings) -> Recipe:
@@ -57,6 +58,19 @@ class Networks:
         if own != here:
             raise WorldMismatch(f"the vertices in {wanted.file} are {list(own)}, this decoder wants {list(here)}")
         hold.check_steps(found, settings.steps)
+        return found
+
+    def bend(self, settings: DecoderSettings) -> bend.Bend | None:
+        """What bends the first edge under these settings. Raises WorldMismatch for a bridge of another shape, and what
+        `bend.read` raises."""
+        wanted = settings.bridge
+        if wanted is None:
+            return None
+        if self._bent is None or self._bent[0] != wanted:
+            self._bent = (wanted, bend.read(wanted))
+        found, here = self._bent[1], self.shape(settings)
+        if found.shape != here:
+            raise WorldMismatch(f"the bridge in {wanted.file} is {list(found.shape)}, this decoder wants {list(here)}")
         return found
 
     def size(self, settings: DecoderSettings) -> tuple[int, int]:

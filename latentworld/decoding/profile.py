@@ -47,7 +47,8 @@ class Profile:
     of model; world: digest of its weights; device: `cpu`, `cuda` or `mps`; card: the name of the GPU, or the vector
     instructions of the processor; dtype: of the networks; threads: of the processor (0 on other devices), since sums
     are split among them; versions: of the software; hold: digest of what holds vertices from pictures, "" where nothing
-    does.
+    does; start: time of the schedule at which denoising begins, 0 for pure noise; bridge: digest of what bends the way
+    between the first two vertices, "" where nothing does.
     """
 
     kind: str
@@ -66,6 +67,8 @@ class Profile:
     size: tuple[int, int] = (0, 0)
     versions: Versions = Versions()
     hold: str = ""
+    start: int = 0
+    bridge: str = ""
 
     @functools.cached_property
     def hash(self) -> str:
@@ -73,10 +76,10 @@ class Profile:
         return hashlib.sha256(json.dumps(self.record(), sort_keys=True).encode()).hexdigest()[:16]
 
     def record(self) -> dict[str, object]:
-        """As JSON takes it: one table, `versions` among the rest; what is "" is left out."""
+        """As JSON takes it: one table, `versions` among the rest; what is "" is left out, and a start of 0."""
         table = asdict(self)
         table |= {"size": list(self.size)} | table.pop("versions")
-        return {key: value for key, value in table.items() if value != ""}
+        return {key: value for key, value in table.items() if value != "" and (key, value) != ("start", 0)}
 
     @classmethod
     def read(cls, record: Mapping[str, object]) -> Profile:
@@ -114,6 +117,8 @@ class Profile:
                 size=(int(height), int(width)),
                 versions=Versions(**{part.name: text(part.name) for part in fields(Versions)}),
                 hold=text("hold"),
+                start=whole(table, "start") if "start" in table else 0,
+                bridge=text("bridge"),
             )
         except (KeyError, TypeError, ValueError) as error:
             raise DecodeError(f"a render profile cannot be read ({error!r}): take it from a copy") from None
@@ -122,9 +127,9 @@ class Profile:
         """What differs from another profile, as `batch was 16, now 8`, in alphabetical order.
 
         A part that either has not recorded is passed over: a profile of the first form does not say which driver it
-        was. Of a hold nothing means that there was none.
+        was. Of a hold, a start or a bridge nothing means that there was none.
         """
-        one, other = self.record() | {"hold": self.hold}, now.record() | {"hold": now.hold}
+        one, other = (each.record() | each._of_vertices for each in (self, now))
         both = sorted(key for key in one.keys() & other.keys() if [0, 0] not in (one[key], other[key]))
         apart = [(key, json.dumps(one[key]), json.dumps(other[key])) for key in both if one[key] != other[key]]
         return [f"{key} was {before}, now {after}" for key, before, after in apart]
@@ -136,6 +141,11 @@ class Profile:
             own, steps=self.steps, guidance=self.guidance, batch=self.batch, sampler=self.sampler, variant=networks
         )
         return found if self.size == (0, 0) else replace(found, size=self.size)
+
+    @property
+    def _of_vertices(self) -> dict[str, object]:
+        """What follows from a file of vertices."""
+        return {"hold": self.hold, "start": self.start, "bridge": self.bridge}
 
     @property
     def place(self) -> str:
@@ -164,6 +174,7 @@ def of_torch(
     sampler: str,
     family: str = "",
     hold: str = "",
+    bridge: str = "",
 ) -> Profile:
     """The profile of networks that run on a device under these settings."""
     import torch
@@ -186,6 +197,8 @@ def of_torch(
         size=settings.size,
         versions=versions(kind, settings.engine),
         hold=hold,
+        start=settings.start or 0,
+        bridge=bridge,
     )
 
 

@@ -76,6 +76,15 @@ class HoldSettings:
 
 
 @dataclass(frozen=True)
+class BridgeSettings:
+    """That the plane's first edge is bent (see bend.py). file: of the bridge; digest: `Trio.digest` of it as it was
+    when the world was opened."""
+
+    file: str
+    digest: str
+
+
+@dataclass(frozen=True)
 class DecoderSettings:
     """What a decoder is made from, nothing left open. Raises PresetError for what names no picture.
 
@@ -85,7 +94,8 @@ class DecoderSettings:
     sampler: a name in `samplers.SAMPLERS`, "" the one the networks were made for; variant: which of the world's
     networks, "" the usual ones of that kind (`plain`: the library's own forward; of a scout `student`, `lcm`, `lora`,
     `guided`); lora, tiny_vae: files that a scout uses instead of the world's own; hold: of vertices from pictures, None
-    for none: the faithful decoder's alone.
+    for none: the faithful decoder's alone; start: the time of the schedule whose noise latents have, None for pure
+    noise; bridge: through which latents the way between the first two vertices leads, None for the plane's own.
     """
 
     kind: Kind
@@ -101,6 +111,8 @@ class DecoderSettings:
     lora: str | None = None
     tiny_vae: str | None = None
     hold: HoldSettings | None = None
+    start: int | None = None
+    bridge: BridgeSettings | None = None
 
     def __post_init__(self) -> None:
         if self.kind not in get_args(Kind):
@@ -113,6 +125,8 @@ class DecoderSettings:
             raise PresetError(f"guidance = {self.guidance}: a finite number of at least 0 is needed (1 means none)")
         if self.sampler and self.sampler not in SAMPLERS:
             raise PresetError(f"sampler = {self.sampler!r}: use one of {', '.join(SAMPLERS)}")
+        if self.start is not None and self.start < 1:
+            raise PresetError(f"start = {self.start}: a time of the schedule above 0 is needed")
 
     def record(self) -> dict[str, object]:
         """As JSON takes it, what is "" or None left out."""

@@ -61,16 +61,16 @@ class LatentFormat:
 
 
 class Scheduler(Protocol):
-    """What is used of a scheduler of diffusers; it keeps state between `set_timesteps` and the last step."""
+    """What is used of a scheduler of diffusers; it keeps state between `set_timesteps` and the last step.
+
+    timesteps: times of the steps, falling.
+    """
+
+    timesteps: Tensor
 
     @property
     def config(self) -> Config:
         """What it was made from."""
-        ...
-
-    @property
-    def timesteps(self) -> Tensor:
-        """Times of the steps, falling."""
         ...
 
     @property
