@@ -11,9 +11,9 @@ from torch import Tensor, nn
 from latentworld.decoding import batches, engines
 from latentworld.decoding.decoder import Progress, Watch
 from latentworld.decoding.foresight import check_steps
+from latentworld.decoding.guidance import rescaled
 from latentworld.decoding.networks import Networks
 from latentworld.decoding.profile import Profile, of_torch
-from latentworld.decoding.samplers import SAMPLERS
 from latentworld.decoding.settings import DecoderSettings
 from latentworld.errors import DecodeError, OutOfMemory, PresetError
 from latentworld.plane import Plane
@@ -51,17 +51,16 @@ class Diffusion:
             raise PresetError(f"the world {world.name!r} lies on {here}, not on {wanted}: open it again for that")
         self.settings, self.size, self.shape = settings, networks.size(settings), networks.shape(settings)
         self.recipe = networks.recipe(settings)
-        name = settings.sampler or self.recipe.sampler
-        self._sampler = SAMPLERS[name]
         self._family = world.family
-        self.scheduler = self._sampler.scheduler(self.recipe.schedule)
-        check_steps(self._family, self.scheduler, settings.steps, self.shape)
+        self._timetable = self.recipe.timetable(world.family, settings)
+        self._sampler, self.scheduler = self._timetable.sampler, self._timetable.scheduler
+        check_steps(self._timetable, settings.steps, self.shape)
         self.profile: Profile = of_torch(
             settings,
             world.device,
             world=world.digest,
             variant=self.recipe.variant,
-            sampler=name,
+            sampler=self._timetable.name,
             family=world.family.name,
         )
         self._networks, self._build = networks, build
@@ -89,8 +88,9 @@ class Diffusion:
 
     @property
     def texts(self) -> Texts:
-        """Where texts are encoded: one for all decoders of a world, but those whose LoRA changes its text encoder."""
-        return self.recipe.texts or self._networks.texts
+        """Where texts are encoded: one for all decoders of a world, but those whose LoRA changes its text encoder, or
+        who leave out more of its layers."""
+        return self._networks.texts_of(self.recipe, self.settings.sampling.clip_skip)
 
     @property
     def latent(self) -> LatentFormat:
@@ -130,7 +130,7 @@ class Diffusion:
         if not self._sampler.moments:
             raise DecodeError(f"the sampler {self.profile.sampler!r} does not say what it predicts: watch 'ddim'")
         scheduler = self.scheduler
-        self._family.begin(scheduler, self.settings.steps, self.shape)
+        self._timetable.begin(self.settings.steps, self.shape)
         conditioning = self._conditioning(prompt)
         sample: Tensor = latents.float().to(self._device) * scheduler.init_noise_sigma
         for time in scheduler.timesteps:
@@ -144,7 +144,7 @@ class Diffusion:
 
         Raises NotFinite.
         """
-        sample = clean.to(self._device, self._dtype)
+        sample = clean.to(self._device, self.recipe.paint_dtype or self._dtype)
         if self._paint is None:
             self._paint = self._build(self.settings.engine, self.recipe.vae, (sample,), f"{self.recipe.key}/vae")
         pictures = self._paint(sample).float().cpu().contiguous()
@@ -165,21 +165,23 @@ class Diffusion:
         """x_T to x_0, both `[b, C, H, W]` float32: cast for the UNet only, never between steps."""
         scheduler, step = self.scheduler, self._sampler.step
         # times stay on the CPU: coefficients are looked up without waiting for the device
-        self._family.begin(scheduler, self.settings.steps, self.shape)
-        sample: Tensor = start * scheduler.init_noise_sigma
-        for time in scheduler.timesteps:
+        self._timetable.begin(self.settings.steps, self.shape)
+        sample: Tensor = start * self._timetable.first
+        for time in self._timetable.times:
             sample = step(scheduler, self._predict(sample, time, conditioning), time, sample, start)
             progress.step()
         return sample
 
     def _predict(self, sample: Tensor, time: Tensor, conditioning: Conditioning) -> Tensor:
         """The denoiser's word on a sample `[b, C, H, W]`, guidance included, float32."""
-        rows = self.scheduler.scale_model_input(sample, time).to(self._dtype)
+        rows = self._timetable.entering(sample, time).to(self._dtype)
         prediction = self._denoised(rows, time.reshape(1).to(self._device), *conditioning).float()
         if self.rows == 1:
             return prediction
         against, towards = prediction.chunk(2)
-        return against + self.settings.guidance * (towards - against)
+        guided = against + self.settings.guidance * (towards - against)
+        share = self.settings.sampling.rescale
+        return rescaled(guided, towards, share) if share else guided
 
     def _denoised(self, *inputs: Tensor) -> Tensor:
         """Sample `[b, C, H, W]`, time `[1]` and conditioning to predictions `[rows x b, C, H, W]`."""

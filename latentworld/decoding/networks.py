@@ -8,7 +8,7 @@ from latentworld.decoding.foresight import check_size
 from latentworld.decoding.recipes import RECIPES, Recipe
 from latentworld.decoding.settings import DecoderSettings
 from latentworld.errors import PresetError
-from latentworld.prompts import Encoder
+from latentworld.prompts import Encoder, Texts
 from latentworld.worlds import World
 
 
@@ -18,6 +18,7 @@ class Networks:
     def __init__(self, world: World) -> None:
         self.world = world
         self.texts = Encoder(world.text)
+        self._skipping: dict[tuple[int, int], Texts] = {}
         self._made: dict[tuple[str | None, ...], Recipe] = {}
         self._lock = Lock()  # builders work beside the loop
 
@@ -30,6 +31,17 @@ class Networks:
             if key not in self._made:
                 self._made[key] = RECIPES[settings.kind](self.world, settings)
             return self._made[key]
+
+    def texts_of(self, recipe: Recipe, clip_skip: int) -> Texts:
+        """Where a recipe's texts are encoded without so many of the last layers of CLIP. Raises PresetError."""
+        own = recipe.texts or self.texts
+        if not clip_skip:
+            return own
+        with self._lock:
+            key = (id(own), clip_skip)
+            if key not in self._skipping:
+                self._skipping[key] = Encoder(own.read.skipping(clip_skip))
+            return self._skipping[key]
 
     def size(self, settings: DecoderSettings) -> tuple[int, int]:
         """Height, width of the pictures. Raises PresetError for sides that this world's networks cannot make."""
