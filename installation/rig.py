@@ -15,7 +15,7 @@ from installation.studio import Studio, lookout
 from latentworld import vertices, vision, walks, worlds
 from latentworld.atlas.provenance import Provenance
 from latentworld.atlas.settings import eye_of
-from latentworld.decoding import Cached, Decoder, DecoderSettings, Watch, Watched, foresight, world_decoder
+from latentworld.decoding import Cached, Decoder, DecoderSettings, Watch, Watched, foresight, pairing, world_decoder
 from latentworld.decoding.analytic import SHAPE, AnalyticEye, analytic
 from latentworld.decoding.settings import DecoderSpec, Kind, resolve, resolve_analytic
 from latentworld.device import Choice, choose
@@ -123,12 +123,16 @@ def _blended(studio: Studio, scout: Lookout) -> Lookout:
 def _diffusion(preset: Preset) -> Studio:
     """A world with networks, the preset resolved by its card and this machine."""
     spec, name = preset.decoder, preset.world.name
-    chosen = choose(spec.device, spec.dtype, spec.engine)
     name = name if preset.world.revision is None else f"{name}@{preset.world.revision}"
     found = find(name, preset.world.vae)
+    spec = _halved(spec, found)
+    chosen = choose(spec.device, spec.dtype, spec.engine)
     own = _own(spec, found)
     settings = own[spec.kind]
     _tell_of_scout(settings, found)
+    for line in dict.fromkeys(pairing.mismatch(found, each) for each in (settings, own["scout"])):
+        if line:
+            warnings.warn(line, Notice, stacklevel=2)
     for each in (settings, own["scout"]):  # which looks ahead, whatever makes the pictures
         foresight.check(found, each)
     vision.foresee(preset.eye.clip, found)
@@ -142,6 +146,13 @@ def _diffusion(preset: Preset) -> Studio:
     eye = clip_eye(preset.eye.clip, world, batch=settings.batch, engine=engine)
     seer = eye_of(eye.source, eye.digest)
     return Studio(preset, world.digest, plane, main, scout, eye, seer, _prompt(preset), own, own["scout"], main)
+
+
+def _halved(spec: DecoderSpec, found: Found) -> DecoderSpec:
+    """The section with the half precision that this family bears, where the machine would take the other by itself."""
+    if spec.dtype != "auto" or choose(spec.device, spec.dtype, spec.engine).dtype != "float16":
+        return spec
+    return spec.model_copy(update={"dtype": found.family.half})
 
 
 def _own(spec: DecoderSpec, found: Found) -> dict[Kind, DecoderSettings]:

@@ -124,8 +124,6 @@ FLOW = {"transformer": "X", "vae": "AutoencoderKL", "text_encoder": "T5EncoderMo
         "scheduler": "FlowMatchEulerDiscreteScheduler"}  # fmt: skip
 TIME = PLAIN | {"addition_embed_type": "text_time", "cross_attention_dim": 2048}
 FOLDERS: list[tuple[str, str, dict[str, str | None], dict[str, Any] | None]] = [
-    ("SDXL (two text encoders)", "StableDiffusionXLPipeline", XL, TIME),
-    ("SDXL (two text encoders)", "SomeNewPipeline", XL, TIME),  # by what it is, whatever it is called
     ("the SDXL refiner", "StableDiffusionXLImg2ImgPipeline", XL | {"text_encoder": None, "tokenizer": None}, TIME),
     ("SDXL for inpainting, with 9 input channels", "StableDiffusionXLInpaintPipeline", XL, TIME | {"in_channels": 9}),
     ("an inpainting model with 9 input channels", "StableDiffusionInpaintPipeline", SD, PLAIN | {"in_channels": 9}),
@@ -209,11 +207,6 @@ FILES: list[tuple[str, dict[str, tuple[int, ...]]]] = [
     ("the x4 upscaler with 7 input channels", original(7, 1024, **{UNET + "label_emb.weight": (1000, 1280)})),
     ("a UNet that wants class labels", original(**{UNET + "label_emb.weight": (10, 1280)})),
     ("an unCLIP model", original(width=1024, **{UNET + "label_emb.0.0.weight": (1280, 2048)})),
-    ("SDXL (two text encoders)", {
-        UNET + "input_blocks.0.0.weight": (320, 4, 3, 3), "first_stage_model.post_quant_conv.weight": (4, 4, 1, 1),
-        UNET + "label_emb.0.0.weight": (1280, 2816),
-        "conditioner.embedders.0.transformer.text_model.embeddings.position_embedding.weight": (77, 768),
-        "conditioner.embedders.1.model.positional_embedding": (77, 1280)}),
     ("the SDXL refiner", {UNET + "input_blocks.0.0.weight": (384, 4, 3, 3),
                           "conditioner.embedders.0.model.text_projection": (1280, 1280)}),
     ("SDXL (two text encoders)", {UNET + "input_blocks.0.0.weight": (320, 4, 3, 3),

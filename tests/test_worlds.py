@@ -19,6 +19,7 @@ import pytest
 import torch
 from safetensors.torch import load_file, save_file
 from standins import tiny_world
+from standins.original_keys import ldm_unet, ldm_vae
 from torch import Tensor
 
 from latentworld import worlds
@@ -361,53 +362,6 @@ def test_damage_names_the_file(
 
 
 # --- a single file -----------------------------------------------------------------------------------------------
-
-
-def ldm_unet(state: dict[str, Tensor], layers: int = 1, blocks: int = 2) -> dict[str, Tensor]:
-    """diffusers' names of the tiny UNet to those of the original code (two levels, the first without attention)."""
-    names = {
-        "time_embedding.linear_1": "time_embed.0", "time_embedding.linear_2": "time_embed.2",
-        "conv_in": "input_blocks.0.0", "conv_norm_out": "out.0", "conv_out": "out.2",
-        "down_blocks.0.resnets.0": "input_blocks.1.0", "down_blocks.0.downsamplers.0.conv": "input_blocks.2.0.op",
-        "down_blocks.1.resnets.0": "input_blocks.3.0", "down_blocks.1.attentions.0": "input_blocks.3.1",
-        "mid_block.resnets.0": "middle_block.0", "mid_block.attentions.0": "middle_block.1",
-        "mid_block.resnets.1": "middle_block.2", "up_blocks.0.upsamplers.0.conv": "output_blocks.1.2.conv",
-    }  # fmt: skip
-    for block in range(blocks):
-        for layer in range(layers + 1):
-            row = block * (layers + 1) + layer
-            names[f"up_blocks.{block}.resnets.{layer}"] = f"output_blocks.{row}.0"
-            names[f"up_blocks.{block}.attentions.{layer}"] = f"output_blocks.{row}.1"
-    inner = {"norm1": "in_layers.0", "conv1": "in_layers.2", "time_emb_proj": "emb_layers.1", "norm2": "out_layers.0",
-             "conv2": "out_layers.3", "conv_shortcut": "skip_connection"}  # fmt: skip
-    made = {}
-    for key, value in state.items():
-        stem = next(name for name in sorted(names, key=len, reverse=True) if key.startswith(name + "."))
-        rest = key.removeprefix(stem)
-        if ".resnets." in stem:
-            rest = re.sub(r"^\.(\w+)\.", lambda match: f".{inner[match[1]]}.", rest)
-        made[f"model.diffusion_model.{names[stem]}{rest}"] = value
-    return made
-
-
-def ldm_vae(state: dict[str, Tensor]) -> dict[str, Tensor]:
-    """diffusers' names of a VAE to those of the original code: levels of the decoder run the other way."""
-    made, last = {}, len(tiny_world.TINY.vae) - 1
-    attention = {"group_norm": "norm", "to_q": "q", "to_k": "k", "to_v": "v", "to_out.0": "proj_out"}
-    for name, tensor in state.items():
-        key, value = name, tensor
-        key = re.sub(r"down_blocks\.(\d)\.resnets", r"down.\1.block", key)
-        key = re.sub(r"down_blocks\.(\d)\.downsamplers\.0", r"down.\1.downsample", key)
-        key = re.sub(r"up_blocks\.(\d)\.resnets", lambda match: f"up.{last - int(match[1])}.block", key)
-        key = re.sub(r"up_blocks\.(\d)\.upsamplers\.0", lambda match: f"up.{last - int(match[1])}.upsample", key)
-        key = re.sub(r"mid_block\.resnets\.(\d)", lambda match: f"mid.block_{int(match[1]) + 1}", key)
-        if "mid_block.attentions.0" in key:
-            theirs = next(part for part in attention if f".0.{part}." in key)
-            key = key.replace(f"mid_block.attentions.0.{theirs}", f"mid.attn_1.{attention[theirs]}")
-            value = tensor[:, :, None, None] if value.ndim == 2 else value
-        key = key.replace("conv_shortcut", "nin_shortcut").replace("conv_norm_out", "norm_out")
-        made[f"first_stage_model.{key}"] = value
-    return made
 
 
 def checkpoint(folder: Path) -> Path:

@@ -118,11 +118,11 @@ def _denoiser(world: World, settings: DecoderSettings) -> _Found:
         schedule = world.student.schedule
         sampler = "lcm" if schedule.get("_class_name") == "LCMScheduler" else world.family.sampler
         return _Found("student", world.student.denoiser, schedule, MadeFor(sampler), world.digest)
-    if name in MEMBERS and (name in world.family.few_step or name == "lcm"):
+    if name in MEMBERS:
         return _Found(name, world.denoiser, world.schedule, MadeFor.few(name), world.digest)
     if name == "guided":  # nothing was made for a few steps: the faithful decoder's sampling
         return _Found("guided", world.denoiser, world.schedule, MadeFor(world.family.sampler), world.digest)
-    known = ", ".join(("student", "lora", "guided", "lcm", *world.family.few_step))
+    known = ", ".join(("student", "lora", "guided", *MEMBERS))
     raise PresetError(f"variant = {name!r} of the scout: use one of {known}, or leave it out")
 
 

@@ -23,8 +23,8 @@ Times = Mapping[int, tuple[int, ...]]
 
 @dataclass(frozen=True)
 class MadeFor:
-    """The sampling that networks were made for: a name in `SAMPLERS`, the spacing of its times, and the times of so many
-    steps where those are not spaced evenly."""
+    """The sampling that networks were made for: a name in `SAMPLERS`, the spacing of its times, and the times of so
+    many steps where those are not spaced evenly."""
 
     sampler: str
     spacing: str = ""

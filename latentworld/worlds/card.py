@@ -57,7 +57,9 @@ class Card(BaseModel):
     description: str = ""
     size: int = Field(ge=1, description="picture height and width in pixels")
     prediction: str = "epsilon"
-    few_step: Literal["", "lcm"] | None = Field(default=None, description="whether it is a few-step model itself")
+    few_step: Literal["", "lcm", "tcd", "turbo", "lightning", "hyper", "dmd2"] | None = Field(
+        default=None, description="whether it is a few-step model itself"
+    )
     clip: str | None = Field(default=None, description="CLIP folder or hub name; the world's own clip/ when absent")
     defaults: Defaults = Field(default_factory=Defaults)
     subjects: tuple[Subject, ...] = Field(default=(), validation_alias=AliasChoices("subjects", "families"))

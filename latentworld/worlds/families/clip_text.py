@@ -15,6 +15,7 @@ from latentworld.prompts import Conditioning, PromptTruncated
 if TYPE_CHECKING:
     from transformers.models.clip.modeling_clip import CLIPTextModel
     from transformers.models.clip.tokenization_clip import CLIPTokenizer
+    from transformers.tokenization_utils_base import BatchEncoding
 
 
 LONGEST_TOLD = 60  # characters of what of a prompt is not read
@@ -45,9 +46,7 @@ class ClipText:
         """Embeddings `[1, tokens, width]`, alone."""
         import torch
 
-        limit = self.limit
-        words = self.tokenizer(text, padding="max_length", max_length=limit, truncation=True, return_tensors="pt")
-        self._warn_if_truncated(text, limit)
+        words = self.words(text)
         masked = getattr(self.encoder.config, "use_attention_mask", False)
         mask = words.attention_mask.to(self.encoder.device) if masked else None
         with torch.no_grad():  # not inference mode: torch.compile and CUDA graphs take no inference tensors
@@ -56,6 +55,16 @@ class ClipText:
                 return (self.encoder(ids, attention_mask=mask)[0],)
             states = self.encoder(ids, attention_mask=mask, output_hidden_states=True).hidden_states
             return (inner(self.encoder).final_layer_norm(states[-(self.skip + 1)]),)
+
+    def words(self, text: str) -> BatchEncoding:
+        """A text's tokens, padded or cut to `limit`. Warns PromptTruncated."""
+        words = self.padded(text)
+        self._warn_if_truncated(text, self.limit)
+        return words
+
+    def padded(self, text: str) -> BatchEncoding:
+        """The same without a word on what is cut off."""
+        return self.tokenizer(text, padding="max_length", max_length=self.limit, truncation=True, return_tensors="pt")
 
     def skipping(self, layers: int) -> ClipText:
         """The same without so many of its last layers. Raises PresetError."""
@@ -79,7 +88,7 @@ class ClipText:
             lost = self.tokenizer.decode(whole[limit - 1 : -1])
             told = lost if len(lost) <= LONGEST_TOLD else f"{lost[:LONGEST_TOLD]}…"
             said = f"the prompt is longer than {limit} tokens: {told!r} is ignored ({len(whole) - limit} tokens)"
-            warnings.warn(said, PromptTruncated, stacklevel=4)
+            warnings.warn(said, PromptTruncated, stacklevel=5)
 
 
 def inner(encoder: CLIPTextModel) -> CLIPTextModel:

@@ -21,12 +21,13 @@ CLIP_TEXT = ("clip_text_model", "clip")
 
 def check(folder: Folder, latent: LatentFormat) -> None:
     """Raises WorldMismatch, one line that names the part, where one is of another kind or of another model."""
-    _check_vae(folder, latent)
+    check_latents(folder, latent)
     _check_text(folder)
-    _check_schedule(folder)
+    check_schedule(folder)
 
 
-def _check_vae(folder: Folder, latent: LatentFormat) -> None:
+def check_latents(folder: Folder, latent: LatentFormat) -> None:
+    """Raises WorldMismatch where the VAE is none, or its latents are not these."""
     vae = folder.config("vae")
     check_vae(folder.path / "vae", vae)
     if (mine := vae.get("latent_channels", 4)) != latent.channels:
@@ -53,10 +54,16 @@ def _check_text(folder: Folder) -> None:
         raise WorldMismatch(
             f"{folder.path}: its UNet reads text of width {reads} and its text encoder gives {gives}: {TWO}"
         )
-    knows, last = words.get("vocab_size", 49408), _last_word(folder.path / "tokenizer")
+    check_words(folder, "tokenizer", "text_encoder")
+
+
+def check_words(folder: Folder, tokenizer: str, encoder: str) -> None:
+    """Raises WorldMismatch where a tokenizer has more words than its text encoder knows."""
+    words = folder.config(encoder)
+    knows, last = words.get("vocab_size", 49408), _last_word(folder.path / tokenizer)
     if words and isinstance(knows, int) and last >= knows:
         raise WorldMismatch(
-            f"{folder.path}: its tokenizer has words up to number {last} and its text encoder knows {knows}: {TWO}"
+            f"{folder.path}: its {tokenizer} has words up to number {last} and its text encoder knows {knows}: {TWO}"
         )
 
 
@@ -77,7 +84,8 @@ def _words(file: Path) -> list[object]:
     return list(content.values()) if isinstance(content, dict) else []
 
 
-def _check_schedule(folder: Folder) -> None:
+def check_schedule(folder: Folder) -> None:
+    """Raises WorldMismatch for a schedule that adds noise in another way."""
     schedule = folder.config("scheduler")
     name = str(schedule.get("_class_name", ""))
     if OTHER_SCHEDULES.search(name) or schedule.get("use_flow_sigmas"):
