@@ -163,13 +163,13 @@ def test_what_was_fetched_once_is_used_offline(monkeypatch: pytest.MonkeyPatch, 
     (xl / "snapshots" / commit).mkdir(parents=True)
     (xl / "refs").mkdir()
     (xl / "refs" / "main").write_text(commit)
-    index = {"_class_name": "StableDiffusionXLPipeline"}
+    index = {"_class_name": "KolorsPipeline"}
     (xl / "snapshots" / commit / "model_index.json").write_text(json.dumps(index))
     usable, refused = worlds.survey()
     assert "some-one/some-world" in [summary.name for summary in usable]
     assert [other.name for other in refused] == ["some-one/xl"]
-    assert refused[0].why.startswith("this is SDXL (two text encoders): give a Stable Diffusion 1 or")
-    with pytest.raises(UnknownFamily, match="this is SDXL"):  # said of what is cached, without asking the network
+    assert refused[0].why.startswith("this is Kolors (SDXL with a language model in place of CLIP): give a")
+    with pytest.raises(UnknownFamily, match="this is Kolors"):  # said of what is cached, without asking the network
         worlds.load("some-one/xl")
     with pytest.raises(WorldMissing, match="@other is not on this machine"):
         worlds.inspect("some-one/some-world@other")
@@ -419,7 +419,7 @@ def test_a_single_file_that_lacks_something(tmp_path: Path, monkeypatch: pytest.
     with pytest.raises(UnknownFamily, match="an inpainting model with 9 input channels"):
         worlds.inspect(path)
     save_file({"a": torch.zeros(1)}, path)
-    with pytest.raises(UnknownFamily, match="is no model that is known here: give a Stable Diffusion 1 or"):
+    with pytest.raises(UnknownFamily, match="is no model that is known here: give a Stable Diffusion 1"):
         worlds.load(path)
 
 

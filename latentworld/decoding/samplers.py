@@ -169,7 +169,12 @@ SAMPLERS: Mapping[str, Sampler] = MappingProxyType(
         "lcm": Sampler("scheduling_lcm", "LCMScheduler", lcm, renoises=True, spacings=("trailing",)),
         "tcd": Sampler("scheduling_tcd", "TCDScheduler", tcd, renoises=True),
         "flow_euler": Sampler(
-            "scheduling_flow_match_euler_discrete", "FlowMatchEulerDiscreteScheduler", plain, noise="flow", indexed=True
+            "scheduling_flow_match_euler_discrete",
+            "FlowMatchEulerDiscreteScheduler",
+            plain,
+            noise="flow",
+            indexed=True,
+            options={"stochastic_sampling": False},
         ),
         "scm": Sampler("scheduling_scm", "SCMScheduler", scm, renoises=True, noise="trigflow", indexed=True),
     }

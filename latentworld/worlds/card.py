@@ -57,7 +57,7 @@ class Card(BaseModel):
     description: str = ""
     size: int = Field(ge=1, description="picture height and width in pixels")
     prediction: str = "epsilon"
-    few_step: Literal["", "lcm", "tcd", "turbo", "lightning", "hyper", "dmd2"] | None = Field(
+    few_step: Literal["", "lcm", "tcd", "turbo", "lightning", "hyper", "dmd2", "schnell", "flow_turbo"] | None = Field(
         default=None, description="whether it is a few-step model itself"
     )
     clip: str | None = Field(default=None, description="CLIP folder or hub name; the world's own clip/ when absent")

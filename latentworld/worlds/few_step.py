@@ -42,10 +42,13 @@ MEMBERS: Mapping[str, FewStep] = MappingProxyType(
         "lightning": FewStep("Lightning", "euler", (2, 4, 8), 4, r"lightning", "trailing"),
         "hyper": FewStep("Hyper", "ddim", (2, 4, 8), 4, r"hyper[-_ ]?(sd|flux)", "trailing"),
         "dmd2": FewStep("DMD2", "lcm", (1, 4), 4, r"dmd2?(?![a-z])", "trailing", times={1: (399,)}),
+        "schnell": FewStep("schnell", "flow_euler", (1, 2, 3, 4), 4, r"schnell"),
+        "flow_turbo": FewStep("Turbo", "flow_euler", (4, 5, 6, 7, 8), 4, r"turbo"),
     }
 )
-"""Those of diffusion models. Turbo: SD-Turbo, SDXL-Turbo (Sauer et al. 2023), whose four times are 999 749 499 249;
-Lightning: ByteDance/SDXL-Lightning; Hyper: ByteDance/Hyper-SD, its N-step files; DMD2: tianweiy/DMD2."""
+"""Turbo: SD-Turbo, SDXL-Turbo (Sauer et al. 2023), whose four times are 999 749 499 249; Lightning:
+ByteDance/SDXL-Lightning; Hyper: ByteDance/Hyper-SD, its N-step files; DMD2: tianweiy/DMD2. Of flows: FLUX.1 schnell,
+and those that are called Turbo (Stable Diffusion 3.5 large turbo)."""
 
 _STEPS = re.compile(r"(?<!\d)(\d{1,2})[-_ ]?steps?", re.IGNORECASE)
 

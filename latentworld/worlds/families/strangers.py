@@ -142,9 +142,15 @@ PICTURES = (
         keys=r"^conditioner\.embedders\.|^edm_mean$|^add_embedding\.",
     ),
     Stranger(
-        "Stable Diffusion 3 (a flow model with three text encoders)",
-        pipelines=r"^StableDiffusion3",
+        "Stable Diffusion 3 in one file",
+        "give the folder of the whole model, in diffusers' layout",
         keys=rf"^{PREFIX}joint_blocks\.0\.",
+        alone=r"^SD3Transformer",
+    ),
+    Stranger(
+        "Stable Diffusion 3 with a picture beside the noise",
+        "give the Stable Diffusion 3 model it was made from",
+        pipelines=r"^StableDiffusion3",
         classes=r"^SD3Transformer",
     ),
     Stranger(
@@ -160,9 +166,15 @@ PICTURES = (
         classes=r"^Chroma",
     ),
     Stranger(
-        "FLUX.1 (a flow model, CLIP and T5 its text encoders)",
-        pipelines=r"^(Flux|VisualCloze)",
+        "FLUX.1 without its text encoders and VAE, or in one file",
+        "give the folder of the whole model, in diffusers' layout",
         keys=rf"^{PREFIX}double_blocks\.0\.img_attn\.",
+        alone=r"^FluxTransformer",
+    ),
+    Stranger(
+        "FLUX.1 for filling, editing or control (a picture beside the noise)",
+        "give the FLUX.1 model it was made from",
+        pipelines=r"^(Flux|VisualCloze)",
         classes=r"^Flux",
     ),
     Stranger(
