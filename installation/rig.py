@@ -20,6 +20,7 @@ from latentworld.decoding.analytic import SHAPE, AnalyticEye, analytic
 from latentworld.decoding.settings import DecoderSpec, Kind, resolve, resolve_analytic
 from latentworld.device import Choice, choose
 from latentworld.errors import Notice, WorldMismatch
+from latentworld.frozen import changed
 from latentworld.lipschitz import Lookout
 from latentworld.pilot import Pilot as FilmPilot
 from latentworld.plane import Plane
@@ -125,7 +126,7 @@ def _diffusion(preset: Preset) -> Studio:
     spec, name = preset.decoder, preset.world.name
     name = name if preset.world.revision is None else f"{name}@{preset.world.revision}"
     found = find(name, preset.world.vae)
-    spec = _halved(spec, found)
+    spec = _bearable(spec, found)
     chosen = choose(spec.device, spec.dtype, spec.engine)
     own = _own(spec, found)
     settings = own[spec.kind]
@@ -148,11 +149,13 @@ def _diffusion(preset: Preset) -> Studio:
     return Studio(preset, world.digest, plane, main, scout, eye, seer, _prompt(preset), own, own["scout"], main)
 
 
-def _halved(spec: DecoderSpec, found: Found) -> DecoderSpec:
-    """The section with the half precision that this family bears, where the machine would take the other by itself."""
+def _bearable(spec: DecoderSpec, found: Found) -> DecoderSpec:
+    """The section with what this family bears, where the machine would take something else by itself: its half
+    precision, and eager where it has no other engine."""
+    spec = changed(spec, engine="eager") if found.family.eager and spec.engine == "auto" else spec
     if spec.dtype != "auto" or choose(spec.device, spec.dtype, spec.engine).dtype != "float16":
         return spec
-    return spec.model_copy(update={"dtype": found.family.half})
+    return changed(spec, dtype=found.family.half)
 
 
 def _own(spec: DecoderSpec, found: Found) -> dict[Kind, DecoderSettings]:
@@ -160,7 +163,8 @@ def _own(spec: DecoderSpec, found: Found) -> dict[Kind, DecoderSettings]:
     card = found.card
     machine: Choice = choose(spec.device, spec.dtype, spec.engine, spec.batch, spec.height or card.size)
     kinds: tuple[Kind, ...] = ("faithful", "scout")
-    return {kind: resolve(spec, card, machine, kind, found.has_few_step) for kind in kinds}
+    is_told = found.family.guidance == "distilled"
+    return {kind: resolve(spec, card, machine, kind, found.has_few_step, is_told) for kind in kinds}
 
 
 def _tell_of_scout(settings: DecoderSettings, found: Found) -> None:

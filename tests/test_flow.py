@@ -13,12 +13,14 @@ import numpy as np
 import pytest
 import torch
 from diffusers import DiffusionPipeline
+from diffusers.schedulers import scheduling_scm
 from standins import tiny_flow
 from standins.decoders import PROMPT
 from torch import Tensor
 
 from latentworld import vertices, worlds
 from latentworld.decoding import DecoderSettings, faithful_decoder, foresight, scout_decoder
+from latentworld.decoding.samplers import noise_of
 from latentworld.decoding.sampling import Sampling
 from latentworld.errors import PresetError, UnknownFamily, WorldDamaged, WorldError, WorldMismatch
 from latentworld.plane import Plane
@@ -47,30 +49,40 @@ def latents(n: int, shape: tuple[int, int, int], seed: int = 0) -> Tensor:
     return torch.randn(n, *shape, generator=torch.Generator().manual_seed(seed))
 
 
-def theirs(kind: str, z: Tensor, steps: int = 3, guidance: float = 4.0, prompt: Prompt = PROMPT) -> Tensor:
-    """The pipeline's pictures of our latents, as it is given them."""
-    asked = tiny_flow.called(kind, pipeline(kind), z, prompt.negative)
+def read(kind: str) -> Prompt:
+    """FLUX.2 klein's pipeline has no negative text but the empty one."""
+    return replace(PROMPT, negative="") if kind == "klein" else PROMPT
+
+
+def theirs(kind: str, z: Tensor, monkeypatch: pytest.MonkeyPatch, steps: int = 3, guidance: float = 4.0) -> Tensor:
+    """The pipeline's pictures of our latents, as it is given them; what it draws is our function of the start."""
+    prompt, pipe = read(kind), pipeline(kind)
+    asked = tiny_flow.called(kind, pipe, z, prompt.negative)
+    guidance -= 1 if kind == "z-image" else 0  # where 0 is none
+    if kind == "sana-sprint":
+        asked |= {"intermediate_timesteps": 1.3 if steps == 2 else None}
+        monkeypatch.setattr(scheduling_scm, "randn_tensor", lambda *a, **b: noise_of(z, pipe.scheduler.step_index + 1))
     asked |= {"prompt": prompt.positive, "guidance_scale": guidance, "num_inference_steps": steps, "output_type": "pt"}
-    images: Tensor = pipeline(kind)(**asked).images
+    images: Tensor = pipe(**asked).images
     return images
 
 
 @pytest.mark.parametrize("kind", KINDS)
-@pytest.mark.parametrize("steps", [1, 3])
-def test_faithful_is_the_pipeline(kind: str, steps: int) -> None:
+@pytest.mark.parametrize(("steps", "guidance"), [(1, 1.0), (2, 4.0), (3, 4.0)])
+def test_faithful_is_the_pipeline(kind: str, steps: int, guidance: float, monkeypatch: pytest.MonkeyPatch) -> None:
     z = latents(2, world(kind).shape) * torch.tensor([1.0, 1.5]).view(2, 1, 1, 1)
-    ours = faithful_decoder(world(kind), steps=steps, guidance=4.0, batch=2)
-    assert ours.profile.sampler == "flow_euler"
-    assert (ours(z, PROMPT) - theirs(kind, z, steps)).abs().max() < 1 / 255
+    ours = faithful_decoder(world(kind), steps=steps, guidance=guidance, batch=2)
+    assert ours.profile.sampler == ("scm" if kind == "sana-sprint" else "flow_euler")
+    assert (ours(z, read(kind)) - theirs(kind, z, monkeypatch, steps, guidance)).abs().max() < 1 / 255
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_other_sides_shift_the_times_and_move_the_ids(kind: str) -> None:
+def test_other_sides_shift_the_times_and_move_the_ids(kind: str, monkeypatch: pytest.MonkeyPatch) -> None:
     shape = world(kind).latent.shape(64, 128)
     z = latents(1, shape, 3)
-    ours = faithful_decoder(world(kind), steps=3, guidance=4.0, batch=1, size=(64, 128))(z, PROMPT)
+    ours = faithful_decoder(world(kind), steps=3, guidance=4.0, batch=1, size=(64, 128))(z, read(kind))
     assert ours.shape == (1, 3, 64, 128)
-    assert (ours - theirs(kind, z)).abs().max() < 1 / 255
+    assert (ours - theirs(kind, z, monkeypatch)).abs().max() < 1 / 255
 
 
 @pytest.mark.parametrize("kind", KINDS)
@@ -130,6 +142,48 @@ def test_a_sampler_of_diffusions_is_refused(kind: str) -> None:
         foresight.check(found, replace(settings, size=(64, 72)))
 
 
+def test_a_text_of_its_own_length_wants_the_eager_engine() -> None:
+    """Others would keep the first text's shapes, and paint every later one as long as that."""
+    found = find(tiny_flow.world("z-image"))
+    settings = DecoderSettings("faithful", 2, size=(64, 64), engine="openvino")
+    for look in (foresight.check, lambda *settings: faithful_decoder(world("z-image"), engine="compile")):
+        with pytest.raises(PresetError, match=r"Z-Image's texts have lengths of their own.*use 'eager'"):
+            look(found, settings)
+    decoder, z = faithful_decoder(world("z-image"), steps=1, guidance=4.0, batch=1), latents(1, (16, 8, 8))
+    longer = replace(PROMPT, positive="a longer text of many more words")
+    again = faithful_decoder(world("z-image"), steps=1, guidance=4.0, batch=1)(z, longer)
+    decoder(z, PROMPT)
+    assert torch.equal(decoder(z, longer), again)
+
+
+@pytest.mark.parametrize("kind", ["flux-dev", "sd3", "klein", "sana-sprint"])
+def test_openvino_makes_the_same(kind: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    z = latents(1, world(kind).shape)
+    made = faithful_decoder(world(kind), steps=2, guidance=4.0, batch=1, engine="openvino")
+    made(z, Prompt("another text", "of other words"))
+    assert (made(z, read(kind)) - theirs(kind, z, monkeypatch, 2)).abs().max() < 1 / 255
+
+
+@pytest.mark.parametrize(
+    ("kind", "name", "few_step", "steps", "guidance"),
+    [
+        ("sana-sprint", "mine", "sprint", 2, 4.5), ("z-image", "Z-Image-Turbo", "z_turbo", 8, 1.0),
+        ("z-image", "z", "", 28, 5.0), ("sd3", "sd3.5-large-turbo", "flow_turbo", 4, 1.0), ("klein", "k", "", 50, 4.0),
+    ],
+)  # fmt: skip
+def test_a_few_step_flow_is_named(
+    kind: str, name: str, few_step: str, steps: int, guidance: float, tmp_path: Path
+) -> None:
+    found = find(shutil.copytree(tiny_flow.world(kind), tmp_path / name))
+    assert found.facts.few_step == few_step
+    assert (found.card.defaults.steps, found.card.defaults.guidance) == (steps, guidance)
+
+
+def test_a_distilled_klein_says_so(tmp_path: Path) -> None:
+    made = changed(tmp_path, "klein", "model_index.json", is_distilled=True)
+    assert (find(made).facts.few_step, find(made).card.defaults.steps) == ("klein", 4)
+
+
 def test_clip_skip_goes_where_clips_layers_are_read() -> None:
     base = faithful_decoder(world("sd3"), steps=1, batch=1)
     skipping = base.variant(replace(base.settings, sampling=Sampling(clip_skip=1))).texts
@@ -137,7 +191,7 @@ def test_clip_skip_goes_where_clips_layers_are_read() -> None:
     for mine, other in zip(skipping.text("a cat"), (words, pooled), strict=True):
         assert torch.allclose(mine, other, atol=1e-5)
     flux = faithful_decoder(world("flux-dev"), steps=1, batch=1)
-    with pytest.raises(PresetError, match=r"reads T5's words, and of CLIP the whole: leave it at 0"):
+    with pytest.raises(PresetError, match=r"reads T5's words, and of CLIP the whole alone: leave it at 0"):
         _ = flux.variant(replace(flux.settings, sampling=Sampling(clip_skip=1))).texts
 
 
@@ -165,6 +219,15 @@ def changed(tmp_path: Path, kind: str, file: str, **entries: object) -> Path:
          WorldMismatch),
         ("flux-dev", "transformer/config.json", {"in_channels": 384, "out_channels": 64}, "this is FLUX.1 for filling",
          UnknownFamily),
+        ("klein", "vae/config.json", {"latent_channels": 16}, "its VAE has 16 latent channels and its UNet 32",
+         WorldMismatch),
+        ("klein", "text_encoder/config.json", {"hidden_size": 32}, "words of width 48 and its text_encoder gives 96",
+         WorldMismatch),
+        ("z-image", "text_encoder/config.json", {"model_type": "gemma2"}, "where Qwen 3 is read", WorldMismatch),
+        ("z-image", "transformer/config.json", {"siglip_feat_dim": 16}, "this is Z-Image with a picture",
+         UnknownFamily),
+        ("sana-sprint", "scheduler/scheduler_config.json", {"sigma_data": 1.0}, "sigma_data = 1.0", WorldMismatch),
+        ("sana-sprint", "transformer/config.json", {"guidance_embeds": False}, "this is SANA of many", UnknownFamily),
         ("sd3", "text_encoder_3/config.json", {"d_model": 64}, "text_encoder_3 gives 64", WorldMismatch),
         ("sd3", "text_encoder_2/config.json", {"projection_dim": 8}, "first two text encoders give 32", WorldMismatch),
         ("sd3", "scheduler/scheduler_config.json", {"_class_name": "DDIMScheduler"}, "schedule is a 'DDIMScheduler'",

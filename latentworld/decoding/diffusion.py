@@ -10,7 +10,7 @@ from torch import Tensor, nn
 
 from latentworld.decoding import batches, engines
 from latentworld.decoding.decoder import Progress, Watch
-from latentworld.decoding.foresight import check_steps
+from latentworld.decoding.foresight import check_engine, check_steps
 from latentworld.decoding.guidance import rescaled
 from latentworld.decoding.networks import Networks
 from latentworld.decoding.profile import Profile, of_torch
@@ -54,6 +54,7 @@ class Diffusion:
         self._family = world.family
         self._timetable = self.recipe.timetable(world.family, settings)
         self._sampler, self.scheduler = self._timetable.sampler, self._timetable.scheduler
+        check_engine(self._family, settings.engine)
         check_steps(self._timetable, settings.steps, self.shape)
         self.profile: Profile = of_torch(
             settings,

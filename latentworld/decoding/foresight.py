@@ -16,7 +16,7 @@ from latentworld.worlds.look import used
 if TYPE_CHECKING:
     from latentworld.decoding.settings import DecoderSettings
     from latentworld.decoding.timetable import Timetable
-    from latentworld.worlds.families.family import Config, LatentFormat
+    from latentworld.worlds.families.family import Config, Family, LatentFormat
     from latentworld.worlds.find import Found
 
 MEND = "copy the scheduler's folder of the model it was made from"
@@ -28,6 +28,7 @@ def check(found: Found, settings: DecoderSettings) -> None:
     file, and WorldDamaged or UnsafeWeights where one of the files that will be read is not whole as its header has it.
     """
     check_size(found.facts.latent, settings.size)
+    check_engine(found.family, settings.engine)
     schedule, made = _made_for(found, settings)
     if schedule:
         _check_schedule(found, settings, schedule, made)
@@ -113,6 +114,14 @@ def check_size(latent: LatentFormat, size: tuple[int, int]) -> None:
     unit = latent.multiple
     if any(side < unit or side % unit for side in size):
         raise PresetError(f"size = {size[1]}x{size[0]}: this world makes pictures in multiples of {unit} pixels")
+
+
+def check_engine(family: Family, engine: str) -> None:
+    """Raises PresetError for an engine that would keep the shapes of the first text for all others."""
+    if family.eager and engine != "eager":
+        raise PresetError(
+            f"engine = {engine!r}: {family.title}'s texts have lengths of their own, that it cannot follow: use 'eager'"
+        )
 
 
 def check_steps(table: Timetable, steps: int, shape: tuple[int, int, int]) -> None:

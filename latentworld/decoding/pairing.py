@@ -54,7 +54,8 @@ def _of_few(who: str, member: FewStep, steps: tuple[int, ...], settings: Decoder
         key = "scout_steps" if settings.kind == "scout" else "steps"
         return f"{who}, {' or '.join(map(str, steps))}, not {settings.steps}: set decoder.{key} = {member_steps(steps)}"
     if settings.guidance > max(member.guidance, 1.0):
-        return f"{who} without guidance, not with {settings.guidance:g}: set decoder.guidance = {member.guidance:g}"
+        made = f"at guidance {member.guidance:g}" if member.guidance > 1 else "without guidance"
+        return f"{who} {made}, not at {settings.guidance:g}: set decoder.guidance = {member.guidance:g}"
     return ""
 
 

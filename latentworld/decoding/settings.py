@@ -145,13 +145,18 @@ class DecoderSettings:
 
 
 def resolve(
-    spec: DecoderSpec, card: Card, machine: Choice, kind: Kind | None = None, has_few_step: bool = True
+    spec: DecoderSpec,
+    card: Card,
+    machine: Choice,
+    kind: Kind | None = None,
+    has_few_step: bool = True,
+    is_told: bool = False,
 ) -> DecoderSettings:
     """The settings of a world's decoder: what `spec` leaves open is as the world's card has it, or as `machine` can.
 
     machine: what `device.choose` made of the spec's device, dtype, engine and batch. kind: another than the spec's.
     has_few_step: whether the world has a few-step denoiser; where neither it nor a LoRA is one, a scout is the faithful
-    decoder in a few guided steps.
+    decoder in a few guided steps. is_told: whether its networks are told their guidance, which then a scout has too.
     """
     kind, own = kind or spec.kind, card.defaults
     is_scout = kind == "scout"
@@ -163,7 +168,7 @@ def resolve(
     return DecoderSettings(
         kind=kind,
         steps=usual if steps is None else steps,
-        guidance=1.0 if is_scout else own.guidance if spec.guidance is None else spec.guidance,
+        guidance=1.0 if is_scout and not is_told else own.guidance if spec.guidance is None else spec.guidance,
         batch=machine.batch,
         size=(spec.height or card.size, spec.width or card.size),
         engine=machine.engine,

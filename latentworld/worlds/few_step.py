@@ -43,12 +43,15 @@ MEMBERS: Mapping[str, FewStep] = MappingProxyType(
         "hyper": FewStep("Hyper", "ddim", (2, 4, 8), 4, r"hyper[-_ ]?(sd|flux)", "trailing"),
         "dmd2": FewStep("DMD2", "lcm", (1, 4), 4, r"dmd2?(?![a-z])", "trailing", times={1: (399,)}),
         "schnell": FewStep("schnell", "flow_euler", (1, 2, 3, 4), 4, r"schnell"),
+        "klein": FewStep("distilled", "flow_euler", (4,), 4, r"klein(?!-base)"),
+        "z_turbo": FewStep("Turbo", "flow_euler", (8, 9), 8, r"turbo"),
+        "sprint": FewStep("Sprint", "scm", (1, 2, 3, 4), 2, r"sprint", guidance=4.5),
         "flow_turbo": FewStep("Turbo", "flow_euler", (4, 5, 6, 7, 8), 4, r"turbo"),
     }
 )
 """Turbo: SD-Turbo, SDXL-Turbo (Sauer et al. 2023), whose four times are 999 749 499 249; Lightning:
 ByteDance/SDXL-Lightning; Hyper: ByteDance/Hyper-SD, its N-step files; DMD2: tianweiy/DMD2. Of flows: FLUX.1 schnell,
-and those that are called Turbo (Stable Diffusion 3.5 large turbo)."""
+FLUX.2 klein, Z-Image-Turbo, Stable Diffusion 3.5 large turbo."""
 
 _STEPS = re.compile(r"(?<!\d)(\d{1,2})[-_ ]?steps?", re.IGNORECASE)
 

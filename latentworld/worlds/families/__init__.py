@@ -15,7 +15,7 @@ from latentworld.worlds.layout import Checkpoint, Folder
 
 __all__ = ["BUILT_IN", "REGISTRY", "Facts", "Family", "LatentFormat", "Part", "facts", "known", "recognise"]
 
-BUILT_IN = ("sd1", "sd2", "sdxl", "sd3", "flux")
+BUILT_IN = ("sd1", "sd2", "sdxl", "sd3", "flux", "klein", "z_image", "sana_sprint")
 """Each is a file of this folder with a `FAMILY` of that name. They are asked in this order."""
 
 

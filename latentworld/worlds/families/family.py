@@ -186,6 +186,7 @@ class Family:
     predictions: those that its scheduler takes. defaults: what a world without a card does. few_step: the kinds of
     few-step model, in `few_step.MEMBERS`, that its models' names are searched for. vae_dtype: (a VAE's config, the
     networks' dtype) -> the VAE's own. half: the type of half the size that its networks bear.
+    eager: whether only the eager engine can run its denoiser, whose shapes are then a text's own.
     """
 
     name: str
@@ -208,6 +209,7 @@ class Family:
     few_step: tuple[str, ...] = ()
     vae_dtype: Callable[[Config, torch.dtype], torch.dtype] = lambda config, dtype: dtype
     half: Literal["float16", "bfloat16"] = "float16"
+    eager: bool = False
 
     def guides(self, weight: float) -> bool:
         """Whether a guidance weight asks for a negative row beside the positive one."""

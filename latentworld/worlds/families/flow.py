@@ -8,7 +8,7 @@ of the channels and cells that the VAE has; what packs it into tokens lies in th
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import TYPE_CHECKING, Literal
 
@@ -19,11 +19,13 @@ from latentworld.worlds.card import Defaults
 from latentworld.worlds.families import fit
 from latentworld.worlds.families.family import Config, DenoiserOf, Facts, Family, LatentFormat, Part, Scheduler
 from latentworld.worlds.families.fit import TWO
-from latentworld.worlds.families.plain_unet import painter
+from latentworld.worlds.families.plain_unet import painter as plain_painter
 from latentworld.worlds.layout import Folder
 from latentworld.worlds.parts import autoencoder, outline, pretrained, scheduler_config
 
 if TYPE_CHECKING:
+    from torch import nn
+
     from latentworld.prompts import TextEncoder
 
 SCHEDULE = "FlowMatchEulerDiscreteScheduler"
@@ -37,7 +39,10 @@ class FlowKind:
     of this kind. text_parts: what reads prompts; read: the loaded parts to a reader of prompts; widths: (folder) -> ""
     or what does not fit between text encoders and transformer. channels: of a latent. denoiser, begin, guidance: as in
     `Family`. few_step: (index, the transformer's config) -> the member of `few_step.MEMBERS` that it is by its configs.
-    side: latent cells along a picture's side, where the transformer's config does not say it.
+    side: latent cells along a picture's side, where the transformer's config does not say it. patch: cells along a side
+    of a token; pack: cells of the VAE along a side of one of ours. eager, sampler: as in
+    `Family`; schedule: the class of its scheduler, prediction: what that calls a velocity; vaes: classes
+    of VAE that fit.
     """
 
     name: str
@@ -57,6 +62,13 @@ class FlowKind:
     named: tuple[str, ...] = ()
     side: int = 128
     patch: int = 2
+    pack: int = 1
+    painter: Callable[..., nn.Module] = plain_painter
+    vaes: tuple[str, ...] = fit.PLAIN_VAES
+    eager: bool = False
+    sampler: str = "flow_euler"
+    schedule: str = SCHEDULE
+    prediction: str = "flow"
 
 
 def family(kind: FlowKind) -> Family:
@@ -75,15 +87,16 @@ def family(kind: FlowKind) -> Family:
         latent=partial(_latent, kind),
         text=kind.read,
         denoiser=kind.denoiser,
-        painter=painter,
-        schedule=lambda config: {**config, "stochastic_sampling": False},  # which would draw noise at every step
+        painter=kind.painter,
+        schedule=dict,
         begin=kind.begin,
         network="transformer",
-        sampler="flow_euler",
+        sampler=kind.sampler,
         guidance=kind.guidance,
-        predictions=("flow",),
+        predictions=(kind.prediction,),
         defaults=kind.defaults,
         few_step=kind.named,
+        eager=kind.eager,
         half="bfloat16",  # their activations do not fit into float16, nor do T5's
     )
 
@@ -122,7 +135,8 @@ def _claims(kind: FlowKind, folder: Folder) -> bool:
 
 
 def _latent(kind: FlowKind, network: Config, vae: Config) -> LatentFormat:
-    cell = 2 ** (len(vae.get("block_out_channels") or [1] * 4) - 1)
+    levels = vae.get("block_out_channels") or (vae.get("encoder_block_out_channels") if kind.sampler == "scm" else None)
+    cell = kind.pack * 2 ** (len(levels or [1] * 4) - 1)
     scale, shift = float(vae.get("scaling_factor", 1.0)), float(vae.get("shift_factor") or 0.0)
     return LatentFormat(kind.channels, cell, cell * kind.patch, scale, shift)
 
@@ -134,12 +148,12 @@ def _facts(kind: FlowKind, folder: Folder) -> Facts:
             raise WorldDamaged(f"{folder.path / part} is missing: {why}copy or download the model again")
     network, schedule = folder.config("transformer"), folder.config("scheduler")
     latent = _latent(kind, network, folder.config("vae"))
-    fit.check_latents(folder, latent)
-    if (name := schedule.get("_class_name", SCHEDULE)) != SCHEDULE:
-        raise WorldMismatch(f"{folder.path}: its schedule is a {name!r:.60}, where a flow's is {SCHEDULE}: {TWO}")
+    fit.check_latents(folder, replace(latent, channels=kind.channels // kind.pack**2), kind.vaes)
+    if (name := schedule.get("_class_name", kind.schedule)) != kind.schedule:
+        raise WorldMismatch(f"{folder.path}: its schedule is a {name!r:.60}, where a {kind.schedule} is wanted: {TWO}")
     if wrong := kind.widths(folder):
         raise WorldMismatch(f"{folder.path}: {wrong}: {TWO}")
     side = network.get("sample_size")
     side = side if isinstance(side, int) else kind.side
     few_step = kind.few_step(folder.index, network)
-    return Facts(side * latent.cell, "flow", latent, schedule, few_step)
+    return Facts(side * latent.cell, kind.prediction, latent, schedule, few_step)

@@ -56,10 +56,9 @@ def widths(folder: Folder) -> str:
         return f"its text_encoder_2 is a {t5.get('model_type')!r:.40}, where T5 is read"
     if (takes := network.get("joint_attention_dim", 4096)) != (gives := t5_width(t5)):
         return f"its transformer reads words of width {takes} and its text_encoder_2 gives {gives}"
-    takes, gives = network.get("pooled_projection_dim", 768), clip.get("hidden_size", 512)
-    return (
-        "" if takes == gives else f"its transformer takes a vector of width {takes} and its text_encoder gives {gives}"
-    )
+    whole, given = network.get("pooled_projection_dim", 768), clip.get("hidden_size", 512)
+    wrong = f"its transformer takes a vector of width {whole} and its text_encoder gives {given}"
+    return "" if whole == given else wrong
 
 
 def few_step(index: Config, network: Config) -> str:

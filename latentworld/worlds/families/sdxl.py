@@ -21,7 +21,6 @@ from latentworld.worlds.layout import Folder
 from latentworld.worlds.parts import autoencoder, decoder_outline, outline, pretrained, scheduler_config, tokenizer
 
 if TYPE_CHECKING:
-    import torch
     from diffusers.models.unets.unet_2d_condition import UNet2DConditionModel
     from torch import nn
 
@@ -85,13 +84,6 @@ def text(parts: Mapping[str, object]) -> TextEncoder:
     return TwoClips(first, ClipText(parts["tokenizer_2"], parts["text_encoder_2"]))  # type: ignore[arg-type]
 
 
-def vae_dtype(vae: Config, dtype: torch.dtype) -> torch.dtype:
-    """float32 where the VAE says that float16 is too small for it, as SDXL's own says and its pipeline heeds."""
-    import torch
-
-    return torch.float32 if dtype == torch.float16 and vae.get("force_upcast", True) else dtype
-
-
 def _few_step(unet: Config, schedule: Config, side: int) -> str:
     """What a model was made for, by its configs alone: SDXL-Turbo is SDXL of half the side with an ancestral Euler."""
     name = str(schedule.get("_class_name", ""))
@@ -120,5 +112,5 @@ FAMILY = Family(
     defaults=Defaults(steps=30),
     checkpoint=xl_original.reader(latent),
     few_step=MEMBERS,
-    vae_dtype=vae_dtype,
+    vae_dtype=xl_fit.vae_dtype,
 )

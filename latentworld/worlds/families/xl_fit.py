@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from latentworld.errors import WorldDamaged, WorldMismatch
 from latentworld.worlds.families import fit
 from latentworld.worlds.families.family import Config, LatentFormat
 from latentworld.worlds.families.fit import TWO
 from latentworld.worlds.layout import Folder
+
+if TYPE_CHECKING:
+    import torch
 
 CELL = 8  # pixels per latent element, of every SDXL
 ENCODERS = ("text_encoder", "text_encoder_2")
@@ -42,6 +47,13 @@ def check(folder: Folder, latent: LatentFormat) -> None:
     fit.check_words(folder, "tokenizer", "text_encoder")
     fit.check_words(folder, "tokenizer_2", "text_encoder_2")
     fit.check_schedule(folder)
+
+
+def vae_dtype(vae: Config, dtype: torch.dtype) -> torch.dtype:
+    """float32 where the VAE says that float16 is too small for it, as SDXL's own says and its pipeline heeds."""
+    import torch
+
+    return torch.float32 if dtype == torch.float16 and vae.get("force_upcast", True) else dtype
 
 
 def _known_otherwise(folder: Folder) -> bool:

@@ -32,6 +32,7 @@ from latentworld.worlds.families.original_parts import (
     unet_config,
     vae_config,
 )
+from latentworld.worlds.families.xl_fit import vae_dtype
 from latentworld.worlds.layout import Checkpoint
 
 if TYPE_CHECKING:
@@ -116,8 +117,6 @@ def _has(shapes: Shapes, prefix: str) -> bool:
 
 def _load(checkpoint: Checkpoint, facts: Facts, dtype: torch.dtype) -> dict[str, object]:
     """The parts; without a VAE where the file has none."""
-    from latentworld.worlds.families.sdxl import vae_dtype
-
     path, shapes = checkpoint.path, original.shapes_of(checkpoint)
     words = original.words_beside(path.parent / "tokenizer", False)
     second = path.parent / "tokenizer_2"
