@@ -19,7 +19,7 @@ import pytest
 import torch
 from safetensors.torch import load_file, save_file
 from standins import tiny_world
-from standins.original_keys import ldm_unet, ldm_vae
+from standins.original_keys import classic_file as checkpoint
 from torch import Tensor
 
 from latentworld import worlds
@@ -362,20 +362,6 @@ def test_damage_names_the_file(
 
 
 # --- a single file -----------------------------------------------------------------------------------------------
-
-
-def checkpoint(folder: Path) -> Path:
-    """The classic tiny world as one file with its tokenizer and a card beside it."""
-    world = worlds.load(tiny_world.folder("classic"))
-    text = {
-        f"cond_stage_model.transformer.text_model.{key.removeprefix('text_model.')}": value
-        for key, value in world.text.encoder.state_dict().items()
-    }
-    parts = ldm_unet(world.denoiser.state_dict()) | ldm_vae(world.vae.state_dict()) | text
-    save_file({key: value.contiguous() for key, value in parts.items()}, folder / "tiny.safetensors")
-    shutil.copytree(tiny_world.folder("classic") / "tokenizer", folder / "tokenizer")
-    (folder / "tiny.toml").write_text('title = "One file"\nsize = 64\n')
-    return folder / "tiny.safetensors"
 
 
 def test_a_single_file_is_the_same_world(tmp_path: Path) -> None:

@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 import re
+import shutil
+from pathlib import Path
 
 import torch
+from safetensors.torch import save_file
 from torch import Tensor
 
+from latentworld import worlds
 from standins import tiny_world
 
 
@@ -76,3 +80,17 @@ def open_clip(state: dict[str, Tensor], prefix: str) -> dict[str, Tensor]:
                 key = key.replace(theirs, ours)
             made[prefix + key] = value
     return made
+
+
+def classic_file(folder: Path) -> Path:
+    """The classic tiny world as one file with its tokenizer and a card beside it."""
+    world = worlds.load(tiny_world.folder("classic"))
+    text = {
+        f"cond_stage_model.transformer.text_model.{key.removeprefix('text_model.')}": value
+        for key, value in world.text.encoder.state_dict().items()
+    }
+    parts = ldm_unet(world.denoiser.state_dict()) | ldm_vae(world.vae.state_dict()) | text
+    save_file({key: value.contiguous() for key, value in parts.items()}, folder / "tiny.safetensors")
+    shutil.copytree(tiny_world.folder("classic") / "tokenizer", folder / "tokenizer")
+    (folder / "tiny.toml").write_text('title = "One file"\nsize = 64\n')
+    return folder / "tiny.safetensors"

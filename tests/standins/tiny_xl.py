@@ -29,6 +29,8 @@ SCHEDULE = {
     "beta_start": 0.00085, "beta_end": 0.012, "beta_schedule": "scaled_linear", "timestep_spacing": "leading",
     "steps_offset": 1,
 }  # fmt: skip
+PUBLISHED = {"clip_sample": False, "set_alpha_to_one": False, "sample_max_value": 1.0}
+"""What SDXL's own config says beside, which Euler has no use for and other schedulers read."""
 
 
 def unet(**other: Any) -> UNet2DConditionModel:
@@ -70,6 +72,8 @@ def build(folder: Path, **other: Any) -> Path:
     for name, module in modules(words).items():
         module.save_pretrained(folder / name)  # type: ignore[operator]
     EulerDiscreteScheduler(**SCHEDULE, **other).save_pretrained(folder / "scheduler")
+    file = folder / "scheduler" / "scheduler_config.json"
+    file.write_text(json.dumps(json.loads(file.read_text()) | PUBLISHED))
     classes = {
         "text_encoder": ["transformers", "CLIPTextModel"], "unet": ["diffusers", "UNet2DConditionModel"],
         "text_encoder_2": ["transformers", "CLIPTextModelWithProjection"], "vae": ["diffusers", "AutoencoderKL"],
