@@ -153,9 +153,10 @@ def _bearable(spec: DecoderSpec, found: Found) -> DecoderSpec:
     """The section with what this family bears, where the machine would take something else by itself: its half
     precision, and eager where it has no other engine."""
     spec = changed(spec, engine="eager") if found.family.eager and spec.engine == "auto" else spec
-    if spec.dtype != "auto" or choose(spec.device, spec.dtype, spec.engine).dtype != "float16":
+    half = found.family.half
+    if spec.dtype != "auto" or half == "float16" or choose(spec.device, spec.dtype, spec.engine).dtype != "float16":
         return spec
-    return changed(spec, dtype=found.family.half)
+    return changed(spec, dtype=half)
 
 
 def _own(spec: DecoderSpec, found: Found) -> dict[Kind, DecoderSettings]:

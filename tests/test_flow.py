@@ -14,20 +14,25 @@ import pytest
 import torch
 from diffusers import DiffusionPipeline
 from diffusers.schedulers import scheduling_scm
-from standins import tiny_flow
+from standins import tiny_flow, tiny_world
 from standins.decoders import PROMPT
 from torch import Tensor
 
+from installation import rig
 from latentworld import vertices, worlds
 from latentworld.decoding import DecoderSettings, faithful_decoder, foresight, scout_decoder
 from latentworld.decoding.samplers import noise_of
 from latentworld.decoding.sampling import Sampling
+from latentworld.decoding.settings import DecoderSpec
+from latentworld.device import Choice
 from latentworld.errors import PresetError, UnknownFamily, WorldDamaged, WorldError, WorldMismatch
 from latentworld.plane import Plane
 from latentworld.prompts import Prompt, PromptTruncated
 from latentworld.worlds import World
 from latentworld.worlds.families.flow_modules import packed, unpacked
 from latentworld.worlds.find import find
+from latentworld.worlds.hub import wanted_files
+from latentworld.worlds.locate import HubRef
 
 pytestmark = pytest.mark.usefixtures("own_cache")
 KINDS = list(tiny_flow.KINDS)
@@ -182,6 +187,28 @@ def test_a_few_step_flow_is_named(
 def test_a_distilled_klein_says_so(tmp_path: Path) -> None:
     made = changed(tmp_path, "klein", "model_index.json", is_distilled=True)
     assert (find(made).facts.few_step, find(made).card.defaults.steps) == ("klein", 4)
+
+
+def test_a_language_models_template_is_fetched_and_hashed(tmp_path: Path) -> None:
+    """Its chat template decides what it reads, and lies in a file of its own."""
+    names = ["model_index.json", "tokenizer/tokenizer.json", "tokenizer/chat_template.jinja", "tokenizer/a.py"]
+    assert wanted_files(HubRef("a/b"), names, "model_index.json", ("tokenizer",)) == sorted(names[:3])
+    made = Path(shutil.copytree(tiny_flow.world("z-image"), tmp_path / "z"))
+    assert (made / "tokenizer" / "chat_template.jinja").is_file()
+    before = worlds.load(made).digest
+    (made / "tokenizer" / "chat_template.jinja").write_text("{{ messages[0].content }}")
+    assert worlds.load(made).digest != before
+
+
+def test_what_a_family_bears_is_what_auto_means(monkeypatch: pytest.MonkeyPatch) -> None:
+    flux, eager, spec = find(tiny_flow.world("flux-dev")), find(tiny_flow.world("z-image")), DecoderSpec()
+    monkeypatch.setattr(rig, "choose", lambda *asked: Choice("cuda", "float16", "eager", 8))
+    assert rig._bearable(spec, flux).dtype == "bfloat16"  # T5 and the transformer overflow in float16
+    assert rig._bearable(spec, find(tiny_world.folder("plain"))) == spec
+    monkeypatch.setattr(rig, "choose", lambda *asked: Choice("cpu", "float32", "openvino", 2))
+    assert rig._bearable(spec, flux) == spec
+    assert rig._bearable(spec, eager).engine == "eager"
+    assert rig._bearable(DecoderSpec(engine="openvino"), eager).engine == "openvino"  # which is refused, by name
 
 
 def test_clip_skip_goes_where_clips_layers_are_read() -> None:

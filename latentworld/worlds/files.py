@@ -19,7 +19,7 @@ from latentworld.worlds.locate import PICKLED
 if TYPE_CHECKING:
     from torch import Tensor
 
-TEXTS = (".json", ".txt")  # suffixes of a part's small files that pictures depend on
+TEXTS = (".json", ".txt", ".jinja")  # suffixes of a part's small files that pictures depend on
 # model.safetensors, model.fp16.safetensors, model-00001-of-00003.safetensors, model.fp16-00001-of-00003.safetensors
 WEIGHTS = re.compile(
     r"(?P<stem>[^.]+?)(?:\.(?P<variant>\w+))?(?:-(?P<shard>\d+)-of-(?P<shards>\d+))?\.safetensors", re.IGNORECASE
