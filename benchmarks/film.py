@@ -129,10 +129,12 @@ def command(*arguments: str | Path) -> subprocess.Popen[bytes]:
 
 def victims(process: subprocess.Popen[bytes], who: str) -> list[psutil.Process]:
     """Whom to kill: of a film, of its encoder, or one of the workers that are at work for it."""
-    film = psutil.Process(process.pid)
-    below = film.children(recursive=True)
-    encoders = [child for child in below if "ffmpeg" in child.name()]
-    workers = [child for child in below if child.name().startswith("ray::Worker")]
+    film, encoders, workers = psutil.Process(process.pid), list[psutil.Process](), list[psutil.Process]()
+    for child in film.children(recursive=True):
+        with contextlib.suppress(psutil.Error):  # it has ended meanwhile
+            name = child.name()
+            encoders += [child] if "ffmpeg" in name else []
+            workers += [child] if name.startswith("ray::Worker") else []
     return {"film": [film], "encoder": encoders, "both": [film, *encoders], "worker": workers[:1]}[who]
 
 

@@ -10,15 +10,22 @@ from typing import Literal, Protocol, get_args
 from installation.control.desk import Desk
 from installation.control.desk.snapshots import Snapshots
 from installation.ipc.messages import Tick
-from installation.ipc.questions import DiffusionAnswer, DiffusionQuestion, WordsAnswer, WordsQuestion
+from installation.ipc.questions import (
+    DiffusionAnswer,
+    DiffusionQuestion,
+    PictureAnswer,
+    PictureQuestion,
+    WordsAnswer,
+    WordsQuestion,
+)
 from installation.ipc.scene import DecoderScene, PlaneScene, WalkScene, WorldScene
 from latentworld.decoding.profile import Profile
 from latentworld.prompts import Prompt
 
 RendererState = Literal["loading", "running", "hung", "restarting", "safe", "loop"]
 RENDERER_STATES: tuple[RendererState, ...] = get_args(RendererState)
-Question = WordsQuestion | DiffusionQuestion
-AnswerContent = WordsAnswer | DiffusionAnswer
+Question = WordsQuestion | DiffusionQuestion | PictureQuestion
+AnswerContent = WordsAnswer | DiffusionAnswer | PictureAnswer
 
 
 @dataclass(frozen=True)
@@ -108,6 +115,9 @@ class Backstage(Protocol):
 
         The future fails with ShowError when the renderer dies or does not answer in time.
         """
+
+    def give(self, vertex: int, picture: bytes) -> Future[AnswerContent]:
+        """Make a picture, a file's bytes, the vertex 0, 1 or 2 of the plane; fails as `ask`, and for no picture."""
 
     def picture(self) -> tuple[int, bytes] | None:
         """The newest frame's number and its JPEG; None before the first."""

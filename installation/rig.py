@@ -17,14 +17,15 @@ from latentworld.atlas.provenance import Provenance
 from latentworld.atlas.settings import eye_of
 from latentworld.decoding import Cached, Decoder, DecoderSettings, Watch, Watched, foresight, pairing, world_decoder
 from latentworld.decoding.analytic import SHAPE, AnalyticEye, analytic
-from latentworld.decoding.settings import DecoderSpec, Kind, resolve, resolve_analytic
+from latentworld.decoding.hold import chosen
+from latentworld.decoding.settings import DecoderSpec, HoldSettings, Kind, resolve, resolve_analytic
 from latentworld.device import Choice, choose
-from latentworld.errors import Notice, WorldMismatch
+from latentworld.errors import Notice, PresetError, WorldMismatch
 from latentworld.frozen import changed
 from latentworld.lipschitz import Lookout
 from latentworld.pilot import Pilot as FilmPilot
 from latentworld.plane import Plane
-from latentworld.preset import Preset
+from latentworld.preset import PlaneSpec, Preset
 from latentworld.prompts import Prompt
 from latentworld.vision import clip_eye
 from latentworld.walks import Walk
@@ -127,18 +128,19 @@ def _diffusion(preset: Preset) -> Studio:
     name = name if preset.world.revision is None else f"{name}@{preset.world.revision}"
     found = find(name, preset.world.vae)
     spec = _bearable(spec, found)
-    chosen = choose(spec.device, spec.dtype, spec.engine)
+    machine = choose(spec.device, spec.dtype, spec.engine)
     own = _own(spec, found)
     settings = own[spec.kind]
     _tell_of_scout(settings, found)
-    for line in dict.fromkeys(pairing.mismatch(found, each) for each in (settings, own["scout"])):
-        if line:
-            warnings.warn(line, Notice, stacklevel=2)
+    _tell_of_pairing(found, settings, own["scout"])
     for each in (settings, own["scout"]):  # which looks ahead, whatever makes the pictures
         foresight.check(found, each)
     vision.foresee(preset.eye.clip, found)
-    plane = _plane(preset, found.facts.latent.shape(*settings.size))
-    world = worlds.load(found, chosen.device, chosen.dtype)
+    plane = plane_of(preset, found.facts.latent.shape(*settings.size))
+    world = worlds.load(found, machine.device, machine.dtype)
+    own = {**own, "faithful": replace(own["faithful"], hold=held(preset.plane, world.digest))}
+    settings = own[spec.kind]
+    _tell_of_held(own["faithful"].hold, spec.kind)
     preset = _resolved(preset, own, world.card)
     main = world_decoder(world, settings)
     scout = main if spec.kind == "scout" else main.variant(own["scout"])
@@ -179,6 +181,13 @@ def _tell_of_scout(settings: DecoderSettings, found: Found) -> None:
         )
 
 
+def _tell_of_pairing(found: Found, *decoders: DecoderSettings) -> None:
+    """Notice what few-step models are asked for that they were not made for, each line once."""
+    for line in dict.fromkeys(pairing.mismatch(found, settings) for settings in decoders):
+        if line:
+            warnings.warn(line, Notice, stacklevel=3)
+
+
 def _resolved(preset: Preset, own: Mapping[Kind, DecoderSettings], card: Card) -> Preset:
     """The preset with everything it leaves open spelt out, so that it opens the same studio anywhere."""
     spec, prompt, defaults = preset.decoder, preset.prompt, card.defaults
@@ -192,14 +201,38 @@ def _resolved(preset: Preset, own: Mapping[Kind, DecoderSettings], card: Card) -
 def _analytic(preset: Preset) -> Studio:
     """The world without weights."""
     a, own = preset.analytic, resolve_analytic(preset.decoder)
-    plane = _plane(preset, SHAPE)
+    plane = plane_of(preset, SHAPE)
+    if held(preset.plane, "analytic") is not None:  # refused before, as pictures of another world
+        raise WorldMismatch("the analytic world holds no pictures: choose a world with networks")
     decoder = analytic(plane, a.modes, a.sigma, a.seed, own.steps, own.size, own.batch)
     preset = preset.changed(decoder=preset.decoder.saying(own))
     world, eye, prompt = decoder.profile.world, AnalyticEye(), _prompt(preset)
     return Studio(preset, world, plane, decoder, decoder, eye, "analytic", prompt, {"analytic": own}, own)
 
 
-def _plane(preset: Preset, shape: tuple[int, int, int]) -> Plane:
+def held(spec: PlaneSpec, world: str) -> HoldSettings | None:
+    """How a plane's vertices from pictures are held in a world, by its digest; None for none. Errors as `hold.chosen`,
+    and PresetError for residuals without a file."""
+    if spec.vertices is None:
+        if spec.hold == "residual":
+            raise PresetError('plane.hold = "residual" wants plane.vertices, a file made from pictures')
+        return None
+    return chosen(spec.vertices, vertices.read(spec.vertices), spec.hold, spec.reach, world)
+
+
+def _tell_of_held(hold: HoldSettings | None, kind: Kind) -> None:
+    if hold is not None and kind == "scout":
+        warnings.warn(
+            "vertices from pictures are exact only with the faithful decoder: the scout shows others there "
+            '(set show.decoder or decoder.kind = "faithful")',
+            Notice,
+            stacklevel=2,
+        )
+
+
+def plane_of(preset: Preset, shape: tuple[int, int, int]) -> Plane:
+    """The plane of a preset, of latents of `shape`. Raises WorldMismatch for a file's of another shape, and what
+    drawing or reading vertices raises."""
     spec = preset.plane
     if spec.vertices is not None:
         drawn, _ = vertices.load(spec.vertices)

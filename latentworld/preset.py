@@ -51,7 +51,9 @@ class WorldSpec(Section):
 
 class PlaneSpec(Section):
     """Where z0, z1, z2 come from. `vertices` (a file) goes before `seeds`. Seeds that are equal in their low 32 bits
-    draw the same latent, as torch's generator on a processor has it."""
+    draw the same latent, as torch's generator on a processor has it. `hold`: how vertices that were made from pictures
+    stay those pictures at any guidance (docs/vertices.md): guidance eased toward 1 near them, residuals of the file
+    added, not at all, or (auto) as the file says; `reach`: degrees from a vertex at which nothing is held any more."""
 
     seeds: Annotated[tuple[int, int, int], Strict(False)] = (0, 123, 200)
     layout: Literal["nhwc", "nchw"] = "nhwc"
@@ -59,6 +61,8 @@ class PlaneSpec(Section):
     device: Device = "cpu"
     dtype: Literal["float32", "float16"] = "float32"
     vertices: str | None = None
+    hold: Literal["auto", "guidance", "residual", "none"] = "auto"
+    reach: Annotated[FiniteFloat, Field(ge=5.0, le=80.0)] = 45.0
 
 
 class PromptSpec(Section):

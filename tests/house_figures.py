@@ -26,7 +26,7 @@ CORE: list[set[str]] = [
     {"disk", "explain", "registry", "frozen", "texts", "extras"},
     {"globe"},
     {"plane", "lipschitz"},
-    {"vertices", "prompts", "worlds", "decoding", "vision", "device"},
+    {"vertices", "whiteness", "prompts", "worlds", "decoding", "vision", "device"},
     {"walks", "pacing", "cluster"},
     {"pilot", "atlas", "score"},
     {"preset"},
@@ -34,7 +34,7 @@ CORE: list[set[str]] = [
 ]
 SHOW: list[set[str]] = [
     {"fit"},
-    {"clock", "disk_worker", "frames", "network", "extras", "terminal", "venue"},
+    {"clock", "disk_worker", "frames", "pictures", "network", "extras", "terminal", "venue"},
     {"ipc"},
     {"control"},
     {"backstage", "loop"},
@@ -42,7 +42,7 @@ SHOW: list[set[str]] = [
     {"takes"},
     {"score"},
     {"film"},
-    {"render", "stage", "atlas", "doctor"},
+    {"vertices", "render", "stage", "atlas", "doctor"},
     {"ports"},
     {"show"},
     {"cli"},

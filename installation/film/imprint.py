@@ -7,6 +7,7 @@ is bounded, every part is checked, and files are named in it without the folders
 from __future__ import annotations
 
 import hashlib
+import io
 import re
 import subprocess
 import threading
@@ -186,14 +187,25 @@ class _Version(msgspec.Struct):
     latentworld: int
 
 
-def _of_png(path: Path) -> str:
+def of_picture(data: bytes, name: str) -> Imprint | None:
+    """What the bytes of a picture say of how it was made; None for what is none of ours, or of another version."""
+    if not data.startswith(_PNG):
+        return None
+    try:
+        text = _of_png(io.BytesIO(data), name)
+        return _parsed(Path(name), text) if 0 < len(text) <= _MOST else None
+    except PresetError:
+        return None
+
+
+def _of_png(source: Path | io.BytesIO, name: object = "") -> str:
     """The text in a PNG, which stands before its pixels: these are not decoded."""
     try:
-        with Image.open(path, formats=["PNG"]) as image:
+        with Image.open(source, formats=["PNG"]) as image:
             texts = image.text if isinstance(image, PngImageFile) else {}
             return str(texts.get(KEY, ""))
     except (OSError, SyntaxError, ValueError, UnidentifiedImageError, Image.DecompressionBombError) as error:
-        raise PresetError(f"{path} cannot be read as a PNG ({error!s:.100}): give another") from None
+        raise PresetError(f"{name or source} cannot be read as a PNG ({error!s:.100}): give another") from None
 
 
 def _of_film(path: Path) -> str:

@@ -11,7 +11,14 @@ from collections.abc import Mapping
 
 import msgspec
 
-from installation.ipc.questions import DiffusionAnswer, DiffusionQuestion, WordsAnswer, WordsQuestion
+from installation.ipc.questions import (
+    DiffusionAnswer,
+    DiffusionQuestion,
+    PictureAnswer,
+    PictureQuestion,
+    WordsAnswer,
+    WordsQuestion,
+)
 from installation.ipc.scene import SceneDescription
 from latentworld.decoding.profile import Profile
 
@@ -51,7 +58,7 @@ class Ask(Message, frozen=True, tag="ask"):
     """A question; it is answered under the same id."""
 
     id: int
-    question: WordsQuestion | DiffusionQuestion
+    question: WordsQuestion | DiffusionQuestion | PictureQuestion
 
 
 class Cancel(Message, frozen=True, tag="cancel"):
@@ -151,7 +158,7 @@ class Answer(Message, frozen=True, tag="answer"):
     """To a question; without content `fault` says why there is none."""
 
     id: int
-    content: WordsAnswer | DiffusionAnswer | None = None
+    content: WordsAnswer | DiffusionAnswer | PictureAnswer | None = None
     fault: str = ""
 
 

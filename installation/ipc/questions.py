@@ -28,6 +28,17 @@ class DiffusionQuestion(_Question, frozen=True, tag="diffusion"):
     size: int = 128
 
 
+class PictureQuestion(_Question, frozen=True, tag="picture"):
+    """Make a picture a vertex of the plane that is shown. vertex: 0, 1 or 2; picture: a file's bytes, base64 in JSON;
+    file: where the vertices are kept, chosen by the show in its own folder; seed: of the white noise in the picture's
+    last steps."""
+
+    vertex: int
+    picture: bytes
+    file: str
+    seed: int = 0
+
+
 class _Answer(msgspec.Struct, frozen=True, tag_field="what"):
     """What may be answered."""
 
@@ -71,3 +82,16 @@ class DiffusionAnswer(_Answer, frozen=True, tag="diffusion"):
     latent0: str
     picture: str
     texts: Weighted
+
+
+class PictureAnswer(_Answer, frozen=True, tag="picture"):
+    """The picture is a vertex. floor: dB to which the autoencoder alone gives it back, reached: to which the vertex
+    does; lag: how far its latent's neighbours correlate, 0 for white noise; notes: what a person should know; seconds:
+    it took."""
+
+    vertex: int
+    floor: float
+    reached: float
+    lag: float
+    notes: tuple[str, ...] = ()
+    seconds: float = 0.0

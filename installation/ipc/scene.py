@@ -22,7 +22,8 @@ nobody where it is at rest and all else is off; place: the one that was asked fo
 class PlaneScene(msgspec.Struct, frozen=True):
     """seeds: of each vertex, None where `vertices`, a file, has it; norm: how lengths are set; layout, device, dtype:
     how seeds were drawn; shape: of a latent, channels, height, width; digest: of the vertices; corners: the vertices in
-    R3 (see `Plane.corners`), from which a map knows what lies where."""
+    R3 (see `Plane.corners`), from which a map knows what lies where; hold, reach: of vertices from pictures, as in a
+    preset."""
 
     seeds: tuple[int | None, int | None, int | None] | None = None
     norm: str | None = None
@@ -33,6 +34,8 @@ class PlaneScene(msgspec.Struct, frozen=True):
     shape: tuple[int, int, int] | None = None
     digest: str | None = None
     corners: tuple[Corner, Corner, Corner] | None = None
+    hold: str | None = None
+    reach: float | None = None
 
 
 class DecoderScene(msgspec.Struct, frozen=True):

@@ -107,6 +107,10 @@ class Director:
         """What is walked instead of a kind that was refused. walk: the one that was, None before any."""
         return self.walk.give_way(error, walk, self.scene_control.planes.plane)
 
+    def adopt(self, file: str) -> None:
+        """Be on the plane of a vertex file that was made here; what it cannot be is a fault."""
+        self._attempt(lambda: self.scene_control.planes.adopt(file), None)
+
     def lighten(self) -> bool:
         """Make pictures with less memory. False where there is nothing lighter."""
         return self.scene_control.model.lighten(self._controls.model)

@@ -20,6 +20,8 @@ from installation.render.builder import LARGEST, Builder, Order
 from installation.render.guard import Attentive, Guard
 from installation.studio import Studio
 from latentworld.decoding import DecoderSettings
+from latentworld.decoding.settings import HoldSettings
+from latentworld.errors import LatentWorldError
 from latentworld.plane import Plane
 from latentworld.preset import Preset
 from latentworld.prompts import Prompt
@@ -87,6 +89,16 @@ class ModelControl:
         """Make pictures of another plane of the same shape."""
         self._use(self.studio.on(plane))
 
+    def refit(self, preset: Preset, plane: Plane, hold: HoldSettings | None) -> None:
+        """Hold the pictures of another vertex file; the faithful decoder follows with the next tick."""
+        base = self._base
+        own = {kind: replace(each, hold=hold if kind == "faithful" else None) for kind, each in base.own.items()}
+        decoder = base.decoder
+        if base.settings.kind == "faithful":
+            decoder = decoder.variant(replace(base.settings, hold=hold))
+        self.opened = self._base = replace(base, preset=preset, plane=plane, own=own, decoder=decoder)
+        self._use(replace(self.studio, preset=preset, own=own))
+
     def demand(self, settings: DecoderSettings, prompt: Prompt) -> None:
         """Obtain the present world with these settings, whatever controls say: a take's."""
         if settings != self.studio.settings:
@@ -147,7 +159,11 @@ class ModelControl:
             return
         same_world = wanted.world == self.studio.preset.world.name
         if same_world and wanted.settings.kind == self.studio.settings.kind:
-            tuned = self.studio.variant(wanted.settings)
+            try:
+                tuned = self.studio.variant(wanted.settings)
+            except LatentWorldError:  # told once: steps that residuals are not of, or that no schedule has
+                self._refused = wanted
+                raise
             if tuned.decoder.warm and tuned.eye is self.studio.eye:
                 self._order = None
                 self._use(tuned)

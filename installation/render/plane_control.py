@@ -3,19 +3,43 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 from installation.clock import LiveClock
 from installation.control.controls import WALK_NORM, LoopControls
 from installation.control.notices import Notices
 from installation.control.walk_control import WalkControl, stays
+from installation.ipc.fields import Part, read_part
 from installation.ipc.scene import PlaneScene
 from installation.render.model_control import ModelControl
 from installation.render.planes import Planes, PlaneWish
+from installation.rig import held, plane_of
 from installation.studio import Studio
 from latentworld.errors import GeometryError
 from latentworld.plane import Plane
 from latentworld.preset import Preset
 from latentworld.walks import Walk
+
+VERSION = 1  # of the saved state
+
+
+@dataclass(frozen=True)
+class PlaneControlState:
+    """file: of vertices that were given live, in place of the preset's, `instead`; None where there is none."""
+
+    file: str | None = None
+    instead: str | None = None
+
+    @staticmethod
+    def read(written: object) -> Part[PlaneControlState]:
+        """From what was saved, whatever that is; before pictures could be given live nothing was."""
+        return Part(PlaneControlState()) if written is None else read_part(PlaneControlState, written, VERSION)
+
+    def of(self, preset: Preset) -> Preset:
+        """The preset on these vertices, where they were given in place of its own."""
+        if self.file is None or self.instead != preset.plane.vertices:
+            return preset
+        return preset.changed(plane={"vertices": self.file, "hold": "auto"})
 
 
 class PlaneControl:
@@ -29,6 +53,8 @@ class PlaneControl:
     ) -> None:
         self._preset, self._model, self._walk, self._clock, self._notices = preset, model, walk, clock, notices
         self._opened = model.opened
+        own = model.opened.preset.plane.vertices
+        self._adopted = PlaneControlState(own if own != preset.plane.vertices else None, preset.plane.vertices)
         self.cache = Planes(model.opened.plane, model.opened.preset.plane)
         self.plane = model.opened.plane
 
@@ -66,6 +92,19 @@ class PlaneControl:
         if plane is not self.plane:
             self.plane = plane
             self._model.move(plane)
+
+    def adopt(self, file: str) -> None:
+        """Have the vertices of a file in place of the preset's; the next tick is on their plane, where controls leave
+        the seeds alone. Raises what reading it raises, GeometryError, WorldMismatch."""
+        opened = self._model.opened
+        preset = opened.preset.changed(plane={"vertices": file, "hold": "auto"})
+        plane, hold = plane_of(preset, opened.plane.shape), held(preset.plane, opened.world)
+        self._adopted = PlaneControlState(file, self._preset.plane.vertices)
+        self._model.refit(preset, plane, hold)
+
+    def save(self) -> PlaneControlState:
+        """What another renderer begins with."""
+        return self._adopted
 
     def description(self) -> PlaneScene:
         """The plane as a scene has it."""

@@ -81,7 +81,7 @@ class Planes:
         spec = self._spec
         a, b, c = ((float(x), float(y), float(z)) for x, y, z in plane.corners)
         return PlaneScene(wish.seeds, wish.norm, spec.layout, spec.device, spec.dtype, spec.vertices, plane.shape,
-                          self._digest[1], (a, b, c))  # fmt: skip
+                          self._digest[1], (a, b, c), spec.hold, spec.reach)  # fmt: skip
 
     def _draw(self, wish: PlaneWish) -> Plane:
         spec, shape = self._spec, self._first.shape

@@ -90,7 +90,14 @@ def open_renderer(arguments: Arguments, saved: SavedState, link: ShowLink) -> Re
     preset, fault = presets.load(arguments.preset), link.speaker.fault
     builder = Builder(performed(preset), link.now)
     model = ModelControlState() if arguments.safe else saved.model
-    studio, seconds = first(performed(preset), model, builder, fault)
+    own = preset if arguments.safe else saved.plane.of(preset)
+    try:
+        studio, seconds = first(performed(own), model, builder, fault)
+    except LatentWorldError as error:
+        if own is preset:
+            raise
+        fault(f"the vertices that were given last cannot be had ({error}): the preset's own are shown")
+        studio, seconds = first(performed(preset), model, builder, fault)
     journey = Journey(preset, studio, surveyed(studio, fault))
     return Renderer(journey, seconds, Workers(builder, PromptEncoder(fault)), link, saved, arguments.safe)
 

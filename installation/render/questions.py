@@ -1,4 +1,4 @@
-"""Questions about the running model, answered beside the loop: `WordsQuestion` and `DiffusionQuestion`.
+"""Questions about the running model, answered beside the loop: `WordsQuestion`, `DiffusionQuestion`, `PictureQuestion`.
 
 Words: pooled text embeddings of the words and of the prompt as it is mixed now, their principal plane, and how near
 each is to each. Diffusion: every denoising step of the newest frame by the faithful decoder, first to last: the latent
@@ -26,7 +26,16 @@ from numpy.typing import NDArray
 
 from installation.frames import develop
 from installation.ipc.messages import Answer
-from installation.ipc.questions import DenoisingStep, DiffusionAnswer, DiffusionQuestion, WordsAnswer, WordsQuestion
+from installation.ipc.questions import (
+    DenoisingStep,
+    DiffusionAnswer,
+    DiffusionQuestion,
+    PictureAnswer,
+    PictureQuestion,
+    WordsAnswer,
+    WordsQuestion,
+)
+from installation.render.vertex_maker import VertexMaker
 from installation.studio import Studio
 from latentworld.arrays import Array
 from latentworld.errors import Cancelled, ControlError, LatentWorldError
@@ -44,7 +53,7 @@ LARGEST = 512  # pixels of a picture in an answer
 PATIENCE = 5.0  # seconds without a tick after which a question does not wait for one
 PATCH = 4  # pixels of a latent's element in its picture
 
-AnyQuestion = WordsQuestion | DiffusionQuestion
+AnyQuestion = WordsQuestion | DiffusionQuestion | PictureQuestion
 
 _log = logging.getLogger(__name__)
 
@@ -64,11 +73,14 @@ class Moment:
 class Questions:
     """One thread that answers one question after another.
 
-    moment: the newest frame and its scene, None before any; send: `Wire.send`.
+    moment: the newest frame and its scene, None before any; send: `Wire.send`; adopt: takes a new vertex file.
     """
 
-    def __init__(self, moment: Callable[[], Moment | None], send: Callable[[Answer], None]) -> None:
-        self._moment, self._send = moment, send
+    def __init__(
+        self, moment: Callable[[], Moment | None], send: Callable[[Answer], None],
+        adopt: Callable[[str], None] = lambda _: None,
+    ) -> None:  # fmt: skip
+        self._moment, self._send, self._maker = moment, send, VertexMaker(adopt)
         self._queue: queue.Queue[tuple[int, AnyQuestion]] = queue.Queue(WAITING)
         self._permit = threading.Event()  # a question that sleeps collects no permits: one at most
         self._open: set[int] = set()
@@ -116,7 +128,7 @@ class Questions:
             self._open.discard(number)
             self._cancelled.discard(number)
 
-    def _answer(self, number: int, question: AnyQuestion) -> WordsAnswer | DiffusionAnswer:
+    def _answer(self, number: int, question: AnyQuestion) -> WordsAnswer | DiffusionAnswer | PictureAnswer:
         moment = self._moment()
         if moment is None:
             raise ControlError("there is no frame yet: ask again")
@@ -125,6 +137,13 @@ class Questions:
                 return self._words(number, question, moment)
             case DiffusionQuestion():
                 return self._diffusion(number, question, moment)
+            case PictureQuestion():
+                return self._maker(question, moment.studio, moment.plane, moment.prompt, lambda *_: self._go(number))
+
+    def _go(self, number: int) -> bool:
+        """A call of the network has been made: the next one waits for a tick. Raises Cancelled."""
+        self._step(number)
+        return True
 
     def _step(self, number: int) -> None:
         """Wait for a tick. Raises Cancelled."""

@@ -63,7 +63,7 @@ class Renderer:
             preset.pilot, preset.pacing, preset.show.step, self.director.course, lambda: self.clock.period, saved.pilot
         )
         self.tick_state = TickState(self.director, pilot, self.clock)
-        self.questions = Questions(self.tick_state.moment, link.wire.send)
+        self.questions = Questions(self.tick_state.moment, link.wire.send, self.adopt)
         self.reporter = Reporter(link.ring, link.wire.send, self.clock, link.now, self.tick_state, fault)
         self.walk = self.director.begin(LoopControls.of(saved.controls), saved.walk)
 
@@ -104,6 +104,10 @@ class Renderer:
         """Replay a take from the next tick on, or no more. Any thread may call it."""
         replay = self.director.replay
         self._orders.append(replay.end if take is None else lambda: replay.begin(take))
+
+    def adopt(self, file: str) -> None:
+        """Be on the plane of a vertex file from the next tick on. Any thread may call it."""
+        self._orders.append(lambda: self.director.adopt(file))
 
     def send(self, frames: Frames) -> None:
         """The loop's outlet."""

@@ -18,9 +18,10 @@ from installation.control.parameters import loop_table
 from installation.control.walk_control import WalkControlState
 from installation.ipc.fields import Part, read_part, write_part
 from installation.ipc.jsonable import line
-from installation.render import live_pilot, model_control, prompt_mix
+from installation.render import live_pilot, model_control, plane_control, prompt_mix
 from installation.render.live_pilot import LivePilotState
 from installation.render.model_control import ModelControlState
+from installation.render.plane_control import PlaneControlState
 from installation.render.prompt_mix import Fade
 
 VERSION = 1  # of `clock`, and of `walk` and `controls`, which are tables of the walk's and the desk's own
@@ -42,6 +43,7 @@ class SavedState:
     toward: Fade | None = None
     away: Fade | None = None
     model: ModelControlState = field(default_factory=ModelControlState)
+    plane: PlaneControlState = field(default_factory=PlaneControlState)
     controls: Mapping[str, Value] = field(default_factory=dict)
 
 
@@ -58,6 +60,7 @@ def write(state: SavedState) -> str:
         "walk": None if state.walk is None else {"version": VERSION, **state.walk},
         "pilot": write_part(state.pilot, live_pilot.VERSION),
         "model": write_part(state.model, model_control.VERSION),
+        "plane": write_part(state.plane, plane_control.VERSION),
         "controls": {"version": VERSION, "values": state.controls},
     }
     if state.walk_control is not None:
@@ -97,6 +100,7 @@ def read(text: str | None, report: Callable[[str], None]) -> SavedState:
         toward=found("toward", Fade.read),
         away=found("away", Fade.read),
         model=found("model", ModelControlState.read) or ModelControlState(),
+        plane=found("plane", PlaneControlState.read) or PlaneControlState(),
         controls=_set(checked(loop_table(), found("controls", _values) or {}, report)),
     )
 

@@ -98,6 +98,7 @@ class TickState:
             toward=prompt.toward,
             away=prompt.away,
             model=director.scene_control.model.save(),
+            plane=director.scene_control.planes.save(),
             controls=controls,
         )
         return saved_state.write(saved)

@@ -27,7 +27,7 @@ def first(rig: Rig) -> SceneDescription:
     spec, world = rig.preset.plane, rig.preset.world
     plane = PlaneScene(
         None if spec.vertices else spec.seeds, spec.norm, spec.layout, spec.device, spec.dtype, spec.vertices,
-        rig.plane.shape, vertices.digest(rig.plane.vertices),
+        rig.plane.shape, vertices.digest(rig.plane.vertices), None, spec.hold, spec.reach,
     )  # fmt: skip
     where = WorldScene(world.name, world.revision, rig.studio.world, rig.studio.seer)
     walk = WalkScene("autopilot", rig.preset.walk.model_dump(mode="json"))

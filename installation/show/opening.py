@@ -138,6 +138,7 @@ def _assembled(premises: Premises, desk: Desk, resume: Resume, systemd: Systemd,
         ending=premises.ending,
         pulse=Pulse(clock),
         clock=clock,
+        folder=folder,
         player=player,
     )
 

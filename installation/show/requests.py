@@ -20,6 +20,7 @@ class _Open:
     future: Future[AnswerContent]
     until: float
     wire: Wire
+    patience: float
 
 
 class Requests:
@@ -31,8 +32,11 @@ class Requests:
         self._open: dict[int, _Open] = {}
         self._next = 1
 
-    def ask(self, wire: Wire | None, question: Question) -> Future[AnswerContent]:
-        """Send it; the future fails with ShowError when there is nobody to ask, too much is asked, or no answer."""
+    def ask(self, wire: Wire | None, question: Question, patience: float = 0.0) -> Future[AnswerContent]:
+        """Send it; the future fails with ShowError when there is nobody to ask, too much is asked, or no answer.
+
+        patience: seconds, where more than usual.
+        """
         future: Future[AnswerContent] = Future()
         with self._lock:
             number, self._next = self._next, self._next + 1
@@ -40,7 +44,8 @@ class Requests:
             if len(self._open) >= MOST:
                 refused = f"{MOST} questions are open: wait for their answers"
             if refused is None and wire is not None:
-                self._open[number] = _Open(future, self._clock() + self._patience, wire)
+                patience = max(self._patience, patience)
+                self._open[number] = _Open(future, self._clock() + patience, wire, patience)
         if refused is not None or wire is None:
             future.set_exception(ShowError(refused or ""))
             return future
@@ -62,7 +67,7 @@ class Requests:
     def expire(self) -> None:
         """Fail those that waited too long."""
         now = self._clock()
-        self._fail(lambda waiting: now >= waiting.until, f"no answer within {self._patience:g} s: ask again")
+        self._fail(lambda waiting: now >= waiting.until, "no answer within {:g} s: ask again")
 
     def lost(self) -> None:
         """The renderer is gone: fail all."""
@@ -74,7 +79,7 @@ class Requests:
             failed = [self._open.pop(number) for number in gone]
         for waiting in failed:
             if waiting.future.set_running_or_notify_cancel():
-                waiting.future.set_exception(ShowError(why))
+                waiting.future.set_exception(ShowError(why.format(waiting.patience)))
 
     def _cancelled(self, number: int, future: Future[AnswerContent]) -> None:
         if future.cancelled():

@@ -2,13 +2,19 @@
 
 from __future__ import annotations
 
+import hashlib
+import uuid
 from collections.abc import Callable, Mapping
 from concurrent.futures import Future
 from dataclasses import dataclass, replace
+from pathlib import Path
 
 from installation.backstage import AnswerContent, Question, Status
+from installation.control.controls import VertexControls
 from installation.control.desk import Desk
 from installation.control.desk.snapshots import Snapshots
+from installation.control.parameter import rows
+from installation.ipc.questions import PictureQuestion
 from installation.score.player import Player
 from installation.show.atlas_chart import AtlasChart
 from installation.show.callbacks import Callbacks, Listener
@@ -19,6 +25,8 @@ from installation.show.pulse import Pulse
 from installation.show.recordings import Recordings
 from installation.show.requests import Requests
 from installation.show.status import StatusCollector
+
+PATIENCE = 900.0  # seconds in which a picture is to be a vertex: its network is called some 200 times, once a tick
 
 
 @dataclass(frozen=True, eq=False)
@@ -37,6 +45,7 @@ class Show:
     ending: Ending
     pulse: Pulse
     clock: Callable[[], float]
+    folder: Path
     player: Player | None = None
 
     def status(self) -> Status:
@@ -50,6 +59,22 @@ class Show:
         """A question to the renderer; the future fails with ShowError when it dies or does not answer in time."""
         child = self.processes.renderer.child
         return self.requests.ask(child.wire if child else None, question)
+
+    def give(self, vertex: int, picture: bytes) -> Future[AnswerContent]:
+        """Make a picture a vertex. Its file lies in the show's folder, by the picture's digest; once it is there, the
+        desk's seed no longer stands in its place."""
+        child = self.processes.renderer.child
+        name = f"{hashlib.sha256(picture).hexdigest()[:16]}-{uuid.uuid4().hex[:8]}.safetensors"
+        file = self.folder / "vertices" / name
+        question = PictureQuestion(vertex, picture, str(file), seed=vertex)
+        future = self.requests.ask(child.wire if child else None, question, PATIENCE)
+
+        def arrived(done: Future[AnswerContent]) -> None:
+            if not done.cancelled() and done.exception() is None:
+                self.desk.release(rows(VertexControls, vertex)["seed"].name, "picture")
+
+        future.add_done_callback(arrived)
+        return future
 
     def picture(self) -> tuple[int, bytes] | None:
         """The newest frame's number and its JPEG; None before the first."""

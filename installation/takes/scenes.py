@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 
 import numpy as np
 
 from installation.ipc.jsonable import Json, table
 from installation.ipc.scene import DecoderScene, PlaneScene, SceneDescription, WorldScene
 from installation.loop import Scene
-from installation.rig import Rig
+from installation.rig import Rig, held
 from installation.studio import Studio
 from latentworld import vertices
 from latentworld.decoding import Decoder, DecoderSettings
+from latentworld.decoding.settings import HoldSettings
 from latentworld.errors import TakeError
 from latentworld.plane import Plane
 from latentworld.preset import AnalyticSpec, PlaneSpec, Preset, WorldSpec, parse
@@ -40,6 +42,7 @@ class TakeScenes:
         self._opened = (_world(rig.preset), rig.studio)
         self._plane = ((*self._wish(rig.preset, None), rig.decoder.shape), rig.plane)
         self._decoder = rig.decoder
+        self._holds: dict[tuple[str | float | None, ...], HoldSettings | None] = {}
 
     def __call__(self, scene: SceneDescription) -> Scene:
         """What the loop decodes a scene with."""
@@ -51,7 +54,7 @@ class TakeScenes:
         studio = self._opened[1]
         plane = self._placed(preset, scene, studio)
         prompt = self._own.prompt if "prompt" in self.held else scene.prompt
-        return Scene(plane, self._made(scene, studio, plane), studio.eye, prompt)
+        return Scene(plane, self._made(scene, studio, plane, preset.plane), studio.eye, prompt)
 
     def _wish(self, preset: Preset, scene: SceneDescription | None) -> tuple[PlaneSpec, Seeds]:
         """A plane's spec, and its seeds, None where the spec's file has the vertex."""
@@ -73,13 +76,22 @@ class TakeScenes:
             )
         return plane
 
-    def _made(self, scene: SceneDescription, studio: Studio, plane: Plane) -> Decoder:
-        """The studio's decoder under the take's settings, where the film follows them."""
+    def _made(self, scene: SceneDescription, studio: Studio, plane: Plane, spec: PlaneSpec) -> Decoder:
+        """The studio's decoder under the take's settings, where the film follows them, holding the plane's pictures."""
         wanted = self._settings(scene, studio)
+        if wanted.kind == "faithful":
+            wanted = replace(wanted, hold=self._hold(spec, studio))
         if self._decoder.settings != wanted:
             self._decoder = studio.decoder if studio.settings == wanted else studio.decoder.variant(wanted)
         self._decoder = self._decoder.on(plane)
         return self._decoder
+
+    def _hold(self, spec: PlaneSpec, studio: Studio) -> HoldSettings | None:
+        """Asked once of each file: a take may have many scenes."""
+        key = (spec.vertices, spec.hold, spec.reach, studio.world)
+        if key not in self._holds:
+            self._holds[key] = held(spec, studio.world)
+        return self._holds[key]
 
     def _settings(self, scene: SceneDescription, studio: Studio) -> DecoderSettings:
         """All that the take says of a decoder for the very frames; else how much the prompt is insisted on."""

@@ -12,13 +12,15 @@ from latentworld.decoding import batches, engines
 from latentworld.decoding.decoder import Progress, Watch
 from latentworld.decoding.foresight import check_engine, check_steps
 from latentworld.decoding.guidance import rescaled
+from latentworld.decoding.hold import HeldRows, Hold
 from latentworld.decoding.networks import Networks
 from latentworld.decoding.profile import Profile, of_torch
 from latentworld.decoding.settings import DecoderSettings
 from latentworld.errors import DecodeError, OutOfMemory, PresetError
 from latentworld.plane import Plane
 from latentworld.prompts import Conditioning, Prompt, Texts
-from latentworld.worlds.families.family import LatentFormat
+from latentworld.worlds import World
+from latentworld.worlds.families.family import LatentFormat, Scheduler
 
 _REMEDY = 'set decoder.dtype = "float32" (or "bfloat16" on a GPU), or use another VAE, LoRA or world'
 Build = Callable[[str, nn.Module, tuple[Tensor, ...], str], engines.Run]
@@ -56,6 +58,13 @@ class Diffusion:
         self._sampler, self.scheduler = self._timetable.sampler, self._timetable.scheduler
         check_engine(self._family, settings.engine)
         check_steps(self._timetable, settings.steps, self.shape)
+        self._hold = networks.hold(settings)
+        if self._hold is not None and self._timetable.name != "ddim":
+            sampler = self._timetable.name
+            raise PresetError(
+                f"vertices from pictures are inverted along DDIM's steps, and {sampler!r} takes others: "
+                f"set decoder.sampler = 'ddim', or plane.hold = 'none'"
+            )
         self.profile: Profile = of_torch(
             settings,
             world.device,
@@ -63,9 +72,10 @@ class Diffusion:
             variant=self.recipe.variant,
             sampler=self._timetable.name,
             family=world.family.name,
+            hold="" if self._hold is None else self._hold.digest,
         )
         self._networks, self._build = networks, build
-        self._device, self._dtype = world.device, world.dtype
+        self.device, self._dtype = world.device, world.dtype
         self._denoise: engines.Run | None = None
         self._paint: engines.Run | None = None
 
@@ -83,7 +93,7 @@ class Diffusion:
     def _decode(self, latents: Tensor, prompt: Prompt, watch: Watch | None) -> Tensor:
         batch, steps = self.settings.batch, self.settings.steps
         progress = Progress(watch, -(-len(latents) // batch) * steps)
-        conditioning = self._conditioning(prompt)
+        conditioning = self.conditioning(prompt)
         made = batches.in_batches(latents, batch, lambda piece: self._picture(piece, conditioning, progress))
         return torch.empty(0, 3, *self.size) if made is None else made
 
@@ -97,6 +107,11 @@ class Diffusion:
     def latent(self) -> LatentFormat:
         """What its latents are."""
         return self._networks.world.latent
+
+    @property
+    def world(self) -> World:
+        """Whose networks it runs."""
+        return self._networks.world
 
     @property
     def rows(self) -> int:
@@ -121,6 +136,27 @@ class Diffusion:
             other._denoise = self._denoise if other.rows == self.rows else None
         return other
 
+    def holding(self, hold: Hold) -> Diffusion:
+        """The same decoder with a hold that lies in no file. Raises as `variant`."""
+        self._networks.keep(hold)
+        return self.variant(replace(self.settings, hold=hold.settings))
+
+    def clean(self, latents: Tensor, prompt: Prompt, watch: Watch | None = None) -> Tensor:
+        """Clean latents `[n, C, H, W]` float32 on the CPU, which `paint` makes pictures of, of start latents."""
+        total = -(-len(latents) // self.settings.batch) * self.settings.steps
+        progress, conditioning = Progress(watch, total), self.conditioning(prompt)
+
+        def sampled(piece: Tensor) -> Tensor:
+            return self._sample(piece.to(self.device), conditioning, progress, self._held(piece)).cpu()
+
+        made = batches.in_batches(latents.float(), self.settings.batch, sampled)
+        return torch.empty(0, *self.shape) if made is None else made
+
+    def paint_all(self, clean: Tensor) -> Tensor:
+        """Pictures of any number of clean latents. Errors as `paint`."""
+        made = batches.in_batches(clean, self.settings.batch, self.paint)
+        return torch.empty(0, 3, *self.size) if made is None else made
+
     def on(self, plane: Plane) -> Diffusion:
         """Itself: networks do not know planes."""
         return self
@@ -130,59 +166,92 @@ class Diffusion:
         is predicted at each step is known too. Raises DecodeError for a sampler that does not say it."""
         if not self._sampler.moments:
             raise DecodeError(f"the sampler {self.profile.sampler!r} does not say what it predicts: watch 'ddim'")
-        scheduler = self.scheduler
-        self._timetable.begin(self.settings.steps, self.shape)
-        conditioning = self._conditioning(prompt)
-        sample: Tensor = latents.float().to(self._device) * scheduler.init_noise_sigma
-        for time in scheduler.timesteps:
-            stepped = scheduler.step(self._predict(sample, time, conditioning), time, sample, eta=0.0)
+        scheduler, held = self.begin(), self._held(latents.float())
+        conditioning = self.conditioning(prompt)
+        sample: Tensor = latents.float().to(self.device) * scheduler.init_noise_sigma
+        for number, time in enumerate(scheduler.timesteps):
+            stepped = scheduler.step(self.predict(sample, time, conditioning, held), time, sample, eta=0.0)
             alpha_bar = float(scheduler.alphas_cumprod[int(time)])
-            yield Moment(int(time), alpha_bar, sample, stepped.pred_original_sample, stepped.prev_sample)
-            sample = stepped.prev_sample
+            after = self._corrected(stepped.prev_sample, number, held)
+            yield Moment(int(time), alpha_bar, sample, stepped.pred_original_sample, after)
+            sample = after
 
     def paint(self, clean: Tensor) -> Tensor:
         """Clean latents `[b, C, H, W]`, b the settings' batch, to pictures `[b, 3, height, width]` in 0..1, CPU.
 
         Raises NotFinite.
         """
-        sample = clean.to(self._device, self.recipe.paint_dtype or self._dtype)
+        sample = clean.to(self.device, self.recipe.paint_dtype or self._dtype)
         if self._paint is None:
             self._paint = self._build(self.settings.engine, self.recipe.vae, (sample,), f"{self.recipe.key}/vae")
         pictures = self._paint(sample).float().cpu().contiguous()
         batches.check_pictures(pictures, f"the world {self._networks.world.name!r} in {self.settings.dtype}", _REMEDY)
         return pictures
 
-    def _conditioning(self, prompt: Prompt) -> Conditioning:
+    def conditioning(self, prompt: Prompt) -> Conditioning:
         """What the denoiser is given of a prompt, and of the guidance weight where its family takes it."""
         read = self.texts(prompt, guided=self.rows == 2)
         if self._family.guidance == "classifier-free":
             return read
-        return *read, torch.tensor([self.settings.guidance], device=self._device, dtype=self._dtype)
+        return *read, torch.tensor([self.settings.guidance], device=self.device, dtype=self._dtype)
 
     def _picture(self, start: Tensor, conditioning: Conditioning, progress: Progress) -> Tensor:
-        return self.paint(self._sample(start.to(self._device), conditioning, progress))
+        held = self._held(start)
+        return self.paint(self._sample(start.to(self.device), conditioning, progress, held))
 
-    def _sample(self, start: Tensor, conditioning: Conditioning, progress: Progress) -> Tensor:
-        """x_T to x_0, both `[b, C, H, W]` float32: cast for the UNet only, never between steps."""
-        scheduler, step = self.scheduler, self._sampler.step
-        # times stay on the CPU: coefficients are looked up without waiting for the device
+    def begin(self) -> Scheduler:
+        """The scheduler at its first step. Times stay on the CPU: coefficients are looked up without waiting for the
+        device."""
         self._timetable.begin(self.settings.steps, self.shape)
+        return self.scheduler
+
+    def advanced(self, sample: Tensor, number: int, conditioning: Conditioning) -> tuple[Tensor, Tensor]:
+        """A sample `[b, C, H, W]` float32 after one step alone, by its number: without guidance, and with this
+        decoder's, which must be above 1. No hold."""
+        scheduler = self.begin()
+        time = scheduler.timesteps[number]
+        against, towards = self._raw(sample, time, conditioning).chunk(2)
+        guided = against + self.settings.guidance * (towards - against)
+        step = self._sampler.step
+        alone = step(scheduler, towards, time, sample, sample)
+        return alone, step(self.begin(), guided, time, sample, sample)
+
+    def _sample(self, start: Tensor, conditioning: Conditioning, progress: Progress, held: HeldRows | None) -> Tensor:
+        """x_T to x_0, both `[b, C, H, W]` float32: cast for the UNet only, never between steps."""
+        scheduler, step = self.begin(), self._sampler.step
         sample: Tensor = start * self._timetable.first
-        for time in self._timetable.times:
-            sample = step(scheduler, self._predict(sample, time, conditioning), time, sample, start)
+        for number, time in enumerate(self._timetable.times):
+            sample = step(scheduler, self.predict(sample, time, conditioning, held), time, sample, start)
+            sample = self._corrected(sample, number, held)
             progress.step()
         return sample
 
-    def _predict(self, sample: Tensor, time: Tensor, conditioning: Conditioning) -> Tensor:
-        """The denoiser's word on a sample `[b, C, H, W]`, guidance included, float32."""
-        rows = self._timetable.entering(sample, time).to(self._dtype)
-        prediction = self._denoised(rows, time.reshape(1).to(self._device), *conditioning).float()
+    def _held(self, start: Tensor) -> HeldRows | None:
+        """The hold of start latents `[b, C, H, W]` on the CPU."""
+        return None if self._hold is None else self._hold.rows(start)
+
+    def _corrected(self, sample: Tensor, number: int, held: HeldRows | None) -> Tensor:
+        weight = self.settings.guidance if self.rows == 2 else 1.0
+        return sample if held is None else held.corrected(sample, number, self.settings.steps, weight)
+
+    def predict(self, sample: Tensor, time: Tensor, conditioning: Conditioning, held: HeldRows | None = None) -> Tensor:
+        """The denoiser's word on a sample `[b, C, H, W]` at one of its schedule's times, guidance included, float32.
+
+        held: eases each row's guidance.
+        """
+        prediction = self._raw(sample, time, conditioning)
         if self.rows == 1:
             return prediction
         against, towards = prediction.chunk(2)
-        guided = against + self.settings.guidance * (towards - against)
-        share = self.settings.sampling.rescale
+        weight = self.settings.guidance
+        guidance: float | Tensor = weight if held is None else held.guidance(weight, self.device)
+        guided, share = against + guidance * (towards - against), self.settings.sampling.rescale
         return rescaled(guided, towards, share) if share else guided
+
+    def _raw(self, sample: Tensor, time: Tensor, conditioning: Conditioning) -> Tensor:
+        """The network's word on a sample, a row a text `[rows x b, C, H, W]`, float32."""
+        rows = self._timetable.entering(sample, time).to(self._dtype)
+        return self._denoised(rows, time.reshape(1).to(self.device), *conditioning).float()
 
     def _denoised(self, *inputs: Tensor) -> Tensor:
         """Sample `[b, C, H, W]`, time `[1]` and conditioning to predictions `[rows x b, C, H, W]`."""

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+from collections import OrderedDict
 from threading import Lock
 
+from latentworld.decoding import hold
 from latentworld.decoding.foresight import check_size
 from latentworld.decoding.recipes import RECIPES, Recipe
-from latentworld.decoding.settings import DecoderSettings
-from latentworld.errors import PresetError
+from latentworld.decoding.settings import DecoderSettings, HoldSettings
+from latentworld.errors import PresetError, WorldMismatch
 from latentworld.prompts import Encoder, Texts
 from latentworld.worlds import World
+
+HOLDS = 16  # that are kept: a film's, a show's and what is being made
 
 
 class Networks:
@@ -20,6 +24,7 @@ class Networks:
         self.texts = Encoder(world.text)
         self._skipping: dict[tuple[int, int], Texts] = {}
         self._made: dict[tuple[str | None, ...], Recipe] = {}
+        self._held: OrderedDict[HoldSettings, hold.Hold] = OrderedDict()  # the last few
         self._lock = Lock()  # builders work beside the loop
 
     def recipe(self, settings: DecoderSettings) -> Recipe:
@@ -42,6 +47,29 @@ class Networks:
             if key not in self._skipping:
                 self._skipping[key] = Encoder(own.read.skipping(clip_skip))
             return self._skipping[key]
+
+    def keep(self, held: hold.Hold) -> None:
+        """Have a hold that lies in no file: decoders are given it by its settings until another one is read."""
+        with self._lock:
+            self._held[held.settings] = held
+            while len(self._held) > HOLDS:
+                self._held.popitem(last=False)
+
+    def hold(self, settings: DecoderSettings) -> hold.Hold | None:
+        """What holds vertices from pictures under these settings. Raises WorldMismatch for vertices of another shape,
+        and what `hold.read` raises."""
+        wanted = settings.hold
+        if wanted is None:
+            return None
+        found = self._held.get(wanted)
+        if found is None:
+            found = hold.read(wanted)
+            self.keep(found)
+        own, here = found.anchors.shape[1:], self.shape(settings)
+        if own != here:
+            raise WorldMismatch(f"the vertices in {wanted.file} are {list(own)}, this decoder wants {list(here)}")
+        hold.check_steps(found, settings.steps)
+        return found
 
     def size(self, settings: DecoderSettings) -> tuple[int, int]:
         """Height, width of the pictures. Raises PresetError for sides that this world's networks cannot make."""

@@ -47,7 +47,8 @@ class Profile:
     (`student/tiny`; with the digests of a LoRA and of a VAE that are not the world's: `lora@1f0e…/tiny@93ab…`); family:
     of model; world: digest of its weights; device: `cpu`, `cuda` or `mps`; card: the name of the GPU, or the vector
     instructions of the processor; dtype: of the networks; threads: of the processor (0 on other devices), since sums
-    are split among them; versions: of the software; sampling: as `Sampling` is written.
+    are split among them; versions: of the software; sampling: as `Sampling` is written; hold: digest of what holds
+    vertices from pictures, "" where nothing does.
     """
 
     kind: str
@@ -66,6 +67,7 @@ class Profile:
     size: tuple[int, int] = (0, 0)
     versions: Versions = Versions()
     sampling: str = ""
+    hold: str = ""
 
     @functools.cached_property
     def hash(self) -> str:
@@ -114,6 +116,7 @@ class Profile:
                 threads=whole(table, "threads") if "threads" in table else 0,
                 size=(int(height), int(width)),
                 versions=Versions(**{part.name: text(part.name) for part in fields(Versions)}),
+                hold=text("hold"),
             )
         except (KeyError, TypeError, ValueError) as error:
             raise DecodeError(f"a render profile cannot be read ({error!r}): take it from a copy") from None
@@ -122,9 +125,9 @@ class Profile:
         """What differs from another profile, as `batch was 16, now 8`, in alphabetical order.
 
         A part that either has not recorded is passed over: a profile of the first form does not say which driver it
-        was.
+        was. Of a hold nothing means that there was none.
         """
-        one, other = self.record(), now.record()
+        one, other = self.record() | {"hold": self.hold}, now.record() | {"hold": now.hold}
         both = sorted(key for key in one.keys() & other.keys() if [0, 0] not in (one[key], other[key]))
         apart = [(key, json.dumps(one[key]), json.dumps(other[key])) for key in both if one[key] != other[key]]
         return [f"{key} was {before}, now {after}" for key, before, after in apart]
@@ -164,6 +167,7 @@ def of_torch(
     variant: str,
     sampler: str,
     family: str = "",
+    hold: str = "",
 ) -> Profile:
     """The profile of networks that run on a device under these settings."""
     import torch
@@ -186,6 +190,7 @@ def of_torch(
         size=settings.size,
         sampling=str(settings.sampling),
         versions=versions(kind, settings.engine),
+        hold=hold,
     )
 
 

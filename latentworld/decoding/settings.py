@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from latentworld.worlds.card import Card
 
 Kind = Literal["faithful", "scout", "analytic"]
+HoldKind = Literal["guidance", "residual"]
 GUIDED_STEPS = 8  # of a scout that no few-step model stands behind: fewer are mush
 Device = Annotated[str, spelt(r"auto|cpu|mps|cuda(:\d+)?", "auto, cpu, mps, cuda or cuda:1")]
 SamplerName = Literal["auto", "ddim", "euler", "dpmpp_2m", "unipc", "lcm", "tcd", "flow_euler", "scm"]
@@ -82,6 +83,17 @@ class DecoderSpec(BaseModel):
 
 
 @dataclass(frozen=True)
+class HoldSettings:
+    """That vertices from pictures are held (see hold.py). file: of the vertices; digest: `Trio.digest` of it as it was
+    when the world was opened; kind: how; reach: degrees from a vertex at which nothing holds any more."""
+
+    file: str
+    digest: str
+    kind: HoldKind = "guidance"
+    reach: float = 45.0
+
+
+@dataclass(frozen=True)
 class DecoderSettings:
     """What a decoder is made from, nothing left open. Raises PresetError for what names no picture.
 
@@ -91,7 +103,7 @@ class DecoderSettings:
     sampler: a name in `samplers.SAMPLERS`, "" the one the networks were made for; sampling: how it goes along the
     schedule; variant: which of the world's networks, "" the usual ones of that kind (`plain`: the library's own
     forward; of a scout `student`, `lora`, `guided`, or a name in `few_step.MEMBERS`); lora, tiny_vae: files that a
-    scout uses instead of the world's own.
+    scout uses instead of the world's own; hold: of vertices from pictures, None for none: the faithful decoder's alone.
     """
 
     kind: Kind
@@ -106,6 +118,7 @@ class DecoderSettings:
     variant: str = ""
     lora: str | None = None
     tiny_vae: str | None = None
+    hold: HoldSettings | None = None
     sampling: Sampling = USUAL
 
     def __post_init__(self) -> None:

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from transformers.modeling_utils import PreTrainedModel
     from transformers.models.clip.tokenization_clip import CLIPTokenizer
 
-ENCODER = ("encoder.", "quant_conv.")  # the half of an AutoencoderKL that nothing here needs
+ENCODER = ("encoder.", "quant_conv.")  # the half of an AutoencoderKL that decoding does not need
 AUTOENCODERS = {
     "AutoencoderKL": "diffusers.models.autoencoders.autoencoder_kl",
     "AutoencoderTiny": "diffusers.models.autoencoders.autoencoder_tiny",
@@ -79,7 +79,7 @@ def decoder_outline(folder: Path) -> dict[str, tuple[int, ...]]:
 
 
 def without_encoder(vae: AutoencoderKL) -> AutoencoderKL:
-    """A VAE that only decodes: nothing here is encoded, and a file may have left that half out."""
+    """A VAE that only decodes: a file may have left the other half out, which vertices from pictures alone need."""
     del vae.encoder, vae.quant_conv
     return vae
 

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import copy
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from latentworld.errors import WorldMismatch
 from latentworld.worlds.card import Card
 from latentworld.worlds.families.family import Config, Family, LatentFormat
 
@@ -14,6 +16,7 @@ if TYPE_CHECKING:
     from diffusers.models.autoencoders.autoencoder_kl import AutoencoderKL
     from diffusers.models.autoencoders.autoencoder_tiny import AutoencoderTiny
     from diffusers.models.modeling_utils import ModelMixin
+    from torch import Tensor
 
     from latentworld.prompts import TextEncoder
 
@@ -66,3 +69,38 @@ class World:
     def latent_of(self, vae: AutoencoderKL | AutoencoderTiny) -> LatentFormat:
         """The latents as another VAE of this family takes them: scale and shift are a VAE's own."""
         return self.family.latent(self.denoiser.config, vae.config)
+
+    @property
+    def encodes(self) -> bool:
+        """Whether its VAE has an encoder: a file may have left that half out."""
+        return self.family.encoder is not None and "encoder" in dict(self.vae.named_children())
+
+    def encode(self, pictures: Tensor) -> Tensor:
+        """Clean latents float32 [n, C, H, W] on the CPU of pictures [n, 3, height, width] in 0..1: the VAE's mean, in
+        float32 whatever the world is in. Raises WorldMismatch for a world without an encoder."""
+        import torch
+
+        if self.family.encoder is None or not self.encodes:
+            raise WorldMismatch(f"the VAE of {self.name} has no encoder: give a world with a whole VAE (world.vae)")
+        vae = self.vae if self.dtype == torch.float32 else copy.deepcopy(self.vae).float()
+        for name, part in vae.named_children():  # as eager decoders leave it, so that their order does not matter
+            if name in ("encoder", "quant_conv"):
+                part.to(memory_format=torch.channels_last)
+        encoder = self.family.encoder(vae, self.latent)
+        with torch.inference_mode():  # one at a time: a picture does not depend on its mates
+            found = [encoder(picture[None].to(self.device, torch.float32)).float().cpu() for picture in pictures]
+        return torch.cat(found).clone()
+
+    def in_float32(self) -> World:
+        """The same world in float32; itself where it is so already. Its networks are copies."""
+        import torch
+
+        if self.dtype == torch.float32:
+            return self
+        return replace(
+            self,
+            denoiser=copy.deepcopy(self.denoiser).float(),
+            vae=copy.deepcopy(self.vae).float(),
+            text=self.text.changed(lambda own: own.float()),
+            dtype=torch.float32,
+        )

@@ -141,7 +141,8 @@ def live(path: Path, journey: preset.Preset, frames: int, batch: int, fade: int 
     heard = Heard(recorder, clock)
     settings = rig.decoder.settings
     decoder = DecoderScene(settings.kind, settings.steps, settings.guidance, settings.batch)
-    plane = PlaneScene(spec.seeds, spec.norm, spec.layout, spec.device, spec.dtype, spec.vertices,
+    seeds = None if spec.vertices else spec.seeds
+    plane = PlaneScene(seeds, spec.norm, spec.layout, spec.device, spec.dtype, spec.vertices,
                        digest=vertices.digest(rig.plane.vertices))  # fmt: skip
     world = WorldScene(rig.preset.world.name)
 

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 from installation.backstage import Backstage
 from installation.ipc.jsonable import jsonable
 from installation.network import Gate
-from installation.ports.deck import pictures, scripts, socket
+from installation.ports.deck import pictures, scripts, socket, uploads
 from installation.ports.deck.auth import Door, Names, Token
 from installation.ports.deck.hub import DIGITS, LISTS, Hub
 from installation.ports.deck.proxied import Proxied
@@ -68,6 +68,7 @@ def build(hub: Hub, entrance: Entrance, osc_port: OscPort) -> Starlette:
         *query.routes(hub.backstage, osc_port),
         *_pages(hub.backstage),
         _names(hub.backstage),
+        uploads.route(hub.backstage),
         *_sockets(hub),
         Mount("/static", GZipMiddleware(StaticFiles(directory=STATIC))),
     ]

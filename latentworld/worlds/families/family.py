@@ -176,7 +176,8 @@ class Family:
     latent: (the denoiser's config, a VAE's config) -> the latents.
     text: the loaded parts by name -> how prompts are read.
     denoiser, painter: the modules that engines run; the painter is (vae, latents of that VAE) -> a module from latents
-    `[b, C, H, W]` to pictures `[b, 3, height, width]` in 0..1.
+    `[b, C, H, W]` to pictures `[b, 3, height, width]` in 0..1. encoder: the same the other way round, None where a
+    family's pictures cannot be encoded.
     schedule: a scheduler's config -> the same with the repairs its pipeline makes; `sampler` names the deterministic
     sampler of the faithful decoder, in `decoding.samplers`.
     begin: (scheduler, steps, latent shape): sets the times.
@@ -210,6 +211,7 @@ class Family:
     vae_dtype: Callable[[Config, torch.dtype], torch.dtype] = lambda config, dtype: dtype
     half: Literal["float16", "bfloat16"] = "float16"
     eager: bool = False
+    encoder: Callable[[AutoencoderKL | AutoencoderTiny, LatentFormat], nn.Module] | None = None
 
     def guides(self, weight: float) -> bool:
         """Whether a guidance weight asks for a negative row beside the positive one."""

@@ -93,6 +93,7 @@ def family(
         defaults=defaults,
         checkpoint=None if single is None else original.reader(single, latent, channels),
         few_step=few_step,
+        encoder=encoder,
     )
 
 
@@ -116,6 +117,13 @@ def painter(vae: AutoencoderKL | AutoencoderTiny, latent: LatentFormat) -> nn.Mo
     from latentworld.worlds.families.vae import Painter
 
     return Painter(vae, latent.scale, latent.shift)
+
+
+def encoder(vae: AutoencoderKL | AutoencoderTiny, latent: LatentFormat) -> nn.Module:
+    """The VAE's encoder as a module of plain tensors."""
+    from latentworld.worlds.families.vae import PictureEncoder
+
+    return PictureEncoder(vae, latent.scale, latent.shift)
 
 
 def _is_plain(folder: Folder, channels: int) -> bool:

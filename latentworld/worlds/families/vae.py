@@ -1,4 +1,4 @@
-"""A VAE's decoder as a module of plain tensors that any engine can run."""
+"""A VAE's two halves as modules of plain tensors; the decoder's any engine can run."""
 
 from __future__ import annotations
 
@@ -25,3 +25,17 @@ class Painter(nn.Module):
             own = own + self.shift
         decoded: Tensor = self.vae.decode(own, return_dict=False)[0]
         return (decoded * 0.5 + 0.5).clamp(0, 1)
+
+
+class PictureEncoder(nn.Module):
+    """Pictures to clean latents, the mean of what the VAE says of them. scale, shift: as in `LatentFormat`."""
+
+    def __init__(self, vae: AutoencoderKL | AutoencoderTiny, scale: float, shift: float = 0.0) -> None:
+        super().__init__()
+        self.vae, self.scale, self.shift = vae, scale, shift
+
+    def forward(self, pictures: Tensor) -> Tensor:
+        """Pictures `[b, 3, height, width]` in 0..1 -> latents `[b, C, H, W]`."""
+        said = self.vae.encode(pictures * 2 - 1, return_dict=False)[0]
+        own: Tensor = said if isinstance(said, Tensor) else said.mode()
+        return (own - self.shift) * self.scale

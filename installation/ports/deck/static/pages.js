@@ -5,6 +5,7 @@ import {Engine} from '/static/diffusion.js';
 import {MIDI_FORGET, MIDI_LEARN, MIDI_STATUS} from '/static/names.js';
 import {Routing} from '/static/routing.js';
 import {health, score, snapshots, takes, within} from '/static/show.js';
+import {ownPictures} from '/static/vertices.js';
 
 export function fill(link, controls) {
   const page = (name) => document.querySelector(`[data-page=${name}]`);
@@ -43,7 +44,7 @@ export function fill(link, controls) {
   const engine = new Engine(link);
   page('engine').append(engine.section,
     section('Model', take(begins('model'))),
-    section('Vertices', take(begins('seed')), {hint: 'The seeds of the three latents that span the plane.'}));
+    section('Vertices', [...take(begins('seed')), ownPictures()], {hint: 'The seeds of the three latents that span the plane.'}));
 
   page('motion').append(...motion(link, controls, take, begins, section), controllers);
 
