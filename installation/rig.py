@@ -16,11 +16,12 @@ from latentworld import vertices, vision, walks, worlds
 from latentworld.atlas.provenance import Provenance
 from latentworld.atlas.settings import eye_of
 from latentworld.decoding import Cached, Decoder, DecoderSettings, Watch, Watched, foresight, pairing, world_decoder
-from latentworld.decoding.analytic import SHAPE, AnalyticEye, analytic
+from latentworld.decoding.analytic import SHAPE, AnalyticDecoder, AnalyticEye, analytic
 from latentworld.decoding.hold import chosen
 from latentworld.decoding.settings import DecoderSpec, HoldSettings, Kind, resolve, resolve_analytic
+from latentworld.decoding.surprise import AnalyticSurprise, NetworkSurprise, Surprise
 from latentworld.device import Choice, choose
-from latentworld.errors import Notice, PresetError, WorldMismatch
+from latentworld.errors import AtlasError, Notice, PresetError, WorldMismatch
 from latentworld.frozen import changed
 from latentworld.lipschitz import Lookout
 from latentworld.pilot import Pilot as FilmPilot
@@ -112,6 +113,21 @@ def prior_of(studio: Studio) -> Prior | None:
         faults = "; ".join(differences)
         raise WorldMismatch(f"the atlas {spec.atlas} is of elsewhere: {faults}; survey this world and plane")
     return prior.lookout(atlas, mesh.mesh(atlas))
+
+
+def surprise_of(studio: Studio, decoder: Decoder) -> Surprise:
+    """How surprising what one of a studio's decoders makes is, as its faithful network judges it.
+
+    Raises AtlasError in a world without such a network.
+    """
+    if isinstance(decoder, AnalyticDecoder):
+        return AnalyticSurprise(decoder)
+    if studio.networks is None or "faithful" not in {studio.settings.kind, *studio.own}:
+        raise AtlasError("the surprise needs a world whose faithful network can judge latents: survey without it")
+    own = decoder.settings
+    faithful = studio.settings if studio.settings.kind == "faithful" else studio.own["faithful"]
+    judge = replace(faithful, batch=own.batch, size=own.size, guidance=1.0, engine=own.engine, sampler="ddim")
+    return NetworkSurprise(studio.networks.variant(own), studio.networks.variant(judge))
 
 
 def _blended(studio: Studio, scout: Lookout) -> Lookout:

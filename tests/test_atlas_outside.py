@@ -24,6 +24,8 @@ from standins.surveys import PLANE, RAW
 
 from latentworld.atlas import durable, survey
 from latentworld.atlas import store as store_module
+from latentworld.atlas.logz import Fit, LogZ
+from latentworld.atlas.metric import Fitted
 from latentworld.atlas.reader import Reader, read
 from latentworld.atlas.sampling import Adaptive, Globe, Window
 from latentworld.atlas.schema import DERIVED, SEEN, VARIABLES, WHERE
@@ -39,12 +41,19 @@ SAMPLINGS = [WINDOW, Globe(nside=2), REFINED]
 
 
 def concluded(path: Path) -> None:
-    """Floor, rates and phases, as a survey's end writes them."""
+    """Floor, rates, phases, metric and surprise, as a survey's end and `atlas metric` write them."""
     with open_for_writing(path) as store:
         count = store.done
         store.write_floor(Floor(0.0, 1e-6))
         store.write_rates(np.arange(float(count)))
         store.write_labels(Phases(("cat", "hill"), np.arange(count) % 2, np.ones(count)))
+        found = LogZ(np.ones((4, 2)), np.zeros(4), 0.1)
+        store.write_metric(
+            np.ones((count, 3)), Fitted(found, np.ones((count, 3)), "gauss", 20.0, 9.0, Fit(1.0, 0.1, 7))
+        )
+        for index in store.unsurprised():
+            start, stop = store.span(index)
+            store.commit_surprise(index, np.arange(float(start), stop))
 
 
 def consolidated(path: Path) -> dict[str, Any] | None:
@@ -65,7 +74,7 @@ def test_xarray_opens_it_with_its_coordinates_and_no_warning(tmp_path: Path, sam
         warnings.simplefilter("error")
         found = xarray.open_zarr(path).load()
     assert set(found.coords) == set(WHERE)
-    assert set(found.data_vars) == {*SEEN, *DERIVED, "vertices"}
+    assert set(found.data_vars) == {*SEEN, *DERIVED, "vertices", "logz"}
     there, atlas = found.isel(place=np.flatnonzero(found.done)), read(path)
     np.testing.assert_array_equal(np.stack([there.alpha, there.beta], 1), atlas.coordinates)
     np.testing.assert_array_equal(there.front, atlas.chart[2])

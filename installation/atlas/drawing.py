@@ -5,9 +5,11 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from installation.atlas import metrics
 from installation.atlas.findings import Findings
 from installation.atlas.survey_folder import SurveyFolder
 from latentworld.atlas import page, plots
+from latentworld.atlas.metric import Metered
 from latentworld.atlas.sampling import Globe
 from latentworld.disk import writing
 
@@ -18,7 +20,7 @@ if TYPE_CHECKING:
 def draw(
     out: SurveyFolder, found: Findings, title: str = "", dpi: float = 150, paper: plots.Paper = plots.DARK
 ) -> list[Path]:
-    """Every picture that this kind of survey has, as PNG and SVG, and the page."""
+    """Every picture that this kind of survey has, as PNG and SVG, and the page; the metric's where it was measured."""
     atlas, rates = found.atlas, found.rates
     with writing(out.pictures):
         out.pictures.mkdir(parents=True, exist_ok=True)
@@ -32,6 +34,22 @@ def draw(
         made["overlay"] = plots.overlay(atlas, rates, title, paper)
         made["phases"] = plots.phases(atlas, found.phases, found.lines, found.sites, title, paper)
         made["globe"] = plots.globe(atlas, rates, title=title, paper=paper)
+    metered = metrics.known(out)
+    if metered is not None and not isinstance(atlas.sampling, Globe):
+        made |= of_metric(found, metered, title, paper)
     files = [path for name, figure in made.items() for path in plots.save(figure, out.pictures / name, dpi)]
-    page.write(atlas, rates, out.page, found.phases, found.lines, found.sites, title)
+    page.write(atlas, rates, out.page, found.phases, found.lines, found.sites, title, metered)
     return [*files, out.page]
+
+
+def of_metric(found: Findings, metered: Metered, title: str, paper: plots.Paper) -> dict[str, Figure]:
+    """The pictures of a window's metric, by name."""
+    atlas = found.atlas
+    made = {
+        "metric-ellipses": plots.ellipses(atlas, metered, title, paper),
+        "metric-areas": plots.areas(atlas, metered, title, paper),
+    }
+    if metered.logz is not None:
+        made["logz"] = plots.surface(atlas, metered.logz, title, paper)
+        made["phase-lines"] = plots.phase_lines(atlas, metered.logz, found.rates, title, paper)
+    return made

@@ -8,6 +8,7 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from installation import rig
 from installation.atlas import rendering
 from installation.atlas.survey_folder import SurveyFolder
 from installation.film.output import write_text
@@ -82,3 +83,16 @@ class Survey:
         factory = functools.partial(rendering.remote_renderer, dump(self.studio.preset), self.thumb, self.scout)
         preview = ProgressPicture(self.out.preview, time.monotonic)
         cluster.survey(self.into, factory, Means(address, workers), on_block, preview, say)
+
+
+def surprised(studio: Studio, into: store.Store, scout: bool, on_block: survey.OnBlock) -> None:
+    """Measure the surprise of every place that has none, block by block; a stopped one goes on.
+
+    Raises AtlasError as `rig.surprise_of`.
+    """
+    measure, waiting = rig.surprise_of(studio, rendering.chosen(studio, scout)), into.unsurprised()
+    done = into.blocks - len(waiting)
+    for count, index in enumerate(waiting, 1):
+        units, radii = survey.block_places(into, index)
+        into.commit_surprise(index, measure(studio.plane.latents(units, radii), studio.prompt))
+        on_block(min((done + count) * into.block, into.total), into.total, index)

@@ -46,7 +46,7 @@ def _decoded_again(
     if 0 < max(profile.size) <= longest:
         return None
     studio = rig.open_studio(preset_of(out))
-    decoder = _decoder_of(studio, profile, out)
+    decoder = decoder_of(studio, profile, out)
     if longest >= max(decoder.size):
         return None
     render = rendering.renderer(studio, decoder, max(decoder.size))
@@ -61,7 +61,7 @@ def _decoded_again(
     return pictures, {"pictures": "decoded again, otherwise", **by}
 
 
-def _decoder_of(studio: Studio, profile: Profile, out: SurveyFolder) -> Decoder:
+def decoder_of(studio: Studio, profile: Profile, out: SurveyFolder) -> Decoder:
     """The decoder that a survey's profile tells of. Raises AtlasMismatch where the studio has none of its kind."""
     own = next((own for kind, own in studio.own.items() if kind == profile.kind), None)
     if own is None:

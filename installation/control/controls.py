@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from latentworld.pilot import Mode
 
 Direction = Literal["forward", "reverse", "ping-pong"]
+Way = Literal["straight", "geodesic"]
 Point = tuple[float, float]
 """alpha and beta."""
 VERTICES, WORDS = 3, 6
@@ -47,7 +48,8 @@ MODEL_BATCH = P("model.batch", "int", "pictures made at a time", None, low=1, hi
 @dataclass(frozen=True)
 class WalkControls:
     """How the walk goes. speed: latent arc per second; heading: the stick, -1..1, left above 0; position: steered for
-    while `auto` is off; jump: pressed since the last tick; radius: shells. Who steers: see `steering`."""
+    while `auto` is off, along a `way`; jump: pressed since the last tick; radius: shells. Who steers: see
+    `steering`."""
 
     speed: float | None = played(P(
         "walk.speed", "float", "pace", None, low=0.0, least=0.02, high=24.0, curve="log", unit="latent/s", smooth=True,
@@ -60,6 +62,10 @@ class WalkControls:
     kind: str | None = played(WALK_KIND)
     heading: float = played(WALK_HEADING)
     position: Point | None = played(WALK_POSITION)
+    way: Way = played(P(
+        "walk.way", "choice", "how walk.position is steered for: a geodesic needs the preset's atlas", "straight",
+        choices=get_args(Way), page="walk", label="way there",
+    ))  # fmt: skip
     jump: bool = played(WALK_JUMP)
     auto: bool = played(WALK_AUTO)
     radius: float | None = played(P(

@@ -13,12 +13,14 @@ from installation.loop import Scene
 from installation.render.builder import LAG
 from installation.render.live_pilot import RAYS, Course
 from installation.render.scene_control import SceneControl
+from installation.render.wayfinder import Wayfinder
 from installation.studio import Studio, lookout
+from latentworld.arrays import Array
 from latentworld.atlas.prior import Prior
 from latentworld.lipschitz import Lookout
 from latentworld.plane import Plane
 from latentworld.prompts import Prompt
-from latentworld.walks import Lifted, Walk
+from latentworld.walks import Free, Lifted, Walk
 
 
 @dataclass(frozen=True, eq=False)
@@ -45,10 +47,16 @@ class CoursePlotter:
     """latency: seconds that a control may take to its picture; looks that would make it later are not taken."""
 
     def __init__(
-        self, scene_control: SceneControl, walk: WalkControl, clock: LiveClock, land: SurveyedLand, latency: float
+        self,
+        scene_control: SceneControl,
+        walk: WalkControl,
+        clock: LiveClock,
+        land: SurveyedLand,
+        latency: float,
+        ways: Wayfinder,
     ) -> None:
         self._scene_control, self._walk, self._clock = scene_control, walk, clock
-        self._land, self._latency = land, latency
+        self._land, self._latency, self._ways = land, latency, ways
 
     def __call__(self, walk: Walk | None, controls: WalkControls) -> Course:
         """The course of a walk on the plane of now, as controls have it."""
@@ -61,7 +69,17 @@ class CoursePlotter:
         goal = None if place is None else scene.plane.unit(*place)
         atlas = self._land.here(model.studio.world, scene.plane, scene.prompt)
         probe, cost = self._probe(scene)
-        return Course(scene.plane, goal, hand, lift, probe, cost, model.eye.last, atlas)
+        via = self._via(atlas, inner, goal, controls)
+        return Course(scene.plane, goal, hand, lift, probe, cost, model.eye.last, atlas, via)
+
+    def _via(self, atlas: Prior | None, walk: Walk | None, goal: Array | None, controls: WalkControls) -> Array | None:
+        """What to steer for on the way to a goal that is gone to along a geodesic."""
+        if controls.way == "straight":
+            self._ways.straight()
+            return None
+        if goal is None or not isinstance(walk, Free):
+            return None
+        return self._ways.via(atlas, walk.unit, goal)
 
     def _probe(self, scene: Scene) -> tuple[Lookout | None, float]:
         """What may be looked through, and what a look costs in frames; nothing where latency leaves no room."""

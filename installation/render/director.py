@@ -28,6 +28,7 @@ from installation.render.prompt_control import PromptControl, PromptControlState
 from installation.render.replay_control import ReplayControl
 from installation.render.saved_state import ANEW, SavedState
 from installation.render.scene_control import SceneControl
+from installation.render.wayfinder import Wayfinder
 from installation.studio import Studio
 from latentworld import walks
 from latentworld.atlas.prior import Prior
@@ -183,5 +184,5 @@ def open_director(
     planes = PlaneControl(preset, model, walk, clock, notices)
     scene_control = SceneControl(model, planes, PromptControl(workers.encoder, state.prompt))
     replay = ReplayControl(clock, scene_control)
-    plot = CoursePlotter(scene_control, walk, clock, land, preset.show.latency)
+    plot = CoursePlotter(scene_control, walk, clock, land, preset.show.latency, Wayfinder(notices.fault))
     return Director(scene_control, walk, replay, plot, notices, start=clock.time, safe=safe)

@@ -44,8 +44,8 @@ FASTER = 1.25  # most growth of the pace from one tick to the next: a cliff may 
 class Course:
     """Where the director wants to go, for one tick.
 
-    goal: a unit [3] to steer for, None without one; hand: -1..1, steering by hand, left above 0, None when nobody does
-    and the autopilot steers; lift: the radius over
+    goal: a unit [3] to steer for, None without one; via: what to steer for on the way there, None: the goal itself;
+    hand: -1..1, steering by hand, left above 0, None when nobody does and the autopilot steers; lift: the radius over
     the walk's own; probe: positions to features through the scout, None where there is no time for that; cost: what a
     look takes, in frames; here: the feature of the newest frame; map: an atlas of this very world, plane and prompt.
     """
@@ -58,6 +58,7 @@ class Course:
     cost: float = 1.0
     here: Array | None = None
     map: Prior | None = None
+    via: Array | None = None
 
 
 MOST = (
@@ -143,7 +144,7 @@ class LivePilot:
 
     def _curvature(self, walk: Free, controls: LoopControls, course: Course, n: int, period: float) -> float:
         if course.goal is not None:
-            return approach.toward(walk, course.goal, self.spec.max_curvature)
+            return approach.toward(walk, course.goal if course.via is None else course.via, self.spec.max_curvature)
         if course.hand is not None:
             return course.hand * self.spec.max_curvature
         own = 0.0 if self._mode == "off" else self.spec.attraction

@@ -30,8 +30,8 @@ _COPY = "take it from a copy of this atlas, or survey anew elsewhere"
 class Attributes(TypedDict, total=False):
     """What an atlas's group says of itself, in its zarr.json; or such of it as changes.
 
-    generations: places in each that was begun. rated, labelled: of how many places rates and labels are, 0 while they
-    are rewritten.
+    generations: places in each that was begun. rated, labelled, metered, surprised: of how many places rates, labels,
+    metrics and surprise are, 0 while they are rewritten. logz: what log Z was fitted with, None where it is not.
     """
 
     format: str
@@ -44,6 +44,9 @@ class Attributes(TypedDict, total=False):
     rated: int
     labelled: int
     names: list[str]
+    metered: int
+    logz: dict[str, object] | None
+    surprised: int
 
 
 def attributes(path: Path) -> Attributes:

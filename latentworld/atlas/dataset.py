@@ -19,7 +19,8 @@ def dataset(path: str | Path, thumbs: bool = False) -> xarray.Dataset:
     """What an atlas holds as an xarray.Dataset; thumbnails only when asked for, since they are large.
 
     A complete window has the dimensions row and column, with alpha and beta as coordinates along them; anything else
-    has the one dimension place. Also axis (of `unit`, 3), index (of `lattice`, 2) and feature. Raises AtlasDamaged.
+    has the one dimension place. Also axis (of `unit`, 3), index (of `lattice`, 2),
+    entry (of `metric` and `pullback`, 3: g11, g12, g22) and feature. Raises AtlasDamaged.
     """
     store = Reader(path)
     atlas, phases = store.atlas(), store.read_labels()
@@ -31,6 +32,13 @@ def dataset(path: str | Path, thumbs: bool = False) -> xarray.Dataset:
     }
     if (rates := store.read_rates()) is not None:
         named["rate"] = ((), rates)
+    for name, values, inner in (
+        ("metric", store.read_metric(), ("entry",)),
+        ("pullback", store.read_pullback(), ("entry",)),
+        ("surprise", store.read_surprise(), ()),
+    ):
+        if values is not None:
+            named[name] = (inner, values)
     if phases is not None:
         named |= {"label": ((), phases.label), "confidence": ((), phases.confidence)}
     if thumbs:

@@ -29,13 +29,15 @@ AGAIN = 4.0  # times the cost of an edge that touches a place already passed, so
 
 @dataclass(frozen=True, eq=False)
 class TourGraph:
-    """An atlas as a graph: rates [n], and what its edges cost by `taste` or, `by_meaning`, by feature distance."""
+    """An atlas as a graph: rates [n], and what its edges cost by `taste`, by feature distance (`by_meaning`) or, where
+    there is a `toll` [n], by exp of its mean at an edge's ends."""
 
     atlas: Atlas
     mesh: Mesh
     rates: Array
     taste: float
     by_meaning: bool = False
+    toll: Array | None = None
 
     def __post_init__(self) -> None:
         if self.rates.shape != (len(self.atlas),) or not np.isfinite(self.rates).any():
@@ -71,12 +73,14 @@ class TourGraph:
             step = np.linalg.norm(self.atlas.features[first] - self.atlas.features[second], axis=1)
             # Where nothing changes the shorter way is taken.
             return np.asarray(step + 1e-6 * self.edges / self.edges.mean())
+        if self.toll is not None:
+            return np.asarray(self.edges * np.exp((self.toll[first] + self.toll[second]) / 2))
         return np.asarray(self.edges * np.exp(self.taste * (self.rank[first] + self.rank[second]) / 2))
 
     @cached_property
     def density(self) -> Array:
         """What a radian costs at each place [n], whichever way one goes."""
-        return np.exp(self.taste * self.rank)
+        return np.exp(self.taste * self.rank if self.toll is None else self.toll)
 
     @cached_property
     def map(self) -> Prior:

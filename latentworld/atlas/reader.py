@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from latentworld.arrays import Array, Pictures
 from latentworld.atlas.chunks import Kept, attributes, damaged, reads, slots, whole
 from latentworld.atlas.extras import need
+from latentworld.atlas.logz import LogZ
 from latentworld.atlas.places import Places, sampling_from
 from latentworld.atlas.schema import DERIVED
 from latentworld.atlas.settings import portable
@@ -143,16 +144,45 @@ class Reader:
 
     def read_rates(self) -> Array | None:
         """Rates float64 [n] as written last; None when there are none, or places were added since."""
-        if not self.attributes.get("rated") or self.attributes["rated"] != self.done:
-            return None
-        return np.asarray(self._whole("rate")[self._marks], np.float64)
+        return self._derived("rate") if self._fresh("rated") else None
 
     def read_labels(self) -> Phases | None:
         """Phases as written last; None when there are none, or places were added since."""
-        if not self.attributes.get("labelled") or self.attributes["labelled"] != self.done:
+        if not self._fresh("labelled"):
             return None
         label, sure = (self._whole(name)[self._marks] for name in ("label", "confidence"))
         return Phases(self.attributes["names"], label.astype(np.int64), sure.astype(np.float64))
+
+    def read_pullback(self) -> Array | None:
+        """The pull-back metric float64 [n, 3] as written last; None as `read_rates`."""
+        return self._derived("pullback") if self._fresh("metered") else None
+
+    def read_metric(self) -> Array | None:
+        """The metric by log Z float64 [n, 3] as written last; None as `read_rates`, and where no log Z was fitted."""
+        return self._derived("metric") if self._fresh("metered") and self._fit() else None
+
+    def read_logz(self) -> LogZ | None:
+        """log Z over the window as fitted last, also where places were added since; None where it was not."""
+        fit = self._fit()
+        if not fit:
+            return None
+        with self._reads("logz"):
+            rows = self._whole("logz")
+            return LogZ(np.array(rows[:, :2]), np.array(rows[:, 2]), number(fit, "tau"))
+
+    def read_surprise(self) -> Array | None:
+        """The surprise float64 [n] as written last; None as `read_rates`."""
+        return self._derived("surprise") if self._fresh("surprised") else None
+
+    def _fit(self) -> dict[str, object]:
+        return self.attributes.get("logz") or {}
+
+    def _fresh(self, key: Literal["rated", "labelled", "metered", "surprised"]) -> bool:
+        """Whether what is derived is there, and of all places that are done."""
+        return bool(self.attributes.get(key)) and self.attributes[key] == self.done
+
+    def _derived(self, name: str) -> Array:
+        return np.asarray(self._whole(name)[self._marks], np.float64)
 
     # With the file named that fails
 
@@ -166,7 +196,7 @@ class Reader:
             return array
 
     def _reads(self, name: str) -> AbstractContextManager[None]:
-        if name in DERIVED:
+        if name in DERIVED or name == "logz":
             return reads(self.path / name, "survey again: what is there stays, this is derived anew")
         return reads(self.path / name)
 

@@ -49,12 +49,25 @@ DERIVED = {
     "rate": Variable("float32", np.nan, "Lipschitz rate", "feature distance over latent distance about the place"),
     "label": Variable("int16", -1, "phase", "index into the attribute `names` of the group; -1: none"),
     "confidence": Variable("float32", np.nan, "confidence of the phase", "0 to 1"),
-}
+    "metric": Variable(
+        "float64", np.nan, "metric by log Z", "Hessian of log Z in alpha and beta: g11, g12, g22, in squared feature "
+        "distance", ("entry",),
+    ),
+    "pullback": Variable(
+        "float64", np.nan, "pull-back metric", "J^T J of the features: g11, g12, g22 in alpha and beta; on the globe "
+        "in radians east and north", ("entry",),
+    ),
+    "surprise": Variable("float64", np.nan, "surprise", "mean squared error of a few fixed denoisings of the latent"),
+}  # fmt: skip
 """What follows from it, rewritten whole."""
 
 _LATENT = ("vertex", "latent_channel", "latent_height", "latent_width")
 VARIABLES = WHERE | SEEN | DERIVED
 VARIABLES["vertices"] = Variable("float64", 0.0, "vertices", "z0, z1, z2: they span the plane", _LATENT, placed=False)
+VARIABLES["logz"] = Variable(
+    "float64", np.nan, "log Z", "tau log sum exp((a1 x + a2 y + b) / tau) over the atoms' rows (a1, a2, b), x and y "
+    "the place in the window, 0 to 1", ("atom", "number"), placed=False,
+)  # fmt: skip
 
 
 def attributes(name: str) -> dict[str, str]:

@@ -4,7 +4,9 @@
 
     where    unit, lattice, level, alpha, beta, front: written when a generation begins, before `generations` counts it
     seen     features, thumbs, done: one chunk of each is one *block* of places, `done` is written last
-    derived  rate, label, confidence: rewritten whole; the group's attributes say how many places they are of
+    derived  rate, label, confidence, metric, pullback, surprise: rewritten whole; the group's attributes say how many
+             places they are of
+    logz     the atoms of a window's log Z
     vertices the plane, so that an atlas can be read without its world
 
 Every generation begins on a whole block, so no chunk is ever written by two commits; slots between generations have
@@ -40,6 +42,8 @@ from latentworld.plane import Plane
 if TYPE_CHECKING:
     import zarr
     from filelock import BaseFileLock
+
+    from latentworld.atlas.metric import Fitted
 
 
 def create(path: str | Path, settings: Mapping[str, object], plane: Plane, provenance: Mapping[str, str]) -> Store:
@@ -186,16 +190,54 @@ class Store(Reader):
         }
         self._derive(found, {"labelled": 0}, {"labelled": self.done, "names": list(phases.names)})
 
+    def write_metric(self, pullback: ArrayLike, fitted: Fitted | None) -> None:
+        """Keep the pull-back metric [n, 3] and, of a window, log Z with its metric; an earlier log Z goes."""
+        found: dict[str, NDArray[np.generic]] = {"pullback": np.asarray(pullback, np.float64)}
+        if fitted is not None:
+            found["metric"] = np.asarray(fitted.tensors, np.float64)
+        during: Attributes = {"metered": 0, "logz": None}
+        if fitted is not None:
+            rows = np.column_stack([fitted.logz.atoms, fitted.logz.heights])
+            with writes(self.path):
+                self._note(during)
+                begun(self._group, "logz", rows.shape, len(rows), overwrite=True)[:] = rows
+        self._derive(found, during, {"metered": self.done, "logz": None if fitted is None else fitted.record()})
+
+    def unsurprised(self) -> list[int]:
+        """Blocks that are done and whose surprise is not there yet; begins the array where there is none."""
+        if "surprise" not in self._group or self._group["surprise"].chunks != (self.block,):
+            with writes(self.path):
+                self._note({"surprised": 0})
+                begun(self._group, "surprise", (self.slots,), self.block, overwrite=True)[:] = np.nan
+        kept = self._whole("surprise")[: self.slots]
+        return sorted({int(slot) // self.block for slot in np.flatnonzero(self._marks & ~np.isfinite(kept))})
+
+    def commit_surprise(self, index: int, surprise: ArrayLike) -> None:
+        """Keep the surprise of a block's places; once every place has its own, it can be read.
+
+        Raises AtlasError where it does not fit or is not finite; DiskFull.
+        """
+        start, stop = self.span(index)
+        found = np.asarray(surprise, np.float64)
+        if found.shape != (stop - start,) or not np.isfinite(found).all():
+            raise AtlasError(f"the surprise of block {index} is not {stop - start} finite numbers: measure it again")
+        with writes(self.path):
+            self._group["surprise"].with_config({"write_empty_chunks": True})[start:stop] = found
+            if not self.unsurprised():
+                self._note({"surprised": self.done})
+                self._settle()
+
     def _derive(self, found: dict[str, NDArray[np.generic]], during: Attributes, after: Attributes) -> None:
         """Rewrite derived arrays whole; the attributes say `during` it that there are none, and `after` it of how many
         places they are."""
         for name, values in found.items():
-            if values.shape != (self.done,):
+            width = (3,) if VARIABLES[name].inner else ()
+            if values.shape != (self.done, *width):
                 raise AtlasError(f"{name} has shape {list(values.shape)}, {self.done} places are done: derive it again")
         with writes(self.path):
             self._note(during)
             for name, values in found.items():
-                filled = np.full(self.slots, VARIABLES[name].absent, values.dtype)
+                filled = np.full((self.slots, *values.shape[1:]), VARIABLES[name].absent, values.dtype)
                 filled[self._marks] = values
                 begun(self._group, name, filled.shape, len(filled), overwrite=True)[:] = filled
             self._note(after)

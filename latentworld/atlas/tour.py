@@ -7,8 +7,9 @@
     avoid     places of one calm region, or given ones, joined by ways that are dear where the rate is high
     visit     given phases or points
     shortest  given points, by the least change of meaning: an edge costs the distance of its features
+    geodesic  the same off the mesh, relaxed to the way of least energy: by meaning, by log Z's metric, by density
 
-What ways cost: graph.py; where they stop: tour_stops.py; how they are laid: route.py, smooth.py.
+What ways cost: graph.py; where they stop: tour_stops.py; how they are laid: route.py, smooth.py; geodesics: leg.py.
 """
 
 from __future__ import annotations
@@ -16,15 +17,17 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from itertools import pairwise
 from typing import TYPE_CHECKING, Literal, get_args
 
 import numpy as np
 from numpy.typing import ArrayLike
 
-from latentworld import walks
+from latentworld import globe, walks
 from latentworld.arrays import Array
-from latentworld.atlas import route, smooth, tour_stops
+from latentworld.atlas import leg, route, smooth, tour_stops
 from latentworld.atlas.graph import TourGraph
+from latentworld.atlas.leg import Leg
 from latentworld.atlas.types import Atlas, Line, Mesh, Phases
 from latentworld.errors import AtlasError
 from latentworld.plane import Plane
@@ -32,15 +35,17 @@ from latentworld.plane import Plane
 if TYPE_CHECKING:
     from latentworld.preset import Preset
 
-Mode = Literal["seek", "follow", "avoid", "visit", "shortest"]
+Mode = Literal["seek", "follow", "avoid", "visit", "shortest", "geodesic"]
 
-TASTE = {"seek": -8.0, "follow": -8.0, "avoid": 8.0, "visit": 0.0, "shortest": 0.0}
+TASTE = {"seek": -8.0, "follow": -8.0, "avoid": 8.0, "visit": 0.0, "shortest": 0.0, "geodesic": 0.0}
 TITLES = {
     "seek": "along the rifts", "follow": "following a rift", "avoid": "around the rifts",
     "visit": "from place to place", "shortest": "the shortest way",
+    "geodesic": "a geodesic",
 }  # fmt: skip
 WEAVE = 0.4  # cells, amplitude of the slalom over a rift
 KEEP = 0.25  # cells the curve may stray from the smoothed way
+CLOSE, KINKS = 0.15, 0.5  # the same of a geodesic; cells of the Gaussian that rounds its pieces
 SMOOTH, ROUND = 0.8, 1.5  # cells of the Gaussian that takes the staircase out: on rifts, and elsewhere
 
 
@@ -50,7 +55,7 @@ class Tour:
 
     planned [m, 3]: the places of the map it was planned over; cell: radians between neighbours there; strays: the
     largest distance, in cells, between the walk and the planned way (of the slalom, its amplitude included); places:
-    how many the atlas had.
+    how many the atlas had. Of a geodesic its legs, and the feature distance along it where it is paced by that.
     """
 
     mode: Mode
@@ -62,6 +67,8 @@ class Tour:
     cell: float
     strays: float
     places: int
+    legs: Sequence[Leg] = ()
+    meaning: float | None = None
 
     @cached_property
     def walk(self) -> walks.Waypoints:
@@ -80,7 +87,11 @@ class Tour:
 
         base: names the atlas's plane, world and prompt; it is not checked here.
         """
-        seconds = max(self.length / base.pacing.speed, 1.0 / base.film.fps)
+        pace, seconds = "latent", self.length / base.pacing.speed
+        if self.meaning is not None:  # even steps of meaning, as far as the ceiling lets them be
+            pacing = base.pacing
+            pace = "clip"
+            seconds = max(self.meaning / (pacing.clip_step * base.film.fps), self.length / pacing.ceiling)
         description = (
             f"A tour by the map ({self.mode}): {len(self.unit)} waypoints, planned on an atlas of {self.places} places."
         )
@@ -88,8 +99,8 @@ class Tour:
             "title": f"{base.title}, {TITLES[self.mode]}" if base.title else TITLES[self.mode].capitalize(),
             "description": description,
             "walk": self.walk,
-            "pacing": {"kind": "latent"},
-            "film": {"seconds": seconds},
+            "pacing": {"kind": pace},
+            "film": {"seconds": max(seconds, 1.0 / base.film.fps)},
         }
         return base.changed(**parts)
 
@@ -135,6 +146,8 @@ def plan(
     if stops < 2:
         raise AtlasError(f"a tour of {stops} stops goes nowhere: give 2 or more")
     given = np.asarray(points, np.float64).reshape(-1, 3)
+    if mode == "geodesic":
+        return geodesic(leg.Country(atlas, mesh, graph.rates), given)
     if mode == "follow":
         way = route.along(graph, _chosen(lines, follow), closed)
     else:
@@ -147,6 +160,33 @@ def plan(
         order = np.arange(len(places)) if ordered or mode == "shortest" else tour_stops.order(graph, places, loop)
         way = route.tour(graph, places[order], loop, at[order] if len(at) == len(places) else None)
     return _laid(graph, way, mode, amplitude)
+
+
+def geodesic(country: leg.Country, points: ArrayLike, legs: Sequence[leg.Leg] | None = None) -> Tour:
+    """The tour along geodesics from each of the units [k, 3] to the next; `legs`: found before.
+
+    By meaning and by log Z's metric it is paced by meaning, by density by latent arc. Raises AtlasError as
+    `leg.between`.
+    """
+    units = globe.normalise(np.asarray(points, np.float64).reshape(-1, 3))
+    if len(units) < 2:
+        raise AtlasError(f"a geodesic needs two places or more, here {len(units)}: give --point twice")
+    found = [leg.between(country, *ends) for ends in pairwise(units)] if legs is None else list(legs)
+    unit = leg.joined(found)
+    cell, atlas = country.graph.typical(unit), country.atlas
+    ways = [_rounded(one.unit, cell) for one in found]
+    parts = [smooth.waypoints(way, cell, CLOSE) for way in ways]  # each alone: a corner would make all of them dense
+    through = np.concatenate([parts[0][:1], *(part[1:] for part in parts)])
+    even = np.concatenate([way.unit for way in ways])
+    strays = smooth.strays(smooth.curve(through, False, cell), even) / cell
+    meaning = None if country.by == "density" else sum(leg.meaning(country, way.unit) for way in ways)
+    return Tour("geodesic", atlas.plane, through, unit, False, atlas.radius, cell, strays, len(atlas), found, meaning)
+
+
+def _rounded(unit: Array, cell: float) -> smooth.Way:
+    """A leg, evenly sampled, without the kinks between its pieces; its ends stay."""
+    bare = smooth.Way(unit, np.ones(len(unit)), np.zeros(len(unit), np.bool_), False)
+    return smooth.eased(smooth.sampled(bare, cell), KINKS)
 
 
 def _laid(graph: TourGraph, way: smooth.Way, mode: Mode, amplitude: float) -> Tour:

@@ -164,8 +164,7 @@ class Diffusion:
     def moments(self, latents: Tensor, prompt: Prompt) -> Iterator[Moment]:
         """The denoising of `[b, C, H, W]` latents, b the settings' batch, one step at a time; for showing, so that what
         is predicted at each step is known too. Raises DecodeError for a sampler that does not say it."""
-        if not self._sampler.moments:
-            raise DecodeError(f"the sampler {self.profile.sampler!r} does not say what it predicts: watch 'ddim'")
+        self._check_moments()
         scheduler, held = self.begin(), self._held(latents.float())
         conditioning = self.conditioning(prompt)
         sample: Tensor = latents.float().to(self.device) * scheduler.init_noise_sigma
@@ -175,6 +174,28 @@ class Diffusion:
             after = self._corrected(stepped.prev_sample, number, held)
             yield Moment(int(time), alpha_bar, sample, stepped.pred_original_sample, after)
             sample = after
+
+    def _check_moments(self) -> None:
+        if not self._sampler.moments:
+            raise DecodeError(f"the sampler {self.profile.sampler!r} does not say what it predicts: take 'ddim'")
+
+    def near(self, alpha_bar: float) -> tuple[float, int]:
+        """The time of the schedule whose share of the picture is nearest to `alpha_bar`, and that share. Raises
+        DecodeError as `denoised`."""
+        self._check_moments()
+        shares = self.scheduler.alphas_cumprod
+        time = int((shares - alpha_bar).abs().argmin())
+        return float(shares[time]), time
+
+    def denoised(self, noisy: Tensor, time: int, prompt: Prompt) -> Tensor:
+        """The clean latent, on the CPU, that is predicted of a noisy one `[b, C, H, W]`, b the settings' batch, at a
+        time of the schedule; nothing is held. Raises DecodeError for a sampler that does not say it."""
+        self._check_moments()
+        scheduler, moment = self.begin(), torch.tensor(time)
+        noisy = noisy.float().to(self.device)
+        predicted = self.predict(noisy, moment, self.conditioning(prompt), None)
+        found: Tensor = scheduler.step(predicted, moment, noisy, eta=0.0).pred_original_sample
+        return found.cpu()
 
     def paint(self, clean: Tensor) -> Tensor:
         """Clean latents `[b, C, H, W]`, b the settings' batch, to pictures `[b, 3, height, width]` in 0..1, CPU.

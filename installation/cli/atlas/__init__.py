@@ -5,6 +5,7 @@ from __future__ import annotations
 import typer
 
 from installation.cli.atlas.maps import export, import_, plot, show
+from installation.cli.atlas.metric import metric
 from installation.cli.atlas.survey import survey
 from installation.cli.atlas.tour import tour
 from installation.cli.atlas.zoom import zoom
@@ -13,6 +14,7 @@ app = typer.Typer(help="Survey a latent globe, find its rifts, zoom into them, p
 app.command()(survey)
 app.command()(show)
 app.command()(plot)
+app.command()(metric)
 app.command()(export)
 app.command("import")(import_)
 app.command()(zoom)

@@ -59,6 +59,9 @@ class Drawing:
 
     plots: Annotated[bool, Option(help="Draw the pictures and the page when it is done.")] = True
     dpi: Dpi = 150
+    surprise: Annotated[
+        bool, Option("--surprise", help="Measure how unlikely each picture is, also of a survey that is there.")
+    ] = False
 
 
 @grouped
@@ -105,6 +108,8 @@ def survey(
                 under_way.run(bar)
             else:
                 under_way.run_on_ray(bar, cluster.ray, cluster.workers, console.print)
+            if drawing.surprise:
+                surveys.surprised(studio, store, scout, bar)
         with console.status("field, floor, phases"):
             render = rendering.renderer(studio, rendering.chosen(studio, scout), thumb)
             found = findings.conclude(out, render, label)

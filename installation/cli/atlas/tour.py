@@ -27,6 +27,11 @@ class Route:
     ordered: Annotated[bool, Option("--ordered", help="Keep the order of points and labels.")] = False
     closed: Annotated[bool | None, Option("--closed/--open", help="Come back to the start, or not.")] = None
     weave: Annotated[float | None, Option(help="Cells by which seek and follow cross a rift to and fro.")] = None
+    by: Annotated[str, Option(help="What a geodesic goes by: meaning, metric (log Z's) or density.")] = "meaning"
+    strength: Annotated[
+        float, Option(help="How much a geodesic by density shuns the unlikely; negative: seeks it. -50 to 50.")
+    ] = 1.0
+    refine: Annotated[int, Option(min=0, max=3, help="Survey a geodesic's corridor finer, up to so many rounds.")] = 0
 
     @property
     def points(self) -> list[tuple[float, float]]:
@@ -36,9 +41,11 @@ class Route:
     @property
     def options(self) -> TourOptions:
         """All else, as the atlas knows it."""
+        from installation.atlas.geodesics import GeodesicOptions
         from installation.atlas.tours import TourOptions
 
         return TourOptions(
+            geodesic=GeodesicOptions(self.by, self.strength, self.refine),
             stops=self.stops, ordered=self.ordered, closed=self.closed, weave=self.weave, labels=self.label or [],
             follow=self.line or [1],
         )  # fmt: skip
@@ -47,7 +54,7 @@ class Route:
 @grouped
 def tour(
     atlas: Where,
-    mode: Annotated[str, typer.Argument(help="seek, follow, avoid, visit or shortest.")] = "seek",
+    mode: Annotated[str, typer.Argument(help="seek, follow, avoid, visit, shortest or geodesic.")] = "seek",
     *,
     output: Annotated[Path, Option("-o", "--output", help="The preset to write, a .toml file; replaces one there.")],
     route: Route,
@@ -58,8 +65,9 @@ def tour(
     from installation.atlas.survey_folder import SurveyFolder
 
     points, options = route.points, route.options
-    with Console(stderr=True).status("planning"):
-        made = tours.write(SurveyFolder.at(atlas), mode, points, output, speed, options)
+    console = Console(stderr=True)
+    with console.status("planning"):
+        made = tours.write(SurveyFolder.at(atlas), mode, points, output, speed, options, console.print)
     shape = "a loop" if made.closed else "a way"
     print(f"{shape} of {len(made.unit)} waypoints, {made.length:.1f} latent units long")
     print(f"it strays {made.strays:.2f} cells at most from what was planned on the map")

@@ -17,8 +17,11 @@ from numpy.typing import ArrayLike
 from PIL import Image
 
 from latentworld.arrays import Array
+from latentworld.atlas import power
+from latentworld.atlas.metric import Metered
 from latentworld.atlas.plots.cells import owners, smoothed, spacing, strides, to_lattice
 from latentworld.atlas.plots.maps import floor_rate
+from latentworld.atlas.plots.metric import in_lattice
 from latentworld.atlas.plots.regions import tinted
 from latentworld.atlas.plots.sphere import horizon
 from latentworld.atlas.plots.style import DARK, RATE, glow, phase_colours, profile, prompt, scale
@@ -36,7 +39,7 @@ BYTES = 11e6  # of their sheets; base64 adds a third
 SIDE = 4096  # of one sheet: what phones still decode
 RASTER = 768  # pixels a side of the layers that are laid over pictures
 
-_SCRIPTS = ("data.js", "flat.js", "sphere.js", "main.js")
+_SCRIPTS = ("data.js", "flat.js", "metric.js", "sphere.js", "main.js")
 
 
 def write(
@@ -47,14 +50,16 @@ def write(
     lines: Sequence[Line] = (),
     sites: Sequence[Site] = (),
     title: str = "",
+    metered: Metered | None = None,
 ) -> None:
     """Write the page: rates [n] (NaN where unknown), whole or not at all.
 
-    It shows pictures, field and phases as layers, every place's alpha, beta, rate, label and picture, and copies
-    coordinates in full double precision. Thumbnails are shrunk where they would take more than about 15 MB.
+    It shows pictures, field, phases and, of a window, the metric as layers, every place's alpha, beta, rate, label and
+    picture, and copies coordinates in full double precision. Thumbnails are shrunk where they would take more than
+    about 15 MB.
     Raises AtlasError for an atlas without places, DiskFull or OutputError.
     """
-    write_file(path, page(atlas, rates, phases, lines, sites, title).encode())
+    write_file(path, page(atlas, rates, phases, lines, sites, title, metered).encode())
 
 
 def page(
@@ -64,13 +69,15 @@ def page(
     lines: Sequence[Line] = (),
     sites: Sequence[Site] = (),
     title: str = "",
+    metered: Metered | None = None,
 ) -> str:
     """The page's text, see `write`."""
     if len(atlas) == 0:
         raise AtlasError("the atlas holds no place yet: survey a little before making its page")
     script = "\n".join(["'use strict';", "(() => {", *(_part(name) for name in _SCRIPTS), "})();"])
     style = _part("page.css")
-    data = json.dumps(_data(atlas, rates, phases, lines, sites), allow_nan=False, ensure_ascii=True)
+    told = _data(atlas, rates, phases, lines, sites) | {"metric": _metric(atlas, metered)}
+    data = json.dumps(told, allow_nan=False, ensure_ascii=True)
     filled = {
         "title": html.escape(title or "latentworld atlas"),
         "subtitle": html.escape(_subtitle(atlas)),
@@ -168,6 +175,19 @@ def _phases(phases: Phases | None) -> dict[str, object] | None:
         "label": _packed(phases.label, "<i4"),
         "confidence": _packed(phases.confidence, "<f4"),
     }
+
+
+def _metric(atlas: Atlas, metered: Metered | None) -> dict[str, object] | None:
+    """A window's metric in lattice units, and the edges between the cells of its log Z with their jumps."""
+    if metered is None or isinstance(atlas.sampling, Globe):
+        return None
+    ends, jump = np.empty((0, 2, 2)), np.empty(0)
+    if metered.logz is not None:
+        edges = power.diagram(metered.logz)
+        ends = edges.ends * (np.array([atlas.sampling.rows, atlas.sampling.columns]) - 1)
+        jump = edges.jump / max(float(edges.jump.max(initial=0)), 1e-300)
+    tensors = np.nan_to_num(in_lattice(atlas, metered.drawn))
+    return {"tensors": _packed(tensors, "<f4"), "ends": _packed(ends, "<f4"), "jump": _packed(jump, "<f4")}
 
 
 def _site(atlas: Atlas, site: Site) -> dict[str, object]:

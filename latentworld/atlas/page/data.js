@@ -16,6 +16,8 @@ const atlas = {
   strength: unpack(told.strength, Uint8Array),
   label: told.phases && unpack(told.phases.label, Int32Array),
   confidence: told.phases && unpack(told.phases.confidence, Float32Array),
+  metric: told.metric && {tensors: unpack(told.metric.tensors, Float32Array), ends: unpack(told.metric.ends, Float32Array),
+    jump: unpack(told.metric.jump, Float32Array)},
   lines: told.lines.map((line) => ({...line, path: unpack(line.path, Float64Array)})),
 };
 

@@ -142,6 +142,7 @@ class Flat {
       context.drawImage(this.field, ...box);
     }
     context.imageSmoothingEnabled = true;
+    if (state.metric && atlas.metric) drawMetric(context, this);
     if (state.rifts) this.drawLines(context);
     this.drawRulers(context, box);
     if (state.at >= 0) this.ring(context, state.at);

@@ -3,7 +3,7 @@
 const $ = (id) => document.getElementById(id);
 const canvas = $('map'), context = canvas.getContext('2d');
 const map = atlas.kind === 'globe' ? new Sphere(canvas) : new Flat(canvas);
-const state = {pictures: true, field: true, phases: false, rifts: true, blend: 0.5, at: -1, moving: false};
+const state = {pictures: true, field: true, phases: false, rifts: true, metric: false, blend: 0.5, at: -1, moving: false};
 let asked = 0, settled = 0, flight = 0, fitted = true;
 
 function draw() {
@@ -189,7 +189,7 @@ canvas.addEventListener('keydown', (event) => {
   else if (event.key === '-') magnify(1 / 1.3);
   else if (event.key === '0') fit();
   else if (event.key === 'Enter' || event.key === ' ') copy(state.at);
-  else if ('1234'.includes(event.key)) layerButtons[Number(event.key) - 1]?.click();
+  else if ('12345'.includes(event.key)) layerButtons[Number(event.key) - 1]?.click();
   else return;
   event.preventDefault();
 });
@@ -254,6 +254,7 @@ function legend() {
 
 function listSites() {
   $('sites-part').hidden = !atlas.sites.length;
+  layerButtons[4].hidden = !atlas.metric;
   layerButtons[3].hidden = !atlas.sites.length && !atlas.lines.length;
   $('sites').replaceChildren(...atlas.sites.map((site, k) => {
     const row = document.createElement('li'), button = document.createElement('button');

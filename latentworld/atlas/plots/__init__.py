@@ -11,16 +11,21 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from latentworld.atlas.plots.maps import field, grid, overlay
+from latentworld.atlas.plots.metric import areas, ellipses, phase_lines, surface
 from latentworld.atlas.plots.regions import phases
 from latentworld.atlas.plots.series import growth, zoom
 from latentworld.atlas.plots.sphere import globe
 from latentworld.atlas.plots.style import DARK, LIGHT, Paper
+from latentworld.atlas.plots.ways import strips, ways
 from latentworld.disk import save as keep
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-__all__ = ["DARK", "LIGHT", "Paper", "field", "globe", "grid", "growth", "overlay", "phases", "save", "zoom"]
+__all__ = [
+    "DARK", "LIGHT", "Paper", "areas", "ellipses", "field", "globe", "grid", "growth", "overlay", "phase_lines",
+    "phases", "save", "strips", "surface", "ways", "zoom",
+]  # fmt: skip
 
 
 def save(figure: Figure, path: str | Path, dpi: float = 150) -> tuple[Path, Path]:
