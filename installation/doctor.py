@@ -13,6 +13,7 @@ from installation.film.preview_window import display
 from latentworld import __version__, worlds
 from latentworld.device import choose
 from latentworld.errors import LatentWorldError
+from latentworld.worlds import needs
 
 
 def examine() -> dict[str, object]:
@@ -21,7 +22,7 @@ def examine() -> dict[str, object]:
 
     chosen = choose()
     works, words = probe_encoder()
-    memory = psutil.virtual_memory()
+    memory, there = psutil.virtual_memory(), worlds.listing()
     return {
         "latentworld": __version__,
         "python": platform.python_version(),
@@ -41,8 +42,18 @@ def examine() -> dict[str, object]:
         "encoder": words,
         "encoder_works": works,
         "display": display(),
-        "worlds": [world.name for world in worlds.listing()],
+        "worlds": [world.name for world in there],
+        "worlds_need": [_need(world, chosen.dtype) for world in there],
     }
+
+
+def _need(world: worlds.Summary, dtype: str) -> str:
+    """What a world is and takes here, in one line."""
+    own = world.family.half if dtype == "float16" else dtype
+    return (
+        f"{world.name}: {needs.title(world)}, {world.size} px, {needs.sampling(world)}, "
+        f"{needs.weights_gb(world, own):.3g} GB of weights in {own}"
+    )
 
 
 def probe_encoder() -> tuple[bool, str]:

@@ -16,7 +16,17 @@ from latentworld import vertices, vision, walks, worlds
 from latentworld.aims import Likeness
 from latentworld.atlas.provenance import Provenance
 from latentworld.atlas.settings import eye_of
-from latentworld.decoding import Cached, Decoder, DecoderSettings, Watch, Watched, bend, foresight, world_decoder
+from latentworld.decoding import (
+    Cached,
+    Decoder,
+    DecoderSettings,
+    Watch,
+    Watched,
+    bend,
+    foresight,
+    pairing,
+    world_decoder,
+)
 from latentworld.decoding.analytic import SHAPE, AnalyticDecoder, AnalyticEye, analytic
 from latentworld.decoding.hold import chosen
 from latentworld.decoding.settings import (
@@ -30,6 +40,7 @@ from latentworld.decoding.settings import (
 from latentworld.decoding.surprise import AnalyticSurprise, NetworkSurprise, Surprise
 from latentworld.device import Choice, choose
 from latentworld.errors import AtlasError, Notice, PresetError, WorldMismatch
+from latentworld.frozen import changed
 from latentworld.lipschitz import Lookout
 from latentworld.pilot import Pilot as FilmPilot
 from latentworld.plane import Plane
@@ -163,12 +174,14 @@ def _blended(studio: Studio, scout: Lookout) -> Lookout:
 def _diffusion(preset: Preset) -> Studio:
     """A world with networks, the preset resolved by its card and this machine."""
     spec, name = preset.decoder, preset.world.name
-    machine = choose(spec.device, spec.dtype, spec.engine)
     name = name if preset.world.revision is None else f"{name}@{preset.world.revision}"
     found = find(name, preset.world.vae)
+    spec = _bearable(spec, found)
+    machine = choose(spec.device, spec.dtype, spec.engine)
     own = _own(spec, found)
     settings = own[spec.kind]
     _tell_of_scout(settings, found)
+    _tell_of_pairing(found, settings, own["scout"])
     for each in (settings, own["scout"]):  # which looks ahead, whatever makes the pictures
         foresight.check(found, each)
     vision.foresee(preset.eye.clip, found)
@@ -187,12 +200,23 @@ def _diffusion(preset: Preset) -> Studio:
     return Studio(preset, world.digest, plane, main, scout, eye, seer, _prompt(preset), own, own["scout"], main)
 
 
+def _bearable(spec: DecoderSpec, found: Found) -> DecoderSpec:
+    """The section with what this family bears, where the machine would take something else by itself: its half
+    precision, and eager where it has no other engine."""
+    spec = changed(spec, engine="eager") if found.family.eager and spec.engine == "auto" else spec
+    half = found.family.half
+    if spec.dtype != "auto" or half == "float16" or choose(spec.device, spec.dtype, spec.engine).dtype != "float16":
+        return spec
+    return changed(spec, dtype=half)
+
+
 def _own(spec: DecoderSpec, found: Found) -> dict[Kind, DecoderSettings]:
     """What spec, card and machine make of each kind of decoder."""
     card = found.card
     machine: Choice = choose(spec.device, spec.dtype, spec.engine, spec.batch, spec.height or card.size)
     kinds: tuple[Kind, ...] = ("faithful", "scout")
-    return {kind: resolve(spec, card, machine, kind, found.has_few_step) for kind in kinds}
+    is_told = found.family.guidance == "distilled"
+    return {kind: resolve(spec, card, machine, kind, found.has_few_step, is_told) for kind in kinds}
 
 
 def _tell_of_scout(settings: DecoderSettings, found: Found) -> None:
@@ -204,6 +228,13 @@ def _tell_of_scout(settings: DecoderSettings, found: Found) -> None:
             Notice,
             stacklevel=2,
         )
+
+
+def _tell_of_pairing(found: Found, *decoders: DecoderSettings) -> None:
+    """Notice what few-step models are asked for that they were not made for, each line once."""
+    for line in dict.fromkeys(pairing.mismatch(found, settings) for settings in decoders):
+        if line:
+            warnings.warn(line, Notice, stacklevel=3)
 
 
 def _resolved(preset: Preset, own: Mapping[Kind, DecoderSettings], card: Card) -> Preset:

@@ -95,7 +95,8 @@ class Studio:
     def observed(self) -> DecoderSettings:
         """The faithful decoder's settings, one picture at a time, for watching it step by step."""
         faithful = self.settings if self.settings.kind == "faithful" else self.own["faithful"]
-        return replace(faithful, batch=1, engine="eager", sampler="ddim")
+        sampling = replace(faithful.sampling, karras=None)  # DDIM has none
+        return replace(faithful, batch=1, engine="eager", sampler="ddim", sampling=sampling)
 
 
 def lookout(plane: Plane, decoder: Decoder, eye: Eye, prompt: Prompt) -> Lookout:

@@ -116,6 +116,11 @@ class TextEncoder(Protocol):
         """The same with what `change` makes of a copy of its network."""
         ...
 
+    def skipping(self, layers: int) -> TextEncoder:
+        """The same without so many of the last layers of its CLIP. Raises PresetError where it has not so many, or
+        none."""
+        ...
+
     def pooled(self, text: str, conditioning: Conditioning) -> Array:
         """One text as one vector float64[width], out of what the call made of it."""
         ...

@@ -163,7 +163,7 @@ def test_a_sampler_is_chosen_by_its_name() -> None:
     lcm = scout_decoder(replace(world(), student=None, few_step="lcm"), steps=3, batch=2)
     named = lcm.variant(replace(lcm.settings, sampler="lcm"))
     assert torch.equal(lcm(latents(2), PROMPT), named(latents(2), PROMPT))
-    with pytest.raises(PresetError, match="sampler = 'heun': use one of ddim, lcm"):
+    with pytest.raises(PresetError, match="sampler = 'heun': use one of ddim, euler, dpmpp_2m"):
         replace(student.settings, sampler="heun")
     with pytest.raises(DecodeError, match="does not say what it predicts"):
         next(lcm.moments(latents(2), PROMPT))
@@ -192,7 +192,7 @@ def test_networks_that_a_world_lacks_are_missed_by_name() -> None:
         bare.variant(replace(bare.settings, variant="student"))
     with pytest.raises(WorldMismatch, match="needs its file"):
         bare.variant(replace(bare.settings, variant="lora"))
-    with pytest.raises(PresetError, match="of the scout: use one of student, lcm, lora"):
+    with pytest.raises(PresetError, match="of the scout: use one of student, lora, guided, lcm"):
         bare.variant(replace(bare.settings, variant="teacher"))
 
 

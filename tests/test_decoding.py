@@ -27,11 +27,12 @@ from latentworld import worlds
 from latentworld.decoding import (
     Cached,
     DecoderSettings,
-    diffusion,
     engines,
     faithful_decoder,
     foresight,
+    sampling,
     scout_decoder,
+    timetable,
 )
 from latentworld.decoding.samplers import SAMPLERS, Sampler
 from latentworld.errors import Cancelled, DecodeError, OutOfMemory, PresetError
@@ -87,7 +88,8 @@ def test_a_sampler_is_one_entry_that_a_family_names(monkeypatch: pytest.MonkeyPa
         return scheduler.step(prediction, time, sample, return_dict=False)[0]  # type: ignore[no-any-return]
 
     dpm = Sampler("scheduling_dpmsolver_multistep", "DPMSolverMultistepScheduler", step)
-    monkeypatch.setattr(diffusion, "SAMPLERS", {**SAMPLERS, "dpm": dpm})
+    for module in (timetable, sampling):
+        monkeypatch.setattr(module, "SAMPLERS", {**SAMPLERS, "dpm": dpm})
     monkeypatch.setattr(families, "known", lambda: (replace(sd1.FAMILY, sampler="dpm"),))
     decoder = faithful_decoder(worlds.load(tiny_world.folder("plain")), steps=5, guidance=5.0, batch=2)
     pipe = copy.copy(pipeline("plain"))

@@ -222,7 +222,7 @@ def test_a_lora_is_read_by_whatever_names_it_has(down: str, up: str, tmp_path: P
 
 def test_original_names_are_known_for_every_layer() -> None:
     """The other way round than `ldm_unet` of test_worlds has them, which checkpoints are read by."""
-    from test_worlds import ldm_unet
+    from standins.original_keys import ldm_unet
 
     unet = tiny_world.unet()
     theirs = ldm_unet({name: value for name, value in unet.named_parameters() if name.endswith(".weight")})

@@ -10,6 +10,7 @@ from rich.table import Table
 
 from installation.terminal import give
 from latentworld.decoding.settings import GUIDED_STEPS
+from latentworld.worlds import needs
 
 if TYPE_CHECKING:
     from latentworld.worlds import Summary
@@ -33,7 +34,7 @@ def worlds(context: typer.Context) -> None:
     for world in found:
         millions = f"{sum(world.parameters.values()) / 1e6:.1f} M"
         marks = ("yes" if world.student else "-", "yes" if world.clip else "-")
-        row = (world.name, world.family.title, str(world.size), millions, f"{world.disk_mb:.0f}", *marks)
+        row = (world.name, needs.title(world), str(world.size), millions, f"{world.disk_mb:.0f}", *marks)
         table.add_row(*row, world.card.title)
     console = Console()
     nothing = "no world on this machine yet: name a folder, a .safetensors file or a hub repository"
@@ -53,19 +54,24 @@ def show(world: Name) -> None:
     table = Table(box=None, show_header=False, pad_edge=False)
     defaults = seen.card.defaults
     rows = {
-        "name": seen.name, "family": seen.family.title, "source": seen.source, "folder": str(seen.path),
+        "name": seen.name, "family": needs.title(seen), "source": seen.source, "folder": str(seen.path),
         "pictures": f"{seen.size} x {seen.size}, other sizes in multiples of {seen.latent.multiple}",
         "latents": "{} x {} x {}".format(*seen.latent.shape(seen.size, seen.size)),
-        "prediction": seen.prediction, "on disk": f"{seen.disk_mb:.1f} MB",
+        "prediction": seen.prediction, "sampling": needs.sampling(seen),
+        "memory": f"{_gb(seen, seen.family.half)} of weights in {seen.family.half}, {_gb(seen, 'float32')} in float32",
+        "on disk": f"{seen.disk_mb:.1f} MB",
         "parameters": ", ".join(f"{part} {count / 1e6:.1f} M" for part, count in seen.parameters.items()),
         "scout": _scout(seen), "tiny VAE": "yes" if seen.tiny_vae else "no",
         "CLIP": "its own" if seen.clip else "none: the embedded one serves",
-        "defaults": f"{defaults.steps} steps, guidance {defaults.guidance}",
         "prompt": defaults.prompt, "negative": defaults.negative,
     }  # fmt: skip
     for name, value in rows.items():
         table.add_row(f"[dim]{name}[/]", value)
     console.print(table)
+
+
+def _gb(seen: Summary, dtype: str) -> str:
+    return f"{needs.weights_gb(seen, dtype):.3g} GB"
 
 
 def _scout(seen: Summary) -> str:

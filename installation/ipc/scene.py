@@ -41,7 +41,7 @@ class PlaneScene(msgspec.Struct, frozen=True):
 class DecoderScene(msgspec.Struct, frozen=True):
     """kind: faithful, scout, analytic or, of the pre-rendered loop, film; profile: the hash of the render profile;
     size: height and width of a picture; sampler, variant: as in
-    `DecoderSettings`, None for the usual ones."""
+    `DecoderSettings`, None for the usual ones; sampling: as `Sampling` is written, None where all is usual."""
 
     kind: str | None = None
     steps: int | None = None
@@ -54,6 +54,7 @@ class DecoderScene(msgspec.Struct, frozen=True):
     size: tuple[int, int] | None = None
     sampler: str | None = None
     variant: str | None = None
+    sampling: str | None = None
 
 
 class WorldScene(msgspec.Struct, frozen=True):

@@ -40,6 +40,7 @@ class SceneControl:
         decoder = DecoderScene(
             settings.kind, settings.steps, settings.guidance, settings.batch, settings.engine, settings.dtype,
             settings.device, profile.hash, settings.size, settings.sampler or None, settings.variant or None,
+            str(settings.sampling) or None,
         )  # fmt: skip
         where = WorldScene(world.name, world.revision, studio.world, studio.seer)
         return SceneDescription(self.planes.description(), self.prompt.prompt, decoder, where, walk)

@@ -10,11 +10,11 @@ from torch import Tensor, nn
 
 from latentworld.decoding import batches, engines
 from latentworld.decoding.decoder import Progress, Watch
-from latentworld.decoding.foresight import check_start, check_steps, times_from
+from latentworld.decoding.foresight import check_engine, check_start, check_steps, times_from
+from latentworld.decoding.guidance import rescaled
 from latentworld.decoding.hold import HeldRows, Hold
 from latentworld.decoding.networks import Networks
 from latentworld.decoding.profile import Profile, of_torch
-from latentworld.decoding.samplers import SAMPLERS
 from latentworld.decoding.settings import DecoderSettings
 from latentworld.errors import DecodeError, OutOfMemory, PresetError
 from latentworld.plane import Plane
@@ -53,20 +53,26 @@ class Diffusion:
             raise PresetError(f"the world {world.name!r} lies on {here}, not on {wanted}: open it again for that")
         self.settings, self.size, self.shape = settings, networks.size(settings), networks.shape(settings)
         self.recipe = networks.recipe(settings)
-        name = settings.sampler or self.recipe.sampler
-        self._sampler = SAMPLERS[name]
         self._family = world.family
-        self.scheduler = self._sampler.scheduler(self.recipe.schedule)
-        check_steps(self._family, self.scheduler, settings.steps, self.shape)
+        self._timetable = self.recipe.timetable(world.family, settings)
+        self._sampler, self.scheduler = self._timetable.sampler, self._timetable.scheduler
+        check_engine(self._family, settings.engine)
+        check_steps(self._timetable, settings.steps, self.shape)
         if settings.start is not None:
-            check_start(name, self.scheduler, settings.start)
+            check_start(self._timetable.name, self.scheduler, settings.start)
         self._hold, self._bend = networks.hold(settings), networks.bend(settings)
+        if self._hold is not None and self._timetable.name != "ddim":
+            sampler = self._timetable.name
+            raise PresetError(
+                f"vertices from pictures are inverted along DDIM's steps, and {sampler!r} takes others: "
+                f"set decoder.sampler = 'ddim', or plane.hold = 'none'"
+            )
         self.profile: Profile = of_torch(
             settings,
             world.device,
             world=world.digest,
             variant=self.recipe.variant,
-            sampler=name,
+            sampler=self._timetable.name,
             family=world.family.name,
             hold="" if self._hold is None else self._hold.digest,
             bridge="" if settings.bridge is None else settings.bridge.digest[:16],
@@ -96,8 +102,9 @@ class Diffusion:
 
     @property
     def texts(self) -> Texts:
-        """Where texts are encoded: one for all decoders of a world, but those whose LoRA changes its text encoder."""
-        return self.recipe.texts or self._networks.texts
+        """Where texts are encoded: one for all decoders of a world, but those whose LoRA changes its text encoder, or
+        who leave out more of its layers."""
+        return self._networks.texts_of(self.recipe, self.settings.sampling.clip_skip)
 
     @property
     def latent(self) -> LatentFormat:
@@ -166,8 +173,7 @@ class Diffusion:
     def moments(self, latents: Tensor, prompt: Prompt) -> Iterator[Moment]:
         """The denoising of `[b, C, H, W]` latents, b the settings' batch, one step at a time; for showing, so that what
         is predicted at each step is known too. Raises DecodeError for a sampler that does not say it."""
-        if not self._sampler.moments:
-            raise DecodeError(f"the sampler {self.profile.sampler!r} does not say what it predicts: watch 'ddim'")
+        self._check_moments()
         scheduler, held = self.begin(), self._held(latents.float())
         conditioning = self.conditioning(prompt)
         sample: Tensor = self._laid(latents.float()) * scheduler.init_noise_sigma
@@ -178,12 +184,16 @@ class Diffusion:
             yield Moment(int(time), alpha_bar, sample, stepped.pred_original_sample, after)
             sample = after
 
+    def _check_moments(self) -> None:
+        if not self._sampler.moments:
+            raise DecodeError(f"the sampler {self.profile.sampler!r} does not say what it predicts: take 'ddim'")
+
     def paint(self, clean: Tensor) -> Tensor:
         """Clean latents `[b, C, H, W]`, b the settings' batch, to pictures `[b, 3, height, width]` in 0..1, CPU.
 
         Raises NotFinite.
         """
-        sample = clean.to(self.device, self._dtype)
+        sample = clean.to(self.device, self.recipe.paint_dtype or self._dtype)
         if self._paint is None:
             self._paint = self._build(self.settings.engine, self.recipe.vae, (sample,), f"{self.recipe.key}/vae")
         pictures = self._paint(sample).float().cpu().contiguous()
@@ -204,7 +214,7 @@ class Diffusion:
     def begin(self) -> Scheduler:
         """The scheduler at its first step. Times stay on the CPU: coefficients are looked up without waiting for the
         device."""
-        self._family.begin(self.scheduler, self.settings.steps, self.shape)
+        self._timetable.begin(self.settings.steps, self.shape)
         if self.settings.start is not None:
             self.scheduler.timesteps = times_from(self.scheduler, self.settings.start, self.settings.steps)
         return self.scheduler
@@ -223,8 +233,8 @@ class Diffusion:
     def _sample(self, start: Tensor, conditioning: Conditioning, progress: Progress, held: HeldRows | None) -> Tensor:
         """x_T to x_0, both `[b, C, H, W]` float32: cast for the UNet only, never between steps."""
         scheduler, step = self.begin(), self._sampler.step
-        sample: Tensor = start * scheduler.init_noise_sigma
-        for number, time in enumerate(scheduler.timesteps):
+        sample: Tensor = start * self._timetable.first
+        for number, time in enumerate(self._timetable.times):
             sample = step(scheduler, self.predict(sample, time, conditioning, held), time, sample, start)
             sample = self._corrected(sample, number, held)
             progress.step()
@@ -253,7 +263,8 @@ class Diffusion:
         against, towards = prediction.chunk(2)
         weight = self.settings.guidance
         guidance: float | Tensor = weight if held is None else held.guidance(weight, self.device)
-        return against + guidance * (towards - against)
+        guided, share = against + guidance * (towards - against), self.settings.sampling.rescale
+        return rescaled(guided, towards, share) if share else guided
 
     def predictions(self, sample: Tensor, time: int, conditioning: Conditioning) -> tuple[Tensor, ...]:
         """The network's words on a sample `[b, C, H, W]` at any time of its schedule, without guidance, float32: toward
@@ -262,7 +273,7 @@ class Diffusion:
 
     def _raw(self, sample: Tensor, time: Tensor, conditioning: Conditioning) -> Tensor:
         """The network's word on a sample, a row a text `[rows x b, C, H, W]`, float32."""
-        rows = self.scheduler.scale_model_input(sample, time).to(self._dtype)
+        rows = self._timetable.entering(sample, time).to(self._dtype)
         return self._denoised(rows, time.reshape(1).to(self.device), *conditioning).float()
 
     def _denoised(self, *inputs: Tensor) -> Tensor:

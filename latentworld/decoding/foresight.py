@@ -6,6 +6,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from latentworld.decoding.timetable import MadeFor, member_of_lora, timetable, whole_of
 from latentworld.errors import PresetError, WorldDamaged, WorldMismatch
 from latentworld.worlds.card import read_json
 from latentworld.worlds.files import weights
@@ -16,7 +17,8 @@ if TYPE_CHECKING:
     from torch import Tensor
 
     from latentworld.decoding.settings import DecoderSettings
-    from latentworld.worlds.families.family import Family, LatentFormat, Scheduler
+    from latentworld.decoding.timetable import Timetable
+    from latentworld.worlds.families.family import Config, Family, LatentFormat, Scheduler
     from latentworld.worlds.find import Found
 
 MEND = "copy the scheduler's folder of the model it was made from"
@@ -27,28 +29,41 @@ def check(found: Found, settings: DecoderSettings) -> None:
     """Raises PresetError where this model cannot be sampled under these settings, what `lora.look` raises of a LoRA
     file, and WorldDamaged or UnsafeWeights where one of the files that will be read is not whole as its header has it.
     """
-    from latentworld.decoding.samplers import SAMPLERS
-
     check_size(found.facts.latent, settings.size)
-    schedule, sampler = found.facts.schedule, settings.sampler or found.family.sampler
-    student = found.path / "student" / "scheduler"
-    if settings.kind == "scout" and settings.lora is None and isinstance(found.layout, Folder) and student.is_dir():
-        schedule = found.layout.config("student/scheduler")
-        sampler = "lcm" if schedule.get("_class_name") == "LCMScheduler" else sampler
-    elif settings.kind == "scout":
-        sampler = found.facts.few_step or ("lcm" if settings.lora else sampler)
+    check_engine(found.family, settings.engine)
+    schedule, made = _made_for(found, settings)
     if schedule:
-        try:
-            scheduler = SAMPLERS[sampler].scheduler(found.family.schedule(schedule))
-        except Exception as error:  # whatever a library makes of numbers that mean nothing
-            why = (str(error).strip().splitlines() or [type(error).__name__])[0]
-            raise WorldDamaged(
-                f"{found.path}: its scheduler_config.json gives no schedule ({why:.120}): {MEND}"
-            ) from error
-        if not len(scheduler.alphas_cumprod) or not scheduler.alphas_cumprod.isfinite().all():
-            raise WorldDamaged(f"{found.path}: its scheduler_config.json gives no schedule: {MEND}")
-        check_steps(found.family, scheduler, settings.steps, found.facts.latent.shape(*settings.size))
+        _check_schedule(found, settings, schedule, made)
     _check_files(found, settings)
+
+
+def _made_for(found: Found, settings: DecoderSettings) -> tuple[Config, MadeFor]:
+    """The schedule of the networks that these settings name, and what they were made for, as `recipes` has them."""
+    schedule, usual, few = found.facts.schedule, found.family.sampler, found.facts.few_step
+    student = found.path / "student" / "scheduler"
+    if settings.kind != "scout":
+        return schedule, whole_of(found.family, few)
+    if settings.lora is not None:
+        return schedule, MadeFor.few(member_of_lora(Path(settings.lora)))
+    if isinstance(found.layout, Folder) and student.is_dir():
+        schedule = found.layout.config("student/scheduler")
+        return schedule, MadeFor("lcm" if schedule.get("_class_name") == "LCMScheduler" else usual)
+    return schedule, MadeFor.few(few) if few else MadeFor(usual)
+
+
+def _check_schedule(found: Found, settings: DecoderSettings, schedule: Config, made: MadeFor) -> None:
+    try:
+        repaired = found.family.schedule(schedule)
+        table = timetable(found.family, repaired, made, settings.sampler, settings.sampling)
+        whole = not table.count or bool(table.scheduler.alphas_cumprod.isfinite().all())
+    except PresetError:
+        raise
+    except Exception as error:  # whatever a library makes of numbers that mean nothing
+        why = (str(error).strip().splitlines() or [type(error).__name__])[0]
+        raise WorldDamaged(f"{found.path}: its scheduler_config.json gives no schedule ({why:.120}): {MEND}") from error
+    if not whole or (table.sampler.noise == "diffusion" and not table.count):
+        raise WorldDamaged(f"{found.path}: its scheduler_config.json gives no schedule: {MEND}")
+    check_steps(table, settings.steps, found.facts.latent.shape(*settings.size))
 
 
 def _check_files(found: Found, settings: DecoderSettings) -> None:
@@ -103,18 +118,28 @@ def check_size(latent: LatentFormat, size: tuple[int, int]) -> None:
         raise PresetError(f"size = {size[1]}x{size[0]}: this world makes pictures in multiples of {unit} pixels")
 
 
-def check_steps(family: Family, scheduler: Scheduler, steps: int, shape: tuple[int, int, int]) -> None:
+def check_engine(family: Family, engine: str) -> None:
+    """Raises PresetError for an engine that would keep the shapes of the first text for all others."""
+    if family.eager and engine != "eager":
+        raise PresetError(
+            f"engine = {engine!r}: {family.title}'s texts have lengths of their own, that it cannot follow: use 'eager'"
+        )
+
+
+def check_steps(table: Timetable, steps: int, shape: tuple[int, int, int]) -> None:
     """Raises PresetError for so many steps that the schedule has no times for them, or begins in the midst.
 
     Where times are spaced from the clean end (`leading`), as Stable Diffusion's are, what is left over of their whole
     number is missing at the noisy end: 501 steps of 1,000 begin at time 501, and take pure noise for half a picture.
     """
     try:
-        family.begin(scheduler, steps, shape)
+        table.begin(steps, shape)
     except (ValueError, IndexError, ZeroDivisionError) as error:
         why = (str(error).strip().splitlines() or [type(error).__name__])[0]
         raise PresetError(f"steps = {steps}: this world's schedule cannot be walked so ({why}): take fewer") from error
-    first, count = max(int(time) for time in scheduler.timesteps), len(scheduler.alphas_cumprod)
+    if not table.count or steps in (table.fixed or {}):  # a flow's times are no whole numbers; others are as meant
+        return
+    first, count = max(int(time) for time in table.times), table.count
     fewer = next(number for number in range(min(steps, count - 1), 0, -1) if count % number == 0)
     if first >= count:
         raise PresetError(f"steps = {steps}: this world's schedule has no times for so many: take {fewer} or fewer")

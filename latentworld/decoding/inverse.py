@@ -133,8 +133,8 @@ def levels(decoder: Diffusion) -> list[Level]:
     """The steps of a decoder's sampler. Raises DecodeError for one that is not deterministic, or not in angles."""
     if decoder.profile.sampler != "ddim":
         raise DecodeError(
-            f"the sampler {decoder.profile.sampler!r} has no step without noise (eta = 0): use the faithful decoder "
-            f"with 'ddim'"
+            f"the sampler {decoder.profile.sampler!r} has no step that is walked backwards here: use the faithful "
+            f"decoder with 'ddim'"
         )
     scheduler = decoder.begin()
     config = scheduler.config

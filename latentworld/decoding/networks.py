@@ -10,7 +10,7 @@ from latentworld.decoding.foresight import check_size
 from latentworld.decoding.recipes import RECIPES, Recipe
 from latentworld.decoding.settings import BridgeSettings, DecoderSettings, HoldSettings
 from latentworld.errors import PresetError, WorldMismatch
-from latentworld.prompts import Encoder
+from latentworld.prompts import Encoder, Texts
 from latentworld.worlds import World
 
 HOLDS = 16  # that are kept: a film's, a show's and what is being made
@@ -22,6 +22,7 @@ class Networks:
     def __init__(self, world: World) -> None:
         self.world = world
         self.texts = Encoder(world.text)
+        self._skipping: dict[tuple[int, int], Texts] = {}
         self._made: dict[tuple[str | None, ...], Recipe] = {}
         self._held: OrderedDict[HoldSettings, hold.Hold] = OrderedDict()  # the last few
         self._bent: tuple[BridgeSettings, bend.Bend] | None = None  # the last one
@@ -36,6 +37,17 @@ class Networks:
             if key not in self._made:
                 self._made[key] = RECIPES[settings.kind](self.world, settings)
             return self._made[key]
+
+    def texts_of(self, recipe: Recipe, clip_skip: int) -> Texts:
+        """Where a recipe's texts are encoded without so many of the last layers of CLIP. Raises PresetError."""
+        own = recipe.texts or self.texts
+        if not clip_skip:
+            return own
+        with self._lock:
+            key = (id(own), clip_skip)
+            if key not in self._skipping:
+                self._skipping[key] = Encoder(own.read.skipping(clip_skip))
+            return self._skipping[key]
 
     def keep(self, held: hold.Hold) -> None:
         """Have a hold that lies in no file: decoders are given it by its settings until another one is read."""

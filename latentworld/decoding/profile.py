@@ -14,6 +14,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, fields, replace
 from typing import TYPE_CHECKING
 
+from latentworld.decoding.sampling import Sampling
 from latentworld.decoding.settings import DecoderSettings
 from latentworld.errors import DecodeError
 from latentworld.tables import number, whole
@@ -46,9 +47,9 @@ class Profile:
     (`student/tiny`; with the digests of a LoRA and of a VAE that are not the world's: `lora@1f0e…/tiny@93ab…`); family:
     of model; world: digest of its weights; device: `cpu`, `cuda` or `mps`; card: the name of the GPU, or the vector
     instructions of the processor; dtype: of the networks; threads: of the processor (0 on other devices), since sums
-    are split among them; versions: of the software; hold: digest of what holds vertices from pictures, "" where nothing
-    does; start: time of the schedule at which denoising begins, 0 for pure noise; bridge: digest of what bends the way
-    between the first two vertices, "" where nothing does.
+    are split among them; versions: of the software; sampling: as `Sampling` is written; hold: digest of what holds
+    vertices from pictures, "" where nothing does; start: time of the schedule at which denoising begins, 0 for pure
+    noise; bridge: digest of what bends the way between the first two vertices, "" where nothing does.
     """
 
     kind: str
@@ -66,6 +67,7 @@ class Profile:
     threads: int = 0
     size: tuple[int, int] = (0, 0)
     versions: Versions = Versions()
+    sampling: str = ""
     hold: str = ""
     start: int = 0
     bridge: str = ""
@@ -113,6 +115,7 @@ class Profile:
                 variant=text("variant"),
                 family=text("family"),
                 card=text("card"),
+                sampling=text("sampling"),
                 threads=whole(table, "threads") if "threads" in table else 0,
                 size=(int(height), int(width)),
                 versions=Versions(**{part.name: text(part.name) for part in fields(Versions)}),
@@ -138,8 +141,9 @@ class Profile:
         """The settings that make such pictures: `own`, of a decoder of this kind, with what is recorded here."""
         networks = self.variant.partition("/")[0].partition("@")[0]
         found = replace(
-            own, steps=self.steps, guidance=self.guidance, batch=self.batch, sampler=self.sampler, variant=networks
-        )
+            own, steps=self.steps, guidance=self.guidance, batch=self.batch, sampler=self.sampler, variant=networks,
+            sampling=Sampling.read(self.sampling),
+        )  # fmt: skip
         return found if self.size == (0, 0) else replace(found, size=self.size)
 
     @property
@@ -195,6 +199,7 @@ def of_torch(
         card=card(device),
         threads=torch.get_num_threads() if kind == "cpu" else 0,
         size=settings.size,
+        sampling=str(settings.sampling),
         versions=versions(kind, settings.engine),
         hold=hold,
         start=settings.start or 0,

@@ -11,18 +11,21 @@ from typing import TYPE_CHECKING
 
 from latentworld.decoding.lora import fused, look
 from latentworld.decoding.settings import DecoderSettings
+from latentworld.decoding.timetable import MadeFor, Timetable, member_of_lora, timetable, whole_of
 from latentworld.errors import PresetError, WorldMismatch
-from latentworld.prompts import Encoder, Texts
+from latentworld.prompts import Encoder
 from latentworld.worlds import World, parts
+from latentworld.worlds.few_step import MEMBERS
 from latentworld.worlds.files import digest, weights
 
 if TYPE_CHECKING:
+    import torch
     from diffusers.models.autoencoders.autoencoder_kl import AutoencoderKL
     from diffusers.models.autoencoders.autoencoder_tiny import AutoencoderTiny
     from diffusers.models.modeling_utils import ModelMixin
     from torch import nn
 
-    from latentworld.worlds.families.family import Config
+    from latentworld.worlds.families.family import Config, Family
 
 LCM_WEIGHT = 7.5  # what LCM's authors use where the UNet takes a guidance weight (guidance_scale 8.5)
 
@@ -31,22 +34,27 @@ LCM_WEIGHT = 7.5  # what LCM's authors use where the UNet takes a guidance weigh
 class Recipe:
     """The networks of one kind of decoder, and the sampling they were made for.
 
-    variant: which they are, for the profile; schedule: the config of their scheduler; sampler: a name in `SAMPLERS`;
-    key: their weights and kind, in the cache of engines; texts: where texts are encoded, None: as everywhere in the
-    world.
+    variant: which they are, for the profile; schedule: the config of their scheduler; key: their weights and
+    kind, in the cache of engines; texts: where texts are encoded, None: as everywhere in the world; paint_dtype: of the
+    autoencoder, where it is not the world's.
     """
 
     variant: str
     unet: nn.Module
     vae: nn.Module
     schedule: Config
-    sampler: str
+    made: MadeFor
     key: str
-    texts: Texts | None = None
+    texts: Encoder | None = None
+    paint_dtype: torch.dtype | None = None
+
+    def timetable(self, family: Family, settings: DecoderSettings) -> Timetable:
+        """When these networks are asked under these settings. Raises PresetError."""
+        return timetable(family, self.schedule, self.made, settings.sampler, settings.sampling)
 
 
 def faithful(world: World, settings: DecoderSettings) -> Recipe:
-    """The world's own UNet and full autoencoder; variant `plain`: through the library's forward."""
+    """The world's own network and full autoencoder; variant `plain`: through the library's forward."""
     if settings.variant not in ("", "plain"):
         raise PresetError(f"variant = {settings.variant!r} of the faithful decoder: leave it out, or use 'plain'")
     is_plain = settings.variant == "plain"
@@ -55,14 +63,15 @@ def faithful(world: World, settings: DecoderSettings) -> Recipe:
         unet=world.family.denoiser(world.denoiser, lean=not is_plain),
         vae=world.family.painter(world.vae, world.latent),
         schedule=world.schedule,
-        sampler=world.family.sampler,
+        made=whole_of(world.family, world.few_step),
         key=f"{world.digest}/faithful" + ("/plain" if is_plain else ""),
+        paint_dtype=world.vae.dtype,
     )
 
 
 def scout(world: World, settings: DecoderSettings) -> Recipe:
-    """The networks of a scout; `variant` insists on `student`, `lcm`, `lora` or `guided`. Raises as `scout`, and
-    WorldMismatch where the world has no such networks."""
+    """The networks of a scout; `variant` insists on `student`, `lora`, `guided` or a few-step member. Raises as
+    `scout`, and WorldMismatch where the world has no such networks."""
     found = _denoiser(world, settings)
     vae, coder, key = _painter(world, settings.tiny_vae, found.key)
     return Recipe(
@@ -70,9 +79,10 @@ def scout(world: World, settings: DecoderSettings) -> Recipe:
         unet=world.family.denoiser(found.network, distilled_guidance=LCM_WEIGHT),
         vae=world.family.painter(vae, world.latent_of(vae)),
         schedule=found.schedule,
-        sampler=found.sampler,
+        made=found.made,
         key=f"{key}/scout/{found.name}/{coder.partition('@')[0]}",
         texts=found.texts,
+        paint_dtype=vae.dtype,
     )
 
 
@@ -84,10 +94,10 @@ class _Found:
     name: str
     network: ModelMixin
     schedule: Config
-    sampler: str
+    made: MadeFor
     key: str
     mark: str = ""
-    texts: Texts | None = None
+    texts: Encoder | None = None
 
 
 def _denoiser(world: World, settings: DecoderSettings) -> _Found:
@@ -100,18 +110,20 @@ def _denoiser(world: World, settings: DecoderSettings) -> _Found:
         network = fused(copy.deepcopy(world.denoiser), lora)
         mark = f"@{digest([lora], lora.parent)}"
         texts = Encoder(world.text.changed(lambda own: fused(own, lora, "text"))) if look(lora).parts["text"] else None
-        return _Found("lora", network, world.schedule, "lcm", _mixed(world.digest, lora), mark, texts)
+        made = MadeFor.few(member_of_lora(lora))
+        return _Found("lora", network, world.schedule, made, _mixed(world.digest, lora), mark, texts)
     if name == "student":
         if world.student is None:
             raise WorldMismatch(f"world {world.name!r} has no student: leave decoder.variant out")
         schedule = world.student.schedule
         sampler = "lcm" if schedule.get("_class_name") == "LCMScheduler" else world.family.sampler
-        return _Found("student", world.student.denoiser, schedule, sampler, world.digest)
-    if name == "lcm":
-        return _Found("lcm", world.denoiser, world.schedule, "lcm", world.digest)
+        return _Found("student", world.student.denoiser, schedule, MadeFor(sampler), world.digest)
+    if name in MEMBERS:
+        return _Found(name, world.denoiser, world.schedule, MadeFor.few(name), world.digest)
     if name == "guided":  # nothing was made for a few steps: the faithful decoder's sampling
-        return _Found("guided", world.denoiser, world.schedule, world.family.sampler, world.digest)
-    raise PresetError(f"variant = {name!r} of the scout: use one of student, lcm, lora, guided, or leave it out")
+        return _Found("guided", world.denoiser, world.schedule, MadeFor(world.family.sampler), world.digest)
+    known = ", ".join(("student", "lora", "guided", *MEMBERS))
+    raise PresetError(f"variant = {name!r} of the scout: use one of {known}, or leave it out")
 
 
 def _painter(world: World, tiny_vae: str | None, key: str) -> tuple[AutoencoderKL | AutoencoderTiny, str, str]:

@@ -14,7 +14,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from importlib import import_module
 from types import MappingProxyType
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 from latentworld.worlds.parts import quiet
 
@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 
     from latentworld.worlds.families.family import Scheduler
 
+TCD_GAMMA = 0.3  # the scheduler's own, and what its authors recommend for few steps
 Step = Callable[["Scheduler", "Tensor", "Tensor", "Tensor", "Tensor"], "Tensor"]
 """(scheduler, prediction, time, sample, start) -> the next sample; all `[b, C, H, W]` float32, time a number."""
 
@@ -33,7 +34,10 @@ class Sampler:
 
     module, name: the scheduler's class, in diffusers.schedulers; step: from one sample to the next; options: entries of
     its config that go before the world's; moments: whether its step also says which clean latent it predicts, so that a
-    denoising can be shown step by step; renoises: whether it adds noise between steps (a function of the start).
+    denoising can be shown step by step; renoises: whether it adds noise between steps (a function of the start); noise:
+    the kind it takes out, that of a diffusion, of a flow, or of SANA-Sprint's arc between the two (`trigflow`);
+    spacings: how its times may be spaced, where it does not say that itself; karras: whether its noise levels may be
+    Karras'; indexed: whether it is told that it begins at the first of its times, which else it looks up.
     """
 
     module: str
@@ -42,13 +46,17 @@ class Sampler:
     options: Mapping[str, object] = field(default_factory=dict)
     moments: bool = False
     renoises: bool = False
+    noise: Literal["diffusion", "flow", "trigflow"] = "diffusion"
+    spacings: tuple[str, ...] = ()
+    karras: bool = False
+    indexed: bool = False
 
-    def scheduler(self, schedule: Mapping[str, object]) -> Scheduler:
+    def scheduler(self, schedule: Mapping[str, object], **options: object) -> Scheduler:
         """A new scheduler (they keep state: one a decoder), from the config of the one that a world was made for, as
-        its family repairs it."""
+        its family repairs it. options: further entries, before all others."""
         kind = getattr(import_module(f"diffusers.schedulers.{self.module}"), self.name)
         with quiet():  # else it names every entry of another scheduler's config that this one leaves alone
-            made: Scheduler = kind.from_config({**schedule, **self.options})
+            made: Scheduler = kind.from_config({**schedule, **self.options, **options})
         return made
 
 
@@ -75,6 +83,45 @@ def lcm(scheduler: Scheduler, prediction: Tensor, time: Tensor, sample: Tensor, 
     return alpha_bar.sqrt() * denoised + (1 - alpha_bar).sqrt() * noise_of(start, index)
 
 
+def plain(scheduler: Scheduler, prediction: Tensor, time: Tensor, sample: Tensor, start: Tensor) -> Tensor:
+    """One step of a sampler that draws nothing: Euler (Karras et al. 2022, algorithm 1), DPM-Solver++ 2M (Lu et al.
+    2022), UniPC (Zhao et al. 2023), and Euler along a flow. What the last two of steps keep of those before them is of
+    this batch alone, and is forgotten when its times are set."""
+    stepped: Tensor = scheduler.step(prediction, time, sample, return_dict=False)[0]
+    return stepped
+
+
+def tcd(scheduler: Scheduler, prediction: Tensor, time: Tensor, sample: Tensor, start: Tensor) -> Tensor:
+    """One step of trajectory consistency (Zheng et al. 2024, algorithm 4, gamma TCD_GAMMA): along the trajectory past
+    the next noise level, then back to it by noise, which here is a function of the start as `lcm`'s is."""
+    import torch
+
+    unused = torch.Generator().manual_seed(0)  # as in `lcm`
+    times = scheduler.timesteps
+    options: dict[str, object] = {"eta": TCD_GAMMA, "generator": unused, "return_dict": False}
+    past: Tensor = scheduler.step(prediction, time, sample, **options)[1]
+    index = scheduler.step_index  # already that of the next step
+    if index >= len(times):
+        return past
+    share: Tensor = scheduler.alphas_cumprod
+    alpha_bar, beyond = share[times[index]], share[torch.floor((1 - TCD_GAMMA) * times[index]).long()]
+    return (alpha_bar / beyond).sqrt() * past + (1 - alpha_bar / beyond).sqrt() * noise_of(start, index)
+
+
+def scm(scheduler: Scheduler, prediction: Tensor, time: Tensor, sample: Tensor, start: Tensor) -> Tensor:
+    """One step of a continuous-time consistency model (Lu and Song 2025), as SANA-Sprint has it: to the picture at
+    once, then back to the next noise level; latents are sigma_data times those of a walk until the last."""
+    import torch
+
+    unused = torch.Generator().manual_seed(0)  # as in `lcm`
+    clean: Tensor = scheduler.step(prediction, time, sample, generator=unused, return_dict=False)[1]
+    index, sigma = scheduler.step_index, float(scheduler.config["sigma_data"])
+    angle = scheduler.timesteps[index]
+    if index + 1 >= len(scheduler.timesteps):  # the last of its times is that of the picture
+        return clean / sigma
+    return angle.cos() * clean + angle.sin() * sigma * noise_of(start, index)
+
+
 def noise_of(start: Tensor, index: int) -> Tensor:
     """Noise `[b, C, H, W]` for step `index`: each start on the shell, its elements shuffled and their signs flipped.
 
@@ -93,9 +140,42 @@ def noise_of(start: Tensor, index: int) -> Tensor:
     return noise.view_as(start)
 
 
+SPACINGS = ("leading", "trailing", "linspace")
+_SOLVER = {"solver_order": 2, "use_flow_sigmas": False}
 SAMPLERS: Mapping[str, Sampler] = MappingProxyType(
     {
-        "ddim": Sampler("scheduling_ddim", "DDIMScheduler", ddim, moments=True),
-        "lcm": Sampler("scheduling_lcm", "LCMScheduler", lcm, renoises=True),
+        "ddim": Sampler("scheduling_ddim", "DDIMScheduler", ddim, moments=True, spacings=SPACINGS),
+        "euler": Sampler(
+            "scheduling_euler_discrete", "EulerDiscreteScheduler", plain, spacings=SPACINGS, karras=True, indexed=True
+        ),
+        "dpmpp_2m": Sampler(
+            "scheduling_dpmsolver_multistep",
+            "DPMSolverMultistepScheduler",
+            plain,
+            options={**_SOLVER, "algorithm_type": "dpmsolver++", "solver_type": "midpoint"},
+            spacings=SPACINGS,
+            karras=True,
+            indexed=True,
+        ),
+        "unipc": Sampler(
+            "scheduling_unipc_multistep",
+            "UniPCMultistepScheduler",
+            plain,
+            options={**_SOLVER, "solver_type": "bh2"},
+            spacings=SPACINGS,
+            karras=True,
+            indexed=True,
+        ),
+        "lcm": Sampler("scheduling_lcm", "LCMScheduler", lcm, renoises=True, spacings=("trailing",)),
+        "tcd": Sampler("scheduling_tcd", "TCDScheduler", tcd, renoises=True),
+        "flow_euler": Sampler(
+            "scheduling_flow_match_euler_discrete",
+            "FlowMatchEulerDiscreteScheduler",
+            plain,
+            noise="flow",
+            indexed=True,
+            options={"stochastic_sampling": False},
+        ),
+        "scm": Sampler("scheduling_scm", "SCMScheduler", scm, renoises=True, noise="trigflow", indexed=True),
     }
 )

@@ -33,7 +33,7 @@ def scout(
     settings = DecoderSettings(
         kind="scout",
         steps=usual if steps is None else steps,
-        guidance=own.guidance if is_guided else 1.0,
+        guidance=own.guidance if is_guided or world.family.guidance == "distilled" else 1.0,
         batch=batch,
         size=size or (world.card.size, world.card.size),
         engine=engine,

@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal, get_args
 from pydantic import BaseModel, ConfigDict, Field, FiniteFloat
 
 from latentworld.decoding.samplers import SAMPLERS
+from latentworld.decoding.sampling import USUAL, Sampling
 from latentworld.errors import PresetError
 from latentworld.explain import spelt
 from latentworld.frozen import changed
@@ -30,6 +31,8 @@ Kind = Literal["faithful", "scout", "analytic"]
 HoldKind = Literal["guidance", "residual"]
 GUIDED_STEPS = 8  # of a scout that no few-step model stands behind: fewer are mush
 Device = Annotated[str, spelt(r"auto|cpu|mps|cuda(:\d+)?", "auto, cpu, mps, cuda or cuda:1")]
+SamplerName = Literal["auto", "ddim", "euler", "dpmpp_2m", "unipc", "lcm", "tcd", "flow_euler", "scm"]
+Spacing = Literal["auto", "leading", "trailing", "linspace"]
 _RECORDED = {"steps": int, "guidance": float, "batch": int, "sampler": str, "variant": str}
 
 
@@ -44,6 +47,12 @@ class DecoderSpec(BaseModel):
     steps: Annotated[int, Field(ge=1, le=1000)] | None = None
     guidance: Annotated[FiniteFloat, Field(ge=0.0)] | None = None
     scout_steps: Annotated[int, Field(ge=1, le=1000)] | None = None
+    sampler: SamplerName = "auto"
+    spacing: Spacing = "auto"
+    karras: bool | Literal["auto"] = "auto"
+    guidance_rescale: Annotated[FiniteFloat, Field(ge=0.0, le=1.0)] = 0.0
+    clip_skip: Annotated[int, Field(ge=0, le=11)] = 0
+    scout_sampler: SamplerName = "auto"
     scout_lora: str | None = None
     tiny_vae: str | None = None
     batch: Annotated[int, Field(ge=1)] | Literal["auto"] = "auto"
@@ -60,8 +69,17 @@ class DecoderSpec(BaseModel):
         said |= {"kind": settings.kind, "batch": settings.batch}
         said |= {"device": settings.device, "dtype": settings.dtype, "engine": settings.engine}
         said |= {"scout_steps" if settings.kind == "scout" else "steps": settings.steps}
-        said |= {"guidance": settings.guidance} if settings.kind == "faithful" else {}
+        said |= {"scout_sampler" if settings.kind == "scout" else "sampler": settings.sampler or "auto"}
+        if settings.kind == "faithful":
+            said |= {"guidance": settings.guidance} | _saying(settings.sampling)
         return changed(self, **said)
+
+    @property
+    def sampling(self) -> Sampling:
+        """How the faithful decoder goes along its schedule."""
+        karras = None if isinstance(self.karras, str) else self.karras
+        spacing = "" if self.spacing == "auto" else self.spacing
+        return Sampling(spacing, karras, self.guidance_rescale, self.clip_skip)
 
 
 @dataclass(frozen=True)
@@ -91,11 +109,12 @@ class DecoderSettings:
     kind: `faithful` (many guided steps), `scout` (few, rough and fast), `analytic` (the world without weights); steps:
     of denoising, 1 or more; guidance: 0 or more, 1 and below mean none; batch: pictures that are decoded at once, which
     their bytes depend on; size: height, width in pixels; engine, device, dtype: as in a preset, none of them `auto`;
-    sampler: a name in `samplers.SAMPLERS`, "" the one the networks were made for; variant: which of the world's
-    networks, "" the usual ones of that kind (`plain`: the library's own forward; of a scout `student`, `lcm`, `lora`,
-    `guided`); lora, tiny_vae: files that a scout uses instead of the world's own; hold: of vertices from pictures, None
-    for none: the faithful decoder's alone; start: the time of the schedule whose noise latents have, None for pure
-    noise; bridge: through which latents the way between the first two vertices leads, None for the plane's own.
+    sampler: a name in `samplers.SAMPLERS`, "" the one the networks were made for; sampling: how it goes along the
+    schedule; variant: which of the world's networks, "" the usual ones of that kind (`plain`: the library's own
+    forward; of a scout `student`, `lora`, `guided`, or a name in `few_step.MEMBERS`); lora, tiny_vae: files that a
+    scout uses instead of the world's own; hold: of vertices from pictures, None for none: the faithful decoder's alone;
+    start: the time of the schedule whose noise latents have, None for pure noise; bridge: through which latents the way
+    between the first two vertices leads, None for the plane's own.
     """
 
     kind: Kind
@@ -113,6 +132,7 @@ class DecoderSettings:
     hold: HoldSettings | None = None
     start: int | None = None
     bridge: BridgeSettings | None = None
+    sampling: Sampling = USUAL
 
     def __post_init__(self) -> None:
         if self.kind not in get_args(Kind):
@@ -130,10 +150,12 @@ class DecoderSettings:
 
     def record(self) -> dict[str, object]:
         """As JSON takes it, what is "" or None left out."""
-        return {**{k: v for k, v in asdict(self).items() if v not in ("", None)}, "size": list(self.size)}
+        said = {**asdict(self), "sampling": str(self.sampling)}
+        return {**{key: value for key, value in said.items() if value not in ("", None)}, "size": list(self.size)}
 
     def recorded(self, record: Mapping[str, object]) -> DecoderSettings:
-        """These settings with the steps, guidance, batch, sampler and variant that a record has (a scene's, a take's).
+        """These settings with the steps, guidance, batch, sampler, sampling and variant that a record has (a scene's, a
+        take's).
 
         What it lacks stays. Raises PresetError for values of another type or out of range.
         """
@@ -145,37 +167,60 @@ class DecoderSettings:
             if isinstance(value, bool) or not isinstance(value, (int, float) if kind is float else kind):
                 raise PresetError(f"decoder.{key} = {value!r:.40}: a {kind.__name__} is wanted")
             found[key] = kind(value)
+        if isinstance(said := record.get("sampling"), str):
+            found["sampling"] = Sampling.read(said)
         return replace(self, **found)
 
 
 def resolve(
-    spec: DecoderSpec, card: Card, machine: Choice, kind: Kind | None = None, has_few_step: bool = True
+    spec: DecoderSpec,
+    card: Card,
+    machine: Choice,
+    kind: Kind | None = None,
+    has_few_step: bool = True,
+    is_told: bool = False,
 ) -> DecoderSettings:
     """The settings of a world's decoder: what `spec` leaves open is as the world's card has it, or as `machine` can.
 
     machine: what `device.choose` made of the spec's device, dtype, engine and batch. kind: another than the spec's.
     has_few_step: whether the world has a few-step denoiser; where neither it nor a LoRA is one, a scout is the faithful
-    decoder in a few guided steps.
+    decoder in a few guided steps. is_told: whether its networks are told their guidance, which then a scout has too.
     """
     kind, own = kind or spec.kind, card.defaults
     is_scout = kind == "scout"
     if is_scout and not has_few_step and spec.scout_lora is None:
         whole = resolve(spec, card, machine, "faithful")
         few = min(GUIDED_STEPS, whole.steps) if spec.scout_steps is None else spec.scout_steps
-        return replace(whole, kind="scout", steps=few, tiny_vae=spec.tiny_vae)
+        return replace(whole, kind="scout", steps=few, tiny_vae=spec.tiny_vae, sampler=_named(spec.scout_sampler))
     steps, usual = (spec.scout_steps, own.scout_steps) if is_scout else (spec.steps, own.steps)
     return DecoderSettings(
         kind=kind,
         steps=usual if steps is None else steps,
-        guidance=1.0 if is_scout else own.guidance if spec.guidance is None else spec.guidance,
+        guidance=1.0 if is_scout and not is_told else own.guidance if spec.guidance is None else spec.guidance,
         batch=machine.batch,
         size=(spec.height or card.size, spec.width or card.size),
         engine=machine.engine,
         device=machine.device,
         dtype=machine.dtype,
+        sampler=_named(spec.scout_sampler if is_scout else spec.sampler),
         lora=spec.scout_lora if is_scout else None,
         tiny_vae=spec.tiny_vae if is_scout else None,
+        sampling=Sampling(clip_skip=spec.clip_skip) if is_scout else spec.sampling,
     )
+
+
+def _named(sampler: str) -> str:
+    return "" if sampler == "auto" else sampler
+
+
+def _saying(sampling: Sampling) -> dict[str, object]:
+    """The keys of a section that make this sampling."""
+    return {
+        "spacing": sampling.spacing or "auto",
+        "karras": "auto" if sampling.karras is None else sampling.karras,
+        "guidance_rescale": sampling.rescale,
+        "clip_skip": sampling.clip_skip,
+    }
 
 
 def resolve_analytic(spec: DecoderSpec) -> DecoderSettings:

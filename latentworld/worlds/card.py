@@ -32,6 +32,12 @@ class Defaults(BaseModel):
 DEFAULTS = Defaults()
 
 
+FewStepName = Literal[
+    "", "lcm", "tcd", "turbo", "lightning", "hyper", "dmd2", "schnell", "klein", "z_turbo", "sprint", "flow_turbo"
+]
+"""Those of `few_step.MEMBERS`, and none."""
+
+
 class Subject(BaseModel):
     """A kind of picture the world knows, and words that call for it."""
 
@@ -57,7 +63,7 @@ class Card(BaseModel):
     description: str = ""
     size: int = Field(ge=1, description="picture height and width in pixels")
     prediction: str = "epsilon"
-    few_step: Literal["", "lcm"] | None = Field(default=None, description="whether it is a few-step model itself")
+    few_step: FewStepName | None = Field(default=None, description="which few-step model it is itself")
     clip: str | None = Field(default=None, description="CLIP folder or hub name; the world's own clip/ when absent")
     defaults: Defaults = Field(default_factory=Defaults)
     subjects: tuple[Subject, ...] = Field(default=(), validation_alias=AliasChoices("subjects", "families"))

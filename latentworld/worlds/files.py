@@ -13,13 +13,13 @@ from typing import TYPE_CHECKING, Annotated, TypedDict
 
 import msgspec
 
-from latentworld.errors import UnsafeWeights, WorldDamaged, WorldError
+from latentworld.errors import UnsafeWeights, WorldDamaged, WorldError, WorldMismatch
 from latentworld.worlds.locate import PICKLED
 
 if TYPE_CHECKING:
     from torch import Tensor
 
-TEXTS = (".json", ".txt")  # suffixes of a part's small files that pictures depend on
+TEXTS = (".json", ".txt", ".jinja")  # suffixes of a part's small files that pictures depend on
 # model.safetensors, model.fp16.safetensors, model-00001-of-00003.safetensors, model.fp16-00001-of-00003.safetensors
 WEIGHTS = re.compile(
     r"(?P<stem>[^.]+?)(?:\.(?P<variant>\w+))?(?:-(?P<shard>\d+)-of-(?P<shards>\d+))?\.safetensors", re.IGNORECASE
@@ -56,9 +56,18 @@ def weights(part: Path) -> list[Path]:
     shards = [int(match["shards"] or 0) for file in files if (match := WEIGHTS.fullmatch(file.name))]
     if any(shards) and len(shards) < max(shards):
         raise WorldDamaged(f"{part} holds {len(shards)} of {max(shards)} weight files: copy or download it again")
-    for file in files:
-        header(file)
+    check_types(part, [entry["dtype"] for file in files for entry in header(file).values()])
     return files
+
+
+def check_types(place: Path, types: Iterable[str]) -> None:
+    """Raises WorldMismatch for weights of 8 bits, which mean nothing without scales, and for a part that mixes the two
+    halves, as parts of two models do: whichever it is read in, the other's numbers are lost."""
+    kinds = set(types)
+    if small := sorted(kind for kind in kinds if kind.startswith(("F8", "F4", "F6"))):
+        raise WorldMismatch(f"{place} has weights of 8 bits ({small[0]}) or fewer: give it in float16 or float32")
+    if {"F16", "BF16"} <= kinds:
+        raise WorldMismatch(f"{place} mixes BF16 and F16, as parts of two models do: give it in one of them")
 
 
 def one_set(names: Sequence[str]) -> list[str]:

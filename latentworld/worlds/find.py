@@ -12,6 +12,8 @@ from latentworld.worlds import card as cards
 from latentworld.worlds import families, files, layout
 from latentworld.worlds.card import Card
 from latentworld.worlds.families import Facts, Family
+from latentworld.worlds.families.original_names import UNET
+from latentworld.worlds.few_step import MEMBERS, named
 from latentworld.worlds.hub import fetch_world
 from latentworld.worlds.layout import Checkpoint, Folder
 from latentworld.worlds.locate import EMBEDDED, locate
@@ -68,12 +70,36 @@ def at(path: Path, name: str, source: str, vae: LoneVae | None = None) -> Found:
     """The model in a folder or file. Raises as `find`."""
     seen = layout.read(path)
     family = families.recognise(seen)
-    facts = _painted(path, families.facts(family, seen), vae)
+    if isinstance(seen, Checkpoint):
+        files.check_types(path, (kind for key, kind in seen.types.items() if key.startswith(UNET)))
+    facts = _named(_painted(path, families.facts(family, seen), vae), family, names_of(name, path, seen))
     if isinstance(seen, Checkpoint) and vae is None and family.checkpoint and not family.checkpoint.sizes(seen)["vae"]:
         raise WorldDamaged(f"{path} has no VAE: name one as world.vae, a folder, a .safetensors file or a hub name")
     given = {"name": path.name if path.is_dir() else path.stem, "size": facts.size, "prediction": facts.prediction}
-    card = cards.read(path, given | {"defaults": family.defaults.model_dump()})
+    card = _card(path, given, family, facts)
     return Found(name, source, path, seen, family, _agreed(path, family, facts, card), card, vae)
+
+
+def names_of(name: str, path: Path, seen: Folder | Checkpoint) -> str:
+    """What a model is called: by whoever names it, on disk, and by itself."""
+    title = seen.metadata.get("modelspec.title", "") if isinstance(seen, Checkpoint) else ""
+    return " ".join((name.rpartition("/")[2], path.stem if path.is_file() else path.name, title))
+
+
+def _named(facts: Facts, family: Family, names: str) -> Facts:
+    """The facts with what a model's names say of few steps, where its configs say nothing."""
+    return facts if facts.few_step else replace(facts, few_step=named(names, family.few_step))
+
+
+def _card(path: Path, given: Mapping[str, object], family: Family, facts: Facts) -> Card:
+    """A model's card, over what its family does; of a few-step one, over what that was made for."""
+    usual = (facts.defaults or family.defaults).model_dump()
+    first = cards.read(path, {**given, "defaults": usual})
+    member = MEMBERS.get(facts.few_step if first.few_step is None else first.few_step)
+    if member is None or not member.whole:
+        return first
+    few = {"steps": member.usual, "guidance": member.guidance, "scout_steps": member.usual}
+    return cards.read(path, {**given, "defaults": usual | few})
 
 
 def resolve(name: str | Path) -> tuple[Path, str]:

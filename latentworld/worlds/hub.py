@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from latentworld.errors import UnsafeWeights, WorldMissing
-from latentworld.worlds.files import one_set
+from latentworld.worlds.files import TEXTS, one_set
 from latentworld.worlds.locate import HubRef
 
 SMALL = ("model_index.json", "config.json", "scheduler_config.json")  # what says of which family a model is
@@ -83,7 +83,7 @@ def wanted_files(ref: HubRef, names: list[str], marker: str, parts: tuple[str, .
     wanted = [name for name in names if "/" not in name and name.endswith((".json", ".txt", ".toml"))]
     for part in parts:  # "" is the repository's root, as CLIP has it
         inside = [name for name in names if name.rpartition("/")[0] == part]
-        wanted += [name for name in inside if name.endswith((".json", ".txt"))]
+        wanted += [name for name in inside if name.endswith(TEXTS)]
         weights = [name for name in inside if name.endswith(".safetensors")]
         chosen = one_set([name.rpartition("/")[2] for name in weights])
         wanted += [name for name in weights if name.rpartition("/")[2] in chosen]

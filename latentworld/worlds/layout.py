@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from latentworld.worlds import files
@@ -37,17 +37,20 @@ class Folder:
 
 @dataclass(frozen=True)
 class Checkpoint:
-    """A single .safetensors file, by its header: shapes of its tensors by key, and what else it says of itself."""
+    """A single .safetensors file, by its header: shapes of its tensors by key, what else it says of itself, and their
+    number types, where it was read."""
 
     path: Path
     shapes: Mapping[str, tuple[int, ...]]
     metadata: Mapping[str, str]
+    types: Mapping[str, str] = field(default_factory=dict)
 
 
 def read(path: Path) -> Folder | Checkpoint:
     """What is there: a folder or a file. Raises WorldDamaged."""
     if path.is_file():
         content, metadata = files.header_and_metadata(path)
-        return Checkpoint(path, {key: tuple(entry["shape"]) for key, entry in content.items()}, metadata)
+        shapes = {key: tuple(entry["shape"]) for key, entry in content.items()}
+        return Checkpoint(path, shapes, metadata, {key: entry["dtype"] for key, entry in content.items()})
     index = path / "model_index.json"
     return Folder(path, read_json(index) if index.is_file() else {})

@@ -10,6 +10,7 @@ from latentworld.device import settle, torch_dtype
 from latentworld.errors import WorldDamaged
 from latentworld.tables import section
 from latentworld.worlds import files, parts
+from latentworld.worlds.card import read_json
 from latentworld.worlds.find import Found, find
 from latentworld.worlds.layout import Checkpoint
 from latentworld.worlds.look import used
@@ -45,7 +46,8 @@ def _load_checkpoint(found: Found, seen: Checkpoint, dtype: torch.dtype, device:
     loaded = dict(reader.load(seen, found.facts, dtype))
     digest = f"{files.digest([found.path], found.path.parent)}-{found.card.prediction}-{found.card.size}"
     if found.vae is not None:
-        loaded["vae"], digest = found.vae.load(dtype), f"{digest}-{found.vae.digest}"
+        kind = found.family.vae_dtype(found.vae.config, dtype)
+        loaded["vae"], digest = found.vae.load(kind), f"{digest}-{found.vae.digest}"
     return _assembled(found, found.path.stem, _at_rest(loaded, device), None, None, digest, dtype, device)
 
 
@@ -53,9 +55,12 @@ def _load_folder(found: Found, dtype: torch.dtype, device: torch.device) -> Worl
     family, path = found.family, found.path
     hashed = used(found)
     own = [part for part in family.parts if part.name != "vae" or found.vae is None]
-    loaded, digest = {part.name: part.load(path / part.name, dtype) for part in own}, files.digest(hashed, path)
+    kinds = {"vae": family.vae_dtype(read_json(path / "vae" / "config.json"), dtype)} if found.vae is None else {}
+    loaded = {part.name: part.load(path / part.name, kinds.get(part.name, dtype)) for part in own}
+    digest = files.digest(hashed, path)
     if found.vae is not None:
-        loaded["vae"], digest = found.vae.load(dtype), f"{digest}-{found.vae.digest}"
+        kind = found.family.vae_dtype(found.vae.config, dtype)
+        loaded["vae"], digest = found.vae.load(kind), f"{digest}-{found.vae.digest}"
     student, tiny = path / "student", path / "tiny_vae"
     more: dict[str, object] = {"tiny": parts.tiny_vae(tiny, dtype)} if tiny.is_dir() else {}
     if student.is_dir():

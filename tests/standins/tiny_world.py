@@ -101,13 +101,14 @@ def _tiny_vae(shape: Shape) -> AutoencoderTiny:
     )  # fmt: skip
 
 
-def _write_tokenizer(folder: Path, shape: Shape) -> int:
+def write_tokenizer(folder: Path, shape: Shape, pad: str = "<|endoftext|>") -> int:
+    """CLIP's tokenizer, each letter a word; returns how many it knows."""
     letters = [chr(code) for code in range(33, 127)]
     pieces = letters + [letter + "</w>" for letter in letters] + ["<|startoftext|>", "<|endoftext|>"]
     folder.mkdir(parents=True, exist_ok=True)
     (folder / "vocab.json").write_text(json.dumps({piece: row for row, piece in enumerate(pieces)}))
     (folder / "merges.txt").write_text("#version: 0.2\n")
-    special = dict.fromkeys(("eos_token", "pad_token", "unk_token"), "<|endoftext|>")
+    special = dict.fromkeys(("eos_token", "pad_token", "unk_token"), "<|endoftext|>") | {"pad_token": pad}
     config = {"tokenizer_class": "CLIPTokenizer", "model_max_length": shape.tokens, "bos_token": "<|startoftext|>"}
     (folder / "tokenizer_config.json").write_text(json.dumps(config | special))
     (folder / "special_tokens_map.json").write_text(json.dumps({"bos_token": "<|startoftext|>"} | special))
@@ -140,7 +141,7 @@ def _write_clip(folder: Path, shape: Shape, words: int, dtype: torch.dtype) -> N
         "image_mean": [0.48145466, 0.4578275, 0.40821073], "image_std": [0.26862954, 0.26130258, 0.27577711],
     }  # fmt: skip
     (folder / "preprocessor_config.json").write_text(json.dumps(processor))
-    _write_tokenizer(folder, shape)
+    write_tokenizer(folder, shape)
 
 
 def _widen(path: Path) -> None:
@@ -154,7 +155,7 @@ def build(
     """Write a world; `extras` are student, tiny_vae, clip and card.toml, which a plain checkpoint lacks."""
     dtype = torch.float16 if half else torch.float32
     with seeded(7):
-        words = _write_tokenizer(folder / "tokenizer", shape)
+        words = write_tokenizer(folder / "tokenizer", shape)
         unet(shape).to(dtype).save_pretrained(folder / "unet")
         vae(shape).to(dtype).save_pretrained(folder / "vae")
         text = CLIPTextModel(CLIPTextConfig(**_text_config(shape, words)))

@@ -15,7 +15,7 @@ from latentworld.worlds.layout import Checkpoint, Folder
 
 __all__ = ["BUILT_IN", "REGISTRY", "Facts", "Family", "LatentFormat", "Part", "facts", "known", "recognise"]
 
-BUILT_IN = ("sd1", "sd2")
+BUILT_IN = ("sd1", "sd2", "sdxl", "sd3", "flux", "klein", "z_image", "sana_sprint")
 """Each is a file of this folder with a `FAMILY` of that name. They are asked in this order."""
 
 
@@ -53,7 +53,7 @@ def recognise(seen: Folder | Checkpoint) -> Family:
             if (line := blamed(error)) is None:
                 raise
             warnings.warn(line, Notice, stacklevel=2)
-    raise refusal(seen, " or ".join(family.title for family in families))
+    raise refusal(seen, _either([family.title for family in families]))
 
 
 def facts(family: Family, seen: Folder | Checkpoint) -> Facts:
@@ -68,3 +68,8 @@ def _claims(family: Family, seen: Folder | Checkpoint) -> bool:
     if isinstance(seen, Folder):
         return family.claims(seen)
     return family.checkpoint is not None and family.checkpoint.claims(seen)
+
+
+def _either(titles: list[str]) -> str:
+    """`A, B or C`."""
+    return " or ".join([", ".join(titles[:-1]), titles[-1]] if len(titles) > 1 else titles)

@@ -9,11 +9,13 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from latentworld.arrays import Array
+from latentworld.errors import PresetError
 from latentworld.prompts import Conditioning, PromptTruncated
 
 if TYPE_CHECKING:
     from transformers.models.clip.modeling_clip import CLIPTextModel
     from transformers.models.clip.tokenization_clip import CLIPTokenizer
+    from transformers.tokenization_utils_base import BatchEncoding
 
 
 LONGEST_TOLD = 60  # characters of what of a prompt is not read
@@ -24,11 +26,12 @@ class ClipText:
     """A tokenizer and a CLIP text encoder.
 
     A text is padded to `limit`; the embedding is the last hidden state of the text encoder, its final layer norm
-    included, as the pipeline feeds it to the UNet.
+    included, as the pipeline feeds it to the UNet. skip: how many of the last layers are left out, that norm apart.
     """
 
     tokenizer: CLIPTokenizer
     encoder: CLIPTextModel
+    skip: int = 0
 
     @property
     def limit(self) -> int:
@@ -43,13 +46,30 @@ class ClipText:
         """Embeddings `[1, tokens, width]`, alone."""
         import torch
 
-        limit = self.limit
-        words = self.tokenizer(text, padding="max_length", max_length=limit, truncation=True, return_tensors="pt")
-        self._warn_if_truncated(text, limit)
+        words = self.words(text)
         masked = getattr(self.encoder.config, "use_attention_mask", False)
         mask = words.attention_mask.to(self.encoder.device) if masked else None
         with torch.no_grad():  # not inference mode: torch.compile and CUDA graphs take no inference tensors
-            return (self.encoder(words.input_ids.to(self.encoder.device), attention_mask=mask)[0],)
+            ids = words.input_ids.to(self.encoder.device)
+            if not self.skip:
+                return (self.encoder(ids, attention_mask=mask)[0],)
+            states = self.encoder(ids, attention_mask=mask, output_hidden_states=True).hidden_states
+            return (inner(self.encoder).final_layer_norm(states[-(self.skip + 1)]),)
+
+    def words(self, text: str) -> BatchEncoding:
+        """A text's tokens, padded or cut to `limit`. Warns PromptTruncated."""
+        words = self.padded(text)
+        self._warn_if_truncated(text, self.limit)
+        return words
+
+    def padded(self, text: str) -> BatchEncoding:
+        """The same without a word on what is cut off."""
+        return self.tokenizer(text, padding="max_length", max_length=self.limit, truncation=True, return_tensors="pt")
+
+    def skipping(self, layers: int) -> ClipText:
+        """The same without so many of its last layers. Raises PresetError."""
+        check_skip(layers, int(self.encoder.config.num_hidden_layers))
+        return replace(self, skip=layers)
 
     def changed(self, change: Callable[[CLIPTextModel], CLIPTextModel]) -> ClipText:
         """The same with what `change` makes of a copy of its text encoder."""
@@ -68,4 +88,15 @@ class ClipText:
             lost = self.tokenizer.decode(whole[limit - 1 : -1])
             told = lost if len(lost) <= LONGEST_TOLD else f"{lost[:LONGEST_TOLD]}…"
             said = f"the prompt is longer than {limit} tokens: {told!r} is ignored ({len(whole) - limit} tokens)"
-            warnings.warn(said, PromptTruncated, stacklevel=4)
+            warnings.warn(said, PromptTruncated, stacklevel=5)
+
+
+def inner(encoder: CLIPTextModel) -> CLIPTextModel:
+    """The layers themselves: transformers 5.6 took a level out of CLIPTextModel."""
+    return dict(encoder.named_children()).get("text_model", encoder)  # type: ignore[return-value]
+
+
+def check_skip(layers: int, count: int) -> None:
+    """Raises PresetError where an encoder of `count` layers has no more than are to be left out."""
+    if layers >= count:
+        raise PresetError(f"clip_skip = {layers}: this world's text encoder has {count} layers: take fewer")

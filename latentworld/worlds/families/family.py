@@ -88,8 +88,12 @@ class Scheduler(Protocol):
         """Of the step to come."""
         ...
 
-    def set_timesteps(self, num_inference_steps: int) -> None:
-        """Begin so many steps."""
+    def set_timesteps(self, num_inference_steps: int | None = None, **options: object) -> None:
+        """Begin so many steps; or at the times, or noise levels, that options name."""
+        ...
+
+    def set_begin_index(self, begin_index: int = 0) -> None:
+        """Which of its times the first step is; not all schedulers have it."""
         ...
 
     def scale_model_input(self, sample: Tensor, timestep: Tensor) -> Tensor:
@@ -120,7 +124,8 @@ class Facts:
     """What is known of one model before any weight is read: picture side in pixels, prediction type, latents.
 
     schedule: the config of its scheduler, empty where that is not known yet. few_step: how it is sampled in a few steps
-    if it was made for that (`lcm`), "" where it was not.
+    if it was made for that, a name in `few_step.MEMBERS`, "" where it was not. defaults: this model's, where they are
+    not its family's.
     """
 
     size: int
@@ -128,6 +133,7 @@ class Facts:
     latent: LatentFormat
     schedule: Config = field(default_factory=dict)
     few_step: str = ""
+    defaults: Defaults | None = None
 
 
 @dataclass(frozen=True)
@@ -178,7 +184,10 @@ class Family:
     parts: in the order in which they are hashed. network: the name of the part that denoises.
     guidance: `classifier-free` (two rows, negative and positive, above a weight of 1), or `distilled`: the weight
     goes into the network as the last tensor of the conditioning, `[1]`.
-    predictions: those that its scheduler takes. defaults: what a world without a card does.
+    predictions: those that its scheduler takes. defaults: what a world without a card does. few_step: the kinds of
+    few-step model, in `few_step.MEMBERS`, that its models' names are searched for. vae_dtype: (a VAE's config, the
+    networks' dtype) -> the VAE's own. half: the type of half the size that its networks bear.
+    eager: whether only the eager engine can run its denoiser, whose shapes are then a text's own.
     """
 
     name: str
@@ -198,6 +207,10 @@ class Family:
     predictions: tuple[str, ...] = ("epsilon", "v_prediction", "sample")
     defaults: Defaults = DEFAULTS
     checkpoint: CheckpointFormat | None = None
+    few_step: tuple[str, ...] = ()
+    vae_dtype: Callable[[Config, torch.dtype], torch.dtype] = lambda config, dtype: dtype
+    half: Literal["float16", "bfloat16"] = "float16"
+    eager: bool = False
     encoder: Callable[[AutoencoderKL | AutoencoderTiny, LatentFormat], nn.Module] | None = None
 
     def guides(self, weight: float) -> bool:

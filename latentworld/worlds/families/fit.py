@@ -9,36 +9,37 @@ from pathlib import Path
 from latentworld.errors import WorldMismatch
 from latentworld.worlds.families.family import Config, LatentFormat
 from latentworld.worlds.layout import Folder
-from latentworld.worlds.parts import AUTOENCODERS
 
 TWO = "these are parts of two models; copy or download one whole"
 # schedules that noise in another way than a variance-preserving one: their models paint noise on ours
 OTHER_SCHEDULES = re.compile(
     r"FlowMatch|EDM|KarrasVe|ScoreSde|SCMScheduler|CMStochastic|VQDiffusion|UnCLIP|Amused|Wuerstchen"
 )
+PLAIN_VAES = ("AutoencoderKL", "AutoencoderTiny")
 CLIP_TEXT = ("clip_text_model", "clip")
 
 
 def check(folder: Folder, latent: LatentFormat) -> None:
     """Raises WorldMismatch, one line that names the part, where one is of another kind or of another model."""
-    _check_vae(folder, latent)
+    check_latents(folder, latent)
     _check_text(folder)
-    _check_schedule(folder)
+    check_schedule(folder)
 
 
-def _check_vae(folder: Folder, latent: LatentFormat) -> None:
+def check_latents(folder: Folder, latent: LatentFormat, classes: tuple[str, ...] = PLAIN_VAES) -> None:
+    """Raises WorldMismatch where the VAE is none, or its latents are not these."""
     vae = folder.config("vae")
-    check_vae(folder.path / "vae", vae)
+    check_vae(folder.path / "vae", vae, classes)
     if (mine := vae.get("latent_channels", 4)) != latent.channels:
         raise WorldMismatch(f"{folder.path}: its VAE has {mine} latent channels and its UNet {latent.channels}: {TWO}")
 
 
-def check_vae(place: Path, vae: Config) -> None:
+def check_vae(place: Path, vae: Config, classes: tuple[str, ...] = PLAIN_VAES) -> None:
     """Raises WorldMismatch for a VAE of a class that is not known, or that paints something else than red, green and
-    blue. vae: its config."""
-    name = str(vae.get("_class_name", "AutoencoderKL"))
-    if name not in AUTOENCODERS:
-        raise WorldMismatch(f"{place} is of class {name}: give a world whose VAE is one of {', '.join(AUTOENCODERS)}")
+    blue. vae: its config; classes: those that are known here."""
+    name = str(vae.get("_class_name", classes[0]))
+    if name not in classes:
+        raise WorldMismatch(f"{place} is of class {name}: give a world whose VAE is one of {', '.join(classes)}")
     if (colours := vae.get("out_channels", 3)) != 3:
         raise WorldMismatch(f"{place} paints {colours} channels: give a world whose VAE paints 3, red, green and blue")
 
@@ -53,10 +54,16 @@ def _check_text(folder: Folder) -> None:
         raise WorldMismatch(
             f"{folder.path}: its UNet reads text of width {reads} and its text encoder gives {gives}: {TWO}"
         )
-    knows, last = words.get("vocab_size", 49408), _last_word(folder.path / "tokenizer")
+    check_words(folder, "tokenizer", "text_encoder")
+
+
+def check_words(folder: Folder, tokenizer: str, encoder: str) -> None:
+    """Raises WorldMismatch where a tokenizer has more words than its text encoder knows."""
+    words = folder.config(encoder)
+    knows, last = words.get("vocab_size", 49408), _last_word(folder.path / tokenizer)
     if words and isinstance(knows, int) and last >= knows:
         raise WorldMismatch(
-            f"{folder.path}: its tokenizer has words up to number {last} and its text encoder knows {knows}: {TWO}"
+            f"{folder.path}: its {tokenizer} has words up to number {last} and its text encoder knows {knows}: {TWO}"
         )
 
 
@@ -77,7 +84,8 @@ def _words(file: Path) -> list[object]:
     return list(content.values()) if isinstance(content, dict) else []
 
 
-def _check_schedule(folder: Folder) -> None:
+def check_schedule(folder: Folder) -> None:
+    """Raises WorldMismatch for a schedule that adds noise in another way."""
     schedule = folder.config("scheduler")
     name = str(schedule.get("_class_name", ""))
     if OTHER_SCHEDULES.search(name) or schedule.get("use_flow_sigmas"):

@@ -79,7 +79,7 @@ def reader(kind: Kind, latent: Callable[[Config, Config], LatentFormat], channel
         with whole(checkpoint.path):
             shapes = shapes_of(checkpoint)
             vae = vae_config(shapes) if has_vae(shapes) else {}
-            size, prediction = _said(checkpoint, kind)
+            size, prediction = said(checkpoint, kind)
             schedule = BETAS | {"prediction_type": prediction} | (TO_NOISE if ZERO_SNR in shapes else {})
             few_step = "lcm" if TOLD in shapes else ""
             return Facts(size, prediction, latent(unet_config(shapes, 0), vae), schedule, few_step)
@@ -99,7 +99,7 @@ def shapes_of(checkpoint: Checkpoint) -> Shapes:
     return {ours: checkpoint.shapes[key] for ours, key in canonical(checkpoint.shapes).items()}
 
 
-def _said(checkpoint: Checkpoint, kind: Kind) -> tuple[int, str]:
+def said(checkpoint: Checkpoint, kind: Kind) -> tuple[int, str]:
     """Picture side and prediction type: what a file says of itself, by a marker or its modelspec, else its kind's."""
     spec = {key.removeprefix("modelspec."): value for key, value in checkpoint.metadata.items()}
     architecture = spec.get("architecture", "")
@@ -112,7 +112,7 @@ def _said(checkpoint: Checkpoint, kind: Kind) -> tuple[int, str]:
 def _load(kind: Kind, checkpoint: Checkpoint, facts: Facts, dtype: torch.dtype) -> dict[str, object]:
     """The parts; without a VAE where the file has none."""
     path, shapes = checkpoint.path, shapes_of(checkpoint)
-    words = _tokenizer(path.parent / "tokenizer", kind.open)
+    words = words_beside(path.parent / "tokenizer", kind.open)
     held = files.tensors(path)
     weights = {ours: held[key] for ours, key in canonical(held).items()}
     with whole(path):
@@ -135,7 +135,7 @@ def _sizes(checkpoint: Checkpoint) -> dict[str, int]:
 
 
 @contextlib.contextmanager
-def whole(path: Path) -> Iterator[None]:
+def whole(path: Path, title: str = "Stable Diffusion 1 or 2") -> Iterator[None]:
     """What a file lacks becomes WorldDamaged, in one line that names it."""
     try:
         yield
@@ -143,10 +143,11 @@ def whole(path: Path) -> Iterator[None]:
         raise type(error)(f"{path}: {error}") from error
     except (KeyError, IndexError, RuntimeError, ValueError, StopIteration) as error:
         why = (str(error).strip().splitlines() or [type(error).__name__])[0]
-        raise WorldDamaged(f"{path} is no whole Stable Diffusion 1 or 2 checkpoint ({why}): get it again") from error
+        raise WorldDamaged(f"{path} is no whole {title} checkpoint ({why}): get it again") from error
 
 
-def _tokenizer(beside: Path, pads_with_word_0: bool) -> CLIPTokenizer:
+def words_beside(beside: Path, pads_with_word_0: bool) -> CLIPTokenizer:
+    """CLIP's tokenizer from a folder beside a file, else from the hub's cache. Raises WorldMissing."""
     if beside.is_dir():
         return tokenizer(beside)
     try:

@@ -134,10 +134,14 @@ def skeleton(kind: Kind, shapes: Shapes, part: str) -> Shapes:
 
 
 def load_unet(weights: dict[str, torch.Tensor], shapes: Shapes, side: int) -> UNet2DConditionModel:
+    return load_unet_as(weights, unet_config(shapes, side))
+
+
+def load_unet_as(weights: dict[str, torch.Tensor], config: dict[str, object]) -> UNet2DConditionModel:
+    """A UNet of this config out of a checkpoint. Raises WorldMismatch where it has weights that such a one has not."""
     from diffusers.loaders.single_file_utils import convert_ldm_unet_checkpoint
     from diffusers.models.unets.unet_2d_condition import UNet2DConditionModel
 
-    config = unet_config(shapes, side)
     model, found = UNet2DConditionModel(**config), convert_ldm_unet_checkpoint(weights, config)
     taken = {id(tensor) for tensor in found.values()}
     left = [key for key, tensor in weights.items() if key.startswith(UNET) and id(tensor) not in taken]
@@ -150,11 +154,14 @@ def load_unet(weights: dict[str, torch.Tensor], shapes: Shapes, side: int) -> UN
     return model
 
 
-def load_vae(weights: dict[str, torch.Tensor], shapes: Shapes) -> AutoencoderKL:
+def load_vae(
+    weights: dict[str, torch.Tensor], shapes: Shapes, said: Mapping[str, object] | None = None
+) -> AutoencoderKL:
+    """A VAE out of a checkpoint. said: of its config, what shapes do not tell. Raises WorldDamaged."""
     from diffusers.loaders.single_file_utils import convert_ldm_vae_checkpoint
     from diffusers.models.autoencoders.autoencoder_kl import AutoencoderKL
 
-    config = vae_config(shapes)
+    config = vae_config(shapes) | dict(said or {})
     model = AutoencoderKL(**config)
     lacking, odd = model.load_state_dict(convert_ldm_vae_checkpoint(weights, config), strict=False)
     needed = [key for key in lacking if not key.startswith(ENCODER)]

@@ -59,12 +59,13 @@ def family(
     shifted: bool = False,
     defaults: Defaults = DEFAULTS,
     single: Kind | None = None,
+    few_step: tuple[str, ...] = (),
 ) -> Family:
     """A family of models of this kind.
 
     claims: whether a UNet's config is of it. channels, colours, bias: of a latent; shifted: whether its pipeline adds
     the VAE's shift, which that of Stable Diffusion does not. single: how its single files are laid out, None where
-    there are none.
+    there are none. few_step: as a `Family` has it.
     """
 
     def latent(unet: Config, vae: Config) -> LatentFormat:
@@ -91,6 +92,7 @@ def family(
         predictions=PREDICTIONS,
         defaults=defaults,
         checkpoint=None if single is None else original.reader(single, latent, channels),
+        few_step=few_step,
         encoder=encoder,
     )
 

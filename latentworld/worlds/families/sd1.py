@@ -28,4 +28,5 @@ FAMILY = family(
     channels=4,
     colours=COLOURS,
     single=SD1,
+    few_step=("hyper",),
 )

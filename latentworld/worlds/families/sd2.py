@@ -16,4 +16,5 @@ FAMILY = family(
     channels=4,
     colours=COLOURS,  # its VAE's encoder is that of Stable Diffusion 1
     single=SD2,
+    few_step=("turbo",),
 )
