@@ -13,6 +13,7 @@ from installation.clock import CountedClock
 from installation.loop import Scene
 from installation.studio import Studio, lookout
 from latentworld import vertices, vision, walks, worlds
+from latentworld.aims import Likeness
 from latentworld.atlas.provenance import Provenance
 from latentworld.atlas.settings import eye_of
 from latentworld.decoding import Cached, Decoder, DecoderSettings, Watch, Watched, foresight, pairing, world_decoder
@@ -78,7 +79,9 @@ def build(preset: Preset, watch: Watch | None = None) -> Rig:
     decoder = Cached(studio.decoder, capacity=max(64, 12 * batch))
     scout = lookout(plane, studio.scout, studio.eye, prompt)
     ahead = lookout(plane, decoder, studio.eye, prompt) if preset.pacing.look == "faithful" else scout
-    pilot = FilmPilot(preset.pilot, preset.pacing, plane, _blended(studio, scout), ahead, preset.film.fps, batch)
+    pilot = FilmPilot(
+        preset.pilot, preset.pacing, plane, _blended(studio, scout), ahead, preset.film.fps, batch, aim=aim_of(studio)
+    )
     clock = CountedClock(preset.film.frames, preset.film.fps, batch)
     bare = lookout(plane, studio.decoder, studio.eye, prompt)
     return Rig(replace(studio, decoder=decoder), walk, pilot, clock, bare)
@@ -113,6 +116,17 @@ def prior_of(studio: Studio) -> Prior | None:
         faults = "; ".join(differences)
         raise WorldMismatch(f"the atlas {spec.atlas} is of elsewhere: {faults}; survey this world and plane")
     return prior.lookout(atlas, mesh.mesh(atlas))
+
+
+def aim_of(studio: Studio) -> Likeness | None:
+    """What the preset's pilot wants of pictures besides rifts, None without words. Raises PresetError for a pilot that
+    is to go toward words and has none, WorldMismatch where the eye knows no words."""
+    spec = studio.preset.pilot
+    if not spec.words.strip():
+        if spec.mode == "toward":
+            raise PresetError('pilot.mode = "toward" needs words: set pilot.words, as "a cathedral"')
+        return None
+    return Likeness(np.asarray(studio.eye.texts([spec.words])[0], np.float64))
 
 
 def surprise_of(studio: Studio, decoder: Decoder) -> Surprise:

@@ -16,17 +16,19 @@ import numpy as np
 from pydantic import BaseModel, ConfigDict, Field, FiniteFloat
 
 from latentworld import globe, pacing
+from latentworld.aims import Aim
 from latentworld.arrays import Float64, Reals, Unit, Units, Vector
 from latentworld.lipschitz import Lookout, Rates, ratio
 from latentworld.pacing import PacingSpec, Placement
 from latentworld.plane import Plane
+from latentworld.prompts import LONGEST
 from latentworld.walks import Free, Lifted, Steering, Walk
 
 if TYPE_CHECKING:
     from torch import Tensor
 
 
-Mode = Literal["off", "seek", "ride", "cross", "avoid"]
+Mode = Literal["off", "seek", "ride", "cross", "avoid", "toward"]
 
 RINGS = (0.5, 1.0, 2.0)  # of the reach: the first to hold a rift, the last to find one
 SIGHTED = 1.5  # times the mesh's median rate: below it nothing stands out and the helm holds its course
@@ -40,12 +42,14 @@ REFINED = 4  # probes that cut the chosen edge: a rift is then known to a fifth 
 class PilotSpec(BaseModel):
     """How the helm steers a free walk; fixed walks are only paced.
 
-    seek: toward the steepest edge in sight; ride: stay on a rift and follow it; cross: straight over; avoid: away.
-    attraction scales the turn; below zero every mode avoids. reach: latent arc to the middle ring of the fan (rings at
-    half, whole and twice), or more where ticks are long or the walk's curvature is slow to change; fan: rays over
-    +-spread degrees. Curvatures are geodesic (radians of turn per radian of globe travel): 8 turns on a circle of about
-    1/8 rad, 4 latent units at d = 1024. atlas: the store of a survey of this very world (`.../atlas.zarr`), whose
-    features stand in for the scout's where it covers; prior: its share there, 1 asks no scout.
+    seek: toward the steepest edge in sight; ride: stay on a rift and follow it; cross: straight over; avoid: away;
+    toward: to pictures like `words`, as the eye reads both, with a share of `rifts` (0..1) in the choice of the way.
+    attraction scales the turn; below zero every mode avoids, and `toward` leads away from the words. reach: latent arc
+    to the middle ring of the fan (rings at half, whole and twice), or more where ticks are long or the walk's curvature
+    is slow to change; fan: rays over +-spread degrees. Curvatures are geodesic (radians of turn per radian of globe
+    travel): 8 turns on a circle of about 1/8 rad, 4 latent units at d = 1024. atlas: the store of a survey of this very
+    world (`.../atlas.zarr`), whose features stand in for the scout's where it covers; prior: its share there, 1 asks no
+    scout.
 
     Measured by benchmarks/pilot.py on the analytic world (10 irregular modes, sigma .1, 100 random starts, 100 latents
     each): `ride` spends .869 +- .008 of its arc in the top decile of the rate, straight on .098: 8.9 times.
@@ -60,6 +64,8 @@ class PilotSpec(BaseModel):
     reach: Annotated[FiniteFloat, Field(gt=0.0)] = 6.0
     max_curvature: Annotated[FiniteFloat, Field(gt=0.0, le=200.0)] = 8.0
     max_change: Annotated[FiniteFloat, Field(gt=0.0)] = 8.0  # of curvature, from one tick to the next
+    words: Annotated[str, Field(max_length=LONGEST)] = ""
+    rifts: Annotated[FiniteFloat, Field(ge=0.0, le=1.0)] = 0.0
     atlas: str | None = None
     prior: Annotated[FiniteFloat, Field(ge=0.0, le=1.0)] = 1.0
 
@@ -69,7 +75,8 @@ class Fan:
     """What the helm sees: angles [k] (rad, left positive) and arcs [d] (rad) of its probes, and rates per latent.
 
     lateral [d, k - 1]: between neighbouring rays on a ring; steps [d, k - 1]: the same, as feature distances;
-    radial [d, k]: along each ray, from the ring within (the first from the centre).
+    radial [d, k]: along each ray, from the ring within (the first from the centre). gain [d, k]: by how much each
+    probe is wanted more than the centre; None where nothing is wanted but rifts.
     """
 
     angles: Float64[Reals, " k"]
@@ -77,6 +84,7 @@ class Fan:
     lateral: Float64[Reals, "d k-1"]
     steps: Float64[Reals, "d k-1"]
     radial: Float64[Reals, "d k"]
+    gain: Float64[Reals, "d k"] | None = None
 
 
 @dataclass(frozen=True, eq=False)
@@ -99,9 +107,9 @@ class Pilot:
 
     scout: the lookout of the helm (few-step decoder, or an atlas); ahead: the lookout of the pacing, the faithful
     decoder in a `Cached` where frames must keep even steps; fps: frames per second; batch: probes the decoders take at
-    once. controls: None, or anything with `attraction` (-1..1), `speed` (latent arc per second) and `curvature` (in
-    place of the helm's) that override the specs; None keeps them. `state` is frozen and may be handed to a new pilot,
-    which then goes on identically.
+    once; aim: what `toward` wants of pictures. controls: None, or anything with `attraction` (-1..1), `speed` (latent
+    arc per second) and `curvature` (in place of the helm's) that override the specs; None keeps them. `state` is frozen
+    and may be handed to a new pilot, which then goes on identically.
     """
 
     def __init__(
@@ -114,9 +122,10 @@ class Pilot:
         fps: float = 24.0,
         batch: int = 8,
         state: PilotState | None = None,
+        aim: Aim | None = None,
     ) -> None:
         self.spec, self.pace, self.plane, self.scout, self.ahead = spec, pace, plane, scout, ahead
-        self.fps, self.batch = fps, batch
+        self.fps, self.batch, self.aim = fps, batch, aim
         self.state = state or PilotState()
         self.probes = 0  # asked of either lookout so far
 
@@ -176,8 +185,7 @@ class Pilot:
             return seen.curvature
         own = float(walk.ahead(np.zeros(1))[1][0])  # arcs are counted on it
         fan = self._fan(walk, radius, self._reach(walk, own, tick))
-        mode: Mode = self.spec.mode if attraction > 0 else "avoid"
-        wanted = abs(attraction) * self._pursue(walk, radius, fan, *target(mode, fan))
+        wanted = abs(attraction) * self._pursue(walk, radius, fan, *chosen(self.spec, fan, attraction))
         curvature = self._bounded(walk, wanted)
         holds = HOLD * fan.arcs[0] * self.plane.target * own
         self.state = replace(self.state, looked=walk.arc, attraction=attraction, curvature=curvature, holds=holds)
@@ -220,7 +228,8 @@ class Pilot:
         steps = np.linalg.norm(np.diff(f, axis=1), axis=2)
         lateral = ratio(steps, np.linalg.norm(np.diff(p, axis=1), axis=2))
         radial = ratio(np.linalg.norm(f - inner[0], axis=2), np.linalg.norm(p - inner[1], axis=2))
-        return Fan(angles, arcs, lateral, steps, radial)
+        gain = None if self.aim is None or self.spec.mode != "toward" else gains(self.aim, features).reshape(shape[:2])
+        return Fan(angles, arcs, lateral, steps, radial, gain)
 
     def _pursue(self, walk: Free, radius: float, fan: Fan, ring: int, ray: float) -> float:
         """Curvature of the circle through the target: sin(angle) / tan(arc / 2), exact on the globe.
@@ -239,6 +248,30 @@ class Pilot:
             angle = float(between[best] + between[best + 1]) / 2
         side = np.sin(angle) if abs(angle) < np.pi / 2 else np.sign(angle)
         return float(side / np.tan(arc / 2))
+
+
+def gains(aim: Aim, features: Float64[Reals, "n f"]) -> Float64[Reals, " m"]:
+    """By how much all pictures but the first are wanted more than the first, [n - 1]."""
+    value = aim(features)
+    return np.asarray(value[1:] - value[0], np.float64)
+
+
+def chosen(spec: PilotSpec, fan: Fan, attraction: float) -> tuple[int, float]:
+    """Which ring and ray a spec steers for, see `target`; attraction: what it is turned about by below 0."""
+    if spec.mode == "toward":
+        return _wanted(fan, spec.rifts, np.sign(attraction)) if fan.gain is not None else (0, np.nan)
+    return target(spec.mode if attraction > 0 else "avoid", fan)
+
+
+def _wanted(fan: Fan, rifts: float, sign: float) -> tuple[int, float]:
+    """The probe that is wanted most (of the sign -1: least), the rates before it having a share in that. Where all is
+    wanted less than the centre it is the least loss, which leads round and round what was found."""
+    assert fan.gain is not None
+    gain, rate = sign * fan.gain, fan.radial / max(float(fan.radial.max()), np.finfo(np.float64).tiny)
+    span = max(float(gain.max() - gain.min()), np.finfo(np.float64).tiny)
+    score = (1.0 - rifts) * (gain - gain.min()) / span + rifts * rate
+    ring, ray = np.unravel_index((score * _forward(fan.angles)).argmax(), gain.shape)
+    return int(ring), float(ray)
 
 
 def target(mode: Mode, fan: Fan) -> tuple[int, float]:

@@ -25,7 +25,7 @@ CORE: list[set[str]] = [
     {"errors", "arrays", "tables", "easing"},
     {"disk", "explain", "registry", "frozen", "texts", "extras"},
     {"globe"},
-    {"plane", "lipschitz"},
+    {"plane", "lipschitz", "aims"},
     {"vertices", "whiteness", "prompts", "worlds", "decoding", "vision", "device"},
     {"walks", "pacing", "cluster"},
     {"pilot", "atlas", "score"},

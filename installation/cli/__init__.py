@@ -8,7 +8,20 @@ from collections.abc import Callable
 
 import typer
 
-from installation.cli import atlas, doctor, film, osc, plan, presets, score, show, still, vertices, worlds
+from installation.cli import (
+    atlas,
+    doctor,
+    film,
+    harvest,
+    osc,
+    plan,
+    presets,
+    score,
+    show,
+    still,
+    vertices,
+    worlds,
+)
 from installation.cli.added import WithAdded
 from installation.terminal import one_line, speak_plainly
 from latentworld import __version__
@@ -26,7 +39,8 @@ app = typer.Typer(
 # every command there is, in the order of the help; those of other packages follow (added.py)
 COMMANDS: dict[str, Callable[..., None] | typer.Typer] = {
     "film": film.app, "plan": plan.plan, "score": score.app, "still": still.still, "show": show.show,
-    "vertices": vertices.app, "doctor": doctor.doctor, "atlas": atlas.app, "worlds": worlds.app,
+    "vertices": vertices.app, "doctor": doctor.doctor, "atlas": atlas.app, "harvest": harvest.harvest,
+    "worlds": worlds.app,
     "presets": presets.app, "osc": osc.app,
 }  # fmt: skip
 for _name, _command in COMMANDS.items():

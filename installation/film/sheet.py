@@ -17,7 +17,7 @@ from installation.film.telemetry import Telemetry
 from latentworld.arrays import Pictures
 from latentworld.preset import Preset
 
-_GROUND, _INK, _FAINT, _RIFT = (11, 12, 16), (226, 222, 212), (126, 126, 134), (255, 122, 89)
+GROUND, INK, FAINT, _RIFT = (11, 12, 16), (226, 222, 212), (126, 126, 134), (255, 122, 89)
 _MARGIN, _GAP, _CAPTION = 72, 22, 46
 _SWATCH, _LINE = 60, 18  # of the key: width of its bar, height of a line
 COLUMNS, ROWS, WIDTH = 6, 4, 256  # of the sheet; of a thumbnail, in pixels
@@ -57,7 +57,7 @@ def chosen(record: Telemetry, read: Callable[[int], Pictures | None], most: int,
         since = slice(before + 1, here + 1)
         rate = float(np.nan_to_num(record.lipschitz[since]).max())
         words = place(*(float(v[here]) for v in (record.alpha, record.beta, record.front, record.radius)))
-        cell = Cell(_thumbnail(picture, width), float(record.time[here]), words, rate, bool(record.marked[since].any()))
+        cell = Cell(thumbnail(picture, width), float(record.time[here]), words, rate, bool(record.marked[since].any()))
         cells.append(cell)
     return cells
 
@@ -71,10 +71,10 @@ def draw(cells: list[Cell], title: str, text: str, columns: int = COLUMNS, width
     top = _MARGIN + 74
     keys = _keys(cells)
     height = top + rows * (high + _CAPTION + _GAP) - _GAP + _MARGIN - 16 + (len(keys) - 1) * _LINE
-    page = Image.new("RGB", (wide, height), _GROUND)
+    page = Image.new("RGB", (wide, height), GROUND)
     pen = ImageDraw.Draw(page)
-    large = _font("DejaVuSerif.ttf", 30)
-    pen.text((_MARGIN, _MARGIN - 8), title or "latentworld", _INK, font=large, anchor="ls")
+    large = font("DejaVuSerif.ttf", 30)
+    pen.text((_MARGIN, _MARGIN - 8), title or "latentworld", INK, font=large, anchor="ls")
     _paragraph(pen, text, (_MARGIN, _MARGIN + 18), wide - 2 * _MARGIN)
     colours = _colours(np.array([cell.rate for cell in cells]))
     for i, cell in enumerate(cells):
@@ -87,7 +87,8 @@ def draw(cells: list[Cell], title: str, text: str, columns: int = COLUMNS, width
     return np.asarray(page)
 
 
-def _thumbnail(picture: Pictures, width: int) -> Pictures:
+def thumbnail(picture: Pictures, width: int) -> Pictures:
+    """A picture at that width, by Lanczos."""
     high = max(1, round(width * picture.shape[0] / picture.shape[1]))
     return np.asarray(Image.fromarray(picture).resize((width, high), Image.Resampling.LANCZOS))
 
@@ -124,10 +125,10 @@ def _short(value: float) -> str:
 def _caption(pen: ImageDraw.ImageDraw, cell: Cell, corner: tuple[int, int], width: int) -> None:
     x, y = corner
     minutes, seconds = divmod(cell.time, 60)
-    pen.text((x, y), f"{int(minutes)}:{seconds:04.1f}", _INK, font=_font("DejaVuSans.ttf", 13))
+    pen.text((x, y), f"{int(minutes)}:{seconds:04.1f}", INK, font=font("DejaVuSans.ttf", 13))
     if cell.marked:
         pen.polygon([(x + 48, y + 9), (x + 52, y + 4), (x + 56, y + 9), (x + 52, y + 14)], fill=_RIFT)
-    pen.text((x + width, y + 1), cell.words, _FAINT, font=_font("DejaVuSans.ttf", 12), anchor="ra")
+    pen.text((x + width, y + 1), cell.words, FAINT, font=font("DejaVuSans.ttf", 12), anchor="ra")
 
 
 def _keys(cells: list[Cell]) -> list[str]:
@@ -142,22 +143,22 @@ def _legend(pen: ImageDraw.ImageDraw, keys: list[str], corner: tuple[int, int]) 
     for i, colour in enumerate(_colours(np.geomspace(1.0, 10.0, _SWATCH))):
         pen.rectangle((x + i, y + 8, x + i, y + 10), fill=colour)
     for i, key in enumerate(keys):
-        pen.text((x + _SWATCH + 12, y + i * _LINE), key, _FAINT, font=_font("DejaVuSans.ttf", 12))
+        pen.text((x + _SWATCH + 12, y + i * _LINE), key, FAINT, font=font("DejaVuSans.ttf", 12))
 
 
 def _paragraph(pen: ImageDraw.ImageDraw, text: str, corner: tuple[int, int], width: int) -> None:
     """Up to two lines of description."""
-    font, lines = _font("DejaVuSans.ttf", 14), [""]
+    face, lines = font("DejaVuSans.ttf", 14), [""]
     for word in text.split():
         longer = f"{lines[-1]} {word}".strip()
-        if pen.textlength(longer, font=font) <= width:
+        if pen.textlength(longer, font=face) <= width:
             lines[-1] = longer
         else:
             lines.append(word)
     if len(lines) > 2:
         lines = [lines[0], lines[1].rstrip(".,") + " ..."]
     for i, line in enumerate(lines):
-        pen.text((corner[0], corner[1] + 20 * i), line, _FAINT, font=font)
+        pen.text((corner[0], corner[1] + 20 * i), line, FAINT, font=face)
 
 
 def _colours(rates: np.ndarray[tuple[int], np.dtype[np.float64]]) -> list[tuple[int, int, int]]:
@@ -166,7 +167,7 @@ def _colours(rates: np.ndarray[tuple[int], np.dtype[np.float64]]) -> list[tuple[
 
     known = rates[rates > 0]
     if not len(known):
-        return [_FAINT] * len(rates)
+        return [FAINT] * len(rates)
     low, high = np.log(known.min()), np.log(known.max())
     level = (np.log(np.maximum(rates, known.min())) - low) / max(high - low, 1e-9)
     # the darkest fifth of the map would not show on this ground
@@ -174,7 +175,7 @@ def _colours(rates: np.ndarray[tuple[int], np.dtype[np.float64]]) -> list[tuple[
     return [(int(r * 255), int(g * 255), int(b * 255)) for r, g, b, _ in table]
 
 
-def _font(name: str, size: int) -> ImageFont.FreeTypeFont:
+def font(name: str, size: int) -> ImageFont.FreeTypeFont:
     """A font that matplotlib ships, so that sheets look the same on every machine."""
     from matplotlib import get_data_path
 

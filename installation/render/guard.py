@@ -73,6 +73,10 @@ class Attentive:
         """About the eye for as many pictures at a time; it has seen nothing yet."""
         return type(self)(self.eye.batched(batch))
 
+    def texts(self, words: Sequence[str]) -> Tensor:
+        """The eye's."""
+        return self.eye.texts(words)
+
     def labels(self, words: Sequence[str]) -> Classifier:
         """The eye's."""
         return self.eye.labels(words)

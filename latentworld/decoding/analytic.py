@@ -328,6 +328,10 @@ class AnalyticEye:
         """Itself: every picture is read alone."""
         return self
 
+    def texts(self, words: Sequence[str]) -> NoReturn:
+        """Raises WorldMismatch: it knows no words."""
+        raise WorldMismatch("this world's eye knows no words: use a world with a CLIP")
+
     def labels(self, words: Sequence[str]) -> NoReturn:
         """Raises WorldMismatch: it knows no words."""
         raise WorldMismatch("this world's eye knows no words: leave the words out, and phases are found by clusters")

@@ -123,15 +123,20 @@ class ClipEye:
             )
         return features
 
-    def labels(self, words: Sequence[str]) -> Classifier:
-        """A zero-shot classifier: features `[n, F]` -> probabilities `[n, len(words)]` over these texts."""
+    def texts(self, words: Sequence[str]) -> Tensor:
+        """Unit features of texts; what is past the tokens that the model reads is cut off."""
         read = tokenizer(self._folder)
         limit = self._clip.config.text_config.max_position_embeddings
         tokens = read(list(words), padding="max_length", max_length=limit, truncation=True, return_tensors="pt")
         tokens = tokens.to(self.device)
         with torch.inference_mode():
             out = self._clip.text_model(input_ids=tokens.input_ids, attention_mask=tokens.attention_mask)
-            texts = functional.normalize(self._clip.text_projection(out.pooler_output).float(), dim=-1).cpu()
+            return functional.normalize(self._clip.text_projection(out.pooler_output).float(), dim=-1).cpu()
+
+    def labels(self, words: Sequence[str]) -> Classifier:
+        """A zero-shot classifier: features `[n, F]` -> probabilities `[n, len(words)]` over these texts."""
+        texts = self.texts(words)
+        with torch.inference_mode():
             scale = float(self._clip.logit_scale.exp())
 
         def probabilities(features: Tensor) -> Tensor:

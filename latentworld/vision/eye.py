@@ -28,6 +28,11 @@ class Eye(Protocol):
         """The same eye for as many pictures at a time; networks are shared. Itself where batches do not matter."""
         ...
 
+    def texts(self, words: Sequence[str]) -> Tensor:
+        """Unit features `[k, dimension]` of k texts, float32 on the CPU: a picture is like a text as their dot product
+        is large. Raises WorldMismatch where the eye knows no words."""
+        ...
+
     def labels(self, words: Sequence[str]) -> Classifier:
         """A classifier over these texts. Raises WorldMismatch where the eye knows no words."""
         ...

@@ -78,6 +78,9 @@ class Eye:
     def batched(self, batch: int) -> Eye:
         return self
 
+    def texts(self, words: Sequence[str]) -> NoReturn:
+        raise WorldMismatch("it knows no words")
+
     def labels(self, words: Sequence[str]) -> NoReturn:
         raise WorldMismatch("it knows no words")
 

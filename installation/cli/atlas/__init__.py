@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import typer
 
+from installation.cli.atlas.find import find
 from installation.cli.atlas.maps import export, import_, plot, show
 from installation.cli.atlas.metric import metric
 from installation.cli.atlas.survey import survey
 from installation.cli.atlas.tour import tour
 from installation.cli.atlas.zoom import zoom
 
-app = typer.Typer(help="Survey a latent globe, find its rifts, zoom into them, plan journeys.", no_args_is_help=True)
+app = typer.Typer(
+    help="Survey a latent globe, find its rifts, zoom into them, plan journeys, find by words.", no_args_is_help=True
+)
 app.command()(survey)
 app.command()(show)
 app.command()(plot)
@@ -19,3 +22,4 @@ app.command()(export)
 app.command("import")(import_)
 app.command()(zoom)
 app.command()(tour)
+app.command()(find)

@@ -1,0 +1,30 @@
+"""`latentworld atlas find`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.console import Console
+
+from installation.cli.atlas.options import Option, Where
+
+
+def find(
+    atlas: Where,
+    words: Annotated[str, typer.Argument(help="What to look for, as 'a cat with rings'.")],
+    *,
+    output: Annotated[Path, Option("-o", "--output", help="Folder for the sheet, the pictures and find.json.")],
+    count: Annotated[int, Option("-n", "--count", min=1, max=200, help="How many places.")] = 12,
+    decodes: Annotated[int, Option(min=1, help="Pictures made beyond the survey, at most.")] = 64,
+) -> None:
+    """Find the places of an atlas whose pictures are most like words, and look closer between them."""
+    with Console(stderr=True).status("finding"):
+        from installation.atlas import finds
+        from installation.atlas.survey_folder import SurveyFolder
+
+        made = finds.write(SurveyFolder.at(atlas), finds.checked(words), count, output, decodes)
+    for number, spot in enumerate(made.spots, 1):
+        print(f"{number:3}  {spot.score:.3f} (the survey's {spot.surveyed:.3f})  {spot.options}")
+    print(made.sheet)
