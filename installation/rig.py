@@ -157,8 +157,16 @@ def surprise_of(studio: Studio, decoder: Decoder) -> Surprise:
         raise AtlasError("the surprise needs a world whose faithful network can judge latents: survey without it")
     own = decoder.settings
     faithful = studio.settings if studio.settings.kind == "faithful" else studio.own["faithful"]
+    sampling = replace(faithful.sampling, karras=None)  # DDIM has none
     judge = replace(
-        faithful, batch=own.batch, size=own.size, guidance=1.0, engine=own.engine, sampler="ddim", hold=None
+        faithful,
+        batch=own.batch,
+        size=own.size,
+        guidance=1.0,
+        engine=own.engine,
+        sampler="ddim",
+        sampling=sampling,
+        hold=None,
     )
     return NetworkSurprise(studio.networks.variant(own), studio.networks.variant(judge))
 

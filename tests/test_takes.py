@@ -289,7 +289,8 @@ def test_a_new_take_is_written_as_docs_say(path: Path) -> None:
         '{"at": 0.0, "text": 3, "is": "fog"}',
         '{"at": 0.0, "scene": 7, "prompt": {"mix": [[1, 0.5], [2, 0.5]], "not": [[3, 1.0]]}, "plane": {"seeds": '
         '[0, 123, 200], "norm": "sphere", "layout": "nhwc", "device": "cpu", "dtype": "float32", "vertices": null, '
-        '"shape": null, "digest": null, "corners": null}, "decoder": {"kind": "scout", "steps": 4, "guidance": 1.0, '
+        '"shape": null, "digest": null, "corners": null, "hold": null, "reach": null}, '
+        '"decoder": {"kind": "scout", "steps": 4, "guidance": 1.0, '
         '"batch": 2, "engine": "eager", "dtype": "float32", "device": "cpu", "profile": "abc", "size": [32, 32], '
         '"sampler": null, "variant": null, "sampling": null}, '
         '"world": {"name": "embedded", "revision": null, "digest": null, "seer": null}, '
