@@ -37,8 +37,10 @@ from latentworld import preset, vertices
 from latentworld.decoding import Profile
 from latentworld.decoding.bend import Bend
 from latentworld.decoding.inverse import levels
+from latentworld.decoding.uphill import uphill
 from latentworld.errors import (
     ControlError,
+    DecodeError,
     GeometryError,
     LatentWorldError,
     OutputError,
@@ -49,6 +51,7 @@ from latentworld.errors import (
     WorldMismatch,
 )
 from latentworld.plane import Plane
+from latentworld.prompts import Prompt
 from latentworld.vertices import Bridge, Trio
 
 pytestmark = [pytest.mark.usefixtures("own_cache"), pytest.mark.filterwarnings("ignore::latentworld.errors.Notice")]
@@ -348,6 +351,37 @@ def test_a_world_without_an_encoder(monkeypatch: pytest.MonkeyPatch, tmp_path: P
     monkeypatch.setattr(World, "encodes", property(lambda self: False))
     with pytest.raises(WorldMismatch, match="no encoder"):
         command("bridge", noise(tmp_path / "a.png"), noise(tmp_path / "b.png", 1), "-o", tmp_path / "b.toml", *sets())
+
+
+def test_the_gradient_is_the_score_whatever_its_mates() -> None:
+    studio = rig.open_studio(preset.parse({}, settings("decoder.batch=4")))
+    noisy = studio.networks
+    assert noisy is not None
+    with pytest.raises(DecodeError, match="equally likely everywhere"):
+        uphill(noisy, studio.prompt)
+    noisy = noisy.variant(replace(noisy.settings, start=599, guidance=1.0))
+    points = np.random.default_rng(0).normal(size=(5, math.prod(noisy.shape)))
+    gradient = uphill(noisy, studio.prompt)
+    found = gradient(points)
+    np.testing.assert_array_equal(found[[4]], gradient(points[[4]]))
+    sample = torch.from_numpy(points.astype(np.float32)).reshape(-1, *noisy.shape)[:4]
+    share = float(noisy.scheduler.alphas_cumprod[599])
+    clean = (
+        noisy.begin()
+        .step(
+            noisy.predict(sample, torch.tensor(599), noisy.conditioning(studio.prompt)),
+            torch.tensor(599),
+            sample,
+            eta=0.0,
+        )
+        .pred_original_sample
+    )
+    score = (math.sqrt(share) * clean - sample) / (1 - share)  # Tweedie
+    np.testing.assert_allclose(found[:4], score.flatten(1).numpy(), rtol=1e-3, atol=1e-3)
+    assert not np.allclose(uphill(noisy, studio.prompt, draws=3)(points), found)
+    same = Prompt("fog", "fog")
+    np.testing.assert_allclose(uphill(noisy, same, "prompt")(points), 0.0, atol=1e-5)
+    assert np.abs(uphill(noisy, studio.prompt, "prompt")(points)).max() > 1e-4
 
 
 def test_ends_that_have_no_way() -> None:
