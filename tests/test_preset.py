@@ -12,8 +12,12 @@ from hypothesis import strategies as st
 from latentworld import preset, walks
 from latentworld.errors import PresetError
 from latentworld.preset import Preset, dump, load, names, parse
+from latentworld.worlds.few_step import MEMBERS, named, steps_in
 
-SHIPPED = {"analytic", "cassini", "dreamshaper", "first-light", "neutral", "ornaments", "void"}
+SHIPPED = {
+    "analytic", "cassini", "cassini-stream", "dreamshaper", "first-light", "hyper", "lcm", "lightning", "neutral",
+    "ornaments", "symbiosis", "turbo", "void",
+}  # fmt: skip
 
 
 def test_the_presets_are_there() -> None:
@@ -40,6 +44,17 @@ def test_presets_keep_what_the_write_up_says() -> None:
     assert first.walk.kind == "rift"
     assert (first.pacing.kind, first.pacing.look) == ("clip", "faithful")
     assert load("void").walk.radius == 3.0
+
+
+@pytest.mark.parametrize("name", ["turbo", "lightning", "hyper", "lcm"])
+def test_few_step_presets_ask_for_what_their_models_were_made_for(name: str) -> None:
+    asked = load(name)
+    member = MEMBERS[name]
+    said = asked.decoder.scout_lora or asked.world.name
+    assert named(said, tuple(MEMBERS)) == name
+    scout = asked.decoder.kind == "scout"
+    assert (asked.decoder.scout_steps if scout else asked.decoder.steps) in steps_in(said, member)
+    assert scout or asked.decoder.guidance == member.guidance
 
 
 BAD = [
