@@ -136,13 +136,16 @@ def prior_of(studio: Studio) -> Prior | None:
 
 
 def aim_of(studio: Studio) -> Likeness | None:
-    """What the preset's pilot wants of pictures besides rifts, None without words. Raises PresetError for a pilot that
-    is to go toward words and has none, WorldMismatch where the eye knows no words."""
-    spec = studio.preset.pilot
-    if not spec.words.strip():
-        if spec.mode == "toward":
-            raise PresetError('pilot.mode = "toward" needs words: set pilot.words, as "a cathedral"')
+    """What the preset's pilot wants of pictures besides rifts; None where it goes toward no words, and no score may
+    make it. Raises PresetError where it has no words or steers nothing, WorldMismatch where the eye knows no words."""
+    preset, spec = studio.preset, studio.preset.pilot
+    if spec.mode != "toward" and not (preset.score and spec.words.strip()):
         return None
+    if not spec.words.strip():
+        raise PresetError('pilot.mode = "toward" needs words: set pilot.words, as "a cathedral"')
+    if isinstance(preset.walk, walks.FixedSpec) and not preset.score:
+        kind = preset.walk.kind
+        raise PresetError(f'pilot.mode = "toward" steers free walks, and {kind} is fixed: set walk.kind = "rift"')
     return Likeness(np.asarray(studio.eye.texts([spec.words])[0], np.float64))
 
 

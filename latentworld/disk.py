@@ -6,6 +6,7 @@ import errno
 import os
 import stat
 import sys
+import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -104,6 +105,16 @@ def save(path: str | Path, data: bytes | bytearray | memoryview, mode: int = 0o6
     """`put`, with one line where it fails. Raises DiskFull or OutputError."""
     with writing(path):
         put(Path(path), data, mode)
+
+
+def writable(path: str | Path) -> None:
+    """Whether a file can be written there, asked before the work that it is for. Raises OutputError."""
+    path = Path(path)
+    with writing(path):
+        if path.is_dir():
+            raise IsADirectoryError(errno.EISDIR, "it is a folder", str(path))
+        with tempfile.TemporaryFile(dir=path.parent):
+            pass  # a folder may exist and still take none
 
 
 def cache_folder() -> Path:

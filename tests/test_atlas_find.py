@@ -109,6 +109,9 @@ def test_on_the_command_line(run, tmp_path: Path) -> None:  # type: ignore[no-un
     assert scores == sorted(scores, reverse=True)
     assert all(place["score"] >= place["surveyed"] - 1e-5 for place in said["places"])
     assert "--alpha" in out.splitlines()[0]
+    code, _, err = run("atlas", "find", tmp_path / "atlas", "a cat", "-o", tmp_path / "found")
+    assert (code, err.count("\n")) == (1, 1)
+    assert "not an empty folder" in err  # what was found before stays
     with Image.open(tmp_path / "found/01.png") as picture:
         assert picture.size == (128, 128)
         assert "latentworld" in picture.info

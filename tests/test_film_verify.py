@@ -10,6 +10,7 @@ import pytest
 from test_film_resume import SMALL, Stop, content, damages, journey, stopped
 
 from installation.film import make, repair, verify
+from installation.film.join import sums
 from installation.film.output import Folder
 from installation.film.sinks import Memory
 from installation.frames import Frames
@@ -118,12 +119,12 @@ def test_on_the_command_line(run, tmp_path: Path) -> None:  # type: ignore[no-un
     assert "verify --repair" in err
 
 
-@pytest.mark.parametrize("codec", ["h264", "ffv1", "frames"])
+@pytest.mark.parametrize("codec", ["h264", "h265", "av1", "prores", "ffv1", "frames"])
 def test_a_whole_film_that_was_damaged_is_repaired(codec: str, tmp_path: Path) -> None:
     """What is sound stays as it is; the film command makes the rest anew, and the film is what it was."""
     asked = journey(f"film.codec={codec}")
     film = make.film(asked, tmp_path)
-    before = content(tmp_path)
+    before, times = content(tmp_path), shown(film)
     target = film.video if codec != "frames" else film.video / "000000020.png"
     data = bytearray(target.read_bytes())
     at = int(len(data) * 0.9)  # an index comes first, then the pictures
@@ -139,6 +140,12 @@ def test_a_whole_film_that_was_damaged_is_repaired(codec: str, tmp_path: Path) -
     assert len(memory.pictures) == harmed
     assert damages(tmp_path) == []
     assert content(tmp_path)[:2] == before[:2]
+    assert shown(film) == times  # no hole and no stop where a piece was cut out and joined again
+
+
+def shown(film: make.Film) -> list[tuple[int, bytes]]:
+    """When each frame of a film is shown, in frames, and what it is; of stills nothing."""
+    return list(sums(film.video)) if film.video.is_file() else []
 
 
 def test_telemetry_that_was_damaged_costs_its_chunk_alone(tmp_path: Path) -> None:

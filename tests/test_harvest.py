@@ -136,6 +136,13 @@ def test_an_atlas_without_rifts_is_refused(land: Atlas, net: mesh.Mesh) -> None:
         harvest.rifts(net, same, np.ones(len(land)), 5)
 
 
+def test_a_part_that_hardly_varies_outweighs_nothing() -> None:
+    many = np.linspace(0.0, 1.0, 50)
+    scores = harvest.Scores(many, np.full(50, 2.0), 1e-10 * many[::-1], np.zeros(50, np.int64), np.ones(50))
+    assert scores.total().argmax() == 49
+    assert scores.total().max() < 10
+
+
 def test_on_the_command_line(run, tmp_path: Path) -> None:  # type: ignore[no-untyped-def]
     small = ["--size", "6x6", "--thumb", "32", "--no-plots", "--phases", "3"]
     for setting in ("decoder.kind=analytic", "decoder.width=64", "decoder.height=64", "analytic.modes=6"):
@@ -158,7 +165,12 @@ def test_on_the_command_line(run, tmp_path: Path) -> None:  # type: ignore[no-un
     assert len(preset.load(out / "harvest.toml").walk.points) == len(finds)  # type: ignore[union-attr]
     code, _, err = run("harvest", tmp_path / "atlas", "-o", out)
     assert (code, err.count("\n")) == (1, 1)
-    assert "is not empty" in err
+    assert "not an empty folder" in err
+    code, _, err = run("harvest", tmp_path / "atlas", "-o", out / "sheet.png")
+    assert (code, err.count("\n")) == (1, 1)
+    code, _, err = run("harvest", tmp_path / "atlas", "-o", tmp_path / "other", "--set", "plane.seeds=[1,2,3]")
+    assert (code, err.count("\n")) == (1, 1)
+    assert "is a survey of elsewhere (plane" in err
 
 
 def test_phases_of_the_surveyor_are_used(undisturbed: Path) -> None:

@@ -98,4 +98,7 @@ def test_a_pilot_that_has_no_words_or_knows_none_is_refused() -> None:
     with pytest.raises(PresetError, match=r"needs words: set pilot\.words"):
         build(preset.load("neutral", [*SMALL, "pilot.mode=toward", "pilot.words= "]))
     with pytest.raises(WorldMismatch, match="knows no words"):
-        build(preset.load("analytic", ["pilot.mode=toward", "pilot.words=a cat"]))
+        build(preset.load("analytic", ["pilot.mode=toward", "pilot.words=a cat", "walk.kind=rift"]))
+    with pytest.raises(PresetError, match="steers free walks, and orbit is fixed"):
+        build(preset.load("neutral", ["walk.kind=orbit", "pilot.mode=toward", "pilot.words=a cat"]))
+    assert build(preset.load("analytic", ["pilot.words=a cat"])).pilot.aim is None  # nobody reads them

@@ -25,7 +25,8 @@ from installation.film.sinks import Memory
 from installation.takes.film import journey as filmed
 from installation.vertices.making import Options, Place, inverter_of, trio
 from latentworld import preset, vertices
-from latentworld.errors import Notice, OutputExists, PresetError, WorldMismatch
+from latentworld.decoding import inverse
+from latentworld.errors import Notice, OutputError, OutputExists, PresetError, WorldMismatch
 from latentworld.plane import Plane
 
 pytestmark = [pytest.mark.usefixtures("own_cache"), pytest.mark.filterwarnings("ignore::latentworld.errors.Notice")]
@@ -287,3 +288,27 @@ def test_symbiosis_begins_with_its_picture(tmp_path: Path) -> None:
     said = vertices.read(folder / "trio.safetensors").each[1]
     a, b = (pictures.read(path, (128, 128)).levels for path in (still, folder / "lichen.png"))
     assert float(-10 * np.log10(((a - b) ** 2).mean())) > float(said["floor"]) - 0.3  # type: ignore[arg-type]
+
+
+def test_nothing_of_a_persons_is_replaced_by_a_strip(tmp_path: Path) -> None:
+    a = noise(tmp_path / "a.png")
+    before = a.read_bytes()
+    for more in ([], ["--overwrite"]):
+        with pytest.raises(OutputExists, match=r"a\.png is there already"):
+            command(
+                "vertices", "from-picture", a, "-o", tmp_path / "t.safetensors", "--strip", a, *more, *sets()[:2]
+            )  # fmt: skip
+    assert a.read_bytes() == before
+
+
+def test_a_file_that_cannot_be_written_is_told_before_the_work(tmp_path: Path) -> None:
+    a = noise(tmp_path / "a.png")
+    (tmp_path / "folder.safetensors").mkdir()
+    for target in (tmp_path / "no" / "where.safetensors", tmp_path / "folder.safetensors"):
+        with pytest.raises(OutputError, match="cannot write"):
+            command("vertices", "from-picture", a, "-o", target, "--overwrite", "--set", "world.name=/nowhere/at/all")
+
+
+def test_any_seed_is_a_seed() -> None:
+    one, other = inverse.noise_of([2**63 - 1, 2**63], (1, 2, 2))
+    assert not torch.equal(one, other)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
@@ -87,12 +88,13 @@ def relabelled(out: SurveyFolder, found: Findings, words: Sequence[str] | None, 
 def summary(found: Findings) -> dict[str, float]:
     """The figures that sum a survey up."""
     rates = found.rates[np.isfinite(found.rates)]
-    median = float(np.median(rates))
+    median = float(np.median(rates)) if len(rates) else 0.0
+    usual = median or math.nan  # nothing changes anywhere: nothing stands out
     return {
         "places": float(len(found.atlas)),
         "median rate": median,
-        "99th percentile over median": float(np.quantile(rates, 0.99)) / median,
-        "largest over median": float(rates.max()) / median,
+        "99th percentile over median": float(np.quantile(rates, 0.99)) / usual if len(rates) else math.nan,
+        "largest over median": float(rates.max()) / usual if len(rates) else math.nan,
     }
 
 

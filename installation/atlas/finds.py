@@ -14,13 +14,15 @@ from installation.atlas import rendering
 from installation.atlas.survey_folder import SurveyFolder, preset_of
 from installation.atlas.writeup import decoder_of
 from installation.film import keeping
-from installation.film.output import prepare_folder, write_text
+from installation.film.output import prepare_empty, write_text
 from installation.film.sheet import FAINT, GROUND, INK, font, place, thumbnail
 from installation.film.sinks import save_png
 from installation.studio import Studio
 from latentworld.arrays import Picture
 from latentworld.atlas import finding, reader, settings
 from latentworld.atlas.finding import Finds
+from latentworld.atlas.provenance import Provenance
+from latentworld.atlas.types import Atlas
 from latentworld.decoding import Decoder
 from latentworld.errors import AtlasError, AtlasMismatch
 from latentworld.prompts import LONGEST
@@ -75,15 +77,25 @@ def write(atlas: SurveyFolder, words: str, count: int, target: Path, decodes: in
     words = checked(words)
     known = reader.read(atlas.store)
     studio = rig.open_studio(preset_of(atlas))
-    if not np.array_equal(studio.plane.vertices, known.plane.vertices):
-        raise AtlasMismatch(f"{atlas.preset} spans another plane than the survey: put its own there")
+    of_survey(studio, known, atlas)
     text = np.asarray(studio.eye.texts([words])[0], np.float64)
     surveyed = decoder(studio, atlas)
     found = finding.find(
         known, text, rendering.renderer(studio, surveyed, max(surveyed.size)), min(count, len(known)), decodes
     )
-    prepare_folder(target)
+    prepare_empty(target)
     return _written(studio, found, words, known.radius, target)
+
+
+def of_survey(studio: Studio, atlas: Atlas, where: SurveyFolder) -> None:
+    """Raises AtlasMismatch where a studio would show other pictures than a survey saw: another world, prompt or
+    plane."""
+    here = studio.provenance(studio.decoder)
+    apart = Provenance.read(atlas.settings).differences(here, "world", "eye", "prompt", "plane")
+    if apart and settings.profile_of(atlas.settings) is not None:
+        raise AtlasMismatch(
+            f"{where.path} is a survey of elsewhere ({'; '.join(apart)}): leave --set out, or survey that"
+        )
 
 
 def decoder(studio: Studio, atlas: SurveyFolder) -> Decoder:

@@ -16,9 +16,10 @@ from installation import rig
 from installation.atlas import findings, rendering
 from installation.atlas.findings import Findings
 from installation.atlas.finds import decoder as surveyed_by
+from installation.atlas.finds import of_survey
 from installation.atlas.survey_folder import SurveyFolder, preset_of
 from installation.film import keeping
-from installation.film.output import prepare_folder, write_text
+from installation.film.output import prepare_empty, write_text
 from installation.film.sheet import FAINT, GROUND, INK, font, place, thumbnail
 from installation.film.sinks import save_png
 from installation.frames import develop
@@ -27,7 +28,7 @@ from latentworld import globe, walks
 from latentworld.arrays import Array, Integers, Picture
 from latentworld.atlas import harvest
 from latentworld.atlas.harvest import Judge, Scores
-from latentworld.errors import AtlasError, OutputExists
+from latentworld.errors import AtlasError
 from latentworld.preset import Preset, dump
 
 EACH = 4  # edges of rifts that are bisected for every picture that is taken home, at most
@@ -90,10 +91,10 @@ def make(
 
     Raises AtlasError where there is no rift, OutputExists for a folder that holds something.
     """
-    if target.exists() and any(target.iterdir()):
-        raise OutputExists(f"{target} is not empty: give another folder")
+    prepare_empty(target)  # before the work
     found, preset = findings.read(atlas), preset_of(atlas, list(overrides))
     studio = rig.open_studio(preset)
+    of_survey(studio, found.atlas, atlas)
     decoder = surveyed_by(studio, atlas)
     render = rendering.renderer(studio, decoder, max(decoder.size))
     edges = harvest.rifts(found.mesh, found.phases, found.rates, EACH * count)
@@ -101,7 +102,6 @@ def make(
     scores = Judge(found.atlas, found.phases)(seen, found.atlas, edges)
     total = scores.total(by)
     chosen = harvest.various(total, seen.features, count)
-    prepare_folder(target)
     finds = _found(studio, found, scores, total, chosen, seen.unit[chosen], seen.between[chosen])
     pictures = _pictures(studio, seen.unit[chosen], found.atlas.radius, target, finds)
     _written(studio.preset, found, finds, pictures, seen.unit[chosen], target, by)

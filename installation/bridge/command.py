@@ -43,6 +43,7 @@ def make(wish: Wish, told: Callable[[str], None]) -> Made:
     for path in (wish.output, wish.file):
         if path.exists() and not wish.overwrite:
             raise OutputExists(f"{path} is there already: give --overwrite, or another file")
+        disk.writable(path)
     asked = journey(wish.preset, wish.overrides)
     sources = [(path, picture_bytes(path)) for path in wish.pictures]
     told("opening the world")

@@ -35,6 +35,7 @@ if TYPE_CHECKING:
     from latentworld.decoding.diffusion import Diffusion
 
 LOWEST, HIGHEST = 0.05, 0.95  # noise levels
+LEAST = 1e-4  # share of the picture at the level of a bridge, below which nothing of it is left
 SETTLED = 0.02  # of the radius: the most a point may still move in the last sweep
 
 
@@ -127,7 +128,10 @@ def _start(inverter: Diffusion, level: float) -> int:
     """The time of the decoder's own schedule that is nearest to a noise level."""
     scheduler = inverter.begin()
     wanted = level * len(scheduler.alphas_cumprod)
-    return max(min((int(time) for time in scheduler.timesteps), key=lambda time: abs(time - wanted)), 1)
+    start = max(min((int(time) for time in scheduler.timesteps), key=lambda time: abs(time - wanted)), 1)
+    if float(scheduler.alphas_cumprod[start]) < LEAST:
+        raise PresetError(f"at time {start} nothing of a picture is left: take more steps, or a lower --noise-level")
+    return start
 
 
 def _at_level(inverter: Diffusion, latent: Array, start: int, prompt: Prompt) -> Array:

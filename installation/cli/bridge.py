@@ -27,7 +27,7 @@ def bridge(
         Literal["score", "prompt"], Option(help="Likely at all, or under the prompt against the negative one.")
     ] = "score",
     fit: Annotated[Literal["crop", "pad"], Option(help="Cut to the picture's shape, or grey beside it.")] = "crop",
-    seed: Annotated[int, Option(min=0, help="Of the white noise in the pictures' last steps.")] = 0,
+    seed: Annotated[int, Option(min=0, max=2**63 - 1, help="Of the white noise in the pictures' last steps.")] = 0,
     overwrite: Annotated[bool, Option("--overwrite", help="Replace files that are there already.")] = False,
     set_: Override = None,
 ) -> None:

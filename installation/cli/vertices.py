@@ -29,7 +29,7 @@ def from_picture(
     ] = "guidance",
     fit: Annotated[Literal["crop", "pad"], Option(help="Cut to the picture's shape, or grey beside it.")] = "crop",
     steps: Annotated[int | None, Option(help="Denoising steps; the preset's or the world's if absent.")] = None,
-    seed: Annotated[int, Option(min=0, help="Of the white noise in the pictures' last steps.")] = 0,
+    seed: Annotated[int, Option(min=0, max=2**63 - 1, help="Of the white noise in the pictures' last steps.")] = 0,
     vertex: Annotated[
         list[str] | None, Option("--vertex", metavar="zN=seed:SEED", help="What stands where no picture does.")
     ] = None,

@@ -254,6 +254,13 @@ def _replace(made: Folder, earlier: Folder) -> None:
         made.manifest.replace(earlier.manifest)
 
 
+def prepare_empty(path: Path) -> None:
+    """Make a folder that takes files and holds none. Raises OutputExists for one that does, or a file of that name."""
+    if path.exists() and (not path.is_dir() or any(path.iterdir())):
+        raise OutputExists(f"{path} is there already, and not an empty folder: give another name")
+    prepare_folder(path)
+
+
 def prepare_folder(path: Path) -> None:
     """Make a folder that takes files; OutputError when it does not."""
     with writing(path):

@@ -13,6 +13,7 @@ import msgspec
 
 from installation.film import manifest
 from installation.film.ffmpeg import QUIET, binary, named
+from installation.film.join import FORMS
 from installation.film.manifest import Chunk
 from installation.film.output import Folder, claimed
 from installation.film.pieces import Pieces, VideoPieces
@@ -76,7 +77,10 @@ def _taken_out(folder: Folder, pieces: Pieces, chunk: Chunk) -> Chunk | None:
     film, path, fps = pieces.target, pieces.path(chunk.first), pieces.recipe.fps
     # each chunk begins with a frame that needs no other: the last such before a place a little behind its begin
     begin = ["-noaccurate_seek", "-ss", f"{(chunk.first + 0.25) / fps:.6f}"]
-    only = ["-map", "0:v", "-frames:v", str(chunk.frames), "-c", "copy", "-avoid_negative_ts", "make_zero"]
+    # its first picture at 0, as the encoder left it: frames are stored in another order than they are shown in, and a
+    # piece whose storing begins at 0 is shown late (seen: two frames of hole where it was joined again)
+    even = ["-bsf:v", "setts=pts=PTS-STARTPTS:dts=DTS-STARTPTS", "-avoid_negative_ts", "disabled"]
+    only = ["-map", "0:v", "-frames:v", str(chunk.frames), "-c", "copy", *even, *FORMS[path.suffix]]
     cut = ["-i", named(film), *only, named(path)]
     subprocess.run([binary(), *QUIET, *begin, *cut], capture_output=True, check=False, stdin=subprocess.DEVNULL)
     kept = pieces.found(chunk.first, chunk.frames)

@@ -64,8 +64,16 @@ def _check(wish: Wish) -> None:
         raise OutputExists(f"{wish.output} is there already: give --overwrite, or another file")
     if wish.output.suffix != ".safetensors":
         raise OutputError(f"vertices are a .safetensors file: {wish.output} should end so")
-    if wish.strip is not None and wish.strip.suffix.lower() != ".png":
+    disk.writable(wish.output)
+    if wish.strip is None:
+        return
+    if wish.strip.suffix.lower() != ".png":
         raise OutputError(f"a strip is a PNG: {wish.strip} should end in .png")
+    if wish.strip.exists() and (
+        not wish.overwrite or wish.strip.resolve() in {each.resolve() for each in wish.pictures}
+    ):
+        raise OutputExists(f"{wish.strip} is there already: give another file")
+    disk.writable(wish.strip)
 
 
 def journey(preset: str | None, overrides: tuple[str, ...]) -> Preset:

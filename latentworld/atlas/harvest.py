@@ -22,6 +22,7 @@ from latentworld.errors import AtlasError
 LOOKS = 4  # of a bisection: a rift is then known to a sixteenth of an edge
 NEAREST = 5  # pictures to which novelty is a distance
 SURE = 0.5  # quantile of confidence from which a place's picture is of its phase and of no border
+LEAST = 0.05  # of a part's spread among finds: one that hardly varies must not outweigh the others
 ALIKE = 0.3  # of what pictures usually differ by: nearer ones are the same picture to an eye
 WHOLE = (0.02, 0.98)  # quantiles of the survey's own detail and contrast between which a picture is sound
 WEIGHTS: Mapping[str, float] = {"ambiguity": 1.0, "novelty": 1.0, "emergence": 1.0}
@@ -71,7 +72,7 @@ class Scores:
 
 def _standing(values: Vector) -> Vector:
     spread = float(np.quantile(values, 0.9) - np.median(values)) if len(values) else 0.0
-    return np.asarray((values - np.median(values)) / spread) if spread > 1e-12 else np.zeros(len(values))
+    return np.asarray((values - np.median(values)) / max(spread, LEAST))
 
 
 def rifts(mesh: Mesh, phases: Phases, rates: Float64[Reals, " places"], count: int) -> Pairs:

@@ -264,4 +264,4 @@ def noise_of(seeds: Sequence[int], shape: tuple[int, int, int]) -> torch.Tensor:
     """White noise float32[n, C, H, W], a seed each, drawn on the CPU."""
     import torch
 
-    return torch.stack([torch.randn(shape, generator=torch.Generator().manual_seed(seed)) for seed in seeds])
+    return torch.stack([torch.randn(shape, generator=torch.Generator().manual_seed(seed % 2**63)) for seed in seeds])

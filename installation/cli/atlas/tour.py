@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -11,6 +11,7 @@ from rich.console import Console
 
 from installation.cli.atlas.options import Option, Where, pair
 from installation.cli.groups import grouped
+from latentworld.errors import AtlasError
 
 if TYPE_CHECKING:
     from installation.atlas.tours import TourOptions
@@ -32,6 +33,16 @@ class Route:
         float, Option(help="How much a geodesic by density shuns the unlikely; negative: seeks it. -50 to 50.")
     ] = 1.0
     refine: Annotated[int, Option(min=0, max=3, help="Survey a geodesic's corridor finer, up to so many rounds.")] = 0
+
+    def check(self, mode: str) -> None:
+        """Raises AtlasError for what a tour of that mode does not heed."""
+        given, own = asdict(self), asdict(Route())
+        elsewhere = ("by", "strength", "refine") if mode != "geodesic" else ("closed", "label", "line", "weave")
+        for name in elsewhere:
+            if given[name] != own[name]:
+                raise AtlasError(f"--{name} is nothing to a tour {mode}: leave it out")
+        if self.by != "density" and given["strength"] != own["strength"]:
+            raise AtlasError(f"--strength is of ways by density, not by {self.by}: leave it out, or say --by density")
 
     @property
     def points(self) -> list[tuple[float, float]]:
@@ -64,6 +75,7 @@ def tour(
     from installation.atlas import tours
     from installation.atlas.survey_folder import SurveyFolder
 
+    route.check(mode)
     points, options = route.points, route.options
     console = Console(stderr=True)
     with console.status("planning"):
