@@ -13,13 +13,12 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from PIL import Image
 from standins import tiny_world
+from standins.noise import command, noise, options
 from standins.takes import live
 
 from installation import rig
 from installation.bridge.making import Wanted, build
-from installation.cli import app
 from installation.film import make
 from installation.film.opening import identity
 from installation.film.plan import plan
@@ -67,18 +66,8 @@ def settings(*more: str) -> list[str]:
     return [f"world.name={tiny_world.folder()}", *BASE, *more]
 
 
-def command(*words: object) -> None:
-    app([str(word) for word in words], standalone_mode=False)
-
-
 def sets(*more: str) -> list[str]:
-    return [part for one in settings(*more) for part in ("--set", one)]
-
-
-def noise(path: Path, seed: int = 0) -> Path:
-    small = np.random.default_rng(seed).integers(0, 255, (8, 8, 3), np.uint8)
-    Image.fromarray(small).resize((64, 64), Image.Resampling.BICUBIC).save(path)
-    return path
+    return options(settings(*more))
 
 
 def picture(seed: int) -> SourcePicture:

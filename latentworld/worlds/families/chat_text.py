@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import copy
-import warnings
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -11,8 +10,8 @@ from typing import TYPE_CHECKING
 
 from latentworld.arrays import Array
 from latentworld.errors import PresetError, WorldDamaged
-from latentworld.prompts import Conditioning, PromptTruncated
-from latentworld.worlds.families.clip_text import LONGEST_TOLD
+from latentworld.prompts import Conditioning
+from latentworld.worlds.families.clip_text import warn_if_truncated
 
 if TYPE_CHECKING:
     import torch
@@ -46,7 +45,7 @@ class ChatText:
         options = {"tokenize": False, "add_generation_prompt": True, "enable_thinking": self.thinking}
         said = str(self.tokenizer.apply_chat_template(asked, **options))
         words = self.tokenizer(said, padding="max_length", max_length=LIMIT, truncation=True, return_tensors="pt")
-        self._warn_if_truncated(said)
+        warn_if_truncated(self.tokenizer, said, LIMIT, LIMIT, closing=0)
         ids, mask = words.input_ids.to(self.encoder.device), words.attention_mask.to(self.encoder.device)
         with torch.no_grad():
             read = self.encoder(input_ids=ids, attention_mask=mask, output_hidden_states=True, use_cache=False)
@@ -69,14 +68,6 @@ class ChatText:
         import numpy as np
 
         return np.asarray(conditioning[0][0].double().mean(dim=0).cpu(), np.float64)
-
-    def _warn_if_truncated(self, said: str) -> None:
-        whole = self.tokenizer(said, truncation=False, verbose=False).input_ids
-        if len(whole) > LIMIT:
-            lost = self.tokenizer.decode(whole[LIMIT:])
-            told = lost if len(lost) <= LONGEST_TOLD else f"{lost[:LONGEST_TOLD]}…"
-            message = f"the prompt is longer than {LIMIT} tokens: {told!r} is ignored ({len(whole) - LIMIT} tokens)"
-            warnings.warn(message, PromptTruncated, stacklevel=4)
 
 
 def any_tokenizer(folder: Path, dtype: torch.dtype | None = None) -> TokenizersBackend:

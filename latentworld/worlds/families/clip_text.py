@@ -13,6 +13,7 @@ from latentworld.errors import PresetError
 from latentworld.prompts import Conditioning, PromptTruncated
 
 if TYPE_CHECKING:
+    from transformers import PreTrainedTokenizerBase
     from transformers.models.clip.modeling_clip import CLIPTextModel
     from transformers.models.clip.tokenization_clip import CLIPTokenizer
     from transformers.tokenization_utils_base import BatchEncoding
@@ -59,7 +60,7 @@ class ClipText:
     def words(self, text: str) -> BatchEncoding:
         """A text's tokens, padded or cut to `limit`. Warns PromptTruncated."""
         words = self.padded(text)
-        self._warn_if_truncated(text, self.limit)
+        warn_if_truncated(self.tokenizer, text, self.limit, self.limit)
         return words
 
     def padded(self, text: str) -> BatchEncoding:
@@ -82,14 +83,6 @@ class ClipText:
         words = self.tokenizer(text, truncation=True, max_length=self.limit, verbose=False)
         return np.asarray(conditioning[0][0, len(words.input_ids) - 1].float().cpu(), np.float64)
 
-    def _warn_if_truncated(self, text: str, limit: int) -> None:
-        whole = self.tokenizer(text, truncation=False, verbose=False).input_ids
-        if len(whole) > limit:
-            lost = self.tokenizer.decode(whole[limit - 1 : -1])
-            told = lost if len(lost) <= LONGEST_TOLD else f"{lost[:LONGEST_TOLD]}…"
-            said = f"the prompt is longer than {limit} tokens: {told!r} is ignored ({len(whole) - limit} tokens)"
-            warnings.warn(said, PromptTruncated, stacklevel=5)
-
 
 def inner(encoder: CLIPTextModel) -> CLIPTextModel:
     """The layers themselves: transformers 5.6 took a level out of CLIPTextModel."""
@@ -100,3 +93,17 @@ def check_skip(layers: int, count: int) -> None:
     """Raises PresetError where an encoder of `count` layers has no more than are to be left out."""
     if layers >= count:
         raise PresetError(f"clip_skip = {layers}: this world's text encoder has {count} layers: take fewer")
+
+
+def warn_if_truncated(
+    tokenizer: PreTrainedTokenizerBase, text: str, read: int, limit: int, closing: int = 1
+) -> None:  # fmt: skip
+    """Warn PromptTruncated, with what is not read, where a text has more tokens than are `read` of it. limit: tokens
+    that people may write, fewer where a model adds words of its own; closing: tokens that end a text in any case."""
+    tokens = tokenizer(text, truncation=False, verbose=False).input_ids
+    if len(tokens) <= read:
+        return
+    lost = tokenizer.decode(tokens[read - closing : len(tokens) - closing])
+    told = lost if len(lost) <= LONGEST_TOLD else f"{lost[:LONGEST_TOLD]}…"
+    said = f"the prompt is longer than {limit} tokens: {told!r} is ignored ({len(tokens) - read} tokens)"
+    warnings.warn(said, PromptTruncated, stacklevel=5)

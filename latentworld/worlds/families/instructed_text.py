@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 import copy
-import warnings
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from latentworld.arrays import Array
 from latentworld.errors import PresetError
-from latentworld.prompts import Conditioning, PromptTruncated
-from latentworld.worlds.families.clip_text import LONGEST_TOLD
+from latentworld.prompts import Conditioning
+from latentworld.worlds.families.clip_text import warn_if_truncated
 
 if TYPE_CHECKING:
     from torch import nn
@@ -54,7 +53,7 @@ class InstructedText:
         said = INSTRUCTION + text.lower().strip()
         most = len(self.tokenizer.encode(INSTRUCTION)) + LIMIT - 2
         words = self.tokenizer(said, padding="max_length", max_length=most, truncation=True, return_tensors="pt")
-        self._warn_if_truncated(said, most)
+        warn_if_truncated(self.tokenizer, said, most, LIMIT, closing=0)
         device = self.encoder.device
         with torch.no_grad():
             states = self.encoder(words.input_ids.to(device), attention_mask=words.attention_mask.to(device))[0]
@@ -76,11 +75,3 @@ class InstructedText:
 
         states, told = (tensor[0].double() for tensor in conditioning)
         return np.asarray((states.sum(dim=0) / told.sum().clamp_min(1)).cpu(), np.float64)
-
-    def _warn_if_truncated(self, said: str, most: int) -> None:
-        whole = self.tokenizer(said, truncation=False, verbose=False).input_ids
-        if len(whole) > most:
-            lost = self.tokenizer.decode(whole[most:])
-            told = lost if len(lost) <= LONGEST_TOLD else f"{lost[:LONGEST_TOLD]}…"
-            message = f"the prompt is longer than {LIMIT} tokens: {told!r} is ignored ({len(whole) - most} tokens)"
-            warnings.warn(message, PromptTruncated, stacklevel=4)

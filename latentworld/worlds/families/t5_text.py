@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import copy
-import warnings
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -11,8 +10,8 @@ from typing import TYPE_CHECKING
 
 from latentworld.arrays import Array
 from latentworld.errors import PresetError, WorldDamaged
-from latentworld.prompts import Conditioning, PromptTruncated
-from latentworld.worlds.families.clip_text import LONGEST_TOLD, ClipText, check_skip
+from latentworld.prompts import Conditioning
+from latentworld.worlds.families.clip_text import ClipText, check_skip, warn_if_truncated
 from latentworld.worlds.families.family import Config
 from latentworld.worlds.families.xl_text import TwoClips
 
@@ -38,20 +37,10 @@ class T5Text:
         import torch
 
         words = self.tokenizer(text, padding="max_length", max_length=self.limit, truncation=True, return_tensors="pt")
-        self._warn_if_truncated(text)
+        warn_if_truncated(self.tokenizer, text, self.limit, self.limit)
         with torch.no_grad():
             read: Tensor = self.encoder(words.input_ids.to(self.encoder.device), output_hidden_states=False)[0]
         return read
-
-    def _warn_if_truncated(self, text: str) -> None:
-        whole = self.tokenizer(text, truncation=False, verbose=False).input_ids
-        if len(whole) > self.limit:
-            lost = self.tokenizer.decode(whole[self.limit - 1 : -1])
-            told = lost if len(lost) <= LONGEST_TOLD else f"{lost[:LONGEST_TOLD]}…"
-            said = (
-                f"the prompt is longer than {self.limit} tokens: {told!r} is ignored ({len(whole) - self.limit} tokens)"
-            )
-            warnings.warn(said, PromptTruncated, stacklevel=5)
 
 
 @dataclass(frozen=True, eq=False)
