@@ -40,6 +40,7 @@ from latentworld.worlds import families
 from latentworld.worlds.families import sd1
 from latentworld.worlds.families.unet import Denoiser, guidance_embedding
 from latentworld.worlds.find import find
+from latentworld.worlds.steady import steady
 
 pytestmark = pytest.mark.usefixtures("own_cache")
 MAKERS: dict[str, Callable[..., Any]] = {
@@ -143,6 +144,22 @@ def test_slots_are_equal_with_several_threads(batch: int) -> None:
         for slot, one in enumerate(z):
             alone = paint(one.expand(batch, -1, -1, -1))
             assert all(torch.equal(picture, together[slot]) for picture in alone)
+    finally:
+        torch.set_num_threads(before)
+
+
+@pytest.mark.parametrize("rows", range(2, 18))
+@pytest.mark.parametrize("shape", [(), (4,)])
+def test_products_of_few_rows_are_equal_with_several_threads(rows: int, shape: tuple[int, ...]) -> None:
+    """A time or a pooled text is a row a picture: two threads split a product of 5 to 11 rows unevenly."""
+    before, layer = torch.get_num_threads(), torch.nn.Linear(80, 256)
+    one = torch.randn(1, *shape, 80, generator=torch.Generator().manual_seed(rows))
+    torch.set_num_threads(2)
+    try:
+        steady(layer)
+        steady(layer)  # said twice is said once
+        together = copy.deepcopy(layer)(one.expand(rows, *one.shape[1:]))
+        assert all(torch.equal(row, layer(one)[0]) for row in together)
     finally:
         torch.set_num_threads(before)
 

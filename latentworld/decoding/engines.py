@@ -29,6 +29,7 @@ from torch import Tensor, nn
 from latentworld.decoding.batches import is_out_of_memory
 from latentworld.disk import cache_folder
 from latentworld.errors import PresetError
+from latentworld.worlds.steady import steady
 
 if TYPE_CHECKING:
     import openvino as openvino_library
@@ -46,7 +47,6 @@ def build(engine: str, module: nn.Module, example: tuple[Tensor, ...], key: str)
 
 
 def _eager(module: nn.Module, example: tuple[Tensor, ...], key: str) -> Run:
-    module.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
     steady(module)
 
     def run(*inputs: Tensor) -> Tensor:
@@ -54,25 +54,6 @@ def _eager(module: nn.Module, example: tuple[Tensor, ...], key: str) -> Run:
             return module(*map(_last, inputs))  # type: ignore[no-any-return]
 
     return run
-
-
-def steady(module: nn.Module) -> None:
-    """Make a module's pictures independent of their slots on a processor.
-
-    torch's channels-last GroupNorm splits rows x pixels evenly among the threads (from 1,024 pixels on). Where the rows
-    are no multiple of the threads, some pictures are summed in two parts and others in one, and a picture's bytes hang
-    on its slot: seen with 3 rows on 2 threads, 8 on 3. There, and only there, these layers get the plain layout.
-    """
-    for layer in module.modules():
-        if isinstance(layer, nn.GroupNorm) and not getattr(layer, "is_steady", False):
-            layer.register_forward_pre_hook(_plain_when_uneven)
-            layer.is_steady = True  # type: ignore[assignment]
-
-
-def _plain_when_uneven(layer: nn.Module, inputs: tuple[Tensor, ...]) -> tuple[Tensor, ...] | None:
-    (rows,) = inputs
-    uneven = rows.device.type == "cpu" and len(rows) % torch.get_num_threads() != 0
-    return (rows.contiguous(),) if uneven else None
 
 
 def _last(tensor: Tensor) -> Tensor:

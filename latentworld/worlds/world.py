@@ -80,12 +80,14 @@ class World:
         float32 whatever the world is in. Raises WorldMismatch for a world without an encoder."""
         import torch
 
+        from latentworld.worlds.steady import steady
+
         if self.family.encoder is None or not self.encodes:
             raise WorldMismatch(f"the VAE of {self.name} has no encoder: give a world with a whole VAE (world.vae)")
         vae = self.vae if self.dtype == torch.float32 else copy.deepcopy(self.vae).float()
         for name, part in vae.named_children():  # as eager decoders leave it, so that their order does not matter
             if name in ("encoder", "quant_conv"):
-                part.to(memory_format=torch.channels_last)
+                steady(part)
         encoder = self.family.encoder(vae, self.latent)
         with torch.inference_mode():  # one at a time: a picture does not depend on its mates
             found = [encoder(picture[None].to(self.device, torch.float32)).float().cpu() for picture in pictures]
