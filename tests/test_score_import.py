@@ -95,6 +95,7 @@ def test_deforums_example(tmp_path: Path) -> None:
     found = importing.read(EXAMPLE)
     journey = preset.parse(texts.toml(found.toml))
     assert (journey.film.fps, journey.film.frames, journey.plane.seeds) == (12.0, 96, (7, 8, 9))
+    assert (journey.film.size, journey.film.fit) == ((512, 512), "cover")
     assert (journey.prompt.positive, journey.prompt.negative) == ("a ringed planet in the dark", "blurred")
     line = timeline(journey)
     assert line.value("model.guidance", 48 / 12) == pytest.approx(7.5)
@@ -144,6 +145,7 @@ def test_weights_may_be_expressions(tmp_path: Path) -> None:
         ({"prompts": {"x:": "a"}}, "no prompt"),
         ({"prompts": {"0": "a"}, "fps": "fast"}, "fps = 'fast'"),
         ({"prompts": {"0": "a"}, "max_frames": 10**9}, "max_frames"),
+        ({"prompts": {"0": "a"}, "W": "wide"}, "W = 'wide'"),
         ({"rendered_frames": [{"frame": 0}]}, "no prompt"),
         ({"rendered_frames": [{"frame": -5, "deforum_prompt": "a"}]}, "frame = -5"),
     ],

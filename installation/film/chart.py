@@ -230,6 +230,9 @@ def _lines(points: Array, rates: Array, shown: Flags, norm: LogNorm, colours: Co
 
 
 def _ends(axes: Axes, points: Array, names: tuple[str, str] = ("start", "end")) -> None:
+    near = 1e-9 + 2 * np.median(np.linalg.norm(np.diff(points, axis=0), axis=1))
+    if len(points) > 2 and np.linalg.norm(points[0] - points[-1]) <= near:  # a loop ends where it begins
+        names = (f"{names[0]}, {names[1]}" if all(names) else "", "")
     axes.plot(*points[0], "o", color=_GROUND, mec=_INK, ms=8, mew=1.3, zorder=6)
     axes.plot(*points[-1], "o", color=_INK, mec=_GROUND, ms=7, mew=0.8, zorder=6)
     inner = min(2, len(points) - 1)

@@ -28,7 +28,7 @@ class Cell:
     """A frame on the sheet: its thumbnail; over all frames since the cell before, the largest rate and any mark."""
 
     picture: Pictures
-    time: float
+    time: str
     words: str
     rate: float
     marked: bool
@@ -49,7 +49,7 @@ def chosen(record: Telemetry, read: Callable[[int], Pictures | None], most: int,
     if not len(record):
         return []
     places = np.linspace(0, len(record) - 1, min(len(record), most)).round().astype(int).tolist()
-    cells = []
+    cells, gap = [], float(np.median(np.diff(record.time[places]))) if len(places) > 1 else 1.0
     for before, here in pairwise([-1, *places]):
         picture = read(here)
         if picture is None:
@@ -57,7 +57,13 @@ def chosen(record: Telemetry, read: Callable[[int], Pictures | None], most: int,
         since = slice(before + 1, here + 1)
         rate = float(np.nan_to_num(record.lipschitz[since]).max())
         words = place(*(float(v[here]) for v in (record.alpha, record.beta, record.front, record.radius)))
-        cell = Cell(thumbnail(picture, width), float(record.time[here]), words, rate, bool(record.marked[since].any()))
+        cell = Cell(
+            thumbnail(picture, width),
+            clock(float(record.time[here]), gap),
+            words,
+            rate,
+            bool(record.marked[since].any()),
+        )
         cells.append(cell)
     return cells
 
@@ -117,6 +123,13 @@ def place(alpha: float, beta: float, front: float, radius: float) -> str:
     return f"α {_short(alpha)}  β {_short(beta)}{far}{out}"
 
 
+def clock(seconds: float, gap: float) -> str:
+    """A time as minutes and seconds, in hundredths where neighbours are less than half a second (`gap`) apart."""
+    digits = 2 if gap < 0.5 else 1
+    minutes, rest = divmod(round(seconds, digits), 60)
+    return f"{int(minutes)}:{rest:0{3 + digits}.{digits}f}"
+
+
 def _short(value: float) -> str:
     text = f"{value:.2f}" if abs(value) < 100 else f"{value:.0e}".replace("e+0", "e")
     return text.replace("-", "−")
@@ -124,10 +137,9 @@ def _short(value: float) -> str:
 
 def _caption(pen: ImageDraw.ImageDraw, cell: Cell, corner: tuple[int, int], width: int) -> None:
     x, y = corner
-    minutes, seconds = divmod(cell.time, 60)
-    pen.text((x, y), f"{int(minutes)}:{seconds:04.1f}", INK, font=font("DejaVuSans.ttf", 13))
+    pen.text((x, y), cell.time, INK, font=font("DejaVuSans.ttf", 13))
     if cell.marked:
-        pen.polygon([(x + 48, y + 9), (x + 52, y + 4), (x + 56, y + 9), (x + 52, y + 14)], fill=_RIFT)
+        pen.polygon([(x + 56, y + 9), (x + 60, y + 4), (x + 64, y + 9), (x + 60, y + 14)], fill=_RIFT)
     pen.text((x + width, y + 1), cell.words, FAINT, font=font("DejaVuSans.ttf", 12), anchor="ra")
 
 

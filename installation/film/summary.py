@@ -88,7 +88,11 @@ def words(rifts: int, marked: int, ceiling: int) -> str:
     """What the figures of a film mean, for the chart and the terminal."""
     said = [_counted(rifts, "rift") + f" (over {ABOVE:g} times the median rate)"]
     said += [f"{_counted(marked, 'step')} too steep to be split"] if marked else []
-    said += [f"{_counted(ceiling, 'step')} at pacing.ceiling, calmer than asked for"] if ceiling else []
+    said += (
+        [f"{_counted(ceiling, 'step')} at pacing.ceiling, calmer than asked for: raise it to pass faster"]
+        if ceiling
+        else []
+    )
     return ", ".join(said)
 
 

@@ -55,8 +55,14 @@ def piece(table: Mapping[str, object]) -> Piece:
         title=str(table.get("batch_name") or "")[:120], fps=number(table, "fps", 15, 0.1, 240), frames=frames,
         prompts=_prompts(table, frames, notes), blends=mode.lower() == "interpolation", guidance=guidance,
         motion=motion, camera=camera, seeds=seeds(seed), steps=int(number(table, "steps", 0, 0, 100)) or None, bpm=None,
-        notes=tuple(notes),
+        size=_size(table), notes=tuple(notes),
     )  # fmt: skip
+
+
+def _size(table: Mapping[str, object]) -> tuple[int, int] | None:
+    """Height and width of its frames, even numbers, if it says both. Raises PresetError."""
+    high, wide = (int(number(table, name, 0, 0, 8192)) // 2 * 2 for name in ("H", "W"))
+    return (high, wide) if min(high, wide) >= 16 else None
 
 
 def _prompts(table: Mapping[str, object], frames: int, notes: list[str]) -> tuple[tuple[int, Words], ...]:

@@ -57,9 +57,12 @@ def read(path: Path, fade: float = 1.0) -> Imported:
 def _written(piece: Piece, name: str, fade: float) -> Imported:
     notes = list(piece.notes)
     made: list[dict[str, object]] = []
+    film: dict[str, object] = {"fps": piece.fps, "seconds": piece.frames / piece.fps}
+    if piece.size is not None:  # all over it: there a picture is made in that shape
+        film |= {"size": list(piece.size), "fit": "cover"}
     table: dict[str, object] = {
         "title": piece.title or name, "description": f"imported from {name}",
-        "film": {"fps": piece.fps, "seconds": piece.frames / piece.fps},
+        "film": film,
     }  # fmt: skip
     decoder: dict[str, object] = {"steps": piece.steps} if piece.steps else {}
     if piece.guidance:

@@ -46,7 +46,7 @@ def piece(table: Mapping[str, object]) -> Piece:
         title=str(options.get("title") or "")[:120], fps=number(options, "output_fps", 20, 0.1, 240), frames=frames,
         prompts=_prompts(table, rows, frames, notes), blends=False,
         guidance=() if scale is None else tuple(keyed(lines(scale, TOLERANCE))), motion=motion, camera=camera,
-        seeds=None if seed is None else seeds(float(np.floor(seed[0]))), steps=None,
+        seeds=None if seed is None else seeds(float(np.floor(seed[0]))), steps=None, size=None,
         bpm=number(options, "bpm", 120, 10, 1000) if "bpm" in options else None, notes=tuple(notes),
     )  # fmt: skip
 

@@ -26,6 +26,7 @@ class Piece:
     camera: str
     seeds: tuple[int, int, int] | None
     steps: int | None
+    size: tuple[int, int] | None  # height, width in pixels
     bpm: float | None
     notes: tuple[str, ...]
 
