@@ -2,6 +2,7 @@
 
     python benchmarks/vertices.py                     all of it, half an hour on two cores
     python benchmarks/vertices.py --only corners --steps 20
+    python benchmarks/vertices.py --only alive --pictures FOLDER    eight other pictures, one a family
 
 corners: 12 pictures (8 held-out scenes, one a family, and 4 pictures of the world's own, their metadata taken out)
 through `latentworld vertices from-picture` and `latentworld still`, in both holds, at 20 and 50 steps, guidance 5;
@@ -69,11 +70,14 @@ class Bench:
 
 
 @contextlib.contextmanager
-def bench() -> Iterator[Bench]:
-    """Draw the pictures into a folder."""
+def bench(given: Path | None = None) -> Iterator[Bench]:
+    """Draw the pictures into a folder. given: a folder with eight others, in the families' order."""
     studio = open_studio(preset.parse({}, ["decoder.engine='eager'", "decoder.dtype='float32'"]))
     with tempfile.TemporaryDirectory() as folder:
-        drawn = [scene(name) for name in data.FAMILIES] + own(studio)
+        drawn = [
+            *(map(scene, data.FAMILIES) if given is None else map(taken, sorted(given.glob("*.png")))),
+            *own(studio),
+        ]
         files = [Path(folder, f"{number:02d}.png") for number in range(len(drawn))]
         for file, levels in zip(files, drawn, strict=True):
             Image.fromarray((levels * 255).round().byte().permute(1, 2, 0).numpy()).save(file)
@@ -86,6 +90,11 @@ def scene(family: str) -> Tensor:
     rng = torch.Generator().manual_seed(data.seed_of("vertices", family))
     picture: Tensor = data.scene(family).draw(rng, 1, 128).pictures[0]
     return picture
+
+
+def taken(file: Path) -> Tensor:
+    """A picture [3, 128, 128] from a file."""
+    return torch.from_numpy(pictures.read(file, (128, 128)).levels)
 
 
 def own(studio: Studio) -> list[Tensor]:
@@ -252,8 +261,9 @@ def main() -> None:
     parser.add_argument("--only", choices=("corners", "alive", "time"))
     parser.add_argument("--steps", type=int, nargs="+", default=[20, 50])
     parser.add_argument("--hold", nargs="+", default=["guidance", "residual"])
+    parser.add_argument("--pictures", type=Path, help="a folder of eight PNGs to use instead of today's scenes")
     asked = parser.parse_args()
-    with bench() as made:
+    with bench(asked.pictures) as made:
         if asked.only in (None, "time"):
             tell_time(made)
         if asked.only in (None, "corners"):

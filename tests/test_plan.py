@@ -10,12 +10,12 @@ import pytest
 from test_film_resume import content, journey
 
 from installation import takes
-from installation.film import make, plan
+from installation.film import make, plan, telemetry
 from installation.film.sinks import Memory
 from installation.frames import Frames
 from installation.takes.film import journey as filmed
-from latentworld import preset
-from latentworld.errors import OutputError, OutputExists, TakeError, WorldMismatch
+from latentworld import globe, preset
+from latentworld.errors import OutputError, OutputExists, PresetError, TakeError, WorldMismatch
 
 pytestmark = pytest.mark.usefixtures("plain")
 
@@ -161,3 +161,24 @@ def test_on_the_command_line(run, planned: Path, tmp_path: Path) -> None:  # typ
         code, _, err = run("film", "--plan", planned, "-o", tmp_path / "no", f"--frames={wrong}")
         assert code == 2
         assert "is no range of 0:64" in err
+
+
+def test_a_coarse_plan_lays_frames_between_those_that_were_walked(tmp_path: Path) -> None:
+    settings = ["walk.kind=rift", "pilot.mode=off", "pacing.kind=clip", "analytic.sigma=0.15"]
+    asked = journey(*settings).changed(score=[{"at": 1.03, "set": {"prompt.a": "the sea"}}])
+    fine, coarse = (plan.plan(asked, tmp_path / f"{each}.plan", coarse=each) for each in (1, 4))
+    assert coarse.frames == fine.frames == 64
+    take, own = takes.read(coarse.target), takes.read(fine.target)
+    units, radii = take.shots.unit, take.shots.radius
+    angles = globe.angle(units[:-1], units[1:])
+    for first in range(0, 60, 4):  # equal arcs from one that was walked to the next
+        np.testing.assert_allclose(angles[first : first + 4], angles[first], rtol=1e-5)
+    np.testing.assert_allclose(units[0], own.shots.unit[0], atol=1e-12)
+    np.testing.assert_array_equal(take.shots.scene, own.shots.scene)  # a score goes by the film's own frames
+    assert set(take.shots.scene.tolist()) == {0, 1}
+    assert len(radii) == 64
+    filmed_so = make.film(filmed(take).preset, tmp_path / "film", journey=filmed(take))
+    steps = telemetry.read(filmed_so.folder.telemetry).clip_step[1:]
+    assert np.mean((steps < 2 * np.median(steps)) & (steps > np.median(steps) / 2)) > 0.9
+    with pytest.raises(PresetError, match="without --coarse"):
+        plan.plan(journey(*settings, "film.loop=true"), tmp_path / "loop.plan", coarse=4)

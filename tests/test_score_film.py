@@ -285,7 +285,71 @@ def test_what_a_film_shows_goes_by_time_alone() -> None:
         make.film(scored("[[score]]\nat = 'rift 1'\nset = { view.zoom = 2.0 }", "walk.kind=rift"), "never")
 
 
-@pytest.mark.parametrize("setting", ["film.loop=true", "film.interpolate=2", "rift.policy=refine"])
+BREATH = """
+[[score]]
+at = 0.5
+over = 1.5
+ease = "sine-in-out"
+set = { walk.radius = 1.15 }
+[[score]]
+at = 3.0
+over = 0.9
+set = { walk.radius = 1.0 }
+"""
+
+
+@pytest.mark.parametrize("walk", ["walk.kind=orbit", "walk.kind=wander"])
+def test_a_loop_breathes_as_its_score_says_and_its_seam_is_a_step_like_the_others(walk: str, tmp_path: Path) -> None:
+    calm = ["film.loop=true", "pacing.kind=clip", "analytic.sigma=0.15", "pilot.mode=off"]
+    made = make.film(scored(BREATH, walk, *calm), tmp_path / "loop")
+    record = telemetry.read(made.folder.telemetry)
+    late, wanted = record.time >= 2.0, np.interp(record.time, [3.0, 3.9], [1.15, 1.0])
+    np.testing.assert_allclose(record.radius[late], wanted[late], atol=1e-6)
+    assert record.radius[record.time <= 0.5] == pytest.approx(1.0)
+    assert made.summary.seam_step is not None
+    assert made.summary.seam_step <= 1.2 * (made.summary.median_clip_step or 0.0)
+    assert made.summary.even == 1.0
+
+
+def test_a_loop_goes_through_words_and_back(tmp_path: Path) -> None:
+    score = """
+    [[score]]
+    at = 0.5
+    over = 0.5
+    set = { prompt.a = "a red flower" }
+    [[score]]
+    at = 1.5
+    over = 1.0
+    set = { prompt.a = "the sea" }
+    """
+    round_ = ["film.loop=true", "pacing.kind=clip", "walk.kind=orbit", "prompt.positive=the sea"]
+    base = str(preset.folder() / "first-light.toml")
+    world = [f"world.name={tiny_world.folder()}", "decoder.engine=eager", "decoder.device=cpu"]
+    made = plan.plan(scored(score, *TINY, *round_, *world, base=base), tmp_path / "loop.plan")
+    take = takes.read(made.target)
+    told = [dict(take.scenes[k].prompt.toward) for k in take.shots.scene]
+    assert told[0] == told[4] == {"the sea": 1.0}
+    assert told[6] == pytest.approx({"the sea": 0.5, "a red flower": 0.5})
+    assert told[10] == {"a red flower": 1.0}
+    assert told[19] == pytest.approx({"the sea": 0.875, "a red flower": 0.125})
+
+
+@pytest.mark.parametrize(
+    ("score", "why"),
+    [
+        ("[[score]]\nat = 1\nset = { walk.radius = 1.2 }", r"walk\.radius does not end as it begins.*over by 4 s"),
+        ("[[score]]\nat = 1\nset = { prompt.a = 'x' }", r"prompt\.a does not end as it begins"),
+        ("[[score]]\nat = 1\nset = { view.zoom = 2.0 }", r"view\.zoom does not end as it begins"),
+        ("[[score]]\nat = 1\nset = { seed.vertex.0 = 9 }", r"seed\.vertex\.0: a loop is one lap"),
+        ("[[score]]\nat = 'rift 1'\nset = { walk.radius = 1.2 }", r"walk\.radius: a loop's score goes by its time"),
+    ],
+)
+def test_a_score_that_leaves_a_loop_open_is_refused(score: str, why: str) -> None:
+    with pytest.raises(PresetError, match=why):
+        make.film(scored(score, "walk.kind=orbit", "film.loop=true"), "never")
+
+
+@pytest.mark.parametrize("setting", ["film.interpolate=2", "rift.policy=refine"])
 def test_frames_that_nobody_walked_have_no_scene(setting: str) -> None:
     with pytest.raises(PresetError, match=f"score: with {setting.split('=')[0]}"):
         make.film(scored("[[score]]\nat = 1\nset = { walk.speed = 3 }", setting), "never")

@@ -32,12 +32,12 @@ def tell_film(preset: Preset, journey: Journey | None, console: Console, workers
     print(f"disk: {_bytes(found.disk)}, twice that while it is joined; memory: {_bytes(found.memory)}")
 
 
-def tell_plan(preset: Preset, kind: Kind, console: Console) -> None:
+def tell_plan(preset: Preset, kind: Kind, console: Console, coarse: int = 1) -> None:
     """Walk some frames of a plan, and print what all of them take."""
     with console.status("walking some frames"):
         from installation.film.estimate import estimate_plan
 
-        found = estimate_plan(preset, kind)
+        found = estimate_plan(preset, kind, coarse=coarse)
     print(_length(found))
     print(f"{_each(found)}: {duration(found.seconds())} on this machine")
     print(f"disk: {_bytes(found.disk)}; memory: {_bytes(found.memory)}")

@@ -181,13 +181,13 @@ def _ended_early() -> Iterator[None]:
         raise typer.Exit(130) from None
 
 
-def watching(progress: Telling, title: str, journey: Preset, console: Console) -> Watching:
-    """What tells how far the plan of a film is."""
+def watching(progress: Telling, title: str, journey: Preset, console: Console, coarse: int = 1) -> Watching:
+    """What tells how far the plan of a film is. coarse: as in `plan`."""
     from installation.cli.progress import Looks
     from installation.film.passes import walked
     from installation.film.plan import Watching
 
-    bar = teller(progress, f"the way of {title}", walked(journey).film.frames, console)
+    bar = teller(progress, f"the way of {title}", walked(journey, coarse).film.frames, console)
     return Watching([bar], Looks(console, progress is Telling.JSON))
 
 
@@ -224,12 +224,13 @@ def _tell(made: Film, console: Console) -> None:
     from installation.film.summary import words
 
     seen = made.summary
+    if not seen.frames:  # nothing was made: what ended it says so
+        return
     median = "" if seen.median_clip_step is None else f", median CLIP step {seen.median_clip_step:.4f}"
     said = words(seen.rifts, seen.marked_steps, seen.at_ceiling)
     took = f"{seen.frames} frames in {seen.wall_seconds:.0f} s ({seen.frames_per_second:.1f} a second)"
     console.print(f"{took}{median}, {said}", highlight=False, soft_wrap=True)
-    if seen.frames:
-        print(made.video)
+    print(made.video)
 
 
 def teller(telling: Telling, title: str, frames: int, console: Console, origin: int = 0) -> Bar | Lines:

@@ -24,6 +24,9 @@ def plan(
     decoder: Annotated[
         Literal["scout", "faithful"], typer.Option("--decoder", help="What looks for the way.")
     ] = "scout",
+    coarse: Annotated[
+        int, typer.Option("--coarse", min=1, max=48, help="Walk one frame in so many, and lay the others between.")
+    ] = 1,
     dry_run: Annotated[
         bool, typer.Option("--dry-run", help="Walk a few frames and say what all of them take; nothing is kept.")
     ] = False,
@@ -41,14 +44,16 @@ def plan(
     if dry_run:
         from installation.cli.estimates import tell_plan
 
-        tell_plan(journey, decoder, console)
+        tell_plan(journey, decoder, console, coarse)
         return
-    tell = watching(progress, journey.title or preset, journey, console)
+    tell = watching(progress, journey.title or preset, journey, console, coarse)
     with Interrupt() as interrupt:
         with console.status("loading the world"):
             from installation.film import plan as planning
             from installation.film.summary import words
-        made = planning.plan(journey, output, kind=decoder, overwrite=overwrite, watching=tell, watch=interrupt.watch)
+        made = planning.plan(
+            journey, output, kind=decoder, coarse=coarse, overwrite=overwrite, watching=tell, watch=interrupt.watch
+        )
     seen = words(made.rifts, made.marked, made.at_ceiling)
     console.print(f"{made.frames} frames placed in {made.seconds:.0f} s, {seen}", highlight=False, soft_wrap=True)
     for text in _on_beats(made.crossings):

@@ -88,9 +88,9 @@ def estimate(preset: Preset, journey: Journey | None = None, seconds: float = 15
     return Estimate(preset.film.frames, preset.film.fps, pace, planning, _memory(), ending)
 
 
-def estimate_plan(preset: Preset, kind: Kind, seconds: float = 15.0) -> Estimate:
-    """The same for the planning of a film."""
-    asked = walked(preset if preset.decoder.kind == "analytic" else preset.changed(decoder={"kind": kind}))
+def estimate_plan(preset: Preset, kind: Kind, seconds: float = 15.0, coarse: int = 1) -> Estimate:
+    """The same for the planning of a film; coarse: as in `plan`."""
+    asked = walked(preset if preset.decoder.kind == "analytic" else preset.changed(decoder={"kind": kind}), coarse)
     clock = Stopwatch()
     rig = build(asked)
     if lap := laps(rig):

@@ -89,8 +89,9 @@ def steady(lap: Lap, plane: Plane, frames: int) -> Way:
     return Way(unit, radius, nothing, nothing, nothing, np.zeros(frames, np.bool_), np.zeros(frames, np.int64))
 
 
-def even(lap: Lap, plane: Plane, lookout: Lookout, frames: int, floor: float) -> Way:
-    """A lap in `frames` frames at equal steps of meaning, also from the last to the first.
+def even(lap: Lap, plane: Plane, lookout: Lookout, frames: int, floor: float) -> tuple[Array, Way]:
+    """A lap in `frames` frames at equal steps of meaning, also from the last to the first: where they lie along it,
+    [frames] from 0 on, and as a way.
 
     floor: latent arc below which a gap is not split; a step across such a gap that is larger than the others is
     marked.
@@ -107,7 +108,7 @@ def even(lap: Lap, plane: Plane, lookout: Lookout, frames: int, floor: float) ->
             break
         places = seen.laid(seen.density(rows, steps))
     rows = seen.look(places)
-    return seen.way(rows)
+    return seen.s[rows], seen.way(rows)
 
 
 class _Seen:
@@ -195,10 +196,13 @@ class _Seen:
 
     def way(self, rows: Indices) -> Way:
         """The frames at these rows. What leads to the first is known too."""
-        unit, radius = self.lap.at(self.s[rows])
         steps = self.steps(rows)
-        points = self.plane.points(unit, radius)
-        distance = np.linalg.norm(np.roll(points, -1, axis=0) - points, axis=1)
-        rate, step, far = (np.roll(column, 1) for column in (ratio(steps, distance), steps, distance))
-        marked = np.roll(self.sudden(rows, steps), 1)
-        return Way(unit, radius, rate, step, far, marked, np.zeros(len(rows), np.int64))
+        return looped(self.plane, *self.lap.at(self.s[rows]), steps, self.sudden(rows, steps))
+
+
+def looped(plane: Plane, unit: Array, radius: Array, steps: Array, sudden: Flags) -> Way:
+    """Frames of a loop. steps, sudden: [n] from each to the next, the last to the first."""
+    points = plane.points(unit, radius)
+    distance = np.linalg.norm(np.roll(points, -1, axis=0) - points, axis=1)
+    rate, step, far = (np.roll(column, 1) for column in (ratio(steps, distance), steps, distance))
+    return Way(unit, radius, rate, step, far, np.roll(sudden, 1), np.zeros(len(unit), np.int64))

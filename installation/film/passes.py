@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from installation.film import beats, loops, policies, refining
+from installation.film import beats, loops, policies, refining, scored_loop
+from installation.film.scored_loop import Played
 from installation.film.soundtrack import chosen_beats
 from installation.film.telemetry import Telemetry
 from installation.film.ways import Way
@@ -46,8 +47,9 @@ def check(preset: Preset) -> None:
     chosen_beats(preset)
 
 
-def walked(preset: Preset) -> Preset:
-    """The preset by which the way is walked: no frame more than the film asks for, and only those that are decoded."""
+def walked(preset: Preset, coarse: int = 1) -> Preset:
+    """The preset by which the way is walked: no frame more than the film asks for, and only those that are decoded.
+    coarse: one in so many of them is walked, the others are laid between (`ways.Way.finer`)."""
     film, each = preset.film, preset.film.interpolate
     if film.loop:
         frames = max(film.frames // each, SHORTEST)
@@ -55,8 +57,8 @@ def walked(preset: Preset) -> Preset:
         frames = max(film.frames // (2 * each), 1) + 1
     else:
         frames = -(-(film.frames - 1) // each) + 1  # the last one is decoded, or lies between two that are
-    fps = film.fps / film.interpolate
-    step = preset.pacing.clip_step * film.interpolate
+    frames, each = -(-(frames - 1) // coarse) + 1 if coarse > 1 else frames, each * coarse
+    fps, step = film.fps / each, preset.pacing.clip_step * each
     return preset.changed(film={"seconds": frames / fps, "fps": fps}, pacing={"clip_step": step})
 
 
@@ -77,25 +79,27 @@ def passed(
     rig: Rig, preset: Preset, record: Telemetry | None, looked: Callable[[int], object] = lambda places: None,
     scene: NDArray[np.int64] | None = None,
     crossed: Callable[[Sequence[beats.Crossing]], object] = lambda crossings: None,
+    played: Played | None = None, coarse: int = 1,
 ) -> Way:  # fmt: skip
-    """The way of a film. rig: by which it was walked, that of `walked(preset)`; preset: the film's own; record: what
-    was found by walking, None for a lap; looked: is told how many places of a lap were looked at so far; scene: of each
-    frame that was walked; crossed: when rifts are crossed that are laid on beats.
+    """The way of a film. rig: by which it was walked, that of `walked(preset, coarse)`; preset: the film's own; record:
+    what was found by walking, None for a lap; looked: is told how many places of a lap were looked at so far; scene: of
+    each frame of the way, also of those that are laid between; crossed: when rifts are crossed that are laid on beats;
+    played: what a score makes of a loop.
 
     Raises GeometryError where a loop cannot be closed.
     """
     spec, look = preset.film, _counted(rig.pilot.ahead, looked)
     if spec.loop:
-        way = _closed(rig, None if record is None else Way.of(record), look)
+        way = _closed(rig, None if record is None else Way.of(record), look, played)
     else:
         assert record is not None  # else it is a lap
-        way = Way.of(record, scene)
+        way = Way.of(record).finer(coarse, rig.plane, scene)
     if preset.pacing.kind == "beat":
         way, crossings = beats.laid(way, rig, chosen_beats(preset))
         crossed(crossings)
     if preset.rift.policy == "refine" or "refine" in preset.rift.each.values():
         way = _refined(rig, way, preset, look)
-    way = policies.applied(way, preset.rift, rig.preset.film.fps)
+    way = policies.applied(way, preset.rift, coarse * rig.preset.film.fps)
     if spec.interpolate > 1:
         way = between(way, spec.interpolate, spec.loop)
     if spec.there_and_back:
@@ -121,13 +125,16 @@ def _counted(lookout: Lookout, looked: Callable[[int], object], each: int = 32) 
     return look
 
 
-def _closed(rig: Rig, way: Way | None, look: Lookout) -> Way:
+def _closed(rig: Rig, way: Way | None, look: Lookout, played: Played | None) -> Way:
     """One lap of the walk, or the way closed, in as many frames as the film that is walked has."""
     spec, pacing = rig.preset.film, rig.preset.pacing
     lap = loops.lap(rig.walk) if way is None else loops.closed(way, rig.plane)
     if pacing.kind == "latent":
-        return loops.steady(lap, rig.plane, spec.frames)
-    return loops.even(lap, rig.plane, look, spec.frames, pacing.floor / spec.fps)
+        way = loops.steady(lap, rig.plane, spec.frames)
+        return way if played is None else played.placed(way)
+    floor = pacing.floor / spec.fps
+    places, way = loops.even(lap, rig.plane, look, spec.frames, floor)
+    return way if played is None else scored_loop.even(lap, places, played, rig.plane, floor)
 
 
 def _refined(rig: Rig, way: Way, preset: Preset, look: Lookout) -> Way:

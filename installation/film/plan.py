@@ -17,6 +17,7 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
+from installation.clock import CountedClock
 from installation.film import playing, telemetry
 from installation.film.beats import Crossing
 from installation.film.manifest import Identity
@@ -27,13 +28,14 @@ from installation.film.pieces import NoPieces
 from installation.film.progress import ProgressFile
 from installation.film.reel import Reel
 from installation.film.rendering import render
+from installation.film.scored_loop import Played, played
 from installation.film.sinks import Room, Sink
 from installation.film.telemetry import Telemetry
 from installation.film.ways import Way
 from installation.ipc.messages import Place
 from installation.ipc.scene import SceneDescription
-from installation.rig import Rig, build
-from installation.score.performance import scenes_of
+from installation.rig import Rig, build, open_studio
+from installation.score.performance import Performance, scenes_of
 from installation.score.scenes import first
 from installation.takes.records import FORMAT, EndLine, FrameLine, HeaderLine, PromptLine, Record, SceneLine, written
 from latentworld import __version__
@@ -41,7 +43,7 @@ from latentworld.arrays import Unit
 from latentworld.decoding import Watch
 from latentworld.decoding.settings import Kind
 from latentworld.disk import whole, writing
-from latentworld.errors import Cancelled, GeometryError, OutputExists
+from latentworld.errors import Cancelled, GeometryError, OutputExists, PresetError
 from latentworld.pacing import LOW, NEARLY
 from latentworld.preset import Preset, dump
 
@@ -82,18 +84,22 @@ class Planned:
 
 
 def plan(
-    preset: Preset, out: str | Path, *, kind: Kind = "scout", overwrite: bool = False, watching: Watching = SILENT,
-    watch: Watch | None = None,
+    preset: Preset, out: str | Path, *, kind: Kind = "scout", coarse: int = 1, overwrite: bool = False,
+    watching: Watching = SILENT, watch: Watch | None = None,
 ) -> Planned:  # fmt: skip
     """Walk a preset's journey through its `kind` of decoder, pilot and pacing on, and write where every frame lies:
     what was walked, after its loops, rifts and frames between (`passes`).
 
-    What was found is kept chunk by chunk beside the plan until it is whole, so that the same call goes on; a lap of a
-    fixed walk, which nobody walks first, begins anew. A preset of the analytic world is planned through its own
-    decoder. Raises OutputExists for a plan that may not be replaced, GeometryError for a loop that cannot be closed.
+    coarse: one frame in so many is walked, at steps so many times as large, and the others are laid between at equal
+    arcs: so many times sooner, and less even. What was found is kept chunk by chunk beside the plan until it is whole,
+    so that the same call goes on; a lap of a fixed walk, which nobody walks first, begins anew. A preset of the
+    analytic world is planned through its own decoder. Raises OutputExists for a plan that may not be replaced,
+    GeometryError for a loop that cannot be closed, PresetError for one that is planned coarsely.
     """
     target = Path(out)
     playing.check(preset)
+    if coarse > 1 and preset.film.loop:
+        raise PresetError("a loop is laid frame by frame: plan it without --coarse")
     if preset.film.loop and preset.film.frames < SHORTEST * preset.film.interpolate:
         raise GeometryError(f"less than {SHORTEST} decoded frames are no loop: make the film longer")
     if target.exists() and not overwrite:
@@ -102,19 +108,19 @@ def plan(
     work = Folder(target.with_name(f".{target.name}.chunks"))
     with claimed(work.path):
         kind = preset.decoder.kind if preset.decoder.kind == "analytic" else kind
-        asked = walked(preset.changed(decoder={"kind": kind}))
+        asked = walked(preset.changed(decoder={"kind": kind}), coarse)
         for _ in range(ROUNDS):
             rig = build(asked, watch)
-            found, way = _found(rig, preset, work, watching, overwrite)
+            found, way = _found(rig, preset, work, watching, overwrite, coarse)
             if way is None or preset.film.loop or len(way) >= length(preset):
                 break
-            asked = _longer(asked, len(way), length(preset))
+            asked = _longer(asked, len(way), length(preset), coarse)
         if way is not None:
             _write(target, lines(rig, preset, way, found.scenes or (first(rig),)))
             work.clear()
     with suppress(OSError):
         work.path.rmdir()  # where it is whole
-    return _planned(target, rig, found, way)
+    return _planned(target, rig, found, way, coarse)
 
 
 @dataclass(frozen=True, eq=False)
@@ -136,21 +142,28 @@ class Walked:
         return self.frames == self.planned
 
 
-def _found(rig: Rig, preset: Preset, work: Folder, watching: Watching, overwrite: bool) -> tuple[Walked, Way | None]:
+def _found(
+    rig: Rig, preset: Preset, work: Folder, watching: Watching, overwrite: bool, coarse: int
+) -> tuple[Walked, Way | None]:
     """What was walked, and the film's way, None where the watcher ended it before."""
-    found = Walked(0, rig.preset.film.frames, 0.0, None) if laps(rig) else _walked(rig, work, watching.sinks, overwrite)
+    found = Walked(0, rig.preset.film.frames, 0.0, None)
+    if not laps(rig):
+        found = _walked(rig, work, watching.sinks, overwrite, coarse)
     crossings: list[Crossing] = []
     with suppress(Cancelled):
         if laps(rig) or found.complete:
-            way = passed(rig, preset, found.record, watching.looked, found.scene, crossings.extend)
+            played = _played(rig) if preset.film.loop else None
+            if played is not None:
+                found = replace(found, scenes=played.scenes)
+            way = passed(rig, preset, found.record, watching.looked, found.scene, crossings.extend, played, coarse)
             return replace(found, crossings=tuple(crossings)), way
     return found, None
 
 
-def _longer(asked: Preset, got: int, wanted: int) -> Preset:
+def _longer(asked: Preset, got: int, wanted: int, coarse: int) -> Preset:
     """What to walk instead, where the film of it has `got` frames of `wanted`: rifts that are cut take frames away."""
     frames = asked.film.frames
-    more = math.ceil((wanted - got) * frames / max(got, 1)) + FEW
+    more = math.ceil((wanted - got) * frames / max(got, 1)) + math.ceil(FEW / coarse)
     return asked.changed(film={"seconds": (frames + min(more, 4 * frames)) / asked.film.fps})
 
 
@@ -162,7 +175,7 @@ def _own(rig: Rig) -> Identity:
     return msgspec.structs.replace(found, preset={**found.preset, "film": {**film, "seconds": None}})
 
 
-def _walked(rig: Rig, work: Folder, sinks: Sequence[Sink], overwrite: bool) -> Walked:
+def _walked(rig: Rig, work: Folder, sinks: Sequence[Sink], overwrite: bool, coarse: int) -> Walked:
     """Walk, or go on walking, in a folder of work."""
     reel = opened(rig, work, _own(rig), NoPieces(), overwrite)
     watcher = ProgressFile(work.progress, rig.preset.film.frames)
@@ -170,28 +183,37 @@ def _walked(rig: Rig, work: Folder, sinks: Sequence[Sink], overwrite: bool) -> W
         render(rig, reel, own_parts(rig), Room(work.path), [watcher, *sinks])
     reel.tell(work.telemetry)
     found = Walked(reel.frames, rig.preset.film.frames, reel.seconds, telemetry.read(work.telemetry))
-    return _scened(rig, found, reel) if found.complete else found
+    return _scened(rig, found, reel, coarse) if found.complete else found
 
 
-def _scened(rig: Rig, found: Walked, reel: Reel) -> Walked:
-    """With the scenes of a score, where there is one."""
+def _played(rig: Rig) -> Played | None:
+    """What a score makes of a loop, where there is one. Raises as `scored_loop.played`."""
+    score = playing.score_of(rig.preset)
+    if score is None:
+        return None
+    return played(rig, score, rig.preset.film.frames, Performance(rig, score, open_studio).lookout)
+
+
+def _scened(rig: Rig, found: Walked, reel: Reel, coarse: int) -> Walked:
+    """With the scenes of a score, where there is one, of every frame, also of those that are laid between."""
     score, stand = playing.score_of(rig.preset), reel.manifest.chunks[-1].score
     if score is None or stand is None:
         return found
     scenes, numbers = list[SceneDescription](), list[int]()
-    for scene in scenes_of(rig, score, stand, rig.clock):
+    clock = CountedClock(coarse * (found.frames - 1) + 1, coarse * rig.preset.film.fps, 1)
+    for scene in scenes_of(rig, score, stand, clock):
         if not scenes or scene is not scenes[-1]:
             scenes.append(scene)
         numbers.append(len(scenes) - 1)
     return replace(found, scenes=tuple(scenes), scene=np.array(numbers))
 
 
-def _planned(target: Path, rig: Rig, walk: Walked, way: Way | None) -> Planned:
+def _planned(target: Path, rig: Rig, walk: Walked, way: Way | None, coarse: int) -> Planned:
     """What there is to say of it. way: None where the plan was not written."""
     if way is None:
         return Planned(target, walk.frames, walk.planned, walk.seconds, 0, 0, 0)
-    spec, fps = rig.preset.pacing, rig.preset.film.fps
-    plain = ~way.marked & (way.distance >= NEARLY * spec.ceiling / fps) & (way.step < LOW * spec.clip_step)
+    spec, fps = rig.preset.pacing, coarse * rig.preset.film.fps
+    plain = ~way.marked & (way.distance >= NEARLY * spec.ceiling / fps) & (way.step < LOW * spec.clip_step / coarse)
     at_ceiling = int(plain.sum()) if spec.kind != "latent" else 0
     rifts, marked = len(way.rifts), int(way.marked.sum())
     return Planned(target, len(way), len(way), walk.seconds, rifts, marked, at_ceiling, walk.crossings)

@@ -4,14 +4,16 @@ placed anew. A pass knows no decoder unless it is given one."""
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 from numpy.typing import NDArray
 
 from installation.film.telemetry import Telemetry, stretches
 from installation.takes.composed import Blend, How
+from latentworld import globe
 from latentworld.arrays import Array
+from latentworld.plane import Plane
 
 
 @dataclass(frozen=True)
@@ -55,6 +57,23 @@ class Way:
             record.unit, record.radius, record.lipschitz, record.clip_step, record.distance, record.marked,
             np.zeros(len(record), np.int64) if scene is None else scene,
         )  # fmt: skip
+
+    def finer(self, each: int, plane: Plane, scene: NDArray[np.int64] | None = None) -> Way:
+        """The way with `each - 1` frames between two neighbours, at equal arcs; their steps are shares of the one that
+        was found, and marked where it was. scene: of each frame of the new way, all in the first if not given."""
+        n = each * (len(self) - 1) + 1
+        scene = np.zeros(n, np.int64) if scene is None else scene[:n]
+        if each == 1 or len(self) < 2:
+            return replace(self, scene=scene)
+        left, share = np.divmod(np.arange(n - 1), each)
+        unit = globe.slerp(self.unit[left], self.unit[left + 1], share / each)
+        radius = self.radius[left] + share / each * (self.radius[left + 1] - self.radius[left])
+        unit, radius = np.append(unit, self.unit[-1:], axis=0), np.append(radius, self.radius[-1])
+        distance = np.linalg.norm(np.diff(plane.points(unit, radius), axis=0), axis=1)
+        rate = np.append(self.rate[:1], np.repeat(self.rate[1:], each))
+        marked = np.append(self.marked[:1], np.repeat(self.marked[1:], each))
+        distance = np.append(self.distance[:1], distance)
+        return Way(unit, radius, rate, rate * distance, distance, marked, scene)
 
     def picked(self, rows: NDArray[np.int64]) -> Way:
         """These rows in this order. Where a row does not follow the one before it here, nobody looked at the step."""

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 from installation.control.controls import (
     MODEL_BATCH,
     MODEL_DECODER,
@@ -14,12 +16,13 @@ from installation.control.controls import (
     ModelControls,
     RiftControls,
     StageControls,
+    WalkControls,
 )
-from installation.control.parameter import rows
+from installation.control.parameter import Value, rows
 from installation.score import reading
-from installation.score.scenes import GUIDANCE
+from installation.score.scenes import GUIDANCE, SCENIC
 from installation.score.timing import Signals
-from installation.score.tracks import Cue, Score
+from installation.score.tracks import Cue, Score, Timeline, Track
 from latentworld import walks
 from latentworld.errors import PresetError, WalkRefused
 from latentworld.plane import Plane
@@ -34,6 +37,11 @@ FREES = frozenset({WALK_KIND.name, WALK_AUTO.name, WALK_HEADING.name, WALK_POSIT
 """What may make a free walk of a fixed one."""
 
 
+LOOPED = frozenset({*SCENIC, rows(WalkControls)["radius"].name, *SHOWN})
+"""What a loop, one lap on one plane, may be led by."""
+NEAR = 1e-6  # values this close are the same
+
+
 def check(preset: Preset, signals: Signals | None = None) -> None:
     """Raises PresetError, which names the cue, where a film cannot follow the preset's score, and what `find` raises
     for a world that is not here. preset: as the film is made, whatever plans it."""
@@ -45,6 +53,36 @@ def check(preset: Preset, signals: Signals | None = None) -> None:
             why = _refusal(preset, score, cue, name)
             if why:
                 raise PresetError(f"{reading.where(cue.number, preset.score[cue.number].at)}: {why}")
+    if score is not None and preset.film.loop:
+        _check_closed(score, preset.film.frames / preset.film.fps)
+
+
+def _check_closed(score: Score, seconds: float) -> None:
+    """Raises PresetError, which names the parameter, for a score that does not end as it begins."""
+    timeline = Timeline(score)
+    for name, track in score.tracks.items():
+        begin, end = (_said(timeline, track, t) for t in (0.0, seconds))
+        if len(begin) != len(end) or not all(map(_same, begin, end)):
+            raise PresetError(
+                f"score: {name} does not end as it begins, and a loop goes on at its beginning: lead it back in a cue "
+                f"that is over by {seconds:g} s, or leave film.loop out"
+            )
+
+
+def _said(timeline: Timeline, track: Track, t: float) -> tuple[Value | None, ...]:
+    """What a parameter is at a moment, in numbers and words; a text as it is faded."""
+    name, base = track.row.name, track.base
+    if track.words:
+        mixed = timeline.mixture(name, t, "" if base is None else str(base))
+        return tuple(value for pair in sorted(mixed) for value in pair)
+    value = timeline.value(name, t)
+    return (base if value is None else value,)
+
+
+def _same(one: Value | None, other: Value | None) -> bool:
+    if isinstance(one, float | int) and isinstance(other, float | int):
+        return math.isclose(one, other, rel_tol=NEAR, abs_tol=NEAR)
+    return one == other
 
 
 def _unknown_scenes(preset: Preset) -> str:
@@ -52,7 +90,7 @@ def _unknown_scenes(preset: Preset) -> str:
     film, rift = preset.film, preset.rift
     if "refine" in (rift.policy, *rift.each.values()):
         return "rift.policy = refine"
-    return "film.loop" if film.loop else "film.interpolate" if film.interpolate > 1 else ""
+    return "film.interpolate" if film.interpolate > 1 else ""
 
 
 def _refusal(preset: Preset, score: Score | None, cue: Cue, name: str) -> str:
@@ -64,6 +102,10 @@ def _refusal(preset: Preset, score: Score | None, cue: Cue, name: str) -> str:
         return (
             "" if timed else f"{name}: what a film shows goes by its own time; give the cue seconds, a frame or a beat"
         )
+    if preset.film.loop and name not in LOOPED:
+        return f"{name}: a loop is one lap at even steps on one plane: it takes prompts, words, guidance, radius, zoom"
+    if preset.film.loop and cue.start is None:
+        return f"{name}: a loop's score goes by its time; give the cue seconds, a frame or a beat"
     if row.where != "loop":
         return f"{name} is of a show's {row.where}, a film has none: leave it to `latentworld show`"
     if name in ONE_DECODER:

@@ -28,7 +28,7 @@ from installation.studio import Studio, lookout
 from installation.takes import Parts
 from installation.takes.scenes import TakeScenes
 from latentworld.decoding import Cached
-from latentworld.lipschitz import Rates
+from latentworld.lipschitz import Lookout, Rates
 from latentworld.plane import Plane
 from latentworld.preset import Preset
 from latentworld.walks import Steering, Walk
@@ -214,21 +214,27 @@ class Performance:
     def _left(self, tick: Tick, scene: SceneDescription) -> None:
         self._state = replace(self._state, walk=self._control.save(), time=float(tick.time[0]), scene=scene)
 
+    def lookout(self, described: SceneDescription) -> Lookout:
+        """What the pacing looks through in a scene."""
+        return self._lookouts(described, self._scenes(described))[1]
+
     def _look(self, described: SceneDescription, scene: Scene) -> None:
         """Let the pilot look where and at what the frames are; its atlas is of the film's first scene alone."""
         pilot = self._rig.pilot
         pilot.plane = scene.plane
         if described != (self._state.scene or self._first):  # what was felt before is of another picture
             pilot.state = replace(pilot.state, unit=None, feature=None)
+        pilot.scout, pilot.ahead = self._lookouts(described, scene)
+
+    def _lookouts(self, described: SceneDescription, scene: Scene) -> tuple[Lookout, Lookout]:
+        """What the pilot looks through, and the pacing."""
         if described == self._first:
-            pilot.scout, pilot.ahead = self._own
-            return
+            return self._own
         studio = self._studios[described.world.name]
         alone = studio.scout is studio.decoder or self._rig.preset.decoder.kind in ("scout", "analytic")
         scout = lookout(scene.plane, scene.decoder if alone else studio.scout.on(scene.plane), scene.eye, scene.prompt)
         faithful = self._rig.preset.pacing.look == "faithful"
-        pilot.scout = scout
-        pilot.ahead = lookout(scene.plane, scene.decoder, scene.eye, scene.prompt) if faithful else scout
+        return scout, lookout(scene.plane, scene.decoder, scene.eye, scene.prompt) if faithful else scout
 
     def _opened(self, preset: Preset) -> Studio:
         studio = self._open_studio(preset)
