@@ -17,6 +17,7 @@ from typing import Literal, get_args
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageCms, ImageOps, UnidentifiedImageError
+from PIL.TiffImagePlugin import TiffImageFile
 
 from latentworld import disk
 from latentworld.errors import PresetError
@@ -85,7 +86,8 @@ def _opened(data: bytes, name: str, most: int) -> tuple[Image.Image, list[str]]:
                 f"{name} has {width * height / 1e6:.0f} million pixels: make it smaller, of {most / 1e6:.0f} at most"
             )
         notes = _said(image, name)
-        return _plain(ImageOps.exif_transpose(image)), notes
+        white = _white(image)
+        return _plain(ImageOps.exif_transpose(image), white), notes
     except Image.DecompressionBombError:
         raise PresetError(f"{name} has too many pixels, {most / 1e6:.0f} million at most are read") from None
     except UnidentifiedImageError:
@@ -107,10 +109,10 @@ def _said(image: Image.Image, name: str) -> list[str]:
     return [f"{name} is animated or has several pictures: the first one is taken"] if count > 1 else []
 
 
-def _plain(image: Image.Image) -> Image.Image:
-    """RGB in sRGB, 8 bits, what is clear over grey."""
+def _plain(image: Image.Image, white: float | None) -> Image.Image:
+    """RGB in sRGB, 8 bits, what is clear over grey. white: as in `_of_deep`."""
     if image.mode in ("I", "F") or image.mode.startswith("I;"):
-        return _of_deep(np.asarray(image, np.float64)).convert("RGB")
+        return _of_deep(np.asarray(image, np.float64), white).convert("RGB")
     if image.has_transparency_data:
         own = image.convert("RGBA")
         ground = Image.new("RGBA", own.size, (GREY, GREY, GREY, 255))
@@ -118,11 +120,30 @@ def _plain(image: Image.Image) -> Image.Image:
     return _of_profile(image)
 
 
-def _of_deep(values: NDArray[np.float64]) -> Image.Image:
-    """One channel of more than 8 bits: 16-bit whole numbers, or real ones in 0..1."""
+def _white(image: Image.Image) -> float | None:
+    """The level that a file says is white: its largest (TIFF 6.0, tag 281), or what its bits a sample hold (258)."""
+    if not isinstance(image, TiffImageFile) or image.mode == "F":
+        return None
+    largest, bits = (_one(image.tag_v2.get(tag)) for tag in (281, 258))
+    return float(largest) if largest > 0 else float(2**bits - 1) if 8 < bits <= 16 else None
+
+
+def _one(said: object) -> int:
+    """A number that a tag says, alone or first of several; 0 where it says none."""
+    first = said[0] if isinstance(said, tuple) and said else said
+    return first if isinstance(first, int) else 0
+
+
+def _of_deep(values: NDArray[np.float64], white: float | None) -> Image.Image:
+    """One channel of more than 8 bits; what is no number is black. white: its level, if it is known: else 1 of real
+    numbers up to 1, 255 up to that, 65535 of whole ones, and of other real ones the most that so many bits hold."""
+    values = np.nan_to_num(values, nan=0.0)
     top = float(values.max(initial=0.0))
-    scale = 1.0 if top <= 1.0 else 255.0 if top <= 255.0 else max(top, 65535.0)
-    levels = np.clip(values / scale, 0.0, 1.0) * 255.0
+    if white is None:
+        whole = bool(np.all(values == np.rint(values))) and top <= 65535.0
+        bits = 16 if whole else np.ceil(np.log2(top + 1.0)) if top > 255.0 else 8
+        white = 1.0 if top <= 1.0 else float(2.0**bits - 1.0)
+    levels = np.clip(values / white, 0.0, 1.0) * 255.0
     return Image.fromarray(np.rint(levels).astype(np.uint8))
 
 

@@ -305,6 +305,10 @@ def test_posteriors_of_single_places_are_told(tmp_path: Path) -> None:
     surveyed(out.store)
     with pytest.warns(Notice, match="at sharpness 1e\\+07 half the posteriors are spread over 1"):
         metrics.measure(out, None, 1e7, 16)
+    with pytest.warns(
+        Notice, match=r"at sharpness 1e-06 half the posteriors are spread over \d+ of \d+ places or more"
+    ):
+        metrics.measure(out, None, 1e-6, 16)
     with warnings.catch_warnings():
         warnings.simplefilter("error", Notice)
         metrics.measure(out, None, 20.0, 16)

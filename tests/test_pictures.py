@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import struct
 from pathlib import Path
 
 import numpy as np
@@ -59,6 +60,42 @@ def test_what_is_clear_lies_over_grey() -> None:
     assert "one colour" in found.notes[0]
     palette = data(halves().convert("P"), transparency=0)
     assert pictures.decoded(palette, "a", SIZE).levels.shape == (3, *SIZE)
+
+
+def twelve_bits(levels: np.ndarray) -> bytes:
+    """A TIFF of 12 bits a sample: three nibbles high, low, high of each pair (TIFF 6.0, section 3)."""
+    one, other = levels.reshape(-1, 2).astype(np.uint16).T
+    strip = np.stack([one >> 4, (one & 15) << 4 | other >> 8, other & 255], axis=1).astype(np.uint8).tobytes()
+    height, width = levels.shape
+    tags = {
+        256: width,
+        257: height,
+        258: 12,
+        259: 1,
+        262: 1,
+        273: 8 + 2 + 9 * 12 + 4,
+        277: 1,
+        278: height,
+        279: len(strip),
+    }
+    entries = b"".join(struct.pack("<HHIHH", tag, 3, 1, value, 0) for tag, value in sorted(tags.items()))
+    return struct.pack("<2sHIH", b"II", 42, 8, len(tags)) + entries + struct.pack("<I", 0) + strip
+
+
+def test_white_is_what_a_file_says_it_is() -> None:
+    ramp = np.linspace(0, 4095, 24).round()[None].repeat(16, axis=0)
+    wanted = np.linspace(0, 1, 24)
+    packed = pictures.decoded(twelve_bits(ramp), "a", SIZE).levels
+    np.testing.assert_allclose(packed[0, 8], wanted, atol=0.01)
+    held = io.BytesIO()
+    Image.fromarray(ramp.astype(np.uint16)).save(held, "TIFF", tiffinfo={281: 4095})
+    np.testing.assert_allclose(pictures.decoded(held.getvalue(), "a", SIZE).levels[0, 8], wanted, atol=0.01)
+    real = np.where(ramp == ramp.max(), np.nan, ramp + 0.25).astype(np.float32)  # no numbers are black
+    held = io.BytesIO()
+    Image.fromarray(real).save(held, "TIFF")
+    found = pictures.decoded(held.getvalue(), "a", SIZE).levels[0, 8]
+    np.testing.assert_allclose(found[:-2], wanted[:-2], atol=0.01)
+    assert found[-1] < 0.01
 
 
 def test_sixteen_bits_cmyk_and_grey() -> None:

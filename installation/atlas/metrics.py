@@ -11,6 +11,8 @@ from latentworld.atlas.reader import Reader
 from latentworld.atlas.sampling import Globe
 from latentworld.errors import AtlasError, Notice
 
+WIDE = 3  # a share of the places, one in so many, over which a posterior is a blur
+
 
 def measure(
     out: SurveyFolder, kernel: str | None, sharpness: float = metric.SHARPNESS, atoms: int = metric.ATOMS
@@ -37,6 +39,12 @@ def measure(
                 words = (
                     f"at sharpness {sharpness:g} half the posteriors are spread over {fitted.spread:.1f} places or "
                     "fewer, and the metric follows single places: give a smaller one, or survey more finely"
+                )
+                warnings.warn(words, Notice, stacklevel=2)
+            elif fitted.spread > len(atlas) / WIDE:
+                words = (
+                    f"at sharpness {sharpness:g} half the posteriors are spread over {fitted.spread:.0f} "
+                    f"of {len(atlas)} places or more, and the metric tells hardly one from another: give a larger one"
                 )
                 warnings.warn(words, Notice, stacklevel=2)
         kept.write_metric(metric.pulled_back(atlas, net), fitted)
