@@ -2,7 +2,7 @@
 
     python benchmarks/vertices.py                     all of it, half an hour on two cores
     python benchmarks/vertices.py --only corners --steps 20
-    python benchmarks/vertices.py --only alive --pictures benchmarks/first-cast    scenes of the cast that the world learned from
+    python benchmarks/vertices.py --only alive --pictures benchmarks/first-cast    scenes that the world learned from
 
 corners: 12 pictures (8 held-out scenes, one a family, and 4 pictures of the world's own, their metadata taken out)
 through `latentworld vertices from-picture` and `latentworld still`, in both holds, at 20 and 50 steps, guidance 5;
