@@ -34,6 +34,7 @@ from latentworld.decoding.settings import (
     DecoderSpec,
     HoldSettings,
     Kind,
+    LoraSettings,
     resolve,
     resolve_analytic,
 )
@@ -189,7 +190,8 @@ def _diffusion(preset: Preset) -> Studio:
     found = find(name, preset.world.vae)
     spec = _bearable(spec, found)
     machine = choose(spec.device, spec.dtype, spec.engine)
-    own = _own(spec, found)
+    loras = tuple(LoraSettings(lora.file, lora.strength) for lora in preset.world.loras)
+    own = {kind: replace(each, loras=loras) for kind, each in _own(spec, found).items()}
     settings = own[spec.kind]
     _tell_of_scout(settings, found)
     _tell_of_pairing(found, settings, own["scout"])
@@ -260,6 +262,8 @@ def _resolved(preset: Preset, own: Mapping[Kind, DecoderSettings], card: Card) -
 
 def _analytic(preset: Preset) -> Studio:
     """The world without weights."""
+    if preset.world.loras:
+        raise WorldMismatch("the analytic world has no networks for a LoRA: leave world.loras out")
     a, own = preset.analytic, resolve_analytic(preset.decoder)
     plane = plane_of(preset, SHAPE)
     if of_plane(own, preset.plane, "analytic", own).start or held(preset.plane, "analytic"):  # refused before

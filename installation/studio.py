@@ -53,7 +53,8 @@ class Studio:
     def document(self) -> Preset:
         """The preset that opens a studio with the decoder of this one."""
         decoder = self.preset.decoder.saying(self.settings)
-        return self.preset.changed(decoder=decoder)
+        loras = [{"file": lora.file, "strength": lora.strength} for lora in self.settings.loras]
+        return self.preset.changed(decoder=decoder, world={"loras": loras} if loras else {})
 
     def provenance(self, decoder: Decoder) -> Provenance:
         """What pictures by one of its decoders depend on, as an atlas keeps it."""
@@ -77,7 +78,7 @@ class Studio:
 
     def _beside(self, settings: DecoderSettings) -> Decoder:
         """What looks ahead beside a faithful decoder: one that is there already, or a variant."""
-        wanted = replace(self.ahead, batch=settings.batch)
+        wanted = replace(self.ahead, batch=settings.batch, loras=settings.loras)
         there = [one for one in (self.scout, self.decoder) if one.settings == wanted]
         return there[0] if there else self.scout.variant(wanted)
 
@@ -96,7 +97,8 @@ class Studio:
         """The faithful decoder's settings, one picture at a time, for watching it step by step."""
         faithful = self.settings if self.settings.kind == "faithful" else self.own["faithful"]
         sampling = replace(faithful.sampling, karras=None)  # DDIM has none
-        return replace(faithful, batch=1, engine="eager", sampler="ddim", sampling=sampling)
+        loras = self.settings.loras
+        return replace(faithful, batch=1, engine="eager", sampler="ddim", sampling=sampling, loras=loras)
 
 
 def lookout(plane: Plane, decoder: Decoder, eye: Eye, prompt: Prompt) -> Lookout:

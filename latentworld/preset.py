@@ -26,6 +26,7 @@ from latentworld.score import Cues, CueSpec, TempoSpec
 
 Even = Annotated[int, Field(ge=16, multiple_of=2)]
 DEFAULT_WALK = walks.Rift()
+LORAS, STRONGEST = 4, 2.0  # for style, at a time; and how far either way each is played
 # looked for beside the preset's own file first
 PATHS = (
     ("world", "name"), ("world", "vae"), ("plane", "vertices"), ("pilot", "atlas"), ("eye", "clip"),
@@ -39,14 +40,23 @@ class Section(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
 
 
+class LoraSpec(Section):
+    """A LoRA for style in the world's networks (docs/worlds.md). file: a .safetensors file; strength: 1 as it was made,
+    0 not at all, below 0 away from it, in hundredths; live it is lora.1.strength, lora.2.strength, ... (docs/osc.md)."""
+
+    file: Annotated[str, Field(min_length=1)]
+    strength: Annotated[FiniteFloat, Field(ge=-STRONGEST, le=STRONGEST)] = 1.0
+
+
 class WorldSpec(Section):
     """Which model: `embedded`, a diffusers folder, a .safetensors file, or a hub name and its revision. This and every
     other file that a preset names is looked for beside the preset first. `vae`: another in place of its own, a folder,
-    a file or a hub name."""
+    a file or a hub name. `loras`: for style, four at most."""
 
     name: Annotated[str, Field(min_length=1)] = "embedded"
     revision: str | None = None
     vae: str | None = None
+    loras: Annotated[tuple[LoraSpec, ...], Strict(False), Field(max_length=LORAS)] = ()
 
 
 class PlaneSpec(Section):
@@ -322,8 +332,11 @@ def _find(preset: str | Path) -> Path:
 
 
 def _resolve_paths(table: dict[str, object], beside: Path) -> None:
-    for section, key in PATHS:
-        keys = table.get(section)
+    world = table.get("world")
+    loras = world.get("loras") if isinstance(world, dict) else None
+    places = [(table.get(section), key) for section, key in PATHS]
+    places += [(lora, "file") for lora in (loras if isinstance(loras, list) else [])]
+    for keys, key in places:
         path = keys.get(key) if isinstance(keys, dict) else None
         if not isinstance(keys, dict) or not isinstance(path, str) or path in ("", "embedded", "lanczos"):
             continue

@@ -16,10 +16,11 @@ from latentworld.arrays import Array
 from latentworld.errors import Notice, PresetError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
 
     from torch import Tensor, nn
 
+REPEATED = 4  # times the longest of several texts that all of them may become to be of one length
 LONGEST = 2000  # characters of a text: people paste long prompts, of which a text encoder reads what it can
 
 
@@ -81,7 +82,7 @@ class Prompt:
 
 
 class PromptTruncated(Notice):
-    """A prompt has more words than the text encoder reads; the rest is ignored."""
+    """A prompt has more words than are read; the rest is ignored."""
 
 
 class Texts(Protocol):
@@ -112,8 +113,9 @@ class TextEncoder(Protocol):
         """What the denoiser is given of one text, each tensor `[1, ...]`. Warns PromptTruncated."""
         ...
 
-    def changed(self, change: Callable[[nn.Module], nn.Module]) -> TextEncoder:
-        """The same with what `change` makes of a copy of its network."""
+    def changed(self, change: Callable[[nn.Module], nn.Module], part: str = "text_encoder") -> TextEncoder:
+        """The same with what `change` makes of a copy of one of its networks. part: its folder's name. Raises
+        WorldMismatch where it has none of that name."""
         ...
 
     def skipping(self, layers: int) -> TextEncoder:
@@ -140,7 +142,7 @@ class Encoder:
         import torch
 
         mixtures = [prompt.away, prompt.toward] if guided else [prompt.toward]
-        return tuple(torch.cat(rows) for rows in zip(*map(self.mixed, mixtures), strict=True))
+        return tuple(torch.cat(level(rows)) for rows in zip(*map(self.mixed, mixtures), strict=True))
 
     def mixed(self, mixture: Mixture) -> Conditioning:
         """What the denoiser is given of a mixture, tensors `[1, ...]`; of one text alone its own, to the last bit."""
@@ -149,7 +151,7 @@ class Encoder:
         if len(parts) == 1:
             return parts[0][0]
         columns = zip(*(tensors for tensors, _ in parts), strict=True)
-        return tuple(blend(list(zip(column, weights, strict=True))) for column in columns)
+        return tuple(blend(list(zip(level(column), weights, strict=True))) for column in columns)
 
     def text(self, text: str) -> Conditioning:
         """What the denoiser is given of one text, tensors `[1, ...]`."""
@@ -172,6 +174,23 @@ class Encoder:
         """Whether a text is kept, so that asking for it costs nothing."""
         with self._lock:
             return text in self._cache
+
+
+def level(texts: Sequence[Tensor]) -> list[Tensor]:
+    """Embeddings `[1, tokens, width]` of texts, brought to one length; as they are where they have one.
+
+    Each is repeated as a whole. To attend to a text that stands there twice is to attend to it once, so nothing of it
+    changes, and a fade to a longer text sets out from the very picture of the shorter one (an empty chunk in its place
+    moves a picture). Where the common length would be more than REPEATED times the longest, the last repetition is cut.
+    """
+    import torch
+
+    lengths = {text.shape[1] for text in texts if text.ndim > 2}
+    if len(lengths) < 2:
+        return list(texts)
+    common = math.lcm(*lengths)
+    length = common if common <= REPEATED * max(lengths) else max(lengths)
+    return [torch.cat([text] * -(-length // text.shape[1]), dim=1)[:, :length] for text in texts]
 
 
 def blend(parts: list[tuple[Tensor, float]]) -> Tensor:

@@ -32,6 +32,15 @@ class Counting:
     def on(self, plane: Any) -> Counting:
         return self
 
+    def has(self, settings: DecoderSettings) -> bool:
+        return True
+
+    def fits(self, prompt: Prompt) -> bool:
+        return True
+
+    def fit(self, prompt: Prompt) -> None:
+        return None
+
     def __call__(self, latents: Tensor, prompt: Prompt, watch: Any = None) -> Tensor:
         self.asked.append(latents.flatten().tolist())
         return latents.expand(-1, 3, 1, 1) + len(prompt.positive)

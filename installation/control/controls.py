@@ -23,6 +23,7 @@ Way = Literal["straight", "geodesic"]
 Point = tuple[float, float]
 """alpha and beta."""
 VERTICES, WORDS = 3, 6
+LORAS, STRONGEST = 4, 2.0  # as presets have them
 LARGEST_SEED = 2**32 - 1  # a seed's upper bits draw nothing: what is equal in its lower 32 is the same latent
 LARGEST_BATCH = 16
 
@@ -122,6 +123,16 @@ class ModelControls:
 
 
 @dataclass(frozen=True)
+class LoraControls:
+    """How far a LoRA of the preset's goes: 1 as it was made, 0 not at all."""
+
+    strength: float | None = played(P(
+        "lora.{i}.strength", "float", "strength of LoRA {i}: 0 none, 1 as it was made", None, low=-STRONGEST,
+        high=STRONGEST, smooth=True, preset="world.loras.{before}.strength", page="model", label="LoRA {i}",
+    ))  # fmt: skip
+
+
+@dataclass(frozen=True)
 class PromptControls:
     """What the pictures are of. mix: share of `b` in place of `a`; fade: seconds of a cross-fade."""
 
@@ -168,7 +179,13 @@ class LoopControls:
     model: ModelControls = ModelControls()
     prompt: PromptControls = PromptControls()
     words: tuple[WordControls, ...] = (WordControls(),) * WORDS
+    loras: tuple[LoraControls, ...] = (LoraControls(),) * LORAS
     stamp: float = 0.0
+
+    @property
+    def strengths(self) -> tuple[float | None, ...]:
+        """Of each LoRA, None the preset's."""
+        return tuple(lora.strength for lora in self.loras)
 
     @property
     def speed(self) -> float | None:
@@ -188,7 +205,8 @@ class LoopControls:
             read(WalkControls, values), read(RiftControls, values),
             tuple(read(VertexControls, values, i) for i in range(VERTICES)),
             read(ModelControls, values), read(PromptControls, values),
-            tuple(read(WordControls, values, i) for i in range(1, WORDS + 1)), stamp,
+            tuple(read(WordControls, values, i) for i in range(1, WORDS + 1)),
+            tuple(read(LoraControls, values, i) for i in range(1, LORAS + 1)), stamp,
         )  # fmt: skip
 
     def values(self) -> dict[str, Value]:
@@ -197,6 +215,7 @@ class LoopControls:
             written(self.walk), written(self.rift), written(self.model), written(self.prompt),
             *(written(vertex, i) for i, vertex in enumerate(self.vertices)),
             *(written(word, i) for i, word in enumerate(self.words, 1)),
+            *(written(lora, i) for i, lora in enumerate(self.loras, 1)),
         ]  # fmt: skip
         return dict(chain(*parts))
 
@@ -205,9 +224,10 @@ def loop_rows() -> list[P]:
     """The loop's parameters, in the order in which people should meet them."""
     vertices = chain(*(rows(VertexControls, i).values() for i in range(VERTICES)))
     words = chain(*(rows(WordControls, i).values() for i in range(1, WORDS + 1)))
+    loras = chain(*(rows(LoraControls, i).values() for i in range(1, LORAS + 1)))
     return [
         *rows(WalkControls).values(), WALK_STEERING, *rows(RiftControls).values(), RIFT_VALUE, *vertices,
-        *rows(ModelControls).values(), *rows(PromptControls).values(), *words,
+        *rows(ModelControls).values(), *loras, *rows(PromptControls).values(), *words,
     ]  # fmt: skip
 
 

@@ -223,7 +223,7 @@ def played(row: Parameter) -> Any:
     trigger, which is True where it was pressed, False.
 
     In a group of which there are several (`lfo.1`, `lfo.2`), `{i}` in name, about, label and preset stands for the
-    number, `{sub}` for it as a subscript.
+    number, `{sub}` for it as a subscript, `{before}` for the one before, as places in a list are counted.
     """
     return field(default=False if row.kind == "trigger" else row.default, metadata={"row": row})
 
@@ -254,5 +254,6 @@ def written(controls: object, number: int | None = None) -> Iterator[tuple[str, 
 
 def _numbered(row: Parameter, number: int) -> Parameter:
     texts = (row.name, row.about, row.label, row.preset)
-    name, about, label, preset = (text.format(i=number, sub=chr(ord("₀") + number)) for text in texts)
+    told = {"i": number, "before": number - 1, "sub": chr(ord("₀") + number)}
+    name, about, label, preset = (text.format_map(told) for text in texts)
     return replace(row, name=name, about=about, label=label, preset=preset)

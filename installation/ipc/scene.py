@@ -41,7 +41,8 @@ class PlaneScene(msgspec.Struct, frozen=True):
 class DecoderScene(msgspec.Struct, frozen=True):
     """kind: faithful, scout, analytic or, of the pre-rendered loop, film; profile: the hash of the render profile;
     size: height and width of a picture; sampler, variant: as in
-    `DecoderSettings`, None for the usual ones; sampling: as `Sampling` is written, None where all is usual."""
+    `DecoderSettings`, None for the usual ones; sampling: as `Sampling` is written, None where all is usual; loras:
+    strengths of the preset's `world.loras`, None where it has none."""
 
     kind: str | None = None
     steps: int | None = None
@@ -55,6 +56,7 @@ class DecoderScene(msgspec.Struct, frozen=True):
     sampler: str | None = None
     variant: str | None = None
     sampling: str | None = None
+    loras: tuple[float, ...] | None = None
 
 
 class WorldScene(msgspec.Struct, frozen=True):

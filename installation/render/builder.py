@@ -19,6 +19,7 @@ import numpy as np
 from installation.render.live_preset import elsewhere
 from installation.rig import open_studio
 from installation.studio import Studio
+from latentworld import emphasis
 from latentworld.decoding import Decoder, DecoderSettings
 from latentworld.errors import DecodeError, LatentWorldError
 from latentworld.preset import Preset
@@ -148,6 +149,18 @@ class PromptEncoder:
                 self._pending.add((id(encoder), text))
                 self._jobs.put(partial(self._encode, encoder, text))
 
+    def fits(self, decoders: Sequence[Decoder], prompt: Prompt) -> bool:
+        """Whether these are ready for a prompt of this length, whose texts are encoded; what is lacking is built here,
+        once."""
+        lacking = [decoder for decoder in decoders if not decoder.fits(prompt)]
+        texts = repr([[text for text, _ in mixture] for mixture in (prompt.toward, prompt.away)])
+        for decoder in lacking:
+            key = (id(decoder), texts)
+            if key not in self._pending:
+                self._pending.add(key)
+                self._jobs.put(partial(self._fit, decoder, prompt, key))
+        return not lacking
+
     def drain(self, patience: float) -> bool:
         """Wait until all that was asked for is encoded; False when it took longer."""
         done = threading.Event()
@@ -162,8 +175,19 @@ class PromptEncoder:
         while (job := self._jobs.get()) is not None:
             job()
 
+    def _fit(self, decoder: Decoder, prompt: Prompt, key: tuple[int, str]) -> None:
+        try:
+            decoder.fit(prompt)
+        except Exception as error:
+            _log.exception("an engine could not be built for a prompt")
+            self._fault(f"no engine could be built for a prompt so long ({error!s:.120}); use a shorter one")
+        else:
+            self._pending.discard(key)
+
     def _encode(self, encoder: Texts, text: str) -> None:
         try:
+            for note in emphasis.read(text).notes:
+                self._fault(note)
             encoder.text(text)
         except Exception as error:
             _log.exception("a text could not be encoded")

@@ -126,13 +126,14 @@ class Director:
         if not self._safe:
             return controls
         walk = replace(controls.walk, norm=None)
-        return replace(controls, walk=walk, vertices=LoopControls().vertices, model=ModelControls())
+        own = LoopControls()
+        return replace(controls, walk=walk, vertices=own.vertices, model=ModelControls(), loras=own.loras)
 
     def _led(self, walk: Walk, controls: LoopControls, elapsed: float) -> Walk:
         """The walk as controls lead it, each part in its turn."""
         model, planes, prompt = self.scene_control.model, self.scene_control.planes, self.scene_control.prompt
         walk = self.replay.release(walk, self.walk.spec, planes.plane)
-        self._attempt(lambda: model(controls.model, prompt.prompt), None)
+        self._attempt(lambda: model(controls.model, prompt.prompt, controls.strengths), None)
         self._attempt(lambda: prompt(controls, model.studio, model.defaults.prompt, elapsed), None)
         steps: tuple[Callable[[Walk], Walk], ...] = (
             lambda walk: planes(walk, controls),

@@ -6,7 +6,7 @@ cannot be built is refused once, and the show goes on with what it has.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import Annotated
 
@@ -63,13 +63,17 @@ class ModelControl:
         self._refused: Order | None = None
         self.opened = self._base = self.studio = studio
         self._batch, self._most = studio.settings.batch, LARGEST
+        self._strengths: Sequence[float | None] = ()
+        self._told: frozenset[int] = frozenset()
         self.guard, self.eye = self._watched(studio)
         clock.batch = self._batch
 
-    def __call__(self, controls: ModelControls, prompt: Prompt) -> None:
-        """Change what can be changed, order the rest. prompt: what a new decoder is tried with."""
+    def __call__(self, controls: ModelControls, prompt: Prompt, strengths: Sequence[float | None] = ()) -> None:
+        """Change what can be changed, order the rest. prompt: what a new decoder is tried with; strengths: of LoRA."""
+        self._strengths = strengths
+        self._tell_of_lacking(strengths)
         self.shrink()
-        self.deliver()
+        self.deliver(prompt)
         wanted = self._wanted(controls)
         if wanted.settings == self.studio.settings and wanted.world == self.studio.preset.world.name:
             self._order = None
@@ -104,11 +108,14 @@ class ModelControl:
         if settings != self.studio.settings:
             self._obtain(Order(self.studio.preset.world.name, settings), prompt)
 
-    def deliver(self) -> None:
-        """Take what the builder has finished, if it is still wanted."""
+    def deliver(self, prompt: Prompt) -> None:
+        """Take what the builder has finished, if it is still wanted. prompt: what it is to make pictures of now."""
         built = self._builder.finished()
         if built is None or built.order != self._order:
             return  # something else was asked for meanwhile
+        if built.studio is not None and not built.studio.decoder.fits(prompt):  # a longer text came meanwhile
+            self._builder.order(built.order, built.studio, prompt)
+            return
         self._order = None
         if built.studio is None:
             self._refused = built.order
@@ -151,25 +158,44 @@ class ModelControl:
         batch = min(self._batch if controls.batch is None else controls.batch, self._most)
         # the analytic world is one of its own, with a decoder of its own
         world = self.studio.preset.world.name if own.kind == "analytic" else controls.world or self._preset.world.name
-        return Order(world, replace(own, steps=steps, guidance=guidance, batch=batch))
+        settings = replace(own, steps=steps, guidance=guidance, batch=batch)
+        return Order(world, settings.styled(self._strengths))
+
+    def _tell_of_lacking(self, strengths: Sequence[float | None]) -> None:
+        """Say once of a LoRA that is played that there is none."""
+        here = len(self._base.settings.loras)
+        lacking = frozenset(number for number, one in enumerate(strengths, 1) if one is not None and number > here)
+        for number in sorted(lacking - self._told):
+            has = f"{here} LoRA" if here else "no LoRA"
+            self._notices.fault(f"lora.{number}.strength moves nothing: there is {has} here; name files in world.loras")
+        self._told = lacking
 
     def _obtain(self, wanted: Order, prompt: Prompt) -> None:
         """Settings that need no other engine change now; everything else is built first, and ordered once."""
-        if wanted in (self._order, self._refused):
+        if wanted in (self._order, self._refused) or self._is_underway(wanted):
             return
         same_world = wanted.world == self.studio.preset.world.name
-        if same_world and wanted.settings.kind == self.studio.settings.kind:
+        alike = same_world and wanted.settings.kind == self.studio.settings.kind
+        if alike and self.studio.decoder.has(wanted.settings):
             try:
                 tuned = self.studio.variant(wanted.settings)
             except LatentWorldError:  # told once: steps that residuals are not of, or that no schedule has
                 self._refused = wanted
                 raise
-            if tuned.decoder.warm and tuned.eye is self.studio.eye:
+            if tuned.decoder.warm and tuned.decoder.fits(prompt) and tuned.eye is self.studio.eye:
                 self._order = None
                 self._use(tuned)
                 return
         self._order = wanted
         self._builder.order(wanted, self.studio, prompt)
+
+    def _is_underway(self, wanted: Order) -> bool:
+        """Whether the same is being built at other strengths: a fade shows each that is finished, and orders the next
+        one then."""
+        order = self._order
+        if order is None:
+            return False
+        return replace(order, settings=replace(order.settings, loras=wanted.settings.loras)) == wanted
 
     def _adopt(self, studio: Studio) -> None:
         """Another world: its card decides what controls leave open; the vertices are drawn in its shape."""

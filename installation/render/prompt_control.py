@@ -50,7 +50,7 @@ class PromptControl:
             fade.after(prompt_mix.known(fade.slots, part, knows), seconds, elapsed)
             for fade, part in zip((self.state.toward, self.state.away), slots, strict=True)
         )
-        self.state = PromptControlState(toward, away)
+        self._go(PromptControlState(toward, away), studio)
 
     def cut(self, toward: Slots, away: Slots, studio: Studio) -> None:
         """Be at these mixtures at once, when all their texts are encoded; until then nothing changes."""
@@ -58,7 +58,13 @@ class PromptControl:
         missing = prompt_mix.unknown((toward, away), lambda text: self._encoder.knows(encoder, text))
         self._encoder.type(encoder, missing)
         if not missing:
-            self.state = PromptControlState(Fade(toward), Fade(away))
+            self._go(PromptControlState(Fade(toward), Fade(away)), studio)
+
+    def _go(self, state: PromptControlState, studio: Studio) -> None:
+        """Be there, when the studio's engines are built for texts as long; until then nothing changes."""
+        wanted = prompt_mix.prompt(state.toward, state.away)
+        if self._encoder.fits((studio.decoder, studio.scout), wanted):
+            self.state = state
 
     def save(self) -> PromptControlState:
         """What another renderer begins with."""

@@ -28,7 +28,7 @@ class SceneControl:
     def recorded(self, scene: SceneDescription) -> Scene:
         """A take's scene, as far as it is ready: what must be built or encoded comes when it is."""
         self.planes.use(scene.plane.seeds or (None, None, None), scene.plane.norm)
-        self.model.deliver()
+        self.model.deliver(self.prompt.prompt)
         self.model.demand(self.model.studio.recorded(table(scene.decoder)), self.prompt.prompt)
         self.prompt.cut(scene.prompt.toward, scene.prompt.away, self.model.studio)
         return self.scene
@@ -40,7 +40,7 @@ class SceneControl:
         decoder = DecoderScene(
             settings.kind, settings.steps, settings.guidance, settings.batch, settings.engine, settings.dtype,
             settings.device, profile.hash, settings.size, settings.sampler or None, settings.variant or None,
-            str(settings.sampling) or None,
+            str(settings.sampling) or None, tuple(lora.strength for lora in settings.loras) or None,
         )  # fmt: skip
         where = WorldScene(world.name, world.revision, studio.world, studio.seer)
         return SceneDescription(self.planes.description(), self.prompt.prompt, decoder, where, walk)

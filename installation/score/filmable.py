@@ -20,7 +20,7 @@ from installation.control.controls import (
 )
 from installation.control.parameter import Value, rows
 from installation.score import reading
-from installation.score.scenes import GUIDANCE, SCENIC
+from installation.score.scenes import GUIDANCE, SCENIC, STRENGTHS
 from installation.score.timing import Signals
 from installation.score.tracks import Cue, Score, Timeline, Track
 from latentworld import walks
@@ -112,6 +112,8 @@ def _refusal(preset: Preset, score: Score | None, cue: Cue, name: str) -> str:
         return f"{name}: one decoder makes a whole film; set it in [decoder]"
     if name == GUIDANCE and kind != "faithful":
         return f"{name}: the {kind} decoder is not guided; film with decoder.kind = faithful"
+    if name in STRENGTHS and (number := STRENGTHS.index(name) + 1) > len(preset.world.loras):
+        return f"{name}: the preset names {len(preset.world.loras)} LoRA, none of number {number}; see world.loras"
     if name == WALK_NORM.name and cue.goals[name] == "raw" != preset.plane.norm:
         return f"{name} = raw: a raw plane ends, and a film cannot turn back there; set plane.norm"
     if name == MODEL_WORLD.name:

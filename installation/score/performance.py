@@ -27,7 +27,7 @@ from installation.score.tracks import Score, Timeline
 from installation.studio import Studio, lookout
 from installation.takes import Parts
 from installation.takes.scenes import TakeScenes
-from latentworld.decoding import Cached
+from latentworld.decoding import Cached, Decoder
 from latentworld.lipschitz import Lookout, Rates
 from latentworld.plane import Plane
 from latentworld.preset import Preset
@@ -232,9 +232,15 @@ class Performance:
             return self._own
         studio = self._studios[described.world.name]
         alone = studio.scout is studio.decoder or self._rig.preset.decoder.kind in ("scout", "analytic")
-        scout = lookout(scene.plane, scene.decoder if alone else studio.scout.on(scene.plane), scene.eye, scene.prompt)
+        scout = lookout(scene.plane, scene.decoder if alone else self._scout(studio, scene), scene.eye, scene.prompt)
         faithful = self._rig.preset.pacing.look == "faithful"
         return scout, lookout(scene.plane, scene.decoder, scene.eye, scene.prompt) if faithful else scout
+
+    def _scout(self, studio: Studio, scene: Scene) -> Decoder:
+        """What looks ahead, with the LoRA of what makes the pictures."""
+        loras, scout = scene.decoder.settings.loras, studio.scout
+        scout = scout if scout.settings.loras == loras else scout.variant(replace(scout.settings, loras=loras))
+        return scout.on(scene.plane)
 
     def _opened(self, preset: Preset) -> Studio:
         studio = self._open_studio(preset)

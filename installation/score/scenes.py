@@ -4,7 +4,16 @@ from __future__ import annotations
 
 import msgspec
 
-from installation.control.controls import MODEL_WORLD, WALK_NORM, WORDS, ModelControls, PromptControls, WordControls
+from installation.control.controls import (
+    LORAS,
+    MODEL_WORLD,
+    WALK_NORM,
+    WORDS,
+    LoraControls,
+    ModelControls,
+    PromptControls,
+    WordControls,
+)
 from installation.control.parameter import Value, rows
 from installation.ipc.scene import DecoderScene, PlaneScene, SceneDescription, WalkScene, WorldScene
 from installation.rig import Rig
@@ -18,7 +27,8 @@ _A, _B, _MIX, _AWAY = (rows(PromptControls)[name].name for name in ("a", "b", "m
 _WORDS = [(rows(WordControls, i)["text"].name, rows(WordControls, i)["weight"].name) for i in range(1, WORDS + 1)]
 GUIDANCE = rows(ModelControls)["guidance"].name
 PROMPTS = (_A, _B, _MIX, _AWAY, *(name for pair in _WORDS for name in pair))
-SCENIC = (*PROMPTS, GUIDANCE)
+STRENGTHS = tuple(rows(LoraControls, i)["strength"].name for i in range(1, LORAS + 1))
+SCENIC = (*PROMPTS, GUIDANCE, *STRENGTHS)
 """What a picture is made with that may differ from frame to frame: while it moves, a film goes a frame at a time."""
 
 
@@ -31,14 +41,15 @@ def first(rig: Rig) -> SceneDescription:
     )  # fmt: skip
     where = WorldScene(world.name, world.revision, rig.studio.world, rig.studio.seer)
     walk = WalkScene("autopilot", rig.preset.walk.model_dump(mode="json"))
-    return SceneDescription(plane, rig.studio.prompt, DecoderScene(), where, walk)
+    loras = tuple(lora.strength for lora in rig.studio.settings.loras) or None
+    return SceneDescription(plane, rig.studio.prompt, DecoderScene(loras=loras), where, walk)
 
 
 def at(first: SceneDescription, timeline: Timeline, t: float) -> SceneDescription:
     """The scene at a moment. first: without the score."""
     values = timeline.values(t)
     return SceneDescription(
-        _plane(first.plane, values), prompt_at(first.prompt, timeline, values, t), _decoder(values),
+        _plane(first.plane, values), prompt_at(first.prompt, timeline, values, t), _decoder(first, values),
         _world(first.world, values), first.walk,
     )  # fmt: skip
 
@@ -85,9 +96,16 @@ def _plane(first: PlaneScene, values: dict[str, Value | None]) -> PlaneScene:
     return msgspec.structs.replace(bare, shape=first.shape, digest=first.digest)  # the same vertices in another norm
 
 
-def _decoder(values: dict[str, Value | None]) -> DecoderScene:
-    guidance = values.get(GUIDANCE)
-    return DecoderScene() if guidance is None else DecoderScene(kind="faithful", guidance=float(guidance))  # type: ignore[arg-type]
+def _decoder(first: SceneDescription, values: dict[str, Value | None]) -> DecoderScene:
+    guidance, loras = values.get(GUIDANCE), first.decoder.loras
+    if _world(first.world, values) is not first.world:
+        loras = None  # they are the preset's world's
+    elif loras is not None:
+        pairs = zip(loras, STRENGTHS, strict=False)
+        loras = tuple(round(_number(values.get(name), own), 2) + 0.0 for own, name in pairs)
+    if guidance is None:
+        return DecoderScene(loras=loras)
+    return DecoderScene(kind="faithful", guidance=float(guidance), loras=loras)  # type: ignore[arg-type]
 
 
 def _world(first: WorldScene, values: dict[str, Value | None]) -> WorldScene:

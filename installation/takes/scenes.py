@@ -94,13 +94,15 @@ class TakeScenes:
         return self._holds[key]
 
     def _settings(self, scene: SceneDescription, studio: Studio) -> DecoderSettings:
-        """All that the take says of a decoder for the very frames; else how much the prompt is insisted on."""
+        """All that the take says of a decoder for the very frames; else how much the prompt is insisted on, and how
+        far each LoRA goes."""
         if "decoder" in self.held:
             return studio.settings
         if self.exact:
             return studio.recorded(table(scene.decoder))
         guided = studio.settings.kind == scene.decoder.kind == "faithful"
-        return studio.settings.recorded({"guidance": scene.decoder.guidance}) if guided else studio.settings
+        said = {"guidance": scene.decoder.guidance} if guided else {}
+        return studio.settings.recorded({**said, "loras": scene.decoder.loras})
 
 
 def _world(preset: Preset) -> tuple[WorldSpec, AnalyticSpec | None]:

@@ -221,6 +221,17 @@ class AnalyticDecoder:
         """Always: nothing is built."""
         return True
 
+    def has(self, settings: DecoderSettings) -> bool:
+        """Always: there are no networks."""
+        return True
+
+    def fits(self, prompt: Prompt) -> bool:
+        """Always."""
+        return True
+
+    def fit(self, prompt: Prompt) -> None:
+        """Nothing is lacking."""
+
     @property
     def texts(self) -> None:
         """None: it reads no texts."""

@@ -8,6 +8,7 @@
     decoder.size                 picture height, width
     decoder.rows                 what its denoiser computes for a picture in each step: 2 with guidance, else 1
     decoder.warm                 whether the next call only computes
+    decoder.fits(prompt)         whether that goes for a prompt of this length too; decoder.fit(prompt) sees to it
     decoder.texts                where its texts are encoded; None where it reads none
     decoder.variant(settings)    the same world under other settings; networks and texts are shared, nothing is loaded
     decoder.on(plane)            the same on another plane, for worlds that lie on theirs
@@ -72,6 +73,19 @@ class Decoder(Protocol):
         """Whether its engines are built for these settings, so that the next call only computes."""
         ...
 
+    def has(self, settings: DecoderSettings) -> bool:
+        """Whether the networks of these settings are made, so that a variant takes no time."""
+        ...
+
+    def fits(self, prompt: Prompt) -> bool:
+        """Whether its engines are built for a prompt of this length, so that the next call with it only computes. Its
+        texts should be known. Any thread may ask."""
+        ...
+
+    def fit(self, prompt: Prompt) -> None:
+        """Build what is lacking for it. Another thread may be calling the decoder meanwhile. Errors as a call's."""
+        ...
+
     @property
     def texts(self) -> Texts | None:
         """Where texts are encoded, shared with all variants but those whose LoRA changes the text encoder; None in a
@@ -132,6 +146,15 @@ class Around(ABC):
     @property
     def warm(self) -> bool:
         return self.decoder.warm
+
+    def has(self, settings: DecoderSettings) -> bool:
+        return self.decoder.has(settings)
+
+    def fits(self, prompt: Prompt) -> bool:
+        return self.decoder.fits(prompt)
+
+    def fit(self, prompt: Prompt) -> None:
+        self.decoder.fit(prompt)
 
     @property
     def texts(self) -> Texts | None:

@@ -3,19 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 import torch
 from torch import Tensor, nn
 
 from latentworld.decoding import batches, engines
 from latentworld.decoding.decoder import Progress, Watch
-from latentworld.decoding.foresight import check_engine, check_start, check_steps, times_from
+from latentworld.decoding.foresight import check_engine, check_hold, check_start, check_steps, times_from
 from latentworld.decoding.guidance import rescaled
 from latentworld.decoding.hold import HeldRows, Hold
+from latentworld.decoding.moment import Moment
 from latentworld.decoding.networks import Networks
 from latentworld.decoding.profile import Profile, of_torch
 from latentworld.decoding.settings import DecoderSettings
+from latentworld.decoding.shaped import Shaped
 from latentworld.errors import DecodeError, OutOfMemory, PresetError
 from latentworld.plane import Plane
 from latentworld.prompts import Conditioning, Prompt, Texts
@@ -24,18 +26,6 @@ from latentworld.worlds.families.family import LatentFormat, Scheduler
 
 _REMEDY = 'set decoder.dtype = "float32" (or "bfloat16" on a GPU), or use another VAE, LoRA or world'
 Build = Callable[[str, nn.Module, tuple[Tensor, ...], str], engines.Run]
-
-
-@dataclass(frozen=True, eq=False)
-class Moment:
-    """One step of a denoising, tensors `[b, C, H, W]` float32: `sample` before it, `after` it, and the `clean` latent
-    that is predicted there; `time` of the schedule, `alpha_bar` the picture's share of the variance at it."""
-
-    time: int
-    alpha_bar: float
-    sample: Tensor
-    clean: Tensor
-    after: Tensor
 
 
 class Diffusion:
@@ -61,12 +51,8 @@ class Diffusion:
         if settings.start is not None:
             check_start(self._timetable.name, self.scheduler, settings.start)
         self._hold, self._bend = networks.hold(settings), networks.bend(settings)
-        if self._hold is not None and self._timetable.name != "ddim":
-            sampler = self._timetable.name
-            raise PresetError(
-                f"vertices from pictures are inverted along DDIM's steps, and {sampler!r} takes others: "
-                f"set decoder.sampler = 'ddim', or plane.hold = 'none'"
-            )
+        if self._hold is not None:
+            check_hold(self._timetable.name)
         self.profile: Profile = of_torch(
             settings,
             world.device,
@@ -76,10 +62,11 @@ class Diffusion:
             family=world.family.name,
             hold="" if self._hold is None else self._hold.digest,
             bridge="" if settings.bridge is None else settings.bridge.digest[:16],
+            loras=self.recipe.loras,
         )
         self._networks, self._build = networks, build
         self.device, self._dtype = world.device, world.dtype
-        self._denoise: engines.Run | None = None
+        self._denoise = self._shaped()
         self._paint: engines.Run | None = None
 
     def __call__(self, latents: Tensor, prompt: Prompt, watch: Watch | None = None) -> Tensor:
@@ -130,7 +117,28 @@ class Diffusion:
     @property
     def warm(self) -> bool:
         """Whether its engines are built: the next call only computes."""
-        return self._denoise is not None and self._paint is not None
+        return self._denoise.warm and self._paint is not None
+
+    def has(self, settings: DecoderSettings) -> bool:
+        """As the contract has it."""
+        return self._networks.has(settings)
+
+    def fits(self, prompt: Prompt) -> bool:
+        """As the contract has it: engines of fixed shapes are built for each length of texts."""
+        return self._denoise.follows or self._denoise.knows(self._tried(prompt))
+
+    def fit(self, prompt: Prompt) -> None:
+        """As the contract has it."""
+        self._denoise(*self._tried(prompt))
+
+    def _tried(self, prompt: Prompt) -> tuple[Tensor, ...]:
+        """What the denoiser is given of a prompt, with no noise at all."""
+        rows = torch.zeros(self.settings.batch, *self.shape, device=self.device, dtype=self._dtype)
+        return rows, self.scheduler.timesteps[:1].to(self.device), *self.conditioning(prompt)
+
+    def _shaped(self) -> Shaped:
+        build, engine, unet, key = self._build, self.settings.engine, self.recipe.unet, self.recipe.key
+        return Shaped(lambda inputs: build(engine, unet, inputs, key), follows=engine == "eager")
 
     def variant(self, settings: DecoderSettings) -> Diffusion:
         """A decoder of the same world under other settings, as the contract has it; of another kind too.
@@ -142,7 +150,8 @@ class Diffusion:
         is_alike = (settings.batch, settings.engine, settings.size) == (old.batch, old.engine, old.size)
         if is_alike and other.recipe is self.recipe:
             other._paint = self._paint
-            other._denoise = self._denoise if other.rows == self.rows else None
+            if other.rows == self.rows:
+                other._denoise = self._denoise
         return other
 
     def holding(self, hold: Hold) -> Diffusion:
@@ -274,13 +283,7 @@ class Diffusion:
     def _raw(self, sample: Tensor, time: Tensor, conditioning: Conditioning) -> Tensor:
         """The network's word on a sample, a row a text `[rows x b, C, H, W]`, float32."""
         rows = self._timetable.entering(sample, time).to(self._dtype)
-        return self._denoised(rows, time.reshape(1).to(self.device), *conditioning).float()
-
-    def _denoised(self, *inputs: Tensor) -> Tensor:
-        """Sample `[b, C, H, W]`, time `[1]` and conditioning to predictions `[rows x b, C, H, W]`."""
-        if self._denoise is None:
-            self._denoise = self._build(self.settings.engine, self.recipe.unet, inputs, self.recipe.key)
-        return self._denoise(*inputs)
+        return self._denoise(rows, time.reshape(1).to(self.device), *conditioning).float()
 
     def _halve(self, error: BaseException) -> None:
         batch = self.settings.batch
@@ -289,7 +292,7 @@ class Diffusion:
                 f"one picture of {self.size[1]}x{self.size[0]} does not fit into the memory of {self.profile.place}: "
                 f"choose a smaller size, dtype float16, or a smaller world"
             ) from error
-        self._denoise = self._paint = None
+        self._denoise, self._paint = self._shaped(), None
         self.settings = replace(self.settings, batch=batch // 2)
         self.profile = replace(self.profile, batch=batch // 2)
         batches.free_memory()

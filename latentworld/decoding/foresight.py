@@ -73,10 +73,12 @@ def _check_files(found: Found, settings: DecoderSettings) -> None:
     if isinstance(found.layout, Folder):
         used(found)
         _check_outlines(found)
-    if settings.lora is not None:
-        contents = lora.look(Path(settings.lora))
-        networks: dict[lora.Part, str] = {"unet": found.family.network, "text": "text_encoder"}
+    for file in ([] if settings.lora is None else [settings.lora]) + [one.file for one in settings.loras]:
+        contents = lora.look(Path(file))
+        networks: dict[lora.Part, str] = {"unet": found.family.network} | lora.FOLDERS
         for part, name in networks.items():
+            if contents.parts[part] and all(name != own.name for own in found.family.parts):
+                raise WorldMismatch(f"{file} has parts for a {name}, and this world has none: take one made for its kind")
             if contents.parts[part] and (weights_of := found.weights(name)):
                 lora.check(contents, part, weights_of)
     if settings.tiny_vae is not None:
@@ -156,6 +158,15 @@ def check_start(sampler: str, scheduler: Scheduler, start: int) -> None:
     count = len(scheduler.alphas_cumprod)
     if start >= count:
         raise PresetError(f"start = {start}: this world's schedule has {count} times: give one below")
+
+
+def check_hold(sampler: str) -> None:
+    """Raises PresetError for a sampler along which vertices from pictures were not inverted."""
+    if sampler != "ddim":
+        raise PresetError(
+            f"vertices from pictures are inverted along DDIM's steps, and {sampler!r} takes others: "
+            f"set decoder.sampler = 'ddim', or plane.hold = 'none'"
+        )
 
 
 def times_from(scheduler: Scheduler, start: int, steps: int) -> Tensor:

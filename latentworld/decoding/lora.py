@@ -27,7 +27,9 @@ from latentworld.worlds.files import header_and_metadata, tensors
 METADATA = (
     "lora_adapter_metadata"  # as diffusers writes it: a LoraConfig of PEFT, its keys below `unet.` in a pipeline's
 )
-Part = Literal["unet", "text"]
+Part = Literal["unet", "text", "text2"]
+FOLDERS: Mapping[Part, str] = {"text": "text_encoder", "text2": "text_encoder_2"}
+"""The text encoders that a LoRA may have parts for, by the folders they lie in."""
 Shape = tuple[int, ...]
 N = TypeVar("N", bound=nn.Module)
 FLOATS = re.compile("B?F[0-9]")  # types of safetensors
@@ -65,7 +67,7 @@ def fused(network: N, path: Path, part: Part = "unet") -> N:
     for layer, roles in contents.parts[part].items():
         factors = {role: held[factor.key].float() for role, factor in roles.items()}
         weight = parameters[known[layer]]
-        change = PRODUCTS[core(roles)](factors).view_as(weight) * _scale(contents, part, layer, factors)
+        change = PRODUCTS[core(roles)](factors).view_as(weight) * scale(contents, part, layer, factors)
         with torch.no_grad():
             if is_directed(roles):
                 weight.copy_(directed(weight.float().cpu() + change, factors))
@@ -90,7 +92,7 @@ def look(path: Path) -> Contents:
         raise WorldMismatch(
             f"{path} holds {strange(unknown)}, in {len(unknown)} of {len(keys)} weights: give a LoRA, LoHa or LoKr"
         )
-    parts: dict[Part, dict[str, dict[Role, Factor]]] = {"unet": {}, "text": {}}
+    parts: dict[Part, dict[str, dict[Role, Factor]]] = {"unet": {}, "text": {}, "text2": {}}
     for key, what in found.items():
         assert what is not None  # else it was refused
         if what.network == "other":
@@ -152,7 +154,7 @@ def _check_whole(contents: Contents) -> None:
             raise WorldDamaged(f"{contents.path} says it is a DoRA, and lacks magnitudes: copy or download it again")
 
 
-def _scale(contents: Contents, part: Part, layer: str, factors: Factors) -> float:
+def scale(contents: Contents, part: Part, layer: str, factors: Factors) -> float:
     """alpha / rank, rank stabilised alpha / sqrt(rank): alpha is the layer's own, else the settings', else the rank."""
     ranks = rank(factors)
     if ranks is None:
@@ -182,7 +184,7 @@ def _scaling(path: Path, metadata: Mapping[str, str]) -> Mapping[Part, Mapping[s
         content = said if isinstance(said, dict) else {}
     elif path.name.lower().startswith("adapter_model") and beside.is_file():
         content = read_json(beside)
-    prefixes: Mapping[Part, str] = {"unet": "unet.", "text": "text_encoder."}
+    prefixes: Mapping[Part, str] = {"unet": "unet."} | {part: f"{folder}." for part, folder in FOLDERS.items()}
     of_parts: dict[Part, Mapping[str, object]] = {
         part: {key.removeprefix(prefix): value for key, value in content.items() if key.startswith(prefix)}
         for part, prefix in prefixes.items()

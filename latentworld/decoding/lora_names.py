@@ -18,7 +18,7 @@ Role = Literal[
 ]  # fmt: skip
 """What a weight is of a layer. magnitude: the lengths of a DoRA's outputs, as PEFT has them; dora_scale: see
 `lora_products.directed`; LoHa's and LoKr's are called as in the files."""
-Network = Literal["unet", "text", "other"]
+Network = Literal["unet", "text", "text2", "other"]
 
 _ROLES: tuple[tuple[Role, str], ...] = (
     ("down", r"(\.lora_down|[._]lora\.down|\.lora_linear_layer\.down|\.lora_A(\.\w+)?)\.weight"),
@@ -39,8 +39,9 @@ _TEXT = "|".join((
     r"lora_te1?_", r"te1?\.", r"text_encoder\.", r"cond_stage_model\.transformer\.",
     r"(base_model\.model\.)?(?=text_model\.)",
 ))  # fmt: skip
+_TEXT2 = "|".join((r"lora_te2_", r"te2\.", r"text_encoder_2\."))
 _OTHER = "|".join((
-    r"lora_te[23]_", r"te[23]\.", r"text_encoder_[23]\.", r"(base_model\.model\.)?transformer\.", r"lora_transformer_",
+    r"lora_te3_", r"te3\.", r"text_encoder_3\.", r"(base_model\.model\.)?transformer\.", r"lora_transformer_",
     r"diffusion_model\.(double|joint|single)_",
 ))  # fmt: skip
 _UNET = "|".join((
@@ -76,6 +77,8 @@ def strange(keys: Iterable[str]) -> str:
 def _place(stem: str) -> tuple[Network, str]:
     if re.match(_OTHER, stem):
         return "other", stem
+    if second := re.match(_TEXT2, stem):
+        return "text2", re.sub(r"_to_(q|k|v|out)$", r"_\1_proj", _flat(stem[second.end() :]))
     if re.match(_TEXT, stem):
         name = _flat(re.sub(f"^({_TEXT})", "", stem))
         return "text", re.sub(r"_to_(q|k|v|out)$", r"_\1_proj", name)  # as older files call them after the UNet's

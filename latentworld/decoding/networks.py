@@ -8,12 +8,19 @@ from threading import Lock
 from latentworld.decoding import bend, hold
 from latentworld.decoding.foresight import check_size
 from latentworld.decoding.recipes import RECIPES, Recipe
-from latentworld.decoding.settings import BridgeSettings, DecoderSettings, HoldSettings
+from latentworld.decoding.settings import BridgeSettings, DecoderSettings, HoldSettings, LoraSettings
+from latentworld.decoding.styles import KEPT, Styles
 from latentworld.errors import PresetError, WorldMismatch
 from latentworld.prompts import Encoder, Texts
 from latentworld.worlds import World
 
+STYLED = 2 * KEPT  # recipes with LoRA for style: of the faithful decoder and of its scout
+RecipeKey = tuple[str, str, str | None, str | None, tuple[LoraSettings, ...]]
 HOLDS = 16  # that are kept: a film's, a show's and what is being made
+
+
+def _key(settings: DecoderSettings) -> RecipeKey:
+    return settings.kind, settings.variant, settings.lora, settings.tiny_vae, settings.heard
 
 
 class Networks:
@@ -22,8 +29,9 @@ class Networks:
     def __init__(self, world: World) -> None:
         self.world = world
         self.texts = Encoder(world.text)
-        self._skipping: dict[tuple[int, int], Texts] = {}
-        self._made: dict[tuple[str | None, ...], Recipe] = {}
+        self._skipping: OrderedDict[tuple[int, int], tuple[Texts, Texts]] = OrderedDict()
+        self._styles = Styles()
+        self._made: OrderedDict[RecipeKey, Recipe] = OrderedDict()
         self._held: OrderedDict[HoldSettings, hold.Hold] = OrderedDict()  # the last few
         self._bent: tuple[BridgeSettings, bend.Bend] | None = None  # the last one
         self._lock = Lock()  # builders work beside the loop
@@ -32,11 +40,23 @@ class Networks:
         """What decodes under these settings. Raises PresetError, WorldMismatch, and what reading a file raises."""
         if settings.kind not in RECIPES:
             raise PresetError(f"decoder = {settings.kind!r} of a world with networks: use one of {', '.join(RECIPES)}")
-        key = (settings.kind, settings.variant, settings.lora, settings.tiny_vae)
+        key = _key(settings)
         with self._lock:
-            if key not in self._made:
-                self._made[key] = RECIPES[settings.kind](self.world, settings)
-            return self._made[key]
+            if key in self._made:
+                self._made.move_to_end(key)
+                return self._made[key]
+        made = RECIPES[settings.kind](self.world, settings, self._styles)  # outside the lock: the loop waits for no copy
+        with self._lock:
+            made = self._made.setdefault(key, made)
+            styled = [other for other in self._made if other[-1]]
+            for other in styled[: max(len(styled) - STYLED, 0)]:
+                del self._made[other]
+        return made
+
+    def has(self, settings: DecoderSettings) -> bool:
+        """Whether the recipe of these settings is made."""
+        with self._lock:
+            return _key(settings) in self._made
 
     def texts_of(self, recipe: Recipe, clip_skip: int) -> Texts:
         """Where a recipe's texts are encoded without so many of the last layers of CLIP. Raises PresetError."""
@@ -46,8 +66,10 @@ class Networks:
         with self._lock:
             key = (id(own), clip_skip)
             if key not in self._skipping:
-                self._skipping[key] = Encoder(own.read.skipping(clip_skip))
-            return self._skipping[key]
+                self._skipping[key] = (own, Encoder(own.read.skipping(clip_skip)))  # the first is kept for its id
+                while len(self._skipping) > STYLED:
+                    self._skipping.popitem(last=False)
+            return self._skipping[key][1]
 
     def keep(self, held: hold.Hold) -> None:
         """Have a hold that lies in no file: decoders are given it by its settings until another one is read."""

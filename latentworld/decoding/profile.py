@@ -49,7 +49,8 @@ class Profile:
     instructions of the processor; dtype: of the networks; threads: of the processor (0 on other devices), since sums
     are split among them; versions: of the software; sampling: as `Sampling` is written; hold: digest of what holds
     vertices from pictures, "" where nothing does; start: time of the schedule at which denoising begins, 0 for pure
-    noise; bridge: digest of what bends the way between the first two vertices, "" where nothing does.
+    noise; bridge: digest of what bends the way between the first two vertices, "" where nothing does; loras: digests
+    and strengths of LoRA for style, "" without any.
     """
 
     kind: str
@@ -71,6 +72,7 @@ class Profile:
     hold: str = ""
     start: int = 0
     bridge: str = ""
+    loras: str = ""
 
     @functools.cached_property
     def hash(self) -> str:
@@ -122,6 +124,7 @@ class Profile:
                 hold=text("hold"),
                 start=whole(table, "start") if "start" in table else 0,
                 bridge=text("bridge"),
+                loras=text("loras"),
             )
         except (KeyError, TypeError, ValueError) as error:
             raise DecodeError(f"a render profile cannot be read ({error!r}): take it from a copy") from None
@@ -130,9 +133,9 @@ class Profile:
         """What differs from another profile, as `batch was 16, now 8`, in alphabetical order.
 
         A part that either has not recorded is passed over: a profile of the first form does not say which driver it
-        was. Of a hold, a start or a bridge nothing means that there was none.
+        was. Of a hold, a start, a bridge or LoRA nothing means that there was none.
         """
-        one, other = (each.record() | each._of_vertices for each in (self, now))
+        one, other = (each.record() | each._of_files for each in (self, now))
         both = sorted(key for key in one.keys() & other.keys() if [0, 0] not in (one[key], other[key]))
         apart = [(key, json.dumps(one[key]), json.dumps(other[key])) for key in both if one[key] != other[key]]
         return [f"{key} was {before}, now {after}" for key, before, after in apart]
@@ -147,9 +150,9 @@ class Profile:
         return found if self.size == (0, 0) else replace(found, size=self.size)
 
     @property
-    def _of_vertices(self) -> dict[str, object]:
-        """What follows from a file of vertices."""
-        return {"hold": self.hold, "start": self.start, "bridge": self.bridge}
+    def _of_files(self) -> dict[str, object]:
+        """What follows from a file of vertices or of a style."""
+        return {"hold": self.hold, "start": self.start, "bridge": self.bridge, "loras": self.loras}
 
     @property
     def place(self) -> str:
@@ -179,6 +182,7 @@ def of_torch(
     family: str = "",
     hold: str = "",
     bridge: str = "",
+    loras: str = "",
 ) -> Profile:
     """The profile of networks that run on a device under these settings."""
     import torch
@@ -204,6 +208,7 @@ def of_torch(
         hold=hold,
         start=settings.start or 0,
         bridge=bridge,
+        loras=loras,
     )
 
 

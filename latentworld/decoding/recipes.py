@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import copy
 import hashlib
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from latentworld.decoding.lora import fused, look
 from latentworld.decoding.settings import DecoderSettings
+from latentworld.decoding.styles import Styles
 from latentworld.decoding.timetable import MadeFor, Timetable, member_of_lora, timetable, whole_of
 from latentworld.errors import PresetError, WorldMismatch
 from latentworld.prompts import Encoder
@@ -36,7 +35,7 @@ class Recipe:
 
     variant: which they are, for the profile; schedule: the config of their scheduler; key: their weights and
     kind, in the cache of engines; texts: where texts are encoded, None: as everywhere in the world; paint_dtype: of the
-    autoencoder, where it is not the world's.
+    autoencoder, where it is not the world's; loras: those for style in them, for the profile.
     """
 
     variant: str
@@ -47,42 +46,47 @@ class Recipe:
     key: str
     texts: Encoder | None = None
     paint_dtype: torch.dtype | None = None
+    loras: str = ""
 
     def timetable(self, family: Family, settings: DecoderSettings) -> Timetable:
         """When these networks are asked under these settings. Raises PresetError."""
         return timetable(family, self.schedule, self.made, settings.sampler, settings.sampling)
 
 
-def faithful(world: World, settings: DecoderSettings) -> Recipe:
-    """The world's own network and full autoencoder; variant `plain`: through the library's forward."""
+def faithful(world: World, settings: DecoderSettings, styles: Styles) -> Recipe:
+    """The world's own network and full autoencoder; variant `plain`: through the library's forward. Raises as
+    `styles.network`."""
     if settings.variant not in ("", "plain"):
         raise PresetError(f"variant = {settings.variant!r} of the faithful decoder: leave it out, or use 'plain'")
-    is_plain = settings.variant == "plain"
+    is_plain, loras = settings.variant == "plain", settings.heard
     return Recipe(
         variant=settings.variant,
-        unet=world.family.denoiser(world.denoiser, lean=not is_plain),
+        unet=world.family.denoiser(styles.network(world.denoiser, loras), lean=not is_plain),
         vae=world.family.painter(world.vae, world.latent),
         schedule=world.schedule,
         made=whole_of(world.family, world.few_step),
-        key=f"{world.digest}/faithful" + ("/plain" if is_plain else ""),
+        key=styles.key(f"{world.digest}/faithful" + ("/plain" if is_plain else ""), loras),
+        texts=styles.texts(world.text, loras),
         paint_dtype=world.vae.dtype,
+        loras=styles.mark(loras),
     )
 
 
-def scout(world: World, settings: DecoderSettings) -> Recipe:
+def scout(world: World, settings: DecoderSettings, styles: Styles) -> Recipe:
     """The networks of a scout; `variant` insists on `student`, `lora`, `guided` or a few-step member. Raises as
-    `scout`, and WorldMismatch where the world has no such networks."""
-    found = _denoiser(world, settings)
+    `styles.network`, and WorldMismatch where the world has no such networks."""
+    found, loras = _denoiser(world, settings, styles), settings.heard
     vae, coder, key = _painter(world, settings.tiny_vae, found.key)
     return Recipe(
         variant=f"{found.name}{found.mark}/{coder}",
-        unet=world.family.denoiser(found.network, distilled_guidance=LCM_WEIGHT),
+        unet=world.family.denoiser(styles.network(found.network, loras), distilled_guidance=LCM_WEIGHT),
         vae=world.family.painter(vae, world.latent_of(vae)),
         schedule=found.schedule,
         made=found.made,
-        key=f"{key}/scout/{found.name}/{coder.partition('@')[0]}",
-        texts=found.texts,
+        key=styles.key(f"{key}/scout/{found.name}/{coder.partition('@')[0]}", loras),
+        texts=styles.texts(world.text if found.texts is None else found.texts.read, loras) or found.texts,
         paint_dtype=vae.dtype,
+        loras=styles.mark(loras),
     )
 
 
@@ -100,16 +104,15 @@ class _Found:
     texts: Encoder | None = None
 
 
-def _denoiser(world: World, settings: DecoderSettings) -> _Found:
+def _denoiser(world: World, settings: DecoderSettings, styles: Styles) -> _Found:
     own = "student" if world.student is not None else world.few_step or "guided"
     name = settings.variant or ("lora" if settings.lora else own)
     if name == "lora":
         if settings.lora is None:
             raise WorldMismatch("a scout with a LoRA needs its file: give decoder.scout_lora")
         lora = Path(settings.lora)
-        network = fused(copy.deepcopy(world.denoiser), lora)
+        network, texts = styles.few_step(world, lora)
         mark = f"@{digest([lora], lora.parent)}"
-        texts = Encoder(world.text.changed(lambda own: fused(own, lora, "text"))) if look(lora).parts["text"] else None
         made = MadeFor.few(member_of_lora(lora))
         return _Found("lora", network, world.schedule, made, _mixed(world.digest, lora), mark, texts)
     if name == "student":
@@ -141,4 +144,4 @@ def _mixed(key: str, *files: Path) -> str:
     return hashlib.sha256(f"{key} {inner}".encode()).hexdigest()[:16]
 
 
-RECIPES: Mapping[str, Callable[[World, DecoderSettings], Recipe]] = {"faithful": faithful, "scout": scout}
+RECIPES: Mapping[str, Callable[[World, DecoderSettings, Styles], Recipe]] = {"faithful": faithful, "scout": scout}

@@ -11,7 +11,8 @@ Importing this module imports no torch.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import math
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from typing import TYPE_CHECKING, Annotated, Any, Literal, get_args
 
@@ -103,6 +104,20 @@ class BridgeSettings:
 
 
 @dataclass(frozen=True)
+class LoraSettings:
+    """A LoRA for style that the networks have in them. file: its path; strength: 1 as it was made, 0 not at all, below
+    0 away from it, in hundredths. Raises PresetError for one that is not finite."""
+
+    file: str
+    strength: float = 1.0
+
+    def __post_init__(self) -> None:
+        if not math.isfinite(self.strength):
+            raise PresetError(f"strength = {self.strength} of {self.file}: a finite number is wanted")
+        object.__setattr__(self, "strength", round(self.strength, 2) + 0.0)  # and no -0
+
+
+@dataclass(frozen=True)
 class DecoderSettings:
     """What a decoder is made from, nothing left open. Raises PresetError for what names no picture.
 
@@ -114,7 +129,7 @@ class DecoderSettings:
     forward; of a scout `student`, `lora`, `guided`, or a name in `few_step.MEMBERS`); lora, tiny_vae: files that a
     scout uses instead of the world's own; hold: of vertices from pictures, None for none: the faithful decoder's alone;
     start: the time of the schedule whose noise latents have, None for pure noise; bridge: through which latents the way
-    between the first two vertices leads, None for the plane's own.
+    between the first two vertices leads, None for the plane's own; loras: for style, in the networks of every kind.
     """
 
     kind: Kind
@@ -133,6 +148,7 @@ class DecoderSettings:
     start: int | None = None
     bridge: BridgeSettings | None = None
     sampling: Sampling = USUAL
+    loras: tuple[LoraSettings, ...] = ()
 
     def __post_init__(self) -> None:
         if self.kind not in get_args(Kind):
@@ -151,10 +167,24 @@ class DecoderSettings:
     def record(self) -> dict[str, object]:
         """As JSON takes it, what is "" or None left out."""
         said = {**asdict(self), "sampling": str(self.sampling)}
-        return {**{key: value for key, value in said.items() if value not in ("", None)}, "size": list(self.size)}
+        return {**{key: value for key, value in said.items() if value not in ("", None, ())}, "size": list(self.size)}
+
+    @property
+    def heard(self) -> tuple[LoraSettings, ...]:
+        """Those of its LoRA whose strength is not 0."""
+        return tuple(lora for lora in self.loras if lora.strength)
+
+    def styled(self, strengths: Sequence[float | None]) -> DecoderSettings:
+        """The same at other strengths, by the place of a LoRA; None leaves one as it is, and so do strengths of LoRA
+        that are not there."""
+        if not self.loras:
+            return self
+        wanted = (*strengths, *[None] * len(self.loras))
+        pairs = zip(self.loras, wanted, strict=False)
+        return replace(self, loras=tuple(one if new is None else replace(one, strength=new) for one, new in pairs))
 
     def recorded(self, record: Mapping[str, object]) -> DecoderSettings:
-        """These settings with the steps, guidance, batch, sampler, sampling and variant that a record has (a scene's, a
+        """These settings with the steps, guidance, batch, sampler, sampling, variant and strengths that a record has (a scene's, a
         take's).
 
         What it lacks stays. Raises PresetError for values of another type or out of range.
@@ -169,7 +199,18 @@ class DecoderSettings:
             found[key] = kind(value)
         if isinstance(said := record.get("sampling"), str):
             found["sampling"] = Sampling.read(said)
-        return replace(self, **found)
+        return replace(self, **found).styled(_strengths(record.get("loras"), len(self.loras)))
+
+
+def _strengths(said: object, count: int) -> list[float]:
+    """Those of a record; none where it says nothing. Raises PresetError where it is of other LoRA than there are."""
+    if said is None:
+        return []
+    if not isinstance(said, Sequence) or isinstance(said, str) or len(said) != count:
+        raise PresetError(f"decoder.loras = {said!r:.60}: a strength for each of {count} LoRA in world.loras is wanted")
+    if any(isinstance(one, bool) or not isinstance(one, int | float) for one in said):
+        raise PresetError(f"decoder.loras = {said!r:.60}: numbers are wanted")
+    return [float(one) for one in said]
 
 
 def resolve(

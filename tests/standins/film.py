@@ -59,6 +59,15 @@ class Decoder:
     def on(self, plane: Plane) -> Decoder:
         return self
 
+    def has(self, settings: DecoderSettings) -> bool:
+        return True
+
+    def fits(self, prompt: Prompt) -> bool:
+        return True
+
+    def fit(self, prompt: Prompt) -> None:
+        return None
+
     def __call__(self, latents: Tensor, prompt: Prompt, watch: Watch | None = None) -> Tensor:
         self.calls += 1
         if self.fault is not None and self.calls == self.at:

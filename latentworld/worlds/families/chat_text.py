@@ -8,10 +8,11 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from latentworld import emphasis
 from latentworld.arrays import Array
 from latentworld.errors import PresetError, WorldDamaged
 from latentworld.prompts import Conditioning
-from latentworld.worlds.families.clip_text import warn_if_truncated
+from latentworld.worlds.families.clip_text import check_part, warn_if_truncated
 
 if TYPE_CHECKING:
     import torch
@@ -45,6 +46,7 @@ class ChatText:
         options = {"tokenize": False, "add_generation_prompt": True, "enable_thinking": self.thinking}
         said = str(self.tokenizer.apply_chat_template(asked, **options))
         words = self.tokenizer(said, padding="max_length", max_length=LIMIT, truncation=True, return_tensors="pt")
+        emphasis.tell_unread(text, "this world's language model")
         warn_if_truncated(self.tokenizer, said, LIMIT, LIMIT, closing=0)
         ids, mask = words.input_ids.to(self.encoder.device), words.attention_mask.to(self.encoder.device)
         with torch.no_grad():
@@ -55,8 +57,9 @@ class ChatText:
         told = mask.to(states.dtype)
         return states * told[..., None], told
 
-    def changed(self, change: Callable[[nn.Module], nn.Module]) -> ChatText:
-        """The same with what `change` makes of a copy of its language model."""
+    def changed(self, change: Callable[[nn.Module], nn.Module], part: str = "text_encoder") -> ChatText:
+        """The same with what `change` makes of a copy of its language model. Raises WorldMismatch for another part."""
+        check_part(part)
         return replace(self, encoder=change(copy.deepcopy(self.encoder)))  # type: ignore[arg-type]
 
     def skipping(self, layers: int) -> ChatText:

@@ -4,15 +4,19 @@ from __future__ import annotations
 
 import copy
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
+from latentworld import emphasis
 from latentworld.arrays import Array
-from latentworld.errors import PresetError
+from latentworld.emphasis import Piece
+from latentworld.errors import PresetError, WorldMismatch
 from latentworld.prompts import Conditioning, PromptTruncated
+from latentworld.worlds.families.clip_chunks import MOST, Chunk, Weighed, padded, split, weighed
 
 if TYPE_CHECKING:
+    from torch import Tensor
     from transformers import PreTrainedTokenizerBase
     from transformers.models.clip.modeling_clip import CLIPTextModel
     from transformers.models.clip.tokenization_clip import CLIPTokenizer
@@ -27,7 +31,8 @@ class ClipText:
     """A tokenizer and a CLIP text encoder.
 
     A text is padded to `limit`; the embedding is the last hidden state of the text encoder, its final layer norm
-    included, as the pipeline feeds it to the UNet. skip: how many of the last layers are left out, that norm apart.
+    included, as the pipeline feeds it to the UNet. Weights, breaks and what is longer than that: see `emphasis` and
+    `clip_chunks`. skip: how many of the last layers are left out, that norm apart.
     """
 
     tokenizer: CLIPTokenizer
@@ -44,27 +49,59 @@ class ClipText:
         return int(said) if 2 <= said <= places else places
 
     def __call__(self, text: str) -> Conditioning:
-        """Embeddings `[1, tokens, width]`, alone."""
+        """Embeddings `[1, tokens, width]`, alone. Warns PromptTruncated and PromptSyntax."""
         import torch
 
-        words = self.words(text)
-        masked = getattr(self.encoder.config, "use_attention_mask", False)
-        mask = words.attention_mask.to(self.encoder.device) if masked else None
         with torch.no_grad():  # not inference mode: torch.compile and CUDA graphs take no inference tensors
-            ids = words.input_ids.to(self.encoder.device)
-            if not self.skip:
-                return (self.encoder(ids, attention_mask=mask)[0],)
-            states = self.encoder(ids, attention_mask=mask, output_hidden_states=True).hidden_states
-            return (inner(self.encoder).final_layer_norm(states[-(self.skip + 1)]),)
+            read = [weighed(self._states(chunk), chunk.weights) for chunk in self.chunks(text)]
+        return (read[0] if len(read) == 1 else torch.cat(read, dim=1),)
 
-    def words(self, text: str) -> BatchEncoding:
-        """A text's tokens, padded or cut to `limit`. Warns PromptTruncated."""
-        words = self.padded(text)
-        warn_if_truncated(self.tokenizer, text, self.limit, self.limit)
-        return words
+    def _states(self, chunk: Chunk) -> Tensor:
+        masked = getattr(self.encoder.config, "use_attention_mask", False)
+        ids, told = self.tensors(chunk)
+        mask = told if masked else None
+        if not self.skip:
+            last: Tensor = self.encoder(ids, attention_mask=mask)[0]
+            return last
+        states = self.encoder(ids, attention_mask=mask, output_hidden_states=True).hidden_states
+        normed: Tensor = inner(self.encoder).final_layer_norm(states[-(self.skip + 1)])
+        return normed
+
+    def tensors(self, chunk: Chunk) -> tuple[Tensor, Tensor]:
+        """A chunk's tokens `[1, limit]`, and 1 for those that are words, on the encoder's device."""
+        import torch
+
+        return torch.tensor([chunk.ids], device=self.encoder.device), torch.tensor(
+            [chunk.mask], device=self.encoder.device
+        )
+
+    def chunks(self, text: str, told: bool = True) -> list[Chunk]:
+        """A text's tokens, MOST chunks at most. told: warn PromptTruncated of what is cut off, and PromptSyntax."""
+        written = emphasis.read(text)
+        if told:
+            emphasis.tell(written.notes)
+        room = max(self.limit - 2, 1)
+        stretches = [[token for piece in stretch for token in self._tokens(piece)] for stretch in written.stretches]
+        if sum(map(len, stretches)) <= room and written.stretches == ((Piece(text),),):
+            words = self.padded(text)
+            return [Chunk(tuple(words.input_ids[0].tolist()), int(words.attention_mask.sum()))]
+        comma = self.tokenizer(",", add_special_tokens=False).input_ids
+        pieces = split(stretches, room, comma[0] if len(comma) == 1 else None)
+        if told and len(pieces) > MOST:
+            self._tell_cut(pieces, MOST * room)
+        empty = self.padded("").input_ids[0].tolist()  # what begins a text, what ends it, and padding
+        return [padded(piece, self.limit, empty[0], empty[1], empty[-1]) for piece in pieces[:MOST]]
+
+    def _tokens(self, piece: Piece) -> list[Weighed]:
+        found = self.tokenizer(piece.text, add_special_tokens=False, truncation=False, verbose=False).input_ids
+        return [(token, piece.weight) for token in found]
+
+    def _tell_cut(self, pieces: Sequence[Sequence[Weighed]], limit: int) -> None:
+        lost = [token for piece in pieces[MOST:] for token, _ in piece]
+        warn_of_lost(self.tokenizer.decode(lost), len(lost), f"{MOST} chunks, {limit} tokens", stacklevel=5)
 
     def padded(self, text: str) -> BatchEncoding:
-        """The same without a word on what is cut off."""
+        """A text's tokens as they are written, padded or cut to `limit` without a word."""
         return self.tokenizer(text, padding="max_length", max_length=self.limit, truncation=True, return_tensors="pt")
 
     def skipping(self, layers: int) -> ClipText:
@@ -72,21 +109,28 @@ class ClipText:
         check_skip(layers, int(self.encoder.config.num_hidden_layers))
         return replace(self, skip=layers)
 
-    def changed(self, change: Callable[[CLIPTextModel], CLIPTextModel]) -> ClipText:
-        """The same with what `change` makes of a copy of its text encoder."""
+    def changed(self, change: Callable[[CLIPTextModel], CLIPTextModel], part: str = "text_encoder") -> ClipText:
+        """The same with what `change` makes of a copy of its text encoder. Raises WorldMismatch for another `part`."""
+        check_part(part)
         return replace(self, encoder=change(copy.deepcopy(self.encoder)))
 
     def pooled(self, text: str, conditioning: Conditioning) -> Array:
-        """The embedding at the token where the text ends, float64[width], as CLIP pools it."""
+        """The embedding at the token where the text ends, float64[width], as CLIP pools it; of chunks their mean."""
         import numpy as np
 
-        words = self.tokenizer(text, truncation=True, max_length=self.limit, verbose=False)
-        return np.asarray(conditioning[0][0, len(words.input_ids) - 1].float().cpu(), np.float64)
+        ends = [number * self.limit + chunk.words - 1 for number, chunk in enumerate(self.chunks(text, told=False))]
+        return np.asarray(conditioning[0][0, ends].float().cpu(), np.float64).mean(axis=0)
 
 
 def inner(encoder: CLIPTextModel) -> CLIPTextModel:
     """The layers themselves: transformers 5.6 took a level out of CLIPTextModel."""
     return dict(encoder.named_children()).get("text_model", encoder)  # type: ignore[return-value]
+
+
+def check_part(part: str) -> None:
+    """Raises WorldMismatch where another text encoder is meant than the first."""
+    if part != "text_encoder":
+        raise WorldMismatch(f"this world has no {part}: take a LoRA made for its kind")
 
 
 def check_skip(layers: int, count: int) -> None:
@@ -104,6 +148,11 @@ def warn_if_truncated(
     if len(tokens) <= read:
         return
     lost = tokenizer.decode(tokens[read - closing : len(tokens) - closing])
+    warn_of_lost(lost, len(tokens) - read, f"{limit} tokens", stacklevel=5)
+
+
+def warn_of_lost(lost: str, count: int, limit: str, stacklevel: int) -> None:
+    """Warn PromptTruncated of `count` tokens that are not read."""
     told = lost if len(lost) <= LONGEST_TOLD else f"{lost[:LONGEST_TOLD]}…"
-    said = f"the prompt is longer than {limit} tokens: {told!r} is ignored ({len(tokens) - read} tokens)"
-    warnings.warn(said, PromptTruncated, stacklevel=5)
+    said = f"the prompt is longer than {limit}: {told!r} is ignored ({count} tokens)"
+    warnings.warn(said, PromptTruncated, stacklevel=stacklevel + 1)

@@ -7,10 +7,11 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
+from latentworld import emphasis
 from latentworld.arrays import Array
 from latentworld.errors import PresetError
 from latentworld.prompts import Conditioning
-from latentworld.worlds.families.clip_text import warn_if_truncated
+from latentworld.worlds.families.clip_text import check_part, warn_if_truncated
 
 if TYPE_CHECKING:
     from torch import nn
@@ -53,6 +54,7 @@ class InstructedText:
         said = INSTRUCTION + text.lower().strip()
         most = len(self.tokenizer.encode(INSTRUCTION)) + LIMIT - 2
         words = self.tokenizer(said, padding="max_length", max_length=most, truncation=True, return_tensors="pt")
+        emphasis.tell_unread(text, "this world's language model")
         warn_if_truncated(self.tokenizer, said, most, LIMIT, closing=0)
         device = self.encoder.device
         with torch.no_grad():
@@ -61,8 +63,9 @@ class InstructedText:
         told = words.attention_mask[:, kept].to(device, states.dtype)
         return states[:, kept] * told[..., None], told
 
-    def changed(self, change: Callable[[nn.Module], nn.Module]) -> InstructedText:
-        """The same with what `change` makes of a copy of its language model."""
+    def changed(self, change: Callable[[nn.Module], nn.Module], part: str = "text_encoder") -> InstructedText:
+        """The same with what `change` makes of a copy of its language model. Raises WorldMismatch for another part."""
+        check_part(part)
         return replace(self, encoder=change(copy.deepcopy(self.encoder)))  # type: ignore[arg-type]
 
     def skipping(self, layers: int) -> InstructedText:

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import copy
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from latentworld import emphasis
 from latentworld.arrays import Array
 from latentworld.errors import PresetError, WorldDamaged
 from latentworld.prompts import Conditioning
@@ -37,6 +37,7 @@ class T5Text:
         import torch
 
         words = self.tokenizer(text, padding="max_length", max_length=self.limit, truncation=True, return_tensors="pt")
+        emphasis.tell_unread(text, "T5")
         warn_if_truncated(self.tokenizer, text, self.limit, self.limit)
         with torch.no_grad():
             read: Tensor = self.encoder(words.input_ids.to(self.encoder.device), output_hidden_states=False)[0]
@@ -59,9 +60,9 @@ class ClipAndT5:
             pooled = self.clip.encoder(words.input_ids.to(self.clip.encoder.device)).pooler_output
         return self.t5(text), pooled
 
-    def changed(self, change: Callable[[nn.Module], nn.Module]) -> ClipAndT5:
+    def changed(self, change: Callable[[nn.Module], nn.Module], part: str = "text_encoder") -> ClipAndT5:
         """The same with what `change` makes of a copy of its CLIP."""
-        return replace(self, clip=replace(self.clip, encoder=change(copy.deepcopy(self.clip.encoder))))  # type: ignore[arg-type]
+        return replace(self, clip=self.clip.changed(change, part))  # type: ignore[arg-type]
 
     def skipping(self, layers: int) -> ClipAndT5:
         """Raises PresetError: CLIP's layers are not read here."""
@@ -99,9 +100,9 @@ class ClipsAndT5:
             pooled, dim=-1
         )
 
-    def changed(self, change: Callable[[nn.Module], nn.Module]) -> ClipsAndT5:
-        """The same with what `change` makes of a copy of its first CLIP."""
-        return replace(self, clips=self.clips.changed(change))  # type: ignore[arg-type]
+    def changed(self, change: Callable[[nn.Module], nn.Module], part: str = "text_encoder") -> ClipsAndT5:
+        """The same with what `change` makes of a copy of one of its CLIPs."""
+        return replace(self, clips=self.clips.changed(change, part))  # type: ignore[arg-type]
 
     def skipping(self, layers: int) -> ClipsAndT5:
         """The same without so many of the last layers of both CLIPs. Raises PresetError."""

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import copy
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from latentworld.arrays import Array
-from latentworld.prompts import Conditioning
+from latentworld.prompts import Conditioning, level
+from latentworld.worlds.families.clip_chunks import Chunk, weighed
 from latentworld.worlds.families.clip_text import ClipText, check_skip
 
 if TYPE_CHECKING:
@@ -29,21 +29,30 @@ class TwoClips:
     skip: int = 0
 
     def __call__(self, text: str) -> Conditioning:
-        """Embeddings `[1, tokens, width]` of both, side by side, and the second one's pooled one, `[1, pooled]`."""
+        """Embeddings `[1, tokens, width]` of both, side by side, and the second one's pooled one of the text's first
+        chunk, `[1, pooled]`. Warns PromptTruncated and PromptSyntax."""
         import torch
 
-        layers, pooled = [], None
         with torch.no_grad():
-            for one, words in ((self.first, self.first.words(text)), (self.second, self.second.padded(text))):
-                read = one.encoder(words.input_ids.to(one.encoder.device), output_hidden_states=True)
-                layers.append(read.hidden_states[-(self.skip + 2)])
-                pooled = read[0]
-        assert pooled is not None  # two have read
-        return torch.cat(layers, dim=-1), pooled
+            first, _ = self._read(self.first, self.first.chunks(text))
+            second, pooled = self._read(self.second, self.second.chunks(text, told=False))
+        return torch.cat(level([first, second]), dim=-1), pooled
 
-    def changed(self, change: Callable[[CLIPTextModel], CLIPTextModel]) -> TwoClips:
-        """The same with what `change` makes of a copy of the first text encoder."""
-        return replace(self, first=replace(self.first, encoder=change(copy.deepcopy(self.first.encoder))))
+    def _read(self, one: ClipText, chunks: Sequence[Chunk]) -> tuple[Tensor, Tensor]:
+        """One's embeddings of chunks, and what it gives of the first."""
+        import torch
+
+        read = [one.encoder(one.tensors(chunk)[0], output_hidden_states=True) for chunk in chunks]
+        states = [out.hidden_states[-(self.skip + 2)] for out in read]
+        layers = [weighed(own, chunk.weights) for own, chunk in zip(states, chunks, strict=True)]
+        return layers[0] if len(layers) == 1 else torch.cat(layers, dim=1), read[0][0]
+
+    def changed(self, change: Callable[[CLIPTextModel], CLIPTextModel], part: str = "text_encoder") -> TwoClips:
+        """The same with what `change` makes of a copy of the first text encoder, or of the second (`text_encoder_2`).
+        Raises WorldMismatch for another."""
+        if part == "text_encoder_2":
+            return replace(self, second=self.second.changed(change))
+        return replace(self, first=self.first.changed(change, part))
 
     def skipping(self, layers: int) -> TwoClips:
         """The same without so many more of the last layers of both. Raises PresetError."""
