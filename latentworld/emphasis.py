@@ -63,7 +63,8 @@ class PromptSyntax(Notice):
 def read(text: str) -> Written:
     """A text's pieces. Whatever is written, something is read."""
     lacking = tuple(
-        f"{name:.{TOLD}} is left out of the prompt: LoRA files are named in world.loras" for name in _NETWORK.findall(text)
+        f"{name:.{TOLD}} is left out of the prompt: LoRA files are named in world.loras"
+        for name in _NETWORK.findall(text)
     )
     text = _NETWORK.sub("", text) if lacking else text
     if not _WRITTEN.search(text):

@@ -42,7 +42,7 @@ class Section(BaseModel):
 
 class LoraSpec(Section):
     """A LoRA for style in the world's networks (docs/worlds.md). file: a .safetensors file; strength: 1 as it was made,
-    0 not at all, below 0 away from it, in hundredths; live it is lora.1.strength, lora.2.strength, ... (docs/osc.md)."""
+    0 not at all, below 0 away from it, in hundredths; live it is `lora.1.strength`, ... (docs/osc.md)."""
 
     file: Annotated[str, Field(min_length=1)]
     strength: Annotated[FiniteFloat, Field(ge=-STRONGEST, le=STRONGEST)] = 1.0

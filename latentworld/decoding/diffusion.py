@@ -66,8 +66,7 @@ class Diffusion:
         )
         self._networks, self._build = networks, build
         self.device, self._dtype = world.device, world.dtype
-        self._denoise = self._shaped()
-        self._paint: engines.Run | None = None
+        self._runs, self._painters = self.recipe.runs(settings)
 
     def __call__(self, latents: Tensor, prompt: Prompt, watch: Watch | None = None) -> Tensor:
         """Pictures of latents, as the contract has it. Raises Cancelled, OutOfMemory, NotFinite, DecodeError."""
@@ -117,7 +116,7 @@ class Diffusion:
     @property
     def warm(self) -> bool:
         """Whether its engines are built: the next call only computes."""
-        return self._denoise.warm and self._paint is not None
+        return self._denoise.warm and self._painters.paint is not None
 
     def has(self, settings: DecoderSettings) -> bool:
         """As the contract has it."""
@@ -136,23 +135,22 @@ class Diffusion:
         rows = torch.zeros(self.settings.batch, *self.shape, device=self.device, dtype=self._dtype)
         return rows, self.scheduler.timesteps[:1].to(self.device), *self.conditioning(prompt)
 
-    def _shaped(self) -> Shaped:
-        build, engine, unet, key = self._build, self.settings.engine, self.recipe.unet, self.recipe.key
-        return Shaped(lambda inputs: build(engine, unet, inputs, key), follows=engine == "eager")
+    @property
+    def _denoise(self) -> Shaped:
+        """Sample `[b, C, H, W]`, time `[1]` and conditioning to predictions `[rows x b, C, H, W]`."""
+        found = self._runs.denoise.get(self.rows)
+        if found is None:
+            build, engine, unet, key = self._build, self.settings.engine, self.recipe.unet, self.recipe.key
+            made = Shaped(lambda inputs: build(engine, unet, inputs, key), follows=engine == "eager")
+            found = self._runs.denoise.setdefault(self.rows, made)
+        return found
 
     def variant(self, settings: DecoderSettings) -> Diffusion:
         """A decoder of the same world under other settings, as the contract has it; of another kind too.
 
         The two may be called by two threads at once; one decoder may not. Raises PresetError, WorldMismatch.
         """
-        other = Diffusion(self._networks, settings, self._build)
-        old = self.settings
-        is_alike = (settings.batch, settings.engine, settings.size) == (old.batch, old.engine, old.size)
-        if is_alike and other.recipe is self.recipe:
-            other._paint = self._paint
-            if other.rows == self.rows:
-                other._denoise = self._denoise
-        return other
+        return Diffusion(self._networks, settings, self._build)
 
     def holding(self, hold: Hold) -> Diffusion:
         """The same decoder with a hold that lies in no file. Raises as `variant`."""
@@ -182,7 +180,8 @@ class Diffusion:
     def moments(self, latents: Tensor, prompt: Prompt) -> Iterator[Moment]:
         """The denoising of `[b, C, H, W]` latents, b the settings' batch, one step at a time; for showing, so that what
         is predicted at each step is known too. Raises DecodeError for a sampler that does not say it."""
-        self._check_moments()
+        if not self._sampler.moments:
+            raise DecodeError(f"the sampler {self.profile.sampler!r} does not say what it predicts: take 'ddim'")
         scheduler, held = self.begin(), self._held(latents.float())
         conditioning = self.conditioning(prompt)
         sample: Tensor = self._laid(latents.float()) * scheduler.init_noise_sigma
@@ -193,19 +192,17 @@ class Diffusion:
             yield Moment(int(time), alpha_bar, sample, stepped.pred_original_sample, after)
             sample = after
 
-    def _check_moments(self) -> None:
-        if not self._sampler.moments:
-            raise DecodeError(f"the sampler {self.profile.sampler!r} does not say what it predicts: take 'ddim'")
-
     def paint(self, clean: Tensor) -> Tensor:
         """Clean latents `[b, C, H, W]`, b the settings' batch, to pictures `[b, 3, height, width]` in 0..1, CPU.
 
         Raises NotFinite.
         """
         sample = clean.to(self.device, self.recipe.paint_dtype or self._dtype)
-        if self._paint is None:
-            self._paint = self._build(self.settings.engine, self.recipe.vae, (sample,), f"{self.recipe.key}/vae")
-        pictures = self._paint(sample).float().cpu().contiguous()
+        paint = self._painters.paint
+        if paint is None:
+            paint = self._build(self.settings.engine, self.recipe.vae, (sample,), self.recipe.paint_key)
+            self._painters.paint = paint
+        pictures = paint(sample).float().cpu().contiguous()
         batches.check_pictures(pictures, f"the world {self._networks.world.name!r} in {self.settings.dtype}", _REMEDY)
         return pictures
 
@@ -292,8 +289,8 @@ class Diffusion:
                 f"one picture of {self.size[1]}x{self.size[0]} does not fit into the memory of {self.profile.place}: "
                 f"choose a smaller size, dtype float16, or a smaller world"
             ) from error
-        self._denoise, self._paint = self._shaped(), None
         self.settings = replace(self.settings, batch=batch // 2)
+        self._runs, self._painters = self.recipe.runs(self.settings)
         self.profile = replace(self.profile, batch=batch // 2)
         batches.free_memory()
 

@@ -78,7 +78,9 @@ def _check_files(found: Found, settings: DecoderSettings) -> None:
         networks: dict[lora.Part, str] = {"unet": found.family.network} | lora.FOLDERS
         for part, name in networks.items():
             if contents.parts[part] and all(name != own.name for own in found.family.parts):
-                raise WorldMismatch(f"{file} has parts for a {name}, and this world has none: take one made for its kind")
+                raise WorldMismatch(
+                    f"{file} has parts for a {name}, and this world has none: take one made for its kind"
+                )
             if contents.parts[part] and (weights_of := found.weights(name)):
                 lora.check(contents, part, weights_of)
     if settings.tiny_vae is not None:

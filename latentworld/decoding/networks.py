@@ -6,15 +6,16 @@ from collections import OrderedDict
 from threading import Lock
 
 from latentworld.decoding import bend, hold
+from latentworld.decoding.batches import free_memory, is_out_of_memory
 from latentworld.decoding.foresight import check_size
 from latentworld.decoding.recipes import RECIPES, Recipe
 from latentworld.decoding.settings import BridgeSettings, DecoderSettings, HoldSettings, LoraSettings
 from latentworld.decoding.styles import KEPT, Styles
-from latentworld.errors import PresetError, WorldMismatch
+from latentworld.errors import OutOfMemory, PresetError, WorldMismatch
 from latentworld.prompts import Encoder, Texts
 from latentworld.worlds import World
 
-STYLED = 2 * KEPT  # recipes with LoRA for style: of the faithful decoder and of its scout
+SKIPPING = 8  # encoders that leave layers out
 RecipeKey = tuple[str, str, str | None, str | None, tuple[LoraSettings, ...]]
 HOLDS = 16  # that are kept: a film's, a show's and what is being made
 
@@ -45,13 +46,36 @@ class Networks:
             if key in self._made:
                 self._made.move_to_end(key)
                 return self._made[key]
-        made = RECIPES[settings.kind](self.world, settings, self._styles)  # outside the lock: the loop waits for no copy
+        made = self._make(settings)
         with self._lock:
             made = self._made.setdefault(key, made)
-            styled = [other for other in self._made if other[-1]]
-            for other in styled[: max(len(styled) - STYLED, 0)]:
-                del self._made[other]
+            self._made.move_to_end(key)
+        self._forget(KEPT)
         return made
+
+    def _forget(self, kept: int) -> None:
+        """Keep only so many of the last sets of strengths."""
+        with self._lock:
+            sets = list(dict.fromkeys(key[-1] for key in reversed(self._made) if key[-1]))[:kept]
+            for key in [key for key in self._made if key[-1] and key[-1] not in sets]:
+                del self._made[key]
+        self._styles.keep(sets)
+
+    def _make(self, settings: DecoderSettings) -> Recipe:
+        """Outside the lock: the loop waits for no copy. Where memory runs out what was kept gives way."""
+        try:
+            return RECIPES[settings.kind](self.world, settings, self._styles)
+        except (RuntimeError, MemoryError) as error:
+            if not (settings.heard and is_out_of_memory(error)):
+                raise
+        self._forget(0)
+        free_memory()
+        try:
+            return RECIPES[settings.kind](self.world, settings, self._styles)
+        except (RuntimeError, MemoryError) as error:
+            if not is_out_of_memory(error):
+                raise
+            raise OutOfMemory("networks with this LoRA do not fit into memory: leave it out, or use float16") from error
 
     def has(self, settings: DecoderSettings) -> bool:
         """Whether the recipe of these settings is made."""
@@ -67,7 +91,7 @@ class Networks:
             key = (id(own), clip_skip)
             if key not in self._skipping:
                 self._skipping[key] = (own, Encoder(own.read.skipping(clip_skip)))  # the first is kept for its id
-                while len(self._skipping) > STYLED:
+                while len(self._skipping) > SKIPPING:
                     self._skipping.popitem(last=False)
             return self._skipping[key][1]
 

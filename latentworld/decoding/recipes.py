@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from latentworld.decoding.settings import DecoderSettings
+from latentworld.decoding.shaped import Runs, Shelf
 from latentworld.decoding.styles import Styles
 from latentworld.decoding.timetable import MadeFor, Timetable, member_of_lora, timetable, whole_of
 from latentworld.errors import PresetError, WorldMismatch
@@ -35,7 +36,8 @@ class Recipe:
 
     variant: which they are, for the profile; schedule: the config of their scheduler; key: their weights and
     kind, in the cache of engines; texts: where texts are encoded, None: as everywhere in the world; paint_dtype: of the
-    autoencoder, where it is not the world's; loras: those for style in them, for the profile.
+    autoencoder, where it is not the world's; loras: those for style in them, for the profile; shelf: the
+    denoiser's engines; painters, paint_key: the autoencoder's, and its key in their cache.
     """
 
     variant: str
@@ -44,9 +46,16 @@ class Recipe:
     schedule: Config
     made: MadeFor
     key: str
+    painters: Shelf
+    paint_key: str
     texts: Encoder | None = None
     paint_dtype: torch.dtype | None = None
     loras: str = ""
+    shelf: Shelf = field(default_factory=Shelf)
+
+    def runs(self, settings: DecoderSettings) -> tuple[Runs, Runs]:
+        """What runs the denoiser, and what runs the autoencoder, under these settings."""
+        return self.shelf.runs(settings), self.painters.runs(settings)
 
     def timetable(self, family: Family, settings: DecoderSettings) -> Timetable:
         """When these networks are asked under these settings. Raises PresetError."""
@@ -59,13 +68,16 @@ def faithful(world: World, settings: DecoderSettings, styles: Styles) -> Recipe:
     if settings.variant not in ("", "plain"):
         raise PresetError(f"variant = {settings.variant!r} of the faithful decoder: leave it out, or use 'plain'")
     is_plain, loras = settings.variant == "plain", settings.heard
+    key = f"{world.digest}/faithful" + ("/plain" if is_plain else "")
     return Recipe(
         variant=settings.variant,
         unet=world.family.denoiser(styles.network(world.denoiser, loras), lean=not is_plain),
         vae=world.family.painter(world.vae, world.latent),
         schedule=world.schedule,
         made=whole_of(world.family, world.few_step),
-        key=styles.key(f"{world.digest}/faithful" + ("/plain" if is_plain else ""), loras),
+        key=styles.key(key, loras),
+        painters=styles.painters(key),
+        paint_key=f"{key}/vae",
         texts=styles.texts(world.text, loras),
         paint_dtype=world.vae.dtype,
         loras=styles.mark(loras),
@@ -77,13 +89,16 @@ def scout(world: World, settings: DecoderSettings, styles: Styles) -> Recipe:
     `styles.network`, and WorldMismatch where the world has no such networks."""
     found, loras = _denoiser(world, settings, styles), settings.heard
     vae, coder, key = _painter(world, settings.tiny_vae, found.key)
+    key = f"{key}/scout/{found.name}/{coder.partition('@')[0]}"
     return Recipe(
         variant=f"{found.name}{found.mark}/{coder}",
         unet=world.family.denoiser(styles.network(found.network, loras), distilled_guidance=LCM_WEIGHT),
         vae=world.family.painter(vae, world.latent_of(vae)),
         schedule=found.schedule,
         made=found.made,
-        key=styles.key(f"{key}/scout/{found.name}/{coder.partition('@')[0]}", loras),
+        key=styles.key(key, loras),
+        painters=styles.painters(key),
+        paint_key=f"{key}/vae",
         texts=styles.texts(world.text if found.texts is None else found.texts.read, loras) or found.texts,
         paint_dtype=vae.dtype,
         loras=styles.mark(loras),

@@ -184,8 +184,8 @@ class DecoderSettings:
         return replace(self, loras=tuple(one if new is None else replace(one, strength=new) for one, new in pairs))
 
     def recorded(self, record: Mapping[str, object]) -> DecoderSettings:
-        """These settings with the steps, guidance, batch, sampler, sampling, variant and strengths that a record has (a scene's, a
-        take's).
+        """These settings with the steps, guidance, batch, sampler, sampling, variant and strengths that a record has (a
+        scene's, a take's).
 
         What it lacks stays. Raises PresetError for values of another type or out of range.
         """

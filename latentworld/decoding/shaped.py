@@ -1,18 +1,21 @@
-"""A module as an engine runs it, for texts of any length: an engine for each shape of what it is given."""
+"""Modules as engines run them: an engine for each shape of what a module is given, shared by all decoders alike."""
 
 from __future__ import annotations
 
 import threading
-from collections import OrderedDict
+from collections import OrderedDict, deque
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
+from weakref import WeakValueDictionary
 
 if TYPE_CHECKING:
     from torch import Tensor
 
     from latentworld.decoding.engines import Run
+    from latentworld.decoding.settings import DecoderSettings
 
 KEPT = 3  # engines: a cross-fade has the lengths of two texts, and of both
+HELD = 2  # kinds of engines of one recipe, where recipes come and go
 Shapes = tuple[tuple[int, ...], ...]
 
 
@@ -58,3 +61,31 @@ class Shaped:
             while len(self._engines) > KEPT:
                 self._engines.popitem(last=False)
         return engine
+
+
+class Runs:
+    """What runs a recipe's networks for pictures of one size, so many at a time: the denoiser by the rows of its texts,
+    and the painter, None until it is built."""
+
+    def __init__(self) -> None:
+        self.denoise: dict[int, Shaped] = {}
+        self.paint: Run | None = None
+
+
+class Shelf:
+    """The runs of one recipe: decoders alike find each other's."""
+
+    def __init__(self) -> None:
+        self._found: WeakValueDictionary[tuple[object, ...], Runs] = WeakValueDictionary()
+        self._held: deque[Runs] = deque(maxlen=HELD)
+        self._lock = threading.Lock()
+
+    def runs(self, settings: DecoderSettings) -> Runs:
+        """Those for these settings. They last as long as a decoder that has them; where LoRA are played also while none
+        has, so that to come back to a strength takes no time."""
+        with self._lock:
+            key = (settings.engine, settings.batch, settings.size)
+            found = self._found.setdefault(key, Runs())
+            if settings.loras and found not in self._held:
+                self._held.append(found)
+            return found

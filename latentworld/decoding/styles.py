@@ -5,13 +5,14 @@ from __future__ import annotations
 import copy
 import hashlib
 import threading
-from collections import OrderedDict
+from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING
 
 from latentworld.decoding.engines import PASSING
 from latentworld.decoding.lora import FOLDERS, fused, look
 from latentworld.decoding.lora_mix import Mixed, OpenedLora, mixed
+from latentworld.decoding.shaped import Shelf
 from latentworld.prompts import Encoder
 
 if TYPE_CHECKING:
@@ -21,9 +22,8 @@ if TYPE_CHECKING:
     from latentworld.prompts import TextEncoder
     from latentworld.worlds import World
 
-KEPT = 4  # sets of strengths: where a fade goes to, where it came from, and on the way
+KEPT = 3  # sets of strengths: where a fade goes to, where it came from, and one on the way
 Loras = tuple["LoraSettings", ...]
-Made = TypeVar("Made")
 
 
 class Styles:
@@ -31,19 +31,21 @@ class Styles:
 
     def __init__(self) -> None:
         self._opened: dict[str, OpenedLora] = {}
-        self._networks: OrderedDict[tuple[int, Loras], tuple[ModelMixin, ModelMixin]] = OrderedDict()
-        self._texts: OrderedDict[tuple[int, Loras], tuple[TextEncoder, Encoder]] = OrderedDict()
+        self._networks: dict[tuple[int, Loras], tuple[ModelMixin, ModelMixin]] = {}
+        self._texts: dict[tuple[int, Loras], tuple[TextEncoder, Encoder]] = {}
         self._few: dict[Path, tuple[ModelMixin, Encoder | None]] = {}
+        self._painters: dict[str, Shelf] = {}
         self._lock = threading.Lock()
 
     def network(self, network: ModelMixin, loras: Loras) -> ModelMixin:
         """A copy of it with these in it; itself without any. Raises as `lora_mix.mixed`."""
         if not loras:
             return network
-        found = self._known(self._networks, (id(network), loras))
+        key = (id(network), loras)
+        found = self._networks.get(key)
         if found is None:
-            found = (network, mixed(network, self._read(loras), "unet"))  # the first one is kept for its id
-            self._keep(self._networks, (id(network), loras), found)
+            made = (network, mixed(network, self._read(loras), "unet"))  # the first one is kept for its id
+            found = self._networks.setdefault(key, made)
         return found[1]
 
     def texts(self, text: TextEncoder, loras: Loras) -> Encoder | None:
@@ -52,14 +54,21 @@ class Styles:
         parts = [part for part in FOLDERS if any(lora.contents.parts[part] for lora, _ in opened)]
         if not parts:
             return None
-        found = self._known(self._texts, (id(text), loras))
+        key = (id(text), loras)
+        found = self._texts.get(key)
         if found is None:
             changed = text
             for part in parts:
                 changed = changed.changed(lambda own, part=part: mixed(own, opened, part), FOLDERS[part])  # type: ignore[misc]
-            found = (text, Encoder(changed))
-            self._keep(self._texts, (id(text), loras), found)
+            found = self._texts.setdefault(key, (text, Encoder(changed)))
         return found[1]
+
+    def keep(self, sets: Sequence[Loras]) -> None:
+        """Forget all others."""
+        for kept in (self._networks, self._texts):
+            for key in list(kept):
+                if key[1] not in sets:
+                    kept.pop(key, None)
 
     def few_step(self, world: World, file: Path) -> tuple[ModelMixin, Encoder | None]:
         """The world's network with a few-step LoRA whole in it, made once, and where texts are encoded if it has a part
@@ -72,6 +81,10 @@ class Styles:
                     text = text.changed(lambda own, part=part: fused(own, file, part), FOLDERS[part])  # type: ignore[misc]
                 self._few[file] = network, Encoder(text) if parts else None
             return self._few[file]
+
+    def painters(self, key: str) -> Shelf:
+        """The engines of an autoencoder by its key: no LoRA changes it."""
+        return self._painters.setdefault(key, Shelf())
 
     def mark(self, loras: Loras) -> str:
         """Files and strengths, for a profile: `1f0e…:0.8 93ab…:0.5`; "" without any."""
@@ -88,15 +101,3 @@ class Styles:
             if lora.file not in self._opened:
                 self._opened[lora.file] = OpenedLora.read(Path(lora.file))
         return [(self._opened[lora.file], lora.strength) for lora in loras]
-
-    def _known(self, kept: OrderedDict[tuple[int, Loras], Made], key: tuple[int, Loras]) -> Made | None:
-        with self._lock:
-            if key in kept:
-                kept.move_to_end(key)
-            return kept.get(key)
-
-    def _keep(self, kept: OrderedDict[tuple[int, Loras], Made], key: tuple[int, Loras], made: Made) -> None:
-        with self._lock:
-            kept[key] = made
-            while len(kept) > 2 * KEPT:  # a student beside the world's own network
-                kept.popitem(last=False)

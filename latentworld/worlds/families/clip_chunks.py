@@ -85,5 +85,7 @@ def weighed(states: Tensor, weights: Sequence[float]) -> Tensor:
     made = own * torch.tensor(weights, dtype=torch.float32, device=own.device)[None, :, None]
     made = (made * (own.mean() / made.mean())).to(states.dtype)
     if not made.isfinite().all():
-        raise PresetError(f"the prompt's weights, up to {max(map(abs, weights)):g}, leave no numbers: give smaller ones")
+        raise PresetError(
+            f"the prompt's weights, up to {max(map(abs, weights)):g}, leave no numbers: give smaller ones"
+        )
     return made
