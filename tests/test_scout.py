@@ -293,7 +293,7 @@ FACTORS = {f"{KOHYA}.lora_down.weight": torch.ones(2, 64), f"{KOHYA}.lora_up.wei
         ({"lora_unet_conv_in.diff": torch.ones(2, 2)}, "whole weights"),
         ({"unet.conv_in.lora_B.bias": torch.ones(2)}, "biases"),
         ({"surprise": torch.ones(2)}, "not known here .surprise."),
-        ({"lora_te2_text_model_x.lora_down.weight": torch.ones(2, 2)}, "a model of another kind"),
+        ({"lora_te3_text_model_x.lora_down.weight": torch.ones(2, 2)}, "a model of another kind"),
         ({"transformer.blocks.0.lora_A.weight": torch.ones(2, 2)}, "a model of another kind"),
         ({f"unet.{NAME}.lora_A.weight": torch.ones(2, 64)}, "two weights for one thing"),
         ({"lora_unet_conv_in.lora_down.weight": torch.ones(2, 2)}, "no whole set of factors for conv_in"),

@@ -143,8 +143,9 @@ def test_texts_mix_and_are_cut_with_a_word() -> None:
     both = texts(Prompt(mixture=(("a cat", 1.0), ("a dog", 1.0))), guided=True)
     assert [tuple(tensor.shape) for tensor in both] == [(2, 16, 192), (2, 32)]
     assert texts.pooled("a cat").shape == (32,)
-    with pytest.warns(PromptTruncated, match="is longer than 16 tokens") as said:
-        texts.text("a long text that has many letters")
+    assert texts.text("a long text that has many letters")[0].shape == (1, 32, 192)
+    with pytest.warns(PromptTruncated, match="is longer than 10 chunks, 140 tokens") as said:
+        texts.text("a long text " * 20)
     assert len(said) == 1  # though two read it
 
 

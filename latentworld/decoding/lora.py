@@ -184,7 +184,7 @@ def _scaling(path: Path, metadata: Mapping[str, str]) -> Mapping[Part, Mapping[s
         content = said if isinstance(said, dict) else {}
     elif path.name.lower().startswith("adapter_model") and beside.is_file():
         content = read_json(beside)
-    prefixes: Mapping[Part, str] = {"unet": "unet."} | {part: f"{folder}." for part, folder in FOLDERS.items()}
+    prefixes: dict[Part, str] = {"unet": "unet.", **{part: f"{folder}." for part, folder in FOLDERS.items()}}
     of_parts: dict[Part, Mapping[str, object]] = {
         part: {key.removeprefix(prefix): value for key, value in content.items() if key.startswith(prefix)}
         for part, prefix in prefixes.items()

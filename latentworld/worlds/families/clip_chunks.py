@@ -4,6 +4,10 @@ As AUTOMATIC1111 does it (stable-diffusion-webui 1.10, modules/sd_hijack_clip.py
 `Original` emphasis, commas followed 20 of 75 tokens back): each chunk is read by itself, between the tokens that begin
 and end a text; its embeddings are multiplied by their words' weights, and all of them by one number more, so that their
 mean is what it was; chunks stand one after the other.
+
+Where the mean of an encoder's embeddings is no more than chance gives so many numbers (the embedded world's is .0001 to
+.002 of their spread, where Stable Diffusion's is some tenths), that number would be noise, of either sign: there it
+is 1, which is A1111's `No norm`.
 """
 
 from __future__ import annotations
@@ -83,7 +87,9 @@ def weighed(states: Tensor, weights: Sequence[float]) -> Tensor:
         return states
     own = states.float()
     made = own * torch.tensor(weights, dtype=torch.float32, device=own.device)[None, :, None]
-    made = (made * (own.mean() / made.mean())).to(states.dtype)
+    if own.mean().abs() > own.std() / own.numel() ** 0.5:
+        made = made * (own.mean() / made.mean())
+    made = made.to(states.dtype)
     if not made.isfinite().all():
         raise PresetError(
             f"the prompt's weights, up to {max(map(abs, weights)):g}, leave no numbers: give smaller ones"

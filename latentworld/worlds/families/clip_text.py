@@ -119,7 +119,7 @@ class ClipText:
         import numpy as np
 
         ends = [number * self.limit + chunk.words - 1 for number, chunk in enumerate(self.chunks(text, told=False))]
-        return np.asarray(conditioning[0][0, ends].float().cpu(), np.float64).mean(axis=0)
+        return np.asarray(np.asarray(conditioning[0][0, ends].float().cpu(), np.float64).mean(axis=0))
 
 
 def inner(encoder: CLIPTextModel) -> CLIPTextModel:
