@@ -180,7 +180,8 @@ class PromptEncoder:
             decoder.fit(prompt)
         except Exception as error:
             _log.exception("an engine could not be built for a prompt")
-            self._fault(f"no engine could be built for a prompt so long ({error!s:.120}); use a shorter one")
+            why = " ".join(str(error).split())
+            self._fault(f"no engine could be built for a prompt so long ({why:.120}); use a shorter one")
         else:
             self._pending.discard(key)
 
