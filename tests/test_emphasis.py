@@ -18,10 +18,12 @@ from hypothesis import strategies as st
 from standins import tiny_flow, tiny_world, tiny_xl
 from standins.decoders import PROMPT, latents
 from standins.film import Decoder
+from standins.studio import JOURNEY, studio
+from test_render_director import Play
 from torch import Tensor
 
 from installation.control.controls import LoopControls
-from installation.render.builder import PromptEncoder
+from installation.render.builder import Built, PromptEncoder
 from installation.render.prompt_control import PromptControl, PromptControlState
 from latentworld import emphasis, worlds
 from latentworld.decoding import engines, faithful_decoder
@@ -555,3 +557,19 @@ def test_what_is_typed_badly_is_told_to_whoever_plays() -> None:
         assert encoder.drain(20.0)
     assert faults == [r"a ( is never closed: all that follows is stronger; write \( for the sign"]
     encoder.close()
+
+
+def test_a_decoder_that_was_built_for_a_shorter_text_is_built_on() -> None:
+    play = Play(journey=JOURNEY, studio=studio())
+    values = {"model.decoder": "faithful"}
+    play.ticks(1, values)
+    (order,) = play.bench.orders
+    shorter = Slow()
+    shorter.fitted = ()
+    play.bench.done = Built(order, replace(studio(), decoder=shorter), 0.01)  # a longer text came meanwhile
+    assert len(play.ticks(2, values)) == 2
+    assert play.bench.orders == [order, order]
+    assert play.model.studio.settings.kind == "scout"
+    play.bench.done = Built(order, studio().variant(order.settings), 0.01)
+    play.ticks(1, values)
+    assert play.model.studio.settings == order.settings

@@ -275,7 +275,7 @@ def test_what_a_folder_holds_instead_is_said(tmp_path: Path) -> None:
     header(tmp_path / "v1-5.safetensors", original())
     assert_refused(worlds.load, tmp_path, r"holds v1-5\.safetensors: give that file's path", WorldMissing)
     (tmp_path / "adapter_config.json").write_text("{}")
-    assert_refused(worlds.load, tmp_path, "this is a LoRA.*decoder.scout_lora")
+    assert_refused(worlds.load, tmp_path, "this is a LoRA.*world.loras")
 
 
 def test_a_file_that_lacks_a_part_is_told_which(tmp_path: Path) -> None:

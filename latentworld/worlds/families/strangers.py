@@ -59,7 +59,7 @@ NO_MODELS = (
     ),
     Stranger(
         "a LoRA, which changes a model and is none",
-        "name it as decoder.scout_lora, and as the world the model it was made for",
+        "name it in world.loras (a few-step one as decoder.scout_lora), and as the world the model it was made for",
         keys=r"^lora_|[._]lora[._](down|up|mid|A|B)\b|\.hada_w1|\.lokr_w1|\.dora_scale",
         files=("adapter_config.json", "pytorch_lora_weights.safetensors"),
     ),
