@@ -292,7 +292,7 @@ def test_a_new_take_is_written_as_docs_say(path: Path) -> None:
         '"shape": null, "digest": null, "corners": null, "hold": null, "reach": null}, '
         '"decoder": {"kind": "scout", "steps": 4, "guidance": 1.0, '
         '"batch": 2, "engine": "eager", "dtype": "float32", "device": "cpu", "profile": "abc", "size": [32, 32], '
-        '"sampler": null, "variant": null, "sampling": null}, '
+        '"sampler": null, "variant": null, "sampling": null, "loras": null}, '
         '"world": {"name": "embedded", "revision": null, "digest": null, "seer": null}, '
         '"walk": {"kind": "rift", "radius": 1.0, "mode": "hand"}}',
         '{"at": 0.25, "set": "walk.position", "to": [0.5, 0.25], "by": "deck:1"}',
