@@ -51,8 +51,8 @@ class Stretch:
 
     @property
     def rate(self) -> float:
-        """Pictures a second."""
-        return (len(self.ends) - 1) / (self.ends[-1] - self.ends[0])
+        """Pictures a second, at the median time from one to the next; 0 of one picture."""
+        return 1.0 / float(np.median(np.diff(self.ends))) if len(self.ends) > 1 else 0.0
 
     @property
     def gap(self) -> float:
@@ -142,7 +142,8 @@ def main() -> None:
         "engine", "pictures/s", "while fading", "longest gap, ms", "while fading", "1 after, s", "strengths shown",
         "pictures until 0", "until 1 again",
     )  # fmt: skip
-    show(f"A LoRA of rank {asked.rank} fades from 0 to 1 in {asked.fade:g} s, {asked.decoder}, batch 1", columns, rows)
+    title = f"A LoRA of rank {asked.rank} fades from 0 to 1 in {asked.fade:g} s, {asked.decoder}, batch 1"
+    show(title, columns, rows, [f"other work on this machine: load {os.getloadavg()[0]:.1f}"])
 
 
 if __name__ == "__main__":

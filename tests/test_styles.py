@@ -33,7 +33,7 @@ from installation.rig import open_studio
 from installation.score.filmable import check
 from installation.takes.scenes import TakeScenes
 from latentworld import preset, worlds
-from latentworld.decoding import DecoderSettings, faithful_decoder, foresight, scout_decoder, world_decoder
+from latentworld.decoding import DecoderSettings, engines, faithful_decoder, foresight, scout_decoder, world_decoder
 from latentworld.decoding.lora_mix import OpenedLora, mixed
 from latentworld.decoding.profile import Profile
 from latentworld.decoding.settings import LoraSettings
@@ -417,3 +417,24 @@ def test_controls_go_to_another_process_and_back() -> None:
     controls = LoopControls.of({"lora.1.strength": 0.5, "lora.4.strength": -1.0})
     assert controls.strengths == (0.5, None, None, -1.0)
     assert LoopControls.of(controls.values()) == controls
+
+
+def test_a_converted_model_is_given_weights_and_makes_what_one_converted_anew_makes(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pytest.importorskip("openvino")
+    file = lora(tmp_path / "a.safetensors")
+    plain = faithful_decoder(world(), steps=2, batch=1, engine="openvino")
+    styled = with_loras(plain.settings, (file, 0.7))
+    first = world_decoder(world(), styled)(latents(1), PROMPT)  # before the world's own was ever converted
+    own, real, converted = plain(latents(1), PROMPT), engines._convert, []
+    monkeypatch.setattr(engines, "_convert", lambda *rest: converted.append(rest) or real(*rest))
+    given = plain.variant(styled)(latents(1), PROMPT)
+    assert not converted
+    assert torch.equal(given, first)
+    monkeypatch.setattr(engines, "_given", lambda *rest: False)
+    anew = world_decoder(world(), styled)(latents(1), PROMPT)
+    assert len(converted) == 1
+    assert torch.equal(given, anew)
+    assert not torch.equal(given, own)
+    assert torch.equal(faithful_decoder(world(), steps=2, batch=1, engine="openvino")(latents(1), PROMPT), own)

@@ -103,7 +103,7 @@ def _refusal(preset: Preset, score: Score | None, cue: Cue, name: str) -> str:
             "" if timed else f"{name}: what a film shows goes by its own time; give the cue seconds, a frame or a beat"
         )
     if preset.film.loop and name not in LOOPED:
-        return f"{name}: a loop is one lap at even steps on one plane: it takes prompts, words, guidance, radius, zoom"
+        return f"{name}: a loop is one lap at even steps on one plane: it takes prompts, guidance, LoRA, radius, zoom"
     if preset.film.loop and cue.start is None:
         return f"{name}: a loop's score goes by its time; give the cue seconds, a frame or a beat"
     if row.where != "loop":

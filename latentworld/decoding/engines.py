@@ -23,6 +23,7 @@ from pathlib import Path
 from types import ModuleType
 from typing import TYPE_CHECKING
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 
@@ -35,7 +36,7 @@ if TYPE_CHECKING:
     import openvino as openvino_library
 
 Run = Callable[..., Tensor]
-PASSING = "passing/"  # how keys of networks begin that are made for a while: what is converted of them is not kept
+PASSING = "passing/"  # how keys begin of networks that are made for a while out of those that the rest of it names
 VERSION = 1  # of what is cached: raise it when a module's arithmetic changes
 
 
@@ -157,18 +158,53 @@ def _core() -> openvino_library.Core:
 def _converted(
     openvino: ModuleType, module: nn.Module, example: tuple[Tensor, ...], key: str
 ) -> openvino_library.Model:
-    """The converted model, from the cache when this machine has converted it before.
+    """The converted model, from the cache when this machine has converted it before; of passing networks one of the
+    same build, which is given their weights: that takes a tenth of converting anew.
 
     It is read back from disk even when it was just converted: the model in memory rounds differently from the same one
     after saving (seen on the first run of a film against its second).
     """
+    if key.startswith(PASSING):
+        own = key.removeprefix(PASSING)
+        is_there = (_place(openvino, module, example, own) / "model.xml").is_file()
+        model = _kept(openvino, module, example, own if is_there else key)
+        return model if _given(model, module) else _read_back(openvino, module, example)
+    return _kept(openvino, module, example, key)
+
+
+def _place(openvino: ModuleType, module: nn.Module, example: tuple[Tensor, ...], key: str) -> Path:
     shapes = [(tuple(tensor.shape), str(tensor.dtype)) for tensor in example]
     what = repr((VERSION, key, type(module).__name__, shapes, openvino.__version__, torch.__version__))
-    place = cache_folder() / "openvino" / hashlib.sha256(what.encode()).hexdigest()[:24]
-    if key.startswith(PASSING):
-        with _workplace(place.parent) as folder:
-            openvino.save_model(_convert(module, example), folder / "model.xml", compress_to_fp16=False)
-            return _core().read_model(folder / "model.xml")
+    return cache_folder() / "openvino" / hashlib.sha256(what.encode()).hexdigest()[:24]
+
+
+def _read_back(openvino: ModuleType, module: nn.Module, example: tuple[Tensor, ...]) -> openvino_library.Model:
+    """Converted anew, and not kept."""
+    with _workplace(cache_folder() / "openvino") as folder:
+        openvino.save_model(_convert(module, example), folder / "model.xml", compress_to_fp16=False)
+        return _core().read_model(folder / "model.xml")
+
+
+def _given(model: openvino_library.Model, module: nn.Module) -> bool:
+    """Give a converted model the weights of a module of the same build. False where it lacks one of them by name."""
+    from openvino import opset13
+
+    constants = {op.get_friendly_name(): op for op in model.get_ops() if op.get_type_name() == "Constant"}
+    for name, weight in module.named_parameters():
+        constant, value = constants.get(f"self.{name}"), weight.detach().contiguous().numpy()
+        if constant is None or constant.data.shape != value.shape or constant.data.dtype != value.dtype:
+            return False
+        if np.array_equal(constant.data, value):
+            continue
+        made = opset13.constant(value.copy())
+        made.set_friendly_name(constant.get_friendly_name())
+        for target in constant.output(0).get_target_inputs():
+            target.replace_source_output(made.output(0))
+    return True
+
+
+def _kept(openvino: ModuleType, module: nn.Module, example: tuple[Tensor, ...], key: str) -> openvino_library.Model:
+    place = _place(openvino, module, example, key)
     if (place / "model.xml").is_file():
         try:
             return _core().read_model(place / "model.xml")
