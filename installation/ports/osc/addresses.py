@@ -189,6 +189,8 @@ def pressed(row: Parameter, arguments: Sequence[Argument], known: Mapping[str, P
         if name.partition("|")[0] not in known:
             raise ControlError(f"{row.address}: there is no parameter {name!r:.40}")
         return True
+    if row.argument == "words":
+        return True
     if not NAME.fullmatch(name.partition("|")[0] if row.argument == "name and seconds" else name):
         raise ControlError(
             f"{row.address} takes a name of at most 64 letters, digits, space, - and _, not {name!r:.40}"
@@ -211,6 +213,8 @@ def _needs(row: Parameter) -> bool:
     """Whether a trigger does nothing without a name. Raises ControlError, for there is none."""
     if row.argument in _NEEDS_NAME:
         raise ControlError(f"{row.address} takes a snapshot's name")
+    if row.argument == "words":
+        raise ControlError(f"{row.address} takes words, as 'a cat with rings'")
     return False
 
 
