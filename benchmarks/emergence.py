@@ -2,9 +2,9 @@
 
     python benchmarks/emergence.py [--worlds 20]
 
-In each analytic world a mode is planted between two others, so that its basin is narrow, and worlds are counted in which
-the survey leaps over it somewhere. Every third mode on any edge of a rift is to be found (the truth: 512 places of each
-edge, a band of 8 or more), and none where there is none.
+In each analytic world a mode is planted between two others, so that its basin is narrow; worlds count in which
+the survey leaps over it somewhere. Every third mode on any edge of a rift is to be found (the truth: 256 places of each
+edge, a band of 4 or more), and none where there is none.
 """
 
 from __future__ import annotations
@@ -40,7 +40,9 @@ def main() -> None:
         if not any(1 in k and rift.between == (0, 2) for k, rift in zip(known, rifts)):
             continue  # every edge between its neighbours passes it by
         worlds += 1
-        told = emergence.report(atlas, rifts, surveys.looked(decoder), telling(decoder), each=10_000, looks=8)
+        told = emergence.report(
+            atlas, rifts, surveys.looked(decoder), telling(decoder), each=10_000, looks=6, probes=31
+        )
         seen = [{band.third for band in told.bands if band.rift == number} for number in range(len(rifts))]
         missed += sum(len(k - s) for k, s in zip(known, seen))
         there += sum(map(len, known))

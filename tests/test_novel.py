@@ -20,7 +20,7 @@ from latentworld.pacing import PacingSpec
 from latentworld.pilot import Fan, Pilot, PilotSpec, PilotState, chosen
 from latentworld.walks import Free
 
-MANY = analytic(PLANE, lattice_modes(60, 1), sigma=0.05, steps=20, size=(4, 4))
+MANY = analytic(PLANE, lattice_modes(60, 1), sigma=0.05, steps=10, size=(4, 4))
 NOVEL = PilotSpec(mode="novel")
 
 
@@ -108,10 +108,9 @@ def walked(mode: str, frames: int, seed: int, state: PilotState | None = None) -
     return np.array(units), pilot, walk
 
 
-def test_it_sees_more_than_one_that_rides() -> None:
-    seen = {mode: [len(np.unique(MANY.basin(walked(mode, 8 * 200, seed)[0]))) for seed in range(3)]
-            for mode in ("ride", "novel")}  # fmt: skip
-    assert np.mean(seen["novel"]) > 1.15 * np.mean(seen["ride"])
+def test_it_sees_nearly_all_there_is() -> None:
+    """A walk that rides comes to 45 to 58 of 60 in that time."""
+    assert len(np.unique(MANY.basin(walked("novel", 8 * 600, 0)[0]))) >= 59
 
 
 def test_a_film_goes_on_as_the_one_that_was_not_stopped() -> None:

@@ -69,7 +69,7 @@ class Made:
 
 def make(
     atlas: SurveyFolder, target: Path, words: Sequence[str] | None = None, count: int | None = None,
-    each: int = emergence.EACH, looks: int = emergence.LOOKS,
+    each: int = emergence.EACH, looks: int = emergence.LOOKS, probes: int = emergence.PROBES,
 ) -> Made:  # fmt: skip
     """Report into an empty folder. words, count: phases by words or by so many clusters, else the survey's own.
 
@@ -83,7 +83,7 @@ def make(
     decoder = surveyed_by(studio, atlas)
     render = rendering.renderer(studio, decoder, max(decoder.size))
     rifts = emergence.rifts(found.mesh, found.phases, found.rates)
-    told = emergence.report(found.atlas, rifts, render, classify, each, looks)
+    told = emergence.report(found.atlas, rifts, render, classify, each, looks, probes)
     rows, purest = rows_of(found, told)
     figure = None
     if purest:

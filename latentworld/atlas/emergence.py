@@ -2,31 +2,49 @@
 what rate.
 
 A rift is a set of mesh edges whose ends belong to two phases A and B, connected through triangles. Each edge is a short
-way from A to B. `across` walks it phase by phase: it bisects for where the phase it stands in ends, looks which one
-follows, and goes on from there until it is in B. So an edge is found to be A | B or A | C | B, and where C begins and
-ends to 2^-looks of the edge. A band that is narrower than that is not seen; none is invented, since every band has a
-picture that was looked at.
+way from A to B. `across` looks at a few places on it, and between two that are of different phases walks on: it bisects
+for where the phase it stands in ends, looks which one follows, and goes on from there. So an edge is found to be A | B
+or A | C | B, and where C begins and ends to 2^-looks of a stretch. A band inside one phase that is narrower than the
+places lie apart is not seen; none is invented, since every band has a picture that was looked at.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 
 import numpy as np
 
 from latentworld import globe
-from latentworld.arrays import Array, Features, Float64, Integers, Pairs, Picture, Pictures, Reals, Unit, Units, Vector
+from latentworld.arrays import (
+    Array,
+    Features,
+    Flags,
+    Float64,
+    Integers,
+    Pairs,
+    Picture,
+    Pictures,
+    Reals,
+    Unit,
+    Units,
+    Vector,
+)
 from latentworld.atlas.extras import need
 from latentworld.atlas.types import Atlas, Mesh, Phases, Render
 from latentworld.errors import AtlasError
 
-LOOKS = 6  # of a bisection: a border is then known to a sixty-fourth of an edge
+LOOKS = 5  # of a bisection: a border is then known to a thirty-second of a stretch between two of those
+PROBES = 5  # places on an edge that are looked at first
 EACH = 12  # edges of a rift that are walked, evenly along it
-MOST = 4  # phases that are followed on one edge
+MOST = 4  # phases that are followed on one stretch
 
 Classify = Callable[[Features], Float64[Reals, "n k"]]
 """Features [n, F] to the share of each phase in them [n, k]; the largest is what a picture is called."""
+
+
+Seen = Float64[Reals, "s f"]
 
 
 @dataclass(frozen=True, eq=False)
@@ -137,89 +155,104 @@ class _Walk:
         return share * self.angle[which] * self.atlas.plane.target * self.atlas.radius
 
 
-@dataclass(eq=False)
-class _Border:
-    """Where phases end on edges: low, high [n] about it, the phase before and after, rate."""
+@dataclass(frozen=True, eq=False)
+class _Spans:
+    """Stretches [s] of edges whose ends are of two phases. which: edge; low, high: 0..1 of it; one, other: phases at
+    its ends; before, after [s, F]: features there."""
 
+    which: Integers
     low: Vector
     high: Vector
-    after: Integers
-    rate: Vector
+    one: Integers
+    other: Integers
+    before: Seen
+    after: Seen
 
+    def __len__(self) -> int:
+        return len(self.which)
 
-def _leave(walk: _Walk, which: Integers, low: Vector, label: Integers, before: Array, last: tuple[Integers, Array],
-           looks: int) -> _Border:  # fmt: skip
-    """Bisect for where the phase `label` [n] that edges stand in at `low` ends. before: features there; last: labels
-    and features of the edges' far ends."""
-    low, high = low.copy(), np.ones(len(which))
-    after, far = last[0].copy(), last[1].copy()
-    for _ in range(looks):
-        middle = (low + high) / 2
-        share, feature, _ = walk.look(which, middle)
-        named = share.argmax(axis=1)
-        same = named == label
-        low, high = np.where(same, middle, low), np.where(same, high, middle)
-        after = np.where(same, after, named)
-        before, far = (np.where(same[:, None], feature, before), np.where(same[:, None], far, feature))
-    step = np.linalg.norm(far - before, axis=1)
-    rate = step / np.maximum(walk.latents(which, high - low), np.finfo(np.float64).tiny)
-    return _Border(low, high, after, rate)
+    def part(self, which: Flags) -> _Spans:
+        """Some of them."""
+        return _Spans(*(column[which] for column in vars(self).values()))
 
 
 @dataclass(frozen=True)
-class _Open:
-    """A band that was entered on an edge: its phase, and the border it begins at."""
+class _Border:
+    """Where a phase ends on an edge and another begins; rate: feature distance per latent across it."""
 
-    third: int
-    begin: float
-    inner: float
+    edge: int
+    share: float
+    after: int
     rate: float
 
 
+def _leave(walk: _Walk, spans: _Spans, looks: int) -> tuple[list[_Border], _Spans]:
+    """Bisect for where the phase at the beginning of spans ends; and what is left of each beyond that."""
+    low, high, other = spans.low.copy(), spans.high.copy(), spans.other.copy()
+    before, after = spans.before, spans.after
+    for _ in range(looks):
+        middle = (low + high) / 2
+        share, feature, _ = walk.look(spans.which, middle)
+        named = share.argmax(axis=1)
+        same = named == spans.one
+        low, high = np.where(same, middle, low), np.where(same, high, middle)
+        other = np.where(same, other, named)
+        before, after = np.where(same[:, None], feature, before), np.where(same[:, None], after, feature)
+    step = np.linalg.norm(after - before, axis=1)
+    rate = step / np.maximum(walk.latents(spans.which, high - low), np.finfo(np.float64).tiny)
+    rows = zip(spans.which.tolist(), ((low + high) / 2).tolist(), other.tolist(), rate.tolist())
+    left = _Spans(spans.which, high, spans.high, other, spans.other, after, spans.after)
+    return [_Border(*row) for row in rows], left.part(other != spans.other)
+
+
+def _changes(walk: _Walk, edges: Pairs, probes: int) -> _Spans:
+    """The stretches between neighbours of so many probes, evenly along edges, that are of two phases."""
+    count, share = len(edges), np.linspace(0.0, 1.0, probes + 2)
+    own = np.asarray(walk.atlas.features[edges], np.float64)  # [m, 2, F]
+    between: Integers = np.repeat(np.arange(count), probes)
+    found = walk.look(between, np.tile(share[1:-1], count))[1] if probes else np.zeros((0, own.shape[2]))
+    features = np.concatenate([own[:, :1], found.reshape(count, probes, -1), own[:, 1:]], axis=1)
+    label = np.asarray(walk.classify(features.reshape(-1, own.shape[2]))).argmax(axis=1).reshape(count, -1)
+    which, k = np.nonzero(label[:, :-1] != label[:, 1:])
+    return _Spans(
+        which.astype(np.int64), share[k], share[k + 1], label[which, k], label[which, k + 1],
+        features[which, k], features[which, k + 1],
+    )  # fmt: skip
+
+
 def across(
-    atlas: Atlas, edges: Pairs, render: Render, classify: Classify, looks: int = LOOKS
+    atlas: Atlas, edges: Pairs, render: Render, classify: Classify, looks: int = LOOKS, probes: int = PROBES
 ) -> tuple[list[tuple[int, int, float, float, float]], int]:
     """What lies between the ends of edges [m, 2]: (edge, phase, begin, end, rate) of every third phase, and how many
-    pictures were made. Ends that the eye now calls alike have nothing between them."""
+    pictures were made."""
     walk = _Walk(atlas, edges, render, classify)
-    own = np.asarray(atlas.features[edges[:, 0]], np.float64)
-    other = np.asarray(atlas.features[edges[:, 1]], np.float64)
-    first = np.asarray(classify(atlas.features[edges[:, 0]])).argmax(axis=1)
-    last = np.asarray(classify(atlas.features[edges[:, 1]])).argmax(axis=1)
-    low, label, before = np.zeros(len(edges)), first.copy(), own
-    open_: dict[int, _Open] = {}
-    found: list[tuple[int, int, float, float, float]] = []
-    going = np.flatnonzero(first != last)
+    ends = [np.asarray(classify(atlas.features[edges[:, k]])).argmax(axis=1) for k in (0, 1)]
+    spans, borders = _changes(walk, edges, probes), list[_Border]()
     for _ in range(MOST):
-        if not len(going):
+        if not len(spans):
             break
-        border = _leave(walk, going, low[going], label[going], before[going], (last[going], other[going]), looks)
-        edge_at = (border.low + border.high) / 2
-        for row, edge in enumerate(going.tolist()):
-            if edge in open_:
-                begun = open_.pop(edge)
-                found.append((edge, begun.third, begun.begin, float(edge_at[row]), max(begun.rate, border.rate[row])))
-            if border.after[row] not in (first[edge], last[edge]):
-                open_[edge] = _Open(
-                    int(border.after[row]), float(edge_at[row]), float(border.high[row]), float(border.rate[row])
-                )
-        low[going], label[going] = border.high, border.after
-        going = going[border.after != last[going]]
-        if len(going):
-            before = before.copy()
-            before[going] = walk.look(going, low[going])[1]
+        made, spans = _leave(walk, spans, looks)
+        borders += made
+    borders.sort(key=lambda border: (border.edge, border.share))
+    found = [
+        (one.edge, one.after, one.share, other.share, max(one.rate, other.rate))
+        for one, other in pairwise(borders)
+        if one.edge == other.edge and one.after not in (ends[0][one.edge], ends[1][one.edge])
+    ]
     return found, walk.looks
 
 
 def report(
-    atlas: Atlas, found: Sequence[Rift], render: Render, classify: Classify, each: int = EACH, looks: int = LOOKS
-) -> Report:
-    """What appears in rifts. each: edges of a rift that are walked, looks: of a bisection, both at least 1."""
+    atlas: Atlas, found: Sequence[Rift], render: Render, classify: Classify, each: int = EACH, looks: int = LOOKS,
+    probes: int = PROBES,
+) -> Report:  # fmt: skip
+    """What appears in rifts. each: edges of a rift that are walked, looks: of a bisection, both at least 1; probes:
+    of an edge before it is bisected."""
     chosen = [spread(atlas, rift, each) for rift in found]
     walked = np.array([len(edges) for edges in chosen], np.int64)
     edges = np.concatenate(chosen)
     whose = np.repeat(np.arange(len(found)), walked)
-    raw, count = across(atlas, edges, render, classify, looks)
+    raw, count = across(atlas, edges, render, classify, looks, probes)
     raw = [row for row in raw if row[1] not in found[int(whose[row[0]])].between]
     if not raw:
         return Report(found, walked, [], count)

@@ -19,7 +19,8 @@ def emergence(
     output: Annotated[Path, Option("-o", "--output", help="A new or empty folder.")],
     labels: Labels,
     each: Annotated[int, Option(min=1, max=10000, help="Ways across each rift that are looked at, at most.")] = 12,
-    looks: Annotated[int, Option(min=1, max=30, help="Halvings of each way: how finely borders are known.")] = 6,
+    probes: Annotated[int, Option(min=0, max=1000, help="Places on each way that are looked at first.")] = 5,
+    looks: Annotated[int, Option(min=1, max=30, help="Halvings for each border: how finely it is known.")] = 5,
 ) -> None:
     """Report what appears between phases: in every rift of an atlas, a third phase, where, how wide, at what rate."""
     from latentworld.atlas.extras import need
@@ -31,7 +32,7 @@ def emergence(
 
         if line := on_the_way.unfinished(SurveyFolder.at(atlas)):
             print(line, file=sys.stderr)
-        made = emergences.make(SurveyFolder.at(atlas), output, labels.chosen, labels.phases, each, looks)
+        made = emergences.make(SurveyFolder.at(atlas), output, labels.chosen, labels.phases, each, looks, probes)
     for row in made.rows[:40]:
         print(f"{row.between}: {row.third:<16} on {row.found} of {row.walked} ways, {row.width:.3g} latents wide, "
               f"rate {row.rate:.3g}, share {row.share:.2f}  {row.options}")  # fmt: skip
