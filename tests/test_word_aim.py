@@ -6,6 +6,7 @@ import threading
 from collections.abc import Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -15,21 +16,23 @@ from patience import until
 from standins import surveys
 from standins.clock import Clock
 from standins.studio import studio
-from test_pilot_toward import ALL
+from test_pilot_toward import ALL, SMALL
 from test_render_live_pilot import PACE, PLANE, feature, flown, start
 
 from installation.backstage import AnswerContent, Question
 from installation.control.controls import LoopControls, RiftControls
 from installation.control.desk import Desk
 from installation.control.parameters import table
+from installation.film import make, telemetry
 from installation.ipc.questions import FindAnswer, FindQuestion
 from installation.render.live_pilot import RAYS, Course, LivePilot
 from installation.render.questions import Moment
 from installation.render.word_aim import WORDLESS, WordAim
 from installation.render.word_find import found
+from installation.rig import build
 from installation.score.pilots import Goals
 from installation.show.presses import Presses
-from latentworld import globe
+from latentworld import globe, preset, texts
 from latentworld.aims import Likeness
 from latentworld.atlas import mesh, prior
 from latentworld.atlas.sampling import Globe
@@ -311,3 +314,23 @@ def test_a_score_mixes_the_directions_of_its_texts() -> None:
     np.testing.assert_allclose(mixed.text, (cat + sea) / np.linalg.norm(cat + sea))
     assert goals.aim("one", eye, (("", 1.0),)) is None  # type: ignore[arg-type]
     assert eye.asked == ["a cat", "a sea", "a cat", "a sea"]  # each once by each eye
+
+
+def test_a_film_s_score_turns_the_walk_to_another_text(tmp_path: Path) -> None:
+    """The embedded world: the same until the cue, then elsewhere."""
+    cue = '[[score]]\nat = 0.5\nset = { rift.words = "the sea", rift.mode = "toward" }'
+    asked = preset.load("neutral", [*SMALL, "pilot.mode=toward", "pilot.words=a red flower", "pacing.speed=12"])
+    make.film(asked, tmp_path / "plain")
+    make.film(asked.changed(**texts.toml(cue)), tmp_path / "scored")
+    one, other = (telemetry.read(tmp_path / name / "telemetry.csv").unit for name in ("plain", "scored"))
+    np.testing.assert_allclose(one[:4], other[:4], atol=1e-9)
+    assert globe.angle(one[-1], other[-1]) > 1e-4
+
+
+def test_words_of_a_score_that_no_eye_reads_are_refused_before_the_film(tmp_path: Path) -> None:
+    cue = '[[score]]\nat = 0.5\nset = { rift.words = "the sea", rift.mode = "toward" }'
+    deaf = preset.load("analytic", ["walk.kind=rift", "pilot.mode=ride"]).changed(**texts.toml(cue))
+    with pytest.raises(WorldMismatch, match="knows no words"):
+        make.film(deaf, tmp_path / "deaf")
+    late = preset.load("neutral", [*SMALL, "pilot.mode=toward"]).changed(**texts.toml(cue))
+    assert build(late).pilot.aim is None  # its cue says the words

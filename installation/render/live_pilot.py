@@ -39,7 +39,7 @@ STALE = 0.75  # of the ring's distance: a look that is to hold for longer would 
 RAYS = 5  # probes of a look: .89 of the arc on rifts, nine .91, seventeen .91 (docs/decisions/0010)
 RELEASE = 0.85  # a rate is believed at once when it rises, and forgotten by this a frame when it falls
 VERSION = 1  # of the saved state
-LARGEST = 16384  # characters of an archive
+LARGEST, ARCHIVED = 16384, "^(YXJj[A-Za-z0-9+/]*=*)?$"  # characters of an archive; how `Archive.text` begins
 FASTER = 1.25  # most growth of the pace from one tick to the next: a cliff may lie behind a calm
 
 
@@ -86,7 +86,7 @@ class LivePilotState:
     wish: Annotated[float, Meta(ge=-MOST, le=MOST)] = 0.0
     looked: Annotated[float, Meta(ge=0.0, le=FARTHEST)] | None = None
     holds: Positive = 0.0
-    archive: Annotated[str, Meta(max_length=LARGEST)] = ""
+    archive: Annotated[str, Meta(max_length=LARGEST, pattern=ARCHIVED)] = ""
 
     @staticmethod
     def read(written: object) -> Part[LivePilotState]:
