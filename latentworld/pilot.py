@@ -191,7 +191,7 @@ class Pilot:
         fan = self._fan(walk, radius, self._reach(walk, own, tick))
         wanted = abs(attraction) * self._pursue(walk, radius, fan, *chosen(self.spec, fan, attraction))
         curvature = self._bounded(walk, wanted)
-        holds = HOLD * fan.arcs[0] * self.plane.target * own
+        holds = float(HOLD * fan.arcs[0] * self.plane.target * own)
         self.state = replace(self.state, looked=walk.arc, attraction=attraction, curvature=curvature, holds=holds)
         return curvature
 
