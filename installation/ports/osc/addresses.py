@@ -183,7 +183,8 @@ def pressed(row: Parameter, arguments: Sequence[Argument], known: Mapping[str, P
     first, name = arguments[0], _name(row, arguments)
     if not name:
         return not let_go(first) and not _needs(row)
-    if row.argument in ("name or nothing", "parameter", "words") and isinstance(first, str) and switched(first) is False:
+    offs = ("name or nothing", "parameter", "words")
+    if row.argument in offs and isinstance(first, str) and switched(first) is False:
         return False
     if row.argument == "parameter":
         if name.partition("|")[0] not in known:
