@@ -13,6 +13,8 @@ from installation.ipc.messages import Tick
 from installation.ipc.questions import (
     DiffusionAnswer,
     DiffusionQuestion,
+    FindAnswer,
+    FindQuestion,
     PictureAnswer,
     PictureQuestion,
     WordsAnswer,
@@ -24,8 +26,8 @@ from latentworld.prompts import Prompt
 
 RendererState = Literal["loading", "running", "hung", "restarting", "safe", "loop"]
 RENDERER_STATES: tuple[RendererState, ...] = get_args(RendererState)
-Question = WordsQuestion | DiffusionQuestion | PictureQuestion
-AnswerContent = WordsAnswer | DiffusionAnswer | PictureAnswer
+Question = WordsQuestion | DiffusionQuestion | FindQuestion | PictureQuestion
+AnswerContent = WordsAnswer | DiffusionAnswer | FindAnswer | PictureAnswer
 
 
 @dataclass(frozen=True)

@@ -143,6 +143,8 @@ def aim_of(studio: Studio) -> Likeness | None:
     if spec.mode != "toward" and not (preset.score and spec.words.strip()):
         return None
     if not spec.words.strip():
+        if any(key in cue.set for cue in preset.score for key in ("pilot.words", "rift.words")):
+            return None  # its cues say them
         raise PresetError('pilot.mode = "toward" needs words: set pilot.words, as "a cathedral"')
     if isinstance(preset.walk, walks.FixedSpec) and not preset.score:
         kind = preset.walk.kind

@@ -9,7 +9,7 @@ nothing about left and right, so the helm looks for itself; an atlas may stand i
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Annotated, Literal
 
 import numpy as np
@@ -17,6 +17,7 @@ from pydantic import BaseModel, ConfigDict, Field, FiniteFloat
 
 from latentworld import globe, pacing
 from latentworld.aims import Aim
+from latentworld.archive import Archive
 from latentworld.arrays import Float64, Reals, Unit, Units, Vector
 from latentworld.lipschitz import Lookout, Rates, ratio
 from latentworld.pacing import PacingSpec, Placement
@@ -28,7 +29,7 @@ if TYPE_CHECKING:
     from torch import Tensor
 
 
-Mode = Literal["off", "seek", "ride", "cross", "avoid", "toward"]
+Mode = Literal["off", "seek", "ride", "cross", "avoid", "toward", "novel"]
 
 RINGS = (0.5, 1.0, 2.0)  # of the reach: the first to hold a rift, the last to find one
 SIGHTED = 1.5  # times the mesh's median rate: below it nothing stands out and the helm holds its course
@@ -43,7 +44,8 @@ class PilotSpec(BaseModel):
     """How the helm steers a free walk; fixed walks are only paced.
 
     seek: toward the steepest edge in sight; ride: stay on a rift and follow it; cross: straight over; avoid: away;
-    toward: to pictures like `words`, as the eye reads both, with a share of `rifts` (0..1) in the choice of the way.
+    toward: to pictures like `words`, as the eye reads both, with a share of `rifts` (0..1) in the choice of the way;
+    novel: away from what it has seen in this mode, lately and ever (see `Archive`), with the same share.
     attraction scales the turn; below zero every mode avoids, and `toward` leads away from the words. reach: latent arc
     to the middle ring of the fan (rings at half, whole and twice), or more where ticks are long or the walk's curvature
     is slow to change; fan: rays over +-spread degrees. Curvatures are geodesic (radians of turn per radian of globe
@@ -90,7 +92,8 @@ class Fan:
 @dataclass(frozen=True, eq=False)
 class PilotState:
     """What one tick leaves to the next: where its last frame lies (unit [3]), its feature [F], spacing and trend; and
-    the helm's last look: at which arc, with what attraction, the curvature it asked for, and how far that holds."""
+    the helm's last look: at which arc, with what attraction, the curvature it asked for, and how far that holds;
+    archive: what `novel` has seen."""
 
     unit: Unit | None = None
     feature: Float64[Reals, " f"] | None = None
@@ -100,6 +103,7 @@ class PilotState:
     attraction: float = 0.0
     curvature: float = 0.0
     holds: float = 0.0
+    archive: Archive = field(default_factory=Archive)
 
 
 class Pilot:
@@ -187,7 +191,7 @@ class Pilot:
         fan = self._fan(walk, radius, self._reach(walk, own, tick))
         wanted = abs(attraction) * self._pursue(walk, radius, fan, *chosen(self.spec, fan, attraction))
         curvature = self._bounded(walk, wanted)
-        holds = HOLD * fan.arcs[0] * self.plane.target * own
+        holds = float(HOLD * fan.arcs[0] * self.plane.target * own)
         self.state = replace(self.state, looked=walk.arc, attraction=attraction, curvature=curvature, holds=holds)
         return curvature
 
@@ -228,8 +232,16 @@ class Pilot:
         steps = np.linalg.norm(np.diff(f, axis=1), axis=2)
         lateral = ratio(steps, np.linalg.norm(np.diff(p, axis=1), axis=2))
         radial = ratio(np.linalg.norm(f - inner[0], axis=2), np.linalg.norm(p - inner[1], axis=2))
-        gain = None if self.aim is None or self.spec.mode != "toward" else gains(self.aim, features).reshape(shape[:2])
+        aim = self._wants(features[0])
+        gain = None if aim is None else gains(aim, features).reshape(shape[:2])
         return Fan(angles, arcs, lateral, steps, radial, gain)
+
+    def _wants(self, here: Float64[Reals, " f"]) -> Aim | None:
+        """What the mode wants of pictures besides rifts, seeing this one."""
+        if self.spec.mode == "novel":
+            self.state = replace(self.state, archive=self.state.archive.seen(here))
+            return self.state.archive
+        return self.aim if self.spec.mode == "toward" else None
 
     def _pursue(self, walk: Free, radius: float, fan: Fan, ring: int, ray: float) -> float:
         """Curvature of the circle through the target: sin(angle) / tan(arc / 2), exact on the globe.
@@ -258,7 +270,7 @@ def gains(aim: Aim, features: Float64[Reals, "n f"]) -> Float64[Reals, " m"]:
 
 def chosen(spec: PilotSpec, fan: Fan, attraction: float) -> tuple[int, float]:
     """Which ring and ray a spec steers for, see `target`; attraction: what it is turned about by below 0."""
-    if spec.mode == "toward":
+    if spec.mode in ("toward", "novel"):
         return _wanted(fan, spec.rifts, np.sign(attraction)) if fan.gain is not None else (0, np.nan)
     return target(spec.mode if attraction > 0 else "avoid", fan)
 
@@ -268,7 +280,10 @@ def _wanted(fan: Fan, rifts: float, sign: float) -> tuple[int, float]:
     wanted less than the centre it is the least loss, which leads round and round what was found."""
     assert fan.gain is not None
     gain, rate = sign * fan.gain, fan.radial / max(float(fan.radial.max()), np.finfo(np.float64).tiny)
-    span = max(float(gain.max() - gain.min()), np.finfo(np.float64).tiny)
+    span = float(gain.max() - gain.min())
+    if span <= 0.0 and rifts == 0.0:  # all alike
+        return 0, np.nan
+    span = max(span, np.finfo(np.float64).tiny)
     score = (1.0 - rifts) * (gain - gain.min()) / span + rifts * rate
     ring, ray = np.unravel_index((score * _forward(fan.angles)).argmax(), gain.shape)
     return int(ring), float(ray)

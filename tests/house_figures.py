@@ -25,7 +25,7 @@ CORE: list[set[str]] = [
     {"errors", "arrays", "tables", "easing"},
     {"disk", "explain", "registry", "frozen", "texts", "extras", "emphasis"},
     {"globe", "relaxed"},
-    {"plane", "lipschitz", "aims"},
+    {"plane", "lipschitz", "aims", "archive"},
     {"vertices", "whiteness", "prompts", "worlds", "decoding", "vision", "device"},
     {"walks", "pacing", "cluster"},
     {"pilot", "atlas", "score"},

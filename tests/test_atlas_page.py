@@ -292,3 +292,23 @@ def test_unknown_rates_and_an_unfinished_survey_have_a_page(tmp_path: Path) -> N
         page.write(some, rates, tmp_path / "missing" / "part.html")
     with pytest.raises(AtlasError, match="no place"):
         page.page(part(some, np.array([], int)), np.array([]))
+
+
+@browsing
+@pytest.mark.parametrize("name", ["window", "globe"])
+def test_the_map_glows_where_pictures_are_like_words(browser: Any, tmp_path: Path, name: str) -> None:
+    seen = {"window": window, "globe": whole}[name]()
+    goal = seen.atlas.unit[len(seen.atlas) // 3]
+    score = 0.2 + 0.1 * np.exp(-((seen.atlas.unit - goal) ** 2).sum(axis=1) / 0.05)
+    words = {"a cat <b>": score, "a sea": score[::-1].copy()}
+    page.write(seen.atlas, seen.rates, tmp_path / "page.html", seen.phases, seen.lines, seen.sites, TITLE, words=words)
+    opened(browser, tmp_path / "page.html")
+    before = browser.execute_script("return latentworld.atlas.strength.join()")
+    browser.execute_script("document.querySelectorAll('#words button')[0].click()")
+    assert browser.execute_script("return document.querySelector('#words button').textContent") == "a cat <b>"
+    assert browser.execute_script("return latentworld.state.at") == score.argmax()
+    strength = browser.execute_script("return [...latentworld.atlas.strength]")
+    assert int(np.argmax(strength)) == score.argmax()
+    browser.execute_script("document.querySelectorAll('#words button')[0].click()")  # the rates again
+    assert browser.execute_script("return latentworld.atlas.strength.join()") == before
+    assert browser.get_log("browser") == []

@@ -398,3 +398,22 @@ def test_a_phone_comes_in_by_the_link_with_the_token(browser: Any, charted: Stag
     with serving(charted, Doors(deck=played.port, open=True)):  # another show, another token
         seen(browser, "return document.getElementById('state').textContent.includes('locked')")
     browser.get_log("browser")
+
+
+def test_words_glow_on_the_map_and_lead_there(browser: Any, played: Server, charted: Stagehand) -> None:
+    opened(browser, played.url, LAPTOP)
+    tab(browser, "walk")
+    seen(browser, "return !document.getElementById('atlas').hidden")
+    typed(browser, "#find", "a cat")
+    told = seen(browser, "return document.querySelector('[data-name=found]').textContent")
+    assert told.startswith("best 0.")
+    seen(browser, "return document.getElementById('atlas').textContent === 'Atlas: words'")
+    charted.presses.clear()
+    click(browser, "#finding button[data-name=goto]")
+    until(lambda: [press for press in charted.presses if press.name == "goto"])
+    assert charted.presses[-1].value == "a cat"
+    click(browser, "#finding button:not([data-name])")
+    until(lambda: charted.desk.value("rift.words") == "a cat")
+    until(lambda: charted.desk.value("rift.mode") == "toward")
+    typed(browser, "#find", "")
+    seen(browser, "return document.getElementById('atlas').textContent !== 'Atlas: words'")

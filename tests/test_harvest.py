@@ -10,13 +10,15 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from installation.atlas import harvests
+from installation.atlas import harvests, on_the_way
+from installation.atlas.survey_folder import SurveyFolder
+from installation.atlas.unfinished import Unfinished
 from latentworld import globe, preset
 from latentworld.arrays import Array
 from latentworld.atlas import harvest, mesh, phases, reader
 from latentworld.atlas.harvest import Finds, Judge
 from latentworld.atlas.types import Atlas, Phases, Rendered
-from latentworld.errors import AtlasError
+from latentworld.errors import AtlasError, AtlasMismatch, OutputExists
 
 CENTRES = globe.normalise(np.array([[1.0, 0.2, 0.1], [-0.3, 1.0, 0.2], [-0.2, -0.5, 1.0]]))
 CAR = np.array([0.0, 0.0, 0.0, 1.0])  # what neither side has
@@ -176,3 +178,95 @@ def test_on_the_command_line(run, tmp_path: Path) -> None:  # type: ignore[no-un
 def test_phases_of_the_surveyor_are_used(undisturbed: Path) -> None:
     found = reader.read(undisturbed)
     assert len(phases.by_clusters(found, 2).names) == 2
+
+
+SMALL = ["decoder.kind=analytic", "decoder.width=32", "decoder.height=32", "analytic.modes=6", "decoder.steps=10"]
+
+
+class Stopped(Exception):
+    """Somebody stops it."""
+
+
+@pytest.fixture(scope="module")
+def surveyed(tmp_path_factory: pytest.TempPathFactory) -> SurveyFolder:
+    """A small globe of the analytic world, made on the way from a preset."""
+    folder = tmp_path_factory.mktemp("way")
+    return on_the_way.given("neutral", folder, SMALL, nside=4)
+
+
+def test_a_harvest_that_was_stopped_goes_on_and_is_the_same(surveyed: SurveyFolder, tmp_path: Path) -> None:
+    whole = harvests.make(surveyed, 12, tmp_path / "whole", harvest.WEIGHTS)
+    stages: list[str] = []
+
+    def stop_at(what: str, after: int) -> harvests.OnLook:
+        def look(now: str, done: int, total: int) -> None:
+            stages.append(now)
+            assert 0 < done <= total
+            if now == what and done > after:
+                raise Stopped
+
+        return look
+
+    for what, after in (("looking between the phases", 40), ("decoding what was chosen", 3)):
+        with pytest.raises(Stopped):
+            harvests.make(surveyed, 12, tmp_path / "parts", harvest.WEIGHTS, on_look=stop_at(what, after))
+        assert (tmp_path / "parts/unfinished").is_dir()
+    with pytest.raises(AtlasMismatch, match="another work was stopped"):
+        harvests.make(surveyed, 13, tmp_path / "parts", harvest.WEIGHTS)
+    parts = harvests.make(surveyed, 12, tmp_path / "parts", harvest.WEIGHTS)
+    assert parts.finds == whole.finds
+    assert not (tmp_path / "parts/unfinished").exists()
+    for name in ("harvest.json", "harvest.toml", "001.png", "sheet.png"):
+        assert (tmp_path / "parts" / name).read_bytes() == (tmp_path / "whole" / name).read_bytes()
+
+
+def test_what_was_seen_is_looked_at_once(tmp_path: Path) -> None:
+    asked: list[int] = []
+
+    def looked(unit: Array, radius: Array) -> Rendered:
+        asked.append(len(unit))
+        return world(unit, radius)
+
+    unit = globe.normalise(np.random.default_rng(0).normal(size=(50, 3)))
+    for turn in range(2):
+        work = Unfinished.begin(tmp_path / "work", {"a": 1})
+        render = work.render(looked, "looking", 100)
+        first, second = render(unit, np.ones(50)), render(-unit, np.ones(50))
+        np.testing.assert_array_equal(first.features, world(unit, np.ones(50)).features)
+        np.testing.assert_array_equal(second.features, world(-unit, np.ones(50)).features)
+        assert sum(asked) == 100, turn
+    render = Unfinished.begin(tmp_path / "work", {"a": 1}).render(looked, "looking", 100)
+    render(unit[::-1].copy(), np.ones(50))  # other places: kept pictures are not theirs
+    assert sum(asked) == 150
+    (tmp_path / "other").mkdir()
+    (tmp_path / "other/film.mp4").write_bytes(b"")
+    with pytest.raises(OutputExists):
+        Unfinished.begin(tmp_path / "other", {})
+
+
+def test_a_preset_is_surveyed_on_the_way(run, tmp_path: Path) -> None:  # type: ignore[no-untyped-def]
+    small = [part for setting in SMALL for part in ("--set", setting)]
+    out = tmp_path / "out"
+    code, _, err = run("harvest", "neutral", "-n", "4", "--globe", "4", "-o", out, *small)
+    assert code == 0, err
+    assert len(reader.read(out / "atlas/atlas.zarr")) == 12 * 4**2
+    assert len(json.loads((out / "harvest.json").read_text())["finds"]) <= 4
+    code, _, err = run("harvest", "neutral", "-n", "4", "--globe", "4", "-o", out, *small)
+    assert (code, err.count("\n")) == (1, 1)
+    assert "not an empty folder" in err
+    code, _, err = run("harvest", "no-such-preset", "-o", tmp_path / "x")
+    assert (code, err.count("\n")) == (1, 1)
+    assert "no folder of an atlas, and no preset" in err
+
+
+def test_an_unfinished_survey_is_told_and_gone_on_with(surveyed: SurveyFolder, tmp_path: Path) -> None:
+    assert on_the_way.unfinished(surveyed) == ""
+
+    def stop(what: str, done: int, total: int) -> None:
+        if done > 40:
+            raise Stopped
+
+    with pytest.raises(Stopped):
+        on_the_way.given("neutral", tmp_path, SMALL, stop, nside=4)
+    assert "not complete" in on_the_way.unfinished(SurveyFolder(tmp_path / "atlas"))
+    assert on_the_way.unfinished(on_the_way.given("neutral", tmp_path, SMALL, nside=4)) == ""

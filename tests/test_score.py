@@ -165,7 +165,7 @@ def test_names_are_the_tables_or_the_presets() -> None:
     )
     assert score.cues[0].goals == {"walk.speed": 3.0, "rift.step": 1.0, "rift.mode": "cross"}
     for name, row in table().items():
-        if row.access == "rw" and row.kind == "float" and row.scope != "session" and name != "prompt.fade":
+        if row.access == "rw" and row.kind == "float" and row.scope != "session" and name not in reading.FADES:
             assert name in read(f"[[score]]\nat = 1\nset = {{ {name} = {row.high} }}").tracks
 
 

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from installation.atlas import metrics
 from installation.atlas.findings import Findings
 from installation.atlas.survey_folder import SurveyFolder
+from latentworld.arrays import Vector
 from latentworld.atlas import page, plots
 from latentworld.atlas.metric import Metered
 from latentworld.atlas.sampling import Globe
@@ -18,9 +20,11 @@ if TYPE_CHECKING:
 
 
 def draw(
-    out: SurveyFolder, found: Findings, title: str = "", dpi: float = 150, paper: plots.Paper = plots.DARK
-) -> list[Path]:
-    """Every picture that this kind of survey has, as PNG and SVG, and the page; the metric's where it was measured."""
+    out: SurveyFolder, found: Findings, title: str = "", dpi: float = 150, paper: plots.Paper = plots.DARK,
+    words: Mapping[str, Vector] | None = None,
+) -> list[Path]:  # fmt: skip
+    """Every picture that this kind of survey has, as PNG and SVG, and the page; the metric's where it was measured.
+    words: how like each of them the places are [n], for the page."""
     atlas, rates = found.atlas, found.rates
     with writing(out.pictures):
         out.pictures.mkdir(parents=True, exist_ok=True)
@@ -38,7 +42,7 @@ def draw(
     if metered is not None and not isinstance(atlas.sampling, Globe):
         made |= of_metric(found, metered, title, paper)
     files = [path for name, figure in made.items() for path in plots.save(figure, out.pictures / name, dpi)]
-    page.write(atlas, rates, out.page, found.phases, found.lines, found.sites, title, metered)
+    page.write(atlas, rates, out.page, found.phases, found.lines, found.sites, title, metered, words)
     return [*files, out.page]
 
 

@@ -65,6 +65,11 @@ def _findings(atlas: Atlas, net: Mesh, rates: Array, found: Phases) -> Findings:
     return Findings(atlas, net, rates, found, lines, sites)
 
 
+def with_phases(found: Findings, label: Phases) -> Findings:
+    """The same survey with other phases; nothing is kept."""
+    return _findings(found.atlas, found.mesh, found.rates, label)
+
+
 def labeller(studio: Studio, words: Sequence[str] | None, count: int | None) -> Callable[[Atlas], Phases]:
     """Phases by words, through the eye, or by clusters of the features: `count` of them, or as many as fit."""
     if words is None:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import warnings
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -18,13 +20,13 @@ from installation.film.output import prepare_empty, write_text
 from installation.film.sheet import FAINT, GROUND, INK, font, place, thumbnail
 from installation.film.sinks import save_png
 from installation.studio import Studio
-from latentworld.arrays import Picture
+from latentworld.arrays import Picture, Vector
 from latentworld.atlas import finding, reader, settings
 from latentworld.atlas.finding import Finds
 from latentworld.atlas.provenance import Provenance
 from latentworld.atlas.types import Atlas
 from latentworld.decoding import Decoder
-from latentworld.errors import AtlasError, AtlasMismatch
+from latentworld.errors import AtlasError, AtlasMismatch, Notice
 from latentworld.prompts import LONGEST
 
 COLUMNS, MARGIN, GAP, CAPTION = 6, 40, 18, 40  # of the sheet, in pixels
@@ -78,6 +80,7 @@ def write(atlas: SurveyFolder, words: str, count: int, target: Path, decodes: in
     known = reader.read(atlas.store)
     studio = rig.open_studio(preset_of(atlas))
     of_survey(studio, known, atlas)
+    understood(studio, words)
     text = np.asarray(studio.eye.texts([words])[0], np.float64)
     surveyed = decoder(studio, atlas)
     found = finding.find(
@@ -85,6 +88,33 @@ def write(atlas: SurveyFolder, words: str, count: int, target: Path, decodes: in
     )
     prepare_empty(target)
     return _written(studio, found, words, known.radius, target)
+
+
+def understood(studio: Studio, text: str) -> None:
+    """Raises AtlasError for a text of which the eye of a small world knows no word; notices those that it lacks."""
+    from latentworld.vision.clip import ClipEye
+    from latentworld.worlds import lexicon
+
+    eye = studio.eye
+    lacking = eye.strange(text) if isinstance(eye, ClipEye) else []
+    if not lacking:
+        return
+    line = lexicon.remark(studio.preset.eye.clip or studio.preset.world.name, lacking)
+    if not any(len(word) > 2 and word not in lacking for word in text.lower().split()):
+        raise AtlasError(line)
+    warnings.warn(line, Notice, stacklevel=2)
+
+
+def likenesses(atlas: SurveyFolder, words: Sequence[str]) -> dict[str, Vector]:
+    """How like each text every place of a survey is [n]. Errors as `write`."""
+    texts = list(dict.fromkeys(checked(text) for text in words))
+    known = reader.read(atlas.store)
+    studio = rig.open_studio(preset_of(atlas))
+    of_survey(studio, known, atlas)
+    for text in texts:
+        understood(studio, text)
+    rows = np.asarray(studio.eye.texts(texts), np.float64)
+    return {text: finding.scores(known, row) for text, row in zip(texts, rows)}
 
 
 def of_survey(studio: Studio, atlas: Atlas, where: SurveyFolder) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import html
 import json
 from collections.abc import Mapping, Sequence
@@ -13,13 +14,14 @@ import numpy as np
 from PIL import Image, ImageDraw
 
 from installation import rig
-from installation.atlas import findings, rendering
+from installation.atlas import findings, on_the_way, rendering
 from installation.atlas.findings import Findings
 from installation.atlas.finds import decoder as surveyed_by
 from installation.atlas.finds import of_survey
 from installation.atlas.survey_folder import SurveyFolder, preset_of
+from installation.atlas.unfinished import OnLook, Unfinished, quiet
 from installation.film import keeping
-from installation.film.output import prepare_empty, write_text
+from installation.film.output import write_text
 from installation.film.sheet import FAINT, GROUND, INK, font, place, thumbnail
 from installation.film.sinks import save_png
 from installation.frames import develop
@@ -85,27 +87,38 @@ def weights(text: str | None) -> Mapping[str, float]:
 
 def make(
     atlas: SurveyFolder, count: int, target: Path, by: Mapping[str, float], overrides: Sequence[str] = (),
-    looks: int = harvest.LOOKS,
+    looks: int = harvest.LOOKS, on_look: OnLook = quiet,
 ) -> Harvest:  # fmt: skip
-    """Harvest an atlas into an empty folder: PNGs, sheet.png, harvest.json, harvest.html, harvest.toml.
+    """Harvest an atlas into an empty folder, or go on where that was stopped: PNGs, sheet.png, harvest.json,
+    harvest.html, harvest.toml.
 
-    Raises AtlasError where there is no rift, OutputExists for a folder that holds something.
+    Raises AtlasError where there is no rift, OutputExists for a folder that holds something, AtlasMismatch where
+    another harvest was stopped in it.
     """
-    prepare_empty(target)  # before the work
     found, preset = findings.read(atlas), preset_of(atlas, list(overrides))
+    how = {"atlas": _digest(found), "count": count, "by": dict(by), "looks": looks, "preset": dump(preset)}
+    work = Unfinished.begin(target, how, frozenset((on_the_way.ATLAS,)), on_look)
     studio = rig.open_studio(preset)
     of_survey(studio, found.atlas, atlas)
     decoder = surveyed_by(studio, atlas)
     render = rendering.renderer(studio, decoder, max(decoder.size))
     edges = harvest.rifts(found.mesh, found.phases, found.rates, EACH * count)
-    seen = harvest.across(found.atlas, found.phases, edges, render, looks)
+    remembered = work.render(render, "looking between the phases", looks * len(edges))
+    seen = harvest.across(found.atlas, found.phases, edges, remembered, looks)
     scores = Judge(found.atlas, found.phases)(seen, found.atlas, edges)
     total = scores.total(by)
     chosen = harvest.various(total, seen.features, count)
     finds = _found(studio, found, scores, total, chosen, seen.unit[chosen], seen.between[chosen])
-    pictures = _pictures(studio, seen.unit[chosen], found.atlas.radius, target, finds)
+    pictures = _pictures(studio, seen.unit[chosen], found.atlas.radius, target, finds, work)
     _written(studio.preset, found, finds, pictures, seen.unit[chosen], target, by)
+    work.end()
     return Harvest(finds, len(seen), target)
+
+
+def _digest(found: Findings) -> str:
+    """What a harvest takes of an atlas."""
+    parts = (found.atlas.unit, found.phases.label, found.phases.confidence, found.rates)
+    return hashlib.sha256(b"".join(np.ascontiguousarray(part).tobytes() for part in parts)).hexdigest()[:16]
 
 
 def _found(
@@ -128,14 +141,20 @@ def _found(
     return made
 
 
-def _pictures(studio: Studio, unit: Array, radius: float, target: Path, finds: Sequence[Find]) -> list[Picture]:
+def _pictures(
+    studio: Studio, unit: Array, radius: float, target: Path, finds: Sequence[Find], work: Unfinished
+) -> list[Picture]:
     """Decoded by the preset's own decoder, finished as a film's frames are, written with their places."""
     network, marks = keeping.network(studio.preset), keeping.marks(studio)
     finish = keeping.finish(studio.preset, studio.decoder.size, network)
     made = list[Picture]()
-    for find, one in zip(finds, unit):
-        latents = studio.plane.latents(one[None], np.array([radius]))
-        picture: Picture = develop(studio.decoder(latents, studio.prompt))[0]
+    for number, (find, one) in enumerate(zip(finds, unit)):
+
+        def decoded(one: Array = one) -> Picture:
+            latents = studio.plane.latents(one[None], np.array([radius]))
+            return np.asarray(develop(studio.decoder(latents, studio.prompt))[0])
+
+        picture = work.picture(number, decoded, "decoding what was chosen", len(finds))
         info = None if marks is None else marks.png(one, radius, picture)
         save_png(target / find.file, finish(picture, 0), finish.size, finish.fit, info)
         made.append(picture)

@@ -17,6 +17,7 @@ from installation.cli import (
     osc,
     plan,
     presets,
+    prospect,
     score,
     show,
     still,
@@ -41,7 +42,7 @@ app = typer.Typer(
 COMMANDS: dict[str, Callable[..., None] | typer.Typer] = {
     "film": film.app, "plan": plan.plan, "score": score.app, "still": still.still, "show": show.show,
     "vertices": vertices.app, "bridge": bridge.bridge, "doctor": doctor.doctor, "atlas": atlas.app,
-    "harvest": harvest.harvest, "worlds": worlds.app,
+    "harvest": harvest.harvest, "prospect": prospect.prospect, "worlds": worlds.app,
     "presets": presets.app, "osc": osc.app,
 }  # fmt: skip
 for _name, _command in COMMANDS.items():

@@ -2,32 +2,45 @@
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 from typing import Annotated
 
+import typer
 from rich.console import Console
 
-from installation.cli.atlas.options import Option, Where
+from installation.cli.atlas.options import Option
+from installation.cli.interrupt import again, ending
 from installation.cli.presets import Override
 
 
 def harvest(
-    atlas: Where,
+    atlas: Annotated[str, typer.Argument(help="Folder of an atlas; or a preset, whose globe is surveyed on the way.")],
     *,
-    output: Annotated[Path, Option("-o", "--output", help="A new or empty folder.")],
+    output: Annotated[Path, Option("-o", "--output", help="A new or empty folder, or one in which this was stopped.")],
     count: Annotated[int, Option("-n", "--count", min=1, max=2000, help="How many pictures.")] = 48,
     by: Annotated[str | None, Option(help="What counts, as novelty=1,emergence=2,ambiguity=0.5.")] = None,
+    globe: Annotated[int, Option(min=1, max=64, help="12 n^2 places of a preset's survey.")] = 16,
     set_: Override = None,
 ) -> None:
     """Bring home the novel pictures of an atlas: what lies between its phases and is like neither side."""
     from latentworld.atlas.extras import need
 
     need("zarr")
-    with Console(stderr=True).status("harvesting"):
-        from installation.atlas import harvests
-        from installation.atlas.survey_folder import SurveyFolder
+    with (
+        ending(lambda: f"interrupted; what was looked at is kept, and the same command goes on: {again()}"),
+        Console(stderr=True).status("harvesting") as status,
+    ):
+        from installation.atlas import harvests, on_the_way
 
-        made = harvests.make(SurveyFolder.at(atlas), count, output, harvests.weights(by), set_ or [])
+        def tell(what: str, done: int, total: int) -> None:
+            status.update(f"{what}: {done} of {total}")
+
+        weights, overrides = harvests.weights(by), set_ or []
+        there = on_the_way.given(atlas, output, overrides, tell, globe)
+        if line := on_the_way.unfinished(there):
+            print(line, file=sys.stderr)
+        made = harvests.make(there, count, output, weights, overrides, on_look=tell)
     fewer = f" (of {count} asked for)" if len(made.finds) < count else ""
     emergent = sum(bool(find.third) for find in made.finds)
     print(f"{len(made.finds)} pictures{fewer} of {made.looked} looked at; a third phase appears in {emergent}")

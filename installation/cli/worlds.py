@@ -45,10 +45,18 @@ def worlds(context: typer.Context) -> None:
 
 
 @app.command()
-def show(world: Name) -> None:
+def show(
+    world: Name, words: Annotated[bool, typer.Option("--words", help="The words that a small world knows.")] = False
+) -> None:
     """What a world is, from its files' headers."""
-    from latentworld.worlds import inspect
+    from latentworld.worlds import inspect, lexicon
 
+    if words:
+        folder = inspect(world).path
+        clip = folder / "clip"
+        known = lexicon.listed(clip if clip.is_dir() else folder / "tokenizer")
+        give(" ".join(known) + "\n" if known else f"{world} reads any words\n")
+        return
     seen, console = inspect(world), Console(highlight=False)
     console.print(f"[bold]{seen.card.title or seen.name}[/]  {seen.card.description}", soft_wrap=True)
     table = Table(box=None, show_header=False, pad_edge=False)

@@ -78,8 +78,9 @@ class WalkControls:
 
 @dataclass(frozen=True)
 class RiftControls:
-    """What the pilot is after. mode: as in a preset; attraction: -1..1, away from rifts .. toward them; step: feature
-    distance per second that the pace aims at."""
+    """What the pilot is after. mode: as in a preset; attraction: -1..1, away from rifts or words .. toward them; step:
+    feature distance per second that the pace aims at; words, share: where `toward` goes, and by way of the rifts how
+    far; fade: seconds from one text to the next."""
 
     mode: Mode | None = played(P(
         "rift.mode", "choice", "what the pilot does about rifts", None, preset="pilot.mode", page="walk",
@@ -93,6 +94,18 @@ class RiftControls:
         "rift.step", "float", "change of meaning per second that the pace aims at; 0: steady pace", None, low=0.0,
         least=0.01, high=4.0, curve="log", unit="feature/s", smooth=True, preset="show.step", page="walk",
         label="pace of meaning",
+    ))  # fmt: skip
+    words: str | None = played(P(
+        "rift.words", "text", "what pictures the walk goes toward, while rift.mode is toward", None,
+        preset="pilot.words", page="walk", label="toward",
+    ))  # fmt: skip
+    share: float | None = played(P(
+        "rift.share", "float", "how far rifts choose the way toward words: 0 the words alone", None, smooth=True,
+        preset="pilot.rifts", page="walk", label="by way of rifts",
+    ))  # fmt: skip
+    fade: float = played(P(
+        "rift.fade", "float", "from one text to the next; 0: it turns at once", 0.0, high=60.0, unit="s", page="walk",
+        label="fade of words",
     ))  # fmt: skip
 
 

@@ -20,7 +20,7 @@ Value = float | int | bool | str | tuple[float, float]
 Kind = Literal["float", "int", "bool", "choice", "text", "point", "trigger"]
 Where = Literal["loop", "stage", "desk"]
 Scope = Literal["picture", "wall", "held", "session"]
-Argument = Literal["", "name", "name and seconds", "name or nothing", "parameter"]
+Argument = Literal["", "name", "name and seconds", "name or nothing", "parameter", "words"]
 Press = Literal["", "counted", "urgent"]
 Page = Literal["walk", "prompt", "wall", "model", "motion", "sound", "slew", "more"]
 """The pages of layouts and of the reference, in their order."""

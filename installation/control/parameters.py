@@ -34,6 +34,10 @@ SNAPSHOT_SAVE = P("snapshot.save", "trigger", "save a snapshot under a name", wh
                   argument="name", page="wall")  # fmt: skip
 SNAPSHOT_NEXT = P("snapshot.next", "trigger", "recall the snapshot after the last one", where="desk", access="w",
                   press="counted", page="wall")  # fmt: skip
+GOTO = P("goto", "trigger", "go to where the atlas shows what words say", where="desk", access="w", argument="words",
+         page="walk", label="go to")  # fmt: skip
+FOUND = P("found", "text", "where goto found its words: the words, alpha, beta, score", "", "desk", access="r",
+          page="walk")  # fmt: skip
 RECORD_VIDEO = P("record.video", "bool", "record what the wall shows", False, "desk", scope="session", page="wall")
 RECORD_TAKE = P("record.take", "bool", "record the performance", False, "desk", scope="session", page="wall")
 REPLAY = P("replay", "trigger", "replay a take by its name; without a name: stop", where="desk", access="w",
@@ -138,6 +142,7 @@ def _choices(worlds: Sequence[str]) -> dict[str, tuple[str, ...]]:
 def _desk() -> list[Parameter]:
     lfos = chain(*(rows(LfoControls, i).values() for i in range(1, LFOS + 1)))
     return [
+        GOTO, FOUND,
         PANIC, SNAPSHOT_RECALL, SNAPSHOT_SAVE, SNAPSHOT_NEXT, RECORD_VIDEO, RECORD_TAKE, REPLAY, SCORE_PLAY,
         *rows(AudioControls).values(), AUDIO_LEVEL, AUDIO_ONSET, MIDI_LEARN, MIDI_FORGET, MIDI_STATUS, TEMPO, *lfos,
     ]  # fmt: skip

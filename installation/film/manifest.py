@@ -18,6 +18,7 @@ import numpy as np
 
 from installation.ipc.jsonable import Json, line, table
 from installation.score.performance import Stand
+from latentworld.archive import Archive
 from latentworld.disk import put, writing
 from latentworld.errors import OutputError, OutputExists
 from latentworld.lipschitz import Trail
@@ -61,6 +62,7 @@ class Sight(msgspec.Struct, frozen=True):
     attraction: float
     curvature: float
     holds: float
+    archive: str = ""  # empty: nothing was seen
 
     @classmethod
     def of(cls, state: PilotState) -> Sight:
@@ -71,6 +73,7 @@ class Sight(msgspec.Struct, frozen=True):
             spacing=None if state.spacing is None else float(state.spacing),
             trend=float(state.trend), looked=float(state.looked) if np.isfinite(state.looked) else None,
             attraction=float(state.attraction), curvature=float(state.curvature), holds=float(state.holds),
+            archive=state.archive.text if len(state.archive) else "",
         )  # fmt: skip
 
     def state(self) -> PilotState:
@@ -80,6 +83,7 @@ class Sight(msgspec.Struct, frozen=True):
             feature=None if self.feature is None else np.array(self.feature),
             spacing=self.spacing, trend=self.trend, looked=-np.inf if self.looked is None else self.looked,
             attraction=self.attraction, curvature=self.curvature, holds=self.holds,
+            archive=Archive.read(self.archive),
         )  # fmt: skip
 
 

@@ -14,6 +14,8 @@ import msgspec
 from installation.ipc.questions import (
     DiffusionAnswer,
     DiffusionQuestion,
+    FindAnswer,
+    FindQuestion,
     PictureAnswer,
     PictureQuestion,
     WordsAnswer,
@@ -58,7 +60,7 @@ class Ask(Message, frozen=True, tag="ask"):
     """A question; it is answered under the same id."""
 
     id: int
-    question: WordsQuestion | DiffusionQuestion | PictureQuestion
+    question: WordsQuestion | DiffusionQuestion | FindQuestion | PictureQuestion
 
 
 class Cancel(Message, frozen=True, tag="cancel"):
@@ -158,7 +160,7 @@ class Answer(Message, frozen=True, tag="answer"):
     """To a question; without content `fault` says why there is none."""
 
     id: int
-    content: WordsAnswer | DiffusionAnswer | PictureAnswer | None = None
+    content: WordsAnswer | DiffusionAnswer | FindAnswer | PictureAnswer | None = None
     fault: str = ""
 
 

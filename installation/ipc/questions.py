@@ -28,6 +28,13 @@ class DiffusionQuestion(_Question, frozen=True, tag="diffusion"):
     size: int = 128
 
 
+class FindQuestion(_Question, frozen=True, tag="find"):
+    """Where the atlas underneath shows pictures like a text. scores: whether those of all its places are wanted."""
+
+    words: str
+    scores: bool = False
+
+
 class PictureQuestion(_Question, frozen=True, tag="picture"):
     """Make a picture a vertex of the plane that is shown. vertex: 0, 1 or 2; picture: a file's bytes, base64 in JSON;
     file: where the vertices are kept, chosen by the show in its own folder; seed: of the white noise in the picture's
@@ -82,6 +89,18 @@ class DiffusionAnswer(_Answer, frozen=True, tag="diffusion"):
     latent0: str
     picture: str
     texts: Weighted
+
+
+class FindAnswer(_Answer, frozen=True, tag="find"):
+    """alpha, beta: of the likest place of the near side, for no other has them, and its score, -1..1; best: the score
+    of the whole atlas; scores: of all its places, in its order, where they were asked for."""
+
+    words: str
+    alpha: float
+    beta: float
+    score: float
+    best: float
+    scores: tuple[float, ...] = ()
 
 
 class PictureAnswer(_Answer, frozen=True, tag="picture"):

@@ -14,6 +14,7 @@ from installation.render.builder import LAG
 from installation.render.live_pilot import RAYS, Course
 from installation.render.scene_control import SceneControl
 from installation.render.wayfinder import Wayfinder
+from installation.render.word_aim import WordAim
 from installation.studio import Studio, lookout
 from latentworld.arrays import Array
 from latentworld.atlas.prior import Prior
@@ -54,9 +55,16 @@ class CoursePlotter:
         land: SurveyedLand,
         latency: float,
         ways: Wayfinder,
+        words: WordAim,
     ) -> None:
         self._scene_control, self._walk, self._clock = scene_control, walk, clock
-        self._land, self._latency, self._ways = land, latency, ways
+        self._land, self._latency, self._ways, self._words = land, latency, ways, words
+
+    @property
+    def map(self) -> Prior | None:
+        """The preset's atlas, where it is of what is shown now."""
+        scene = self._scene_control.scene
+        return self._land.here(self._scene_control.model.studio.world, scene.plane, scene.prompt)
 
     def __call__(self, walk: Walk | None, controls: WalkControls) -> Course:
         """The course of a walk on the plane of now, as controls have it."""
@@ -67,10 +75,11 @@ class CoursePlotter:
         hand = controls.heading if steering == "hand" else None
         place = controls.position if steering == "place" else None
         goal = None if place is None else scene.plane.unit(*place)
-        atlas = self._land.here(model.studio.world, scene.plane, scene.prompt)
+        atlas = self.map
         probe, cost = self._probe(scene)
         via = self._via(atlas, inner, goal, controls)
-        return Course(scene.plane, goal, hand, lift, probe, cost, model.eye.last, atlas, via)
+        aim, turned = self._words.aim, self._words.turned
+        return Course(scene.plane, goal, hand, lift, probe, cost, model.eye.last, atlas, via, aim, turned)
 
     def _via(self, atlas: Prior | None, walk: Walk | None, goal: Array | None, controls: WalkControls) -> Array | None:
         """What to steer for on the way to a goal that is gone to along a geodesic."""

@@ -29,6 +29,7 @@ from installation.render.replay_control import ReplayControl
 from installation.render.saved_state import ANEW, SavedState
 from installation.render.scene_control import SceneControl
 from installation.render.wayfinder import Wayfinder
+from installation.render.word_aim import WordAim
 from installation.studio import Studio
 from latentworld import walks
 from latentworld.atlas.prior import Prior
@@ -63,10 +64,10 @@ class Director:
     """
 
     def __init__(
-        self, scene_control: SceneControl, walk: WalkControl, replay: ReplayControl, plot: CoursePlotter,
-        notices: Notices, *, start: float, safe: bool,
+        self, scene_control: SceneControl, walk: WalkControl, replay: ReplayControl, words: WordAim,
+        plot: CoursePlotter, notices: Notices, *, start: float, safe: bool,
     ) -> None:  # fmt: skip
-        self.scene_control, self.walk, self.replay = scene_control, walk, replay
+        self.scene_control, self.walk, self.replay, self._words = scene_control, walk, replay, words
         self._plot, self._notices, self._safe = plot, notices, safe
         self._time = start
         self._controls = LoopControls()
@@ -84,6 +85,11 @@ class Director:
     def course(self) -> Course:
         """Where to go, for the pilot."""
         return self._plot(self._newest, self._controls.walk)
+
+    @property
+    def map(self) -> Prior | None:
+        """The preset's atlas, where it is of what is shown now."""
+        return self._plot.map
 
     def begin(self, controls: LoopControls, saved: Mapping[str, object] | None = None) -> Walk:
         """The walk at its start, or where it was saved, on the plane that controls want; what cannot be is a fault, and
@@ -135,6 +141,7 @@ class Director:
         walk = self.replay.release(walk, self.walk.spec, planes.plane)
         self._attempt(lambda: model(controls.model, prompt.prompt, controls.strengths), None)
         self._attempt(lambda: prompt(controls, model.studio, model.defaults.prompt, elapsed), None)
+        self._attempt(lambda: self._words(controls.rift, model.studio, elapsed), None)
         steps: tuple[Callable[[Walk], Walk], ...] = (
             lambda walk: planes(walk, controls),
             lambda walk: self._walked(walk, controls, elapsed),
@@ -185,5 +192,6 @@ def open_director(
     planes = PlaneControl(preset, model, walk, clock, notices)
     scene_control = SceneControl(model, planes, PromptControl(workers.encoder, state.prompt))
     replay = ReplayControl(clock, scene_control)
-    plot = CoursePlotter(scene_control, walk, clock, land, preset.show.latency, Wayfinder(notices.fault))
-    return Director(scene_control, walk, replay, plot, notices, start=clock.time, safe=safe)
+    words = WordAim(preset.pilot, notices.fault)
+    plot = CoursePlotter(scene_control, walk, clock, land, preset.show.latency, Wayfinder(notices.fault), words)
+    return Director(scene_control, walk, replay, words, plot, notices, start=clock.time, safe=safe)

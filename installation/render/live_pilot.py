@@ -21,13 +21,15 @@ from installation.control import approach
 from installation.control.controls import LoopControls
 from installation.ipc.fields import Part, read_part
 from latentworld import globe
+from latentworld.aims import Aim
+from latentworld.archive import Archive
 from latentworld.arrays import Array
 from latentworld.atlas.prior import Prior
 from latentworld.errors import AtlasError, NotFinite
 from latentworld.frozen import changed
 from latentworld.lipschitz import Lookout, Rates, ratio
 from latentworld.pacing import PacingSpec
-from latentworld.pilot import SETTLED, Fan, Mode, Pilot, PilotSpec, PilotState, target
+from latentworld.pilot import SETTLED, Fan, Pilot, PilotSpec, PilotState, chosen, gains
 from latentworld.plane import Plane
 from latentworld.walks import Free, Lifted, Steering, Walk
 from latentworld.walks.keep import FARTHEST
@@ -37,6 +39,7 @@ STALE = 0.75  # of the ring's distance: a look that is to hold for longer would 
 RAYS = 5  # probes of a look: .89 of the arc on rifts, nine .91, seventeen .91 (docs/decisions/0010)
 RELEASE = 0.85  # a rate is believed at once when it rises, and forgotten by this a frame when it falls
 VERSION = 1  # of the saved state
+LARGEST, ARCHIVED = 16384, "^(YXJj[A-Za-z0-9+/]*=*)?$"  # characters of an archive; how `Archive.text` begins
 FASTER = 1.25  # most growth of the pace from one tick to the next: a cliff may lie behind a calm
 
 
@@ -47,7 +50,8 @@ class Course:
     goal: a unit [3] to steer for, None without one; via: what to steer for on the way there, None: the goal itself;
     hand: -1..1, steering by hand, left above 0, None when nobody does and the autopilot steers; lift: the radius over
     the walk's own; probe: positions to features through the scout, None where there is no time for that; cost: what a
-    look takes, in frames; here: the feature of the newest frame; map: an atlas of this very world, plane and prompt.
+    look takes, in frames; here: the feature of the newest frame; map: an atlas of this very world, plane and prompt;
+    aim: what `toward` wants of pictures, None while nobody knows; turned: whether that has just begun to be another.
     """
 
     plane: Plane
@@ -59,6 +63,8 @@ class Course:
     here: Array | None = None
     map: Prior | None = None
     via: Array | None = None
+    aim: Aim | None = None
+    turned: bool = False
 
 
 MOST = (
@@ -71,7 +77,7 @@ Positive = Annotated[float, Meta(ge=0.0, le=MOST)]
 class LivePilotState:
     """What one tick leaves to the next. rate: feature per latent hereabouts, 0 unknown; speed: latent arc per second;
     frames: since the last look; attraction: it was made with; wish: the curvature it asked for; looked, holds: the arc
-    at which the map was read last, and how far that holds."""
+    at which the map was read last, and how far that holds; archive: what `novel` has seen, as text."""
 
     rate: Positive = 0.0
     speed: Positive = 0.0
@@ -80,6 +86,7 @@ class LivePilotState:
     wish: Annotated[float, Meta(ge=-MOST, le=MOST)] = 0.0
     looked: Annotated[float, Meta(ge=0.0, le=FARTHEST)] | None = None
     holds: Positive = 0.0
+    archive: Annotated[str, Meta(max_length=LARGEST, pattern=ARCHIVED)] = ""
 
     @staticmethod
     def read(written: object) -> Part[LivePilotState]:
@@ -107,12 +114,13 @@ class LivePilot:
         self._course, self._period = course, period
         self.state = state
         self.probes = 0  # asked of the scout so far
-        self._mode: Mode = spec.mode
+        self._archive = Archive.read(state.archive)
+        self._played = spec
 
     def __call__(self, walk: Walk, rates: Rates | None, controls: LoopControls, n: int) -> Steering:
         """Steering for the next n frames: evenly spaced, none marked."""
         course, period = self._course(), self._period()
-        self._mode = controls.rift.mode or self.spec.mode
+        self._played = played(self.spec, controls)
         self.state = felt(self.state, rates)
         inner = walk.walk if isinstance(walk, Lifted) else walk
         speed = self._speed(inner, controls, course, period * max(n, 1))
@@ -147,7 +155,7 @@ class LivePilot:
             return approach.toward(walk, course.goal if course.via is None else course.via, self.spec.max_curvature)
         if course.hand is not None:
             return course.hand * self.spec.max_curvature
-        own = 0.0 if self._mode == "off" else self.spec.attraction
+        own = 0.0 if self._played.mode == "off" else self.spec.attraction
         attraction = own if controls.attraction is None else controls.attraction
         if attraction == 0.0:
             return 0.0
@@ -158,14 +166,14 @@ class LivePilot:
         """What a film's pilot does with the map; None where the map ends."""
         assert course.map is not None
         state, speed = self.state, self.state.speed
-        looked = -math.inf if state.looked is None else state.looked
+        looked = -math.inf if state.looked is None or course.turned else state.looked
         seen = PilotState(
             looked=looked, attraction=state.attraction, curvature=state.wish, holds=state.holds,
-            spacing=speed * period / course.lift,
+            spacing=speed * period / course.lift, archive=self._archive,
         )  # fmt: skip
-        spec = changed(self.spec, mode="seek" if self._mode == "off" else self._mode)
         pace = changed(self.pace, kind="latent")
-        pilot = Pilot(spec, pace, course.plane, course.map, course.map, 1.0 / period, state=seen)
+        pilot = Pilot(awake(self._played), pace, course.plane, course.map, course.map, 1.0 / period, state=seen,
+                      aim=course.aim)  # fmt: skip
         try:
             curvature = pilot(walk, None, _PilotControls(attraction, speed), n).curvature
         except AtlasError:
@@ -175,7 +183,22 @@ class LivePilot:
             state, looked=None if math.isinf(after.looked) else after.looked, attraction=after.attraction,
             wish=after.curvature, holds=after.holds,
         )  # fmt: skip
+        self._keep(after.archive)
         return curvature
+
+    def _keep(self, archive: Archive) -> None:
+        """Remember an archive, for another renderer too."""
+        if archive is not self._archive:
+            self._archive = archive
+            self.state = replace(self.state, archive=archive.text)
+
+    def _wants(self, course: Course) -> Aim | None:
+        """What the mode wants of pictures besides rifts."""
+        assert course.here is not None
+        if self._played.mode == "novel":
+            self._keep(self._archive.seen(np.asarray(course.here, np.float64)))
+            return self._archive
+        return course.aim if self._played.mode == "toward" else None
 
     def _ring(self, walk: Free, course: Course, attraction: float, stride: float) -> float:
         """Toward what the newest look showed (or, with attraction below 0, away from it)."""
@@ -185,9 +208,9 @@ class LivePilot:
         stale = pause * stride > STALE * arc * course.plane.target * course.lift
         if course.probe is None or course.here is None or stale:
             state = replace(state, wish=0.0)  # what was seen lies behind by the time it is known: hold the course
-        elif state.frames >= pause or attraction * state.attraction <= 0:
+        elif state.frames >= pause or attraction * state.attraction <= 0 or course.turned:
             wish = abs(attraction) * self._seen(walk, course, attraction, arc)
-            state = replace(state, frames=0, attraction=attraction, wish=wish)
+            state = replace(self.state, frames=0, attraction=attraction, wish=wish)
         near = min(max(state.wish, walk.bend - self.spec.max_change), walk.bend + self.spec.max_change)
         self.state = state
         return min(max(near, -self.spec.max_curvature), self.spec.max_curvature)
@@ -216,14 +239,27 @@ class LivePilot:
         radial = ratio(np.linalg.norm(features - course.here, axis=1), np.linalg.norm(points[1:] - points[0], axis=1))
         if not (np.isfinite(lateral).all() and np.isfinite(radial).all()):
             return 0.0
-        fan = Fan(angles, np.array([arc]), lateral[None], steps[None], radial[None])
-        mode: Mode = "avoid" if attraction < 0 else "seek" if self._mode == "off" else self._mode
-        _, ray = target(mode, fan)
+        aim = self._wants(course)
+        wanted = None if aim is None else gains(aim, np.concatenate([course.here[None], features]))[None]
+        fan = Fan(angles, np.array([arc]), lateral[None], steps[None], radial[None], wanted)
+        _, ray = chosen(awake(self._played), fan, attraction)
         if math.isnan(ray):
             return 0.0
         angle = float(np.interp(ray, np.arange(len(angles)), angles))
         side = math.sin(angle) if abs(angle) < math.pi / 2 else math.copysign(1.0, angle)
         return side / math.tan(arc / 2.0)
+
+
+def played(spec: PilotSpec, controls: LoopControls) -> PilotSpec:
+    """The preset's, with the mode and the share of rifts that controls have."""
+    mode = controls.rift.mode or spec.mode
+    rifts = spec.rifts if controls.rift.share is None else controls.rift.share
+    return spec if (mode, rifts) == (spec.mode, spec.rifts) else changed(spec, mode=mode, rifts=rifts)
+
+
+def awake(spec: PilotSpec) -> PilotSpec:
+    """Attraction that is asked for while the pilot is off lets it seek."""
+    return changed(spec, mode="seek") if spec.mode == "off" else spec
 
 
 def felt(state: LivePilotState, rates: Rates | None) -> LivePilotState:

@@ -1,9 +1,10 @@
-"""Questions about the running model, answered beside the loop: `WordsQuestion`, `DiffusionQuestion`, `PictureQuestion`.
+"""Questions about the running model, answered beside the loop: `WordsQuestion`, `DiffusionQuestion`, `FindQuestion`,
+`PictureQuestion`.
 
 Words: pooled text embeddings of the words and of the prompt as it is mixed now, their principal plane, and how near
 each is to each. Diffusion: every denoising step of the newest frame by the faithful decoder, first to last: the latent
 before the step and the picture predicted there, and the finished latent with as much noise put back on, which is
-training's forward process.
+training's forward process. Find: how like a text, to the eye, each place of the atlas underneath is.
 
 A question goes on by one UNet step a tick (`tick` gives the permit), so that the show goes on; it can be cancelled.
 """
@@ -30,12 +31,15 @@ from installation.ipc.questions import (
     DenoisingStep,
     DiffusionAnswer,
     DiffusionQuestion,
+    FindAnswer,
+    FindQuestion,
     PictureAnswer,
     PictureQuestion,
     WordsAnswer,
     WordsQuestion,
 )
 from installation.render.vertex_maker import VertexMaker
+from installation.render.word_find import found
 from installation.studio import Studio
 from latentworld.arrays import Array
 from latentworld.errors import Cancelled, ControlError, LatentWorldError
@@ -46,6 +50,7 @@ from latentworld.worlds import LatentFormat
 if TYPE_CHECKING:
     from torch import Tensor
 
+    from latentworld.atlas.prior import Prior
     from latentworld.decoding.diffusion import Diffusion
 
 MOST_TEXTS, MOST_STEPS, MOST_NUMBERS, WAITING = 32, 100, 1024, 8
@@ -53,14 +58,15 @@ LARGEST = 512  # pixels of a picture in an answer
 PATIENCE = 5.0  # seconds without a tick after which a question does not wait for one
 PATCH = 4  # pixels of a latent's element in its picture
 
-AnyQuestion = WordsQuestion | DiffusionQuestion | PictureQuestion
+AnyQuestion = WordsQuestion | DiffusionQuestion | FindQuestion | PictureQuestion
+AnyAnswer = WordsAnswer | DiffusionAnswer | FindAnswer | PictureAnswer
 
 _log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, eq=False)
 class Moment:
-    """What a question is about: the newest frame's place and scene."""
+    """What a question is about: the newest frame's place and scene, and the atlas of just that, if there is one."""
 
     studio: Studio
     prompt: Prompt
@@ -68,6 +74,7 @@ class Moment:
     unit: Array
     radius: float
     plane: Plane
+    map: Prior | None = None
 
 
 class Questions:
@@ -128,7 +135,7 @@ class Questions:
             self._open.discard(number)
             self._cancelled.discard(number)
 
-    def _answer(self, number: int, question: AnyQuestion) -> WordsAnswer | DiffusionAnswer | PictureAnswer:
+    def _answer(self, number: int, question: AnyQuestion) -> AnyAnswer:
         moment = self._moment()
         if moment is None:
             raise ControlError("there is no frame yet: ask again")
@@ -137,6 +144,8 @@ class Questions:
                 return self._words(number, question, moment)
             case DiffusionQuestion():
                 return self._diffusion(number, question, moment)
+            case FindQuestion():
+                return found(question, moment.studio.eye, moment.map)
             case PictureQuestion():
                 return self._maker(question, moment.studio, moment.plane, moment.prompt, lambda *_: self._go(number))
 

@@ -116,7 +116,8 @@ class TickState:
         unit, radius = walk.ahead(0.0)
         made_by = self.director.scene_control
         studio, scene = made_by.model.studio, made_by.scene
-        self._moment = Moment(studio, scene.prompt, self._clock.index, unit[0], float(radius[0]), scene.plane)
+        self._moment = Moment(studio, scene.prompt, self._clock.index, unit[0], float(radius[0]), scene.plane,
+                              self.director.map)  # fmt: skip
 
     def _roaming(self, walk: Walk) -> Walk:
         """A take is not taken up again: the walk goes on freely from its place."""

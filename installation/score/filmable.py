@@ -32,7 +32,7 @@ from latentworld.worlds.find import find
 ONE_DECODER = frozenset({MODEL_DECODER.name, MODEL_BATCH.name, rows(ModelControls)["steps"].name})
 SHOWN = frozenset(rows(StageControls)[name].name for name in ("zoom", "master"))
 """What is done to pictures that are made already."""
-AFTER_RIFTS = frozenset(rows(RiftControls)[name].name for name in ("mode", "attraction"))
+AFTER_RIFTS = frozenset(rows(RiftControls)[name].name for name in ("mode", "attraction", "words", "share"))
 FREES = frozenset({WALK_KIND.name, WALK_AUTO.name, WALK_HEADING.name, WALK_POSITION.name})
 """What may make a free walk of a fixed one."""
 

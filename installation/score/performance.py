@@ -22,7 +22,8 @@ from installation.loop import Scene
 from installation.rig import Rig
 from installation.score import scenes
 from installation.score.events import Crossings
-from installation.score.pilots import ScoredPilot
+from installation.score.pilots import Goals, ScoredPilot
+from installation.score.reading import GOAL
 from installation.score.tracks import Score, Timeline
 from installation.studio import Studio, lookout
 from installation.takes import Parts
@@ -75,6 +76,10 @@ class Performance:
         self._leads = not LEADS.isdisjoint(score.tracks)
         self._control = self._controller(WalkControlState(rig.preset.walk.kind))
         self._pilot = ScoredPilot(rig.pilot, rig.preset.pilot, rig.preset.pacing, rig.preset.film.fps)
+        self._goals = Goals()
+        if GOAL in score.tracks:  # now: an eye that knows no words is no news for the middle of a film
+            said = (str(cue.goals[GOAL]) for cue in score.cues if GOAL in cue.goals)
+            self._goals.know(rig.studio.seer, rig.studio.eye, said)
         self._own = (rig.pilot.scout, rig.pilot.ahead)
         self._controls, self._stride = LoopControls(), 0.0
         self._plane = rig.plane
@@ -131,6 +136,7 @@ class Performance:
         scene = self._scenes(described)
         walk = self._led(walk, described, scene.plane, tick)
         self._look(described, scene)
+        self._aim(described, scene, float(tick.time[0]))
         self._left(tick, described)
         return walk, scene
 
@@ -241,6 +247,14 @@ class Performance:
         loras, scout = scene.decoder.settings.loras, studio.scout
         scout = scout if scout.settings.loras == loras else scout.variant(replace(scout.settings, loras=loras))
         return scout.on(scene.plane)
+
+    def _aim(self, described: SceneDescription, scene: Scene, t: float) -> None:
+        """Let the pilot go toward the words of this moment."""
+        own = self._rig.preset.pilot
+        if (self._controls.rift.mode or own.mode) == "toward":
+            mixture = self._timeline.mixture(GOAL, t, own.words)
+            seer = self._studios[described.world.name].seer
+            self._rig.pilot.aim = self._goals.aim(seer, scene.eye, mixture)
 
     def _opened(self, preset: Preset) -> Studio:
         studio = self._open_studio(preset)

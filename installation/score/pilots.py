@@ -1,18 +1,48 @@
-"""What a film's pilot makes of controls that a score sets: its mode and pace, steering by hand and toward a place."""
+"""What a film's pilot makes of controls that a score sets: its mode and pace, the words it goes toward, steering by
+hand and toward a place."""
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
+
+import numpy as np
 
 from installation.control import approach
 from installation.control.controls import LoopControls
 from installation.control.steering import steered_by
+from latentworld.aims import Likeness
+from latentworld.arrays import Array
 from latentworld.frozen import changed
 from latentworld.lipschitz import Rates
 from latentworld.pacing import PacingSpec
 from latentworld.pilot import Pilot, PilotSpec
 from latentworld.plane import Plane
+from latentworld.prompts import Mixture
+from latentworld.vision import Eye
 from latentworld.walks import Free, Lifted, Steering, Walk
+
+
+class Goals:
+    """The words that a score goes toward, each read once by each eye."""
+
+    def __init__(self) -> None:
+        self._read: dict[tuple[str, str], Array] = {}
+
+    def know(self, seer: str, eye: Eye, texts: Iterable[str]) -> None:
+        """Read these. seer: which eye it is. Raises WorldMismatch where it knows no words."""
+        new = [text for text in dict.fromkeys(texts) if text.strip() and (seer, text) not in self._read]
+        if new:
+            self._read |= {(seer, text): row for text, row in zip(new, np.asarray(eye.texts(new), np.float64))}
+
+    def aim(self, seer: str, eye: Eye, mixture: Mixture) -> Likeness | None:
+        """Where the mixture of texts leads; None where none of them says anything."""
+        parts = [(text, weight) for text, weight in mixture if text.strip() and weight > 0]
+        self.know(seer, eye, (text for text, _ in parts))
+        if not parts:
+            return None
+        whole = np.sum([weight * self._read[seer, text] for text, weight in parts], axis=0)
+        return Likeness(whole / max(float(np.linalg.norm(whole)), np.finfo(np.float64).tiny))
 
 
 @dataclass(frozen=True)
@@ -53,11 +83,14 @@ class ScoredPilot:
         return self.pilot(walk, rates, _Controls(controls.attraction, speed, curvature), n)
 
     def _minded(self, controls: LoopControls) -> PilotSpec:
-        """The mode; attraction that is asked for while the pilot is off lets it seek, as in a show."""
+        """The mode and the share of rifts; attraction that is asked for while the pilot is off lets it seek, as in a
+        show."""
         mode = controls.rift.mode or self.spec.mode
         if mode == "off" and controls.attraction is not None:
             mode = "seek"
-        return self.spec if mode == self.spec.mode else changed(self.spec, mode=mode)
+        rifts = self.spec.rifts if controls.rift.share is None else controls.rift.share
+        same = (mode, rifts) == (self.spec.mode, self.spec.rifts)
+        return self.spec if same else changed(self.spec, mode=mode, rifts=rifts)
 
     def _paced(self, controls: LoopControls) -> PacingSpec:
         """The pace of meaning, a frame's share of it; 0 is a steady pace."""

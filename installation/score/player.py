@@ -20,12 +20,13 @@ from threading import Lock
 import numpy as np
 
 from installation.backstage import ScoreStatus, ShownScene
-from installation.control.controls import WALK_JUMP, PromptControls
+from installation.control.controls import WALK_JUMP, PromptControls, RiftControls
 from installation.control.desk import Change, Desk, Trigger
 from installation.control.parameter import Value, rows
 from installation.control.parameters import PANIC, SCORE_PLAY
 from installation.ipc.messages import Tick
 from installation.score.events import Crossings
+from installation.score.reading import GOAL
 from installation.score.tracks import Cue, Score, Timeline
 from latentworld import walks
 from latentworld.errors import ControlError, GeometryError, PresetError
@@ -34,7 +35,7 @@ from latentworld.preset import Preset
 
 SOURCE = "score"
 _OURS = frozenset({SOURCE, "show"})  # what the show finds out is nobody's hand
-FADE = rows(PromptControls)["fade"]
+FADE, TURN = rows(PromptControls)["fade"], rows(RiftControls)["fade"]  # of the prompt's texts, and of the walk's goal
 Step = tuple[float, float, bool]
 
 
@@ -160,7 +161,8 @@ class Player:
 
     def _put(self, due: dict[str, Value | None], texts: dict[str, tuple[str, float]], jump: bool) -> None:
         for name, (text, fade) in texts.items():
-            due |= {FADE.name: min(fade, FADE.high), name: text}
+            row = TURN if name == GOAL else FADE
+            due |= {row.name: min(fade, row.high), name: text}
         try:
             if due:
                 self._desk.recall(due, 0.0, SOURCE)

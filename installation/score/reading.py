@@ -33,13 +33,14 @@ from latentworld.walks import FreeSpec
 
 TRIED = 400  # frames, evenly, at which an expression is tried before anything is made with it
 STEP = rows(RiftControls)["step"].name
-FADE = rows(PromptControls)["fade"].name
+FADES = frozenset({rows(PromptControls)["fade"].name, rows(RiftControls)["fade"].name})
+GOAL = rows(RiftControls)["words"].name
 CLIP_STEP = "pacing.clip_step"
 """A key of presets that is played as the pace of meaning per second: so much a frame."""
 TEXTS = frozenset(
     row.name for row in (*rows(PromptControls).values(), *(rows(WordControls, i)["text"] for i in range(1, WORDS + 1)))
     if row.kind == "text"
-)  # fmt: skip
+) | {GOAL}  # fmt: skip
 
 
 def read(preset: Preset, signals: Signals | None = None) -> Score | None:
@@ -115,7 +116,7 @@ class _Reader:
             return STEP, self._value(self._rows[STEP], _number(key, setting) * self._fps)
         name = self._keys.get(key, key)
         row = self._rows.get(name)
-        if name == FADE:
+        if name in FADES:
             raise PresetError(f"{name} is no cue's: say with over how long its texts fade")
         if row is None:
             raise PresetError(f"{key!r:.60} cannot be set: {nearest(key, [*self._rows, *self._keys, CLIP_STEP])}")

@@ -152,8 +152,9 @@ def _player(premises: Premises, desk: Desk) -> Player | None:
 
 def _pump(premises: Premises, show: Show, ports: Ports) -> Pump:
     presses = Presses(
-        show.desk, show.snapshots, show.recordings, show.processes, premises.worker, premises.safe, premises.announcer
-    )
+        show.desk, show.snapshots, show.recordings, show.processes, premises.worker, premises.safe, premises.announcer,
+        show.ask,
+    )  # fmt: skip
     upkeep = Upkeep(show.processes, presses, show.recordings, show.requests, ports, show.ending, show.player)
     return Pump(upkeep, show.ending, premises.announcer, show.pulse, show.clock)
 

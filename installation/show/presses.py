@@ -1,4 +1,4 @@
-"""What is pressed at the desk and is the show's own to do: panic, replays, snapshots."""
+"""What is pressed at the desk and is the show's own to do: panic, replays, snapshots, going to words."""
 
 from __future__ import annotations
 
@@ -7,11 +7,23 @@ from collections.abc import Callable
 from concurrent.futures import Future
 from dataclasses import dataclass
 
+from installation.backstage import AnswerContent, Question
+from installation.control.controls import WALK_POSITION
 from installation.control.desk import Desk, Trigger
 from installation.control.desk.snapshots import Done, Snapshots
-from installation.control.parameters import PANIC, REPLAY, SNAPSHOT_NEXT, SNAPSHOT_RECALL, SNAPSHOT_SAVE
+from installation.control.parameter import plain
+from installation.control.parameters import (
+    FOUND,
+    GOTO,
+    PANIC,
+    REPLAY,
+    SNAPSHOT_NEXT,
+    SNAPSHOT_RECALL,
+    SNAPSHOT_SAVE,
+)
 from installation.disk_worker import DiskWorker
 from installation.ipc.messages import Follow, Unfollow
+from installation.ipc.questions import FindAnswer, FindQuestion
 from installation.show import preset_controls
 from installation.show.announcer import Announcer
 from installation.show.processes import Processes
@@ -31,22 +43,27 @@ class Asked:
 
 
 class Presses:
-    """safe: the preset that panic brings. What takes a disk is asked of the worker; here nothing is waited for."""
+    """safe: the preset that panic brings; ask: the renderer, which finds words. What takes a disk is asked of the
+    worker; here nothing is waited for."""
 
     def __init__(
         self, desk: Desk, snapshots: Snapshots, recordings: Recordings, processes: Processes, worker: DiskWorker,
-        safe: Preset, announcer: Announcer,
+        safe: Preset, announcer: Announcer, ask: Callable[[Question], Future[AnswerContent]],
     ) -> None:  # fmt: skip
         self._desk, self._snapshots, self._recordings, self._processes = desk, snapshots, recordings, processes
         self._worker, self._announcer = worker, announcer
         self._calm = preset_controls.calm(desk.table, safe)  # now: it asks the safe world's card, on its disk
         self._asked: deque[Asked] = deque()
+        self._find = ask
+        self._sought: Future[AnswerContent] | None = None  # the place of the words that were asked for last
         self._unheard = 0
 
     def obey(self) -> None:
         """Do what was pressed since the last call, and what the folder has answered meanwhile."""
         while self._asked and self._asked[0].done.done():
             self._answered(self._asked.popleft().done)
+        if self._sought is not None and self._sought.done():
+            self._arrive(self._sought)
         presses = self._desk.collect("desk")
         panic = max((place for place, press in enumerate(presses) if press.name == PANIC.name), default=-1)
         for press in presses[: max(panic, 0)]:
@@ -63,6 +80,9 @@ class Presses:
     def _obey(self, press: Trigger) -> None:
         if press.name == REPLAY.name:
             self._replay(press)
+            return
+        if press.name == GOTO.name:
+            self._seek(press)
             return
         try:
             job = self._snapshots.job(press)
@@ -98,10 +118,41 @@ class Presses:
         """Fade to the safe preset and stop all modulation; what was pressed before and would change the picture later
         is let go."""
         self._let_go(SNAPSHOT_RECALL.name, SNAPSHOT_NEXT.name, REPLAY.name)
+        self._give_up()
         self._desk.calm(PANIC.name)
         self._desk.recall(self._calm, PANIC_FADE, PANIC.name)
         self._follow(None)
         self._announcer.say("panic: to the safe preset")
+
+    # ---- to words
+
+    def _seek(self, press: Trigger) -> None:
+        """Ask where the atlas shows words; what was asked before is overtaken."""
+        self._give_up()
+        words = plain(press.value) if isinstance(press.value, str) else ""
+        if words:
+            self._sought = self._find(FindQuestion(words))
+        else:
+            self._announcer.fault("goto takes words, as 'a cat with rings'")
+
+    def _arrive(self, sought: Future[AnswerContent]) -> None:
+        """Steer for the place that was found, and say which it is."""
+        self._sought = None
+        try:
+            found = sought.result()
+        except LatentWorldError as error:
+            self._announcer.fault(f"goto: {error}")
+            return
+        if isinstance(found, FindAnswer):
+            self._desk.recall({WALK_POSITION.name: (found.alpha, found.beta)}, 0.0, GOTO.name)
+            line = f"{found.words:.200}: alpha {found.alpha:.4g}, beta {found.beta:.4g}, score {found.score:.3f}"
+            self._desk.tell(FOUND.name, line)
+            self._announcer.say(f"going to {line}")
+
+    def _give_up(self) -> None:
+        if self._sought is not None:
+            self._sought.cancel()
+            self._sought = None
 
     def _replay(self, press: Trigger) -> None:
         """Let the renderer follow a take; without a name, follow none."""

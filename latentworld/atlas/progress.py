@@ -127,6 +127,15 @@ class _Grid:
             area[:] = whole[-area.shape[0] :, : area.shape[1]]
 
 
+def mollweide(nside: int, width: int, thumbs: Pictures) -> Picture:
+    """The pictures [12 nside^2, h, w, 3] of a whole globe in Mollweide's projection, uint8 [width / 2, width, 3]."""
+    painter = _Mollweide(nside, width)
+    whole = np.arange(len(thumbs))
+    none = np.zeros(len(thumbs), np.int64)
+    painter.paint(Places(np.zeros((len(thumbs), 3)), np.stack([whole, none], axis=1), none), thumbs)
+    return painter.canvas
+
+
 class _Mollweide:
     """The globe: every pixel of the ellipse belongs to the HEALPix pixel it lies in, whose picture fills it."""
 

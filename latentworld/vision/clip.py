@@ -17,7 +17,7 @@ from latentworld.decoding import batches, engines
 from latentworld.device import torch_dtype
 from latentworld.errors import DecodeError, NotFinite, WorldDamaged, WorldMismatch
 from latentworld.vision.eye import Classifier
-from latentworld.worlds import HubRef, fetch, files, locate
+from latentworld.worlds import HubRef, fetch, files, lexicon, locate
 from latentworld.worlds.parts import quiet, tokenizer
 
 if TYPE_CHECKING:
@@ -132,6 +132,10 @@ class ClipEye:
         with torch.inference_mode():
             out = self._clip.text_model(input_ids=tokens.input_ids, attention_mask=tokens.attention_mask)
             return functional.normalize(self._clip.text_projection(out.pooler_output).float(), dim=-1).cpu()
+
+    def strange(self, text: str) -> list[str]:
+        """Words of a text that mean nothing to this eye, where it is one of a small world."""
+        return lexicon.strange(self._folder, text)
 
     def labels(self, words: Sequence[str]) -> Classifier:
         """A zero-shot classifier: features `[n, F]` -> probabilities `[n, len(words)]` over these texts."""

@@ -20,7 +20,14 @@ from installation.backstage import AnswerContent, Question, ShownScene, Status
 from installation.control.controls import WALK_STEERING, LoopControls
 from installation.control.desk import Trigger
 from installation.control.steering import steered_by
-from installation.ipc.questions import DenoisingStep, DiffusionAnswer, WordsAnswer, WordsQuestion
+from installation.ipc.questions import (
+    DenoisingStep,
+    DiffusionAnswer,
+    FindAnswer,
+    FindQuestion,
+    WordsAnswer,
+    WordsQuestion,
+)
 from installation.ipc.scene import PlaneScene
 from installation.ports.deck import Server
 from installation.render.questions import png, routed
@@ -85,6 +92,8 @@ class Stagehand(Listened):
             future.add_done_callback(lambda done: self.cancelled.append(done) if done.cancelled() else None)
         elif isinstance(question, WordsQuestion):
             future.set_result(self._words(question.texts, question.numbers))
+        elif isinstance(question, FindQuestion):
+            future.set_result(self._found(question.words))
         elif self.number == 0:
             future.set_exception(ShowError("there is no frame yet: ask again"))
         else:
@@ -134,6 +143,15 @@ class Stagehand(Listened):
                 weights[str(text)] = float(self.desk.value(f"word.{k}.weight") or 0.0)  # type: ignore[arg-type]
         known = {text: pooled(text) for text in (*texts, *weights)}
         return routed(texts, known, tuple(weights.items()), numbers)
+
+    def _found(self, words: str) -> FindAnswer:
+        assert self.chart is not None
+        unit = np.array(self.chart["unit"])
+        goal = PLANE.unit(0.7, 0.3) if "cat" in words else PLANE.unit(0.2, 0.8)
+        score = 0.2 + 0.1 * np.exp(-(((unit - goal) ** 2).sum(axis=1) / 0.3))
+        best = int(np.where(np.array(self.chart["front"]), score, -1).argmax())
+        alpha, beta = self.chart["alpha"][best], self.chart["beta"][best]
+        return FindAnswer(words, alpha, beta, float(score[best]), float(score.max()), tuple(score.tolist()))
 
     def _diffusion(self) -> DiffusionAnswer:
         rng = np.random.default_rng(3)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import typer
 
+from installation.cli.atlas.emergence import emergence
 from installation.cli.atlas.find import find
 from installation.cli.atlas.maps import export, import_, plot, show
 from installation.cli.atlas.metric import metric
@@ -23,3 +24,4 @@ app.command("import")(import_)
 app.command()(zoom)
 app.command()(tour)
 app.command()(find)
+app.command()(emergence)

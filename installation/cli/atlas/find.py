@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 from typing import Annotated
 
@@ -21,9 +22,11 @@ def find(
 ) -> None:
     """Find the places of an atlas whose pictures are most like words, and look closer between them."""
     with Console(stderr=True).status("finding"):
-        from installation.atlas import finds
+        from installation.atlas import finds, on_the_way
         from installation.atlas.survey_folder import SurveyFolder
 
+        if line := on_the_way.unfinished(SurveyFolder.at(atlas)):
+            print(line, file=sys.stderr)
         made = finds.write(SurveyFolder.at(atlas), finds.checked(words), count, output, decodes)
     for number, spot in enumerate(made.spots, 1):
         print(f"{number:3}  {spot.score:.3f} (the survey's {spot.surveyed:.3f})  {spot.options}")

@@ -30,9 +30,10 @@ def plot(
     dpi: Dpi = 150,
     light: Annotated[bool, Option("--light", help="On light paper.")] = False,
     title: Annotated[str | None, Option(help="Above every picture; default: the preset's.")] = None,
+    find: Annotated[str | None, Option(help="Words that the page finds, as 'a cat with rings,a sea'.")] = None,
 ) -> None:
     """Draw an atlas again: grid, field, overlay, phases, globe as PNG and SVG, and the page."""
-    from installation.atlas import findings
+    from installation.atlas import findings, finds
     from installation.atlas.drawing import draw
     from installation.atlas.survey_folder import SurveyFolder, title_of
     from latentworld.atlas import plots as drawing
@@ -43,7 +44,8 @@ def plot(
         if labels != Labels():
             found = findings.relabelled(out, found, labels.chosen, labels.phases)
         paper = drawing.LIGHT if light else drawing.DARK
-        made = draw(out, found, title_of(out) if title is None else title, dpi, paper)
+        likeness = None if find is None else finds.likenesses(out, find.split(","))
+        made = draw(out, found, title_of(out) if title is None else title, dpi, paper, likeness)
     for path in made:
         print(path)
 

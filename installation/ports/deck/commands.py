@@ -7,7 +7,7 @@ from typing import Annotated, Literal
 from pydantic import BaseModel, ConfigDict, Field, FiniteFloat, TypeAdapter, ValidationError
 
 from installation.backstage import Question
-from installation.ipc.questions import DiffusionQuestion, WordsQuestion
+from installation.ipc.questions import DiffusionQuestion, FindQuestion, WordsQuestion
 from latentworld.errors import ControlError
 from latentworld.prompts import LONGEST
 
@@ -58,7 +58,7 @@ class Ask(_Command):
 
     do: Literal["ask"]
     id: Id
-    what: Literal["words", "diffusion"]
+    what: Literal["words", "diffusion", "find"]
     texts: Annotated[list[Text], Field(max_length=32)] | None = None
     numbers: Annotated[int, Field(ge=1, le=1024)] | None = None
     steps: Annotated[int, Field(ge=1, le=100)] | None = None
@@ -70,6 +70,8 @@ class Ask(_Command):
         if self.what == "words":
             numbers = {} if self.numbers is None else {"numbers": self.numbers}
             return WordsQuestion(tuple(self.texts or ()), **numbers)
+        if self.what == "find":
+            return FindQuestion(" ".join(self.texts or ()), scores=True)
         return DiffusionQuestion(self.steps, **({} if self.size is None else {"size": self.size}))
 
 

@@ -12,7 +12,8 @@ from latentworld.errors import ControlError
 
 BEGIN, END = "<!-- midi table: made by installation/ports/midi/page.py -->", "<!-- end of the midi table -->"
 _BUTTON = {"trigger": "press", "bool": "on, off", "choice": "next choice", "text": "this text"}
-_ARGUMENT: Mapping[Argument, str] = {"name and seconds": "|NAME|SECONDS", "name": "|NAME", "name or nothing": "|NAME"}
+_ARGUMENT: Mapping[Argument, str] = {"name and seconds": "|NAME|SECONDS", "name": "|NAME", "name or nothing": "|NAME",
+                                       "words": "|WORDS"}  # fmt: skip
 
 
 def filled(text: str, rows: Mapping[str, Parameter]) -> str:

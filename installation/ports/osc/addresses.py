@@ -183,11 +183,14 @@ def pressed(row: Parameter, arguments: Sequence[Argument], known: Mapping[str, P
     first, name = arguments[0], _name(row, arguments)
     if not name:
         return not let_go(first) and not _needs(row)
-    if row.argument in ("name or nothing", "parameter") and isinstance(first, str) and switched(first) is False:
+    offs = ("name or nothing", "parameter", "words")
+    if row.argument in offs and isinstance(first, str) and switched(first) is False:
         return False
     if row.argument == "parameter":
         if name.partition("|")[0] not in known:
             raise ControlError(f"{row.address}: there is no parameter {name!r:.40}")
+        return True
+    if row.argument == "words":
         return True
     if not NAME.fullmatch(name.partition("|")[0] if row.argument == "name and seconds" else name):
         raise ControlError(
@@ -211,6 +214,8 @@ def _needs(row: Parameter) -> bool:
     """Whether a trigger does nothing without a name. Raises ControlError, for there is none."""
     if row.argument in _NEEDS_NAME:
         raise ControlError(f"{row.address} takes a snapshot's name")
+    if row.argument == "words":
+        raise ControlError(f"{row.address} takes words, as 'a cat with rings'")
     return False
 
 

@@ -52,7 +52,11 @@ def _takes(place: Place) -> str:
         return "alpha and beta"
     if row.kind == "float":
         return f"{row.low:g} to {row.high:g}{_unit(row)}"
-    return {"bool": "on or off", "text": "a text", "trigger": "a press" if tags(row) == "I" else "a name"}[row.kind]
+    return {"bool": "on or off", "text": "a text", "trigger": _pressed(row)}[row.kind]
+
+
+def _pressed(row: Parameter) -> str:
+    return "a press" if not row.argument else "words" if row.argument == "words" else "a name"
 
 
 def _default(row: Parameter) -> str:

@@ -7,7 +7,7 @@ import hashlib
 import html
 import io
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from importlib.resources import files
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 from PIL import Image
 
-from latentworld.arrays import Array
+from latentworld.arrays import Array, Vector
 from latentworld.atlas import power
 from latentworld.atlas.metric import Metered
 from latentworld.atlas.plots.cells import owners, smoothed, spacing, strides, to_lattice
@@ -38,8 +38,9 @@ PIXELS = 11e6  # of all thumbnails together: 2,500 at 64 px and a little more
 BYTES = 11e6  # of their sheets; base64 adds a third
 SIDE = 4096  # of one sheet: what phones still decode
 RASTER = 768  # pixels a side of the layers that are laid over pictures
+WORDS, COARSE = 40, 256  # words at most, and pixels a side of theirs: each is a layer of its own
 
-_SCRIPTS = ("data.js", "flat.js", "metric.js", "sphere.js", "main.js")
+_SCRIPTS = ("data.js", "flat.js", "metric.js", "sphere.js", "main.js", "words.js")
 
 
 def write(
@@ -51,15 +52,16 @@ def write(
     sites: Sequence[Site] = (),
     title: str = "",
     metered: Metered | None = None,
+    words: Mapping[str, Vector] | None = None,
 ) -> None:
     """Write the page: rates [n] (NaN where unknown), whole or not at all.
 
     It shows pictures, field, phases and, of a window, the metric as layers, every place's alpha, beta, rate, label and
-    picture, and copies coordinates in full double precision. Thumbnails are shrunk where they would take more than
-    about 15 MB.
+    picture, how like `words` pictures are (likeness [n] by words), and copies coordinates in full double precision.
+    Thumbnails are shrunk where they would take more than about 15 MB.
     Raises AtlasError for an atlas without places, DiskFull or OutputError.
     """
-    write_file(path, page(atlas, rates, phases, lines, sites, title, metered).encode())
+    write_file(path, page(atlas, rates, phases, lines, sites, title, metered, words).encode())
 
 
 def page(
@@ -70,6 +72,7 @@ def page(
     sites: Sequence[Site] = (),
     title: str = "",
     metered: Metered | None = None,
+    words: Mapping[str, Vector] | None = None,
 ) -> str:
     """The page's text, see `write`."""
     if len(atlas) == 0:
@@ -77,6 +80,7 @@ def page(
     script = "\n".join(["'use strict';", "(() => {", *(_part(name) for name in _SCRIPTS), "})();"])
     style = _part("page.css")
     told = _data(atlas, rates, phases, lines, sites) | {"metric": _metric(atlas, metered)}
+    told["words"] = [_word(atlas, name, score) for name, score in list((words or {}).items())[:WORDS]]
     data = json.dumps(told, allow_nan=False, ensure_ascii=True)
     filled = {
         "title": html.escape(title or "latentworld atlas"),
@@ -188,6 +192,19 @@ def _metric(atlas: Atlas, metered: Metered | None) -> dict[str, object] | None:
         jump = edges.jump / max(float(edges.jump.max(initial=0)), 1e-300)
     tensors = np.nan_to_num(in_lattice(atlas, metered.drawn))
     return {"tensors": _packed(tensors, "<f4"), "ends": _packed(ends, "<f4"), "jump": _packed(jump, "<f4")}
+
+
+def _word(atlas: Atlas, name: str, score: Vector) -> dict[str, object]:
+    """Likeness as a layer: what is liker than half of the atlas glows."""
+    low, high = float(np.median(score)), float(score.max())
+    strength = np.clip((score - low) / max(high - low, 1e-9), 0.0, 1.0) ** 1.5
+    field = None
+    if not isinstance(atlas.sampling, Globe):
+        raster = 1 + 254 * np.nan_to_num(smoothed(atlas, strength, COARSE))
+        field = {"size": raster.shape[::-1], "pixels": _packed(raster.round(), "u1")}
+    best = int(score.argmax())
+    return {"name": name, "strength": _packed(np.round(1 + 254 * strength), "u1"), "field": field, "best": best,
+            "score": high}  # fmt: skip
 
 
 def _site(atlas: Atlas, site: Site) -> dict[str, object]:

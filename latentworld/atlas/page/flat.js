@@ -15,10 +15,15 @@ class Flat {
       this.buckets.get(key).push(index);
     }));
     this.field = document.createElement('canvas');
-    [this.field.width, this.field.height] = atlas.field.size;
-    this.fieldPixels = unpack(atlas.field.pixels, Uint8Array);
+    this.refield();
     this.overview = document.createElement('canvas');
     this.view = {x: 0, y: 0, scale: 1};
+  }
+
+  refield() {
+    [this.field.width, this.field.height] = atlas.field.size;
+    this.fieldPixels = unpack(atlas.field.pixels, Uint8Array);
+    this.painted = null;
   }
 
   blocks(index) {

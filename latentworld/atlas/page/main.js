@@ -3,7 +3,7 @@
 const $ = (id) => document.getElementById(id);
 const canvas = $('map'), context = canvas.getContext('2d');
 const map = atlas.kind === 'globe' ? new Sphere(canvas) : new Flat(canvas);
-const state = {pictures: true, field: true, phases: false, rifts: true, metric: false, blend: 0.5, at: -1, moving: false};
+const state = {pictures: true, field: true, phases: false, rifts: true, metric: false, blend: 0.5, at: -1, word: null, moving: false};
 let asked = 0, settled = 0, flight = 0, fitted = true;
 
 function draw() {

@@ -4,7 +4,7 @@ import {GLOWS, glow} from '/static/scale.js';
 
 const KINDS = ['#5fa8d3', '#e0a458', '#5cb88a', '#c98bb9', '#d9705a', '#8f95d6', '#b6b24f', '#6fc0c0'];
 
-export const LAYERS = ['field', 'kinds'];
+export const LAYERS = ['field', 'kinds', 'words'];
 
 export async function fetchAtlas() {
   const answer = await fetch('/atlas');
@@ -13,20 +13,29 @@ export async function fetchAtlas() {
 
 // What chart and globe draw of one layer; null where the atlas has none.
 export function layer(atlas, kind) {
-  const numbers = kind === 'field' ? strengths(atlas) : kinds(atlas);
+  const numbers = {field: strengths, kinds, words: alike}[kind](atlas);
   if (!numbers) return null;
-  const {colours, bytes} = numbers, made = {...atlas, key: kind, colours};
+  const {colours, bytes} = numbers, made = {...atlas, key: kind + (atlas.asked ?? ''), colours};
   if (!atlas.grid) return made;
   const [rows, columns] = atlas.grid, [low, high] = [[atlas.alpha[0], atlas.beta[0]], [atlas.alpha.at(-1), atlas.beta.at(-1)]];
   const half = [(high[0] - low[0]) / (rows - 1) / 2, (high[1] - low[1]) / (columns - 1) / 2];
   const box = {alpha: [low[0] - half[0], high[0] + half[0]], beta: [low[1] - half[1], high[1] + half[1]]};
   return {...made, window: box, raster: raster(bytes, rows, columns), at: (alpha, beta) => {
     if (alpha < box.alpha[0] || alpha > box.alpha[1] || beta < box.beta[0] || beta > box.beta[1]) return 0;
-    return blended(bytes, rows, columns, (alpha - low[0]) / (2 * half[0]), (beta - low[1]) / (2 * half[1]), kind === 'field');
+    return blended(bytes, rows, columns, (alpha - low[0]) / (2 * half[0]), (beta - low[1]) / (2 * half[1]), kind !== 'kinds');
   }};
 }
 
-export function has(atlas, kind) { return kind === 'field' ? !!atlas.rate : !!atlas.label; }
+export function has(atlas, kind) { return !!{field: atlas.rate, kinds: atlas.label, words: atlas.likeness}[kind]; }
+
+// How like the words each place is: what is liker than half of them glows, the likest brightest.
+function alike(atlas) {
+  if (!atlas.likeness) return null;
+  const sorted = [...atlas.likeness].sort((a, b) => a - b), low = sorted[Math.floor(sorted.length / 2)];
+  const high = Math.max(sorted.at(-1), low + 1e-6);
+  const parts = atlas.likeness.map((score) => Math.max((score - low) / (high - low), 0) ** 1.5);
+  return {colours: parts.map((t) => GLOWS[Math.round(63 * t)]), bytes: parts.map((t) => glow(t))};
+}
 
 function strengths(atlas) {
   if (!atlas.rate) return null;

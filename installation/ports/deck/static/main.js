@@ -107,7 +107,7 @@ link.on('hello', () => {
   if (table && table !== now) location.reload(); // another show: its table is another one
   else if (!table) {
     table = now;
-    fill(link, controls);
+    fill(link, controls, map);
   }
   document.documentElement.dataset.ready = 'true';
 });

@@ -153,6 +153,15 @@ export class Maps {
     this.show(this.atlas ? LAYERS.find((kind) => has(this.atlas, kind)) ?? null : null);
   }
 
+  likeness(scores) { // of words, by place; null: nobody looks for any
+    if (!this.atlas) return;
+    const known = scores && scores.length === this.atlas.unit.length;
+    if (known && this.layer !== 'words') this.earlier = this.layer;
+    this.atlas.likeness = known ? scores : null;
+    this.atlas.asked = (this.atlas.asked ?? 0) + 1; // what was shaded before is of other words
+    this.show(known ? 'words' : this.layer === 'words' ? this.earlier ?? null : this.layer);
+  }
+
   nextLayer() {
     if (!this.atlas) return;
     const kinds = [...LAYERS.filter((kind) => has(this.atlas, kind)), null];

@@ -2,15 +2,16 @@
 
 import {button, make} from '/static/dom.js';
 import {Engine} from '/static/diffusion.js';
+import {find} from '/static/find.js';
 import {MIDI_FORGET, MIDI_LEARN, MIDI_STATUS} from '/static/names.js';
 import {Routing} from '/static/routing.js';
 import {health, score, snapshots, takes, within} from '/static/show.js';
 import {ownPictures} from '/static/vertices.js';
 
-export function fill(link, controls) {
+export function fill(link, controls, map) {
   const page = (name) => document.querySelector(`[data-page=${name}]`);
   // what has a place of its own by now, in this document or in a part that is still to be put there, is left out
-  const parts = [snapshots(link), takes(link, controls), midi(link, controls)];
+  const parts = [snapshots(link), takes(link, controls), midi(link, controls), find(link, map)];
   const own = (name) => [document, ...parts].some((part) => part.querySelector(`[data-name="${name}"]`));
   const placed = new Set([...link.rows.keys()].filter(own));
   const take = (test) => {
@@ -31,8 +32,9 @@ export function fill(link, controls) {
       make('section.section', {}, make('h2', {}, title), words, ...parts);
   };
 
-  const [shots, recorded, controllers] = parts;
+  const [shots, recorded, controllers, finding] = parts;
   page('walk').append(
+    finding,
     section('Walk', take(begins('walk'))),
     section('Rift', take(begins('rift'))),
     section('View', take(begins('view'))),

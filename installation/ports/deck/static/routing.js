@@ -1,6 +1,7 @@
 // Semantic vector routing: concept words and their weights, where they lie, and where the mixture stands.
 
-import {make, seen, sharp} from '/static/dom.js';
+import {button, make, seen, sharp} from '/static/dom.js';
+import {toward} from '/static/find.js';
 import {outlined} from '/static/marks.js';
 import {mixture, weightsFor} from '/static/mixing.js';
 import {PROMPT_A, PROMPT_B, PROMPT_MIX} from '/static/names.js';
@@ -38,7 +39,11 @@ export class Routing {
       this.cosines.push(cosine);
       const word = controls.text(this.link.rows.get(text), `word ${k + 1}`, {long: false, hint: HINTS[k % HINTS.length]});
       const fader = controls.make(weight, 'weight');
-      word.querySelector('.head').append(cosine);
+      const pull = button('pull', () => {
+        const words = this.link.shownValue(text);
+        if (words) toward(this.link, words);
+      }, {class: 'small', title: 'the autopilot goes toward pictures like this word', 'aria-label': `${text}: pull`});
+      word.querySelector('.head').append(cosine, pull);
       const row = make('div.word', {}, word, fader);
       row.style.setProperty('--hue', HUES[k % HUES.length]);
       return row;
