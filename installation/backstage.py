@@ -25,6 +25,7 @@ from latentworld.decoding.profile import Profile
 from latentworld.prompts import Prompt
 
 RendererState = Literal["loading", "running", "hung", "restarting", "safe", "loop"]
+SpareState = Literal["off", "none", "loading", "waiting"]
 RENDERER_STATES: tuple[RendererState, ...] = get_args(RendererState)
 Question = WordsQuestion | DiffusionQuestion | FindQuestion | PictureQuestion
 AnswerContent = WordsAnswer | DiffusionAnswer | FindAnswer | PictureAnswer
@@ -96,6 +97,7 @@ class Status:
     scene: ShownScene
     faults: tuple[str, ...]  # the last few, newest last
     score: ScoreStatus | None = None  # of the preset's score; None where it has none
+    spare: SpareState | None = None  # of the second renderer, None where none is kept; `off`: it failed too often
 
 
 class Backstage(Protocol):

@@ -10,6 +10,7 @@ import psutil  # type: ignore[import-untyped]
 
 from installation.film.ffmpeg import binary, muxing
 from installation.film.preview_window import display
+from installation.health.memory import ROOM, free
 from latentworld import __version__, worlds
 from latentworld.device import choose
 from latentworld.errors import LatentWorldError
@@ -35,6 +36,7 @@ def examine() -> dict[str, object]:
         "threads": torch.get_num_threads(),
         "memory_gb": round(memory.total / 1e9, 1),
         "memory_free_gb": round(memory.available / 1e9, 1),
+        "spare_renderer": f"show.spare has room beside a renderer of up to {free() / ROOM / 1e9:.1f} GB",
         **_device(chosen.device),
         "dtype": chosen.dtype,
         "engine": chosen.engine,

@@ -39,6 +39,7 @@ from latentworld.decoding.settings import (
     resolve_analytic,
 )
 from latentworld.decoding.surprise import AnalyticSurprise, NetworkSurprise, Surprise
+from latentworld.deferred import uncollected
 from latentworld.device import Choice, choose
 from latentworld.errors import AtlasError, Notice, PresetError, WorldMismatch
 from latentworld.frozen import changed
@@ -109,7 +110,8 @@ def open_studio(preset: Preset, watch: Watch | None = None) -> Studio:
     """The plane, decoders and eye of a preset."""
     if preset.plane.device == "auto":  # devices draw different numbers: the preset that is kept names the one that drew
         preset = preset.changed(plane={"device": choose().device})
-    studio = _analytic(preset) if preset.decoder.kind == "analytic" else _diffusion(preset)
+    with uncollected():
+        studio = _analytic(preset) if preset.decoder.kind == "analytic" else _diffusion(preset)
     if watch is None:
         return studio
     decoder = Watched(studio.decoder, watch)
@@ -197,11 +199,12 @@ def _diffusion(preset: Preset) -> Studio:
     settings = own[spec.kind]
     _tell_of_scout(settings, found)
     _tell_of_pairing(found, settings, own["scout"])
-    for each in (settings, own["scout"]):  # which looks ahead, whatever makes the pictures
+    for each in dict.fromkeys((settings, own["scout"])):  # which looks ahead, whatever makes the pictures
         foresight.check(found, each)
     vision.foresee(preset.eye.clip, found)
     plane = plane_of(preset, found.facts.latent.shape(*settings.size))
-    world = worlds.load(found, machine.device, machine.dtype)
+    # an engine that keeps what it converted needs no network again, nor the libraries they come from
+    world = worlds.load(found, machine.device, machine.dtype, quick=machine.engine == "openvino")
     own = {kind: of_plane(each, preset.plane, world.digest, own["faithful"]) for kind, each in own.items()}
     settings = own[spec.kind]
     _tell_of_held(own["faithful"].hold, spec.kind)

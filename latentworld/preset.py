@@ -203,13 +203,15 @@ class ShowSpec(Section):
     """How the journey is performed live. decoder auto: faithful on a GPU, else the scout (analytic stays analytic);
     batch auto: the most whose latency stays under `latency` seconds from control to picture; rate: the most new
     pictures a second (0: as many as can be); step: feature distance per second that the pace aims at, by what was
-    last measured (0: the steady speed of [pacing])."""
+    last measured (0: the steady speed of [pacing]); spare: keep a second renderer loaded, where memory allows, which
+    takes over within half a second when the first one dies."""
 
     decoder: Literal["auto", "scout", "faithful"] = "auto"
     batch: Annotated[int, Field(ge=1, le=16)] | Literal["auto"] = "auto"
     latency: Annotated[FiniteFloat, Field(gt=0.0, le=10.0)] = 0.25
     rate: Annotated[FiniteFloat, Field(ge=0.0, le=240.0)] = 0.0
     step: Annotated[FiniteFloat, Field(ge=0.0, le=4.0)] = 0.0
+    spare: bool = False
 
 
 class Preset(Section):

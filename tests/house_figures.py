@@ -23,8 +23,8 @@ import networkx
 ROOT = Path(__file__).parent.parent
 CORE: list[set[str]] = [
     {"errors", "arrays", "tables", "easing"},
-    {"disk", "explain", "registry", "frozen", "texts", "extras", "emphasis"},
-    {"globe", "relaxed"},
+    {"disk", "explain", "registry", "frozen", "texts", "extras", "emphasis", "deferred"},
+    {"globe", "relaxed", "remembered"},
     {"plane", "lipschitz", "aims", "archive"},
     {"vertices", "whiteness", "prompts", "worlds", "decoding", "vision", "device"},
     {"walks", "pacing", "cluster"},

@@ -203,9 +203,29 @@ def test_a_conversion_is_kept_whole_and_mended(tmp_path: Path, monkeypatch: pyte
     assert len(converted) == 1
     assert [path.name for path in (tmp_path / "openvino").iterdir() if path.name.startswith("tmp")] == []
     next(tmp_path.rglob("model.xml")).write_text("broken")
+    next(tmp_path.rglob("*.compiled")).unlink()
     assert torch.equal(engines.build("openvino", module, (z,), "a")(z), first)
     engines.build("openvino", module, (z,), "other weights")
     assert len(converted) == 3
+
+
+@pytest.mark.parametrize("broken", [b"", b"short", b"0" * 5000])
+def test_what_was_compiled_is_kept_and_compiled_anew_where_it_is_damaged(
+    broken: bytes, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("LATENTWORLD_CACHE", str(tmp_path))
+    module, z = nn.Conv2d(4, 4, 3).eval(), latents(1)
+    first = engines.build("openvino", module, (z,), "a")(z)
+    monkeypatch.setattr(engines, "_converted", lambda *_: pytest.fail("it was compiled again"))
+    assert torch.equal(engines.build("openvino", module, (z,), "a")(z), first)
+    monkeypatch.undo()
+    monkeypatch.setenv("LATENTWORLD_CACHE", str(tmp_path))
+    monkeypatch.setattr(engines, "_convert", lambda *_: pytest.fail("it was converted again"))
+    file = next(tmp_path.rglob("*.compiled"))
+    whole = file.read_bytes()
+    file.write_bytes(whole[: len(whole) // 2] if broken == b"short" else broken)
+    assert torch.equal(engines.build("openvino", module, (z,), "a")(z), first)
+    assert file.read_bytes() == whole or file.stat().st_size > 1000  # kept anew
 
 
 def test_an_unwritable_cache_is_no_fault(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -33,8 +33,10 @@ from installation.ipc.messages import (
     ResumeFrom,
     SceneChange,
     Stop,
+    TakeOver,
     Tick,
     Unfollow,
+    Waiting,
 )
 from installation.ipc.questions import WordsQuestion
 from installation.ipc.ring import Ring
@@ -53,8 +55,8 @@ Told = TypeVar("Told", bound=Message)
 class Renderer:
     """A renderer in a process of its own, and everything it said."""
 
-    def __init__(self, ring: Ring, path: Path, resume: str | None = None) -> None:
-        command = [sys.executable, "-m", *Programs().render(ring.name, path, resume is not None)]
+    def __init__(self, ring: Ring, path: Path, resume: str | None = None, spare: bool = False) -> None:
+        command = [sys.executable, "-m", *Programs().render(ring.name, path, resume is not None, spare=spare)]
         environment = {**os.environ, "OMP_NUM_THREADS": "1"}
         pipe = subprocess.PIPE
         self.process = subprocess.Popen(command, stdin=pipe, stdout=pipe, stderr=pipe, env=environment)
@@ -113,6 +115,43 @@ def path(tmp_path: Path) -> Path:
     file = tmp_path / "journey.toml"
     file.write_text(preset.dump(preset.load("analytic", JOURNEY)), encoding="utf-8")
     return file
+
+
+def test_a_spare_waits_and_goes_on_as_one_that_is_started_then(ring: Ring, path: Path) -> None:
+    first = Renderer(ring, path)
+    begun = first.wait(Tick)
+    spare = Renderer(ring, path, begun.resume, spare=True)
+    spare.wait(Waiting)
+    os.kill(first.process.pid, signal.SIGKILL)
+    first.process.wait(PATIENCE)
+    first.close()
+    last = [message for message in first.said if isinstance(message, Tick)][-1]
+    assert not any(isinstance(message, Ready | Tick | Fault) for message in spare.said)
+    spare.wire.send(TakeOver(last.resume))
+    spare.wire.send(ControlChanges({}, (), 7.0))
+    assert spare.wait(Ready).size == (32, 32)
+    tick = spare.wait(Tick)
+    assert tick.index[0] == last.index[-1] + 1
+    assert spare.wait(Tick, lambda tick: tick.stamp == 7.0)  # it hears what is played
+    assert spare.end() == 0
+
+    started = Renderer(ring, path, last.resume)
+    assert started.wait(Tick).digest[0] == tick.digest[0]
+    assert started.end() == 0
+
+
+def test_a_spare_takes_up_what_it_was_not_loaded_for(ring: Ring, path: Path) -> None:
+    spare = Renderer(ring, path, spare=True)
+    spare.wait(Waiting)
+    spare.wire.send(TakeOver(json.dumps({"model": {"version": 1, "batch": 3}})))
+    assert len(spare.wait(Tick).index) == 3
+    assert spare.end() == 0
+
+
+def test_a_spare_whose_show_is_gone_ends(ring: Ring, path: Path) -> None:
+    spare = Renderer(ring, path, spare=True)
+    spare.wait(Waiting)
+    assert spare.end() == 0
 
 
 def test_it_shows_hears_and_goes_on_where_it_was_killed(ring: Ring, path: Path) -> None:

@@ -71,7 +71,7 @@ def test_a_config_that_fits_no_weights_is_told_before_one_is_read(
 ) -> None:
     world = shutil.copytree(tiny_world.folder(), tmp_path / "world")
     file = world / part / ("scheduler_config.json" if part == "scheduler" else "config.json")
-    monkeypatch.setattr("latentworld.worlds.load", lambda *_: pytest.fail("weights are being read"))
+    monkeypatch.setattr("latentworld.worlds.load", lambda *_, **__: pytest.fail("weights are being read"))
     preset = parse({"world": {"name": str(world)}, "decoder": {"device": "cpu"}})
     with pytest.raises(pytest.fail.Exception):  # as it is, nothing is amiss
         open_studio(preset)
@@ -95,7 +95,7 @@ def test_what_a_preset_alone_says_wrong_is_told_before_a_weight_is_read(
     section: str, keys: dict[str, Any], words: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     world = str(tiny_world.folder())
-    monkeypatch.setattr("latentworld.worlds.load", lambda *_: pytest.fail("weights are being read"))
+    monkeypatch.setattr("latentworld.worlds.load", lambda *_, **__: pytest.fail("weights are being read"))
     named = {key: value.replace("WORLD", world) if isinstance(value, str) else value for key, value in keys.items()}
     content: dict[str, dict[str, Any]] = {"world": {"name": world}, "decoder": {"device": "cpu"}}
     content[section] = content.get(section, {}) | named
@@ -124,7 +124,7 @@ def test_a_file_that_was_cut_short_is_told_before_a_weight_is_read(
     if part not in WORLD:
         section, key = part.split(".")
         preset[section] = preset.get(section, {}) | {key: str(lora if victim == lora else victim.parent)}
-    monkeypatch.setattr("latentworld.worlds.load", lambda *_: pytest.fail("weights are being read"))
+    monkeypatch.setattr("latentworld.worlds.load", lambda *_, **__: pytest.fail("weights are being read"))
     with pytest.raises(WorldDamaged, match=f"{re.escape(victim.name)} is damaged.*copy or download it again") as told:
         open_studio(parse(preset))
     assert "\n" not in str(told.value)

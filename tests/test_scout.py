@@ -30,7 +30,7 @@ def test_the_scout_is_the_student_with_the_tiny_vae() -> None:
     assert decoder.profile.guidance == 1.0
     pipe = StableDiffusionPipeline(
         vae=world().tiny_vae, unet=world().student.denoiser, text_encoder=world().text.encoder,  # type: ignore[union-attr]
-        tokenizer=world().text.tokenizer, scheduler=SAMPLERS["ddim"].scheduler(world().schedule),
+        tokenizer=world().text.tokenizer, scheduler=SAMPLERS["ddim"].library(world().schedule),
         safety_checker=None, feature_extractor=None, requires_safety_checker=False,
     )  # fmt: skip
     pipe.set_progress_bar_config(disable=True)

@@ -82,7 +82,7 @@ def test_nothing_to_see() -> None:
 
 def test_an_eye_that_gives_no_numbers_is_told_from_the_pictures() -> None:
     eye = ClipEye(clip())
-    eye._clip.visual_projection.weight.fill_(torch.nan)
+    eye._clip().visual_projection.weight.fill_(torch.nan)
     with pytest.raises(NotFinite, match=r"use another eye\.clip"):
         eye(pictures(2))
 

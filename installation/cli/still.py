@@ -85,9 +85,9 @@ def still(
         raise typer.BadParameter("say where: give --alpha and --beta, or a picture of ours to make again")
     else:
         journey = presets.parse({}, overrides) if preset is None else presets.load(preset, overrides)
-        from installation.film import make
+        from installation.film import again
 
-        make.still(journey, alpha, beta, 1.0 if radius is None else radius, output)
+        again.still(journey, alpha, beta, 1.0 if radius is None else radius, output)
     print(output)
 
 

@@ -73,6 +73,7 @@ def _status_collector(status: Status) -> list[tuple[str, str, float]]:
         ("fresh_seconds", "Since a new, finite, non-constant picture was presented.", status.fresh),
         ("temperature_celsius", "The hottest sensor of the processor.", temperature),
         ("lipschitz", "Feature distance per latent distance, here.", status.lipschitz),
+        ("spare_waiting", "1 while a second renderer is loaded and waits.", float(status.spare == "waiting")),
         ("faults_remembered", "Faults among the last few that are kept.", len(status.faults)),
     ]
 

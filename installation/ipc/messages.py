@@ -46,6 +46,13 @@ class ResumeFrom(Message, frozen=True, tag="resume"):
     state: str
 
 
+class TakeOver(Message, frozen=True, tag="take_over"):
+    """The spare renderer is the show's from now on. state: what it goes on from, as a tick had it, None: from the
+    beginning."""
+
+    state: str | None = None
+
+
 class ControlChanges(Message, frozen=True, tag="controls"):
     """What changed on the desk, slewed and modulated: to the renderer what the loop acts on, to stage and outputs what
     the wall does. values: by name, None gives one back to the preset; triggers: presses, each a name and an argument;
@@ -111,6 +118,10 @@ class Ready(Message, frozen=True, tag="ready"):
     preset: str
     size: tuple[int, int]
     film: str | None = None
+
+
+class Waiting(Message, frozen=True, tag="waiting"):
+    """The spare renderer is loaded and warm, and waits to take over."""
 
 
 class SceneChange(Message, frozen=True, tag="scene"):
@@ -223,8 +234,8 @@ class WindowClosed(Message, frozen=True, tag="closed"):
     """A window was closed by hand: the show ends."""
 
 
-TO_RENDERER: tuple[type[Message], ...] = (ResumeFrom, ControlChanges, Ask, Cancel, Follow, Unfollow, Stop)
-FROM_RENDERER = (Ready, SceneChange, Tick, LoopValues, Answer, Beat, Fault)
+TO_RENDERER: tuple[type[Message], ...] = (ResumeFrom, TakeOver, ControlChanges, Ask, Cancel, Follow, Unfollow, Stop)
+FROM_RENDERER = (Ready, Waiting, SceneChange, Tick, LoopValues, Answer, Beat, Fault)
 TO_STAGE = (ControlChanges, Card, SaveScreenshot, Stop)
 FROM_STAGE = (StageReport, OutputReport, WindowClosed, Fault)
 ALL = tuple(dict.fromkeys((*TO_RENDERER, *FROM_RENDERER, *TO_STAGE, *FROM_STAGE)))

@@ -1,5 +1,6 @@
-"""`python -m installation.render --ring NAME --preset FILE.toml [--resume] [--safe]`: messages on stdin and stdout,
-the log on stderr; with --resume the first of them says what it goes on from."""
+"""`python -m installation.render --ring NAME --preset FILE.toml [--resume] [--safe] [--spare]`: messages on stdin and
+stdout, the log on stderr; with --resume the first of them says what it goes on from; with --spare one says later that
+it takes over."""
 
 from __future__ import annotations
 
@@ -19,6 +20,7 @@ def main() -> int:
     parser.add_argument("--preset", required=True, type=Path)
     parser.add_argument("--resume", action="store_true")
     parser.add_argument("--safe", action="store_true")
+    parser.add_argument("--spare", action="store_true")
     arguments = parser.parse_args()
     speak_plainly()
     logging.basicConfig(stream=sys.stderr, level=logging.INFO, format="%(name)s: %(message)s")
@@ -27,7 +29,7 @@ def main() -> int:
 
     wire = child.standard()
     try:
-        serve(Arguments(arguments.ring, arguments.preset, arguments.resume, arguments.safe), wire)
+        serve(Arguments(arguments.ring, arguments.preset, arguments.resume, arguments.safe, arguments.spare), wire)
     except LatentWorldError as error:
         return child.refused(str(error))
     finally:

@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from installation.control.mailbox import Mailbox
-from installation.ipc.messages import ResumeFrom
+from installation.ipc.messages import ResumeFrom, TakeOver, Waiting
 from installation.ipc.ring import Ring
 from installation.ipc.wire import Wire
 from installation.render import saved_state
@@ -27,27 +27,52 @@ from installation.rig import open_studio, prior_of
 from installation.studio import Studio
 from installation.takes import Take
 from latentworld import preset as presets
+from latentworld import worlds
 from latentworld.atlas.prior import Prior
-from latentworld.errors import LatentWorldError
+from latentworld.device import choose
+from latentworld.errors import LatentWorldError, ShowError
 from latentworld.preset import Preset
+from latentworld.worlds import needs
 
+ROOM = 1.5  # times the weights: what a picture takes beside them
 GRACE = 3.0  # seconds a loop has to end once the show has said so, or is gone
 
 
 @dataclass(frozen=True)
 class Arguments:
-    """Of the command line. resume: whether what to go on from is said first."""
+    """Of the command line. resume: whether what to go on from is said first; spare: whether it waits, loaded, until it
+    is told to take over."""
 
     ring: str
     preset: Path
     resume: bool
     safe: bool
+    spare: bool = False
 
 
 def serve(arguments: Arguments, wire: Wire, now: Callable[[], float] = time.monotonic) -> None:
     """Be a show's renderer until it stops or is gone. Raises LatentWorldError for what cannot be survived."""
     speaker = Speaker(wire, now)
     saved = saved_state.read(told(wire) if arguments.resume else None, speaker.fault)
+    link = ShowLink(Ring.attach(arguments.ring), wire, speaker, now)
+    try:
+        opening = Opening(arguments, link)
+        if arguments.spare:
+            with Beating(speaker):
+                opening.prepare(saved)
+            wire.send(Waiting())
+            called = next(wire.read(), None)  # until somebody dies
+            if not isinstance(called, TakeOver):
+                return
+            saved = saved_state.read(called.state, speaker.fault)
+        _perform(opening, saved, link)
+    finally:
+        link.ring.close()
+
+
+def _perform(opening: Opening, saved: SavedState, link: ShowLink) -> None:
+    """Say `ready`, and run until the show ends it."""
+    speaker, wire = link.speaker, link.wire
     mailbox = Mailbox(saved.controls)
     ending = threading.Event()
     stage: list[Renderer] = []
@@ -64,10 +89,9 @@ def serve(arguments: Arguments, wire: Wire, now: Callable[[], float] = time.mono
 
     takes = TakeReader(deliver, speaker.fault)
     reader = MessageReader(wire, mailbox, speaker.fault, end, takes.follow, takes.unfollow)
-    ring = Ring.attach(arguments.ring)
     try:
         with Beating(speaker):
-            renderer = open_renderer(arguments, saved, ShowLink(ring, wire, speaker, now))
+            renderer = opening.renderer(saved)
         stage.append(renderer)
         reader.questions = renderer.questions
         wire.send(renderer.ready())
@@ -76,7 +100,6 @@ def serve(arguments: Arguments, wire: Wire, now: Callable[[], float] = time.mono
     finally:
         for renderer in stage:
             renderer.close()
-        ring.close()
 
 
 def told(wire: Wire) -> str | None:
@@ -85,21 +108,72 @@ def told(wire: Wire) -> str | None:
     return first.state if isinstance(first, ResumeFrom) else None
 
 
-def open_renderer(arguments: Arguments, saved: SavedState, link: ShowLink) -> Renderer:
-    """Load the preset's world, or the one that was shown, and warm it. Raises LatentWorldError."""
-    preset, fault = presets.load(arguments.preset), link.speaker.fault
-    builder = Builder(performed(preset), link.now)
-    model = ModelControlState() if arguments.safe else saved.model
-    own = preset if arguments.safe else saved.plane.of(preset)
-    try:
-        studio, seconds = first(performed(own), model, builder, fault)
-    except LatentWorldError as error:
-        if own is preset:
-            raise
-        fault(f"the vertices that were given last cannot be had ({error}): the preset's own are shown")
-        studio, seconds = first(performed(preset), model, builder, fault)
-    journey = Journey(preset, studio, surveyed(studio, fault))
-    return Renderer(journey, seconds, Workers(builder, PromptEncoder(fault)), link, saved, arguments.safe)
+@dataclass(frozen=True, eq=False)
+class Prepared:
+    """A world, warm, and the seconds a picture takes. own, model: of which preset and state it is."""
+
+    own: Preset
+    model: ModelControlState
+    journey: Journey
+    seconds: float
+
+
+class Opening:
+    """From arguments and a state to a renderer: at once, or in two steps, of which the first one takes long."""
+
+    def __init__(self, arguments: Arguments, link: ShowLink) -> None:
+        self._arguments, self._link = arguments, link
+        self._preset = presets.load(arguments.preset)
+        self._builder = Builder(performed(self._preset), link.now)
+        self._prepared: Prepared | None = None
+
+    def prepare(self, saved: SavedState) -> None:
+        """Load the preset's world, or the one that was shown, and warm it. Raises LatentWorldError, also where the card
+        has no memory for it beside another renderer."""
+        room_on_card(self._preset)
+        self._prepared = self._warm(saved)
+
+    def renderer(self, saved: SavedState) -> Renderer:
+        """What goes on from a state; of another world than was prepared it takes as long as ever. Raises
+        LatentWorldError."""
+        is_safe, fault, known = self._arguments.safe, self._link.speaker.fault, self._prepared
+        if known is None or (known.own, known.model) != self._wanted(saved):
+            known = self._warm(saved)
+        workers = Workers(self._builder, PromptEncoder(fault))
+        return Renderer(known.journey, known.seconds, workers, self._link, saved, is_safe)
+
+    def _wanted(self, saved: SavedState) -> tuple[Preset, ModelControlState]:
+        if self._arguments.safe:
+            return self._preset, ModelControlState()
+        return saved.plane.of(self._preset), saved.model
+
+    def _warm(self, saved: SavedState) -> Prepared:
+        preset, fault, (own, model) = self._preset, self._link.speaker.fault, self._wanted(saved)
+        try:
+            studio, seconds = first(performed(own), model, self._builder, fault)
+        except LatentWorldError as error:
+            if own is preset:
+                raise
+            fault(f"the vertices that were given last cannot be had ({error}): the preset's own are shown")
+            studio, seconds = first(performed(preset), model, self._builder, fault)
+        return Prepared(own, model, Journey(preset, studio, surveyed(studio, fault)), seconds)
+
+
+def room_on_card(preset: Preset) -> None:
+    """Raises ShowError where a graphics card has no memory for another renderer of a preset."""
+    device = choose(preset.decoder.device).device
+    if not device.startswith("cuda") or preset.decoder.kind == "analytic":
+        return
+    import torch
+
+    seen, wanted = worlds.inspect(preset.world.name), choose(preset.decoder.device, preset.decoder.dtype)
+    free, _ = torch.cuda.mem_get_info(torch.device(device))
+    needed = ROOM * needs.weights_gb(seen, wanted.dtype)
+    if free / 1e9 < needed:
+        raise ShowError(
+            f"a second renderer needs some {needed:.1f} GB of the card, and {free / 1e9:.1f} GB are free: "
+            f"set show.spare = false"
+        )
 
 
 def first(

@@ -33,10 +33,11 @@ class Programs:
     outputs: str = "installation.stage.outputs"
     loop: str = "installation.stage.fallback_film"
 
-    def render(self, ring: str, preset: Path, resume: bool, safe: bool = False) -> list[str]:
+    def render(self, ring: str, preset: Path, resume: bool, safe: bool = False, spare: bool = False) -> list[str]:
         """The renderer of a preset's file. resume: it goes on where another was, and is told first from what; safe:
-        deaf to what may have broken that."""
-        asked = [*(["--resume"] if resume else []), *(["--safe"] if safe else [])]
+        deaf to what may have broken that; spare: loaded, it waits to take over."""
+        flags = {"--resume": resume, "--safe": safe, "--spare": spare}
+        asked = [flag for flag, is_set in flags.items() if is_set]
         return [self.renderer, "--ring", ring, "--preset", str(preset), *asked]
 
     def present(self, ring: str, wall: Wall) -> list[str]:

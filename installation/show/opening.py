@@ -15,6 +15,7 @@ from installation.control.desk import Desk
 from installation.control.desk.snapshots import Snapshots
 from installation.control.parameters import table
 from installation.film.playing import score_of
+from installation.health import memory
 from installation.ipc.messages import Message
 from installation.score.player import Player
 from installation.show import preset_controls, state, state_store
@@ -35,6 +36,7 @@ from installation.show.recordings import Recordings
 from installation.show.requests import Requests
 from installation.show.resume import Resume
 from installation.show.show import Show
+from installation.show.spare import Spare
 from installation.show.state_store import StateStore
 from installation.show.systemd import Systemd
 from installation.venue import Venue
@@ -101,7 +103,8 @@ def _assembled(premises: Premises, desk: Desk, resume: Resume, systemd: Systemd,
     folder, log, status, announcer = premises.folder, premises.log, premises.status, premises.announcer
     runtime, clock = premises.runtime, premises.runtime.clock
     ring, worker = premises.newest_picture.ring.name, premises.worker
-    launcher = Launcher(runtime.programs, ring, premises.venue, resume, premises.reserve, log)
+    spare = _spare(premises) if premises.preset.show.spare else None
+    launcher = Launcher(runtime.programs, ring, premises.venue, resume, premises.reserve, log, spare)
     output = OutputObserver(announcer, premises.ending)
 
     def record(path: Path, heard: Callable[[], None]) -> Child:
@@ -141,6 +144,15 @@ def _assembled(premises: Premises, desk: Desk, resume: Resume, systemd: Systemd,
         folder=folder,
         player=player,
     )
+
+
+def _spare(premises: Premises) -> Callable[[Launcher], Spare]:
+    """What makes the keeper of a second renderer."""
+
+    def room(renderer: int) -> str | None:
+        return memory.lacking(resident({"renderer": renderer}).get("renderer", 0))
+
+    return lambda launcher: Spare(launcher.spare_renderer, room, premises.announcer.say)
 
 
 def _player(premises: Premises, desk: Desk) -> Player | None:

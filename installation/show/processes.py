@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
 
-from installation.backstage import RendererState
+from installation.backstage import RendererState, SpareState
 from installation.control.desk import Desk
 from installation.ipc.messages import Card
 from installation.show.children import Child, Receive
@@ -68,6 +68,9 @@ class Processes:
         now = self._awake()
         for supervised in (self.stage, self.renderer, *self.outputs):
             supervised.tend(now)
+        if self._launcher.spare is not None:
+            child = self.renderer.child
+            self._launcher.spare.tend(now, child.pid if child and self.renderer.settled else None)
 
     def play(self, now: float, video: Child | None, card: Card | None) -> None:
         """Pass on what is played, to the output that records too; and what the test card shows."""
@@ -103,10 +106,19 @@ class Processes:
     def pids(self) -> dict[str, int]:
         """Of all there are, by name."""
         children = (self.renderer, self.stage, *self.outputs)
-        return {supervised.name: supervised.child.pid for supervised in children if supervised.child}
+        found = {supervised.name: supervised.child.pid for supervised in children if supervised.child}
+        spare = self._launcher.spare
+        return found if spare is None or spare.pid is None else {**found, "spare": spare.pid}
+
+    @property
+    def spare(self) -> SpareState | None:
+        """How the spare renderer is; None where none is kept."""
+        return None if self._launcher.spare is None else self._launcher.spare.state
 
     def dismiss(self) -> None:
         """End all of them; the wall goes last."""
+        if self._launcher.spare is not None:
+            self._launcher.spare.dismiss()
         first = [self.renderer, *self.outputs]
         for supervised in first:
             supervised.stop()

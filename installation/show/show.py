@@ -53,6 +53,7 @@ class Show:
         processes = self.processes
         held, pulse = self.desk.held, self.pulse.age
         found = self.status_collector.status(self.clock(), processes.renderer_state, processes.restarts, held, pulse)
+        found = replace(found, spare=processes.spare)
         return found if self.player is None else replace(found, score=self.player.status())
 
     def ask(self, question: Question) -> Future[AnswerContent]:

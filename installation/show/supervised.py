@@ -119,6 +119,12 @@ class SupervisedChild:
             return "hung"
         return "running" if life.rung == self.fallbacks.first else "fallback"
 
+    @property
+    def settled(self) -> bool:
+        """Whether the real thing runs, and has for a while."""
+        life = self._life
+        return life is not None and life.rung == self.fallbacks.first and life.progressed(self._patience.settle)
+
     def receive(self, child: Child, message: Message) -> None:
         """A message came; of a child that was replaced it is no news."""
         with self._lock:

@@ -18,6 +18,7 @@ from latentworld.decoding.networks import Networks
 from latentworld.decoding.profile import Profile, of_torch
 from latentworld.decoding.settings import DecoderSettings
 from latentworld.decoding.shaped import Shaped
+from latentworld.deferred import Deferred
 from latentworld.errors import DecodeError, OutOfMemory, PresetError
 from latentworld.plane import Plane
 from latentworld.prompts import Conditioning, Prompt, Texts
@@ -25,7 +26,7 @@ from latentworld.worlds import World
 from latentworld.worlds.families.family import LatentFormat, Scheduler
 
 _REMEDY = 'set decoder.dtype = "float32" (or "bfloat16" on a GPU), or use another VAE, LoRA or world'
-Build = Callable[[str, nn.Module, tuple[Tensor, ...], str], engines.Run]
+Build = Callable[[str, engines.Module, tuple[Tensor, ...], str], engines.Run]
 
 
 class Diffusion:
@@ -140,8 +141,8 @@ class Diffusion:
         """Sample `[b, C, H, W]`, time `[1]` and conditioning to predictions `[rows x b, C, H, W]`."""
         found = self._runs.denoise.get(self.rows)
         if found is None:
-            build, engine, unet, key = self._build, self.settings.engine, self.recipe.unet, self.recipe.key
-            made = Shaped(lambda inputs: build(engine, unet, inputs, key), follows=engine == "eager")
+            build, engine, unet, key = self._built, self.settings.engine, self.recipe.unet, self.recipe.key
+            made = Shaped(lambda inputs: build(unet, inputs, key), follows=engine == "eager")
             found = self._runs.denoise.setdefault(self.rows, made)
         return found
 
@@ -186,10 +187,11 @@ class Diffusion:
         conditioning = self.conditioning(prompt)
         sample: Tensor = self._laid(latents.float()) * scheduler.init_noise_sigma
         for number, time in enumerate(scheduler.timesteps):
-            stepped = scheduler.step(self.predict(sample, time, conditioning, held), time, sample, eta=0.0)
+            predicted = self.predict(sample, time, conditioning, held)
+            stepped, clean = scheduler.step(predicted, time, sample, eta=0.0, return_dict=False)
             alpha_bar = float(scheduler.alphas_cumprod[int(time)])
-            after = self._corrected(stepped.prev_sample, number, held)
-            yield Moment(int(time), alpha_bar, sample, stepped.pred_original_sample, after)
+            after = self._corrected(stepped, number, held)
+            yield Moment(int(time), alpha_bar, sample, clean, after)
             sample = after
 
     def paint(self, clean: Tensor) -> Tensor:
@@ -200,7 +202,7 @@ class Diffusion:
         sample = clean.to(self.device, self.recipe.paint_dtype or self._dtype)
         paint = self._painters.paint
         if paint is None:
-            paint = self._build(self.settings.engine, self.recipe.vae, (sample,), self.recipe.paint_key)
+            paint = self._built(self.recipe.vae, (sample,), self.recipe.paint_key)
             self._painters.paint = paint
         pictures = paint(sample).float().cpu().contiguous()
         batches.check_pictures(pictures, f"the world {self._networks.world.name!r} in {self.settings.dtype}", _REMEDY)
@@ -281,6 +283,11 @@ class Diffusion:
         """The network's word on a sample, a row a text `[rows x b, C, H, W]`, float32."""
         rows = self._timetable.entering(sample, time).to(self._dtype)
         return self._denoise(rows, time.reshape(1).to(self.device), *conditioning).float()
+
+    def _built(self, module: Deferred[nn.Module], inputs: tuple[Tensor, ...], key: str) -> engines.Run:
+        """The engine of a module; one that has what it converted before needs none."""
+        engine = self.settings.engine
+        return self._build(engine, module if engine == "openvino" else module(), inputs, key)
 
     def _halve(self, error: BaseException) -> None:
         batch = self.settings.batch

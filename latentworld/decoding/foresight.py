@@ -3,9 +3,11 @@ library's words."""
 
 from __future__ import annotations
 
+from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from latentworld import remembered
 from latentworld.decoding.timetable import MadeFor, member_of_lora, timetable, whole_of
 from latentworld.errors import PresetError, WorldDamaged, WorldMismatch
 from latentworld.worlds.card import read_json
@@ -96,14 +98,19 @@ def _check_tiny_vae(folder: Path) -> None:
 
 
 def _check_outlines(found: Found) -> None:
-    """Raises WorldDamaged where a part's config asks for other weights than lie beside it."""
+    """Raises WorldDamaged where a part's config asks for other weights than lie beside it. What was whole once is not
+    laid out again: that takes the model's library."""
     family, student = found.family, f"student/{found.family.network}"
     own = [(part.name, part) for part in family.parts if part.name != "vae" or found.vae is None]
     own += [(student, part) for part in family.parts if part.name == family.network and (found.path / student).is_dir()]
     for name, part in own:
         if part.outline is None:
             continue
-        asked, held = part.outline(found.path / name), found.weights(name)
+        config, held = read_json(found.path / name / "config.json"), found.weights(name)
+        said = ("outline", version("diffusers"), part.name, sorted(config.items()), sorted(held.items()))
+        if remembered.knows(said):
+            continue
+        asked = part.outline(found.path / name)
         wrong = [key for key, shape in asked.items() if held.get(key) != shape]
         if part.name == family.network:  # layers that no config asks for would be left out of every picture
             wrong += [key for key in held if key not in asked]
@@ -113,6 +120,7 @@ def _check_outlines(found: Found) -> None:
                 f"{found.path / name}: its config.json and its weights are of two models ({wrong[0]:.80}: {asks} and "
                 f"{has}): copy or download it again"
             )
+        remembered.keep(said)
 
 
 def check_size(latent: LatentFormat, size: tuple[int, int]) -> None:

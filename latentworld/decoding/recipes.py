@@ -6,12 +6,13 @@ import hashlib
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from latentworld.decoding.settings import DecoderSettings
 from latentworld.decoding.shaped import Runs, Shelf
-from latentworld.decoding.styles import Styles
+from latentworld.decoding.styles import Loras, Styles
 from latentworld.decoding.timetable import MadeFor, Timetable, member_of_lora, timetable, whole_of
+from latentworld.deferred import Deferred
 from latentworld.errors import PresetError, WorldMismatch
 from latentworld.prompts import Encoder
 from latentworld.worlds import World, parts
@@ -20,8 +21,6 @@ from latentworld.worlds.files import digest, weights
 
 if TYPE_CHECKING:
     import torch
-    from diffusers.models.autoencoders.autoencoder_kl import AutoencoderKL
-    from diffusers.models.autoencoders.autoencoder_tiny import AutoencoderTiny
     from diffusers.models.modeling_utils import ModelMixin
     from torch import nn
 
@@ -41,8 +40,8 @@ class Recipe:
     """
 
     variant: str
-    unet: nn.Module
-    vae: nn.Module
+    unet: Deferred[nn.Module]
+    vae: Deferred[nn.Module]
     schedule: Config
     made: MadeFor
     key: str
@@ -71,15 +70,15 @@ def faithful(world: World, settings: DecoderSettings, styles: Styles) -> Recipe:
     key = f"{world.digest}/faithful" + ("/plain" if is_plain else "")
     return Recipe(
         variant=settings.variant,
-        unet=world.family.denoiser(styles.network(world.denoiser, loras), lean=not is_plain),
-        vae=world.family.painter(world.vae, world.latent),
+        unet=_styled(world, lambda: world.denoiser, styles, loras, lean=not is_plain),
+        vae=Deferred(lambda: world.family.painter(world.vae, world.latent)),
         schedule=world.schedule,
         made=whole_of(world.family, world.few_step),
         key=styles.key(key, loras),
         painters=styles.painters(key),
         paint_key=f"{key}/vae",
         texts=styles.texts(world.text, loras),
-        paint_dtype=world.vae.dtype,
+        paint_dtype=world.vae_dtype,
         loras=styles.mark(loras),
     )
 
@@ -88,21 +87,32 @@ def scout(world: World, settings: DecoderSettings, styles: Styles) -> Recipe:
     """The networks of a scout; `variant` insists on `student`, `lora`, `guided` or a few-step member. Raises as
     `styles.network`, and WorldMismatch where the world has no such networks."""
     found, loras = _denoiser(world, settings, styles), settings.heard
-    vae, coder, key = _painter(world, settings.tiny_vae, found.key)
-    key = f"{key}/scout/{found.name}/{coder.partition('@')[0]}"
+    painter = _painter(world, settings.tiny_vae, found.key)
+    coder = painter.name
+    key = f"{painter.key}/scout/{found.name}/{coder.partition('@')[0]}"
     return Recipe(
         variant=f"{found.name}{found.mark}/{coder}",
-        unet=world.family.denoiser(styles.network(found.network, loras), distilled_guidance=LCM_WEIGHT),
-        vae=world.family.painter(vae, world.latent_of(vae)),
+        unet=_styled(world, found.network, styles, loras, distilled_guidance=LCM_WEIGHT),
+        vae=painter.module,
         schedule=found.schedule,
         made=found.made,
         key=styles.key(key, loras),
         painters=styles.painters(key),
         paint_key=f"{key}/vae",
         texts=styles.texts(world.text if found.texts is None else found.texts.read, loras) or found.texts,
-        paint_dtype=vae.dtype,
+        paint_dtype=painter.dtype,
         loras=styles.mark(loras),
     )
+
+
+def _styled(
+    world: World, network: Callable[[], ModelMixin], styles: Styles, loras: Loras, **options: Any
+) -> Deferred[nn.Module]:
+    """A network as a module; with LoRA in it at once, so that what they lack is said now. options: of `DenoiserOf`."""
+    if not loras:
+        return Deferred(lambda: world.family.denoiser(network(), **options))
+    styled = styles.network(network(), loras)
+    return Deferred(lambda: world.family.denoiser(styled, **options))
 
 
 @dataclass(frozen=True, eq=False)
@@ -111,7 +121,7 @@ class _Found:
     texts: as in a recipe."""
 
     name: str
-    network: ModelMixin
+    network: Callable[[], ModelMixin]
     schedule: Config
     made: MadeFor
     key: str
@@ -129,29 +139,49 @@ def _denoiser(world: World, settings: DecoderSettings, styles: Styles) -> _Found
         network, texts = styles.few_step(world, lora)
         mark = f"@{digest([lora], lora.parent)}"
         made = MadeFor.few(member_of_lora(lora))
-        return _Found("lora", network, world.schedule, made, _mixed(world.digest, lora), mark, texts)
+        return _Found("lora", lambda: network, world.schedule, made, _mixed(world.digest, lora), mark, texts)
     if name == "student":
         if world.student is None:
             raise WorldMismatch(f"world {world.name!r} has no student: leave decoder.variant out")
         schedule = world.student.schedule
         sampler = "lcm" if schedule.get("_class_name") == "LCMScheduler" else world.family.sampler
-        return _Found("student", world.student.denoiser, schedule, MadeFor(sampler), world.digest)
+        student = world.student
+        return _Found("student", lambda: student.denoiser, schedule, MadeFor(sampler), world.digest)
     if name in MEMBERS:
-        return _Found(name, world.denoiser, world.schedule, MadeFor.few(name), world.digest)
+        return _Found(name, lambda: world.denoiser, world.schedule, MadeFor.few(name), world.digest)
     if name == "guided":  # nothing was made for a few steps: the faithful decoder's sampling
-        return _Found("guided", world.denoiser, world.schedule, MadeFor(world.family.sampler), world.digest)
+        return _Found("guided", lambda: world.denoiser, world.schedule, MadeFor(world.family.sampler), world.digest)
     known = ", ".join(("student", "lora", "guided", *MEMBERS))
     raise PresetError(f"variant = {name!r} of the scout: use one of {known}, or leave it out")
 
 
-def _painter(world: World, tiny_vae: str | None, key: str) -> tuple[AutoencoderKL | AutoencoderTiny, str, str]:
-    """The autoencoder, what it is called in a profile, and the engines' key with it."""
+@dataclass(frozen=True, eq=False)
+class _Painter:
+    """A scout's autoencoder as a module; name: what a profile calls it; key: of the engines, with it."""
+
+    module: Deferred[nn.Module]
+    name: str
+    key: str
+    dtype: torch.dtype
+
+
+def _painter(world: World, tiny_vae: str | None, key: str) -> _Painter:
+    """The autoencoder that settings name, else the world's tiny one, else its own."""
+    paint = world.family.painter
     if tiny_vae is not None:
         folder = Path(tiny_vae)
         files = weights(folder)
         vae = parts.tiny_vae(folder, world.dtype).to(world.device).eval().requires_grad_(False)
-        return vae, f"tiny@{digest(files, folder)}", _mixed(key, *files)
-    return (world.vae, "full", key) if world.tiny_vae is None else (world.tiny_vae, "tiny", key)
+        made = Deferred(lambda: paint(vae, world.latent_of(vae)))
+        return _Painter(made, f"tiny@{digest(files, folder)}", _mixed(key, *files), vae.dtype)
+    if not world.has_tiny_vae:
+        return _Painter(Deferred(lambda: paint(world.vae, world.latent_of(world.vae))), "full", key, world.vae_dtype)
+
+    def tiny() -> nn.Module:
+        assert world.tiny_vae is not None  # it has one
+        return paint(world.tiny_vae, world.latent_of(world.tiny_vae))
+
+    return _Painter(Deferred(tiny), "tiny", key, world.dtype)
 
 
 def _mixed(key: str, *files: Path) -> str:

@@ -16,6 +16,7 @@ from importlib import import_module
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Literal
 
+from latentworld.decoding.ddim import Ddim
 from latentworld.worlds.parts import quiet
 
 if TYPE_CHECKING:
@@ -37,7 +38,8 @@ class Sampler:
     denoising can be shown step by step; renoises: whether it adds noise between steps (a function of the start); noise:
     the kind it takes out, that of a diffusion, of a flow, or of SANA-Sprint's arc between the two (`trigflow`);
     spacings: how its times may be spaced, where it does not say that itself; karras: whether its noise levels may be
-    Karras'; indexed: whether it is told that it begins at the first of its times, which else it looks up.
+    Karras'; indexed: whether it is told that it begins at the first of its times, which else it looks up; own: what
+    computes the same without diffusers, for the configs that it takes.
     """
 
     module: str
@@ -50,13 +52,19 @@ class Sampler:
     spacings: tuple[str, ...] = ()
     karras: bool = False
     indexed: bool = False
+    own: type[Ddim] | None = None
 
     def scheduler(self, schedule: Mapping[str, object], **options: object) -> Scheduler:
         """A new scheduler (they keep state: one a decoder), from the config of the one that a world was made for, as
         its family repairs it. options: further entries, before all others."""
+        config = {**schedule, **self.options, **options}
+        return self.own(config) if self.own is not None and self.own.takes(config) else self.library(config)
+
+    def library(self, config: Mapping[str, object]) -> Scheduler:
+        """A new one of diffusers'."""
         kind = getattr(import_module(f"diffusers.schedulers.{self.module}"), self.name)
         with quiet():  # else it names every entry of another scheduler's config that this one leaves alone
-            made: Scheduler = kind.from_config({**schedule, **self.options, **options})
+            made: Scheduler = kind.from_config(config)
         return made
 
 
@@ -144,7 +152,7 @@ SPACINGS = ("leading", "trailing", "linspace")
 _SOLVER = {"solver_order": 2, "use_flow_sigmas": False}
 SAMPLERS: Mapping[str, Sampler] = MappingProxyType(
     {
-        "ddim": Sampler("scheduling_ddim", "DDIMScheduler", ddim, moments=True, spacings=SPACINGS),
+        "ddim": Sampler("scheduling_ddim", "DDIMScheduler", ddim, moments=True, spacings=SPACINGS, own=Ddim),
         "euler": Sampler(
             "scheduling_euler_discrete", "EulerDiscreteScheduler", plain, spacings=SPACINGS, karras=True, indexed=True
         ),

@@ -113,6 +113,6 @@ class NetworkSurprise:
         for noise in noises:
             noisy = level**0.5 * clean + (1 - level) ** 0.5 * noise.to(clean.device)
             predicted = self.judge.predict(noisy, time, conditioning)
-            found = scheduler.step(predicted, time, noisy, eta=0.0).pred_original_sample
+            found = scheduler.step(predicted, time, noisy, eta=0.0, return_dict=False)[1]
             total += ((found - clean) ** 2).flatten(1).mean(dim=1)
         return (total * (level / (1 - level)) / len(noises)).cpu()

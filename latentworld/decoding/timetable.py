@@ -77,7 +77,7 @@ class Timetable:
         if fixed is None:
             self.family.begin(self.scheduler, steps, shape)
         else:
-            with quiet():  # LCM's warns of times that its own training had not
+            with quiet(imported=True):  # LCM's warns of times that its own training had not
                 self.scheduler.set_timesteps(timesteps=list(fixed))
         if self.sampler.indexed:
             self.scheduler.set_begin_index(0)

@@ -14,6 +14,7 @@ from torch.nn import functional
 
 from latentworld import texts
 from latentworld.decoding import batches, engines
+from latentworld.deferred import Deferred
 from latentworld.device import torch_dtype
 from latentworld.errors import DecodeError, NotFinite, WorldDamaged, WorldMismatch
 from latentworld.vision.eye import Classifier
@@ -90,13 +91,17 @@ class ClipEye:
         self.device, self.dtype = torch.device(device), torch_dtype(dtype)
         self.batch, self.engine = batch, engine
         self._folder = folder
-        self._clip = _load(folder, self.dtype).to(self.device).eval().requires_grad_(False)
-        self._gaze = Gaze(self._clip)
+        self._projection = _json(folder / "config.json").get("projection_dim")
+        self._clip = Deferred(lambda: _load(folder, self.dtype).to(self.device).eval().requires_grad_(False))
+        self._gaze: Deferred[nn.Module] = Deferred(lambda: Gaze(self._clip()))
+        if engine != "openvino" or not isinstance(self._projection, int):
+            self._clip()  # what cannot be loaded is said now; an engine that has it converted needs none
         self._run: engines.Run | None = None
 
     @property
     def dimension(self) -> int:
-        return int(self._clip.config.projection_dim)
+        said = self._projection
+        return said if isinstance(said, int) else int(self._clip().config.projection_dim)
 
     def __call__(self, pictures: Tensor) -> Tensor:
         """Unit features as the contract has it. Raises DecodeError for anything but `[n, 3, h, w]`, and NotFinite."""
@@ -126,12 +131,13 @@ class ClipEye:
     def texts(self, words: Sequence[str]) -> Tensor:
         """Unit features of texts; what is past the tokens that the model reads is cut off."""
         read = tokenizer(self._folder)
-        limit = self._clip.config.text_config.max_position_embeddings
+        clip = self._clip()
+        limit = clip.config.text_config.max_position_embeddings
         tokens = read(list(words), padding="max_length", max_length=limit, truncation=True, return_tensors="pt")
         tokens = tokens.to(self.device)
         with torch.inference_mode():
-            out = self._clip.text_model(input_ids=tokens.input_ids, attention_mask=tokens.attention_mask)
-            return functional.normalize(self._clip.text_projection(out.pooler_output).float(), dim=-1).cpu()
+            out = clip.text_model(input_ids=tokens.input_ids, attention_mask=tokens.attention_mask)
+            return functional.normalize(clip.text_projection(out.pooler_output).float(), dim=-1).cpu()
 
     def strange(self, text: str) -> list[str]:
         """Words of a text that mean nothing to this eye, where it is one of a small world."""
@@ -141,7 +147,7 @@ class ClipEye:
         """A zero-shot classifier: features `[n, F]` -> probabilities `[n, len(words)]` over these texts."""
         texts = self.texts(words)
         with torch.inference_mode():
-            scale = float(self._clip.logit_scale.exp())
+            scale = float(self._clip().logit_scale.exp())
 
         def probabilities(features: Tensor) -> Tensor:
             return (scale * features.float() @ texts.T).softmax(dim=-1)

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
+from latentworld.deferred import Deferred
 from latentworld.device import settle, torch_dtype
 from latentworld.errors import WorldDamaged
 from latentworld.tables import section
 from latentworld.worlds import files, parts
 from latentworld.worlds.card import read_json
+from latentworld.worlds.families import Family
 from latentworld.worlds.find import Found, find
 from latentworld.worlds.layout import Checkpoint
 from latentworld.worlds.look import used
@@ -22,9 +25,14 @@ if TYPE_CHECKING:
 
 
 def load(
-    name: str | Path | Found = "embedded", device: str = "cpu", dtype: str = "float32", vae: str | Path | None = None
+    name: str | Path | Found = "embedded",
+    device: str = "cpu",
+    dtype: str = "float32",
+    vae: str | Path | None = None,
+    quick: bool = False,
 ) -> World:
-    """Load a world by name, folder, file or hub name (see `locate`), or one that was found. vae: as in `find`.
+    """Load a world by name, folder, file or hub name (see `locate`), or one that was found. vae: as in `find`. quick:
+    of a folder in float32, networks are read when they are asked for, and texts go without transformers where they can.
 
     Raises WorldMissing, WorldDamaged (naming the file), UnsafeWeights; UnknownFamily, which says what the model is
     instead; WorldMismatch where its parts do not fit each other.
@@ -34,10 +42,10 @@ def load(
     found = name if isinstance(name, Found) else find(name, vae)
     kind, place = torch_dtype(dtype), torch.device(device)
     settle(place)
-    with parts.quiet():
-        if isinstance(found.layout, Checkpoint):
+    if isinstance(found.layout, Checkpoint):
+        with parts.quiet():
             return _load_checkpoint(found, found.layout, kind, place)
-        return _load_folder(found, kind, place)
+    return _load_folder(found, kind, place, quick and kind == torch.float32)
 
 
 def _load_checkpoint(found: Found, seen: Checkpoint, dtype: torch.dtype, device: torch.device) -> World:
@@ -48,44 +56,57 @@ def _load_checkpoint(found: Found, seen: Checkpoint, dtype: torch.dtype, device:
     if found.vae is not None:
         kind = found.family.vae_dtype(found.vae.config, dtype)
         loaded["vae"], digest = found.vae.load(kind), f"{digest}-{found.vae.digest}"
-    return _assembled(found, found.path.stem, _at_rest(loaded, device), None, None, digest, dtype, device)
+    loaded = {name: _at_rest(part, device) for name, part in loaded.items()}
+    return _assembled(found, found.path.stem, loaded, None, None, digest, dtype, device)
 
 
-def _load_folder(found: Found, dtype: torch.dtype, device: torch.device) -> World:
+def _load_folder(found: Found, dtype: torch.dtype, device: torch.device, quick: bool) -> World:
     family, path = found.family, found.path
-    hashed = used(found)
-    own = [part for part in family.parts if part.name != "vae" or found.vae is None]
+    digest = files.digest(used(found), path)
     kinds = {"vae": family.vae_dtype(read_json(path / "vae" / "config.json"), dtype)} if found.vae is None else {}
-    loaded = {part.name: part.load(path / part.name, kinds.get(part.name, dtype)) for part in own}
-    digest = files.digest(hashed, path)
+    loaded: dict[str, object] = {}
+    for part in family.parts:
+        if part.name == "vae" and found.vae is not None:
+            continue
+        load = partial(part.load, path / part.name, kinds.get(part.name, dtype))
+        soon = part.quick(path / part.name, dtype) if quick and part.quick is not None else None
+        is_deferred = quick and part.name in (family.network, "vae")
+        loaded[part.name] = _ready(load, device, is_deferred) if soon is None else _at_rest(soon, device)
     if found.vae is not None:
-        kind = found.family.vae_dtype(found.vae.config, dtype)
-        loaded["vae"], digest = found.vae.load(kind), f"{digest}-{found.vae.digest}"
+        load = partial(found.vae.load, family.vae_dtype(found.vae.config, dtype))
+        loaded["vae"], digest = _ready(load, device, quick), f"{digest}-{found.vae.digest}"
     student, tiny = path / "student", path / "tiny_vae"
-    more: dict[str, object] = {"tiny": parts.tiny_vae(tiny, dtype)} if tiny.is_dir() else {}
-    if student.is_dir():
-        for part in (student / family.network, student / "scheduler"):
-            if not part.is_dir():
-                raise WorldDamaged(
-                    f"{part} is missing: remove {student} to do without a student, or copy the world again"
-                )
-        loader = next(part.load for part in family.parts if part.name == family.network)
-        more["student"] = loader(student / family.network, dtype)
-    more = _at_rest(more, device)
-    pupil = None
-    if "student" in more:
-        pupil = Student(more["student"], family.schedule(parts.scheduler_config(student / "scheduler")))
-    return _assembled(found, found.name, _at_rest(loaded, device), pupil, more.get("tiny"), digest, dtype, device)
+    tiny_vae = _ready(partial(parts.tiny_vae, tiny, dtype), device, quick) if tiny.is_dir() else None
+    pupil = _student(family, student, dtype, device, quick) if student.is_dir() else None
+    return _assembled(found, found.name, loaded, pupil, tiny_vae, digest, dtype, device)
 
 
-def _at_rest(loaded: Mapping[str, object], device: torch.device) -> dict[str, object]:
-    """The parts, their networks on the device, not to be trained."""
+def _student(family: Family, folder: Path, dtype: torch.dtype, device: torch.device, quick: bool) -> Student:
+    for part in (folder / family.network, folder / "scheduler"):
+        if not part.is_dir():
+            raise WorldDamaged(f"{part} is missing: remove {folder} to do without a student, or copy the world again")
+    loader = next(part.load for part in family.parts if part.name == family.network)
+    network = _ready(partial(loader, folder / family.network, dtype), device, quick)
+    return Student(denoiser=network, schedule=family.schedule(parts.scheduler_config(folder / "scheduler")))
+
+
+def _ready(load: Callable[[], object], device: torch.device, is_deferred: bool) -> Any:
+    """A part, or what makes it later."""
+
+    def made() -> object:
+        with parts.quiet():
+            return _at_rest(load(), device)
+
+    return Deferred(made) if is_deferred else made()
+
+
+def _at_rest(part: object, device: torch.device) -> object:
+    """A part; if it is a network, on the device, not to be trained."""
     from torch import nn
 
-    for part in loaded.values():
-        if isinstance(part, nn.Module):
-            part.to(device).eval().requires_grad_(False)
-    return dict(loaded)
+    if isinstance(part, nn.Module):
+        part.to(device).eval().requires_grad_(False)
+    return part
 
 
 def _assembled(
@@ -93,7 +114,7 @@ def _assembled(
     name: str,
     loaded: Mapping[str, object],
     student: Student | None,
-    tiny_vae: AutoencoderTiny | None,
+    tiny_vae: AutoencoderTiny | Deferred[AutoencoderTiny | None] | None,
     digest: str,
     dtype: torch.dtype,
     device: torch.device,

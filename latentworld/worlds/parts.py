@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import importlib
+import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -139,12 +140,11 @@ def _whole(
 
 
 @contextlib.contextmanager
-def quiet() -> Iterator[None]:
-    """No progress bars and no advice from the libraries while a world is loaded; everything as it was afterwards."""
-    from diffusers.utils import logging as diffusers_logging
-    from transformers.utils import logging as transformers_logging
-
-    speakers = (diffusers_logging, transformers_logging)
+def quiet(imported: bool = False) -> Iterator[None]:
+    """No progress bars and no advice from the libraries while a world is loaded; everything as it was afterwards.
+    imported: of those alone that are imported already, where none will be within."""
+    names = ("diffusers.utils.logging", "transformers.utils.logging")
+    speakers = [importlib.import_module(name) for name in names if not imported or name in sys.modules]
     before = [(speaker.get_verbosity(), speaker.is_progress_bar_enabled()) for speaker in speakers]
     for speaker in speakers:
         speaker.set_verbosity_error()

@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from latentworld.deferred import Deferred, Held, held
 from latentworld.errors import WorldMismatch
 from latentworld.worlds.card import Card
 from latentworld.worlds.families.family import Config, Family, LatentFormat
@@ -21,21 +22,22 @@ if TYPE_CHECKING:
     from latentworld.prompts import TextEncoder
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, kw_only=True)
 class Student:
     """A few-step denoiser distilled from the world's own, with the schedule it was made for; it needs no guidance."""
 
-    denoiser: ModelMixin
+    denoiser: Held[ModelMixin] = Held()
     schedule: Config
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, kw_only=True)
 class World:
     """A loaded model bundle.
 
     family: what its networks are and how they are called. latent: what its latents are. denoiser: the network itself
     (a UNet, later a transformer), as its library loads it. text: how it reads a prompt. schedule: the config of its
     scheduler, as its family repairs it. few_step: as in `Facts`. digest: a hash of every file that pictures depend on.
+    Networks may be deferred: then the first who asks waits for them.
     source: where it came from, for the record.
     """
 
@@ -44,13 +46,13 @@ class World:
     family: Family
     card: Card
     latent: LatentFormat
-    denoiser: ModelMixin
-    vae: AutoencoderKL
+    denoiser: Held[ModelMixin] = Held()
+    vae: Held[AutoencoderKL] = Held()
     text: TextEncoder
     schedule: Config
     few_step: str
     student: Student | None
-    tiny_vae: AutoencoderTiny | None
+    tiny_vae: Held[AutoencoderTiny | None] = Held()
     clip: Path | str | None
     digest: str
     device: torch.device
@@ -65,6 +67,16 @@ class World:
     def has_few_step(self) -> bool:
         """Whether it has a few-step denoiser, or is one."""
         return bool(self.few_step) or self.student is not None
+
+    @property
+    def has_tiny_vae(self) -> bool:
+        """Whether it has a tiny VAE; none is read for that."""
+        return held(self, "tiny_vae") is not None
+
+    @property
+    def vae_dtype(self) -> torch.dtype:
+        """Of its VAE's numbers; none is read for that, since a VAE is deferred in float32 alone."""
+        return self.dtype if isinstance(held(self, "vae"), Deferred) else self.vae.dtype
 
     def latent_of(self, vae: AutoencoderKL | AutoencoderTiny) -> LatentFormat:
         """The latents as another VAE of this family takes them: scale and shift are a VAE's own."""

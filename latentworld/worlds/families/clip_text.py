@@ -16,11 +16,17 @@ from latentworld.prompts import Conditioning, PromptTruncated
 from latentworld.worlds.families.clip_chunks import MOST, Chunk, Weighed, padded, split, weighed
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
+    import torch
     from torch import Tensor
     from transformers import PreTrainedTokenizerBase
     from transformers.models.clip.modeling_clip import CLIPTextModel
     from transformers.models.clip.tokenization_clip import CLIPTokenizer
     from transformers.tokenization_utils_base import BatchEncoding
+
+    from latentworld.worlds.families.clip_layers import PlainClip
+    from latentworld.worlds.families.clip_words import ClipWords
 
 
 LONGEST_TOLD = 60  # characters of what of a prompt is not read
@@ -35,8 +41,8 @@ class ClipText:
     `clip_chunks`. skip: how many of the last layers are left out, that norm apart.
     """
 
-    tokenizer: CLIPTokenizer
-    encoder: CLIPTextModel
+    tokenizer: CLIPTokenizer | ClipWords
+    encoder: CLIPTextModel | PlainClip
     skip: int = 0
 
     @property
@@ -120,6 +126,13 @@ class ClipText:
 
         ends = [number * self.limit + chunk.words - 1 for number, chunk in enumerate(self.chunks(text, told=False))]
         return np.asarray(np.asarray(conditioning[0][0, ends].float().cpu(), np.float64).mean(axis=0))
+
+
+def quick_encoder(folder: Path, dtype: torch.dtype) -> PlainClip | None:
+    """A plain CLIP text encoder without transformers; None for another one. Errors as `clip_layers.read`."""
+    from latentworld.worlds.families import clip_layers
+
+    return clip_layers.read(folder, dtype)
 
 
 def inner(encoder: CLIPTextModel) -> CLIPTextModel:

@@ -110,13 +110,15 @@ class Part:
     """A folder of a model in the diffusers layout. weights: whether it holds safetensors (a tokenizer does not).
 
     load: (folder, dtype) -> the part, of its library's class; raises WorldDamaged. A scheduler's part loads as its
-    config. outline: (folder) -> the weights that its config asks for, by name and shape; raises WorldDamaged.
+    config. outline: (folder) -> the weights that its config asks for, by name and shape; raises WorldDamaged. quick: as
+    load, to the same numbers without its library, None where that cannot be; raises WorldDamaged.
     """
 
     name: str
     load: Callable[[Path, torch.dtype], object]
     weights: bool = True
     outline: Callable[[Path], Mapping[str, tuple[int, ...]]] | None = None
+    quick: Callable[[Path, torch.dtype], object | None] | None = None
 
 
 @dataclass(frozen=True)

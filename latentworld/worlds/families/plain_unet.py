@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING
 
 from latentworld.errors import WorldMismatch
 from latentworld.worlds.card import DEFAULTS, Defaults
-from latentworld.worlds.families import fit, original, schedules
-from latentworld.worlds.families.clip_text import ClipText
+from latentworld.worlds.families import clip_words, fit, original, schedules
+from latentworld.worlds.families.clip_text import ClipText, quick_encoder
 from latentworld.worlds.families.family import (
     Colour,
     Config,
@@ -37,9 +37,9 @@ UNET = ("diffusers.models.unets.unet_2d_condition", "UNet2DConditionModel")
 PARTS = (
     Part("unet", pretrained(*UNET), outline=partial(outline, *UNET)),
     Part("vae", autoencoder, outline=decoder_outline),
-    Part("text_encoder", pretrained("transformers.models.clip.modeling_clip", "CLIPTextModel")),
-    Part("tokenizer", tokenizer, weights=False),
-    Part("scheduler", scheduler_config, weights=False),
+    Part("text_encoder", pretrained("transformers.models.clip.modeling_clip", "CLIPTextModel"), quick=quick_encoder),
+    Part("tokenizer", tokenizer, weights=False, quick=clip_words.read),
+    Part("scheduler", scheduler_config, weights=False, quick=scheduler_config),
 )
 # what a pipeline's folder may list beside: a filter of pictures that is never asked, and its helpers
 BESIDE = {"safety_checker", "feature_extractor", "image_encoder"}

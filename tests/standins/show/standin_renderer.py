@@ -1,7 +1,8 @@
 """A renderer for tests: it speaks the renderer's messages and puts a moving picture that costs nothing.
 
 What it does wrong is said by the first word of the file that the preset's description names: `refuses` (a fault and
-status 1), `dies` (before its first picture), `brief` (after it), `mute` (hangs after it), anything else is well.
+status 1), `dies` (before its first picture), `brief` (after it), `mute` (hangs after it), `alone` (well, and its spare
+dies while it loads), anything else is well.
 """
 
 from __future__ import annotations
@@ -30,8 +31,10 @@ from installation.ipc.messages import (
     ResumeFrom,
     SceneChange,
     Stop,
+    TakeOver,
     Tick,
     Value,
+    Waiting,
 )
 from installation.ipc.questions import WordsAnswer, WordsQuestion
 from installation.ipc.ring import Ring
@@ -62,11 +65,24 @@ class Renderer:
         told = next(wire.read()) if options.resume else None
         resume = json.loads(told.state) if isinstance(told, ResumeFrom) else {"angle": 0.0, "index": 0}
         self.angle, self.index = float(resume["angle"]), int(resume["index"])
+        self.waits = options.spare
         self.values: dict[str, Value | None] = {}
         self.stamp, self.placed = 0.0, not options.loop
         self.letters: deque[Message] = deque()
         self.over = threading.Event()
+        if not self.waits:
+            threading.Thread(target=self.read, daemon=True).start()
+
+    def wait(self) -> bool:
+        """Until it takes over; False where that never comes."""
+        self.wire.send(Waiting())
+        called = next(self.wire.read(), None)
+        if not isinstance(called, TakeOver):
+            return False
+        resume = json.loads(called.state or "{}")
+        self.angle, self.index = float(resume.get("angle", 0.0)), int(resume.get("index", 0))
         threading.Thread(target=self.read, daemon=True).start()
+        return True
 
     def read(self) -> None:
         for message in self.wire.read():
@@ -111,6 +127,10 @@ class Renderer:
         self.wire.send(Beat())
         if mood == "refuses":
             self.wire.send(Fault("the world cannot be read: copy it again"))
+        if mood == "alone" and self.waits:
+            os._exit(4)
+        if self.waits and not self.wait():
+            return
         if mood in ("refuses", "dies"):
             self.wire.close()
             sys.exit(1 if mood == "refuses" else 3)
@@ -131,7 +151,7 @@ def main() -> None:
     parser = argparse.ArgumentParser()
     for name in ("--ring", "--preset", "--file"):
         parser.add_argument(name)
-    for name in ("--safe", "--resume"):
+    for name in ("--safe", "--resume", "--spare"):
         parser.add_argument(name, action="store_true")
     options = parser.parse_args()
     options.loop = options.preset is None  # the player of the loop

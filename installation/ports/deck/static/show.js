@@ -117,6 +117,7 @@ export function health(link) {
     const milliseconds = (value) => (Number.isFinite(value) ? `${Math.round(value * 1000)} ms` : '–');
     list.replaceChildren(
       row('renderer', s.renderer, s.renderer === 'running' ? '' : '.ill'),
+      ...(s.spare ? [row('spare renderer', s.spare, s.spare === 'off' ? '.ill' : '')] : []),
       row('up', lasted(s.uptime)), row('restarts', String(s.restarts), s.restarts ? '.ill' : ''),
       row('new picture on the wall', s.fresh === null ? 'none yet' : `${fixed(s.fresh, 1)} s ago`, s.fresh === null || s.fresh > 30 ? '.ill' : ''),
       row('pictures made', `${fixed(s.rate, 1)} a second`), row('presented', `${fixed(s.presented, 1)} a second, ${s.missed} late`),
