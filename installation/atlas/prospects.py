@@ -190,12 +190,20 @@ def sheet(
     pen.text((MARGIN, MARGIN + 16), words, FAINT, font=font("DejaVuSans.ttf", 14))
     for number, one in enumerate(best):
         x, y = MARGIN + number % columns * (WIDE + GAP), top + number // columns * (high + CAPTION + GAP)
-        canvas.paste(Image.fromarray(mollweide(nside, WIDE, seen[numbers[one.seeds, one.prompt]][1])), (x, y))
+        small = mollweide(nside, WIDE, seen[numbers[one.seeds, one.prompt]][1])
+        canvas.paste(Image.fromarray(small), (x, y), _ellipse(WIDE, high))
         what = "seeds " + ", ".join(map(str, one.seeds)) if one.prompt is None else one.prompt
         pen.text((x, y + high + 8), f"{one.rank}   {_cut(pen, what)}", INK, font=font("DejaVuSans.ttf", 14))
         facts = f"rifts {one.length:.0f}   rate {one.steepness:.3f}   phases {one.phases:.1f}"
         pen.text((x, y + high + 28), facts, FAINT, font=font("DejaVuSans.ttf", 12))
     return np.asarray(canvas)
+
+
+def _ellipse(width: int, height: int) -> Image.Image:
+    """The mask of a globe in its box."""
+    mask = Image.new("L", (width, height))
+    ImageDraw.Draw(mask).ellipse((0, 0, width - 1, height - 1), fill=255)
+    return mask
 
 
 def _cut(pen: ImageDraw.ImageDraw, words: str) -> str:
