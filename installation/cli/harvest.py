@@ -23,8 +23,8 @@ def harvest(
     globe: Annotated[int, Option(min=1, max=64, help="12 n^2 places of a preset's survey.")] = 16,
     set_: Override = None,
 ) -> None:
-    """Bring home the novel pictures of an atlas: what lies between its phases and is like neither side."""
-    from latentworld.atlas.extras import need
+    """Bring home the novel pictures of an atlas, which lie between its phases. They are like neither side."""
+    from latentworld.extras import need
 
     need("zarr")
     with (

@@ -17,7 +17,7 @@ import typer
 from rich.console import Console
 
 from installation.cli.groups import grouped
-from installation.cli.presets import Override
+from installation.cli.presets import Override, PresetName
 
 if TYPE_CHECKING:
     from installation.show.ending import Ending
@@ -87,7 +87,7 @@ class PlaceOptions:
 
 @grouped
 def show(
-    preset: Annotated[str, typer.Argument(help="A preset's name, or a .toml file.")],
+    preset: PresetName,
     venue: Annotated[Path | None, Option(help="A .toml file that describes the place: wall, ports, folders.")] = None,
     set_: Override = None,
     *,

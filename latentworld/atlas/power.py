@@ -13,8 +13,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from latentworld.arrays import Flags, Float64, Indices, Int64, Reals, Vector, Wholes
-from latentworld.atlas.extras import need
 from latentworld.atlas.logz import LogZ
+from latentworld.extras import need
 
 FAR = 1e3  # unit squares: how far an edge without an end is followed
 

@@ -9,17 +9,26 @@ import typer
 from rich.console import Console
 
 from installation.cli.atlas.options import Dpi, Labels, Option, Out, Thumb, Where
-from installation.cli.atlas.report import stopped, tell
+from installation.cli.atlas.report import stopped, table, tell
 from installation.cli.groups import grouped
 from installation.cli.interrupt import ending
+from installation.cli.tables import AsJson, give_json
 
 
-def show(atlas: Where, count: Annotated[int, Option(min=0, help="How many rifts to list.")] = 12) -> None:
+def show(
+    atlas: Where,
+    count: Annotated[int, Option(min=0, help="How many rifts to list.")] = 12,
+    as_json: AsJson = False,
+) -> None:
     """What an atlas holds: its figures, phases, rift lines and strongest rifts."""
     from installation.atlas import findings
     from installation.atlas.survey_folder import SurveyFolder
 
-    tell(findings.read(SurveyFolder.at(atlas)), count)
+    found = findings.read(SurveyFolder.at(atlas))
+    if as_json:
+        give_json(table(found, count))
+    else:
+        tell(found, count)
 
 
 @grouped

@@ -11,6 +11,7 @@ from typing import Annotated
 import typer
 from rich.console import Console
 
+from installation.cli import completion
 from installation.cli.atlas.options import DEFAULT, Decoding, Dpi, Interval, Option, pair, spans
 from installation.cli.groups import grouped
 from installation.cli.interrupt import again, ending
@@ -42,7 +43,10 @@ class Fall:
 
 @grouped
 def zoom(
-    preset: Annotated[str | None, typer.Argument(help="What decodes; default: what the atlas did, or neutral.")] = None,
+    preset: Annotated[
+        str | None,
+        typer.Argument(autocompletion=completion.preset, help="What decodes; default: what the atlas did, or neutral."),
+    ] = None,
     *,
     output: Annotated[Path, Option("-o", "--output", help="Folder for the series, the growth and the film.")],
     overwrite: Annotated[bool, Option("--overwrite", help="Replace a zoom that is there already.")] = False,
@@ -53,7 +57,7 @@ def zoom(
 ) -> None:
     """Fall into a rift, window by window, until pictures stop changing."""
     from latentworld import preset as presets
-    from latentworld.atlas.extras import need
+    from latentworld.extras import need
 
     need("matplotlib")
     rows, columns = pair(begin.size, "x", int, "--size", "24x24")
