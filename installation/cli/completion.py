@@ -5,9 +5,11 @@ Called by typer with what was typed so far; gives names with a word about each.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from typing import get_args
 
+WIDE = 60  # columns of words beside a name
 Found = list[tuple[str, str]]
 
 
@@ -42,7 +44,7 @@ def override(incomplete: str) -> Found:
     name, equals, _ = incomplete.partition("=")
     found = list(_keys())
     if not equals:
-        return [(key, words) for key, words, _ in found if key.startswith(name)]
+        return [(key, _short(words)) for key, words, _ in found if key.startswith(name)]
     choices = [choice for key, _, several in found if key == name for choice in several]
     return [(text, "") for choice in choices if (text := f"{name}={choice}").startswith(incomplete)]
 
@@ -52,7 +54,7 @@ def _names() -> Iterator[tuple[str, str]]:
     from latentworld.reference import sections
 
     every = sections(walks.specs())
-    yield from ((part.name, part.about.split("\n")[0]) for part in every)
+    yield from ((part.name, _short(part.about)) for part in every)
     yield "walk", "every kind of walk"
 
 
@@ -73,6 +75,12 @@ def _keys() -> Iterator[tuple[str, str, tuple[str, ...]]]:
                     walks.kinds() if name == "walk.kind" else _choices(part.model.model_fields[key.name].annotation)
                 )
                 yield name, key.about, choices
+
+
+def _short(words: str) -> str:
+    """The beginning, on one line: typer breaks what is longer into several, which shells take for names."""
+    head = re.split(r"[;:(]| \(", words.split("\n")[0])[0].strip()
+    return head if len(head) <= WIDE else f"{head[: WIDE - 1]}…"
 
 
 def _choices(annotation: object) -> tuple[str, ...]:

@@ -62,7 +62,7 @@ EXAMPLES: Mapping[str, tuple[str, ...]] = {
     "presets show": ("presets show cassini", "presets show neutral --set walk.kind=orbit"),
     "presets keys": ("presets keys", "presets keys walk"),
     "presets schema": ("presets schema", "presets schema --path"),
-    "presets check": ("presets check my-piece.toml", "presets check my-piece.toml --set walk.speed=6"),
+    "presets check": ("presets check my-piece.toml", "presets check my-piece.toml --set pacing.speed=6"),
     "osc": ("osc table", "osc layout latentworld.tosc"),
     "osc table": ("osc table", "osc layout latentworld.tosc"),
     "osc layout": ("osc layout latentworld.tosc", "osc layout stage.json --world embedded"),

@@ -20,7 +20,7 @@ SILENT = frozenset(
 )  # fmt: skip
 """Words that name nothing, whatever they stand beside."""
 LONGEST = 60  # characters of a prompt that are shown
-NEAR = 3  # words that are offered
+NEAR, ALIKE = 3, 0.72  # words that are offered, and how alike they are: dawn is not near dragon (0.6)
 
 
 def understood(card: Card) -> Mapping[str, tuple[str, ...]]:
@@ -37,7 +37,7 @@ def strange(card: Card, text: str) -> str | None:
     if not known or not asked or any(forms(word) & known for word in asked):
         return None
     shown = text if len(text) <= LONGEST else f"{text[:LONGEST]}…"
-    close = dict.fromkeys(near for word in asked for near in get_close_matches(word, sorted(known), NEAR, 0.6))
+    close = dict.fromkeys(near for word in asked for near in get_close_matches(word, sorted(known), NEAR, ALIKE))
     offer = f"near are {', '.join(list(close)[:NEAR])}" if close else f"it knows {_subjects(card)}"
     name = card.title[:1].lower() + card.title[1:] or card.name
     listed = f"`latentworld worlds show {card.name} --words` lists them"
