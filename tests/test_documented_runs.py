@@ -36,11 +36,12 @@ NEVER = {
     r"--install-completion": "writes into the shell's own files: test_help.py",
     r"--take|--like film.mp4 --take": "needs a performance: test_takes_film.py",
     r"python benchmarks/": "measures, for minutes",
-    r"mine\.toml|piece\.py": "needs sound to follow: test_beats.py",
+    r"mine\.|piece\.py": "needs sound to follow: test_beats.py",
     r"frames/0000": "a frame of a film of stills: test_imprint.py",
 }
 """What is not run, and why."""
 NETWORKS = r"vertices|bridge|harvest|atlas find|own\.safetensors|trio\.safetensors|dreamshaper|pilot\.mode=toward"
+LONG = ("atlas.md", "score.md")
 SMALL = [part for setting in ("decoder.kind=analytic", "decoder.height=32", "decoder.width=32", "decoder.steps=5",
                               "analytic.modes=8") for part in ("--set", setting)]  # fmt: skip
 FEW = ["--set", "decoder.steps=2", "--set", "decoder.scout_steps=2"]
@@ -48,7 +49,7 @@ SHORT = [part for setting in ("film.seconds=0.25", "film.fps=24", "film.scale=1"
          for part in ("--set", setting)]  # fmt: skip
 NAMES = {
     "PRESET": "analytic",
-    "DIR": "out/long",
+    "DIR": "out/other",
     "STORE": "out/store",
     "FILE": "piece.plan",
     "settings.txt": "deforum.txt",
@@ -69,8 +70,8 @@ class Printed:
 
     @property
     def networks(self) -> bool:
-        """Whether networks are needed."""
-        return re.search(NETWORKS, self.text) is not None
+        """Whether networks are needed, or half a minute."""
+        return self.page in LONG or re.search(NETWORKS, self.text) is not None
 
 
 def printed(page: Path) -> Iterator[Printed]:
@@ -85,10 +86,15 @@ def printed(page: Path) -> Iterator[Printed]:
 def quick(command: Printed) -> list[str]:
     """Its arguments, with settings that make it quick."""
     words = [NAMES.get(word, word) for word in shlex.split(command.text)[1:]]
-    decoder = FEW if command.networks else SMALL
+    guided = (
+        re.search(NETWORKS, command.text) or "piece.toml" in words
+    )  # whose score guides, which the analytic decoder cannot
+    decoder = FEW if guided else SMALL
     match words[:2]:
         case ["film", "status" | "verify"]:
             return words
+        case ["film", "--plan"]:  # the way is the plan's
+            return [*words, *decoder, "--set", "film.scale=1"]
         case ["film" | "plan", *_]:
             return [*words, *decoder, *SHORT]
         case ["still", *_]:
@@ -101,7 +107,7 @@ def quick(command: Printed) -> list[str]:
             size = ["--globe", "2"] if "--globe" in words else ["--size", "6x6"]
             return [*words, *size, "--thumb", "16", "--dpi", "30", *decoder]
         case ["atlas", "zoom"]:
-            return [*words, "--size", "6x6", "--levels", "1", "--no-film", "--thumb", "16", "--dpi", "30", *decoder]
+            return [*words, "--size", "11x11", "--levels", "1", "--no-film", "--thumb", "16", "--dpi", "30", *decoder]
         case ["atlas", "metric"]:
             return [*words, "--atoms", "16", "--no-plots"]
         case ["atlas", "find"]:
