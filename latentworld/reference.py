@@ -24,11 +24,12 @@ from latentworld.walks import Spec
 
 _HEAD = """# Presets
 
-A preset is a TOML file. `latentworld new FILE.toml` writes one with every key explained, `latentworld film FILE.toml -o
-DIR` renders it, `latentworld presets check FILE.toml` says what is wrong with it; `--set section.key=value` overrides a
-key, and a name instead of a file takes one that comes along (`latentworld presets`). Unknown keys are refused. Editors
-that know TOML (Even Better TOML, Taplo) complete and check keys by `presets/preset.schema.json`, which a preset's first
-line names. This page is made from the models by `latentworld presets keys --markdown`.
+A preset is a TOML file. `latentworld new FILE.toml` writes one with every key explained, and
+`latentworld film FILE.toml -o DIR` renders it; `latentworld presets check FILE.toml` says what is wrong with it;
+`--set section.key=value` overrides a key, and a name instead of a file takes one that comes along (`latentworld presets`).
+Unknown keys are refused. Editors that know TOML (Even Better TOML, Taplo) complete and check keys by
+`presets/preset.schema.json`, which a preset's first line names. This page is made from the models by
+`latentworld presets keys --markdown`.
 """
 REQUIRED, NONE = "required", "none"
 KIND = "which kind of walk this is; it decides the other keys"

@@ -60,7 +60,8 @@ def test_new(run: Run, tmp_path: Path) -> None:
     code, out, err = run("new", mine, "--walk", "lissajous", "--like", "neutral")
     assert (code, out.strip(), err) == (0, str(mine), "")
     made, like = preset.load(mine), preset.load("neutral")
-    assert made == like.changed(walk=walks.Lissajous())
+    named = {"title": "my-piece", "description": "Begun as Neutral."}
+    assert made == preset.parse({**like.model_dump(mode="json", exclude_none=True), **named}, ["walk.kind=lissajous"])
     first = mine.read_text(encoding="utf-8").splitlines()[0]
     assert first.startswith("#:schema file://")
     assert json.loads(Path(first.removeprefix("#:schema file://")).read_text())["title"] == "latentworld preset"

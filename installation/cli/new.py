@@ -58,13 +58,17 @@ def new(
 
 
 def _like(like: str | None, overrides: list[str], name: str) -> Preset:
-    """The journey to begin as."""
+    """The journey to begin as, under a name of its own."""
     from latentworld import preset
 
     if like is None:
         return preset.parse({"title": name}, overrides)
     if Path(like).suffix.lower() in ("", ".toml"):
-        return preset.load(like, overrides)
-    from installation.film import imprint
+        found = preset.load(like)
+    else:
+        from installation.film import imprint
 
-    return preset.parse(imprint.read(Path(like)).preset, overrides)
+        found = preset.parse(imprint.read(Path(like)).preset)
+    table = found.model_dump(mode="json", exclude_none=True)
+    said = {"title": name, "description": f"Begun as {found.title or Path(like).name}."}
+    return preset.parse(table | said, overrides)

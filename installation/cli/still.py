@@ -127,8 +127,8 @@ def _render(journey: Preset, places: Sequence[Written], output: Path, finished: 
 
     files = [output / _name(number, place) for number, place in enumerate(places)] if len(places) > 1 else [output]
     profile = again.stills(journey, places, files, finished=finished)
-    asked, had = journey.decoder.guidance, profile.guidance
-    if journey.decoder.kind == "scout" and asked is not None and asked != had:
+    asked = journey.decoder.guidance
+    if journey.decoder.kind == "scout" and asked is not None and asked != profile.guidance:
         _note(f"decoder.guidance = {asked:g}: nothing to this scout, which has none")
     return files
 
