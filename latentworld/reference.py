@@ -26,9 +26,9 @@ _HEAD = """# Presets
 
 A preset is a TOML file. `latentworld new FILE.toml` writes one with every key explained, and
 `latentworld film FILE.toml -o DIR` renders it; `latentworld presets check FILE.toml` says what is wrong with it;
-`--set section.key=value` overrides a key, and a name instead of a file takes one that comes along (`latentworld presets`).
-Unknown keys are refused. Editors that know TOML (Even Better TOML, Taplo) complete and check keys by
-`presets/preset.schema.json`, which a preset's first line names. This page is made from the models by
+`--set section.key=value` overrides a key, and a name instead of a file takes one that comes along
+(`latentworld presets`). Unknown keys are refused. Editors that know TOML (Even Better TOML, Taplo) complete and check
+keys by `presets/preset.schema.json`, which a preset's first line names. This page is made from the models by
 `latentworld presets keys --markdown`.
 """
 REQUIRED, NONE = "required", "none"
