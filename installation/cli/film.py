@@ -13,17 +13,16 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, NoReturn
 
 import typer
-from rich.console import Console
-from rich.progress import Progress
 
 from installation.cli import completion
+from installation.cli.consoles import on_stderr
 from installation.cli.help import Group
 from installation.cli.presets import Override
 from installation.cli.tables import AsJson, give_json
-from installation.ipc import jsonable
 from latentworld.errors import PresetError
 
 if TYPE_CHECKING:
+    from rich.console import Console
     from typer._click import Context  # typer's own, which it has no public name for
 
     from installation.cli.progress import Bar, Lines
@@ -103,7 +102,7 @@ def film(
 
     `film status DIR` says how far one is, `film verify DIR` whether it is whole.
     """
-    console = Console(stderr=True)
+    console = on_stderr()
     journey, played = _chosen(preset, like, take, set_ or [], as_recorded, console)
     if workers is not None and ray is None:
         raise typer.BadParameter("--workers are Ray's: give --ray auto, local or an address too")
@@ -161,6 +160,8 @@ def _render(asked: Asked, console: Console) -> None:
             planning=watching(asked.progress, title, asked.preset, console),
         )  # fmt: skip
     if asked.as_json:
+        from installation.ipc import jsonable
+
         give_json({"video": str(made.video), "folder": str(asked.output), **jsonable.table(made.summary)})
     else:
         _tell(made, console)
@@ -324,6 +325,8 @@ def status(
 
     seen, other = verifying.status(Folder(folder)), Folder(folder / UNFINISHED)
     if as_json:
+        from installation.ipc import jsonable
+
         next_one = jsonable.table(verifying.status(other)) if other.manifest.exists() else None
         give_json({**jsonable.table(seen), "left": seen.left, "unfinished": next_one})
         return
@@ -372,7 +375,9 @@ def verify(
     found = Folder(folder)
     standing = verifying.status(found)
     total = standing.frames
-    with Progress(console=Console(stderr=True), transient=True) as bar:
+    from rich.progress import Progress
+
+    with Progress(console=on_stderr(), transient=True) as bar:
         task = bar.add_task("reading", total=total)
         damages = verifying.verify(found, lambda chunk: bar.update(task, advance=chunk.frames))
     for damage in damages:

@@ -7,9 +7,9 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
-from rich.console import Console
 
 from installation.cli.atlas.options import Option
+from installation.cli.consoles import on_stderr
 from installation.cli.interrupt import again, ending
 from installation.cli.presets import Override
 
@@ -29,7 +29,7 @@ def harvest(
     need("zarr")
     with (
         ending(lambda: f"interrupted; what was looked at is kept, and the same command goes on: {again()}"),
-        Console(stderr=True).status("harvesting") as status,
+        on_stderr().status("harvesting") as status,
     ):
         from installation.atlas import harvests, on_the_way
 

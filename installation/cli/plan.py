@@ -8,8 +8,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
-from rich.console import Console
 
+from installation.cli.consoles import on_stderr
 from installation.cli.film import Telling, watching
 from installation.cli.presets import Override, PresetName
 
@@ -40,7 +40,7 @@ def plan(
     from latentworld import preset as presets
 
     journey = presets.load(preset, set_ or [])
-    console = Console(stderr=True)
+    console = on_stderr()
     if dry_run:
         from installation.cli.estimates import tell_plan
 

@@ -6,11 +6,11 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Annotated
 
 import typer
-from rich.console import Console
 
 from installation.cli import completion
 from installation.cli.atlas.options import DEFAULT, Decoding, Dpi, Interval, Labels, Option, Out, pair, spans
 from installation.cli.atlas.report import SurveyBar, stopped, table, tell
+from installation.cli.consoles import on_stderr
 from installation.cli.groups import grouped
 from installation.cli.interrupt import ending
 from installation.cli.presets import Override
@@ -89,7 +89,7 @@ def survey(
     sampling = area.sampling
     chosen = labels.chosen
     journey = presets.load(preset, set_ or [])
-    console, thumb, scout = Console(stderr=True), decoding.thumb, decoding.scout
+    console, thumb, scout = on_stderr(), decoding.thumb, decoding.scout
     with ending(lambda: stopped(output)):
         with console.status("loading the world"):
             from installation import rig
