@@ -97,7 +97,7 @@ def quick(command: Printed) -> list[str]:
         case ["film", "--plan"]:  # the way is the plan's
             return [*words, *decoder, "--set", "film.scale=1"]
         case ["film" | "plan", *_]:
-            return [*words, *decoder, *SHORT]
+            return [*words, *decoder, *SHORT, *(["--overwrite"] if words[0] == "plan" else [])]
         case ["still", *_]:
             return [*words, *(decoder if not words[1].endswith(".png") else [])]
         case ["vertices", "from-picture"]:
