@@ -19,7 +19,7 @@ from latentworld.schema import NAME, schema, shipped
 
 Run = Callable[..., tuple[int, str, str]]
 SOME = [
-    "rift.each={3='hold', 12='cut'}",
+    "rift.each={3='hold', 12='cut'}", "world.loras=[{file='a.safetensors', strength=0.5}]",
     "sound.follow=[{parameter='walk.radius', range=[1.0, 1.4]}]",
     "title=größer \"花\" \\ 'x'", "film.size=[64, 96]", "film.subtitles=srt", "prompt.positive=", "decoder.karras=true",
     "walk.points=['z0', [0.25, -2.0, -1.0]]",
