@@ -43,6 +43,7 @@ COMMANDS = {
     "doctor": Listed("doctor:doctor", "Examine this machine: device, memory, encoder, display, worlds, added parts."),
     "atlas": Listed("atlas:app", "Survey a latent globe, find its rifts, zoom in, plan journeys, find by words."),
     "harvest": Listed("harvest:harvest", "Bring home the novel pictures of an atlas, which lie between its phases."),
+    "prospect": Listed("prospect:prospect", "Rank triples of seeds, or prompts, by the rifts of their globes."),
     "worlds": Listed("worlds:app", "List worlds and look into them."),
     "presets": Listed("presets:app", "List presets, show and check them, explain their keys."),
     "osc": Listed("osc:app", "The addresses that OSC plays, and layouts for tablets."),

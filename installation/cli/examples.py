@@ -55,6 +55,7 @@ EXAMPLES: Mapping[str, tuple[str, ...]] = {
     ),
     "atlas find": ("atlas find out/map 'a cat' -o out/cats", "atlas find out/map 'mountains at dusk' -o out/dusk -n 6"),
     "harvest": ("harvest out/map -o out/harvest", "harvest out/map -o out/few -n 12 --by novelty=1,ambiguity=0.5"),
+    "prospect": ("prospect neutral -n 200 -o out/prospect", "prospect neutral --prompts prompts.txt -o out/prompts"),
     "worlds": ("worlds", "worlds show embedded"),
     "worlds show": ("worlds show embedded", "worlds show embedded --words"),
     "worlds path": ("worlds path embedded", "worlds show embedded"),

@@ -23,7 +23,7 @@ def emergence(
     looks: Annotated[int, Option(min=1, max=30, help="Halvings for each border: how finely it is known.")] = 5,
 ) -> None:
     """Report what appears between phases: in every rift of an atlas, a third phase, where, how wide, at what rate."""
-    from latentworld.atlas.extras import need
+    from latentworld.extras import need
 
     need("zarr")
     with Console(stderr=True).status("crossing the rifts"):
