@@ -54,16 +54,12 @@ def _table(name: str, value: BaseModel, section: SectionKeys, whole: bool) -> st
 
 def _tables(name: str, value: object) -> str:
     """A list of tables, "" for none."""
-    import tomli_w
-
     if not isinstance(value, tuple) or not value or not isinstance(value[0], BaseModel):
         return ""
-    rows: object = [part.model_dump(mode="json", exclude_none=True) for part in value]
-    *above, last = name.split(".")
-    table: dict[str, object] = {last: rows}
-    for part in reversed(above):
-        table = {part: table}
-    return tomli_w.dumps(table)
+    rows = (part.model_dump(mode="json", exclude_none=True) for part in value)
+    return "\n".join(
+        "\n".join([f"[[{name}]]", *(f"{key} = {_value(part)}" for key, part in row.items())]) + "\n" for row in rows
+    )
 
 
 def _are_tables(value: object, key: Key) -> bool:
@@ -95,6 +91,8 @@ def _value(value: object) -> str:
     if isinstance(value, list | tuple):
         return f"[{', '.join(_value(part) for part in value)}]"
     if isinstance(value, Mapping):
-        rows = ", ".join(f"{tomli_w.dumps({str(key): part}).strip()}" for key, part in value.items())
+        rows = ", ".join(
+            f"{tomli_w.dumps({str(key): 0}).partition(' = ')[0]} = {_value(part)}" for key, part in value.items()
+        )
         return f"{{ {rows} }}" if rows else "{}"
     return tomli_w.dumps({"x": value}).removeprefix("x = ").rstrip("\n")

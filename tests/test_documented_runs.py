@@ -40,7 +40,9 @@ NEVER = {
     r"frames/0000": "a frame of a film of stills: test_imprint.py",
 }
 """What is not run, and why."""
-NETWORKS = r"out/globe|vertices|bridge|harvest|atlas find|own\.safetensors|trio\.safetensors|pilot\.mode=toward"
+NETWORKS = (
+    r"prospect|out/globe|vertices|bridge|harvest|atlas find|own\.safetensors|trio\.safetensors|pilot\.mode=toward"
+)
 LONG = ("atlas.md", "score.md")
 SMALL = [part for setting in ("decoder.kind=analytic", "decoder.height=32", "decoder.width=32", "decoder.steps=5",
                               "analytic.modes=8") for part in ("--set", setting)]  # fmt: skip
@@ -113,6 +115,8 @@ def quick(command: Printed) -> list[str]:
             return [*words, "--atoms", "16", "--no-plots"]
         case ["atlas", "find"]:
             return [*words, "-n", "2", "--decodes", "2"]
+        case ["prospect", *_]:
+            return [*words, "-n", "2", "--globe", "2", *FEW]
         case ["harvest", *_]:
             return [*words, "-n", "3"]
     return words

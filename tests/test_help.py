@@ -171,7 +171,8 @@ def place(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 NEVER = (
-    "show ", "bridge", "vertices", "harvest", "atlas zoom", "atlas metric", "atlas find", "film neutral -o out/own",
+    "show ", "bridge", "vertices", "harvest", "prospect", "atlas emergence",
+    "atlas zoom", "atlas metric", "atlas find", "film neutral -o out/own",
     "atlas plot out/map --words",
 )  # fmt: skip
 """Minutes with networks, or a window: understood by test_printed_commands.py, run by the tests of each."""

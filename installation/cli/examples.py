@@ -54,6 +54,7 @@ EXAMPLES: Mapping[str, tuple[str, ...]] = {
         "atlas tour out/map -o seek.toml", "atlas tour out/map visit --point 0.2,0.3 --point 0.7,0.6 -o visit.toml"
     ),
     "atlas find": ("atlas find out/map 'a cat' -o out/cats", "atlas find out/map 'mountains at dusk' -o out/dusk -n 6"),
+    "atlas emergence": ("atlas emergence out/map -o out/emergence", "atlas emergence out/map -o out/some --each 4"),
     "harvest": ("harvest out/map -o out/harvest", "harvest out/map -o out/few -n 12 --by novelty=1,ambiguity=0.5"),
     "prospect": ("prospect neutral -n 200 -o out/prospect", "prospect neutral --prompts prompts.txt -o out/prompts"),
     "worlds": ("worlds", "worlds show embedded"),

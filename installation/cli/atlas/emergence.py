@@ -6,9 +6,8 @@ import sys
 from pathlib import Path
 from typing import Annotated
 
-from rich.console import Console
-
 from installation.cli.atlas.options import Labels, Option, Where
+from installation.cli.consoles import on_stderr
 from installation.cli.groups import grouped
 
 
@@ -26,7 +25,7 @@ def emergence(
     from latentworld.extras import need
 
     need("zarr")
-    with Console(stderr=True).status("crossing the rifts"):
+    with on_stderr().status("crossing the rifts"):
         from installation.atlas import emergences, on_the_way
         from installation.atlas.survey_folder import SurveyFolder
 
