@@ -31,7 +31,7 @@ mutate: $(VENV)/.ready
 	$(BIN)/python benchmarks/mutate.py $(MODULES) --count $(COUNT) --seed $(SEED)
 
 wheel: $(VENV)/.ready
-	$(BIN)/python -m build --wheel --outdir dist .
+	$(BIN)/python -m build --outdir dist .
 
 $(VENV)/.ready: pyproject.toml constraints.txt
 	$(PYTHON) -m venv $(VENV)

@@ -23,7 +23,7 @@ from diffusers import AutoencoderKL, AutoencoderTiny, StableDiffusionPipeline, U
 from safetensors import SafetensorError
 from transformers import CLIPModel, CLIPTokenizer
 
-from foundry import autoencoder, captions, clip, data, diffusion, tiny_vae, unet
+from foundry import autoencoder, captions, clip, data, diffusion, tiny_vae, unet, words
 from foundry.data import FAMILIES, Split, scene
 from foundry.errors import FoundryError
 from foundry.presets import Preset
@@ -113,6 +113,9 @@ def export(world: World, preset: Preset, folder: Path, facts: dict[str, Any] | N
     side = folder.with_name(f".{folder.name}.new")
     shutil.rmtree(side, ignore_errors=True)
     told = card(preset, {"colours": colours_of(world.vae, preset), **(facts or {})})
+    known = words.understood(world.tokenizer.get_vocab())
+    told["words"] = known["any"]
+    told["families"] = [{**row, "words": known[row["name"]]} for row in told["families"]]
     write_models(world, preset, side)
     for part in ("text_encoder", "clip"):
         widen(side / part / "config.json")

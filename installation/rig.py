@@ -51,6 +51,7 @@ from latentworld.prompts import Prompt
 from latentworld.vision import clip_eye
 from latentworld.walks import Walk
 from latentworld.worlds.find import Found, find
+from latentworld.worlds.words import strange
 
 if TYPE_CHECKING:
     from latentworld.atlas.prior import Prior
@@ -197,6 +198,7 @@ def _diffusion(preset: Preset) -> Studio:
     loras = tuple(LoraSettings(lora.file, lora.strength) for lora in preset.world.loras)
     own = {kind: replace(each, loras=loras) for kind, each in _own(spec, found).items()}
     settings = own[spec.kind]
+    _tell_of_words(preset, found)
     _tell_of_scout(settings, found)
     _tell_of_pairing(found, settings, own["scout"])
     for each in dict.fromkeys((settings, own["scout"])):  # which looks ahead, whatever makes the pictures
@@ -216,6 +218,13 @@ def _diffusion(preset: Preset) -> Studio:
     eye = clip_eye(preset.eye.clip, world, batch=settings.batch, engine=engine)
     seer = eye_of(eye.source, eye.digest)
     return Studio(preset, world.digest, plane, main, scout, eye, seer, _prompt(preset), own, own["scout"], main)
+
+
+def _tell_of_words(preset: Preset, found: Found) -> None:
+    """Of a prompt that has none of a small world's words, in a line."""
+    for text in (preset.prompt.positive, preset.prompt.negative):
+        if text is not None and (said := strange(found.card, text)) is not None:
+            warnings.warn(said, Notice, stacklevel=4)
 
 
 def _bearable(spec: DecoderSpec, found: Found) -> DecoderSpec:

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from latentworld.errors import PresetError
+from latentworld.extras import install
 
 if TYPE_CHECKING:
     import torch
@@ -65,7 +66,7 @@ def choose(
     if engine == "openvino" and (kind != "cpu" or dtype != "float32"):
         raise PresetError(f"engine = 'openvino' runs in float32 on the cpu, not {dtype} on {place}: use 'eager'")
     if engine == "openvino" and not has_openvino():
-        raise PresetError("engine = 'openvino' is not installed: pip install 'latentworld[openvino]', or use 'eager'")
+        raise PresetError(f"engine = 'openvino' is not installed: {install('openvino')}, or use 'eager'")
     if engine == "compile" and (lacking := _lacks_to_compile(kind)):
         raise PresetError(f"engine = 'compile' needs {lacking}, which is not found here: install it, or use 'eager'")
     if engine == "graphs" and kind != "cuda":

@@ -1,10 +1,10 @@
-"""Frozen pydantic models with other values in them, checked as when they were read."""
+"""Frozen pydantic models with other values in them, checked as when they were read; and their keys, explained."""
 
 from __future__ import annotations
 
-from typing import TypeVar
+from typing import Any, TypeVar
 
-from pydantic import BaseModel
+from pydantic import BaseModel, Field
 
 Model = TypeVar("Model", bound=BaseModel)
 
@@ -16,3 +16,9 @@ def changed(model: Model, **fields: object) -> Model:
     the model is checked again. Raises pydantic.ValidationError.
     """
     return type(model).model_validate({**dict(model), **fields})
+
+
+def keyed(default: object, about: str) -> Any:
+    """A key of a preset: its default, `...` for none, and what it means, said here once. about: its unit, what it does,
+    what one sees when it moves. The docs, `presets keys`, the schema and the deck's tooltips have it from here."""
+    return Field(default, description=about)

@@ -16,6 +16,7 @@ from pydantic import BaseModel, ConfigDict, Field, FiniteFloat, model_validator
 
 from latentworld.arrays import Array, Flags, Float64, Reals, Vector
 from latentworld.errors import GeometryError
+from latentworld.frozen import keyed
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -39,23 +40,32 @@ ROUNDING = 1e-9  # relative slack when arcs are compared with the floor and the 
 
 
 class PacingSpec(BaseModel):
-    """Pace of a film or show. Arcs are latent units: a great circle on the shell is 2 pi sqrt(d) (201 at d = 1024).
-
-    `latent`: `speed` throughout. `clip`: each frame `clip_step` of feature distance after the last, at no less than
-    `floor` and no more than `ceiling`; the first frames are guessed from `speed`. `beat`: as `clip`, and in a film the
-    plan is then laid so that rifts are crossed on `beats` of [sound]: on beats, on downbeats, on onsets, or on every
-    n-th beat. `look`: which decoder looks ahead.
-    """
+    """Pace of a film or show. Arcs are latent units."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
 
-    kind: Literal["latent", "clip", "beat"] = "clip"
-    speed: Positive = 4.0  # latent arc per second
-    clip_step: Positive = 0.03  # feature distance per frame
-    floor: Positive = 0.02  # latent arc per second
-    ceiling: Positive = 24.0  # latent arc per second
-    beats: Literal["beat", "bar", "onset"] | Annotated[int, Field(ge=1, le=64)] = "beat"
-    look: Literal["scout", "faithful"] = "faithful"
+    kind: Literal["latent", "clip", "beat"] = keyed(
+        "clip",
+        "latent: `speed` throughout, rifts come as cuts; clip: each frame `clip_step` of meaning after the last, "
+        "rifts in slow motion; beat: as clip, and a film's plan is laid so that rifts are crossed on `beats` of "
+        "[sound]",
+    )
+    speed: Positive = keyed(
+        4.0,
+        "latent arc a second (a great circle is 201 at d = 1024): how fast, where kind is latent, and where the first "
+        "frames are guessed",
+    )
+    clip_step: Positive = keyed(0.03, "feature distance per frame: 0.01 drifts, 0.03 flows, 0.1 races")
+    floor: Positive = keyed(0.02, "the slowest, latent arc a second: how long a rift may take")
+    ceiling: Positive = keyed(24.0, "the fastest, latent arc a second: how calm land is hurried over")
+    beats: Literal["beat", "bar", "onset"] | Annotated[int, Field(ge=1, le=64)] = keyed(
+        "beat",
+        "on which of the sound rifts are crossed: beats, downbeats (bar), onsets, or every so many beats",
+    )
+    look: Literal["scout", "faithful"] = keyed(
+        "faithful",
+        "which decoder looks ahead to place frames; scout is faster, faithful exact",
+    )
 
     @model_validator(mode="after")
     def _ordered(self) -> Self:

@@ -19,6 +19,7 @@ from latentworld import globe, pacing
 from latentworld.aims import Aim
 from latentworld.archive import Archive
 from latentworld.arrays import Float64, Reals, Unit, Units, Vector
+from latentworld.frozen import keyed
 from latentworld.lipschitz import Lookout, Rates, ratio
 from latentworld.pacing import PacingSpec, Placement
 from latentworld.plane import Plane
@@ -43,33 +44,58 @@ REFINED = 4  # probes that cut the chosen edge: a rift is then known to a fifth 
 class PilotSpec(BaseModel):
     """How the helm steers a free walk; fixed walks are only paced.
 
-    seek: toward the steepest edge in sight; ride: stay on a rift and follow it; cross: straight over; avoid: away;
-    toward: to pictures like `words`, as the eye reads both, with a share of `rifts` (0..1) in the choice of the way;
-    novel: away from what it has seen in this mode, lately and ever (see `Archive`), with the same share.
-    attraction scales the turn; below zero every mode avoids, and `toward` leads away from the words. reach: latent arc
-    to the middle ring of the fan (rings at half, whole and twice), or more where ticks are long or the walk's curvature
-    is slow to change; fan: rays over +-spread degrees. Curvatures are geodesic (radians of turn per radian of globe
-    travel): 8 turns on a circle of about 1/8 rad, 4 latent units at d = 1024. atlas: the store of a survey of this very
-    world (`.../atlas.zarr`), whose features stand in for the scout's where it covers; prior: its share there, 1 asks no
-    scout.
-
     Measured by benchmarks/pilot.py on the analytic world (10 irregular modes, sigma .1, 100 random starts, 100 latents
     each): `ride` spends .869 +- .008 of its arc in the top decile of the rate, straight on .098: 8.9 times.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
 
-    mode: Mode = "ride"
-    attraction: Annotated[FiniteFloat, Field(ge=-1.0, le=1.0)] = 1.0
-    fan: Annotated[int, Field(ge=3, le=65)] = 9
-    spread: Annotated[FiniteFloat, Field(ge=10.0, le=170.0)] = 100.0
-    reach: Annotated[FiniteFloat, Field(gt=0.0)] = 6.0
-    max_curvature: Annotated[FiniteFloat, Field(gt=0.0, le=200.0)] = 8.0
-    max_change: Annotated[FiniteFloat, Field(gt=0.0)] = 8.0  # of curvature, from one tick to the next
-    words: Annotated[str, Field(max_length=LONGEST)] = ""
-    rifts: Annotated[FiniteFloat, Field(ge=0.0, le=1.0)] = 0.0
-    atlas: str | None = None
-    prior: Annotated[FiniteFloat, Field(ge=0.0, le=1.0)] = 1.0
+    mode: Mode = keyed(
+        "ride",
+        "seek: toward the steepest edge in sight; ride: stay on a rift and follow it; cross: straight over; avoid: "
+        "away; toward: to pictures like `words`; novel: away from what it has seen in this mode, lately and ever; off: "
+        "the walk alone",
+    )
+    attraction: Annotated[FiniteFloat, Field(ge=-1.0, le=1.0)] = keyed(
+        1.0,
+        "how hard it turns; 0 not at all, below zero every mode avoids, and `toward` leads away from the words",
+    )
+    fan: Annotated[int, Field(ge=3, le=65)] = keyed(
+        9,
+        "how many rays it looks along; more see narrower rifts and cost decodes",
+    )
+    spread: Annotated[FiniteFloat, Field(ge=10.0, le=170.0)] = keyed(
+        100.0,
+        "how far the fan opens to either side, in degrees",
+    )
+    reach: Annotated[FiniteFloat, Field(gt=0.0)] = keyed(
+        6.0,
+        "latent arc to the middle ring of the fan (rings at half, whole and twice): how far it sees; more where ticks "
+        "are long or the walk's curvature is slow to change",
+    )
+    max_curvature: Annotated[FiniteFloat, Field(gt=0.0, le=200.0)] = keyed(
+        8.0,
+        "how tight it may turn, radians of turn per radian of globe travel: 8 is a circle of about 1/8 rad, 4 latent "
+        "units at d = 1024",
+    )
+    max_change: Annotated[FiniteFloat, Field(gt=0.0)] = keyed(
+        8.0,
+        "how much the curvature may change from one tick to the next: smaller is calmer and later",
+    )
+    words: Annotated[str, Field(max_length=LONGEST)] = keyed(
+        "",
+        "of `toward`: what pictures should become like, read by the eye, such as `a cat`",
+    )
+    rifts: Annotated[FiniteFloat, Field(ge=0.0, le=1.0)] = keyed(
+        0.0,
+        "of `toward`: the share of rifts in the choice of the way; 0: the words alone",
+    )
+    atlas: str | None = keyed(
+        None,
+        "the store of a survey of this very world (`.../atlas.zarr`), whose features stand in for the scout's where "
+        "it covers: farther sight, no decodes",
+    )
+    prior: Annotated[FiniteFloat, Field(ge=0.0, le=1.0)] = keyed(1.0, "the atlas's share there; 1 asks no scout")
 
 
 @dataclass(frozen=True, eq=False)

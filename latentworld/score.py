@@ -27,6 +27,7 @@ from pydantic_core import PydanticCustomError
 
 from latentworld import easing
 from latentworld.explain import nearest
+from latentworld.frozen import keyed
 
 Unit = Literal["time", "frame", "beat", "bar", "lap", "rift"]
 Setting = bool | int | FiniteFloat | str | Annotated[tuple[FiniteFloat | str, FiniteFloat | str], Strict(False)]
@@ -138,11 +139,11 @@ def _flat(value: object) -> object:
 
 
 def _leaves(table: Mapping[object, object], above: str) -> Iterator[tuple[str, object]]:
-    for key, part in table.items():
+    for name, part in table.items():
         if isinstance(part, Mapping):
-            yield from _leaves(part, f"{above}{key}.")
+            yield from _leaves(part, f"{above}{name}.")
         else:
-            yield f"{above}{key}", part
+            yield f"{above}{name}", part
 
 
 def _setting(value: object, read: ValidatorFunctionWrapHandler) -> object:
@@ -161,35 +162,41 @@ def _some(value: dict[str, Setting]) -> dict[str, Setting]:
 
 
 class CueSpec(BaseModel):
-    """A cue of the score: at a moment, what is to be set. Any number of `[[score]]` tables; see docs/score.md.
-
-    at: seconds, "0:30", "frame 720", "beat 33", "bar 9", or where the walk comes to: "lap 0.5" (half its length),
-    "rift 3" (the third rift crossed). over: how long the fade there takes, seconds or "2 bars", "8 beats", "48 frames";
-    ease: its course, a name or [x1, y1, x2, y2]. set: parameters by their names in docs/osc.md (`walk.speed`) or by the
-    preset's keys (`pacing.speed`), with numbers, expressions ("2 + sine(beat / 8)"), texts, choices, [alpha, beta].
-    name: what the deck calls it.
-    """
+    """A cue of the score: at a moment, what is to be set. Any number of `[[score]]` tables; see docs/score.md."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
 
-    at: Annotated[FiniteFloat | str, AfterValidator(_at)]
-    over: Annotated[FiniteFloat | str, AfterValidator(_over)] = 0.0
-    ease: Annotated[str | Points, AfterValidator(_easing)] = "linear"
-    name: Annotated[str, Field(max_length=120)] = ""
+    at: Annotated[FiniteFloat | str, AfterValidator(_at)] = keyed(
+        ...,
+        "when: seconds, `0:30`, `frame 720`, `beat 33`, `bar 9`, or where the walk comes to: `lap 0.5` (half its "
+        "length), `rift 3` (the third rift crossed)",
+    )
+    over: Annotated[FiniteFloat | str, AfterValidator(_over)] = keyed(
+        0.0,
+        "how long the fade there takes: seconds, or `2 bars`, `8 beats`, `48 frames`; 0: at once",
+    )
+    ease: Annotated[str | Points, AfterValidator(_easing)] = keyed(
+        "linear",
+        "the fade's course: a name, or [x1, y1, x2, y2] as in CSS",
+    )
+    name: Annotated[str, Field(max_length=120)] = keyed("", "what the deck and the film's chapters call it")
     set: Annotated[
         dict[str, Annotated[Setting, WrapValidator(_setting)]], BeforeValidator(_flat), AfterValidator(_some)
-    ]
+    ] = keyed(
+        ...,
+        "parameters by their names in docs/osc.md (`walk.speed`) or by the preset's keys (`pacing.speed`), with "
+        "numbers, expressions (`2 + sine(beat / 8)`), texts, choices, [alpha, beta]",
+    )
 
 
 class TempoSpec(BaseModel):
-    """The tempo that beats and bars of a score are counted by, where there is no sound to count by. bpm: beats a
-    minute; bar: beats in a bar; first: when the first beat is, seconds."""
+    """The tempo that beats and bars of a score are counted by, where there is no sound to count by."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
 
-    bpm: Annotated[FiniteFloat, Field(ge=10.0, le=1000.0)] | None = None
-    bar: Annotated[int, Field(ge=1, le=64)] = 4
-    first: Annotated[FiniteFloat, Field(ge=0.0, le=1e6)] = 0.0
+    bpm: Annotated[FiniteFloat, Field(ge=10.0, le=1000.0)] | None = keyed(None, "beats a minute")
+    bar: Annotated[int, Field(ge=1, le=64)] = keyed(4, "beats in a bar")
+    first: Annotated[FiniteFloat, Field(ge=0.0, le=1e6)] = keyed(0.0, "when the first beat is, in seconds")
 
 
 def _tables(value: object) -> object:

@@ -31,10 +31,11 @@ CORE: list[set[str]] = [
     {"pilot", "atlas", "score"},
     {"preset"},
     {"reference"},
+    {"commented", "schema"},
 ]
 SHOW: list[set[str]] = [
     {"fit"},
-    {"clock", "disk_worker", "frames", "pictures", "network", "extras", "terminal", "venue"},
+    {"clock", "disk_worker", "frames", "pictures", "network", "terminal", "venue"},
     {"ipc"},
     {"control"},
     {"backstage", "loop"},

@@ -20,6 +20,7 @@ from installation.cli.atlas.report import tell
 from latentworld import preset
 from latentworld.atlas import reader, store, survey, zoom
 from latentworld.errors import DiskFull
+from latentworld.extras import EXTRA, install
 
 
 def size(path: Path) -> tuple[int, int]:
@@ -252,7 +253,7 @@ def test_without_the_extra_one_line_names_it(  # type: ignore[no-untyped-def]
             patch.setitem(sys.modules, missing, None)
             code, out, err = run("atlas", *command)
         assert (code, out) == (1, "")
-        assert err == f"error: {missing} is missing: pip install 'latentworld[atlas]'\n"
+        assert err == f"error: {missing} is missing: {install(EXTRA.get(missing, ''))}\n"
 
 
 BAD = {

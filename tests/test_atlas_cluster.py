@@ -341,6 +341,6 @@ def test_a_local_cluster_is_started_and_ctrl_c_ends_it(
 
 def test_ray_missing_names_its_extra(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "ray", None)
-    with begin(tmp_path / "a") as store, pytest.raises(ClusterError, match=r"pip install 'latentworld\[cluster\]'"):
+    with begin(tmp_path / "a") as store, pytest.raises(ClusterError, match=r"ray is missing: .*\[cluster\]"):
         cluster.survey(store, world)
     np.testing.assert_array_equal(len(read(tmp_path / "a")), 0)

@@ -22,7 +22,7 @@ from standins.surveys import PLANE, RAW
 from installation.atlas.rendering import chosen, renderer
 from installation.rig import open_studio
 from latentworld import preset
-from latentworld.atlas import extras, places, survey
+from latentworld.atlas import places, survey
 from latentworld.atlas.progress import BARE, ProgressPicture
 from latentworld.atlas.sampling import Adaptive, Globe, Window
 from latentworld.atlas.settings import settings_of
@@ -166,11 +166,6 @@ def test_a_sampling_that_cannot_be_used_is_one_line(table: dict[str, Any], told:
     with pytest.raises(AtlasError, match=told) as error:
         places.sampling_from(table)
     assert "\n" not in str(error.value)
-
-
-def test_a_missing_extra_is_named() -> None:
-    with pytest.raises(AtlasError, match=r"nowhere is missing: pip install 'latentworld\[cluster\]'"):
-        extras.need("nowhere.at_all", "cluster")
 
 
 def test_importing_the_survey_costs_no_library() -> None:

@@ -238,7 +238,7 @@ class Planned:
 
 @pytest.fixture(scope="module")
 def planned(tmp_path_factory: pytest.TempPathFactory) -> Planned:
-    pytest.importorskip("librosa", reason="pip install 'latentworld[sound]'")
+    pytest.importorskip("librosa", reason="the extra `sound`")
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("LATENTWORLD_CACHE", str(tmp_path_factory.getbasetemp() / "cache"))
         patch.setattr(chart, "draw", lambda *_: None)
@@ -301,7 +301,7 @@ def test_frames_between_keep_the_beat(planned: Planned, tmp_path: Path) -> None:
 
 
 def test_a_silent_sound_has_no_beats_to_plan_on(tmp_path: Path) -> None:
-    pytest.importorskip("librosa", reason="pip install 'latentworld[sound]'")
+    pytest.importorskip("librosa", reason="the extra `sound`")
     silence = plain(tmp_path / "silence.wav", np.zeros(22050 * 5))
     with pytest.raises(PresetError, match=r"but sound\.file is silent"):
         plan.plan(journey(*PILOTED, f"sound.file={silence}"), tmp_path / "piece.plan")

@@ -30,10 +30,16 @@ from deck_browser import (
 from patience import until
 from standins.deck import PLANE, Stagehand, adaptive_atlas, globe_atlas, moving, serving
 
+from installation.control.controls import WalkControls
+from installation.control.parameter import rows
 from installation.ports.deck import Server
 from installation.venue import Doors
+from latentworld.pacing import PacingSpec
+from latentworld.reference import about
+from latentworld.walks import Rift
 
 pytestmark = browsing
+WALK_SPEED, WALK_RADIUS = (rows(WalkControls)[name].name for name in ("speed", "radius"))
 TABS = ("walk", "words", "engine", "motion", "show")
 
 
@@ -108,6 +114,15 @@ def test_everything_is_called_by_what_stands_there(browser: Any, played: Server,
     for name in TABS:
         tab(browser, name)
         assert misnamed(browser) == []
+
+
+def test_controls_say_what_their_keys_mean(browser: Any, played: Server) -> None:
+    opened(browser, played.url)
+    script = "return document.querySelector(`[data-name='${arguments[0]}'] [title]`).title"
+    for name, words in ((WALK_SPEED, about(PacingSpec, "speed")), (WALK_RADIUS, about(Rift, "radius"))):
+        told = browser.execute_script(script, name).splitlines()
+        assert told[0].startswith(f"{name}: ")
+        assert told[1:] == [words]
 
 
 def test_faders_have_the_scales_of_the_address_table(browser: Any, played: Server, charted: Stagehand) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import math
+import sys
 from threading import Thread
 
 import pytest
@@ -300,9 +301,10 @@ def test_calm_stops_what_moves_by_itself(desk: Desk, clock: Clock) -> None:
     assert desk.effective("loop", clock.now)["prompt.mix"] == 1.0
 
 
-def test_a_missing_library_is_one_line_that_names_the_extra() -> None:
-    from installation.extras import need
+def test_a_missing_library_is_one_line_that_names_the_extra(monkeypatch: pytest.MonkeyPatch) -> None:
+    from latentworld.extras import need
 
-    assert need("json", "show").dumps([]) == "[]"
-    with pytest.raises(ShowError, match=r"pip install 'latentworld\[midi\]'"):
-        need("no_such_library", "midi")
+    assert need("json").dumps([]) == "[]"
+    monkeypatch.setitem(sys.modules, "rtmidi", None)
+    with pytest.raises(ShowError, match=r"rtmidi is missing: .*\[midi\]"):
+        need("rtmidi")

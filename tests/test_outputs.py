@@ -228,7 +228,7 @@ def test_what_the_whole_network_hears_needs_open_doors(monkeypatch: pytest.Monke
 @pytest.mark.parametrize("target", ["spout:a", "syphon:a", "ndi:a", "camera"])
 def test_a_library_that_is_missing_is_named_when_a_show_begins(target: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(catalogue, "_is_there", lambda library: False)
-    with pytest.raises(ShowError, match=rf"missing: pip install .latentworld.{target.partition(':')[0]}"):
+    with pytest.raises(ShowError, match=rf"missing: .*\[{target.partition(':')[0]}\]"):
         check([target], open_doors=True)
 
 
@@ -339,7 +339,7 @@ def test_a_venue_names_outputs_as_a_list_or_as_it_used_to(tmp_path: Path) -> Non
 @pytest.mark.parametrize(("kind", "module"), [("spout:a", "SpoutGL"), ("syphon:a", "syphon"), ("ndi:a", "cyndilib")])
 def test_a_missing_library_is_named_with_its_extra(kind: str, module: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, module, None)
-    with pytest.raises(ShowError, match=rf"{module}.*latentworld\[{kind.split(':')[0]}\]"), output(kind, USUAL):
+    with pytest.raises(ShowError, match=rf"{module} is missing: .*\[{kind.split(':')[0]}\]"), output(kind, USUAL):
         pass
 
 

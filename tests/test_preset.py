@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from latentworld import preset, walks
+from latentworld import extras, preset, walks
 from latentworld.errors import PresetError
 from latentworld.preset import Preset, dump, load, names, parse
 from latentworld.worlds.few_step import MEMBERS, named, steps_in
@@ -175,6 +175,7 @@ def test_presets_are_found_in_a_wheel(tmp_path: Path, monkeypatch: pytest.Monkey
     (package / "presets").mkdir(parents=True)
     (package / "presets" / "only.toml").write_text("title = 'Only'\n")
     monkeypatch.setattr(preset, "__file__", str(package / "preset.py"))
+    monkeypatch.setattr(extras, "__file__", str(package / "extras.py"))
     assert names() == ["only"]
     assert load("only").title == "Only"
 

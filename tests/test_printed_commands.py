@@ -20,6 +20,8 @@ from PIL import Image
 
 from installation import cli, rig
 from installation.atlas import rendering
+from installation.cli.commands import COMMANDS
+from installation.cli.commands import command as made_by_name
 from installation.cli.film import WithRender
 from latentworld import preset
 from latentworld.atlas import reader, store, zoom
@@ -27,6 +29,7 @@ from latentworld.atlas import reader, store, zoom
 ROOT = Path(__file__).parent.parent
 SMALL = [part for setting in ("decoder.kind=analytic", "decoder.height=32", "decoder.width=32", "decoder.steps=10",
                               "analytic.modes=8") for part in ("--set", setting)]  # fmt: skip
+OPTIONS = {"-h", "--help", "--version", "--install-completion", "--show-completion"}
 Run = Callable[..., tuple[int, str, str]]
 
 
@@ -70,10 +73,11 @@ def understood(arguments: list[str]) -> None:
     while commands := getattr(command, "commands", None):
         context = command.context_class(command, info_name=command.name, parent=context)
         arguments = command.spelt(arguments) if isinstance(command, WithRender) else arguments
-        if not arguments:
+        if not arguments or (context.parent is None and arguments[0] in OPTIONS):
             return
         assert arguments[0] in commands, f"no command {arguments[0]}"
-        command, arguments = commands[arguments[0]], arguments[1:]
+        made = made_by_name(arguments[0]) if context.parent is None else commands[arguments[0]]
+        command, arguments = made, arguments[1:]
     context = command.make_context(command.name, list(arguments), parent=context)
     named, overrides = context.params.get("preset"), context.params.get("set_") or []
     if named and (named in preset.names() or str(named).endswith(".toml")):
@@ -96,16 +100,15 @@ def test_commands_in_messages_are_understood() -> None:
         first, *rest = arguments
         inner = getattr(everything().get(first), "commands", {})
         name_alone = not rest or (len(rest) == 1 and rest[0] in inner)  # as a docstring calls a command
-        if name_alone or "--help" in arguments:
-            assert first in {*everything(), "--help", "COMMAND"}, where
+        if name_alone or {"-h", "--help"} & set(arguments):
+            assert first in {*everything(), *OPTIONS, "COMMAND"}, where
         else:
             understood(arguments)
 
 
 def everything() -> dict[str, Any]:
     """Commands and groups by name."""
-    found: dict[str, Any] = getattr(typer.main.get_command(cli.app), "commands")  # noqa: B009
-    return found
+    return {name: made_by_name(name) for name in COMMANDS}
 
 
 def test_every_command_has_the_help_that_misuse_points_to(run: Run) -> None:

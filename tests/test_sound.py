@@ -18,7 +18,7 @@ from installation.sound.reading import RATE, mono
 from installation.sound.sound import NAMES, Sound, fitted
 from latentworld.errors import PresetError, ShowError
 
-pytest.importorskip("librosa", reason="pip install 'latentworld[sound]'")
+pytest.importorskip("librosa", reason="the extra `sound`")
 pytestmark = pytest.mark.usefixtures("own_cache")
 
 
@@ -209,5 +209,5 @@ def test_without_the_library_a_line_says_what_to_install(
     known: tuple[Path, np.ndarray], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setitem(__import__("sys").modules, "librosa", None)
-    with pytest.raises(ShowError, match=r"pip install 'latentworld\[sound\]'"):
+    with pytest.raises(ShowError, match=r"librosa is missing: .*\[sound\]"):
         analyse(known[0], Hints(), binary)

@@ -1,32 +1,15 @@
-"""The command line. Each group of commands is a module; what they need is imported when they are run."""
+"""The command line. Each group of commands is a module, imported when it is run (commands.py)."""
 
 from __future__ import annotations
 
 import io
 import sys
-from collections.abc import Callable
 
 import typer
 
-from installation.cli import (
-    atlas,
-    bridge,
-    doctor,
-    film,
-    harvest,
-    osc,
-    plan,
-    presets,
-    prospect,
-    score,
-    show,
-    still,
-    vertices,
-    worlds,
-)
 from installation.cli.added import WithAdded
+from installation.cli.help import HELP
 from installation.terminal import one_line, speak_plainly
-from latentworld import __version__
 from latentworld.errors import LatentWorldError
 from latentworld.registry import blamed
 
@@ -34,35 +17,30 @@ app = typer.Typer(
     name="latentworld",
     cls=WithAdded,
     help="Walk the latent plane of a diffusion model, feel where its meaning breaks, and film it.",
-    no_args_is_help=True,
-    add_completion=False,
+    invoke_without_command=True,
+    context_settings={"help_option_names": list(HELP)},
     pretty_exceptions_enable=False,  # a fault of ours keeps its plain traceback
 )
-# every command there is, in the order of the help; those of other packages follow (added.py)
-COMMANDS: dict[str, Callable[..., None] | typer.Typer] = {
-    "film": film.app, "plan": plan.plan, "score": score.app, "still": still.still, "show": show.show,
-    "vertices": vertices.app, "bridge": bridge.bridge, "doctor": doctor.doctor, "atlas": atlas.app,
-    "harvest": harvest.harvest, "prospect": prospect.prospect, "worlds": worlds.app,
-    "presets": presets.app, "osc": osc.app,
-}  # fmt: skip
-for _name, _command in COMMANDS.items():
-    if isinstance(_command, typer.Typer):
-        app.add_typer(_command, name=_name)
-    else:
-        app.command(_name)(_command)
 
 
 def _version(asked: bool) -> None:
     if asked:
+        from latentworld import __version__
+
         typer.echo(__version__)
         raise typer.Exit
 
 
 @app.callback()
 def _options(
+    context: typer.Context,
     version: bool = typer.Option(False, "--version", callback=_version, is_eager=True, help="Print the version."),
 ) -> None:
-    pass
+    """Walk the latent plane of a diffusion model, feel where its meaning breaks, and film it."""
+    if context.invoked_subcommand is None:
+        from installation.cli.greeting import greeting
+
+        typer.echo(greeting(), nl=False)
 
 
 def say_everything() -> None:

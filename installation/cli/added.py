@@ -8,8 +8,10 @@ from collections.abc import Collection
 from typing import TYPE_CHECKING
 
 import typer
-from typer.core import TyperCommand, TyperGroup
+from typer.core import TyperCommand
 
+from installation.cli.commands import COMMANDS, command, listed
+from installation.cli.help import Group
 from latentworld.registry import Registry
 
 if TYPE_CHECKING:
@@ -36,12 +38,13 @@ def registry(built_in: Collection[str]) -> Registry[Command]:
     return Registry("latentworld.commands", "command", {}, checked, reserved=built_in)
 
 
-class WithAdded(TyperGroup):
+class WithAdded(Group):
     """The commands that come along, then those of other packages."""
 
     def __init__(self, *arguments: object, **settings: object) -> None:
         super().__init__(*arguments, **settings)  # type: ignore[arg-type]
-        self.added = registry(tuple(self.commands))
+        self.commands = {name: listed(name) for name in COMMANDS}
+        self.added = registry(tuple(COMMANDS))
 
     def list_commands(self, ctx: Context) -> list[str]:
         """All names; what is known to be broken without an import goes to stderr, a line each."""
@@ -51,7 +54,7 @@ class WithAdded(TyperGroup):
         return [*super().list_commands(ctx), *names]
 
     def get_command(self, ctx: Context, cmd_name: str) -> Command | None:
-        """Ours, or for listings one that only says which package it is from: that package is not imported."""
+        """For listings: one that only says what it does, or which package it is from. Nothing is imported."""
         if (ours := super().get_command(ctx, cmd_name)) is not None:
             return ours
         found = {part.name: part.source for part in self.added.added()}
@@ -59,7 +62,7 @@ class WithAdded(TyperGroup):
 
     def resolve_command(self, ctx: Context, args: list[str]) -> tuple[str | None, Command | None, list[str]]:
         """The command that is to be run, imported now. Raises PluginError where it is broken."""
-        name, command, rest = super().resolve_command(ctx, args)
-        if name is not None and name not in self.commands and command is not None:
-            command = self.added.get(name)
-        return name, command, rest
+        name, found, rest = super().resolve_command(ctx, args)
+        if name is not None and found is not None:
+            found = command(name) if name in COMMANDS else self.added.get(name)
+        return name, found, rest

@@ -9,6 +9,7 @@ from typing import Annotated, Literal
 
 import typer
 
+from installation.cli import completion
 from installation.cli.presets import Override
 
 Option = typer.Option
@@ -18,7 +19,10 @@ def bridge(
     first: Annotated[Path, typer.Argument(metavar="A", help="The picture to begin at.")],
     last: Annotated[Path, typer.Argument(metavar="B", help="The picture to end at.")],
     output: Annotated[Path, Option("-o", "--output", help="The preset; the bridge is written beside it.")],
-    preset: Annotated[str | None, Option(help="Whose world, prompt and steps; without one, defaults.")] = None,
+    preset: Annotated[
+        str | None,
+        Option(autocompletion=completion.preset, help="Whose world, prompt and steps; without one, defaults."),
+    ] = None,
     noise_level: Annotated[float, Option(help="How noisy the way's latents are, 0.05 to 0.95.")] = 0.6,
     strength: Annotated[
         float, Option(help="How much it keeps to the likely; 0: the great circle; below: not.")
@@ -31,7 +35,7 @@ def bridge(
     overwrite: Annotated[bool, Option("--overwrite", help="Replace files that are there already.")] = False,
     set_: Override = None,
 ) -> None:
-    """Lead from one picture to another through likely latents outside the plane, as a preset that can be filmed."""
+    """Lead from one picture to another through likely latents, as a preset to film. They lie outside the plane."""
     from installation.bridge.command import Wish, make
     from installation.bridge.making import Wanted
     from latentworld.errors import Notice

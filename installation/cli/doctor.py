@@ -2,21 +2,17 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+import sys
+from collections.abc import Mapping
 
 import typer
-from rich.console import Console
-from rich.table import Table
 
 from installation.cli.added import WithAdded
-from installation.ipc.jsonable import page
-from installation.terminal import give
+from installation.cli.tables import AsJson, give_json
 
 
-def doctor(
-    context: typer.Context, as_json: Annotated[bool, typer.Option("--json", help="For scripts.")] = False
-) -> None:
-    """Examine this machine: device, memory, encoder, display, versions, worlds and what other packages add."""
+def doctor(context: typer.Context, as_json: AsJson = False) -> None:
+    """Examine this machine: device, memory, encoder, display, worlds, added parts. What will be used is said too."""
     from installation.cli.plugins import registries
     from installation.cli.plugins import report as plugins
     from installation.doctor import examine
@@ -25,18 +21,34 @@ def doctor(
     assert isinstance(group, WithAdded)
     findings, added = examine(), plugins(registries(group.added))
     if as_json:
-        give(page(findings | added))
+        give_json(findings | added)
     else:
-        table = Table(box=None, show_header=False, pad_edge=False)
-        table.add_column(no_wrap=True)
-        table.add_column(overflow="fold")
-        for name, value in findings.items():
-            table.add_row(f"[dim]{name.replace('_', ' ')}[/]", _words(value))
-        Console(highlight=False).print(table)
+        _tell(findings)
         for what, lines in added.items():
             print(*(f"{what.replace('_', ' ')}: {line}" for line in lines or ["none"]), sep="\n")
     if not findings["encoder_works"]:
         raise typer.Exit(1)
+
+
+def _tell(findings: Mapping[str, object]) -> None:
+    """A line each; in a pipe none is folded."""
+    if not sys.stdout.isatty():
+        wide = max(map(len, findings))
+        print(
+            *(f"{name.replace('_', ' '):{wide}}  {_words(value)}".rstrip() for name, value in findings.items()),
+            sep="\n",
+        )
+        return
+    from rich.console import Console
+    from rich.markup import escape
+    from rich.table import Table
+
+    table = Table(box=None, show_header=False, pad_edge=False)
+    table.add_column(no_wrap=True)
+    table.add_column(overflow="fold")
+    for name, value in findings.items():
+        table.add_row(f"[dim]{name.replace('_', ' ')}[/]", escape(_words(value)))
+    Console(highlight=False).print(table)
 
 
 def _words(value: object) -> str:

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from rich.console import Console
-
 from installation.cli.progress import duration
 
 if TYPE_CHECKING:
+    from rich.console import Console
+
     from installation.film.estimate import Estimate
     from installation.takes.film import Journey
     from latentworld.decoding.settings import Kind

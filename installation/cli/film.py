@@ -13,14 +13,16 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, NoReturn
 
 import typer
-from rich.console import Console
-from rich.progress import Progress
-from typer.core import TyperGroup
 
+from installation.cli import completion
+from installation.cli.consoles import on_stderr
+from installation.cli.help import Group
 from installation.cli.presets import Override
+from installation.cli.tables import AsJson, give_json
 from latentworld.errors import PresetError
 
 if TYPE_CHECKING:
+    from rich.console import Console
     from typer._click import Context  # typer's own, which it has no public name for
 
     from installation.cli.progress import Bar, Lines
@@ -33,7 +35,7 @@ if TYPE_CHECKING:
     from latentworld.preset import Preset
 
 
-class WithRender(TyperGroup):
+class WithRender(Group):
     """`film PRESET …` renders: what is not the name of a command here is a preset, or an option of rendering."""
 
     def spelt(self, args: list[str]) -> list[str]:
@@ -61,7 +63,11 @@ class Telling(StrEnum):
 def film(
     output: Annotated[Path, typer.Option("-o", "--output", help="Folder for the film and what goes with it.")],
     preset: Annotated[
-        str | None, typer.Argument(help="A preset's name, or a .toml file; with --take by default the take's own.")
+        str | None,
+        typer.Argument(
+            autocompletion=completion.preset,
+            help="A preset's name, or a .toml file; with --take by default the take's own.",
+        ),
     ] = None,
     set_: Override = None,
     like: Annotated[
@@ -90,12 +96,13 @@ def film(
         Telling, typer.Option("--progress", help="auto: a bar in a terminal, elsewhere a line a minute.")
     ] = Telling.AUTO,
     preview: Annotated[bool, typer.Option("--preview", help="Show the frames in a window as they come.")] = False,
+    as_json: AsJson = False,
 ) -> None:
     """Render a film, or go on with it: video, telemetry, contact sheet, the path on the chart.
 
     `film status DIR` says how far one is, `film verify DIR` whether it is whole.
     """
-    console = Console(stderr=True)
+    console = on_stderr()
     journey, played = _chosen(preset, like, take, set_ or [], as_recorded, console)
     if workers is not None and ray is None:
         raise typer.BadParameter("--workers are Ray's: give --ray auto, local or an address too")
@@ -103,7 +110,7 @@ def film(
         raise typer.BadParameter("--ray renders a plan or a take: give --plan FILE, without --as-recorded or --preview")
     asked = Asked(
         journey, played, journey.title or preset or "latentworld", output, overwrite, progress, preview, as_recorded,
-        _range(frames, journey.film.frames) if frames else None, ray, workers,
+        _range(frames, journey.film.frames) if frames else None, ray, workers, as_json,
     )  # fmt: skip
     if dry_run:
         from installation.cli.estimates import tell_film
@@ -129,6 +136,7 @@ class Asked:
     part: range | None
     ray: str | None
     workers: int | None
+    as_json: bool
 
 
 def _render(asked: Asked, console: Console) -> None:
@@ -151,12 +159,17 @@ def _render(asked: Asked, console: Console) -> None:
             frames=asked.part, ray=_on_ray(asked.ray, asked.workers, bar, console) if asked.ray else None,
             planning=watching(asked.progress, title, asked.preset, console),
         )  # fmt: skip
+    if asked.as_json:
+        from installation.ipc import jsonable
+
+        give_json({"video": str(made.video), "folder": str(asked.output), **jsonable.table(made.summary)})
+    else:
+        _tell(made, console)
     _end(made, check, None if interrupt.asked else asked.part, asked.output, console)
 
 
 def _end(made: Film, check: Check | None, part: range | None, output: Path, console: Console) -> None:
-    """Say what was made, and what is missing. part: the frames that were asked for, and nobody interrupted them."""
-    _tell(made, console)
+    """Say what is missing. part: the frames that were asked for, and nobody interrupted them."""
     if check:
         console.print(check.report(made.summary.profile), highlight=False, soft_wrap=True)
     if not made.complete and part is not None:
@@ -303,13 +316,21 @@ def _played(take: Path, preset: Preset | None, overrides: list[str], as_recorded
 
 
 @app.command()
-def status(folder: Annotated[Path, typer.Argument(metavar="DIR", help="The folder of a film.")]) -> None:
+def status(
+    folder: Annotated[Path, typer.Argument(metavar="DIR", help="The folder of a film.")], as_json: AsJson = False
+) -> None:
     """How far a film is: frames, how long they took and will take, what is missing."""
     from installation.film import verify as verifying
     from installation.film.output import UNFINISHED, Folder
 
-    _stands(verifying.status(Folder(folder)))
-    other = Folder(folder / UNFINISHED)
+    seen, other = verifying.status(Folder(folder)), Folder(folder / UNFINISHED)
+    if as_json:
+        from installation.ipc import jsonable
+
+        next_one = jsonable.table(verifying.status(other)) if other.manifest.exists() else None
+        give_json({**jsonable.table(seen), "left": seen.left, "unfinished": next_one})
+        return
+    _stands(seen)
     if other.manifest.exists():
         print("the film that is to replace it:")
         _stands(verifying.status(other))
@@ -354,7 +375,9 @@ def verify(
     found = Folder(folder)
     standing = verifying.status(found)
     total = standing.frames
-    with Progress(console=Console(stderr=True), transient=True) as bar:
+    from rich.progress import Progress
+
+    with Progress(console=on_stderr(), transient=True) as bar:
         task = bar.add_task("reading", total=total)
         damages = verifying.verify(found, lambda chunk: bar.update(task, advance=chunk.frames))
     for damage in damages:

@@ -7,9 +7,9 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
-from rich.console import Console
 
 from installation.cli.atlas.options import Option
+from installation.cli.consoles import on_stderr
 from installation.cli.interrupt import again, ending
 from installation.cli.presets import Override
 
@@ -23,13 +23,13 @@ def harvest(
     globe: Annotated[int, Option(min=1, max=64, help="12 n^2 places of a preset's survey.")] = 16,
     set_: Override = None,
 ) -> None:
-    """Bring home the novel pictures of an atlas: what lies between its phases and is like neither side."""
-    from latentworld.atlas.extras import need
+    """Bring home the novel pictures of an atlas, which lie between its phases. They are like neither side."""
+    from latentworld.extras import need
 
     need("zarr")
     with (
         ending(lambda: f"interrupted; what was looked at is kept, and the same command goes on: {again()}"),
-        Console(stderr=True).status("harvesting") as status,
+        on_stderr().status("harvesting") as status,
     ):
         from installation.atlas import harvests, on_the_way
 

@@ -7,9 +7,10 @@ from typing import Annotated
 
 import typer
 
+from installation.cli.help import Group
 from installation.terminal import give
 
-app = typer.Typer(help="The addresses that OSC plays, and layouts for tablets.", no_args_is_help=True)
+app = typer.Typer(cls=Group, help="The addresses that OSC plays, and layouts for tablets.", no_args_is_help=True)
 
 
 @app.command()

@@ -8,17 +8,17 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
-from rich.console import Console
 
+from installation.cli.consoles import on_stderr
 from installation.cli.film import Telling, watching
-from installation.cli.presets import Override
+from installation.cli.presets import Override, PresetName
 
 if TYPE_CHECKING:
     from installation.film.beats import Crossing
 
 
 def plan(
-    preset: Annotated[str, typer.Argument(help="A preset's name, or a .toml file.")],
+    preset: PresetName,
     output: Annotated[Path, typer.Option("-o", "--output", help="The plan, a text file such as piece.plan.")],
     set_: Override = None,
     decoder: Annotated[
@@ -35,12 +35,12 @@ def plan(
         Telling, typer.Option("--progress", help="auto: a bar in a terminal, elsewhere a line a minute.")
     ] = Telling.AUTO,
 ) -> None:
-    """Walk a journey with the scout, pilot and pacing on, and write where every frame lies: `film --plan` films it."""
+    """Walk a journey with the scout, and write where every frame lies: `film --plan` films it. Pilots steer."""
     from installation.cli.interrupt import Interrupt, again
     from latentworld import preset as presets
 
     journey = presets.load(preset, set_ or [])
-    console = Console(stderr=True)
+    console = on_stderr()
     if dry_run:
         from installation.cli.estimates import tell_plan
 

@@ -1,53 +1,94 @@
-"""`latentworld presets`: what journeys come with it."""
+"""`latentworld presets`: what journeys come with it, what their keys mean, and whether one of your own is sound."""
 
 from __future__ import annotations
 
 from typing import Annotated
 
 import typer
-from rich.console import Console
-from rich.table import Table
 
+from installation.cli import completion
+from installation.cli.help import Group
+from installation.cli.tables import AsJson, Column, show_table
 from installation.terminal import give
 
 Override = Annotated[
-    list[str] | None, typer.Option("--set", metavar="SECTION.KEY=VALUE", help="Override a setting; repeatable.")
-]
-app = typer.Typer(help="List presets and show one.", invoke_without_command=True)
+    list[str] | None,
+    typer.Option(
+        "--set", metavar="SECTION.KEY=VALUE", autocompletion=completion.override,
+        help="Override a setting; repeatable. `latentworld presets keys [SECTION]` explains them.",
+    ),
+]  # fmt: skip
+PresetName = Annotated[str, typer.Argument(autocompletion=completion.preset, help="A preset's name, or a .toml file.")]
+app = typer.Typer(cls=Group, help="List presets, show and check them, explain their keys.", invoke_without_command=True)
 
 
 @app.callback()
-def presets(context: typer.Context) -> None:
-    """List the presets."""
+def presets(context: typer.Context, as_json: AsJson = False) -> None:
+    """List presets, show and check them, explain their keys."""
     if context.invoked_subcommand is not None:
         return
     from latentworld import preset
 
-    table = Table(box=None, header_style="bold", pad_edge=False)
-    for column in ("preset", "world", "length", "what it shows"):
-        table.add_column(column, no_wrap=column != "what it shows")
+    rows = []
     for name in preset.names():
         journey = preset.load(name)
         world = "none" if journey.decoder.kind == "analytic" else journey.world.name
-        table.add_row(name, world, f"{journey.film.seconds:g} s", journey.description)
-    Console().print(table)
+        rows.append((name, world, journey.film.seconds, journey.walk.kind, journey.description))
+    columns = (
+        Column("preset", "name"), Column("world", "world"), Column("length", "seconds", lambda length: f"{length:g} s"),
+        Column("walk", "walk"), Column("what it shows", "description"),
+    )  # fmt: skip
+    show_table(columns, rows, as_json)
 
 
 @app.command()
-def show(
-    name: Annotated[str, typer.Argument(help="A preset's name, or a .toml file.")],
-    set_: Override = None,
-) -> None:
-    """Print a preset as TOML, with every setting it has; a start for one of your own."""
+def show(name: PresetName, set_: Override = None) -> None:
+    """Print a preset as TOML with every setting it has, explained; a start for one of your own."""
+    from latentworld import preset
+    from latentworld.commented import commented
+
+    give(commented(preset.load(name, set_ or [])))
+
+
+@app.command()
+def check(name: PresetName, set_: Override = None) -> None:
+    """Say what is wrong with a preset, in a line, or that it can be used. No world is loaded."""
     from latentworld import preset
 
-    give(preset.dump(preset.load(name, set_ or [])))
+    journey = preset.load(name, set_ or [])
+    film = journey.film
+    print(f"{name} is sound: {journey.walk.kind}, {film.seconds:g} s, {film.frames} frames, {journey.world.name}")
 
 
 @app.command()
-def keys() -> None:
-    """Print every key that a preset may hold, what it takes and its default, as Markdown."""
+def keys(
+    section: Annotated[
+        str | None,
+        typer.Argument(autocompletion=completion.section, help="One of them alone, such as film, walk or walk.orbit."),
+    ] = None,
+    markdown: Annotated[bool, typer.Option("--markdown", help="As docs/presets.md has them.")] = False,
+) -> None:
+    """Explain every key that a preset may hold: what it takes, its default, what it does."""
     from latentworld import walks
-    from latentworld.reference import reference
 
-    give(reference(walks.specs()))
+    if markdown:
+        from latentworld.reference import reference
+
+        give(reference(walks.specs()))
+        return
+    from installation.cli.keys import page
+
+    give(page(walks.specs(), section))
+
+
+@app.command()
+def schema(
+    path: Annotated[bool, typer.Option("--path", help="Print where the schema that comes along lies.")] = False,
+) -> None:
+    """Print the JSON schema of presets, by which editors complete and check them."""
+    from latentworld import walks
+    from latentworld.preset import folder
+    from latentworld.schema import NAME
+    from latentworld.schema import schema as page
+
+    give(f"{folder() / NAME}\n" if path else page(walks.specs()))

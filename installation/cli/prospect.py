@@ -7,9 +7,9 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
-from rich.console import Console
 
 from installation.cli.atlas.options import DEFAULT, Option
+from installation.cli.consoles import on_stderr
 from installation.cli.groups import grouped
 from installation.cli.interrupt import again, ending
 from installation.cli.presets import Override
@@ -50,14 +50,14 @@ def prospect(
     looks: Looks,
     set_: Override = None,
 ) -> None:
-    """Rank triples of seeds, or prompts, by the rifts of their globes: a sheet of small globes, the best as presets."""
+    """Rank triples of seeds, or prompts, by the rifts of their globes. A sheet of small globes, the best as presets."""
     from latentworld import preset as presets
-    from latentworld.atlas.extras import need
+    from latentworld.extras import need
 
     need("scipy.spatial")
     if among.prompts is not None and among.prompt is not None:
         raise AtlasError("--prompt and --prompts contradict each other: give one")
-    console = Console(stderr=True)
+    console = on_stderr()
     with ending(lambda: f"interrupted; what was surveyed is kept, and the same command goes on: {again()}"):
         with console.status("loading the world"):
             from installation.atlas import prospects, scouting

@@ -8,7 +8,9 @@ from typing import Annotated
 
 import typer
 
-app = typer.Typer(help="What changes when: import schedules of other programs.", no_args_is_help=True)
+from installation.cli.help import Group
+
+app = typer.Typer(cls=Group, help="What changes when: import schedules of other programs.", no_args_is_help=True)
 
 
 @app.callback()

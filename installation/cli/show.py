@@ -14,12 +14,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, TextIO
 
 import typer
-from rich.console import Console
 
+from installation.cli.consoles import on_stderr
 from installation.cli.groups import grouped
-from installation.cli.presets import Override
+from installation.cli.presets import Override, PresetName
 
 if TYPE_CHECKING:
+    from rich.console import Console
+
     from installation.show.ending import Ending
     from installation.show.show import Show
     from installation.venue import Venue
@@ -87,7 +89,7 @@ class PlaceOptions:
 
 @grouped
 def show(
-    preset: Annotated[str, typer.Argument(help="A preset's name, or a .toml file.")],
+    preset: PresetName,
     venue: Annotated[Path | None, Option(help="A .toml file that describes the place: wall, ports, folders.")] = None,
     set_: Override = None,
     *,
@@ -107,7 +109,7 @@ def show(
 
     wall_keys = wall.keys  # misuse of the command line is refused first
     journey = presets.load(preset, set_ or [])
-    console = Console(stderr=True, highlight=False)
+    console = on_stderr(highlight=False)
     there = _changed(venues.load(venue), place.keys, wall_keys, doors.keys, doors.shut)
     outputs.check(there.outputs, there.doors.open, there.reserve)
     ending, lines = Ending(), LineWriter(_line(console))

@@ -1,26 +1,39 @@
-"""`latentworld still`: one place to a picture."""
+"""`latentworld still`: places to pictures."""
 
 from __future__ import annotations
 
 import json
 import sys
+import warnings
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from installation.cli import completion
 from installation.cli.groups import grouped
+from installation.cli.places import Places, Written
 from installation.cli.presets import Override
 
+if TYPE_CHECKING:
+    from latentworld.preset import Preset
+
 Option = typer.Option
+HEEDED = ("world", "plane", "prompt", "decoder", "analytic", "eye", "title", "description")
+FINISHING = ("scale", "size", "fit", "upscale", "added_grain")
+"""Keys of [film] that make a picture another, beside `private`; of the others a still knows nothing."""
 
 
 @dataclass(frozen=True)
 class Place:
     """World and plane, in place of the preset's."""
 
-    world: Annotated[str | None, Option(help="`embedded`, a folder, a .safetensors file or a hub name.")] = None
+    world: Annotated[
+        str | None,
+        Option(autocompletion=completion.world, help="`embedded`, a folder, a .safetensors file or a hub name."),
+    ] = None
     seeds: Annotated[str | None, Option(help="Three seeds, as 0,123,200.")] = None
     layout: Annotated[str | None, Option(help="nhwc (the write-up's) or nchw.")] = None
     norm: Annotated[str | None, Option(help="sphere, global or raw.")] = None
@@ -53,45 +66,102 @@ class Decoding:
         }  # fmt: skip
 
 
+@dataclass(frozen=True)
+class Finishing:
+    """How large it is kept; without, as the model makes it."""
+
+    scale: Annotated[int | None, Option(min=1, max=16, help="How many times larger.")] = None
+    size: Annotated[str | None, Option(metavar="HxW", help="Height x width in pixels, as 1080x1920.")] = None
+
+    @property
+    def keys(self) -> dict[str, object]:
+        """Of a preset; None: as the preset has it."""
+        return {"film.scale": self.scale, "film.size": None if self.size is None else _pixels(self.size)}
+
+
 @grouped
 def still(
     preset: Annotated[
         str | None,
-        typer.Argument(help="A preset to start from, or a PNG of ours to make again; without one, plain defaults."),
+        typer.Argument(
+            autocompletion=completion.preset,
+            help="A preset to start from, or a PNG of ours to make again; without one, plain defaults.",
+        ),
     ] = None,
     *,
-    alpha: Annotated[float | None, Option(help="From z0 toward z1.")] = None,
-    beta: Annotated[float | None, Option(help="From z0 toward z2.")] = None,
-    output: Annotated[Path, Option("-o", "--output", help="The PNG file; replaces one that is there.")],
-    radius: Annotated[
-        float | None,
-        Option(help="Factor of the shell, 0.05 to 3; negative: of the place on the far side. 1 if absent."),
-    ] = None,
+    places: Places,
+    output: Annotated[
+        Path, Option("-o", "--output", help="The PNG file, of several places their folder; replaces what is there.")
+    ],
     place: Place,
     decoding: Decoding,
+    finishing: Finishing,
     set_: Override = None,
 ) -> None:
-    """Render the picture at one place of the plane, or one that says how it was made once more."""
+    """Render pictures of places of the plane, or one that says how it was made once more.
+
+    Pictures are as the model makes them; --scale, --size and what --set says of film enlarge and grain them.
+    """
     from latentworld import preset as presets
 
-    chosen = place.keys | decoding.keys
+    chosen = place.keys | decoding.keys | finishing.keys
     # JSON strings, numbers and lists are TOML too, so that a prompt may hold quotes and equals signs
     overrides = [f"{key}={json.dumps(value)}" for key, value in chosen.items() if value is not None] + (set_ or [])
+    finished = any(text.strip().startswith(tuple(f"film.{key}" for key in FINISHING)) for text in overrides)
     if preset is not None and preset.lower().endswith(".png"):
-        if (alpha, beta, radius) != (None, None, None):
-            raise typer.BadParameter("a picture has a place of its own: leave out --alpha, --beta and --radius")
-        _again(Path(preset), overrides, output)
-    elif alpha is None or beta is None:
-        raise typer.BadParameter("say where: give --alpha and --beta, or a picture of ours to make again")
-    else:
-        journey = presets.parse({}, overrides) if preset is None else presets.load(preset, overrides)
-        from installation.film import again
+        if places.given:
+            raise typer.BadParameter("a picture has a place of its own: leave out what says another")
+        _again(Path(preset), overrides, output, finished)
+        print(output)
+        return
+    wanted = places.written
+    journey = presets.parse({}, overrides) if preset is None else presets.load(preset, overrides)
+    _tell(journey, overrides, finished)
+    for file in _render(journey, wanted, output, finished):
+        print(file)
 
-        again.still(journey, alpha, beta, 1.0 if radius is None else radius, output)
-    print(output)
+
+def _render(journey: Preset, places: Sequence[Written], output: Path, finished: bool) -> list[Path]:
+    """The files: one picture, or those of a folder."""
+    from installation.film import again
+
+    files = [output / _name(number, place) for number, place in enumerate(places)] if len(places) > 1 else [output]
+    profile = again.stills(journey, places, files, finished=finished)
+    asked = journey.decoder.guidance
+    if journey.decoder.kind == "scout" and asked is not None and asked != profile.guidance:
+        _note(f"decoder.guidance = {asked:g}: nothing to this scout, which has none")
+    return files
 
 
-def _again(picture: Path, overrides: list[str], output: Path) -> None:
+def _name(number: int, place: Written) -> str:
+    alpha, beta, radius = place
+    own = "" if radius == 1.0 else f"_r{radius:.4g}"
+    return f"{number:04d}_a{alpha:.4g}_b{beta:.4g}{own}.png"
+
+
+def _tell(journey: Preset, overrides: Sequence[str], finished: bool) -> None:
+    """No setting is passed over in silence: what a still does not heed is a line."""
+    keys = [text.partition("=")[0].strip() for text in overrides]
+    heeded = {*HEEDED, *(f"film.{key}" for key in (*FINISHING, "private"))}
+    idle = [key for key in keys if key not in heeded and key.partition(".")[0] not in HEEDED]
+    if journey.decoder.kind == "analytic":
+        idle += [key for key in keys if key.startswith(("prompt.", "world.")) or key == "decoder.guidance"]
+    if idle:
+        what = "the analytic decoder" if journey.decoder.kind == "analytic" else "a still"
+        _note(f"{', '.join(dict.fromkeys(idle))}: nothing to {what}, left out")
+    film = journey.film
+    if not finished and (film.scale > 1 or film.size is not None):
+        said = f"film.scale = {film.scale}" if film.size is None else f"film.size = {list(film.size)}"
+        _note(f"{said} is of the preset's films: a still is as decoded, --scale enlarges it")
+
+
+def _note(text: str) -> None:
+    from latentworld.errors import Notice
+
+    warnings.warn(text, Notice, stacklevel=2)
+
+
+def _again(picture: Path, overrides: list[str], output: Path, finished: bool) -> None:
     """A picture of ours once more; what is another now, and whether it shows, goes to stderr."""
     from installation.film import imprint
     from latentworld import preset as presets
@@ -100,7 +170,7 @@ def _again(picture: Path, overrides: list[str], output: Path) -> None:
     journey = presets.parse(found.preset, overrides)
     from installation.film.again import again
 
-    made = again(found, journey, output)
+    made = again(found, journey, output, finished=finished)
     if made.differences:
         print(f"otherwise than {picture.name} was made: {'; '.join(made.differences)}", file=sys.stderr)
     if not made.same:
@@ -112,3 +182,11 @@ def _numbers(text: str) -> list[int]:
         return [int(part) for part in text.split(",")]
     except ValueError:
         raise typer.BadParameter(f"{text!r}: write three whole numbers, as 0,123,200", param_hint="--seeds") from None
+
+
+def _pixels(text: str) -> list[int]:
+    try:
+        height, width = (int(part) for part in text.lower().split("x"))
+    except ValueError:
+        raise typer.BadParameter(f"{text!r}: write height x width, as 1080x1920", param_hint="--size") from None
+    return [height, width]

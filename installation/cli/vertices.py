@@ -9,13 +9,17 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
+from installation.cli import completion
+from installation.cli.help import Group
 from installation.cli.presets import Override
 
 if TYPE_CHECKING:
     from installation.vertices.making import Made
     from latentworld.vertices import Trio
 
-app = typer.Typer(help="Make pictures the vertices of a plane, and look into files of vertices.", no_args_is_help=True)
+app = typer.Typer(
+    cls=Group, help="Make pictures the vertices of a plane, and look into files of vertices.", no_args_is_help=True
+)
 Option = typer.Option
 
 
@@ -23,7 +27,10 @@ Option = typer.Option
 def from_picture(
     pictures: Annotated[list[Path], typer.Argument(help="One to three pictures: z0, z1, z2.")],
     output: Annotated[Path, Option("-o", "--output", help="The vertex file, such as trio.safetensors.")],
-    preset: Annotated[str | None, Option(help="Whose world, prompt, steps and seeds; without one, defaults.")] = None,
+    preset: Annotated[
+        str | None,
+        Option(autocompletion=completion.preset, help="Whose world, prompt, steps and seeds; without one, defaults."),
+    ] = None,
     hold: Annotated[
         Literal["guidance", "residual", "none"], Option(help="How the plane is to hold them (plane.hold = auto).")
     ] = "guidance",

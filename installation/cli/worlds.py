@@ -2,66 +2,83 @@
 
 from __future__ import annotations
 
+import sys
+import textwrap
 from typing import TYPE_CHECKING, Annotated
 
 import typer
-from rich.console import Console
-from rich.table import Table
 
-from installation.terminal import give
-from latentworld.decoding.settings import GUIDED_STEPS
-from latentworld.worlds import needs
+from installation.cli import completion
+from installation.cli.help import Group
+from installation.cli.tables import AsJson, Column, give_json, show_table
+from installation.terminal import give, one_line
 
 if TYPE_CHECKING:
     from latentworld.worlds import Summary
 
-app = typer.Typer(help="List worlds and look into them.", invoke_without_command=True)
-Name = Annotated[str, typer.Argument(help="`embedded`, a folder, a .safetensors file or a hub name.")]
+app = typer.Typer(cls=Group, help="List worlds and look into them.", invoke_without_command=True)
+Name = Annotated[
+    str,
+    typer.Argument(autocompletion=completion.world, help="`embedded`, a folder, a .safetensors file or a hub name."),
+]
+COLUMNS = (
+    Column("world", "name"), Column("family", "family"), Column("pixels", "pixels", right=True),
+    Column("parameters", "parameters", lambda count: f"{count / 1e6:.1f} M", right=True),  # type: ignore[operator]
+    Column("MB", "megabytes", lambda size: f"{size:.0f}", right=True),
+    Column("student", "student", lambda there: "yes" if there else "-"),
+    Column("CLIP", "clip", lambda there: "yes" if there else "-"), Column("title", "title"),
+)  # fmt: skip
 
 
 @app.callback()
-def worlds(context: typer.Context) -> None:
-    """List the worlds on this machine, and what of the hub's cache is none here and why."""
+def worlds(context: typer.Context, as_json: AsJson = False) -> None:
+    """List worlds and look into them. What of the hub's cache is none here is told with why."""
     if context.invoked_subcommand is not None:
         return
-    from latentworld.worlds import survey
+    from latentworld.worlds import needs, survey
     from latentworld.worlds.families import REGISTRY
 
-    table = Table(box=None, header_style="bold", pad_edge=False)
-    for column in ("world", "family", "pixels", "parameters", "MB", "student", "CLIP", "title"):
-        table.add_column(column, justify="right" if column in ("pixels", "parameters", "MB") else "left")
     found, refused = survey()
-    for world in found:
-        millions = f"{sum(world.parameters.values()) / 1e6:.1f} M"
-        marks = ("yes" if world.student else "-", "yes" if world.clip else "-")
-        row = (world.name, needs.title(world), str(world.size), millions, f"{world.disk_mb:.0f}", *marks)
-        table.add_row(*row, world.card.title)
-    console = Console()
-    nothing = "no world on this machine yet: name a folder, a .safetensors file or a hub repository"
-    console.print(table if found else nothing)
-    lines = [f"{other.name}: {other.why}" for other in refused] + [str(part) for part in REGISTRY.examine()]
-    for line in lines:
-        console.print(line, style="dim", markup=False, highlight=False, soft_wrap=True)
+    rows = [
+        (world.name, needs.title(world), world.size, sum(world.parameters.values()), world.disk_mb, bool(world.student),
+         world.clip, world.card.title) for world in found
+    ]  # fmt: skip
+    if found or as_json:
+        show_table(COLUMNS, rows, as_json)
+    else:
+        print("no world on this machine yet: name a folder, a .safetensors file or a hub repository")
+    told = sys.stderr if as_json else sys.stdout
+    for line in [*(f"{other.name}: {other.why}" for other in refused), *map(str, REGISTRY.examine())]:
+        print(one_line(line), file=told)
 
 
 @app.command()
 def show(
-    world: Name, words: Annotated[bool, typer.Option("--words", help="The words that a small world knows.")] = False
+    world: Name,
+    words: Annotated[bool, typer.Option("--words", help="The words it understands, by subject.")] = False,
+    as_json: AsJson = False,
 ) -> None:
     """What a world is, from its files' headers."""
-    from latentworld.worlds import inspect, lexicon
+    from latentworld.worlds import inspect
 
-    if words:
-        folder = inspect(world).path
-        clip = folder / "clip"
-        known = lexicon.listed(clip if clip.is_dir() else folder / "tokenizer")
-        give(" ".join(known) + "\n" if known else f"{world} reads any words\n")
+    seen = inspect(world)
+    rows = _words(seen) if words else _rows(seen)
+    if as_json:
+        give_json(rows)
         return
-    seen, console = inspect(world), Console(highlight=False)
-    console.print(f"[bold]{seen.card.title or seen.name}[/]  {seen.card.description}", soft_wrap=True)
-    table = Table(box=None, show_header=False, pad_edge=False)
+    if not words:
+        print(f"{seen.card.title or seen.name}  {seen.card.description}")
+    wide = max((len(name) for name in rows), default=0)
+    for name, value in rows.items():
+        print(_beside(name, value, wide))
+
+
+def _rows(seen: Summary) -> dict[str, str]:
+    """What a world is, a line each."""
+    from latentworld.worlds import needs
+
     defaults = seen.card.defaults
-    rows = {
+    return {
         "name": seen.name, "family": needs.title(seen), "source": seen.source, "folder": str(seen.path),
         "pictures": f"{seen.size} x {seen.size}, other sizes in multiples of {seen.latent.multiple}",
         "latents": "{} x {} x {}".format(*seen.latent.shape(seen.size, seen.size)),
@@ -72,18 +89,43 @@ def show(
         "scout": _scout(seen), "tiny VAE": "yes" if seen.tiny_vae else "no",
         "CLIP": "its own" if seen.clip else "none: the embedded one serves",
         "prompt": defaults.prompt, "negative": defaults.negative,
+        "subjects": ", ".join(subject.name for subject in seen.card.subjects) or "its card names none",
     }  # fmt: skip
-    for name, value in rows.items():
-        table.add_row(f"[dim]{name}[/]", value)
-    console.print(table)
+
+
+def _words(seen: Summary) -> dict[str, str]:
+    """The words that a world understands, by subject where its card lists them, else its tokenizer's."""
+    from latentworld.worlds import lexicon
+    from latentworld.worlds.words import understood
+
+    clip = seen.path / "clip"
+    found = understood(seen.card)
+    known = () if found else lexicon.listed(clip if clip.is_dir() else seen.path / "tokenizer")
+    found = found or ({"any": tuple(known)} if known else {})
+    return {subject: ", ".join(words) for subject, words in found.items()} or {seen.name: "reads any words"}
+
+
+def _beside(name: str, value: str, wide: int) -> str:
+    """A name and its value, wrapped in a terminal alone."""
+    import shutil
+
+    indent = " " * (wide + 2)
+    if not sys.stdout.isatty():
+        return f"{name:{wide}}  {value}"
+    columns = max(40, shutil.get_terminal_size().columns)
+    return textwrap.fill(value, columns, initial_indent=f"{name:{wide}}  ", subsequent_indent=indent) or name
 
 
 def _gb(seen: Summary, dtype: str) -> str:
+    from latentworld.worlds import needs
+
     return f"{needs.weights_gb(seen, dtype):.3g} GB"
 
 
 def _scout(seen: Summary) -> str:
     """What its scout is, in words."""
+    from latentworld.decoding.settings import GUIDED_STEPS
+
     steps = seen.card.defaults.scout_steps
     if seen.student:
         return f"its student, {steps} steps"

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
+from PIL.PngImagePlugin import PngInfo
 
 from installation.film import keeping
+from installation.film.finish import Finish
 from installation.film.imprint import Imprint, Spot
 from installation.film.output import made
 from installation.film.showing import showing
@@ -32,40 +36,72 @@ class Again:
     differences: list[str]
 
 
+Written = tuple[float, float, float]
+"""A place as people write it: alpha, beta, and a radius that is negative for the antipode's."""
+
+
 def still(preset: Preset, alpha: float, beta: float, radius: float, out: str | Path) -> Profile:
     """Render one place into a PNG, the picture that a film has there; a negative radius is the antipode's.
 
     Raises OutputError for another suffix than .png, GeometryError for numbers that are no place.
     """
-    target = _png(out)
-    check_place(alpha, beta, radius)  # before a world is loaded for nothing
-    with made(target.parent):
+    return stills(preset, [(alpha, beta, radius)], [Path(out)])
+
+
+def stills(preset: Preset, places: Sequence[Written], files: Sequence[Path], *, finished: bool = False) -> Profile:
+    """Render places into PNGs, each the picture that a film has there. finished: enlarged, in the size and with the
+    grain that `film` asks for, as frames are; else as the model made them.
+
+    Raises as `still`, and where a network that enlarges cannot be used.
+    """
+    targets = [_png(file) for file in files]
+    for place in places:
+        check_place(*place)  # before a world is loaded for nothing
+    network = keeping.network(preset) if finished else None
+    with ExitStack() as folders:
+        for folder in dict.fromkeys(target.parent for target in targets):
+            folders.enter_context(made(folder))
         studio = open_studio(preset)
-        unit, far = studio.plane.place(float(alpha), float(beta), float(radius))
-        picture, marks = _picture(studio, unit, far), keeping.marks(studio)
-        save_png(target, picture, info=None if marks is None else marks.png(unit, far, picture))
+        marks = keeping.marks(studio)
+        finish = keeping.finish(studio.preset, studio.decoder.size, network) if finished else None
+        step = studio.decoder.settings.batch
+        for first in range(0, len(places), step):
+            found = [studio.plane.place(*map(float, place)) for place in places[first : first + step]]
+            units, radii = np.stack([unit for unit, _ in found]), np.array([radius for _, radius in found])
+            pictures = develop(studio.decoder(studio.plane.latents(units, radii), studio.prompt))
+            for target, unit, radius, picture in zip(targets[first:], units, radii.tolist(), pictures, strict=False):
+                info = None if marks is None else marks.png(unit, radius, picture, finished=finished)
+                _save(target, picture, finish, info)
     return studio.decoder.profile
 
 
-def again(found: Imprint, preset: Preset, out: str | Path) -> Again:
-    """Make the picture of an imprint once more, a frame of a film finished as that was. preset: the imprint's, perhaps
-    with other values.
+def _save(target: Path, picture: Picture, finish: Finish | None, info: PngInfo | None, frame: int = 0) -> None:
+    """A picture as it is kept. finish: None for one that stays as the model made it; frame: its number in the film."""
+    if finish is None:
+        save_png(target, picture, info=info)
+    else:
+        save_png(target, finish(picture, frame), finish.size, finish.fit, info)
+
+
+def again(found: Imprint, preset: Preset, out: str | Path, *, finished: bool = False) -> Again:
+    """Make the picture of an imprint once more, finished as it was, a frame of a film as that was. preset: the
+    imprint's, perhaps with other values; finished: in any case.
 
     Raises PresetError where it is of no single place or of a take, and as `still`.
     """
     target, place = _png(out), _place(found)
-    network = keeping.network(preset) if found.frame is not None else None
+    finished = finished or found.finished
+    finishing = finished or found.frame is not None
+    network = keeping.network(preset) if finishing else None
     with made(target.parent):
         studio = open_studio(preset)
         unit, radius = np.array(place.unit), abs(place.radius)
         picture, marks = _picture(studio, unit, radius), keeping.marks(studio)
-        info = None if marks is None else marks.png(unit, radius, picture, found.frame)
-        if found.frame is None:
-            save_png(target, picture, info=info)
-        else:
-            finish = keeping.finish(studio.preset, studio.decoder.size, network, showing(studio.preset))
-            save_png(target, finish(picture, found.frame), finish.size, finish.fit, info)
-    apart = found.differences(studio) + (_networks(found, network) if found.frame is not None else [])
+        info = None if marks is None else marks.png(unit, radius, picture, found.frame, finished=finished)
+        shown = None if found.frame is None else showing(studio.preset)
+        finish = keeping.finish(studio.preset, studio.decoder.size, network, shown) if finishing else None
+        _save(target, picture, finish, info, found.frame or 0)
+    apart = found.differences(studio) + (_networks(found, network) if finishing else [])
     return Again(studio.decoder.profile, digest(picture) == found.sum, apart)
 
 

@@ -65,7 +65,7 @@ class Enlarged(msgspec.Struct, frozen=True):
 class Imprint(msgspec.Struct, frozen=True, omit_defaults=True):
     """What made it. preset: resolved; world, eye, vertices, take: digests; place, sum: of one picture, where it lies
     and a digest of it as the model made it; frame: its number in a film; made: how it was made where it is
-    no picture of its own place alone."""
+    no picture of its own place alone; finished: a still that was enlarged and grained as `film` has it."""
 
     latentworld: int
     program: str
@@ -81,10 +81,14 @@ class Imprint(msgspec.Struct, frozen=True, omit_defaults=True):
     frame: int | None = None
     sum: str = ""
     made: str = ""
+    finished: bool = False
 
-    def at(self, place: Spot, picture: Picture, frame: int | None = None, made: str = "") -> Imprint:
+    def at(
+        self, place: Spot, picture: Picture, frame: int | None = None, made: str = "", finished: bool = False
+    ) -> Imprint:
         """The same of one picture, as the model made it."""
-        return msgspec.structs.replace(self, place=place, sum=digest(picture), frame=frame, made=made)
+        said = {"place": place, "sum": digest(picture), "frame": frame, "made": made, "finished": finished}
+        return msgspec.structs.replace(self, **said)
 
     @property
     def text(self) -> str:
@@ -249,6 +253,9 @@ class Marks:
     imprint: Imprint
     plane: Plane
 
-    def png(self, unit: Unit, radius: float, picture: Picture, frame: int | None = None, made: str = "") -> PngInfo:
-        """Of one picture, as the model made it, uint8[height, width, 3], at unit [3]. made: see `Imprint`."""
-        return self.imprint.at(Spot.of(self.plane, unit, radius), picture, frame, made).png
+    def png(
+        self, unit: Unit, radius: float, picture: Picture, frame: int | None = None, made: str = "",
+        finished: bool = False,
+    ) -> PngInfo:  # fmt: skip
+        """Of one picture, as the model made it, uint8[height, width, 3], at unit [3]. made, finished: see `Imprint`."""
+        return self.imprint.at(Spot.of(self.plane, unit, radius), picture, frame, made, finished).png

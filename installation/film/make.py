@@ -22,6 +22,7 @@ import numpy as np
 
 from installation.film import chart, imprint, manifest, playing, repair, sheet, soundtrack, subtitles, telemetry
 from installation.film.again import still as still
+from installation.film.again import stills as stills
 from installation.film.imprint import Imprint
 from installation.film.keeping import able, enlarged, size
 from installation.film.label import Chapter, Label, at_rifts, settled

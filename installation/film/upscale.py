@@ -19,11 +19,11 @@ from typing import TYPE_CHECKING, Protocol
 
 import numpy as np
 
-from installation.extras import need
 from installation.film.imprint import Enlarged
 from latentworld.arrays import Picture
 from latentworld.decoding.batches import is_out_of_memory
 from latentworld.errors import NotFinite, OutOfMemory, UnsafeWeights, WorldDamaged, WorldMismatch, WorldMissing
+from latentworld.extras import need
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -162,7 +162,7 @@ def _described(path: Path) -> Described:
     except (SafetensorError, OSError, ValueError) as error:
         raise WorldDamaged(f"{path} is no safetensors file ({error!s:.100}): give another") from None
     with _without_torchvision():
-        spandrel = need("spandrel", "upscale")
+        spandrel = need("spandrel")
     try:
         found: Described = spandrel.ModelLoader(device="cpu").load_from_state_dict(weights)
     except Exception as error:  # which architecture it is, is guessed from names and shapes: anything may go wrong

@@ -7,8 +7,8 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 from installation.backstage import RENDERER_STATES, Status
-from installation.extras import need
 from installation.ipc.jsonable import Json, table
+from latentworld.extras import need
 
 if TYPE_CHECKING:
     from prometheus_client import Metric
@@ -20,7 +20,7 @@ CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
 
 def text(status: Status) -> bytes:
     """Prometheus exposition format 0.0.4 (`CONTENT_TYPE`). Raises ShowError without the extra `show`."""
-    client = need("prometheus_client", "show")
+    client = need("prometheus_client")
 
     class Now:
         def collect(self) -> Iterator[Metric]:
@@ -44,7 +44,7 @@ def health(status: Status) -> tuple[bool, dict[str, Json]]:
 
 
 def _families(status: Status) -> Iterator[Metric]:
-    core = need("prometheus_client.core", "show")
+    core = need("prometheus_client.core")
     for name, about, value in _status_collector(status):
         yield core.GaugeMetricFamily(f"latentworld_{name}", about, value=value)
     for name, about, value in _counters(status):

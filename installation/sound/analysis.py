@@ -21,12 +21,12 @@ from zipfile import BadZipFile
 import numpy as np
 from numpy.typing import NDArray
 
-from installation.extras import need
 from installation.sound.beats import downbeats, grid, on_attacks
 from installation.sound.reading import RATE, Samples, mono
 from installation.sound.sound import CURVES, Curve, Sound
 from latentworld.arrays import Array
 from latentworld.disk import cache_folder, put
+from latentworld.extras import need
 
 Bands = NDArray[np.float32]
 
@@ -56,7 +56,7 @@ def analyse(path: Path, hints: Hints, ffmpeg: Callable[[], str]) -> Sound:
 
     Raises PresetError for what cannot be read, ShowError without librosa.
     """
-    librosa = need("librosa", "sound")
+    librosa = need("librosa")
     place = cache_folder() / "sound" / f"{_key(path, hints, librosa.__version__)}.npz"
     with suppress(OSError, ValueError, KeyError):
         return _remembered(place.read_bytes())
@@ -78,7 +78,7 @@ def heard(samples: Samples, hints: Hints = Hints()) -> Sound:
     curves = _curves(mel, loud, strength)
     tempo, beats = _beats(samples, strength, hints)
     bars = downbeats(beats, _weights(beats, mel, curves), hints.bar, hints.first_beat)
-    found = need("librosa", "sound").onset.onset_detect(onset_envelope=strength, sr=RATE, hop_length=HOP)
+    found = need("librosa").onset.onset_detect(onset_envelope=strength, sr=RATE, hop_length=HOP)
     onsets, first = np.unique(on_attacks(samples, found * HOP / RATE, together=False), return_index=True)
     return Sound(duration, tempo, beats, bars, onsets, curves["onset"][found[first]], RATE / HOP, curves)
 
@@ -94,7 +94,7 @@ def _levels(samples: Samples) -> Array:
 
 def _mel(samples: Samples) -> Bands:
     """Power in `MELS` bands at each window, [MELS, n], some windows at a time: a spectrum of hours has no room."""
-    librosa = need("librosa", "sound")
+    librosa = need("librosa")
     padded = np.pad(samples, WINDOW // 2)
     parts = []
     for first in range(0, len(samples) // HOP + 1, AT_ONCE):
@@ -107,7 +107,7 @@ def _mel(samples: Samples) -> Bands:
 
 def _onset_strength(mel: Bands) -> Array:
     """How much begins at each window."""
-    librosa = need("librosa", "sound")
+    librosa = need("librosa")
     decibels = librosa.power_to_db(mel, ref=float(mel.max()))
     strength = librosa.onset.onset_strength(S=decibels, sr=RATE, hop_length=HOP, n_fft=WINDOW)
     return np.asarray(strength, np.float64)
@@ -115,7 +115,7 @@ def _onset_strength(mel: Bands) -> Array:
 
 def _curves(mel: Bands, loud: Array, strength: Array) -> dict[str, Array]:
     """Every curve, 0..1. Loudness is in decibels; the others are amplitudes, 1 at their 99th percentile."""
-    librosa = need("librosa", "sound")
+    librosa = need("librosa")
     hertz = librosa.mel_frequencies(n_mels=MELS + 2, fmax=RATE / 2)[1:-1]
     _, struck = librosa.decompose.hpss(np.sqrt(mel))
     parts = {"low": hertz < LOW, "mid": (hertz >= LOW) & (hertz < HIGH), "high": hertz >= HIGH}
@@ -139,7 +139,7 @@ def _beats(samples: Samples, strength: Array, hints: Hints) -> tuple[float, Arra
     """Tempo and beats."""
     if hints.bpm is not None and hints.first_beat is not None:
         return hints.bpm, grid(hints.bpm, hints.first_beat, len(samples) / RATE)
-    librosa = need("librosa", "sound")
+    librosa = need("librosa")
     bpm = _tempo(strength) if hints.bpm is None else hints.bpm
     _, found = librosa.beat.beat_track(
         onset_envelope=strength, sr=RATE, hop_length=HOP, bpm=bpm, trim=False, units="frames"
@@ -152,7 +152,7 @@ def _beats(samples: Samples, strength: Array, hints: Hints) -> tuple[float, Arra
 def _tempo(strength: Array) -> Array:
     """Beats a minute: one number, or one a window where the sound is long and its tempo may change. A part at a time:
     librosa's tempogram of an hour takes 12 GB."""
-    librosa = need("librosa", "sound")
+    librosa = need("librosa")
     count = max(1, round(len(strength) * HOP / RATE / PART))
     found: list[Array] = []
     for part in np.array_split(strength, count):

@@ -10,8 +10,8 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from installation.extras import need
 from latentworld.errors import PresetError
+from latentworld.extras import need
 
 RATE = 22050  # samples a second of what is analysed
 BLOCK = 1 << 20  # samples read at a time
@@ -34,7 +34,7 @@ def mono(path: Path, ffmpeg: Callable[[], str]) -> Samples:
 
 
 def _ours(path: Path) -> Iterator[Samples]:
-    soundfile, soxr = need("soundfile", "sound"), need("soxr", "sound")
+    soundfile, soxr = need("soundfile"), need("soxr")
     with _readable(path, soundfile.LibsndfileError), soundfile.SoundFile(str(path)) as file:
         stream = soxr.ResampleStream(file.samplerate, RATE, 1, dtype="float32") if file.samplerate != RATE else None
         while len(block := file.read(BLOCK, dtype="float32", always_2d=True)):

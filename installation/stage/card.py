@@ -15,9 +15,9 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from installation.extras import need
 from latentworld.arrays import Picture
 from latentworld.errors import ShowError
+from latentworld.extras import need
 
 if TYPE_CHECKING:
     from PIL import ImageDraw, ImageFont
@@ -173,7 +173,7 @@ def _code(text: str, side: int) -> NDArray[np.int16] | None:
     """Whole pixels a module, so that it is sharp; the quiet zone of four modules that readers want. None where no code
     can be made: the address stands below it anyhow."""
     try:
-        segno = need("segno", "show")
+        segno = need("segno")
         code = segno.make(text, error="m", micro=False)
     except (ShowError, ValueError):  # segno's DataOverflowError is a ValueError
         return None

@@ -6,7 +6,6 @@ import contextlib
 import sys
 import time
 
-from installation.extras import need
 from installation.fit import Size
 from installation.ipc.ring import Ring
 from installation.stage import monitors, warp
@@ -18,6 +17,7 @@ from installation.stage.tally import Display
 from installation.venue import Wall
 from latentworld.arrays import Picture
 from latentworld.errors import StageError
+from latentworld.extras import need
 
 RATE = 60.0  # Hz, of a display that does not tell its own
 LOOK = 1.0  # seconds between looks at which monitors there are
@@ -32,7 +32,7 @@ class Window:
 
     def __init__(self, ring: Ring, wall: Wall) -> None:
         warp.to_frame(wall.corners)  # refused now, or never
-        self._glfw, self._gl = need("glfw", "show"), need("moderngl", "show")
+        self._glfw, self._gl = need("glfw"), need("moderngl")
         self._wall, self.reel = wall, Reel(ring)
         self._begin()
         self._monitor, self._fault = monitors.choose(monitors.read(self._glfw), wall.monitor)
@@ -186,6 +186,6 @@ class Window:
         if not self._full:
             return
         try:
-            self._awake.enter_context(need("wakepy", "show").keep.presenting(on_fail="pass"))
+            self._awake.enter_context(need("wakepy").keep.presenting(on_fail="pass"))
         except Exception as error:
             print(f"the screensaver cannot be kept away: {error}", file=sys.stderr)

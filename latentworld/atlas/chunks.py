@@ -13,10 +13,10 @@ from numpy.typing import DTypeLike, NDArray
 
 from latentworld import texts
 from latentworld.atlas import schema
-from latentworld.atlas.extras import need
 from latentworld.atlas.schema import VARIABLES
 from latentworld.disk import claim, writing
 from latentworld.errors import AtlasBusy, AtlasDamaged, AtlasError
+from latentworld.extras import need
 from latentworld.tables import number, section
 
 if TYPE_CHECKING:

@@ -15,7 +15,6 @@ import numpy as np
 from latentworld.arrays import Indices, Int64, Pairs, Units, Wholes
 from latentworld.atlas import store as stores
 from latentworld.atlas import survey
-from latentworld.atlas.extras import need
 from latentworld.atlas.ground import of_window
 from latentworld.atlas.places import Places
 from latentworld.atlas.sampling import Adaptive, Window
@@ -23,6 +22,7 @@ from latentworld.atlas.store import Store
 from latentworld.atlas.survey import OnBlock
 from latentworld.atlas.types import Atlas, Render, Rendered
 from latentworld.errors import AtlasError
+from latentworld.extras import need
 
 FINER = 4  # a round
 MOST = 3  # rounds

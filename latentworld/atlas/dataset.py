@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from latentworld.atlas.extras import need
 from latentworld.atlas.reader import Reader
+from latentworld.extras import need
 
 if TYPE_CHECKING:
     import xarray

@@ -31,9 +31,9 @@ from latentworld.arrays import (
     Units,
     Vector,
 )
-from latentworld.atlas.extras import need
 from latentworld.atlas.types import Atlas, Mesh, Phases, Render
 from latentworld.errors import AtlasError
+from latentworld.extras import need
 
 LOOKS = 5  # of a bisection: a border is then known to a thirty-second of a stretch between two of those
 PROBES = 5  # places on an edge that are looked at first

@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 
 from latentworld.arrays import Array, Integers, Mask
-from latentworld.atlas.extras import need
 from latentworld.errors import AtlasError
+from latentworld.extras import need
 
 LEAST = 12  # cells a side: fewer have fewer than three scales
 BROADEST = 3  # a box covers at most this part of a side

@@ -23,10 +23,10 @@ import numpy as np
 
 from latentworld import globe
 from latentworld.arrays import Array, Float64, Reals, Units
-from latentworld.atlas.extras import need
 from latentworld.atlas.ground import Chart, Ground, Plot
 from latentworld.atlas.logz import LogZ
 from latentworld.errors import AtlasError
+from latentworld.extras import need
 
 PIECES = 40  # of a way
 SHORT = 0.01  # weight of the way's own evenness, against what the features change along the straight way

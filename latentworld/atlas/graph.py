@@ -15,10 +15,10 @@ import numpy as np
 
 from latentworld import globe
 from latentworld.arrays import Array, Integers, Mask
-from latentworld.atlas.extras import need
 from latentworld.atlas.prior import Prior
 from latentworld.atlas.types import Atlas, Mesh
 from latentworld.errors import AtlasError
+from latentworld.extras import need
 
 if TYPE_CHECKING:
     from scipy.sparse import csr_array

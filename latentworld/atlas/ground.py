@@ -16,10 +16,10 @@ import numpy as np
 
 from latentworld import globe
 from latentworld.arrays import Array, Float64, Reals, Unit, Units
-from latentworld.atlas.extras import need
 from latentworld.atlas.sampling import Adaptive, Globe
 from latentworld.atlas.types import Atlas
 from latentworld.errors import AtlasError
+from latentworld.extras import need
 
 if TYPE_CHECKING:
     from scipy.interpolate import NdBSpline

@@ -15,9 +15,9 @@ import numpy as np
 
 from latentworld import globe
 from latentworld.arrays import Array, Float64, Integers, Mask, Pairs, Pictures, Reals, Units, Vector
-from latentworld.atlas.extras import need
 from latentworld.atlas.types import Atlas, Mesh, Phases, Render
 from latentworld.errors import AtlasError
+from latentworld.extras import need
 
 LOOKS = 4  # of a bisection: a rift is then known to a sixteenth of an edge
 NEAREST = 5  # pictures to which novelty is a distance

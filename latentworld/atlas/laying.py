@@ -6,10 +6,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from latentworld.atlas.chunks import FORMAT, VERSION, begun
-from latentworld.atlas.extras import need
 from latentworld.atlas.places import Places, coordinates, count, first, sampling_from
 from latentworld.atlas.sampling import Adaptive, Globe, Window
 from latentworld.atlas.schema import WHERE
+from latentworld.extras import need
 from latentworld.plane import Plane
 from latentworld.tables import section
 from latentworld.tables import whole as whole_number

@@ -18,9 +18,9 @@ from dataclasses import dataclass
 import numpy as np
 
 from latentworld.arrays import Array, Float64, Reals
-from latentworld.atlas.extras import need
 from latentworld.atlas.posterior import Posteriors
 from latentworld.errors import AtlasError
+from latentworld.extras import need
 
 TEMPERATURE = 0.02  # tau at the start; it is fitted with the atoms
 CURVED = 1.0  # of |t - 1/2|^2 / 2, whose tangents are the first atoms

@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 
 from latentworld.arrays import Float64, Int64, Pairs, Reals, Triangles, Units, Wholes
-from latentworld.atlas.extras import need
 from latentworld.atlas.types import Atlas, Mesh
+from latentworld.extras import need
 
 WIDE = 2.5  # HEALPix pixel sides: a whole globe has no edge above 1.6 of them, so a longer one spans a gap
 

@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from latentworld.arrays import Array, Integers, Mask
-from latentworld.atlas.extras import need
 from latentworld.atlas.types import Atlas, Line, Mesh, Phases
 from latentworld.errors import AtlasError
+from latentworld.extras import need
 from latentworld.globe import angle, normalise
 from latentworld.vision import Classifier
 

@@ -10,9 +10,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from latentworld.arrays import Array, Integers
-from latentworld.atlas.extras import need
 from latentworld.atlas.sampling import Adaptive, Globe, Window, parse
 from latentworld.errors import AtlasError
+from latentworld.extras import need
 from latentworld.lipschitz import gradient
 from latentworld.plane import Plane
 

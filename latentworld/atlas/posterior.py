@@ -21,10 +21,10 @@ from typing import Literal, get_args
 import numpy as np
 
 from latentworld.arrays import Features, Float64, Indices, Int64, Reals, Vector, Wholes
-from latentworld.atlas.extras import need
 from latentworld.atlas.sampling import Globe
 from latentworld.atlas.types import Atlas, Mesh
 from latentworld.errors import AtlasError
+from latentworld.extras import need
 
 Kernel = Literal["gauss", "paper"]
 

@@ -11,10 +11,12 @@ from collections import defaultdict
 from dataclasses import dataclass
 
 import numpy as np
+from jaxtyping import Bool
+from numpy.typing import NDArray
 
-from latentworld.arrays import Flags, Float64, Indices, Int64, Reals, Vector, Wholes
-from latentworld.atlas.extras import need
+from latentworld.arrays import Float64, Indices, Int64, Reals, Vector, Wholes
 from latentworld.atlas.logz import LogZ
+from latentworld.extras import need
 
 FAR = 1e3  # unit squares: how far an edge without an end is followed
 
@@ -43,7 +45,7 @@ class OrderedPhases:
     label: Indices
     share: Float64[Reals, " p"]
     order: Float64[Reals, "p 2"]
-    inner: Flags
+    inner: Bool[NDArray[np.bool_], " e"]
 
 
 def diagram(found: LogZ) -> PowerDiagram:

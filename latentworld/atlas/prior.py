@@ -11,10 +11,10 @@ from numpy.typing import NDArray
 
 from latentworld import globe
 from latentworld.arrays import Array, Integers, Mask
-from latentworld.atlas.extras import need
 from latentworld.atlas.sampling import Globe, Window
 from latentworld.atlas.types import Atlas, Mesh
 from latentworld.errors import AtlasError
+from latentworld.extras import need
 from latentworld.lipschitz import Lookout
 
 if TYPE_CHECKING:

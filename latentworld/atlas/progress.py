@@ -16,10 +16,10 @@ from numpy.typing import NDArray
 
 from latentworld import disk
 from latentworld.arrays import Picture, Pictures
-from latentworld.atlas.extras import need
 from latentworld.atlas.places import Places
 from latentworld.atlas.sampling import Adaptive, Globe, Window
 from latentworld.atlas.thumbs import shrunk
+from latentworld.extras import need
 
 if TYPE_CHECKING:
     from latentworld.atlas.store import Store

@@ -21,9 +21,9 @@ import numpy as np
 
 from latentworld import globe
 from latentworld.arrays import Array, Features, Float64, Integers, Reals, Units, Vector
-from latentworld.atlas.extras import need
 from latentworld.atlas.types import Mesh
 from latentworld.errors import AtlasError
+from latentworld.extras import need
 
 WEIGHTS: Mapping[str, float] = {"length": 1.0, "steepness": 0.5, "phases": 0.25, "emergence": 0.25, "evenness": 0.25}
 CLUSTERS = 10  # phases of all candidates together, where no words name them

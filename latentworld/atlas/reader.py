@@ -12,13 +12,13 @@ from numpy.typing import NDArray
 
 from latentworld.arrays import Array, Pictures
 from latentworld.atlas.chunks import Kept, attributes, damaged, reads, slots, whole
-from latentworld.atlas.extras import need
 from latentworld.atlas.logz import LogZ
 from latentworld.atlas.places import Places, sampling_from
 from latentworld.atlas.schema import DERIVED
 from latentworld.atlas.settings import portable
 from latentworld.atlas.types import Atlas, Phases
 from latentworld.errors import AtlasDamaged, AtlasError
+from latentworld.extras import need
 from latentworld.lipschitz import Floor
 from latentworld.plane import Norm, Plane
 from latentworld.tables import number, section

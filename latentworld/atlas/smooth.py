@@ -12,8 +12,8 @@ import numpy as np
 
 from latentworld import globe
 from latentworld.arrays import Array, Integers, Mask
-from latentworld.atlas.extras import need
 from latentworld.errors import AtlasError, GeometryError
+from latentworld.extras import need
 from latentworld.walks.waypoints import through
 
 PITCH = 0.2  # cells between the samples of a way

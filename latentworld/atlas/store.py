@@ -28,7 +28,6 @@ from numpy.typing import ArrayLike, NDArray
 
 from latentworld.atlas import chunks
 from latentworld.atlas.chunks import Attributes, attributes, begun, consolidate, is_consolidated, slots, whole, writes
-from latentworld.atlas.extras import need
 from latentworld.atlas.laying import lay_down, put_places
 from latentworld.atlas.places import Places
 from latentworld.atlas.reader import Reader
@@ -36,6 +35,7 @@ from latentworld.atlas.schema import VARIABLES
 from latentworld.atlas.settings import differences, otherwise
 from latentworld.atlas.types import Phases, Rendered
 from latentworld.errors import AtlasError, OutputExists
+from latentworld.extras import need
 from latentworld.lipschitz import Floor
 from latentworld.plane import Plane
 

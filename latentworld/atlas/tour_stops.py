@@ -8,10 +8,10 @@ import numpy as np
 
 from latentworld import globe
 from latentworld.arrays import Array, Integers
-from latentworld.atlas.extras import need
 from latentworld.atlas.graph import TourGraph, joined
 from latentworld.atlas.types import Phases
 from latentworld.errors import AtlasError
+from latentworld.extras import need
 
 RIDGE = 0.9  # rank from which a place lies on a ridge
 CALM = 0.6  # rank below which a place is calm

@@ -13,15 +13,9 @@ from types import ModuleType
 from urllib.parse import urlsplit
 
 from latentworld.errors import ClusterError
-from latentworld.extras import need
 
 KNOCK = 5.0  # seconds until an address counts as out of reach
 OBJECTS = 256 * 2**20  # bytes of a local cluster's object store: a result in flight is rarely above one megabyte
-
-
-def library() -> ModuleType:
-    """Ray itself. Raises ClusterError naming the extra that brings it."""
-    return need("ray", "cluster", ClusterError)
 
 
 def seats(ray: ModuleType, workers: int | None, wants: Mapping[str, float], say: Callable[[str], None]) -> int:

@@ -20,9 +20,10 @@ from dataclasses import dataclass
 from types import ModuleType
 from typing import TYPE_CHECKING, Generic, Protocol, TypeVar, cast
 
-from latentworld.cluster.connection import connected, library, said, seats
+from latentworld.cluster.connection import connected, said, seats
 from latentworld.decoding.profile import Profile
 from latentworld.errors import ClusterError
+from latentworld.extras import need
 
 if TYPE_CHECKING:
     from ray import ObjectRef
@@ -133,7 +134,7 @@ def hired(
     Raises ClusterError without Ray, when the cluster is out of reach, a worker cannot start or a job fails three times;
     what `jobs.check` raises. What arrived was taken; Ctrl-C stops the workers.
     """
-    ray, say = library(), say or (lambda line: None)
+    ray, say = need("ray"), say or (lambda line: None)
     wants = means.wants(profile)
     cpus = None if means.workers is None else math.ceil(means.workers * wants["CPU"])
     with connected(ray, means.address, cpus, say):

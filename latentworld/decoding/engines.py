@@ -31,6 +31,7 @@ from latentworld.decoding.batches import is_out_of_memory
 from latentworld.deferred import Deferred, now
 from latentworld.disk import cache_folder, put
 from latentworld.errors import PresetError
+from latentworld.extras import install
 from latentworld.worlds.parts import quiet
 from latentworld.worlds.steady import steady
 
@@ -127,7 +128,7 @@ def _openvino(module: Module, example: tuple[Tensor, ...], key: str) -> Run:
         import openvino
     except ImportError as error:
         raise PresetError(
-            "engine = 'openvino' is not installed: pip install openvino, or use engine 'eager'"
+            f"engine = 'openvino' is not installed: {install('openvino')}, or use engine 'eager'"
         ) from error
     # f32 forced: on processors with AVX-512 BF16 the default would be bf16, which is no faster without AMX.
     options: dict[str, str] = {

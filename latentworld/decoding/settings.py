@@ -22,7 +22,7 @@ from latentworld.decoding.samplers import SAMPLERS
 from latentworld.decoding.sampling import USUAL, Sampling
 from latentworld.errors import PresetError
 from latentworld.explain import spelt
-from latentworld.frozen import changed
+from latentworld.frozen import changed, keyed
 
 if TYPE_CHECKING:
     from latentworld.device import Choice
@@ -38,30 +38,76 @@ _RECORDED = {"steps": int, "guidance": float, "batch": int, "sampler": str, "var
 
 
 class DecoderSpec(BaseModel):
-    """How latents become pictures; the world's card says what absent steps, guidance and sizes are. Pictures' sides are
-    multiples of what the world's family makes them of (64 pixels for Stable Diffusion), which is checked when it is
-    known."""
+    """How latents become pictures; what is absent, the world's card says. Pictures' sides are multiples of what the
+    world's family makes them of (64 pixels for Stable Diffusion), which is checked when it is known."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
 
-    kind: Kind = "faithful"
-    steps: Annotated[int, Field(ge=1, le=1000)] | None = None
-    guidance: Annotated[FiniteFloat, Field(ge=0.0)] | None = None
-    scout_steps: Annotated[int, Field(ge=1, le=1000)] | None = None
-    sampler: SamplerName = "auto"
-    spacing: Spacing = "auto"
-    karras: bool | Literal["auto"] = "auto"
-    guidance_rescale: Annotated[FiniteFloat, Field(ge=0.0, le=1.0)] = 0.0
-    clip_skip: Annotated[int, Field(ge=0, le=11)] = 0
-    scout_sampler: SamplerName = "auto"
-    scout_lora: str | None = None
-    tiny_vae: str | None = None
-    batch: Annotated[int, Field(ge=1)] | Literal["auto"] = "auto"
-    device: Device = "auto"
-    dtype: Literal["auto", "float32", "float16", "bfloat16"] = "auto"
-    engine: Literal["auto", "eager", "openvino", "compile", "graphs"] = "auto"
-    height: Annotated[int, Field(ge=8, multiple_of=2)] | None = None
-    width: Annotated[int, Field(ge=8, multiple_of=2)] | None = None
+    kind: Kind = keyed(
+        "faithful",
+        "faithful: many guided steps, the pipeline's own picture; scout: few, rough and fast; analytic: the world "
+        "without weights",
+    )
+    steps: Annotated[int, Field(ge=1, le=1000)] | None = keyed(
+        None,
+        "denoising steps of the faithful decoder: fewer are faster and rougher, above 50 little changes; absent: what "
+        "the world's card says",
+    )
+    guidance: Annotated[FiniteFloat, Field(ge=0.0)] | None = keyed(
+        None,
+        "classifier-free guidance: how strictly the prompt is followed; 1 is none, 5 to 8 usual, more is harder "
+        "and more saturated",
+    )
+    scout_steps: Annotated[int, Field(ge=1, le=1000)] | None = keyed(
+        None,
+        "denoising steps of the scout, which looks ahead and plays shows",
+    )
+    sampler: SamplerName = keyed(
+        "auto",
+        "how steps are taken; auto: what the model was made for. Another one is another picture",
+    )
+    spacing: Spacing = keyed(
+        "auto",
+        "where on the schedule steps lie: leading from the clean end, trailing from the noisy one, linspace with both "
+        "ends",
+    )
+    karras: bool | Literal["auto"] = keyed(
+        "auto",
+        "noise levels spaced as Karras et al. do: more steps where detail appears",
+    )
+    guidance_rescale: Annotated[FiniteFloat, Field(ge=0.0, le=1.0)] = keyed(
+        0.0,
+        "brings back contrast that guidance burns away (Lin et al.: 0.7), for schedules that end in pure noise",
+    )
+    clip_skip: Annotated[int, Field(ge=0, le=11)] = keyed(
+        0,
+        'how many of CLIP\'s last layers are left out; 1 is "Clip skip 2" in A1111, looser pictures',
+    )
+    scout_sampler: SamplerName = keyed("auto", "the scout's sampler")
+    scout_lora: str | None = keyed(
+        None,
+        "a .safetensors that makes the scout of a world that has none (LCM, Hyper, Lightning)",
+    )
+    tiny_vae: str | None = keyed(None, "a small autoencoder for the scout: faster, softer")
+    batch: Annotated[int, Field(ge=1)] | Literal["auto"] = keyed(
+        "auto",
+        "pictures decoded at once: more are faster where memory allows. Part of what a film's bytes depend on",
+    )
+    device: Device = keyed("auto", "auto, cpu, mps, cuda or cuda:1")
+    dtype: Literal["auto", "float32", "float16", "bfloat16"] = keyed(
+        "auto",
+        "numbers that networks calculate in; auto: float16 on CUDA, else float32. Half precision raises the floor of "
+        "a rate",
+    )
+    engine: Literal["auto", "eager", "openvino", "compile", "graphs"] = keyed(
+        "auto",
+        "what runs the networks; auto: the fastest that is installed. Pictures differ by rounding alone",
+    )
+    height: Annotated[int, Field(ge=8, multiple_of=2)] | None = keyed(
+        None,
+        "of a picture, in pixels, a multiple of what the world's family takes; absent: what it was trained at",
+    )
+    width: Annotated[int, Field(ge=8, multiple_of=2)] | None = keyed(None, "of a picture, in pixels")
 
     def saying(self, settings: DecoderSettings) -> DecoderSpec:
         """The section that resolves to these settings; what it says of decoders of another kind stays."""

@@ -12,6 +12,7 @@ from pydantic import Field, FiniteFloat, Strict
 from latentworld import globe
 from latentworld.arrays import Radii, Unit, Units, Vector
 from latentworld.errors import GeometryError
+from latentworld.frozen import keyed
 from latentworld.plane import Plane
 from latentworld.walks.compass import heading, place
 from latentworld.walks.fixed import Fixed, fixed
@@ -28,11 +29,17 @@ class Lissajous(FixedSpec):
     label: ClassVar[str] = "Lissajous"
 
     kind: Literal["lissajous"] = "lissajous"
-    centre: Place = "centre"
-    heading: Degrees = 0.0
-    amplitudes: Annotated[tuple[Amplitude, Amplitude], Strict(False)] = (70.0, 30.0)
-    frequencies: Annotated[tuple[Frequency, Frequency], Strict(False)] = (1, 2)
-    phase: Degrees = 0.0
+    centre: Place = keyed("centre", "the point about which it is drawn: z0, z1, z2, centre, corner or [alpha, beta]")
+    heading: Degrees = keyed(0.0, "in which direction x lies, in degrees")
+    amplitudes: Annotated[tuple[Amplitude, Amplitude], Strict(False)] = keyed(
+        (70.0, 30.0),
+        "[a, b]: how far x and y reach, in degrees",
+    )
+    frequencies: Annotated[tuple[Frequency, Frequency], Strict(False)] = keyed(
+        (1, 2),
+        "[m, n]: how often x and y swing a lap; [1, 2] is an eight",
+    )
+    phase: Degrees = keyed(0.0, "of x against y, in degrees: opens and closes the figure")
 
     def build(self, plane: Plane) -> Fixed:
         """As `FixedSpec.build`; GeometryError too for a figure that stops, or reaches past the antipode."""

@@ -11,6 +11,7 @@ from pydantic import Field, FiniteFloat
 
 from latentworld import globe
 from latentworld.arrays import Radii, Unit, Units, Vector
+from latentworld.frozen import keyed
 from latentworld.plane import Plane
 from latentworld.walks.compass import heading, place
 from latentworld.walks.fixed import Fixed, fixed
@@ -18,16 +19,19 @@ from latentworld.walks.spec import Degrees, FixedSpec, Place
 
 
 class Orbit(FixedSpec):
-    """A circle, closed. Great at latitude 0, through a point at an inclination; phase in laps."""
+    """A circle, closed: great at latitude 0."""
 
     label: ClassVar[str] = "Orbit"
 
     kind: Literal["orbit"] = "orbit"
-    through: Place = "centre"
-    inclination: Degrees = 20.0
-    latitude: Annotated[FiniteFloat, Field(ge=-89.0, le=89.0)] = 0.0
-    phase: FiniteFloat = 0.0
-    direction: Literal[1, -1] = 1
+    through: Place = keyed("centre", "a point of the circle: z0, z1, z2, centre, corner or [alpha, beta]")
+    inclination: Degrees = keyed(20.0, "in which direction it passes there, in degrees: 0 along alpha, 90 along beta")
+    latitude: Annotated[FiniteFloat, Field(ge=-89.0, le=89.0)] = keyed(
+        0.0,
+        "degrees off the great circle: 0 is as wide as the globe, 80 a small ring",
+    )
+    phase: FiniteFloat = keyed(0.0, "where on it the walk begins, in laps")
+    direction: Literal[1, -1] = keyed(1, "1 or -1: which way round")
 
     def build(self, plane: Plane) -> Fixed:
         """As `FixedSpec.build`."""

@@ -14,6 +14,7 @@ from typing import Annotated, ClassVar, Self
 from pydantic import BaseModel, ConfigDict, Field, FiniteFloat, Strict
 
 from latentworld.explain import spelt
+from latentworld.frozen import keyed
 from latentworld.plane import FARTHEST, NEAREST, Plane
 from latentworld.walks.breath import Breath
 from latentworld.walks.compass import heading, place
@@ -30,15 +31,22 @@ Place = PointName | Pair
 
 
 class Spec(BaseModel, ABC):
-    """Common to all: the radius, and how often it breathes between 1 and `radius` (0: constant) per 360 degrees of
-    globe travel; closed walks round to whole breaths a lap, open ones to whole breaths a way."""
+    """Common to all walks: the radius, and how it breathes."""
 
     label: ClassVar[str]
     """What people read."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
-    radius: Radius = 1.0
-    breaths: Annotated[FiniteFloat, Field(ge=0.0, le=36.0)] = 0.0
+    radius: Radius = keyed(
+        1.0,
+        "factor of the Gaussian shell: 1 is where latents lie, below it pictures grow smooth and grey, above "
+        "contrasty and strange",
+    )
+    breaths: Annotated[FiniteFloat, Field(ge=0.0, le=36.0)] = keyed(
+        0.0,
+        "how often the radius breathes between 1 and `radius` per 360 degrees of travel; 0: constant. Closed walks "
+        "round to whole breaths a lap, open ones to whole breaths a way",
+    )
     kind: str
     """The name in presets; a subclass narrows it to a literal with itself as the default."""
 
@@ -66,8 +74,11 @@ class FixedSpec(Spec):
 class FreeSpec(Spec):
     """A walk with a heading, which the pilot or a hand may steer; endless."""
 
-    start: Place = "centre"
-    heading: Degrees = 20.0
+    start: Place = keyed(
+        "centre",
+        "where it begins: z0, z1, z2, centre, corner (with - before it: the far side), or [alpha, beta]",
+    )
+    heading: Degrees = keyed(20.0, "where to, in degrees: 0 toward growing alpha, 90 toward growing beta")
 
     @abstractmethod
     def build(self, plane: Plane) -> Free:

@@ -11,6 +11,7 @@ from pydantic import Field, FiniteFloat
 
 from latentworld import globe
 from latentworld.arrays import Radii, Unit, Units, Vector
+from latentworld.frozen import keyed
 from latentworld.plane import Plane
 from latentworld.walks.compass import heading, place
 from latentworld.walks.fixed import Fixed, relative
@@ -26,11 +27,11 @@ class Spiral(FixedSpec):
     label: ClassVar[str] = "Spiral"
 
     kind: Literal["spiral"] = "spiral"
-    centre: Place = "centre"
-    heading: Degrees = 20.0
-    start: Annotated[FiniteFloat, Field(gt=0.0, le=120.0)] = 40.0
-    shrink: Annotated[FiniteFloat, Field(ge=0.01, le=0.99)] = 0.5
-    turns: Annotated[FiniteFloat, Field(gt=0.0, le=200.0)] = 8.0
+    centre: Place = keyed("centre", "the point that it falls into")
+    heading: Degrees = keyed(20.0, "from where it comes, in degrees")
+    start: Annotated[FiniteFloat, Field(gt=0.0, le=120.0)] = keyed(40.0, "how far out it begins, in degrees")
+    shrink: Annotated[FiniteFloat, Field(ge=0.01, le=0.99)] = keyed(0.5, "how much smaller every turn is: 0.5 halves")
+    turns: Annotated[FiniteFloat, Field(gt=0.0, le=200.0)] = keyed(8.0, "how many; 8 turns at 0.5 end at 1/256")
 
     def build(self, plane: Plane) -> Fixed:
         """As `FixedSpec.build`."""

@@ -9,6 +9,7 @@ from pydantic import Field
 
 from latentworld import globe
 from latentworld.errors import GeometryError
+from latentworld.frozen import keyed
 from latentworld.plane import Plane
 from latentworld.walks.curves import biarcs
 from latentworld.walks.fixed import Fixed, fixed
@@ -21,9 +22,9 @@ class Swath(FixedSpec):
     label: ClassVar[str] = "Swath"
 
     kind: Literal["swath"] = "swath"
-    alpha: Pair = (0.0, 1.0)
-    beta: Pair = (0.0, 1.0)
-    rows: Annotated[int, Field(ge=1, le=256)] = 8
+    alpha: Pair = keyed((0.0, 1.0), "[from, to]: how wide a row is")
+    beta: Pair = keyed((0.0, 1.0), "[from, to]: from the first row to the last")
+    rows: Annotated[int, Field(ge=1, le=256)] = keyed(8, "how many; more see more of the window and take longer")
 
     def build(self, plane: Plane) -> Fixed:
         """As `FixedSpec.build`."""

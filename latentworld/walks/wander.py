@@ -10,6 +10,7 @@ import numpy as np
 from pydantic import Field, FiniteFloat
 
 from latentworld.arrays import Vector
+from latentworld.frozen import keyed
 from latentworld.plane import Plane
 from latentworld.walks.free import Free
 from latentworld.walks.spec import FreeSpec
@@ -18,15 +19,24 @@ _WAVES = 16
 
 
 class Wander(FreeSpec):
-    """Endless smooth random bends: strength in curvature (1 turns as fast as it travels), scale in degrees."""
+    """Endless smooth random bends."""
 
     label: ClassVar[str] = "Wander"
 
     kind: Literal["wander"] = "wander"
-    seed: Annotated[int, Field(ge=0, lt=2**32)] = 0
-    strength: Annotated[FiniteFloat, Field(ge=0.0, le=20.0)] = 1.5
-    scale: Annotated[FiniteFloat, Field(ge=1.0, le=3600.0)] = 60.0
-    ease: Annotated[FiniteFloat, Field(ge=0.0, le=90.0)] = 0.5
+    seed: Annotated[int, Field(ge=0, lt=2**32)] = keyed(0, "of the wind: another number, another way")
+    strength: Annotated[FiniteFloat, Field(ge=0.0, le=20.0)] = keyed(
+        1.5,
+        "of the bends, in curvature: 1 turns as fast as it travels",
+    )
+    scale: Annotated[FiniteFloat, Field(ge=1.0, le=3600.0)] = keyed(
+        60.0,
+        "degrees of travel in which the wind turns: small trembles, large sweeps",
+    )
+    ease: Annotated[FiniteFloat, Field(ge=0.0, le=90.0)] = keyed(
+        0.5,
+        "degrees of travel in which the curvature may change by one; larger bends more softly",
+    )
 
     def build(self, plane: Plane) -> Free:
         """As `FreeSpec.build`."""

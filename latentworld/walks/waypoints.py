@@ -11,6 +11,7 @@ from pydantic import Field, FiniteFloat, Strict
 from latentworld import globe
 from latentworld.arrays import Float64, Radii, Reals, Units
 from latentworld.errors import GeometryError
+from latentworld.frozen import keyed
 from latentworld.plane import FARTHEST, NEAREST, Plane
 from latentworld.walks.compass import place
 from latentworld.walks.curves import Arcs, biarcs
@@ -29,8 +30,11 @@ class Waypoints(FixedSpec):
     label: ClassVar[str] = "Waypoints"
 
     kind: Literal["waypoints"] = "waypoints"
-    points: Annotated[tuple[Point, ...], Field(min_length=2), Strict(False)] = ("z0", "z1", "z2", "centre")
-    closed: bool = True
+    points: Annotated[tuple[Point, ...], Field(min_length=2), Strict(False)] = keyed(
+        ("z0", "z1", "z2", "centre"),
+        "the places in their order: names (z0, centre, ...), [alpha, beta] or [alpha, beta, radius]",
+    )
+    closed: bool = keyed(True, "true: back to the first and round again; false: there and back")
 
     def build(self, plane: Plane) -> Fixed:
         """As `FixedSpec.build`; GeometryError too for neighbours that are equal or antipodal."""

@@ -39,11 +39,12 @@ FewStepName = Literal[
 
 
 class Subject(BaseModel):
-    """A kind of picture the world knows, and words that call for it."""
+    """A kind of picture the world knows, a prompt that calls for it, and the words it has for it."""
 
     model_config = ConfigDict(frozen=True)
     name: str
     prompt: PromptText
+    words: tuple[str, ...] = ()
 
 
 class Colours(BaseModel):
@@ -67,6 +68,7 @@ class Card(BaseModel):
     clip: str | None = Field(default=None, description="CLIP folder or hub name; the world's own clip/ when absent")
     defaults: Defaults = Field(default_factory=Defaults)
     subjects: tuple[Subject, ...] = Field(default=(), validation_alias=AliasChoices("subjects", "families"))
+    words: tuple[str, ...] = Field(default=(), description="words it understands of any subject")
     colours: Colours | None = None
     figures: dict[str, object] = Field(default={}, description="what the judging command measured")
 

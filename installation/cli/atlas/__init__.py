@@ -11,9 +11,12 @@ from installation.cli.atlas.metric import metric
 from installation.cli.atlas.survey import survey
 from installation.cli.atlas.tour import tour
 from installation.cli.atlas.zoom import zoom
+from installation.cli.help import Group
 
 app = typer.Typer(
-    help="Survey a latent globe, find its rifts, zoom into them, plan journeys, find by words.", no_args_is_help=True
+    cls=Group,
+    help="Survey a latent globe, find its rifts, zoom in, plan journeys, find by words.",
+    no_args_is_help=True,
 )
 app.command()(survey)
 app.command()(show)

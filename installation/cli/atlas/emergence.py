@@ -6,9 +6,8 @@ import sys
 from pathlib import Path
 from typing import Annotated
 
-from rich.console import Console
-
 from installation.cli.atlas.options import Labels, Option, Where
+from installation.cli.consoles import on_stderr
 from installation.cli.groups import grouped
 
 
@@ -23,10 +22,10 @@ def emergence(
     looks: Annotated[int, Option(min=1, max=30, help="Halvings for each border: how finely it is known.")] = 5,
 ) -> None:
     """Report what appears between phases: in every rift of an atlas, a third phase, where, how wide, at what rate."""
-    from latentworld.atlas.extras import need
+    from latentworld.extras import need
 
     need("zarr")
-    with Console(stderr=True).status("crossing the rifts"):
+    with on_stderr().status("crossing the rifts"):
         from installation.atlas import emergences, on_the_way
         from installation.atlas.survey_folder import SurveyFolder
 

@@ -6,20 +6,29 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
-from rich.console import Console
 
 from installation.cli.atlas.options import Dpi, Labels, Option, Out, Thumb, Where
-from installation.cli.atlas.report import stopped, tell
+from installation.cli.atlas.report import stopped, table, tell
+from installation.cli.consoles import on_stderr
 from installation.cli.groups import grouped
 from installation.cli.interrupt import ending
+from installation.cli.tables import AsJson, give_json
 
 
-def show(atlas: Where, count: Annotated[int, Option(min=0, help="How many rifts to list.")] = 12) -> None:
+def show(
+    atlas: Where,
+    count: Annotated[int, Option(min=0, help="How many rifts to list.")] = 12,
+    as_json: AsJson = False,
+) -> None:
     """What an atlas holds: its figures, phases, rift lines and strongest rifts."""
     from installation.atlas import findings
     from installation.atlas.survey_folder import SurveyFolder
 
-    tell(findings.read(SurveyFolder.at(atlas)), count)
+    found = findings.read(SurveyFolder.at(atlas))
+    if as_json:
+        give_json(table(found, count))
+    else:
+        tell(found, count)
 
 
 @grouped
@@ -39,7 +48,7 @@ def plot(
     from latentworld.atlas import plots as drawing
 
     out = SurveyFolder.at(atlas)
-    with Console(stderr=True).status("drawing"):
+    with on_stderr().status("drawing"):
         found = findings.read(out)
         if labels != Labels():
             found = findings.relabelled(out, found, labels.chosen, labels.phases)
@@ -59,7 +68,7 @@ def export(
     from installation.atlas import writeup
     from installation.atlas.survey_folder import SurveyFolder
 
-    with Console(stderr=True).status("writing pictures"):
+    with on_stderr().status("writing pictures"):
         made = writeup.export(SurveyFolder.at(atlas), output, full)
     print(made)
 
@@ -80,7 +89,7 @@ def import_(
     from installation.atlas.drawing import draw
     from installation.atlas.survey_folder import SurveyFolder
 
-    out, console = SurveyFolder.at(output), Console(stderr=True)
+    out, console = SurveyFolder.at(output), on_stderr()
     with ending(lambda: stopped(output)):
         with console.status("looking at the pictures"):
             found = writeup.imported(pictures, out, clip, preset, thumb, labels.chosen, labels.phases)

@@ -32,6 +32,36 @@ def stopped(output: Path) -> str:
     return f"{words}; the same command goes on: {again()}"
 
 
+def table(found: Findings, count: int = 5) -> dict[str, object]:
+    """The same as `tell`, for programs."""
+    from installation.atlas.findings import still_options, summary
+
+    atlas, names = found.atlas, found.phases.names
+    total = max(1, len(found.phases.label))
+    shares = {name: float((found.phases.label == index).sum() / total) for index, name in enumerate(names)}
+    lines = [
+        {"between": [names[side] for side in line.between], "rate": float(line.strength), "closed": bool(line.closed)}
+        for line in found.lines[:count]
+    ]
+    sites = [
+        {
+            "rate": float(site.rate), "contrast": float(site.contrast),
+            "between": [names[found.phases.label[side]] for side in site.sides],
+            "alpha": float(site.alpha), "beta": float(site.beta), "still": still_options(site, atlas.radius),
+        } for site in found.sites[:count]
+    ]  # fmt: skip
+    figures = {name.replace(" ", "_"): value for name, value in summary(found).items()}
+    floor = None if atlas.floor is None else float(atlas.floor.jitter)
+    return {
+        **figures,
+        "noise_floor": floor,
+        "complete": atlas.complete,
+        "phases": shares,
+        "lines": lines,
+        "rifts": sites,
+    }
+
+
 def tell(found: Findings, count: int = 5) -> None:
     """The figures of a survey, its strongest rift lines and its strongest rifts."""
     from installation.atlas.findings import still_options, summary

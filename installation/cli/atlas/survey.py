@@ -6,13 +6,15 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Annotated
 
 import typer
-from rich.console import Console
 
+from installation.cli import completion
 from installation.cli.atlas.options import DEFAULT, Decoding, Dpi, Interval, Labels, Option, Out, pair, spans
-from installation.cli.atlas.report import SurveyBar, stopped, tell
+from installation.cli.atlas.report import SurveyBar, stopped, table, tell
+from installation.cli.consoles import on_stderr
 from installation.cli.groups import grouped
 from installation.cli.interrupt import ending
 from installation.cli.presets import Override
+from installation.cli.tables import AsJson, give_json
 
 if TYPE_CHECKING:
     from latentworld.atlas.sampling import Adaptive, Globe, Window
@@ -66,7 +68,9 @@ class Drawing:
 
 @grouped
 def survey(
-    preset: Annotated[str, typer.Argument(help="What decodes: world, prompt, plane, decoder.")] = DEFAULT,
+    preset: Annotated[
+        str, typer.Argument(autocompletion=completion.preset, help="What decodes: world, prompt, plane, decoder.")
+    ] = DEFAULT,
     *,
     output: Out,
     area: Area,
@@ -75,16 +79,17 @@ def survey(
     drawing: Drawing,
     cluster: Cluster,
     set_: Override = None,
+    as_json: AsJson = False,
 ) -> None:
     """Decode a window, the globe, or what is steep of a window; keep features, rates, phases and thumbnails."""
     from latentworld import preset as presets
-    from latentworld.atlas.extras import need
+    from latentworld.extras import need
 
     need("zarr")
     sampling = area.sampling
     chosen = labels.chosen
     journey = presets.load(preset, set_ or [])
-    console, thumb, scout = Console(stderr=True), decoding.thumb, decoding.scout
+    console, thumb, scout = on_stderr(), decoding.thumb, decoding.scout
     with ending(lambda: stopped(output)):
         with console.status("loading the world"):
             from installation import rig
@@ -116,5 +121,9 @@ def survey(
         if drawing.plots:
             with console.status("drawing"):
                 draw(out, found, journey.title, drawing.dpi)
+    made = out.page if drawing.plots else out.store
+    if as_json:
+        give_json({"made": str(made), **table(found)})
+        return
     tell(found)
-    print(out.page if drawing.plots else out.store)
+    print(made)

@@ -7,9 +7,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
-from rich.console import Console
 
 from installation.cli.atlas.options import Option, Where, pair
+from installation.cli.consoles import on_stderr
 from installation.cli.groups import grouped
 from latentworld.errors import AtlasError
 
@@ -77,7 +77,7 @@ def tour(
 
     route.check(mode)
     points, options = route.points, route.options
-    console = Console(stderr=True)
+    console = on_stderr()
     with console.status("planning"):
         made = tours.write(SurveyFolder.at(atlas), mode, points, output, speed, options, console.print)
     shape = "a loop" if made.closed else "a way"

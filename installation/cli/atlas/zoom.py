@@ -9,9 +9,10 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
-from rich.console import Console
 
+from installation.cli import completion
 from installation.cli.atlas.options import DEFAULT, Decoding, Dpi, Interval, Option, pair, spans
+from installation.cli.consoles import on_stderr
 from installation.cli.groups import grouped
 from installation.cli.interrupt import again, ending
 from installation.cli.presets import Override
@@ -42,7 +43,10 @@ class Fall:
 
 @grouped
 def zoom(
-    preset: Annotated[str | None, typer.Argument(help="What decodes; default: what the atlas did, or neutral.")] = None,
+    preset: Annotated[
+        str | None,
+        typer.Argument(autocompletion=completion.preset, help="What decodes; default: what the atlas did, or neutral."),
+    ] = None,
     *,
     output: Annotated[Path, Option("-o", "--output", help="Folder for the series, the growth and the film.")],
     overwrite: Annotated[bool, Option("--overwrite", help="Replace a zoom that is there already.")] = False,
@@ -53,12 +57,12 @@ def zoom(
 ) -> None:
     """Fall into a rift, window by window, until pictures stop changing."""
     from latentworld import preset as presets
-    from latentworld.atlas.extras import need
+    from latentworld.extras import need
 
     need("matplotlib")
     rows, columns = pair(begin.size, "x", int, "--size", "24x24")
     follow = None if begin.at is None else pair(begin.at, ",", float, "--at", "0.25,0.5")
-    intervals, console = spans(begin.alpha, begin.beta), Console(stderr=True)
+    intervals, console = spans(begin.alpha, begin.beta), on_stderr()
     with ending(lambda: f"interrupted, no zoom was kept: to begin anew, {again()}"), ExitStack() as claims:
         with console.status("loading the world"):
             from installation import rig

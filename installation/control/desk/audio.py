@@ -17,8 +17,8 @@ import numpy as np
 
 from installation.control.desk.desk import Desk
 from installation.control.parameters import AUDIO_LEVEL, AUDIO_ONSET
-from installation.extras import need
 from latentworld.arrays import Array
+from latentworld.extras import need
 
 _log = logging.getLogger(__name__)
 
@@ -137,7 +137,7 @@ class Input:
     def start(self) -> None:
         """Begin; returns at once. Raises ShowError when the extra is missing."""
         if self._library is None:
-            self._library = need("sounddevice", "audio")
+            self._library = need("sounddevice")
         self._thread = threading.Thread(target=self._run, name="audio", daemon=True)
         self._thread.start()
 

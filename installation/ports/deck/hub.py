@@ -10,6 +10,7 @@ from threading import Lock
 from typing import Generic, TypeVar
 
 from installation.backstage import Backstage
+from installation.control.meanings import meanings
 from installation.control.parameter import Value, Where
 from installation.ipc.jsonable import Json, table
 from installation.ipc.messages import Tick
@@ -49,6 +50,7 @@ class Hub:
         self._status = Fresh(STATUS, lambda: table(backstage.status(), DIGITS), clock)
         self._moving = Fresh(MOVING, self._places, clock)
         self._last_lists = Lists()
+        self._meanings = meanings(backstage.desk.table.values())
         self.close = backstage.watch(self._tick)
 
     def source(self) -> str:
@@ -62,6 +64,7 @@ class Hub:
             you=source,
             version=__version__,
             table=tuple(desk.table.values()),
+            meanings=self._meanings,
             values=desk.values(),
             bases=desk.bases(),
             atlas=self.backstage.atlas() is not None,

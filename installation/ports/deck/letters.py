@@ -40,12 +40,14 @@ class Letter(msgspec.Struct, frozen=True, tag_field="kind"):
 
 
 class Hello(Letter, frozen=True, tag="hello"):
-    """The first: everything a deck needs to begin. you: how the show calls it; table: the parameters; values, bases: by
-    name, what was set and what the preset has; track: the newest frames; atlas: whether there is one."""
+    """The first: everything a deck needs to begin. you: how the show calls it; table: the parameters; meanings: what a
+    preset's key says of itself, by the parameter it stands behind; values, bases: by name, what was set and what the
+    preset has; track: the newest frames; atlas: whether there is one."""
 
     you: str
     version: str
     table: tuple[Parameter, ...]
+    meanings: Mapping[str, str]
     values: Mapping[str, Value | None]
     bases: Mapping[str, Value]
     atlas: bool

@@ -11,7 +11,6 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 from installation.backstage import Backstage
-from installation.extras import need
 from installation.network import HERE, Gate, outward
 from installation.ports.deck import app
 from installation.ports.deck.auth import Names, Token
@@ -20,6 +19,7 @@ from installation.ports.deck.guests import Guests, counted
 from installation.ports.deck.hub import Hub
 from installation.venue import Doors
 from latentworld.errors import PortError
+from latentworld.extras import need
 
 if TYPE_CHECKING:
     import uvicorn
@@ -62,9 +62,9 @@ class Server:
 
     def start(self) -> None:
         """Listen and serve; returns when it does."""
-        uvicorn = need("uvicorn", "show")
-        need("starlette", "show")
-        need("websockets", "show")
+        uvicorn = need("uvicorn")
+        need("starlette")
+        need("websockets")
         with self._undo as undo:
             listening = self._listen()
             undo.callback(listening.close)

@@ -13,7 +13,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Protocol
 
-from installation.extras import need
+from latentworld.extras import need
 
 CLIENT = "latentworld"
 Hear = Callable[[list[int]], None]
@@ -69,7 +69,7 @@ class System:
     """The system's MIDI by python-rtmidi. Raises ShowError when the extra is missing."""
 
     def __init__(self) -> None:
-        self._rtmidi: Any = need("rtmidi", "midi")
+        self._rtmidi: Any = need("rtmidi")
         self._ears: Any = None
         self._mouth: Any = None
 

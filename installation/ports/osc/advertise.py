@@ -5,11 +5,11 @@ from __future__ import annotations
 import socket
 from collections.abc import Callable
 
-from installation.extras import need
 from installation.network import outward
 from installation.venue import Doors
 from latentworld import __version__
 from latentworld.errors import PortError
+from latentworld.extras import need
 
 OSC, QUERY = "_osc._udp.local.", "_oscjson._tcp.local."
 
@@ -28,7 +28,7 @@ def advertise(doors: Doors, osc_port: int | None, deck_port: int | None) -> Call
     """
     if not doors.advertise or not services(osc_port, deck_port):
         return lambda: None
-    zeroconf = need("zeroconf", "show")
+    zeroconf = need("zeroconf")
     host = socket.gethostname().partition(".")[0] or "latentworld"
     where = zeroconf.InterfaceChoice.Default if doors.open else ["127.0.0.1"]
     addresses = [outward() if doors.open else "127.0.0.1"]

@@ -179,9 +179,9 @@ def routes(backstage: Backstage, osc_port: Callable[[], int | None]) -> list[Bas
     osc_port: the OSC server's port, asked for with each request. A packet sent over the WebSocket is taken as one over
     UDP is. Raises ShowError when Starlette is missing.
     """
-    from installation.extras import need
+    from latentworld.extras import need
 
-    need("starlette", "show")
+    need("starlette")
     from starlette.requests import Request
     from starlette.responses import JSONResponse, Response
     from starlette.routing import Match, Route, WebSocketRoute

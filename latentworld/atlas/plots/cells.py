@@ -13,10 +13,10 @@ from numpy.typing import ArrayLike
 from PIL import Image
 
 from latentworld.arrays import Array, Integers, Rgba
-from latentworld.atlas.extras import need
 from latentworld.atlas.sampling import Adaptive, Globe, Window
 from latentworld.atlas.types import Atlas
 from latentworld.errors import AtlasError
+from latentworld.extras import need
 
 
 def flat(atlas: Atlas) -> Window | Adaptive:

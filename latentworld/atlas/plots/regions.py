@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from latentworld.arrays import Array, Integers, Mask
-from latentworld.atlas.extras import need
 from latentworld.atlas.plots.cells import owners, to_lattice
 from latentworld.atlas.plots.maps import extent, measure, paint, size, subtitle
 from latentworld.atlas.plots.style import (
@@ -23,6 +22,7 @@ from latentworld.atlas.plots.style import (
     sheet,
 )
 from latentworld.atlas.types import Atlas, Line, Phases, Site
+from latentworld.extras import need
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

@@ -2,7 +2,7 @@
 
 // What a deck is told: the fields of a message by its kind.
 export const LETTERS = {
-  hello: ['you', 'version', 'table', 'values', 'bases', 'atlas', 'track', 'status', 'lists'],
+  hello: ['you', 'version', 'table', 'meanings', 'values', 'bases', 'atlas', 'track', 'status', 'lists'],
   news: ['changes', 'track', 'bases', 'lists', 'atlas', 'status', 'moving'],
   answer: ['id', 'answer', 'fault'],
   refused: ['text'],

@@ -46,12 +46,17 @@ export class Controls {
   frame(row, kind, label, id, ...parts) {
     const back = button('↺', () => this.link.release(row.name),
       {class: 'back', title: 'back to the preset', 'aria-label': `${row.name}: back to the preset`});
-    const said = {title: `${row.name}: ${row.about}`}, words = labelled(row, label);
+    const said = {title: this.explained(row)}, words = labelled(row, label);
     const head = make('div.head', {}, id ? make('label', {for: id, ...said}, words) : make('span.name', said, words),
       this.learner(row), back, ...parts.slice(0, -1));
     const box = make(`div.control.${kind}`, {'data-name': row.name}, head, parts.at(-1));
     this.watch(row.name, () => { back.hidden = !this.link.byHand(row.name); });
     return box;
+  }
+
+  explained(row) { // what it does, and what its key in a preset says of itself
+    const meaning = this.link.meanings[row.name];
+    return `${row.name}: ${row.about}${meaning ? `\n${meaning}` : ''}`;
   }
 
   learner(row) { // shown while MIDI learns

@@ -7,10 +7,10 @@ from collections.abc import Mapping
 from types import ModuleType
 from typing import Any, ClassVar, Self
 
-from installation.extras import need
 from installation.stage.outputs.output import Fault, Output, Settings
 from latentworld.arrays import Picture
 from latentworld.errors import PortError
+from latentworld.extras import install, need
 
 REMEDY = {
     "linux": "sudo modprobe v4l2loopback exclusive_caps=1 card_label=latentworld (Debian: v4l2loopback-dkms)",
@@ -24,7 +24,7 @@ class Camera(Output):
     PortError that says how to get one, and ShowError where pyvirtualcam is missing."""
 
     usage: ClassVar[str] = "camera, camera:DEVICE"
-    libraries: ClassVar[Mapping[str, str]] = {"pyvirtualcam": "pip install 'latentworld[camera]'"}
+    libraries: ClassVar[Mapping[str, str]] = {"pyvirtualcam": install("camera")}
 
     @classmethod
     def named(cls, argument: str, settings: Settings) -> Self:
@@ -38,7 +38,7 @@ class Camera(Output):
         self._size = (0, 0)
 
     def __enter__(self) -> Self:
-        self._library = self._library or need("pyvirtualcam", "camera")
+        self._library = self._library or need("pyvirtualcam")
         return self
 
     def __exit__(self, kind: Fault, *rest: object) -> None:
@@ -55,7 +55,7 @@ class Camera(Output):
 
     def _open(self, height: int, width: int) -> None:
         self._close()
-        library = self._library = self._library or need("pyvirtualcam", "camera")
+        library = self._library = self._library or need("pyvirtualcam")
         device = {"device": self.device} if self.device else {}
         try:
             self._camera = library.Camera(width, height, self.rate, fmt=library.PixelFormat.RGB, **device)

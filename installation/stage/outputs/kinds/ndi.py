@@ -13,10 +13,10 @@ from typing import Any, ClassVar, Self
 
 import numpy as np
 
-from installation.extras import need
 from installation.stage.outputs.output import Fault, Output, Settings
 from latentworld.arrays import Picture
 from latentworld.errors import PortError
+from latentworld.extras import install, need
 
 
 class Ndi(Output):
@@ -25,7 +25,7 @@ class Ndi(Output):
 
     usage: ClassVar[str] = "ndi:NAME"
     networked: ClassVar[bool] = True
-    libraries: ClassVar[Mapping[str, str]] = {"cyndilib": "pip install 'latentworld[ndi]'"}
+    libraries: ClassVar[Mapping[str, str]] = {"cyndilib": install("ndi")}
 
     @classmethod
     def named(cls, argument: str, settings: Settings) -> Self:
@@ -41,7 +41,7 @@ class Ndi(Output):
         self._pixels: Picture = np.zeros((0, 0, 4), np.uint8)
 
     def __enter__(self) -> Self:
-        self._library = self._library or need("cyndilib", "ndi")
+        self._library = self._library or need("cyndilib")
         return self
 
     def __exit__(self, kind: Fault, *rest: object) -> None:
@@ -64,7 +64,7 @@ class Ndi(Output):
 
     def _open(self, height: int, width: int) -> None:
         self._close()
-        library = self._library = self._library or need("cyndilib", "ndi")
+        library = self._library = self._library or need("cyndilib")
         try:
             frame = library.VideoSendFrame()
             frame.set_resolution(width, height)

@@ -10,10 +10,10 @@ from collections.abc import Mapping
 from types import ModuleType
 from typing import Any, ClassVar, Self
 
-from installation.extras import need
 from installation.stage.outputs.output import Fault, Output, Settings, findable, opaque
 from latentworld.arrays import Picture
 from latentworld.errors import PortError
+from latentworld.extras import install, need
 
 _GL_RGBA = 0x1908
 
@@ -22,7 +22,7 @@ class Spout(Output):
     """An output that is the Spout sender `name`. Raises PortError; ShowError where SpoutGL is missing."""
 
     usage: ClassVar[str] = "spout:NAME"
-    libraries: ClassVar[Mapping[str, str]] = {"SpoutGL": "pip install 'latentworld[spout]'"}
+    libraries: ClassVar[Mapping[str, str]] = {"SpoutGL": install("spout")}
 
     @classmethod
     def named(cls, argument: str, settings: Settings) -> Self:
@@ -35,7 +35,7 @@ class Spout(Output):
         self._sender: Any = None
 
     def __enter__(self) -> Self:
-        library = self._library or need("SpoutGL", "spout")
+        library = self._library or need("SpoutGL")
         self._sender = library.SpoutSender().__enter__()
         self._sender.setSenderName(self.name)
         return self

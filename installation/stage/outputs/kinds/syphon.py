@@ -10,17 +10,17 @@ from collections.abc import Mapping, Sequence
 from types import ModuleType
 from typing import Any, ClassVar, Self
 
-from installation.extras import need
 from installation.stage.outputs.output import Fault, Output, Settings, findable, opaque
 from latentworld.arrays import Picture
 from latentworld.errors import PortError
+from latentworld.extras import install, need
 
 
 class Syphon(Output):
     """An output that is the Syphon server `name`. Raises PortError; ShowError where syphon-python is missing."""
 
     usage: ClassVar[str] = "syphon:NAME"
-    libraries: ClassVar[Mapping[str, str]] = {"syphon": "pip install 'latentworld[syphon]'"}
+    libraries: ClassVar[Mapping[str, str]] = {"syphon": install("syphon")}
 
     @classmethod
     def named(cls, argument: str, settings: Settings) -> Self:
@@ -36,7 +36,7 @@ class Syphon(Output):
 
     def __enter__(self) -> Self:
         names = ("syphon", "syphon.utils.raw", "syphon.utils.numpy")
-        self._libraries = self._libraries or [need(name, "syphon") for name in names]
+        self._libraries = self._libraries or [need(name) for name in names]
         self._server = self._libraries[0].SyphonMetalServer(self.name)
         return self
 

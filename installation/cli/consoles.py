@@ -1,0 +1,15 @@
+"""What speaks to people on stderr, its library imported when there is something to say: help says nothing there."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+
+def on_stderr(highlight: bool = True) -> Console:
+    """A console for progress and remarks. highlight: numbers and names in colours of their own."""
+    from rich.console import Console
+
+    return Console(stderr=True, highlight=highlight)

@@ -1,0 +1,74 @@
+"""Words that a small world knows: its card lists them, and a prompt that has none of them is told."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Callable
+
+import pytest
+
+from installation import rig
+from latentworld import preset, worlds
+from latentworld.errors import Notice
+from latentworld.worlds.card import Card
+from latentworld.worlds.words import strange, understood
+
+Run = Callable[..., tuple[int, str, str]]
+CARD = worlds.inspect("embedded").card
+
+
+def test_every_subject_of_the_embedded_world_has_words() -> None:
+    found = understood(CARD)
+    assert set(found) == {"any", *(subject.name for subject in CARD.subjects)}
+    assert all(len(words) >= 10 for words in found.values())
+
+
+@pytest.mark.parametrize("name", [name for name in preset.names() if preset.load(name).world.name == "embedded"])
+def test_the_shipped_presets_say_what_it_knows(name: str) -> None:
+    prompt = preset.load(name).prompt
+    for text in (prompt.positive, prompt.negative, CARD.defaults.prompt, CARD.defaults.negative):
+        assert text is None or strange(CARD, text) is None
+
+
+@pytest.mark.parametrize(
+    "text", ["", "a cat", "CATS!", "of the", "a 4k dragon with wings on a mountain", "daisies", "ringed"]
+)
+def test_what_has_a_word_or_none_at_all_is_not_told(text: str) -> None:
+    assert strange(CARD, text) is None
+
+
+@pytest.mark.parametrize(
+    ("text", "told"),
+    [
+        ("a dragon", "it knows ringed planet, cratered moon"),
+        ("montains and catz", "near are mountains"),
+        ("🌊 größe", "it knows"),
+        ("x" * 500, "it knows"),
+    ],
+)
+def test_what_has_none_is_told_with_the_nearest(text: str, told: str) -> None:
+    line = strange(CARD, text)
+    assert line is not None
+    assert told in line
+    assert "\n" not in line
+    assert len(line) < 400
+    assert "`latentworld worlds show embedded --words`" in line
+
+
+def test_a_world_whose_card_lists_none_says_nothing() -> None:
+    assert strange(Card(name="large", size=512), "a dragon") is None
+
+
+def test_it_is_told_when_a_studio_is_opened() -> None:
+    few = ["decoder.steps=1", "decoder.engine=eager"]
+    with pytest.warns(Notice, match="knows none of the words of 'a dragon'"):
+        rig.open_studio(preset.load("neutral", ["prompt.positive=a dragon", *few]))
+    with warnings.catch_warnings():
+        warnings.simplefilter("error", Notice)
+        rig.open_studio(preset.load("neutral", ["prompt.positive=a cat", *few]))
+
+
+def test_they_are_listed_by_subject(run: Run) -> None:
+    code, out, err = run("worlds", "show", "embedded", "--words")
+    assert (code, err) == (0, "")
+    assert any(line.startswith("cat ") and "tabby" in line for line in out.splitlines())
