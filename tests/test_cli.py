@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from installation.film import make
+from installation.film import again
 from installation.frames import develop
 from installation.rig import open_studio
 from latentworld import preset, walks, worlds
@@ -133,7 +133,7 @@ def test_without_a_command_the_help_is_all_there_is(run) -> None:  # type: ignor
 
 def test_steps_are_those_of_the_chosen_decoder(run, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:  # type: ignore[no-untyped-def]
     asked: list[Preset] = []
-    monkeypatch.setattr(make, "still", lambda journey, *_: asked.append(journey))
+    monkeypatch.setattr(again, "still", lambda journey, *_: asked.append(journey))
     for kind in ("faithful", "scout"):
         place = ("--alpha", "0", "--beta", "0", "-o", tmp_path / "a.png")
         assert run("still", *place, "--decoder", kind, "--steps", "3")[0] == 0
