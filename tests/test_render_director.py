@@ -277,7 +277,18 @@ def test_what_cannot_be_built_leaves_the_show_as_it_was() -> None:
     assert play.faults == ["no memory; the show goes on as it was"]
 
 
-@pytest.mark.parametrize("seed", [0, 2, 3])
+def test_a_raw_plane_ends_on_the_sphere_whatever_seeds_are_wanted() -> None:
+    """Seeds that span no plane are refused, and must not keep the walk on a plane that ends."""
+    play, values = Play(), {"walk.norm": "raw", "walk.speed": 20.0, "walk.auto": False, "walk.heading": 0.0}
+    play.ticks(2, values)
+    assert play.director.scene_control.planes.plane.norm == "raw"
+    collinear = {f"seed.vertex.{number}": 3 for number in range(3)}
+    assert len(play.ticks(200, values | collinear)) == 200
+    assert play.director.scene_control.planes.plane.norm == "sphere"
+    assert any("the raw plane ends here" in fault for fault in play.faults)
+
+
+@pytest.mark.parametrize("seed", [*range(6), 72])
 def test_nothing_that_people_do_ends_the_show(seed: int) -> None:
     """Random values of every parameter, at its ends and between, and every trigger, for hundreds of ticks."""
     random, rows = np.random.default_rng(seed), [row for row in table().values() if row.where == "loop"]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 
 from installation.clock import LiveClock
@@ -74,13 +75,17 @@ class PlaneControl:
         return self._moved(walk, plane)
 
     def bound(self, walk: Walk, controls: LoopControls) -> Walk:
-        """The walk where it is to be next: a raw plane ends at the horizon, and before it does the sphere takes over.
+        """The walk where it is to be next: a raw plane ends at the horizon, and before it does the sphere takes over,
+        of the vertices that are there where those that controls want span no plane.
 
         Raises GeometryError."""
         if stays(self.plane, walk, self._reach(controls)):
             return walk
         self._refuse_raw(controls, "the raw plane ends here")
-        return self._moved(walk, self.cache.plane(self._wanted(controls)))
+        plane = self.plane
+        with suppress(GeometryError):
+            plane = self.cache.plane(self._wanted(controls))
+        return self._moved(walk, self.cache.sphere() if plane.norm == "raw" else plane)
 
     def use(self, seeds: Sequence[int | None], norm: str | None) -> None:
         """Be on the plane of these seeds and this norm (None: the preset's), where no walk has to be moved along.

@@ -74,6 +74,10 @@ class Planes:
             self._made.pop(next(iter(self._made)))
         return plane
 
+    def sphere(self) -> Plane:
+        """The last good one's vertices on the sphere, which has no end."""
+        return self.plane(replace(self._good, norm="sphere"))
+
     def description(self, plane: Plane) -> PlaneScene:
         """A plane as a scene has it."""
         wish = next((wish for wish, made in self._made.items() if made is plane), self._good)
