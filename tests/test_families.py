@@ -402,7 +402,7 @@ def test_a_family_of_16_channels_is_one_value(monkeypatch: pytest.MonkeyPatch, t
     with torch.no_grad():
         for time in scheduler.timesteps:
             noise = 0.5 * world.denoiser(sample, time, encoder_hidden_states=text.expand(3, -1, -1)).sample
-            sample = scheduler.step(noise, time, sample, eta=0.0).prev_sample
+            sample = scheduler.step(noise, time, sample, eta=0.0, return_dict=False)[0]
         theirs = (world.vae.decode(sample / 0.36 + 0.12).sample / 2 + 0.5).clamp(0, 1)
     torch.testing.assert_close(ours, theirs, atol=1e-5, rtol=0)
     louder = decoder.variant(replace(decoder.settings, guidance=2.0))
