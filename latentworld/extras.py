@@ -11,7 +11,6 @@ the folder, wheel or repository it was installed from (PEP 610), or else the ver
 from __future__ import annotations
 
 import importlib
-import importlib.util
 import os
 import re
 import sys
@@ -124,9 +123,13 @@ def _libraries(extra: str) -> list[str]:
 
 def _pip() -> str:
     """pip of this very Python; uv where it has none."""
+    from importlib import metadata
+
     python = _shown(Path(sys.executable))
     python = f'"{python}"' if " " in python else python
-    if importlib.util.find_spec("pip") is None:
+    try:  # its metadata: to look for the module makes setuptools take distutils away from whoever has it
+        metadata.version("pip")
+    except metadata.PackageNotFoundError:
         return f"uv pip install --python {python}"
     return f"{python} -m pip install"
 

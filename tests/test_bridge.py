@@ -355,16 +355,9 @@ def test_the_gradient_is_the_score_whatever_its_mates() -> None:
     np.testing.assert_array_equal(found[[4]], gradient(points[[4]]))
     sample = torch.from_numpy(points.astype(np.float32)).reshape(-1, *noisy.shape)[:4]
     share = float(noisy.scheduler.alphas_cumprod[599])
-    clean = (
-        noisy.begin()
-        .step(
-            noisy.predict(sample, torch.tensor(599), noisy.conditioning(studio.prompt)),
-            torch.tensor(599),
-            sample,
-            eta=0.0,
-        )
-        .pred_original_sample
-    )
+    time = torch.tensor(599)
+    predicted = noisy.predict(sample, time, noisy.conditioning(studio.prompt))
+    clean = noisy.begin().step(predicted, time, sample, eta=0.0, return_dict=False)[1]
     score = (math.sqrt(share) * clean - sample) / (1 - share)  # Tweedie
     np.testing.assert_allclose(found[:4], score.flatten(1).numpy(), rtol=1e-3, atol=1e-3)
     assert not np.allclose(uphill(noisy, studio.prompt, draws=3)(points), found)

@@ -69,7 +69,7 @@ def installed(monkeypatch: pytest.MonkeyPatch, record: object, requires: list[st
     """As from a wheel, with such a record of where it was from."""
     text = None if record is None else json.dumps(record)
     monkeypatch.setattr(extras, "checkout", lambda: None)
-    monkeypatch.setattr(metadata, "distribution", lambda name: SimpleNamespace(read_text=lambda file: text))
+    monkeypatch.setattr(metadata, "distribution", lambda name: SimpleNamespace(version="1", read_text=lambda file: text))
     monkeypatch.setattr(metadata, "requires", lambda name: requires)
 
 
@@ -95,7 +95,10 @@ def test_an_installed_one_whose_source_is_gone_names_the_libraries(
 
 
 def test_without_pip_it_is_uv(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(extras.importlib.util, "find_spec", lambda name: None)
+    def version(name: str) -> str:
+        raise metadata.PackageNotFoundError(name)
+
+    monkeypatch.setattr(metadata, "version", version)
     assert extras.install("atlas").startswith("uv pip install --python ")
 
 

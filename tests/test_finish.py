@@ -254,5 +254,5 @@ def test_a_network_of_numbers_that_are_none_is_told(network: Path, tmp_path: Pat
 
 def test_without_spandrel_the_extra_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(upscale.sys.modules, "spandrel", None)
-    with pytest.raises(ShowError, match=r"latentworld\[upscale\]"):
+    with pytest.raises(ShowError, match=r"spandrel is missing: .* spandrel"):
         upscale.load(str(compact(tmp_path / "a.safetensors")))

@@ -301,7 +301,7 @@ def test_a_driver_that_raises_anything_ends_nothing(desk: Desk, caplog: pytest.L
 
 def test_without_its_library_it_says_which_extra(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "rtmidi", None)
-    with pytest.raises(ShowError, match=r"latentworld\[midi\]"):
+    with pytest.raises(ShowError, match=r"rtmidi is missing: .*\[midi\]"):
         Port(cast(Backstage, Stage(desk))).start()
 
 

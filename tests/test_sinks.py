@@ -418,7 +418,10 @@ def read(index: int) -> Picture:
 def test_a_sheet_is_even_and_knows_what_lies_between(tmp_path: File) -> None:
     record = telemetry_of(batch_of(1000))
     cells = sheet.chosen(record, read, 6, 24)
-    assert [round(cell.time * 24) for cell in cells] == [0, 200, 400, 599, 799, 999]
+    frames = (0, 200, 400, 599, 799, 999)
+    assert [cell.time for cell in cells] == [f"0:{frame / 24:04.1f}" for frame in frames]
+    close = sheet.chosen(record, read, 500, 24)  # neighbours 1/12 of a second apart
+    assert [cell.time for cell in close[:3]] == ["0:00.00", "0:00.08", "0:00.17"]
     assert [int(cell.picture[0, 0, 0]) for cell in cells] == [0, 200, 150, 99, 49, 249]
     assert [cell.marked for cell in cells] == [False, True, True, True, True, True]
     assert cells[1].rate == np.nanmax(record.lipschitz[:201])
@@ -481,7 +484,7 @@ def test_the_figures_of_a_film_explain_themselves() -> None:
     told = (
         "no rifts (over 5 times the median rate), 3 steps too steep to be split, 1 step at pacing.ceiling, calmer than"
     )
-    assert words(0, 3, 1) == f"{told} asked for"
+    assert words(0, 3, 1) == f"{told} asked for: raise it to pass faster"
 
 
 def test_steps_at_the_ceiling_are_counted() -> None:
