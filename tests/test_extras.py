@@ -69,7 +69,9 @@ def installed(monkeypatch: pytest.MonkeyPatch, record: object, requires: list[st
     """As from a wheel, with such a record of where it was from."""
     text = None if record is None else json.dumps(record)
     monkeypatch.setattr(extras, "checkout", lambda: None)
-    monkeypatch.setattr(metadata, "distribution", lambda name: SimpleNamespace(version="1", read_text=lambda file: text))
+    monkeypatch.setattr(
+        metadata, "distribution", lambda name: SimpleNamespace(version="1", read_text=lambda file: text)
+    )
     monkeypatch.setattr(metadata, "requires", lambda name: requires)
 
 
