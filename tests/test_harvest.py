@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from installation.atlas import harvests, on_the_way
+from installation.atlas import harvests, on_the_way, weights
 from installation.atlas.survey_folder import SurveyFolder
 from installation.atlas.unfinished import Unfinished
 from latentworld import globe, preset
@@ -129,7 +129,7 @@ def test_weights_are_an_artists_to_set(land: Atlas, net: mesh.Mesh) -> None:
 @pytest.mark.parametrize("text", ["beauty=1", "novelty=much", "novelty=nan", "novelty=0", "", "novelty"])
 def test_weights_that_are_no_numbers_are_refused(text: str) -> None:
     with pytest.raises(AtlasError, match=r"--by .*: give numbers"):
-        harvests.weights(text)
+        weights.read(text, harvest.WEIGHTS)
 
 
 def test_an_atlas_without_rifts_is_refused(land: Atlas, net: mesh.Mesh) -> None:

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from installation.atlas import prospects, scouting
+from installation.atlas import prospects, scouting, weights
 from installation.atlas.scouting import Candidate, Scout, Seen
 from installation.rig import open_studio
 from latentworld import preset
@@ -109,7 +109,7 @@ def test_weights_are_an_artists_to_set() -> None:
 @pytest.mark.parametrize("text", ["beauty=1", "length=much", "length=nan", "length=0", "", "length"])
 def test_weights_that_are_no_numbers_are_refused(text: str) -> None:
     with pytest.raises(AtlasError, match=r"--by .*: give numbers"):
-        prospects.weights(text)
+        weights.read(text, prospect.WEIGHTS)
 
 
 def test_prompts_are_read_a_line_each(tmp_path: Path) -> None:

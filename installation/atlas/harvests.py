@@ -30,7 +30,6 @@ from latentworld import globe, walks
 from latentworld.arrays import Array, Integers, Picture
 from latentworld.atlas import harvest
 from latentworld.atlas.harvest import Judge, Scores
-from latentworld.errors import AtlasError
 from latentworld.preset import Preset, dump
 
 EACH = 4  # edges of rifts that are bisected for every picture that is taken home, at most
@@ -65,24 +64,6 @@ class Harvest:
     finds: list[Find]
     looked: int
     folder: Path
-
-
-def weights(text: str | None) -> Mapping[str, float]:
-    """What finds are ranked by, as "novelty=1,emergence=2". Raises AtlasError."""
-    if text is None:
-        return harvest.WEIGHTS
-    found = dict[str, float]()
-    for part in text.split(","):
-        name, _, number = part.partition("=")
-        try:
-            found[name.strip()] = float(number)
-        except ValueError:
-            found[name.strip()] = float("nan")
-    wrong = [name for name, weight in found.items() if name not in harvest.WEIGHTS or not np.isfinite(weight)]
-    if wrong or not any(found.values()):
-        names = ", ".join(harvest.WEIGHTS)
-        raise AtlasError(f"--by {text!r:.60}: give numbers, not all 0, to {names}, as novelty=1,emergence=2")
-    return found
 
 
 def make(

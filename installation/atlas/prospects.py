@@ -65,24 +65,6 @@ class Made:
     folder: Path
 
 
-def weights(text: str | None) -> Mapping[str, float]:
-    """What candidates are ranked by, as "length=1,phases=2". Raises AtlasError."""
-    if text is None:
-        return prospect.WEIGHTS
-    found = dict[str, float]()
-    for part in text.split(","):
-        name, _, number = part.partition("=")
-        try:
-            found[name.strip()] = float(number)
-        except ValueError:
-            found[name.strip()] = float("nan")
-    wrong = [name for name, weight in found.items() if name not in prospect.WEIGHTS or not np.isfinite(weight)]
-    if wrong or not any(found.values()):
-        names = ", ".join(prospect.WEIGHTS)
-        raise AtlasError(f"--by {text!r:.60}: give numbers, not all 0, to {names}, as length=1,phases=2")
-    return found
-
-
 def make(
     preset: Preset, candidates: Sequence[Candidate], target: Path, by: Mapping[str, float],
     words: Sequence[str] | None = None, nside: int = scouting.PLACES, top: int = 12, faithful: bool = False,

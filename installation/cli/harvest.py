@@ -31,16 +31,17 @@ def harvest(
         ending(lambda: f"interrupted; what was looked at is kept, and the same command goes on: {again()}"),
         on_stderr().status("harvesting") as status,
     ):
-        from installation.atlas import harvests, on_the_way
+        from installation.atlas import harvests, on_the_way, weights
+        from latentworld.atlas.harvest import WEIGHTS
 
         def tell(what: str, done: int, total: int) -> None:
             status.update(f"{what}: {done} of {total}")
 
-        weights, overrides = harvests.weights(by), set_ or []
+        wanted, overrides = weights.read(by, WEIGHTS), set_ or []
         there = on_the_way.given(atlas, output, overrides, tell, globe)
         if line := on_the_way.unfinished(there):
             print(line, file=sys.stderr)
-        made = harvests.make(there, count, output, weights, overrides, on_look=tell)
+        made = harvests.make(there, count, output, wanted, overrides, on_look=tell)
     fewer = f" (of {count} asked for)" if len(made.finds) < count else ""
     emergent = sum(bool(find.third) for find in made.finds)
     print(f"{len(made.finds)} pictures{fewer} of {made.looked} looked at; a third phase appears in {emergent}")

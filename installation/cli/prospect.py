@@ -60,10 +60,11 @@ def prospect(
     console = on_stderr()
     with ending(lambda: f"interrupted; what was surveyed is kept, and the same command goes on: {again()}"):
         with console.status("loading the world"):
-            from installation.atlas import prospects, scouting
+            from installation.atlas import prospects, scouting, weights
+            from latentworld.atlas.prospect import WEIGHTS
             from latentworld.cluster.crew import Means
 
-            by = prospects.weights(looks.by)
+            by = weights.read(looks.by, WEIGHTS)
             journey = presets.load(preset, set_ or [])
             if among.prompts is not None:
                 candidates = scouting.prompts(among.prompts, journey)
