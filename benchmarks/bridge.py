@@ -40,7 +40,7 @@ from latentworld.decoding.bend import Bend
 from latentworld.decoding.diffusion import Diffusion
 from latentworld.decoding.uphill import uphill
 from latentworld.plane import Plane
-from latentworld.preset import PlaneSpec
+from latentworld.sections import PlaneSpec
 from latentworld.vertices import Bridge, Trio
 
 PAIRS = (("planets", "cats"), ("flowers", "mountains"), ("rosettes", "moons"), ("seas", "textures"))

@@ -79,7 +79,8 @@ def open_world(args: argparse.Namespace, exact: bool) -> tuple[Plane, Lookout, i
     if not exact:
         from installation import rig
         from installation.studio import lookout
-        from latentworld.preset import DecoderSpec, Preset, WorldSpec
+        from latentworld.preset import DecoderSpec, Preset
+        from latentworld.sections import WorldSpec
 
         studio = rig.open_studio(Preset(world=WorldSpec(name=args.world), decoder=DecoderSpec(kind="scout")))
         look = lookout(studio.plane, studio.decoder, studio.eye, studio.prompt)

@@ -142,7 +142,8 @@ def analytic_runs(args: argparse.Namespace) -> bool:
 def model_run(args: argparse.Namespace) -> bool:
     from installation import rig
     from installation.studio import lookout
-    from latentworld.preset import DecoderSpec, Preset, WorldSpec
+    from latentworld.preset import DecoderSpec, Preset
+    from latentworld.sections import WorldSpec
 
     studio = rig.open_studio(Preset(world=WorldSpec(name=args.world), decoder=DecoderSpec(kind="scout")))
     look = lookout(studio.plane, studio.decoder, studio.eye, studio.prompt)

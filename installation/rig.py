@@ -46,8 +46,9 @@ from latentworld.frozen import changed
 from latentworld.lipschitz import Lookout
 from latentworld.pilot import Pilot as FilmPilot
 from latentworld.plane import Plane
-from latentworld.preset import PlaneSpec, Preset
+from latentworld.preset import Preset
 from latentworld.prompts import Prompt
+from latentworld.sections import PlaneSpec
 from latentworld.vision import clip_eye
 from latentworld.walks import Walk
 from latentworld.worlds.find import Found, find

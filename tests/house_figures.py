@@ -29,6 +29,7 @@ CORE: list[set[str]] = [
     {"vertices", "whiteness", "prompts", "worlds", "decoding", "vision", "device"},
     {"walks", "pacing", "cluster"},
     {"pilot", "atlas", "score"},
+    {"sections"},
     {"preset"},
     {"reference"},
     {"commented", "schema"},

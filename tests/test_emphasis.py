@@ -32,8 +32,8 @@ from latentworld.decoding.networks import Networks
 from latentworld.decoding.shaped import KEPT
 from latentworld.emphasis import Piece, PromptSyntax
 from latentworld.errors import PresetError
-from latentworld.preset import PromptSpec
 from latentworld.prompts import REPEATED, Encoder, Prompt, PromptTruncated, level
+from latentworld.sections import PromptSpec
 from latentworld.worlds import World
 from latentworld.worlds.families.clip_chunks import MOST, split, weighed
 from latentworld.worlds.families.clip_text import ClipText, inner

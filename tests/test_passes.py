@@ -19,7 +19,8 @@ from installation.film.ways import Way
 from installation.takes.composed import Blend, moved
 from installation.takes.film import journey as filmed
 from latentworld.errors import Cancelled, GeometryError, OutputExists, PresetError, TakeError
-from latentworld.preset import RiftSpec, load
+from latentworld.preset import load
+from latentworld.sections import RiftSpec
 
 pytestmark = pytest.mark.usefixtures("plain")
 

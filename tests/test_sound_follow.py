@@ -12,7 +12,7 @@ from installation.sound.follow import check, envelope, followed
 from installation.sound.sound import CURVES, Sound
 from latentworld import preset
 from latentworld.errors import Notice, PresetError
-from latentworld.preset import FollowSpec
+from latentworld.sections import FollowSpec
 
 RATE = 100.0
 

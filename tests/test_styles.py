@@ -39,7 +39,8 @@ from latentworld.decoding.profile import Profile
 from latentworld.decoding.settings import LoraSettings
 from latentworld.decoding.styles import KEPT
 from latentworld.errors import ControlError, PresetError, WorldDamaged, WorldError, WorldMismatch
-from latentworld.preset import LORAS, STRONGEST, Preset
+from latentworld.preset import Preset
+from latentworld.sections import LORAS, STRONGEST
 from latentworld.worlds.find import find
 
 pytestmark = [pytest.mark.usefixtures("own_cache"), pytest.mark.filterwarnings("ignore:__array__ implementation")]

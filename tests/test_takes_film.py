@@ -29,6 +29,7 @@ from installation.takes.parts import frames_of
 from installation.takes.scenes import TakeScenes, drawn
 from latentworld import globe, preset, vertices, walks
 from latentworld.errors import PresetError, TakeError
+from latentworld.sections import PlaneSpec
 
 pytestmark = pytest.mark.usefixtures("plain")
 
@@ -266,14 +267,14 @@ def test_vertices_of_a_file_and_of_seeds_may_be_mixed(tmp_path: Path) -> None:
     file, shape = tmp_path / "own.safetensors", (4, 16, 16)
     own = vertices.from_seeds((71, 72, 73), shape)
     vertices.save(file, own, {})
-    spec = preset.PlaneSpec(vertices=str(file))
+    spec = PlaneSpec(vertices=str(file))
     made = drawn(spec, (None, 8, None), shape)
     np.testing.assert_array_equal(made.vertices[[0, 2]], own[[0, 2]])
     np.testing.assert_array_equal(made.vertices[1], vertices.from_seeds((8, 8, 8), shape)[1])
     with pytest.raises(TakeError, match=r"not \[4, 8, 8\]"):
         drawn(spec, (None, 8, None), (4, 8, 8))
     with pytest.raises(TakeError, match="lack a number"):
-        drawn(preset.PlaneSpec(), (None, 8, 9), shape)
+        drawn(PlaneSpec(), (None, 8, 9), shape)
     take, _ = live(tmp_path / "mixed.take", ANALYTIC, 6, 2)
     plane = PlaneScene((None, 8, None), "sphere", "nhwc", vertices=str(file))
     told = msgspec.structs.replace(take.scenes[0], plane=plane)

@@ -124,7 +124,7 @@ def _choices(worlds: Sequence[str]) -> dict[str, tuple[str, ...]]:
     from latentworld import walks
     from latentworld.pilot import Mode
     from latentworld.plane import Norm
-    from latentworld.preset import ShowSpec
+    from latentworld.sections import ShowSpec
 
     smooth = tuple(row.name for row in (*loop_rows(), *rows(StageControls).values()) if row.smooth)
     targets = {name: (NOTHING, *smooth) for name in modulators() if name.endswith(".target")}

@@ -9,7 +9,7 @@ import numpy as np
 
 from installation.film.ways import Rift, Way
 from installation.takes.composed import Blend
-from latentworld.preset import RiftPolicy, RiftSpec
+from latentworld.sections import RiftPolicy, RiftSpec
 
 
 @dataclass(frozen=True, eq=False)

@@ -18,7 +18,7 @@ from installation.film.output import Folder, busy
 from installation.film.pieces import Pieces, StillPieces, VideoPieces
 from latentworld.disk import writing
 from latentworld.errors import OutputError
-from latentworld.preset import FilmSpec
+from latentworld.sections import FilmSpec
 
 DAMAGED = ".damaged"  # the ending of a piece that was put aside
 

@@ -5,7 +5,8 @@ from __future__ import annotations
 from latentworld.decoding import DecoderSettings
 from latentworld.decoding.settings import DecoderSpec
 from latentworld.device import choose
-from latentworld.preset import EyeSpec, Preset
+from latentworld.preset import Preset
+from latentworld.sections import EyeSpec
 
 
 def performed(preset: Preset) -> Preset:

@@ -12,7 +12,7 @@ from installation.ipc.scene import PlaneScene
 from latentworld import vertices
 from latentworld.errors import GeometryError
 from latentworld.plane import Plane
-from latentworld.preset import PlaneSpec
+from latentworld.sections import PlaneSpec
 from latentworld.vertices import is_bridge
 
 

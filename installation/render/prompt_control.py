@@ -9,8 +9,8 @@ from installation.render import prompt_mix
 from installation.render.builder import PromptEncoder
 from installation.render.prompt_mix import Fade, Slots
 from installation.studio import Studio
-from latentworld.preset import PromptSpec
 from latentworld.prompts import Prompt
+from latentworld.sections import PromptSpec
 
 
 @dataclass(frozen=True)

@@ -20,7 +20,7 @@ from installation.sound.sound import Sound, between
 from latentworld.arrays import Array
 from latentworld.errors import Notice, PresetError
 from latentworld.explain import nearest
-from latentworld.preset import FollowSpec
+from latentworld.sections import FollowSpec
 
 Followed = Callable[[float], Mapping[str, float]]
 """A time in seconds to values by their parameters' names."""

@@ -17,7 +17,8 @@ from latentworld.decoding import Decoder, DecoderSettings
 from latentworld.decoding.settings import HoldSettings
 from latentworld.errors import TakeError
 from latentworld.plane import Plane
-from latentworld.preset import AnalyticSpec, PlaneSpec, Preset, WorldSpec, parse
+from latentworld.preset import Preset, parse
+from latentworld.sections import AnalyticSpec, PlaneSpec, WorldSpec
 
 OPEN = frozenset({"world", "plane", "prompt", "decoder"})  # sections of a preset that scenes decide
 Seeds = tuple[int | None, ...]

@@ -17,7 +17,8 @@ from latentworld import disk, vertices
 from latentworld import preset as presets
 from latentworld.arrays import Array
 from latentworld.errors import OutputError, OutputExists, PresetError
-from latentworld.preset import PlaneSpec, Preset
+from latentworld.preset import Preset
+from latentworld.sections import PlaneSpec
 
 if TYPE_CHECKING:
     from latentworld.decoding.diffusion import Diffusion
