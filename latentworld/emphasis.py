@@ -163,7 +163,7 @@ class _Scan:
 
     def _say_no_number(self, said: str) -> None:
         said = f"{said[:TOLD]}…" if len(said) > TOLD else said
-        self.notes.append(f"(…:{said}) has no finite number for a weight: it is read as words, 1.1 times")
+        self.notes.append(f"(…:{said}) has no number for a weight, as in (words:1.3): it is read as words, 1.1 times")
 
     def _say_unbalanced(self, stray: str | None) -> None:
         for kind, places in self.opened.items():

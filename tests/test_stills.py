@@ -88,11 +88,14 @@ def test_what_a_still_does_not_heed_is_told(run: Run, tmp_path: Path) -> None:
     assert "walk.kind, film.fps" in err or "film.fps" in err
     assert "prompt.positive" in err
     assert "decoder.guidance" in err
-    _, _, err = run("still", "analytic", "--set", "decoder.height=32", "--set", "decoder.width=32", *place)
-    assert ("film.scale" in err) is (
-        b"scale" in (Path(__file__).parent.parent / "presets" / "analytic.toml").read_bytes()
-    )
-    assert run(*SMALL, *place)[2] == ""
+    assert run(*SMALL, *place)[2] == ""  # nor is what a preset says of its films
+
+
+def test_several_pictures_are_no_one_file(run: Run, tmp_path: Path) -> None:
+    code, _, err = run(*SMALL, "--random", "3", "-o", tmp_path / "a.png")
+    assert code == 2
+    assert "3 pictures go into a folder" in err
+    assert not (tmp_path / "a.png").exists()
 
 
 MISUSED = {

@@ -61,7 +61,8 @@ def main() -> None:
         sys.exit(1)
     except typer.TyperException as error:
         if words := one_line(error.format_message()).rstrip("."):  # none where the help was printed instead
-            print(f"error: {words}; see `latentworld --help` and `latentworld COMMAND --help`", file=sys.stderr)
+            words += " See" if words.endswith("?") else "; see"
+            print(f"error: {words} `latentworld --help` and `latentworld COMMAND --help`", file=sys.stderr)
         sys.exit(error.exit_code)
     except Exception as error:  # of another package's part it is one line; what is ours keeps its traceback
         if (line := blamed(error)) is None:

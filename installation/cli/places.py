@@ -92,5 +92,5 @@ def _shape(text: str) -> tuple[int, int]:
     except ValueError:
         raise typer.BadParameter(f"{text!r}: write rows x columns, as 3x3", param_hint="--grid") from None
     if not (rows >= 1 and columns >= 1 and rows * columns <= MOST):
-        raise typer.BadParameter(f"{text!r}: 1 to {MOST} places", param_hint="--grid")
+        raise typer.BadParameter(f"{text!r} is no grid of 1 to {MOST} places: write it as 3x3", param_hint="--grid")
     return rows, columns

@@ -115,20 +115,23 @@ def still(
         print(output)
         return
     wanted = places.written
+    if len(wanted) > 1 and output.suffix.lower() == ".png":
+        raise typer.BadParameter(f"{len(wanted)} pictures go into a folder: give a name without .png", param_hint="-o")
     journey = presets.parse({}, overrides) if preset is None else presets.load(preset, overrides)
-    _tell(journey, overrides, finished)
-    for file in _render(journey, wanted, output, finished):
+    _tell(journey, overrides)
+    guided = any(text.startswith("decoder.guidance=") for text in overrides)
+    for file in _render(journey, wanted, output, finished, guided):
         print(file)
 
 
-def _render(journey: Preset, places: Sequence[Written], output: Path, finished: bool) -> list[Path]:
-    """The files: one picture, or those of a folder."""
+def _render(journey: Preset, places: Sequence[Written], output: Path, finished: bool, guided: bool) -> list[Path]:
+    """The files: one picture, or those of a folder. guided: a guidance weight was asked for here."""
     from installation.film import again
 
     files = [output / _name(number, place) for number, place in enumerate(places)] if len(places) > 1 else [output]
     profile = again.stills(journey, places, files, finished=finished)
     asked = journey.decoder.guidance
-    if journey.decoder.kind == "scout" and asked is not None and asked != profile.guidance:
+    if guided and journey.decoder.kind == "scout" and asked is not None and asked != profile.guidance:
         _note(f"decoder.guidance = {asked:g}: nothing to this scout, which has none")
     return files
 
@@ -139,8 +142,8 @@ def _name(number: int, place: Written) -> str:
     return f"{number:04d}_a{alpha:.4g}_b{beta:.4g}{own}.png"
 
 
-def _tell(journey: Preset, overrides: Sequence[str], finished: bool) -> None:
-    """No setting is passed over in silence: what a still does not heed is a line."""
+def _tell(journey: Preset, overrides: Sequence[str]) -> None:
+    """No setting that is named here is passed over in silence: what a still does not heed is a line."""
     keys = [text.partition("=")[0].strip() for text in overrides]
     heeded = {*HEEDED, *(f"film.{key}" for key in (*FINISHING, "private"))}
     idle = [key for key in keys if key not in heeded and key.partition(".")[0] not in HEEDED]
@@ -149,10 +152,6 @@ def _tell(journey: Preset, overrides: Sequence[str], finished: bool) -> None:
     if idle:
         what = "the analytic decoder" if journey.decoder.kind == "analytic" else "a still"
         _note(f"{', '.join(dict.fromkeys(idle))}: nothing to {what}, left out")
-    film = journey.film
-    if not finished and (film.scale > 1 or film.size is not None):
-        said = f"film.scale = {film.scale}" if film.size is None else f"film.size = {list(film.size)}"
-        _note(f"{said} is of the preset's films: a still is as decoded, --scale enlarges it")
 
 
 def _note(text: str) -> None:
