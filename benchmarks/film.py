@@ -5,6 +5,7 @@
     python benchmarks/film.py kills [--frames 20000] [--kills 20]    SIGKILL at random moments: film, encoder, both,
                                                                      Ray workers; is it the film that nothing stopped?
     python benchmarks/film.py whole [--frames 345600]                plan, film, verify: time and memory of each
+    python benchmarks/film.py estimates [PRESET …] [--set K=V]      what --dry-run says, and what the film then takes
     python benchmarks/film.py workers [--chunks 64]                  Ray workers that sleep: what handing out costs
 
 All film the analytic world at 64 pixels, where a frame costs least and everything around it therefore most.
@@ -212,6 +213,22 @@ def whole(frames: int) -> None:
         print(f"film.mp4 {size / 1e6:.0f} MB, the plan {text / 1e6:.0f} MB")
 
 
+def estimates(presets: Sequence[str], settings: Sequence[str]) -> None:
+    """What `--dry-run` says of a film against what it then takes, on a machine that does nothing else."""
+    print(machine())
+    for name in presets:
+        with tempfile.TemporaryDirectory() as path:
+            folder = f"{path}/film"
+            asked = [sys.executable, "-m", "installation", "film", name, "-o", folder, *told(*settings), "--json"]
+            dry = subprocess.run([*asked, "--dry-run"], stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, check=True)
+            said = json.loads(dry.stdout)
+            began = time.perf_counter()
+            subprocess.run(asked, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, check=True)
+            took = time.perf_counter() - began
+        promise = f"{said['frames']} frames, said {said['seconds']:.0f} ± {said['doubt']:.0f} s ({said['tried']} tried)"
+        print(f"{name}: {promise}, took {took:.0f} s: {100 * (said['seconds'] / took - 1):+.0f}%", flush=True)
+
+
 SLEEP = 1.0  # seconds that a sleeping worker takes for a chunk
 
 
@@ -271,6 +288,9 @@ def main() -> None:
     hard.add_argument("--who", nargs="+", choices=list(PAUSE), default=list(PAUSE))
     full = commands.add_parser("whole")
     full.add_argument("--frames", type=int, default=345_600)
+    promised = commands.add_parser("estimates")
+    promised.add_argument("presets", nargs="*", default=["analytic", "first-light", "ornaments"])
+    promised.add_argument("--set", action="append", default=[], dest="settings")
     crew = commands.add_parser("workers")
     crew.add_argument("--chunks", type=int, default=64)
     options = parser.parse_args()
@@ -283,6 +303,8 @@ def main() -> None:
             kills(options.frames, options.kills, options.seed, options.who)
         case "whole":
             whole(options.frames)
+        case "estimates":
+            estimates(options.presets, options.settings)
         case "workers":
             workers(options.chunks)
 

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+import json
+from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import cast
 
 import pytest
 from test_film_resume import journey
 
 from installation import takes
+from installation.clock import Tick
 from installation.film import plan
-from installation.film.estimate import Estimate, Pace, estimate, estimate_plan
+from installation.film.estimate import Estimate, Pace, _Seen, estimate, estimate_plan
 from installation.takes.film import journey as filmed
 
 
@@ -20,6 +23,29 @@ def test_seconds_are_shared_among_workers_but_for_loading_and_planning() -> None
     assert found.seconds(4) == pytest.approx(30 + 4 + 125)
     assert found.disk == 2e6
     assert replace(found, ending=5.0).seconds(4) == pytest.approx(5 + 30 + 4 + 125)
+
+
+def test_a_trial_goes_on_while_its_ticks_differ() -> None:
+    def tried(each: list[float]) -> tuple[int, float]:
+        clock = Clock()
+        seen, ticks = _Seen(clock), 0  # type: ignore[arg-type]
+        for _ in seen.until([cast(Tick, [0])] * len(each), seconds=2.0):
+            clock.seconds += each[ticks]
+            ticks += 1
+        return ticks, seen.doubt
+
+    assert tried([9.0] + [1.0] * 20) == (4, 0.0)  # the first is not counted
+    ticks, doubt = tried([9.0] + [0.2, 1.8] * 20)
+    assert ticks == 10  # four times as long
+    assert doubt == pytest.approx(0.31, abs=0.01)
+    assert Estimate(100, 24.0, Pace(10, 0.5, 1.0, 1.0, doubt), 0.0, 1).doubt == pytest.approx(50 * doubt)
+
+
+@dataclass
+class Clock:
+    """A stopwatch that is set by hand."""
+
+    seconds: float = 0.0
 
 
 @pytest.mark.parametrize("settings", [[], ["film.loop=true", "walk.kind=orbit"], ["rift.policy=cut"]])
@@ -49,6 +75,12 @@ def test_on_the_command_line(run, tmp_path: Path) -> None:  # type: ignore[no-un
     assert "24 frames at 24 a second" in out
     assert "workers like it" in out
     assert "disk:" in out
+    code, out, _ = run("film", "analytic", "-o", tmp_path / "film", "--dry-run", "--workers", 1, "--json", *small)
+    assert code == 2  # workers are Ray's
+    code, out, _ = run("film", "analytic", "-o", tmp_path / "film", "--dry-run", "--json", *small)
+    said = json.loads(out)
+    assert (code, said["frames"], said["workers"]) == (0, 24, 1)
+    assert said["seconds"] > said["doubt"] >= 0
     code, out, _ = run("plan", "analytic", "-o", tmp_path / "piece.plan", "--dry-run", *small)
     assert code == 0
     assert "24 frames" in out

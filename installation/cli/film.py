@@ -115,7 +115,7 @@ def film(
     if dry_run:
         from installation.cli.estimates import tell_film
 
-        tell_film(journey, played, console, workers)
+        tell_film(journey, played, console, workers, as_json=as_json)
     else:
         _render(asked, console)
 

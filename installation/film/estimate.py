@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 
+import numpy as np
 import psutil  # type: ignore[import-untyped]
 
 from installation.clock import Stopwatch, Tick, running
@@ -28,7 +29,11 @@ from latentworld.lipschitz import noise_floor
 from latentworld.preset import Preset
 
 WARM = 1  # ticks before anything is counted: engines compile, and the first probes of the pacing are its guess
-LEAST = 2  # ticks that are counted, at least
+LEAST = 3  # ticks that are counted, at least
+SURE = 0.05
+"""Standard error of the mean at which a trial may end. Ticks differ by how many rifts the pacing must look through:
+those of `first-light` take 1.4 to 6.8 s, and its first four said 251 s of a film that takes 160."""
+LONGEST = 4.0  # times the seconds asked for that a trial goes on while its ticks differ
 SPREAD = 64  # ticks of a plan that are tried, evenly from its first to its last
 LINE = 280.0  # bytes of a frame in a plan
 TRIED = "tried.csv"
@@ -38,12 +43,13 @@ LOOKS = 4.0  # probes a frame of a loop that is laid out evenly
 @dataclass(frozen=True)
 class Pace:
     """What was tried. frames: how many; each: seconds a frame, its encoding and reading back included; size: bytes a
-    frame; load: seconds until the first."""
+    frame; load: seconds until the first; doubt: standard error of `each` over itself, from how the ticks differ."""
 
     frames: int
     each: float
     size: float
     load: float
+    doubt: float = 0.0
 
 
 @dataclass(frozen=True)
@@ -63,13 +69,19 @@ class Estimate:
         return self.planning + self.pace.load + self.frames * self.pace.each / workers + self.ending
 
     @property
+    def doubt(self) -> float:
+        """Seconds that the whole may take more or less, as far as it was tried (one standard error)."""
+        return self.frames * self.pace.each * self.pace.doubt
+
+    @property
     def disk(self) -> float:
         """Bytes of the film; it takes them twice while it is joined."""
         return self.frames * self.pace.size
 
 
 def estimate(preset: Preset, journey: Journey | None = None, seconds: float = 15.0) -> Estimate:
-    """Make frames of a film, or of a plan's or a take's, for about so many seconds, and say what all of them take."""
+    """Make frames of a film, or of a plan's or a take's, for about so many seconds, longer where they differ much, and
+    say what all of them take."""
     if journey is None:
         playing.check(preset)
     first = journey is None and planned_first(preset)
@@ -130,7 +142,7 @@ def _tried(rig: Rig, parts: Parts, pieces: Pieces, folder: Folder, seconds: floa
     each = (made - began) / counted + read / frames
     # what the first frames take more than others
     warming = seen.began - seen.warm * each if frames > seen.warm else 0.0
-    return Pace(frames, each, kept.size / frames, max(seen.load, warming))
+    return Pace(frames, each, kept.size / frames, max(seen.load, warming), seen.doubt)
 
 
 def _ending(rig: Rig, pieces: Pieces, folder: Folder) -> float:
@@ -154,18 +166,35 @@ class _Seen:
         self._clock = clock
         self.load = self.began = 0.0
         self.warm = 0
+        self._each: list[float] = []  # seconds a frame of every tick that is counted
 
     def until(self, ticks: Iterable[Tick], seconds: float) -> Iterator[Tick]:
-        """Ticks until the time is up, from the end of those that are not counted."""
+        """Ticks until the time is up and they agree, from the end of those that are not counted."""
         self.load = self.began = self._clock.seconds
         for number, tick in enumerate(ticks):
             if number == WARM:
                 self.began = self._clock.seconds
-            if number >= WARM + LEAST and self._clock.seconds - self.began > seconds:
+            if self._enough(seconds):
                 return
             if number < WARM:
                 self.warm += len(tick)
+            asked = self._clock.seconds
             yield tick
+            if number >= WARM:
+                self._each.append((self._clock.seconds - asked) / len(tick))
+
+    @property
+    def doubt(self) -> float:
+        """Standard error of the mean of all ticks over it; 0 of fewer than two."""
+        each = np.array(self._each)
+        return float(each.std(ddof=1) / each.mean() / len(each) ** 0.5) if len(each) > 1 else 0.0
+
+    def _enough(self, seconds: float) -> bool:
+        """Whether the trial may end: long enough, and sure or too long."""
+        if len(self._each) < LEAST:
+            return False
+        tried = self._clock.seconds - self.began
+        return tried > LONGEST * seconds or (tried > seconds and self.doubt <= SURE)
 
 
 def _memory() -> int:
