@@ -74,10 +74,21 @@ def straight(kind: str) -> np.ndarray:
 def test_a_tours_film_lasts_a_lap_or_a_way_and_is_never_empty() -> None:
     tour = planned("window", "seek", stops=3)
     base = parse({"pacing": {"speed": 5.0, "floor": 0.01}})
+    assert tour.closed
     assert tour.preset(base).film.seconds == pytest.approx(tour.length / 5.0)
     assert tour.preset(base).pacing.kind == "latent"
     fast = parse({"pacing": {"speed": 1e9, "ceiling": 1e9}, "film": {"fps": 20.0}})
     assert tour.preset(fast).film.seconds == 1 / 20
+
+
+def test_the_film_of_an_open_tour_ends_on_its_last_point() -> None:
+    tour = planned("window", "visit", points=PLANE.unit([0.1, 0.8], [0.2, 0.3]), closed=False)
+    base = parse({"pacing": {"speed": 5.0, "floor": 0.01}})
+    film = tour.preset(base).film
+    walk = walks.build(tour.walk, PLANE)
+    (last,), _ = walk.ahead([(film.frames - 1) * base.pacing.speed / film.fps])
+    stride = base.pacing.speed / film.fps / PLANE.target  # radians
+    assert globe.angle(last, tour.unit[-1]) < 0.6 * stride
 
 
 def test_a_tour_has_two_stops_or_more() -> None:

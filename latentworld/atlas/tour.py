@@ -83,7 +83,7 @@ class Tour:
         return float(walks.build(self.walk, self.plane).length or 0.0)
 
     def preset(self, base: Preset) -> Preset:
-        """`base` with this walk at its even latent speed, as long as one lap or one way takes.
+        """`base` with this walk at its even latent speed, as long as one lap or one way takes, to its last point.
 
         base: names the atlas's plane, world and prompt; it is not checked here.
         """
@@ -92,6 +92,7 @@ class Tour:
             pacing = base.pacing
             pace = "clip"
             seconds = max(self.meaning / (pacing.clip_step * base.film.fps), self.length / pacing.ceiling)
+        seconds = max(seconds, 1.0 / base.film.fps)
         description = (
             f"A tour by the map ({self.mode}): {len(self.unit)} waypoints, planned on an atlas of {self.places} places."
         )
@@ -100,7 +101,7 @@ class Tour:
             "description": description,
             "walk": self.walk,
             "pacing": {"kind": pace},
-            "film": {"seconds": max(seconds, 1.0 / base.film.fps)},
+            "film": {"seconds": seconds + (0.0 if self.closed else 1.0 / base.film.fps)},  # n steps are n + 1 frames
         }
         return base.changed(**parts)
 
