@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 import sys
 import tomllib
@@ -16,6 +17,9 @@ from installation.cli import added
 from installation.stage.outputs import catalogue as outputs
 from installation.stage.outputs.output import Settings
 from latentworld import preset, registry, walks
+from latentworld.atlas import merits
+from latentworld.atlas.harvest import Finds, Scores
+from latentworld.errors import PluginError
 from latentworld.plane import Plane
 from latentworld.registry import Registry
 from latentworld.walks import catalogue
@@ -41,8 +45,11 @@ def installed(monkeypatch: pytest.MonkeyPatch, folder: Path, project: dict[str, 
     for room, group, noun in (
         (catalogue, "latentworld.walks", "kind of walk"),
         (outputs, "latentworld.outputs", "output"),
+        (merits, "latentworld.merits", "merit"),
     ):
-        monkeypatch.setattr(room, "REGISTRY", Registry(group, noun, room.REGISTRY._built_in, room.checked, found))
+        there = room.REGISTRY
+        made_anew = Registry(group, noun, there._built_in, room.checked, found, there._reserved)
+        monkeypatch.setattr(room, "REGISTRY", made_anew)
 
 
 @pytest.fixture
@@ -112,6 +119,38 @@ def test_the_examples_stills_are_kept_once_a_second(tmp_path: Path) -> None:
     assert [path.name for path in sorted((tmp_path / "kept").iterdir())] == [
         "000000000.png", "000000012.png", "000000030.png"
     ]  # fmt: skip
+
+
+@pytest.mark.usefixtures("mine", "example")
+def test_the_merits_rank_a_harvest(run, tmp_path: Path) -> None:  # type: ignore[no-untyped-def]
+    small = ["--size", "6x6", "--thumb", "32", "--no-plots", "--phases", "3"]
+    for setting in ("decoder.kind=analytic", "decoder.width=64", "decoder.height=64", "analytic.modes=6"):
+        small += ["--set", setting]
+    assert run("atlas", "survey", "neutral", "-o", tmp_path / "atlas", *small)[0] == 0
+    out = tmp_path / "warm"
+    code, _, err = run("harvest", tmp_path / "atlas", "-n", 6, "-o", out, "--by", "warmth=1")
+    assert code == 0, err
+    finds = json.loads((out / "harvest.json").read_text())["finds"]
+    worth = [find["further"]["warmth"] for find in finds]
+    assert all(0.0 <= each <= 1.0 for each in worth)
+    assert finds[0]["soundness"] < 1.0 or worth[0] == max(worth)
+    assert '"warmth"' in (out / "harvest.html").read_text()
+    code, _, err = run("harvest", tmp_path / "atlas", "-o", tmp_path / "cold", "--by", "cold=1")
+    assert (code, err.count("\n")) == (1, 1)
+    assert "to ambiguity, novelty, emergence, warmth, as" in err
+
+
+def test_a_merit_gives_a_finite_number_to_each_find(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    made = module(monkeypatch, "mine")
+    made.few = lambda finds, judge: [1.0]
+    installed(monkeypatch, tmp_path, {"entry-points": {"latentworld.merits": {"few": "mine:few", "third": "mine:few"}}})
+    none, two = np.zeros(2), np.zeros((2, 2), np.int64)
+    finds = Finds(np.zeros((2, 3)), np.zeros((2, 4)), np.zeros((2, 8, 8, 3), np.uint8), two, none)
+    scores = Scores(none, none, none, two[0], none)
+    with pytest.raises(PluginError, match="the merit 'few' gave no finite number to each of 2 finds"):
+        merits.judged(scores, finds, None, {"novelty": 1.0, "few": 1.0})  # type: ignore[arg-type]
+    assert merits.REGISTRY.names() == ("few",)  # ours are not taken
+    assert merits.judged(scores, finds, None, {"novelty": 1.0}) is scores  # type: ignore[arg-type]
 
 
 @pytest.mark.usefixtures("example")

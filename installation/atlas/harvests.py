@@ -28,7 +28,7 @@ from installation.frames import develop
 from installation.studio import Studio
 from latentworld import globe, walks
 from latentworld.arrays import Array, Integers, Picture
-from latentworld.atlas import harvest
+from latentworld.atlas import harvest, merits
 from latentworld.atlas.harvest import Judge, Scores
 from latentworld.preset import Preset, dump
 
@@ -40,7 +40,7 @@ COLUMNS, MARGIN, GAP, CAPTION, WIDTH = 6, 48, 20, 44, 224  # of the sheet, in pi
 @dataclass(frozen=True)
 class Find:
     """A picture of a harvest. file: its name; between: the phases on either side; third: one that neither has, or "";
-    alpha, beta: of its antipode on the far side, where front is False."""
+    alpha, beta: of its antipode on the far side, where front is False; further: worth by merits of other packages."""
 
     file: str
     score: float
@@ -55,6 +55,7 @@ class Find:
     front: bool
     radius: float
     options: str
+    further: dict[str, float]
 
 
 @dataclass(frozen=True, eq=False)
@@ -86,7 +87,8 @@ def make(
     edges = harvest.rifts(found.mesh, found.phases, found.rates, EACH * count)
     remembered = work.render(render, "looking between the phases", looks * len(edges))
     seen = harvest.across(found.atlas, found.phases, edges, remembered, looks)
-    scores = Judge(found.atlas, found.phases)(seen, found.atlas, edges)
+    judge = Judge(found.atlas, found.phases)
+    scores = merits.judged(judge(seen, found.atlas, edges), seen, judge, by)
     total = scores.total(by)
     chosen = harvest.various(total, seen.features, count)
     finds = _found(studio, found, scores, total, chosen, seen.unit[chosen], seen.between[chosen])
@@ -118,6 +120,7 @@ def _found(
         made.append(Find(
             f"{row + 1:03d}.png", float(total[k]), **parts, soundness=float(scores.soundness[k]), between=(low, high),
             third=third, alpha=a, beta=b, front=not far, radius=radius, options=options,
+            further={name: float(values[k]) for name, values in scores.further.items()},
         ))  # fmt: skip
     return made
 

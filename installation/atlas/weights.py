@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 
 from latentworld.errors import AtlasError
 
 
-def read(text: str | None, known: Mapping[str, float]) -> Mapping[str, float]:
-    """Weights by name, as "novelty=1,emergence=2"; those of `known` where there is no text. Raises AtlasError for other
-    names, for what is no finite number, and for zeros alone."""
+def read(text: str | None, known: Mapping[str, float], further: Sequence[str] = ()) -> Mapping[str, float]:
+    """Weights by name, as "novelty=1,emergence=2"; those of `known` where there is no text. further: names that may be
+    given as well. Raises AtlasError for other names, for what is no finite number, and for zeros alone."""
     if text is None:
         return known
     found = dict[str, float]()
@@ -21,9 +21,9 @@ def read(text: str | None, known: Mapping[str, float]) -> Mapping[str, float]:
             found[name.strip()] = float(number)
         except ValueError:
             found[name.strip()] = float("nan")
-    wrong = [name for name, weight in found.items() if name not in known or not np.isfinite(weight)]
+    names = [*known, *further]
+    wrong = [name for name, weight in found.items() if name not in names or not np.isfinite(weight)]
     if wrong or not any(found.values()):
-        names = list(known)
         example = ",".join(f"{name}={number}" for number, name in enumerate(names[:2], 1))
         raise AtlasError(f"--by {text!r:.60}: give numbers, not all 0, to {', '.join(names)}, as {example}")
     return found

@@ -32,12 +32,13 @@ def harvest(
         on_stderr().status("harvesting") as status,
     ):
         from installation.atlas import harvests, on_the_way, weights
+        from latentworld.atlas import merits
         from latentworld.atlas.harvest import WEIGHTS
 
         def tell(what: str, done: int, total: int) -> None:
             status.update(f"{what}: {done} of {total}")
 
-        wanted, overrides = weights.read(by, WEIGHTS), set_ or []
+        wanted, overrides = weights.read(by, WEIGHTS, merits.REGISTRY.names()), set_ or []
         there = on_the_way.given(atlas, output, overrides, tell, globe)
         if line := on_the_way.unfinished(there):
             print(line, file=sys.stderr)

@@ -11,10 +11,11 @@ from latentworld.registry import Part, Registry
 def registries(commands: Registry[Any]) -> Sequence[Registry[Any]]:
     """Of every kind of part that there is."""
     from installation.stage.outputs import catalogue as outputs
+    from latentworld.atlas import merits
     from latentworld.walks import catalogue as walks
     from latentworld.worlds import families
 
-    return (walks.REGISTRY, families.REGISTRY, outputs.REGISTRY, commands)
+    return (walks.REGISTRY, families.REGISTRY, outputs.REGISTRY, merits.REGISTRY, commands)
 
 
 def report(every: Sequence[Registry[Any]]) -> dict[str, list[str]]:

@@ -9,7 +9,7 @@ every picture on the way is a find. `score` says what finds are worth, a pure fu
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 
@@ -49,13 +49,15 @@ class Finds:
 class Scores:
     """What finds are worth, [n] each, 0 and more. ambiguity: entropy over phases, of its most; novelty: distance to the
     nearest pictures of the phases, over what is usual among those; emergence: share of a phase that neither side has,
-    beyond what the sides have of it; third [n]: which; soundness: 0..1, whether detail and contrast are a picture's."""
+    beyond what the sides have of it; third [n]: which; soundness: 0..1, whether detail and contrast are a picture's;
+    further: what other packages rank by (`merits`)."""
 
     ambiguity: Vector
     novelty: Vector
     emergence: Vector
     third: Integers
     soundness: Vector
+    further: Mapping[str, Vector] = field(default_factory=dict)
 
     def total(self, weights: Mapping[str, float] = WEIGHTS) -> Vector:
         """The weighted sum, by soundness. Each part counts from its median among the finds, in its own spread."""
@@ -64,7 +66,8 @@ class Scores:
 
     def part(self, name: str) -> Vector:
         """One of them by its name. Raises AtlasError."""
-        parts = {"ambiguity": self.ambiguity, "novelty": self.novelty, "emergence": self.emergence}
+        own = {"ambiguity": self.ambiguity, "novelty": self.novelty, "emergence": self.emergence}
+        parts = {**own, **self.further}
         if name not in parts:
             raise AtlasError(f"nothing is ranked by {name!r}: use {', '.join(parts)}")
         return parts[name]
