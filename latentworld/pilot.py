@@ -92,7 +92,7 @@ class PilotSpec(BaseModel):
     )
     atlas: str | None = keyed(
         None,
-        "the store of a survey of this very world (`.../atlas.zarr`), whose features stand in for the scout's where "
+        "the folder or store of a survey of this very world, whose features stand in for the scout's where "
         "it covers: farther sight, no decodes",
     )
     prior: Annotated[FiniteFloat, Field(ge=0.0, le=1.0)] = keyed(1.0, "the atlas's share there; 1 asks no scout")

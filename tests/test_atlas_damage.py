@@ -203,7 +203,11 @@ def test_what_is_derived_can_be_derived_anew(copied: Path) -> None:
         np.testing.assert_array_equal(store.read_rates(), np.arange(70.0))
 
 
-def test_who_names_a_surveys_folder_is_told_its_store(tmp_path: Path) -> None:
-    (tmp_path / "map" / "atlas.zarr").mkdir(parents=True)
-    with pytest.raises(AtlasDamaged, match=r"say .*atlas\.zarr"):
-        Reader(tmp_path / "map").atlas()
+def test_a_surveys_folder_stands_for_the_store_inside(copied: Path, tmp_path: Path) -> None:
+    folder = tmp_path / "map"
+    folder.mkdir()
+    copied.rename(folder / "atlas.zarr")
+    np.testing.assert_array_equal(Reader(folder).atlas().unit, Reader(folder / "atlas.zarr").atlas().unit)
+    (tmp_path / "empty" / "atlas.zarr").mkdir(parents=True)
+    with pytest.raises(AtlasDamaged, match=r"no atlas at .*atlas\.zarr"):
+        Reader(tmp_path / "empty")

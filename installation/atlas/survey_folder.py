@@ -16,6 +16,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from latentworld.atlas.chunks import STORE
 from latentworld.atlas.reader import Reader
 from latentworld.errors import AtlasError
 from latentworld.preset import Preset, load
@@ -36,7 +37,7 @@ class SurveyFolder:
     @property
     def store(self) -> Path:
         """The Zarr store of its places, features and thumbnails."""
-        return self.path / "atlas.zarr"
+        return self.path / STORE
 
     @property
     def preset(self) -> Path:

@@ -49,13 +49,20 @@ class Attributes(TypedDict, total=False):
     surprised: int
 
 
+STORE = "atlas.zarr"  # in a survey's folder
+
+
+def store_of(path: Path) -> Path:
+    """The store that is meant: a survey's folder stands for the one inside."""
+    inside = path / STORE
+    return inside if inside.is_dir() and not (path / "zarr.json").is_file() else path
+
+
 def attributes(path: Path) -> Attributes:
     """What the group says of itself. Raises AtlasDamaged: nothing there, no atlas, unreadable, from a newer version."""
     file = path / "zarr.json"
     if not file.is_file():
-        inside = path / "atlas.zarr"  # a survey's folder, where its store is wanted
-        advice = f"say {inside}" if inside.is_dir() else "check the path, or survey one there"
-        raise AtlasDamaged(f"no atlas at {path} (it has no zarr.json): {advice}")
+        raise AtlasDamaged(f"no atlas at {path} (it has no zarr.json): check the path, or survey one there")
     try:
         found = section(texts.table(texts.read(file)), "attributes")
         if found["format"] != FORMAT:

@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from latentworld.arrays import Array, Pictures
-from latentworld.atlas.chunks import Kept, attributes, damaged, reads, slots, whole
+from latentworld.atlas.chunks import Kept, attributes, damaged, reads, slots, store_of, whole
 from latentworld.atlas.logz import LogZ
 from latentworld.atlas.places import Places, sampling_from
 from latentworld.atlas.schema import DERIVED
@@ -38,13 +38,13 @@ def read(path: str | Path) -> Atlas:
 
 
 class Reader:
-    """An atlas on disk. Raises AtlasDamaged.
+    """An atlas on disk, by its store or by the folder of its survey. Raises AtlasDamaged.
 
     settings: as it was begun; plane and sampling: from them; block: places a block.
     """
 
     def __init__(self, path: str | Path, mode: Literal["r", "r+"] = "r") -> None:
-        self.path = path = Path(path)
+        self.path = path = store_of(Path(path))
         self.attributes = attributes(path)
         self.settings = portable(self.attributes["settings"])
         with reads(path):
