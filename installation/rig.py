@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
@@ -52,6 +52,8 @@ from latentworld.sections import PlaneSpec
 from latentworld.vision import clip_eye
 from latentworld.walks import Walk
 from latentworld.worlds.find import Found, find
+from latentworld.worlds.inversions import Inversion, taught
+from latentworld.worlds.inversions import read as read_inversion
 from latentworld.worlds.words import strange
 
 if TYPE_CHECKING:
@@ -199,7 +201,8 @@ def _diffusion(preset: Preset) -> Studio:
     loras = tuple(LoraSettings(lora.file, lora.strength) for lora in preset.world.loras)
     own = {kind: replace(each, loras=loras) for kind, each in _own(spec, found).items()}
     settings = own[spec.kind]
-    _tell_of_words(preset, found)
+    inversions = _inversions(preset)
+    _tell_of_words(preset, found, inversions)
     _tell_of_scout(settings, found)
     _tell_of_pairing(found, settings, own["scout"])
     for each in dict.fromkeys((settings, own["scout"])):  # which looks ahead, whatever makes the pictures
@@ -208,6 +211,7 @@ def _diffusion(preset: Preset) -> Studio:
     plane = plane_of(preset, found.facts.latent.shape(*settings.size))
     # an engine that keeps what it converted needs no network again, nor the libraries they come from
     world = worlds.load(found, machine.device, machine.dtype, quick=machine.engine == "openvino")
+    world = taught(world, inversions)
     own = {kind: of_plane(each, preset.plane, world.digest, own["faithful"]) for kind, each in own.items()}
     settings = own[spec.kind]
     _tell_of_held(own["faithful"].hold, spec.kind)
@@ -221,10 +225,17 @@ def _diffusion(preset: Preset) -> Studio:
     return Studio(preset, world.digest, plane, main, scout, eye, seer, _prompt(preset), own, own["scout"], main)
 
 
-def _tell_of_words(preset: Preset, found: Found) -> None:
-    """Of a prompt that has none of a small world's words, in a line."""
+def _inversions(preset: Preset) -> Sequence[Inversion]:
+    """The words that a preset teaches its world, read before a weight is."""
+    return [read_inversion(one.file, one.word) for one in preset.world.embeddings]
+
+
+def _tell_of_words(preset: Preset, found: Found, taught: Sequence[Inversion]) -> None:
+    """Of a prompt that has none of a small world's words, nor of those it was taught, in a line."""
     for text in (preset.prompt.positive, preset.prompt.negative):
-        if text is not None and (said := strange(found.card, text)) is not None:
+        if text is None or any(one.word.lower() in text.lower() for one in taught):
+            continue
+        if (said := strange(found.card, text)) is not None:
             warnings.warn(said, Notice, stacklevel=4)
 
 
@@ -277,8 +288,9 @@ def _resolved(preset: Preset, own: Mapping[Kind, DecoderSettings], card: Card) -
 
 def _analytic(preset: Preset) -> Studio:
     """The world without weights."""
-    if preset.world.loras:
-        raise WorldMismatch("the analytic world has no networks for a LoRA: leave world.loras out")
+    for key, given in (("loras", preset.world.loras), ("embeddings", preset.world.embeddings)):
+        if given:
+            raise WorldMismatch(f"the analytic world has no networks: leave world.{key} out")
     a, own = preset.analytic, resolve_analytic(preset.decoder)
     plane = plane_of(preset, SHAPE)
     if of_plane(own, preset.plane, "analytic", own).start or held(preset.plane, "analytic"):  # refused before

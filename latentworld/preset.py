@@ -163,9 +163,9 @@ def _find(preset: str | Path) -> Path:
 
 def _resolve_paths(table: dict[str, object], beside: Path) -> None:
     world = table.get("world")
-    loras = world.get("loras") if isinstance(world, dict) else None
+    listed = [world.get(key) for key in ("loras", "embeddings")] if isinstance(world, dict) else []
     places = [(table.get(section), key) for section, key in PATHS]
-    places += [(lora, "file") for lora in (loras if isinstance(loras, list) else [])]
+    places += [(one, "file") for each in listed for one in (each if isinstance(each, list) else [])]
     for keys, key in places:
         path = keys.get(key) if isinstance(keys, dict) else None
         if not isinstance(keys, dict) or not isinstance(path, str) or path in ("", "embedded", "lanczos"):

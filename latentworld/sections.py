@@ -13,6 +13,7 @@ from latentworld.prompts import PromptText
 
 Even = Annotated[int, Field(ge=16, multiple_of=2)]
 LORAS, STRONGEST = 4, 2.0  # for style, at a time; and how far either way each is played
+EMBEDDINGS = 32  # taught words
 
 
 class Section(BaseModel):
@@ -32,6 +33,16 @@ class LoraSpec(Section):
     )
 
 
+class EmbeddingSpec(Section):
+    """A textual inversion: a word that prompts may use (docs/worlds.md)."""
+
+    file: Annotated[str, Field(min_length=1)] = keyed(..., "a .safetensors file, looked for beside the preset first")
+    word: Annotated[str, Field(min_length=1, max_length=80)] | None = keyed(
+        None,
+        "what prompts call it by; absent: the word that the file names, or the file's name",
+    )
+
+
 class WorldSpec(Section):
     """Which model makes the pictures. Every file that a preset names is looked for beside the preset first."""
 
@@ -48,6 +59,9 @@ class WorldSpec(Section):
     )
     loras: Annotated[tuple[LoraSpec, ...], Strict(False), Field(max_length=LORAS)] = keyed(
         (), "LoRAs for style, four at most, each a table of its own"
+    )
+    embeddings: Annotated[tuple[EmbeddingSpec, ...], Strict(False), Field(max_length=EMBEDDINGS)] = keyed(
+        (), "textual inversions, each a table of its own: words that prompts may use then"
     )
 
 

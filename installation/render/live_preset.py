@@ -27,5 +27,5 @@ def elsewhere(preset: Preset, world: str, settings: DecoderSettings) -> Preset:
     decoder = DecoderSpec(
         kind=settings.kind, batch=settings.batch, device=spec.device, dtype=spec.dtype, engine=spec.engine
     )
-    place = {"name": world, "revision": None, "vae": None, "loras": ()}
+    place = {"name": world, "revision": None, "vae": None, "loras": (), "embeddings": ()}
     return preset.changed(world=place, decoder=decoder, eye=EyeSpec(), plane={"vertices": None})

@@ -12,7 +12,7 @@ is 1, which is A1111's `No norm`.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -43,27 +43,33 @@ class Chunk:
         return (1,) * self.words + (0,) * (len(self.ids) - self.words)
 
 
-def split(stretches: Sequence[Sequence[Weighed]], room: int, comma: int | None) -> list[list[Weighed]]:
+def split(
+    stretches: Sequence[Sequence[Weighed]], room: int, comma: int | None, continues: Collection[int] = ()
+) -> list[list[Weighed]]:
     """Tokens of the stretches between BREAKs in pieces of at most `room`, at least one piece.
 
-    Where a stretch is too long it is cut after its last comma, if that is near; an empty stretch is an empty piece,
-    but at the end.
+    Where a stretch is too long it is cut after its last comma, if that is near, and before no token that `continues` a
+    taught word; an empty stretch is an empty piece, but at the end.
     """
     made: list[list[Weighed]] = []
     for number, stretch in enumerate(stretches):
-        pieces = list(_cut(stretch, room, comma))
+        pieces = list(_cut(stretch, room, comma, continues))
         is_last = number == len(stretches) - 1
         made += pieces or ([] if is_last and made else [[]])
     return made
 
 
-def _cut(tokens: Sequence[Weighed], room: int, comma: int | None) -> Iterator[list[Weighed]]:
+def _cut(
+    tokens: Sequence[Weighed], room: int, comma: int | None, continues: Collection[int]
+) -> Iterator[list[Weighed]]:
     rest, back = list(tokens), round(room * BACK)
     while len(rest) > room:
         end = room
         if rest[room][0] != comma:
             near = [place for place in range(max(room - back, 0), room) if rest[place][0] == comma]
             end = near[-1] + 1 if near else room
+        first = next((place for place in range(end, 0, -1) if rest[place][0] not in continues), end)
+        end = first  # a word that is longer than a piece is cut all the same
         yield rest[:end]
         rest = rest[end:]
     if rest:

@@ -14,6 +14,7 @@ from latentworld.emphasis import Piece
 from latentworld.errors import PresetError, WorldMismatch
 from latentworld.prompts import Conditioning, PromptTruncated
 from latentworld.worlds.families.clip_chunks import MOST, Chunk, Weighed, padded, split, weighed
+from latentworld.worlds.families.learned import NONE, Lookup, Vectors, teach
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -38,12 +39,14 @@ class ClipText:
 
     A text is padded to `limit`; the embedding is the last hidden state of the text encoder, its final layer norm
     included, as the pipeline feeds it to the UNet. Weights, breaks and what is longer than that: see `emphasis` and
-    `clip_chunks`. skip: how many of the last layers are left out, that norm apart.
+    `clip_chunks`. skip: how many of the last layers are left out, that norm apart; taught: words that stand for vectors
+    of their own.
     """
 
     tokenizer: CLIPTokenizer | ClipWords
     encoder: CLIPTextModel | PlainClip
     skip: int = 0
+    taught: Lookup = NONE
 
     @property
     def limit(self) -> int:
@@ -88,19 +91,24 @@ class ClipText:
             emphasis.tell(written.notes)
         room = max(self.limit - 2, 1)
         stretches = [[token for piece in stretch for token in self._tokens(piece)] for stretch in written.stretches]
-        if sum(map(len, stretches)) <= room and written.stretches == ((Piece(text),),):
+        is_plain = written.stretches == ((Piece(text),),) and not self.taught.knows(text)
+        if is_plain and sum(map(len, stretches)) <= room:
             words = self.padded(text)
             return [Chunk(tuple(words.input_ids[0].tolist()), int(words.attention_mask.sum()))]
         comma = self.tokenizer(",", add_special_tokens=False).input_ids
-        pieces = split(stretches, room, comma[0] if len(comma) == 1 else None)
+        pieces = split(stretches, room, comma[0] if len(comma) == 1 else None, self.taught.continues)
         if told and len(pieces) > MOST:
             self._tell_cut(pieces, MOST * room)
-        empty = self.padded("").input_ids[0].tolist()  # what begins a text, what ends it, and padding
-        return [padded(piece, self.limit, empty[0], empty[1], empty[-1]) for piece in pieces[:MOST]]
+        begin, end, pad = self._ends
+        return [padded(piece, self.limit, begin, end, pad) for piece in pieces[:MOST]]
 
     def _tokens(self, piece: Piece) -> list[Weighed]:
-        found = self.tokenizer(piece.text, add_special_tokens=False, truncation=False, verbose=False).input_ids
-        return [(token, piece.weight) for token in found]
+        found = [part if isinstance(part, tuple) else self._plain(part) for part in self.taught.parts(piece.text)]
+        return [(token, piece.weight) for tokens in found for token in tokens]
+
+    def _plain(self, text: str) -> Sequence[int]:
+        ids: Sequence[int] = self.tokenizer(text, add_special_tokens=False, truncation=False, verbose=False).input_ids
+        return ids
 
     def _tell_cut(self, pieces: Sequence[Sequence[Weighed]], limit: int) -> None:
         lost = [token for piece in pieces[MOST:] for token, _ in piece]
@@ -109,6 +117,17 @@ class ClipText:
     def padded(self, text: str) -> BatchEncoding:
         """A text's tokens as they are written, padded or cut to `limit` without a word."""
         return self.tokenizer(text, padding="max_length", max_length=self.limit, truncation=True, return_tensors="pt")
+
+    def learning(self, vectors: Vectors) -> ClipText:
+        """The same with words that stand for vectors [n, width] each. Raises WorldMismatch where these do not fit."""
+        encoder = copy.deepcopy(self.encoder)
+        return replace(self, encoder=encoder, taught=Lookup(teach(encoder, vectors, self._ends[1])))
+
+    @property
+    def _ends(self) -> list[int]:
+        """What begins a text, what ends it, and what fills it up."""
+        empty = self.padded("").input_ids[0].tolist()
+        return [empty[0], empty[1], empty[-1]]
 
     def skipping(self, layers: int) -> ClipText:
         """The same without so many of its last layers. Raises PresetError."""

@@ -66,6 +66,7 @@ NO_MODELS = (
     Stranger("an IP-Adapter, which adds a picture to a model's prompt", keys=r"^(ip_adapter|image_proj)\."),
     Stranger(
         "a textual inversion, one word for a text encoder",
+        "name it in world.embeddings, and as the world the model it was made for",
         keys=r"^(emb_params|string_to_param|clip_[lg]|<[^>]+>)$",
         files=("learned_embeds.safetensors",),
     ),

@@ -10,6 +10,7 @@ from latentworld.arrays import Array
 from latentworld.prompts import Conditioning, level
 from latentworld.worlds.families.clip_chunks import Chunk, weighed
 from latentworld.worlds.families.clip_text import ClipText, check_skip
+from latentworld.worlds.families.learned import Vectors
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -53,6 +54,10 @@ class TwoClips:
         if part == "text_encoder_2":
             return replace(self, second=self.second.changed(change))
         return replace(self, first=self.first.changed(change, part))
+
+    def learning(self, first: Vectors, second: Vectors) -> TwoClips:
+        """The same with words that stand for vectors of their own in each. Raises WorldMismatch."""
+        return replace(self, first=self.first.learning(first), second=self.second.learning(second))
 
     def skipping(self, layers: int) -> TwoClips:
         """The same without so many more of the last layers of both. Raises PresetError."""
