@@ -101,6 +101,7 @@ class Tree:
         if done.returncode:
             raise SystemExit(f"error: the show of {self.root} ended: {done.stderr[-2000:]}")
         found: dict[str, float | list[float]] = json.loads(done.stdout)
+        print(f"{self.name}: show {done.stdout.strip()}", file=sys.stderr, flush=True)
         return found
 
 
@@ -115,6 +116,7 @@ def stills(trees: list[Tree], repeats: int) -> None:
         for kind in KINDS:
             for tree in trees:
                 took, spent = tree.still(kind)
+                print(f"{tree.name}: {kind} {took:.2f} s{'' if turn else ', not counted'}", file=sys.stderr, flush=True)
                 if turn:
                     tree.seconds[kind].append(took)
                     tree.processor[kind].append(spent)
