@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import warnings
 from pathlib import Path
 
 import numpy as np
@@ -15,7 +16,7 @@ from installation.film.sinks import Memory
 from installation.frames import Frames
 from installation.takes.film import journey as filmed
 from latentworld import globe, preset
-from latentworld.errors import OutputError, OutputExists, PresetError, TakeError, WorldMismatch
+from latentworld.errors import Notice, OutputError, OutputExists, PresetError, TakeError, WorldMismatch
 
 pytestmark = pytest.mark.usefixtures("plain")
 
@@ -161,6 +162,16 @@ def test_on_the_command_line(run, planned: Path, tmp_path: Path) -> None:  # typ
         code, _, err = run("film", "--plan", planned, "-o", tmp_path / "no", f"--frames={wrong}")
         assert code == 2
         assert "is no range of 0:64" in err
+
+
+def test_who_plans_too_coarsely_for_the_pilot_is_told(tmp_path: Path) -> None:
+    settings = ["walk.kind=rift", "pacing.kind=latent", "pacing.speed=48", "pacing.ceiling=48", "film.seconds=2"]
+    with pytest.warns(Notice, match=r"--coarse 16: a step may be .* degrees long, .* with --coarse \d+ or less"):
+        plan.plan(journey(*settings, "pilot.mode=seek"), tmp_path / "blind.plan", coarse=16)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error", Notice)
+        plan.plan(journey(*settings, "pilot.mode=seek"), tmp_path / "seen.plan", coarse=2)
+        plan.plan(journey(*settings, "pilot.mode=off"), tmp_path / "unsteered.plan", coarse=16)
 
 
 def test_a_coarse_plan_lays_frames_between_those_that_were_walked(tmp_path: Path) -> None:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import math
 import tomllib
+import warnings
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
@@ -43,11 +44,13 @@ from latentworld.arrays import Unit
 from latentworld.decoding import Watch
 from latentworld.decoding.settings import Kind
 from latentworld.disk import whole, writing
-from latentworld.errors import Cancelled, GeometryError, OutputExists, PresetError
+from latentworld.errors import Cancelled, GeometryError, Notice, OutputExists, PresetError
 from latentworld.pacing import LOW, NEARLY
 from latentworld.preset import Preset, dump
+from latentworld.walks import Free
 
 SUFFIX = ".plan"
+SEEN = 0.25  # radians: half of the widest fan (`pilot.Pilot`), which a step may be long and still be steered
 ROUNDS, FEW = 8, 16  # how often a way is walked further that became too short; frames more than it seems to lack
 
 
@@ -109,18 +112,34 @@ def plan(
     with claimed(work.path):
         kind = preset.decoder.kind if preset.decoder.kind == "analytic" else kind
         asked = walked(preset.changed(decoder={"kind": kind}), coarse)
+        _tell_of_blindness(rig := build(asked, watch), coarse)
         for _ in range(ROUNDS):
-            rig = build(asked, watch)
             found, way = _found(rig, preset, work, watching, overwrite, coarse)
             if way is None or preset.film.loop or len(way) >= length(preset):
                 break
             asked = _longer(asked, len(way), length(preset), coarse)
+            rig = build(asked, watch)
         if way is not None:
             _write(target, lines(rig, preset, way, found.scenes or (first(rig),)))
             work.clear()
     with suppress(OSError):
         work.path.rmdir()  # where it is whole
     return _planned(target, rig, found, way, coarse)
+
+
+def _tell_of_blindness(rig: Rig, coarse: int) -> None:
+    """Where steps may be longer than what the pilot sees of the land, so that it would steer by what lies behind it."""
+    pace, target = rig.preset.pacing, rig.plane.target
+    longest = (pace.speed if pace.kind == "latent" else pace.ceiling) / rig.preset.film.fps / target
+    is_steered = rig.preset.pilot.mode != "off" and (isinstance(rig.walk, Free) or bool(rig.preset.score))
+    if coarse > 1 and is_steered and longest > SEEN:
+        fewer = max(1, int(coarse * SEEN / longest))
+        warnings.warn(
+            f"--coarse {coarse}: a step may be {np.degrees(longest):.0f} degrees long, farther than the pilot sees; it "
+            f"steers as the film would with --coarse {fewer} or less",
+            Notice,
+            stacklevel=3,
+        )
 
 
 @dataclass(frozen=True, eq=False)
