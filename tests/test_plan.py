@@ -151,6 +151,14 @@ def test_a_diffusion_world_is_planned_by_its_scout_and_filmed_faithfully(tmp_pat
     assert content(tmp_path / "parts") == content(tmp_path / "whole")
 
 
+def test_a_plan_is_filmed_by_the_decoder_that_its_preset_names(tmp_path: Path) -> None:
+    small = ["decoder.kind=scout", "decoder.engine=eager", "film.seconds=0.25", "film.scale=1"]
+    made = plan.plan(preset.load("first-light", small), tmp_path / "piece.plan")
+    assert filmed(takes.read(made.target)).preset.decoder.kind == "scout"
+    again = filmed(takes.read(made.target), ["decoder.kind=faithful"])
+    assert again.preset.decoder.kind == "faithful"
+
+
 def test_on_the_command_line(run, planned: Path, tmp_path: Path) -> None:  # type: ignore[no-untyped-def]
     folder = tmp_path / "film"
     code, out, err = run("film", "--plan", planned, "-o", folder, "--frames", "32:48")

@@ -68,8 +68,8 @@ class Journey:
 
 
 def journey(take: Take, overrides: Sequence[str] = (), preset: Preset | None = None, exact: bool = False) -> Journey:
-    """How to film a take: in its own preset or another, through the faithful decoder; what overrides name goes before
-    what the take says, scene by scene. exact: its own frames, decoders and frame rate.
+    """How to film a take: in its own preset or another, through the faithful decoder, a plan through the one that its
+    preset names; what overrides name goes before what the take says, scene by scene. exact: its own frames, decoders and frame rate.
 
     Raises PresetError for overrides, TakeError where exactly recorded frames cannot have them.
     """
@@ -88,7 +88,7 @@ def journey(take: Take, overrides: Sequence[str] = (), preset: Preset | None = N
         raise TakeError(f"--as-recorded shows what was shown: leave out --set {sorted(held)[0]}.…, or --as-recorded")
     if not exact and preset is None:
         table["decoder"] = {key: value for key, value in table["decoder"].items() if key not in _OF_A_MACHINE}
-        if table["decoder"].get("kind") == "scout":
+        if table["decoder"].get("kind") == "scout" and not take.header.planned:  # a show's kind is not its film's
             table["decoder"]["kind"] = "faithful"
     table.get("pilot", {}).pop("atlas", None)  # the take needs no pilot
     if exact and "film.fps" not in named:
