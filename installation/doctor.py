@@ -12,7 +12,7 @@ from installation.film.ffmpeg import binary, muxing
 from installation.film.preview_window import display
 from installation.health.memory import ROOM, free
 from latentworld import __version__, worlds
-from latentworld.device import choose
+from latentworld.device import NAMES, choose
 from latentworld.errors import LatentWorldError
 from latentworld.worlds import needs
 
@@ -70,9 +70,9 @@ def probe_encoder() -> tuple[bool, str]:
 def _device(device: str) -> dict[str, object]:
     import torch
 
-    if not device.startswith("cuda"):
+    if device.partition(":")[0] not in NAMES:
         return {"device": device, "device_name": platform.processor() or device, "device_memory_gb": None}
-    seen = torch.cuda.get_device_properties(device)
+    seen = torch.get_device_module(device).get_device_properties(device)
     return {"device": device, "device_name": seen.name, "device_memory_gb": round(seen.total_memory / 1e9, 1)}
 
 

@@ -10,7 +10,7 @@ import numpy as np
 
 from installation.clock import Tick
 from installation.control.controls import LoopControls
-from installation.frames import Frames, develop
+from installation.frames import Frames, Seen, see
 from latentworld.decoding.decoder import Decoder
 from latentworld.lipschitz import Rates, Trail, along
 from latentworld.plane import Path, Plane
@@ -34,8 +34,13 @@ class Scene:
     prompt: Prompt
 
     def pictures(self, path: Path) -> Tensor:
-        """Pictures [n, 3, height, width] in 0..1 of places."""
-        return self.decoder(self.plane.latents(path.unit, path.radius), self.prompt)
+        """Pictures [n, 3, height, width] in 0..1 of places, where they were made."""
+        return self.decoder(self.plane.latents(path.unit, path.radius), self.prompt, stay=True)
+
+    def seen(self, path: Path) -> Seen:
+        """Pictures and features of places, on the processor. Raises NotFinite."""
+        pictures = self.pictures(path)
+        return see(pictures, self.eye(pictures)).checked()
 
     def made(self, path: Path) -> Mapping[int, str]:
         """How frames were made that are no picture of their own place alone, by their numbers."""
@@ -72,9 +77,9 @@ def run(
         steering = pilot(walk, rates, controls, len(tick) - departs)
         steering = with_start(steering) if departs else steering
         walk, path = step(walk, steering, tick)
-        pictures = scene.pictures(path)
-        rates, trail = along(scene.eye(pictures), scene.plane.points(path.unit, path.radius), trail)
-        sinks.send(Frames(path, develop(pictures), rates, steering.marked, scene.made(path)))
+        seen = scene.seen(path)
+        rates, trail = along(seen.features, scene.plane.points(path.unit, path.radius), trail)
+        sinks.send(Frames(path, seen.pictures, rates, steering.marked, scene.made(path)))
     return walk, trail
 
 

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
+from installation.frames import felt
 from latentworld.arrays import Array
 from latentworld.atlas.provenance import Provenance
 from latentworld.decoding import Decoder, DecoderSettings
@@ -105,6 +106,7 @@ def lookout(plane: Plane, decoder: Decoder, eye: Eye, prompt: Prompt) -> Lookout
     """Places to features, through a decoder and an eye."""
 
     def look(units: Array, radii: Array) -> Tensor:
-        return eye(decoder(plane.latents(units, radii), prompt))
+        pictures = decoder(plane.latents(units, radii), prompt, stay=True)
+        return felt(pictures, eye(pictures))
 
     return look

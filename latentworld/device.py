@@ -15,7 +15,8 @@ from latentworld.extras import install
 if TYPE_CHECKING:
     import torch
 
-DEVICES = ("auto", "cpu", "cuda", "mps")
+DEVICES = ("auto", "cpu", "cuda", "mps", "xpu")
+NAMES = {"cuda": "CUDA devices", "xpu": "Intel GPUs"}  # of which a machine may have several
 DTYPES = ("auto", "float32", "float16", "bfloat16")
 ENGINES = ("auto", "eager", "compile", "openvino", "graphs")
 
@@ -58,7 +59,7 @@ def choose(
     kind = place.partition(":")[0]
     if dtype == "auto":
         # float16 over bfloat16: the same speed, and 8 times finer, which is what a Lipschitz value's floor hangs on.
-        dtype = "float16" if kind == "cuda" else "float32"
+        dtype = "float16" if kind in NAMES else "float32"
     if kind == "cpu" and dtype == "float16":
         raise PresetError("dtype = 'float16' on a processor is slower than float32 and lacks kernels: use 'float32'")
     if engine == "auto":
@@ -81,18 +82,30 @@ def choose(
 
 
 def auto_batch(place: str, size: int) -> int:
-    """8 on a processor up to 256 px, 2 above; on CUDA what fits on that card, up to 16.
+    """8 on a processor up to 256 px, 2 above; on a card what fits on it, up to 16.
 
     A guided 512 px picture of SD 1.5 is taken for 1.2 GB in half precision. A batch that does not fit after all is
     halved by the decoder.
     """
-    if not place.startswith("cuda"):
+    free = free_bytes(place)
+    if free is None:
         return 8 if size <= 256 else 2
-    import torch
-
-    free, _ = torch.cuda.mem_get_info(torch.device(place))
     fitting = int(free * 0.6 / (1.2e9 * (size / 512) ** 2))
     return max(1, min(16, 1 << max(0, fitting.bit_length() - 1)))
+
+
+def free_bytes(place: str) -> int | None:
+    """What is free of a card's own memory; None on a processor, on a Mac, and where a driver does not say."""
+    import torch
+
+    device = torch.device(place)
+    if device.type not in NAMES:
+        return None
+    try:
+        free, _ = torch.get_device_module(device).mem_get_info(device)
+    except RuntimeError:  # Intel's older drivers
+        return None
+    return int(free)
 
 
 def _lacks_to_compile(kind: str) -> str:
@@ -115,23 +128,24 @@ def _check(device: str, dtype: str, engine: str) -> None:
         if value not in allowed:
             raise PresetError(f"{key} = {value!r}: use one of {', '.join(allowed)}")
     if device.partition(":")[0] not in DEVICES:
-        raise PresetError(f"device = {device!r}: use one of {', '.join(DEVICES)}, or cuda:N")
+        raise PresetError(f"device = {device!r}: use one of {', '.join(DEVICES)}, or cuda:N, xpu:N")
 
 
 def _device(device: str) -> str:
     import torch
 
     has_mps = torch.backends.mps.is_available()
+    there = {"cuda": torch.cuda.is_available(), "xpu": torch.xpu.is_available(), "mps": has_mps}
     if device == "auto":
-        return "cuda" if torch.cuda.is_available() else "mps" if has_mps else "cpu"
-    if device.startswith("cuda") and not torch.cuda.is_available():
+        return next((kind for kind, is_there in there.items() if is_there), "cpu")
+    kind, _, index = device.partition(":")
+    if kind in NAMES and not there[kind]:
         raise PresetError(
-            f"device = {device!r}: torch {torch.__version__} sees no CUDA device here; use 'cpu' or 'auto'"
+            f"device = {device!r}: torch {torch.__version__} sees no {NAMES[kind][:-1]} here; use 'cpu' or 'auto'"
         )
-    index = device.partition(":")[2]
-    if index and int(index) >= (count := torch.cuda.device_count()):
-        cards = ", ".join(f"cuda:{number}" for number in range(count))
-        raise PresetError(f"device = {device!r}: there are {count} CUDA devices here; use one of {cards}")
-    if device == "mps" and not has_mps:
+    if index and int(index) >= (count := torch.get_device_module(kind).device_count()):
+        cards = ", ".join(f"{kind}:{number}" for number in range(count))
+        raise PresetError(f"device = {device!r}: there are {count} {NAMES[kind]} here; use one of {cards}")
+    if device == "mps" and not there["mps"]:
         raise PresetError("device = 'mps': there is no Apple GPU here; use 'cpu' or 'auto'")
     return device

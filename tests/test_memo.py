@@ -41,7 +41,7 @@ class Counting:
     def fit(self, prompt: Prompt) -> None:
         return None
 
-    def __call__(self, latents: Tensor, prompt: Prompt, watch: Any = None) -> Tensor:
+    def __call__(self, latents: Tensor, prompt: Prompt, watch: Any = None, *, stay: bool = False) -> Tensor:
         self.asked.append(latents.flatten().tolist())
         return latents.expand(-1, 3, 1, 1) + len(prompt.positive)
 

@@ -337,7 +337,7 @@ class Flawed(Around):
     def around(self, decoder: Decoder) -> Flawed:
         return Flawed(decoder, self.bad)
 
-    def __call__(self, latents: Any, prompt: Any, watch: Any = None) -> Any:
+    def __call__(self, latents: Any, prompt: Any, watch: Any = None, *, stay: bool = False) -> Any:
         self.calls += 1
         pictures = self.decoder(latents, prompt, watch)
         if self.calls in self.bad:

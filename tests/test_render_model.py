@@ -233,7 +233,7 @@ def test_not_even_one_picture_fits_so_the_scout_takes_over(monkeypatch: pytest.M
 
 def test_the_guard_holds_the_last_good_picture_and_cancels() -> None:
     class Given(Decoder):
-        def __call__(self, latents: Any, prompt: Any, watch: Any = None) -> torch.Tensor:
+        def __call__(self, latents: Any, prompt: Any, watch: Any = None, *, stay: bool = False) -> torch.Tensor:
             if not watch(1, 2):
                 raise Cancelled("as asked")
             pictures = latents[:, :1, :1, :1].expand(-1, 3, *self.size)

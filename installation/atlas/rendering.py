@@ -6,7 +6,7 @@ import tomllib
 
 import numpy as np
 
-from installation.frames import develop
+from installation.frames import see
 from installation.rig import open_studio
 from installation.studio import Studio
 from latentworld.arrays import Array
@@ -29,9 +29,9 @@ def renderer(studio: Studio, decoder: Decoder, thumb: int) -> Render:
     """
 
     def render(units: Array, radii: Array) -> Rendered:
-        pictures = decoder(studio.plane.latents(units, radii), studio.prompt)
-        features = studio.eye(pictures).detach().numpy().astype(np.float32)
-        return Rendered(features, thumbnails(develop(pictures), thumb))
+        pictures = decoder(studio.plane.latents(units, radii), studio.prompt, stay=True)
+        seen = see(pictures, studio.eye(pictures)).checked()
+        return Rendered(seen.features.numpy().astype(np.float32), thumbnails(seen.pictures, thumb))
 
     return render
 

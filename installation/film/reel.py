@@ -276,8 +276,7 @@ def _played_on(score: Performance, begin: Begin, ticks: Sequence[Tick], chunk: C
 
 def _after(walk: Walk, path: Path, scene: Scene) -> Begin:
     """What a chunk begins with whose way is known: the frame before it is decoded once more, for its feature."""
-    features = scene.eye(scene.pictures(path))
-    _, trail = along(features, scene.plane.points(path.unit, path.radius))
+    _, trail = along(scene.seen(path).features, scene.plane.points(path.unit, path.radius))
     return Begin(walk, trail)
 
 

@@ -16,9 +16,10 @@ from functools import partial
 
 import numpy as np
 
+from installation.frames import see
 from installation.render.live_preset import elsewhere
 from installation.rig import open_studio
-from installation.studio import Studio
+from installation.studio import Studio, lookout
 from latentworld import emphasis
 from latentworld.decoding import Decoder, DecoderSettings
 from latentworld.errors import DecodeError, LatentWorldError
@@ -226,14 +227,14 @@ def warm(
     took = math.inf
     for turn in range(1 + repeats):
         began = now()
-        pictures = studio.decoder(latents, prompt)
-        features = studio.eye(pictures)
+        pictures = studio.decoder(latents, prompt, stay=True)
+        seen = see(pictures, studio.eye(pictures))
         passed = now() - began
         took = min(took, passed) if turn else math.inf  # the first one builds
-        if not (torch.isfinite(pictures).all() and torch.isfinite(features).all()):
+        if not (seen.finite.all() and torch.isfinite(seen.features).all()):
             raise DecodeError("its first picture is not finite: choose another dtype, decoder or world")
     if all(studio.scout is not other for other in (studio.decoder, *busy)):
-        studio.eye(studio.scout(latents[:1], prompt))  # what the pilot looks with
+        lookout(studio.plane, studio.scout, studio.eye, prompt)(start[:1], np.ones(1))  # what the pilot looks with
     return studio, took / studio.settings.batch
 
 

@@ -29,7 +29,7 @@ from installation.takes import Take
 from latentworld import preset as presets
 from latentworld import worlds
 from latentworld.atlas.prior import Prior
-from latentworld.device import choose
+from latentworld.device import choose, free_bytes
 from latentworld.errors import LatentWorldError, ShowError
 from latentworld.preset import Preset
 from latentworld.worlds import needs
@@ -162,12 +162,10 @@ class Opening:
 def room_on_card(preset: Preset) -> None:
     """Raises ShowError where a graphics card has no memory for another renderer of a preset."""
     device = choose(preset.decoder.device).device
-    if not device.startswith("cuda") or preset.decoder.kind == "analytic":
+    free = None if preset.decoder.kind == "analytic" else free_bytes(device)
+    if free is None:
         return
-    import torch
-
     seen, wanted = worlds.inspect(preset.world.name), choose(preset.decoder.device, preset.decoder.dtype)
-    free, _ = torch.cuda.mem_get_info(torch.device(device))
     needed = ROOM * needs.weights_gb(seen, wanted.dtype)
     if free / 1e9 < needed:
         raise ShowError(

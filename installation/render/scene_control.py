@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from installation.ipc.jsonable import table
 from installation.ipc.scene import DecoderScene, SceneDescription, WalkScene, WorldScene
 from installation.loop import Scene
+from installation.render.guard import Guarded
 from installation.render.model_control import ModelControl
 from installation.render.plane_control import PlaneControl
 from installation.render.prompt_control import PromptControl
@@ -23,7 +24,8 @@ class SceneControl:
     @property
     def scene(self) -> Scene:
         """What pictures are made with now."""
-        return Scene(self.planes.plane, self.model.guard, self.model.eye, self.prompt.prompt)
+        guard, eye = self.model.guard, self.model.eye
+        return Guarded(self.planes.plane, guard, eye, self.prompt.prompt, guard, eye)
 
     def recorded(self, scene: SceneDescription) -> Scene:
         """A take's scene, as far as it is ready: what must be built or encoded comes when it is."""

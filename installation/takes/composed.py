@@ -14,6 +14,7 @@ import numpy as np
 from installation.loop import Scene
 from latentworld.arrays import Unit
 from latentworld.plane import Path
+from latentworld.transfer import landed, uploaded
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -52,7 +53,7 @@ class Composed(Scene):
 
         wanted = [self.blends[int(path.index[row])] for row in rows]
         latents = self.plane.latents(np.stack([b.unit for b in wanted]), np.array([b.radius for b in wanted]))
-        others = self.decoder(latents, self.prompt)
+        others = self.decoder(latents, self.prompt, stay=True)
         pictures = dict(zip(rows, map(compose, own[rows], others, wanted)))
         return torch.stack([pictures.get(row, picture) for row, picture in enumerate(own)])
 
@@ -77,12 +78,13 @@ def moved(one: Tensor, other: Tensor, share: float) -> Tensor:
     import cv2
     import torch
 
-    a, b = (np.ascontiguousarray(picture.detach().numpy().transpose(1, 2, 0)) for picture in (one, other))
+    ends = landed(one.detach(), other.detach())
+    a, b = (np.ascontiguousarray(picture.numpy().transpose(1, 2, 0)) for picture in ends)
     grey = [cv2.cvtColor((np.clip(each, 0, 1) * 255).astype(np.uint8), cv2.COLOR_RGB2GRAY) for each in (a, b)]
     flow = cv2.DISOpticalFlow.create(cv2.DISOPTICAL_FLOW_PRESET_MEDIUM)
     on, back = flow.calc(grey[0], grey[1], None), flow.calc(grey[1], grey[0], None)
     drawn = (1.0 - share) * _drawn(a, back, share) + share * _drawn(b, on, 1.0 - share)
-    return torch.from_numpy(np.ascontiguousarray(drawn.transpose(2, 0, 1)).astype(np.float32))
+    return uploaded(torch.from_numpy(np.ascontiguousarray(drawn.transpose(2, 0, 1)).astype(np.float32)), one.device)
 
 
 def _drawn(picture: NDArray[np.float32], flow: NDArray[np.float32], share: float) -> NDArray[np.float32]:

@@ -264,7 +264,9 @@ class AnalyticDecoder:
         flat = latents.reshape(len(latents), -1).astype(np.float64)
         return np.stack([(flat * axis).sum(axis=1) for axis in self._basis], axis=1)
 
-    def __call__(self, latents: Tensor, prompt: Prompt | None = None, watch: Watch | None = None) -> Tensor:
+    def __call__(
+        self, latents: Tensor, prompt: Prompt | None = None, watch: Watch | None = None, *, stay: bool = False
+    ) -> Tensor:
         """Latents [n, C, H, W] (float32 or float64, CPU) to pictures [n, 3, h, w] in 0..1 of the same dtype.
 
         Raises DecodeError on latents of another shape, NotFinite on such numbers, Cancelled when `watch` answers False.

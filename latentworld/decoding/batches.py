@@ -10,6 +10,8 @@ from latentworld.errors import DecodeError, NotFinite
 if TYPE_CHECKING:
     from torch import Tensor
 
+REMEDY = 'set decoder.dtype = "float32" (or "bfloat16" on a GPU), or use another VAE, LoRA or world'
+
 
 def padded(items: Tensor, batch: int) -> Tensor:
     """`[m, ...]` with 1 <= m <= batch, filled up to `[batch, ...]` with copies of the last item."""
@@ -43,7 +45,12 @@ def check_pictures(pictures: Tensor, maker: str, remedy: str) -> None:
     The one check on the way out of every decoder. maker: what made them; remedy: what to do. Raises NotFinite.
     """
     if not pictures.isfinite().all():
-        raise NotFinite(f"{maker} gives numbers that are no picture (NaN or infinite): {remedy}")
+        raise no_pictures(maker, remedy)
+
+
+def no_pictures(maker: str, remedy: str = REMEDY) -> NotFinite:
+    """What is raised for them, for those who have looked where the pictures lie."""
+    return NotFinite(f"{maker} gives numbers that are no picture (NaN or infinite): {remedy}")
 
 
 def is_out_of_memory(error: BaseException) -> bool:
@@ -66,6 +73,10 @@ def free_memory() -> None:
     gc.collect()
     if torch.cuda.is_available():
         torch.cuda.empty_cache()
+    if torch.xpu.is_available():
+        torch.xpu.empty_cache()
+    if torch.backends.mps.is_available():
+        torch.mps.empty_cache()
 
 
 def _cat(*pieces: Tensor) -> Tensor:

@@ -15,7 +15,8 @@ if TYPE_CHECKING:
 
 
 class Cached(Around):
-    """Wraps a decoder and keeps its last `capacity` pictures (12 bytes a pixel: 192 KiB at 128², 3 MiB at 512²).
+    """Wraps a decoder and keeps its last `capacity` pictures (12 bytes a pixel: 192 KiB at 128², 3 MiB at 512²), as
+    they were first asked for: those that stayed on a device there, in its memory.
 
     The pacing relies on it: probes that looked ahead become frames at no cost. `made` counts pictures decoded,
     `found` those remembered.
@@ -34,18 +35,18 @@ class Cached(Around):
         """As large a cache, empty."""
         return type(self)(decoder, self.capacity)
 
-    def __call__(self, latents: Tensor, prompt: Prompt, watch: Watch | None = None) -> Tensor:
+    def __call__(self, latents: Tensor, prompt: Prompt, watch: Watch | None = None, *, stay: bool = False) -> Tensor:
         """As the wrapped decoder; only latents without a remembered picture are decoded, each once."""
         import torch
 
         latents = latents.float()
         if len(latents) == 0:
-            return self.decoder(latents, prompt, watch)
+            return self.decoder(latents, prompt, watch, stay=stay)
         while True:
             before = self.profile
-            keys = [_key(latent, prompt, before) for latent in latents]
+            keys = [_key(latent, prompt, before, stay) for latent in latents]
             rows = [row for row, key in enumerate(keys) if key not in self._pictures and key not in keys[:row]]
-            made = self.decoder(latents[rows], prompt, watch) if rows else ()
+            made = self.decoder(latents[rows], prompt, watch, stay=stay) if rows else ()
             if self.profile == before:
                 break  # else memory ran out and the batch was halved: what is remembered belongs to the old profile
         pictures = {key: self._pictures[key] for key in keys if key in self._pictures}
@@ -64,8 +65,9 @@ class Cached(Around):
             self._pictures.popitem(last=False)
 
 
-def _key(latent: Tensor, prompt: Prompt, profile: Profile) -> bytes:
+def _key(latent: Tensor, prompt: Prompt, profile: Profile, stay: bool) -> bytes:
     digest = hashlib.blake2b(latent.contiguous().numpy().tobytes(), digest_size=20)
-    for text in (repr(prompt.toward), repr(prompt.away), profile.hash):
+    stayed = "stayed" if stay and profile.device != "cpu" else ""
+    for text in (repr(prompt.toward), repr(prompt.away), profile.hash, stayed):
         digest.update(len(text).to_bytes(8, "little") + text.encode())
     return digest.digest()

@@ -12,7 +12,8 @@
     decoder.texts                where its texts are encoded; None where it reads none
     decoder.variant(settings)    the same world under other settings; networks and texts are shared, nothing is loaded
     decoder.on(plane)            the same on another plane, for worlds that lie on theirs
-    decoder(latents, prompt)     float32 [n, C, H, W] on the CPU -> float32 [n, 3, height, width] in 0..1 on the CPU
+    decoder(latents, prompt)     float32 [n, C, H, W] on the CPU -> float32 [n, 3, height, width] in 0..1 on the CPU;
+                                 with stay=True where they were made
 
 `tests/test_decoder_contract.py` holds every decoder of the house to it.
 """
@@ -104,8 +105,11 @@ class Decoder(Protocol):
         """The same decoder for latents of another plane of its shape; itself where planes do not matter to it."""
         ...
 
-    def __call__(self, latents: Tensor, prompt: Prompt, watch: Watch | None = None) -> Tensor:
+    def __call__(self, latents: Tensor, prompt: Prompt, watch: Watch | None = None, *, stay: bool = False) -> Tensor:
         """float32 `[n, C, H, W]` on the CPU, any n >= 0, to float32 `[n, 3, height, width]` in 0..1 on the CPU.
+
+        stay: pictures of an accelerator may stay there, where nobody has looked whether they are finite: who asks for
+        them looks when they come down (`installation.frames.see`). On a processor nothing is different.
 
         Raises DecodeError for latents of another shape, NotFinite for pictures that are none (float16 may overflow),
         OutOfMemory, and Cancelled when `watch` answers False.
@@ -180,9 +184,9 @@ class Watched(Around):
         """Watched by the same."""
         return type(self)(decoder, self.watch)
 
-    def __call__(self, latents: Tensor, prompt: Prompt, watch: Watch | None = None) -> Tensor:
+    def __call__(self, latents: Tensor, prompt: Prompt, watch: Watch | None = None, *, stay: bool = False) -> Tensor:
         """As the wrapped decoder; a watcher given here goes before the usual one."""
-        return self.decoder(latents, prompt, watch or self.watch)
+        return self.decoder(latents, prompt, watch or self.watch, stay=stay)
 
 
 @dataclass

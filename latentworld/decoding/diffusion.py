@@ -22,10 +22,10 @@ from latentworld.deferred import Deferred
 from latentworld.errors import DecodeError, OutOfMemory, PresetError
 from latentworld.plane import Plane
 from latentworld.prompts import Conditioning, Prompt, Texts
+from latentworld.transfer import Pace, landed, uploaded
 from latentworld.worlds import World
 from latentworld.worlds.families.family import LatentFormat, Scheduler
 
-_REMEDY = 'set decoder.dtype = "float32" (or "bfloat16" on a GPU), or use another VAE, LoRA or world'
 Build = Callable[[str, engines.Module, tuple[Tensor, ...], str], engines.Run]
 
 
@@ -68,24 +68,32 @@ class Diffusion:
         self._networks, self._build = networks, build
         self.device, self._dtype = world.device, world.dtype
         self._runs, self._painters = self.recipe.runs(settings)
+        self._times: dict[tuple[float, torch.dtype], Tensor] = {}
 
-    def __call__(self, latents: Tensor, prompt: Prompt, watch: Watch | None = None) -> Tensor:
+    def __call__(self, latents: Tensor, prompt: Prompt, watch: Watch | None = None, *, stay: bool = False) -> Tensor:
         """Pictures of latents, as the contract has it. Raises Cancelled, OutOfMemory, NotFinite, DecodeError."""
         batches.check_latents(latents, self.shape)
         while True:
             try:
-                return self._decode(latents.float(), prompt, watch)
+                return self._decode(latents.float(), prompt, watch, stay)
             except (RuntimeError, MemoryError) as error:
                 if not batches.is_out_of_memory(error):
                     raise
                 self._halve(error)
 
-    def _decode(self, latents: Tensor, prompt: Prompt, watch: Watch | None) -> Tensor:
+    def _decode(self, latents: Tensor, prompt: Prompt, watch: Watch | None, stay: bool) -> Tensor:
         batch = self.settings.batch
         progress = Progress(watch, -(-len(latents) // batch) * self.calls)
-        conditioning = self.conditioning(prompt)
-        made = batches.in_batches(latents, batch, lambda piece: self._picture(piece, conditioning, progress))
-        return torch.empty(0, 3, *self.size) if made is None else made
+        conditioning, stays = self.conditioning(prompt), stay and self.device.type != "cpu"
+
+        def pictures(piece: Tensor) -> Tensor:
+            made = self._painted(self._sample(self._laid(piece), conditioning, progress, self._held(piece)))
+            return made if stays else self._landed(made)
+
+        made = batches.in_batches(latents, batch, pictures)
+        if made is None:
+            return torch.empty(0, 3, *self.size, device=self.device if stays else None)
+        return made
 
     @property
     def texts(self) -> Texts:
@@ -134,7 +142,7 @@ class Diffusion:
     def _tried(self, prompt: Prompt) -> tuple[Tensor, ...]:
         """What the denoiser is given of a prompt, with no noise at all."""
         rows = torch.zeros(self.settings.batch, *self.shape, device=self.device, dtype=self._dtype)
-        return rows, self.scheduler.timesteps[:1].to(self.device), *self.conditioning(prompt)
+        return rows, self._told(self.scheduler.timesteps[0]), *self.conditioning(prompt)
 
     @property
     def _denoise(self) -> Shaped:
@@ -164,7 +172,7 @@ class Diffusion:
         progress, conditioning = Progress(watch, total), self.conditioning(prompt)
 
         def sampled(piece: Tensor) -> Tensor:
-            return self._sample(self._laid(piece), conditioning, progress, self._held(piece)).cpu()
+            return landed(self._sample(self._laid(piece), conditioning, progress, self._held(piece)))[0]
 
         made = batches.in_batches(latents.float(), self.settings.batch, sampled)
         return torch.empty(0, *self.shape) if made is None else made
@@ -199,25 +207,30 @@ class Diffusion:
 
         Raises NotFinite.
         """
-        sample = clean.to(self.device, self.recipe.paint_dtype or self._dtype)
+        return self._landed(self._painted(clean))
+
+    def _painted(self, clean: Tensor) -> Tensor:
+        """As `paint`, on the device; there nobody has looked at the numbers yet."""
+        sample = uploaded(clean, self.device, self.recipe.paint_dtype or self._dtype)
         paint = self._painters.paint
         if paint is None:
             paint = self._built(self.recipe.vae, (sample,), self.recipe.paint_key)
             self._painters.paint = paint
-        pictures = paint(sample).float().cpu().contiguous()
-        batches.check_pictures(pictures, f"the world {self._networks.world.name!r} in {self.settings.dtype}", _REMEDY)
-        return pictures
+        return paint(sample).float().contiguous()
+
+    def _landed(self, pictures: Tensor) -> Tensor:
+        """Painted pictures on the CPU, looked at. Raises NotFinite."""
+        found, is_fine = landed(pictures, pictures.isfinite().all())
+        if not is_fine:
+            raise batches.no_pictures(f"the world {self._networks.world.name!r} in {self.settings.dtype}")
+        return found
 
     def conditioning(self, prompt: Prompt) -> Conditioning:
         """What the denoiser is given of a prompt, and of the guidance weight where its family takes it."""
         read = self.texts(prompt, guided=self.rows == 2)
         if self._family.guidance == "classifier-free":
             return read
-        return *read, torch.tensor([self.settings.guidance], device=self.device, dtype=self._dtype)
-
-    def _picture(self, start: Tensor, conditioning: Conditioning, progress: Progress) -> Tensor:
-        held = self._held(start)
-        return self.paint(self._sample(self._laid(start), conditioning, progress, held))
+        return *read, torch.full((1,), self.settings.guidance, device=self.device, dtype=self._dtype)
 
     def begin(self) -> Scheduler:
         """The scheduler at its first step. Times stay on the CPU: coefficients are looked up without waiting for the
@@ -240,17 +253,18 @@ class Diffusion:
 
     def _sample(self, start: Tensor, conditioning: Conditioning, progress: Progress, held: HeldRows | None) -> Tensor:
         """x_T to x_0, both `[b, C, H, W]` float32: cast for the UNet only, never between steps."""
-        scheduler, step = self.begin(), self._sampler.step
+        scheduler, step, pace = self.begin(), self._sampler.step, Pace(self.device)
         sample: Tensor = start * self._timetable.first
         for number, time in enumerate(self._timetable.times):
             sample = step(scheduler, self.predict(sample, time, conditioning, held), time, sample, start)
             sample = self._corrected(sample, number, held)
+            pace.step()
             progress.step()
         return sample
 
     def _laid(self, start: Tensor) -> Tensor:
         """Start latents `[b, C, H, W]` on the CPU, bent where a bridge leads outside the plane, on the device."""
-        return (start if self._bend is None else self._bend.bent(start)).to(self.device)
+        return uploaded(start if self._bend is None else self._bend.bent(start), self.device)
 
     def _held(self, start: Tensor) -> HeldRows | None:
         """The hold of start latents `[b, C, H, W]` on the CPU."""
@@ -282,7 +296,14 @@ class Diffusion:
     def _raw(self, sample: Tensor, time: Tensor, conditioning: Conditioning) -> Tensor:
         """The network's word on a sample, a row a text `[rows x b, C, H, W]`, float32."""
         rows = self._timetable.entering(sample, time).to(self._dtype)
-        return self._denoise(rows, time.reshape(1).to(self.device), *conditioning).float()
+        return self._denoise(rows, self._told(time), *conditioning).float()
+
+    def _told(self, time: Tensor) -> Tensor:
+        """A time of the schedule `[1]` as the network is told it; each is brought to the device once."""
+        key = (float(time), time.dtype)
+        if key not in self._times:
+            self._times[key] = time.reshape(1).to(self.device)
+        return self._times[key]
 
     def _built(self, module: Deferred[nn.Module], inputs: tuple[Tensor, ...], key: str) -> engines.Run:
         """The engine of a module; one that has what it converted before needs none."""

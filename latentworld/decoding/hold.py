@@ -24,6 +24,7 @@ from latentworld import vertices
 from latentworld.arrays import Array, Float64, Reals
 from latentworld.decoding.settings import HoldSettings
 from latentworld.errors import PresetError, WorldDamaged, WorldMismatch
+from latentworld.transfer import uploaded
 
 if TYPE_CHECKING:
     import torch
@@ -113,7 +114,7 @@ class HeldRows:
         eased = np.full(len(self.shares), weight)
         if self.hold.settings.kind == "guidance" and weight > 1.0:
             eased = weight - (weight - 1.0) * self.shares.sum(axis=1)
-        return torch.from_numpy(eased.astype(np.float32))[:, None, None, None].to(device)
+        return uploaded(torch.from_numpy(eased.astype(np.float32))[:, None, None, None], device)
 
     def corrected(self, sample: Tensor, step: int, steps: int, weight: float) -> Tensor:
         """A sample [n, C, H, W] after a step, with what the hold adds there; rows that nothing holds stay the same.
@@ -125,8 +126,8 @@ class HeldRows:
         for k, held in enumerate(self.shares.T):
             lacking = self.hold.added(k, step, steps, weight) if held.any() else None
             if lacking is not None:
-                share = torch.from_numpy(held.astype(np.float32))[:, None, None, None].to(sample.device)
-                sample = torch.where(share > 0, sample + share * lacking.to(sample.device), sample)
+                share = uploaded(torch.from_numpy(held.astype(np.float32))[:, None, None, None], sample.device)
+                sample = torch.where(share > 0, sample + share * uploaded(lacking, sample.device), sample)
         return sample
 
 

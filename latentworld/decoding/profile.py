@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING
 
 from latentworld.decoding.sampling import Sampling
 from latentworld.decoding.settings import DecoderSettings
+from latentworld.device import NAMES
 from latentworld.errors import DecodeError
 from latentworld.tables import number, whole
 
@@ -45,9 +46,9 @@ class Profile:
 
     kind, sampler, steps, guidance, batch, size, engine: as in `DecoderSettings`; variant: which networks of the world
     (`student/tiny`; with the digests of a LoRA and of a VAE that are not the world's: `lora@1f0e…/tiny@93ab…`); family:
-    of model; world: digest of its weights; device: `cpu`, `cuda` or `mps`; card: the name of the GPU, or the vector
-    instructions of the processor; dtype: of the networks; threads: of the processor (0 on other devices), since sums
-    are split among them; versions: of the software; sampling: as `Sampling` is written; hold: digest of what holds
+    of model; world: digest of its weights; device: `cpu`, `cuda`, `xpu` or `mps`; card: the name of the GPU, or the
+    vector instructions of the processor; dtype: of the networks; threads: of the processor (0 on other devices), since
+    sums are split among them; versions: of the software; sampling: as `Sampling` is written; hold: digest of what holds
     vertices from pictures, "" where nothing does; start: time of the schedule at which denoising begins, 0 for pure
     noise; bridge: digest of what bends the way between the first two vertices, "" where nothing does; loras: digests
     and strengths of LoRA for style, "" without any.
@@ -157,7 +158,7 @@ class Profile:
     @property
     def place(self) -> str:
         """Where it is computed, for people: a card's name, or `cpu`."""
-        return self.card if self.device == "cuda" and self.card else self.device
+        return self.card if self.device != "cpu" and self.card else self.device
 
 
 def _modern(record: Mapping[str, object]) -> dict[str, object]:
@@ -213,11 +214,11 @@ def of_torch(
 
 
 def card(device: torch_library.device) -> str:
-    """The name of a CUDA card; of a processor the vector instructions that torch uses, since its sums hang on them."""
+    """The name of a card; of a processor the vector instructions that torch uses, since its sums hang on them."""
     import torch
 
-    if device.type == "cuda":
-        return torch.cuda.get_device_name(device)
+    if device.type in NAMES:
+        return str(torch.get_device_module(device).get_device_name(device))
     return torch.backends.cpu.get_cpu_capability() if device.type == "cpu" else ""
 
 

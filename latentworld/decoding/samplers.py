@@ -12,6 +12,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from functools import lru_cache
 from importlib import import_module
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Literal
@@ -20,6 +21,7 @@ from latentworld.decoding.ddim import Ddim
 from latentworld.worlds.parts import quiet
 
 if TYPE_CHECKING:
+    import torch
     from torch import Tensor
 
     from latentworld.worlds.families.family import Scheduler
@@ -80,9 +82,7 @@ def lcm(scheduler: Scheduler, prediction: Tensor, time: Tensor, sample: Tensor, 
     LCMScheduler draws that noise from a generator, so a picture would depend on what was drawn before it. Here it is a
     function of the starting latent.
     """
-    import torch
-
-    unused = torch.Generator().manual_seed(0)  # the scheduler's own draw, thrown away, must not move the global one
+    unused = _unused(sample)
     denoised: Tensor = scheduler.step(prediction, time, sample, generator=unused, return_dict=False)[1]
     index = scheduler.step_index  # already that of the next step
     if index >= len(scheduler.timesteps):
@@ -104,7 +104,7 @@ def tcd(scheduler: Scheduler, prediction: Tensor, time: Tensor, sample: Tensor, 
     the next noise level, then back to it by noise, which here is a function of the start as `lcm`'s is."""
     import torch
 
-    unused = torch.Generator().manual_seed(0)  # as in `lcm`
+    unused = _unused(sample)
     times = scheduler.timesteps
     options: dict[str, object] = {"eta": TCD_GAMMA, "generator": unused, "return_dict": False}
     past: Tensor = scheduler.step(prediction, time, sample, **options)[1]
@@ -119,9 +119,7 @@ def tcd(scheduler: Scheduler, prediction: Tensor, time: Tensor, sample: Tensor, 
 def scm(scheduler: Scheduler, prediction: Tensor, time: Tensor, sample: Tensor, start: Tensor) -> Tensor:
     """One step of a continuous-time consistency model (Lu and Song 2025), as SANA-Sprint has it: to the picture at
     once, then back to the next noise level; latents are sigma_data times those of a walk until the last."""
-    import torch
-
-    unused = torch.Generator().manual_seed(0)  # as in `lcm`
+    unused = _unused(sample)
     clean: Tensor = scheduler.step(prediction, time, sample, generator=unused, return_dict=False)[1]
     index, sigma = scheduler.step_index, float(scheduler.config["sigma_data"])
     angle = scheduler.timesteps[index]
@@ -136,16 +134,31 @@ def noise_of(start: Tensor, index: int) -> Tensor:
     An orthogonal map that is fixed for each step: white if the start is, uncorrelated with it, and continuous in it, so
     that neighbours get neighbouring noise (a hash of the latent as a seed would tear the plane at every position).
     """
+    width = start[0].numel()
+    order, signs = _map_of(width, index, start.device)
+    flat = start.flatten(1).float()
+    shell = flat * (math.sqrt(width) / flat.norm(dim=1, keepdim=True).clamp_min(1e-12))
+    noise: Tensor = shell[:, order] * signs.to(start)
+    return noise.view_as(start)
+
+
+@lru_cache(maxsize=32)  # the steps of two decoders at the most
+def _map_of(width: int, index: int, device: torch.device) -> tuple[Tensor, Tensor]:
+    """The order of a step's elements and their signs, on a device: made once."""
     import torch
 
-    width = start[0].numel()
     generator = torch.Generator().manual_seed(1_000_003 + index)
     order = torch.randperm(width, generator=generator)
     signs = torch.randint(0, 2, (width,), generator=generator).mul_(2).sub_(1)
-    flat = start.flatten(1).float()
-    shell = flat * (math.sqrt(width) / flat.norm(dim=1, keepdim=True).clamp_min(1e-12))
-    noise: Tensor = shell[:, order.to(start.device)] * signs.to(start)
-    return noise.view_as(start)
+    return order.to(device), signs.to(device)
+
+
+def _unused(sample: Tensor) -> torch.Generator | None:
+    """What a scheduler's own draw is made from, which is thrown away. A processor's global generator is everybody's and
+    must not be moved; a device's is nobody's, and what it draws need not be brought there."""
+    import torch
+
+    return torch.Generator().manual_seed(0) if sample.device.type == "cpu" else None
 
 
 SPACINGS = ("leading", "trailing", "linspace")

@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 Kind = Literal["faithful", "scout", "analytic"]
 HoldKind = Literal["guidance", "residual"]
 GUIDED_STEPS = 8  # of a scout that no few-step model stands behind: fewer are mush
-Device = Annotated[str, spelt(r"auto|cpu|mps|cuda(:\d+)?", "auto, cpu, mps, cuda or cuda:1")]
+Device = Annotated[str, spelt(r"auto|cpu|mps|(cuda|xpu)(:\d+)?", "auto, cpu, mps, cuda, xpu or cuda:1")]
 SamplerName = Literal["auto", "ddim", "euler", "dpmpp_2m", "unipc", "lcm", "tcd", "flow_euler", "scm"]
 Spacing = Literal["auto", "leading", "trailing", "linspace"]
 _RECORDED = {"steps": int, "guidance": float, "batch": int, "sampler": str, "variant": str}
@@ -93,7 +93,7 @@ class DecoderSpec(BaseModel):
         "auto",
         "pictures decoded at once: more are faster where memory allows. Part of what a film's bytes depend on",
     )
-    device: Device = keyed("auto", "auto, cpu, mps, cuda or cuda:1")
+    device: Device = keyed("auto", "auto, cpu, mps, cuda, xpu or cuda:1")
     dtype: Literal["auto", "float32", "float16", "bfloat16"] = keyed(
         "auto",
         "numbers that networks calculate in; auto: float16 on CUDA, else float32. Half precision raises the floor of "

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import functools
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,6 +18,7 @@ from latentworld.decoding import batches, engines
 from latentworld.deferred import Deferred
 from latentworld.device import torch_dtype
 from latentworld.errors import DecodeError, NotFinite, WorldDamaged, WorldMismatch
+from latentworld.transfer import landed, uploaded
 from latentworld.vision.eye import Classifier
 from latentworld.worlds import HubRef, fetch, files, lexicon, locate
 from latentworld.worlds.parts import quiet, tokenizer
@@ -52,8 +54,14 @@ class Optics:
             pictures = resized.clamp(0, 1)
         top, left = ((there - wanted) // 2 for there, wanted in zip(pictures.shape[-2:], self.crop, strict=True))
         pictures = pictures[..., top : top + self.crop[0], left : left + self.crop[1]]
-        mean, std = (pictures.new_tensor(values).view(3, 1, 1) for values in (self.mean, self.std))
+        mean, std = (_colour(values, pictures.device, pictures.dtype) for values in (self.mean, self.std))
         return (pictures - mean) / std
+
+
+@functools.lru_cache(maxsize=32)
+def _colour(values: tuple[float, ...], device: torch.device, dtype: torch.dtype) -> Tensor:
+    """A number a channel `[3, 1, 1]`, brought to the device once."""
+    return torch.tensor(values, dtype=dtype, device=device).view(3, 1, 1)
 
 
 class Gaze(nn.Module):
@@ -108,7 +116,7 @@ class ClipEye:
         if pictures.ndim != 4 or pictures.shape[1] != 3:
             raise DecodeError(f"pictures of shape {tuple(pictures.shape)} cannot be seen: give [n, 3, height, width]")
         made = batches.in_batches(pictures, self.batch, self._look)
-        return torch.empty(0, self.dimension) if made is None else made
+        return torch.empty(0, self.dimension, device=pictures.device) if made is None else made
 
     def batched(self, batch: int) -> ClipEye:
         """The same eye for other batches; the networks are shared."""
@@ -118,11 +126,14 @@ class ClipEye:
 
     def _look(self, pictures: Tensor) -> Tensor:
         with torch.no_grad():
-            seen = self.optics(pictures.to(self.device, torch.float32)).to(self.dtype)
+            seen = self.optics(uploaded(pictures, self.device, torch.float32)).to(self.dtype)
         if self._run is None:
             self._run = engines.build(self.engine, self._gaze, (seen,), f"{self.digest}/clip")
-        features = functional.normalize(self._run(seen).float().cpu(), dim=-1)  # again: half leaves lengths 1e-3 off
-        if not features.isfinite().all():
+        features = functional.normalize(self._run(seen).float(), dim=-1)  # again: half leaves lengths 1e-3 off
+        if pictures.device.type != "cpu":
+            return features.to(pictures.device)
+        features, is_fine = landed(features, features.isfinite().all())
+        if not is_fine:
             raise NotFinite(
                 f"the eye {self.source} sees numbers that are no features (NaN or infinite): use another eye.clip"
             )

@@ -21,7 +21,10 @@ class Eye(Protocol):
         ...
 
     def __call__(self, pictures: Tensor) -> Tensor:
-        """float `[n, 3, h, w]` in 0..1, any n >= 0, to unit float32 `[n, dimension]` on the CPU."""
+        """float `[n, 3, h, w]` in 0..1, any n >= 0, to unit float32 `[n, dimension]` where the pictures lie.
+
+        On the CPU it raises NotFinite; elsewhere nobody has looked yet, as at pictures that stayed there.
+        """
         ...
 
     def batched(self, batch: int) -> Self:

@@ -68,7 +68,7 @@ class Decoder:
     def fit(self, prompt: Prompt) -> None:
         return None
 
-    def __call__(self, latents: Tensor, prompt: Prompt, watch: Watch | None = None) -> Tensor:
+    def __call__(self, latents: Tensor, prompt: Prompt, watch: Watch | None = None, *, stay: bool = False) -> Tensor:
         self.calls += 1
         if self.fault is not None and self.calls == self.at:
             raise self.fault

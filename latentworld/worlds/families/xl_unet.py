@@ -30,7 +30,8 @@ class Denoiser(nn.Module):
         `[rows x b, C, H, W]`. The picture is said to be uncropped and of its own size, as the pipeline says it."""
         rows, batch = len(text), len(sample)
         height, width = sample.shape[2] * CELL, sample.shape[3] * CELL
-        sizes = torch.tensor([[height, width, 0, 0, height, width]], dtype=text.dtype, device=text.device)
+        # filled where the text lies: a device that replays a captured graph can be brought nothing
+        sizes = torch.cat([text.new_full((1, 1), side) for side in (height, width, 0, 0, height, width)], dim=1)
         known: Tensor | None = self.guidance_embedding  # type: ignore[assignment]
         out: Tensor = self.unet(
             sample.repeat(rows, 1, 1, 1),
