@@ -87,7 +87,7 @@ class Diffusion:
         conditioning, stays = self.conditioning(prompt), stay and self.device.type != "cpu"
 
         def pictures(piece: Tensor) -> Tensor:
-            made = self._painted(self._sample(self._laid(piece), conditioning, progress, self._held(piece)))
+            made = self._picture(piece, conditioning, progress)
             return made if stays else self._landed(made)
 
         made = batches.in_batches(latents, batch, pictures)
@@ -231,6 +231,10 @@ class Diffusion:
         if self._family.guidance == "classifier-free":
             return read
         return *read, torch.full((1,), self.settings.guidance, device=self.device, dtype=self._dtype)
+
+    def _picture(self, start: Tensor, conditioning: Conditioning, progress: Progress) -> Tensor:
+        """A batch from start latents on the CPU to pictures on the device, where nobody has looked at them yet."""
+        return self._painted(self._sample(self._laid(start), conditioning, progress, self._held(start)))
 
     def begin(self) -> Scheduler:
         """The scheduler at its first step. Times stay on the CPU: coefficients are looked up without waiting for the
