@@ -9,10 +9,10 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 import torch
-from gpu_run import worlds
-from gpu_run.rows import Record
 from torch import Tensor
 
+from gpu_run import worlds
+from gpu_run.rows import Record
 from latentworld.decoding import engines
 from latentworld.decoding.diffusion import Build, Diffusion
 from latentworld.decoding.networks import Networks
@@ -38,6 +38,7 @@ class Bench:
     repeats: int = 5
     build: Build = engines.build
     sustained: float | None = None
+    _eye: Callable[[Tensor], Tensor] | None = None
     _worlds: dict[tuple[str, torch.dtype], Networks] = field(default_factory=dict)
 
     @property
@@ -97,6 +98,11 @@ class Bench:
             dtype=str(world.dtype).removeprefix("torch."),
         )  # fmt: skip
         return Diffusion(networks, replace(usual, **asked), self.build)
+
+    def eye(self) -> Callable[[Tensor], Tensor]:
+        """CLIP, made once."""
+        self._eye = self._eye or worlds.eye(self.device, self.half, self.widths)
+        return self._eye
 
     def latents(self, batch: int, world: World) -> Tensor:
         """The same ones every time, on the processor."""

@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 import threading
-from contextlib import contextmanager
 from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import torch
+from torch import Tensor
+
 from gpu_run import worlds
 from gpu_run.bench import Bench
 from gpu_run.rows import Row
-from torch import Tensor
-
 from latentworld.transfer import landed
 from latentworld.worlds import World
 
@@ -24,7 +24,9 @@ def run(bench: Bench) -> None:
     """All its rows."""
     for dtype, tf32 in (("float32", False), ("float32", True), ("float16", False), ("bfloat16", False)):
         how = f"{dtype}, TF32 {'on' if tf32 else 'off'}" if dtype == "float32" else dtype
-        bench.record.try_row(SECTION, "faithful against the pipeline", how, lambda d=dtype, t=tf32: against(bench, d, t))
+        bench.record.try_row(
+            SECTION, "faithful against the pipeline", how, lambda d=dtype, t=tf32: against(bench, d, t)
+        )
     for engine in bench.ways[1:]:
         bench.record.try_row(SECTION, f"{engine} against {bench.ways[0]}", _name(bench.half),
                              lambda e=engine: engine_row(bench, e), needs=20.0)  # fmt: skip

@@ -7,10 +7,10 @@ from functools import partial
 from typing import Any
 
 import torch
+
 from gpu_run import worlds
 from gpu_run.bench import Bench
 from gpu_run.rows import Row
-
 from installation.frames import see
 
 XL = "SDXL-Turbo's shape, one step"
@@ -41,7 +41,7 @@ def turbo(bench: Bench, engine: str, batch: int) -> Row:
     """A tick of a show on SDXL-Turbo's shape, with its tiny decoder."""
     networks = bench.networks("sdxl-turbo")
     decoder = bench.decoder(networks, kind="scout", steps=1, guidance=1.0, batch=batch, engine=engine)
-    z, look = bench.latents(batch, networks.world), worlds.eye(bench.device, bench.half, bench.widths)
+    z, look = bench.latents(batch, networks.world), bench.eye()
 
     def tick() -> Any:
         pictures = decoder(z, worlds.PROMPT, stay=True)

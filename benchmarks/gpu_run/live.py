@@ -6,11 +6,11 @@ import statistics
 from functools import partial
 
 import torch
+from torch import Tensor
+
 from gpu_run import worlds
 from gpu_run.bench import TFLOP, Bench
 from gpu_run.rows import Row
-from torch import Tensor
-
 from installation.frames import develop, see
 from latentworld.transfer import landed
 
@@ -44,7 +44,7 @@ def shown(bench: Bench, engine: str, steps: int, batch: int, stay: bool = True) 
     """A tick of the loop; stay=False: pictures go down as floats, and up again for CLIP."""
     networks = bench.networks("sd15")
     decoder = bench.decoder(networks, kind="scout", steps=steps, guidance=1.0, batch=batch, engine=engine)
-    z, look = bench.latents(batch, networks.world), worlds.eye(bench.device, bench.half, bench.widths)
+    z, look = bench.latents(batch, networks.world), bench.eye()
 
     def tick() -> None:
         pictures = decoder(z, worlds.PROMPT, stay=stay)
@@ -72,7 +72,7 @@ def stage(bench: Bench, engine: str, steps: int, batch: int, name: str) -> Row:
     clean = z.to(bench.device)
     side = bench.widths.side
     pictures, features = torch.rand(batch, 3, side, side, device=bench.device), torch.rand(batch, 512).to(bench.device)
-    look = worlds.eye(bench.device, bench.half, bench.widths)
+    look = bench.eye()
 
     def pageable() -> Tensor:
         return pictures.cpu()

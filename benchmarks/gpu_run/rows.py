@@ -68,7 +68,9 @@ class Record:
         """Make a row and keep it: one that fails says why, and one that there is no time for (`needs` seconds) too."""
         began = self._now()
         if self.left < needs:
-            return self.add(Row(section, what, how, note=f"not run: {max(self.left, 0.0):.0f} s left, {needs:.0f} needed"))
+            return self.add(
+                Row(section, what, how, note=f"not run: {max(self.left, 0.0):.0f} s left, {needs:.0f} needed")
+            )
         try:
             made = make()
         except Exception as error:  # whatever it is, the rows after it are worth having

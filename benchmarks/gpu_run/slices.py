@@ -7,6 +7,7 @@ from functools import partial
 from typing import Any
 
 import torch
+
 from gpu_run import worlds
 from gpu_run.bench import TFLOP, Bench
 from gpu_run.correctness import called, pipeline
@@ -77,7 +78,7 @@ def contiguous(bench: Bench, batch: int, compared: float | None) -> Row:
 
 
 def _row(bench: Bench, what: str, batch: int, stepped: float, painted: float, compared: float | None) -> Row:
-    look = worlds.eye(bench.device, bench.half, bench.widths)
+    look = bench.eye()
     pictures = torch.rand(batch, 3, bench.widths.side, bench.widths.side, device=bench.device)
     looked = bench.median(lambda: look(pictures), 2)
     rate = batch / (stepped * STEPS / bench.steps + painted + looked)

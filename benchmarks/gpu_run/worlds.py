@@ -36,10 +36,11 @@ class Widths:
     clip_layers: int = 12
     sees: int = 224
     patch: int = 32
+    tiny: int = 64
 
 
 FULL = Widths()
-TINY = Widths(64, (32, 32, 32, 32), (32, 32, 32), (1, 1, 1), (32, 32, 32, 32), 32, 48, 16, 32, 32, 1, 32, 8)
+TINY = Widths(64, (32, 32, 32, 32), (32, 32, 32), (1, 1, 1), (16, 16, 16, 16), 32, 48, 16, 16, 32, 1, 32, 8, 8)
 
 
 @dataclass(frozen=True)
@@ -115,7 +116,8 @@ def _world(
     from diffusers import AutoencoderTiny
 
     with torch.device(device):
-        tiny = AutoencoderTiny()
+        narrow = (widths.tiny,) * 4
+        tiny = AutoencoderTiny(encoder_block_out_channels=narrow, decoder_block_out_channels=narrow)
     for model in (unet, vae, tiny):
         model.to(dtype).eval().requires_grad_(False)
     latent = family.latent(unet.config, vae.config)

@@ -19,6 +19,7 @@ can look too early. Copies are counted, and waits.
 
 from __future__ import annotations
 
+import sys
 import types
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -106,10 +107,11 @@ class Accelerator(TorchDispatchMode):
         self._pinned: dict[int, torch.Tensor] = {}  # by address, which is kept from others
         self._is_lax, self._spelt = False, _Spelt()
         self._outer: Accelerator | None = None
-        _registered()
 
     def __enter__(self) -> Self:
         self._outer, _MODULE.current = _MODULE.current, self
+        if self._outer is None:
+            _registered()
         super().__enter__()
         self._spelt.__enter__()
         return self
@@ -118,6 +120,8 @@ class Accelerator(TorchDispatchMode):
         self._spelt.__exit__(*error)
         super().__exit__(*error)
         _MODULE.current = self._outer
+        if self._outer is None:  # the tests after this one have no such device
+            del sys.modules["torch.privateuseone"], torch.privateuseone
 
     @contextmanager
     def lax(self) -> Iterator[None]:
@@ -278,6 +282,9 @@ class _Module(types.ModuleType):
     def current_device(self) -> int:
         return 0
 
+    def manual_seed_all(self, seed: int) -> None:
+        return None
+
     def _lazy_init(self) -> None:
         return None
 
@@ -291,11 +298,11 @@ class _Module(types.ModuleType):
 
 _MODULE = _Module("torch.privateuseone")
 _GUARD = _DummyDeviceGuard()
-_STATE: list[bool] = []
+_GUARDED: list[bool] = []
 
 
 def _registered() -> None:
-    if not _STATE:
-        torch._register_device_module("privateuseone", _MODULE)
+    torch._register_device_module("privateuseone", _MODULE)
+    if not _GUARDED:  # torch takes one, and for good
         torch._C._acc.register_python_privateuseone_device_guard(_GUARD)
-        _STATE.append(True)
+        _GUARDED.append(True)
