@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib.util
+import math
 import os
 import shutil
 import sys
@@ -16,6 +17,7 @@ if TYPE_CHECKING:
     import torch
 
 DEVICES = ("auto", "cpu", "cuda", "mps", "xpu")
+COMPILED = 4  # pictures a batch
 NAMES = {"cuda": "CUDA devices", "xpu": "Intel GPUs"}  # of which a machine may have several
 DTYPES = ("auto", "float32", "float16", "bfloat16")
 ENGINES = ("auto", "eager", "compile", "openvino", "graphs")
@@ -62,8 +64,9 @@ def choose(
         dtype = "float16" if kind in NAMES else "float32"
     if kind == "cpu" and dtype == "float16":
         raise PresetError("dtype = 'float16' on a processor is slower than float32 and lacks kernels: use 'float32'")
+    count = batch if isinstance(batch, int) else auto_batch(place, size)
     if engine == "auto":
-        engine = "openvino" if kind == "cpu" and dtype == "float32" and has_openvino() else "eager"
+        engine = _engine(kind, dtype, count)
     if engine == "openvino" and (kind != "cpu" or dtype != "float32"):
         raise PresetError(f"engine = 'openvino' runs in float32 on the cpu, not {dtype} on {place}: use 'eager'")
     if engine == "openvino" and not has_openvino():
@@ -75,7 +78,7 @@ def choose(
     if isinstance(batch, str):
         if batch != "auto":
             raise PresetError(f"batch = {batch!r}: give a number of pictures or 'auto'")
-        batch = auto_batch(place, size)
+        batch = count
     if batch < 1:
         raise PresetError(f"batch = {batch}: at least 1 picture a batch is needed")
     return Choice(place, dtype, engine, batch)
@@ -84,14 +87,27 @@ def choose(
 def auto_batch(place: str, size: int) -> int:
     """8 on a processor up to 256 px, 2 above; on a card what fits on it, up to 16.
 
-    A guided 512 px picture of SD 1.5 is taken for 1.2 GB in half precision. A batch that does not fit after all is
-    halved by the decoder.
+    A batch that does not fit after all is halved by the decoder.
     """
     free = free_bytes(place)
     if free is None:
         return 8 if size <= 256 else 2
-    fitting = int(free * 0.6 / (1.2e9 * (size / 512) ** 2))
+    fitting = int((fitting_side(free) / size) ** 2)
     return max(1, min(16, 1 << max(0, fitting.bit_length() - 1)))
+
+
+def fitting_side(free: int) -> float:
+    """Pixels of a side of the largest guided picture that fits into so many bytes: one of SD 1.5 at 512 is taken for
+    1.2 GB in half precision, and a part is left to others."""
+    return 512 * math.sqrt(free * 0.6 / 1.2e9)
+
+
+def _engine(kind: str, dtype: str, batch: int) -> str:
+    """What `auto` makes of the engine: on CUDA graphs, since few pictures at a time leave a card waiting for launches;
+    compiled from COMPILED pictures on, where a show does not wait for it and arithmetic counts."""
+    if kind == "cuda":
+        return "compile" if batch >= COMPILED and not _lacks_to_compile(kind) else "graphs"
+    return "openvino" if kind == "cpu" and dtype == "float32" and has_openvino() else "eager"
 
 
 def free_bytes(place: str) -> int | None:

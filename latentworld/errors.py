@@ -60,6 +60,10 @@ class PresetError(LatentWorldError):
     """A preset, key or value that cannot be used."""
 
 
+class EngineFailed(PresetError):
+    """An engine could not be built: a compiler, a driver or a library failed."""
+
+
 class WorldError(LatentWorldError):
     """A world that cannot be used."""
 

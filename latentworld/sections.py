@@ -306,7 +306,8 @@ class ShowSpec(Section):
 
     decoder: Literal["auto", "scout", "faithful"] = keyed(
         "auto",
-        "auto: faithful on a GPU, else the scout (analytic stays analytic)",
+        "auto: on a GPU faithful where that makes `rate` pictures a second (12 where it is 0), tried at the start; "
+        "else the scout (analytic stays analytic)",
     )
     batch: Annotated[int, Field(ge=1, le=16)] | Literal["auto"] = keyed(
         "auto",

@@ -1,4 +1,4 @@
-"""Is a picture the right one? Faithful pictures against the library's pipeline, engines against eager, slots, repeats."""
+"""Is a picture the right one? Faithful ones against the library's pipeline, engines against eager, slots, repeats."""
 
 from __future__ import annotations
 

@@ -21,7 +21,7 @@ LIVE = ((1, 1), (1, 4), (1, 8), (4, 1), (4, 4))  # steps, batch
 
 def run(bench: Bench) -> None:
     """All its rows."""
-    engines = [engine for engine in bench.ways if engine in ("eager", "graphs", "compile-graphs")]
+    engines = [engine for engine in bench.ways if engine in ("eager", "graphs", "compile")]
     for engine in engines[:2]:
         for steps, batch in LIVE:
             how = f"{engine}, {steps} steps, batch {batch}"

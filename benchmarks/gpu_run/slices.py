@@ -1,4 +1,4 @@
-"""Batches of pictures in 50 guided steps, as timed slices: some steps and the painting are timed apart, and added up."""
+"""Batches of pictures in 50 guided steps, as timed slices: some steps and the painting are timed apart, then added."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from gpu_run.rows import Row
 
 SECTION = "50 guided steps at a time, pictures a second with VAE and CLIP"
 STEPS = 50
-NEEDS = {"compile": 60.0, "compile-graphs": 70.0}  # seconds, compiling included
+NEEDS = {"compiled, not captured": 80.0, "compile": 60.0}  # seconds, compiling included
 
 
 def run(bench: Bench) -> None:
@@ -66,14 +66,14 @@ def ours(bench: Bench, engine: str, batch: int, compared: float | None) -> Row:
 
 def contiguous(bench: Bench, batch: int, compared: float | None) -> Row:
     """Eager with pictures laid out plainly: whether channels last pays where GroupNorm takes plain ones alone."""
-    from latentworld.decoding import engines
+    from latentworld.decoding import torch_engines
 
-    kept: Callable[[torch.Tensor], torch.Tensor] = engines._last
-    engines._last = lambda tensor: tensor.contiguous()  # type: ignore[assignment]
+    kept: Callable[[torch.Tensor], torch.Tensor] = torch_engines._last
+    torch_engines._last = lambda tensor: tensor.contiguous()  # type: ignore[assignment]
     try:
         row = ours(bench, "eager", batch, compared)
     finally:
-        engines._last = kept
+        torch_engines._last = kept
     return Row(**{**vars(row), "what": "eager, contiguous"})
 
 

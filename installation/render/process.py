@@ -35,6 +35,7 @@ from latentworld.preset import Preset
 from latentworld.worlds import needs
 
 ROOM = 1.5  # times the weights: what a picture takes beside them
+LIVE = 12.0  # pictures a second, below which a walk is a row of pictures
 GRACE = 3.0  # seconds a loop has to end once the show has said so, or is gone
 
 
@@ -183,12 +184,36 @@ def first(
     settings = studio.settings if model.batch is None else replace(studio.settings, batch=model.batch)
     fit = model.batch is None and preset.show.batch == "auto" and settings.kind != "analytic"
     own = preset.world.name
+
+    def built(world: str) -> tuple[Studio, float]:
+        return in_time(preset, builder.build(Order(world, settings, fit), studio, studio.prompt), builder, fault)
+
     if model.world not in (None, own):
         try:
-            return builder.build(Order(str(model.world), settings, fit), studio, studio.prompt)
+            return built(str(model.world))
         except LatentWorldError as error:
             fault(f"the world that was shown last cannot be had ({error}): {own} is shown")
-    return builder.build(Order(own, settings, fit), studio, studio.prompt)
+    return built(own)
+
+
+def in_time(
+    preset: Preset, built: tuple[Studio, float], builder: Builder, fault: Callable[[str], None]
+) -> tuple[Studio, float]:
+    """What `show.decoder = auto` plays: what was built where it makes `show.rate` pictures a second (LIVE where that
+    is open), else the scout where that is quicker."""
+    (studio, seconds), wanted = built, preset.show.rate or LIVE
+    if preset.show.decoder != "auto" or studio.settings.kind != "faithful" or seconds * wanted <= 1.0:
+        return built
+    fit = preset.show.batch == "auto"
+    scout = replace(studio.own["scout"], batch=1 if fit else studio.settings.batch)
+    quicker = builder.build(Order(studio.preset.world.name, scout, fit), studio, studio.prompt)
+    if quicker[1] >= seconds:
+        return built
+    fault(
+        f"faithful pictures come {1 / seconds:.2g} a second here, and {wanted:g} are wanted: the scout plays, "
+        f'{1 / quicker[1]:.2g} a second (set show.decoder = "faithful" for the others)'
+    )
+    return quicker
 
 
 def surveyed(studio: Studio, fault: Callable[[str], None]) -> Prior | None:

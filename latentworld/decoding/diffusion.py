@@ -2,24 +2,25 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 
 import torch
 from torch import Tensor, nn
 
-from latentworld.decoding import batches, engines
+from latentworld.decoding import batches, engines, foresight
 from latentworld.decoding.decoder import Progress, Watch
 from latentworld.decoding.foresight import check_engine, check_hold, check_start, check_steps, times_from
 from latentworld.decoding.guidance import rescaled
 from latentworld.decoding.hold import HeldRows, Hold
 from latentworld.decoding.moment import Moment
 from latentworld.decoding.networks import Networks
-from latentworld.decoding.profile import Profile, of_torch
+from latentworld.decoding.profile import Profile, of_torch, versions
 from latentworld.decoding.settings import DecoderSettings
 from latentworld.decoding.shaped import Shaped
 from latentworld.deferred import Deferred
-from latentworld.errors import DecodeError, OutOfMemory, PresetError
+from latentworld.errors import DecodeError, EngineFailed, Notice, OutOfMemory, PresetError
 from latentworld.plane import Plane
 from latentworld.prompts import Conditioning, Prompt, Texts
 from latentworld.transfer import Pace, landed, uploaded
@@ -68,6 +69,8 @@ class Diffusion:
         self._networks, self._build = networks, build
         self.device, self._dtype = world.device, world.dtype
         self._runs, self._painters = self.recipe.runs(settings)
+        if settings.engine in networks.failed:
+            self._run_eagerly()
         self._times: dict[tuple[float, torch.dtype], Tensor] = {}
 
     def __call__(self, latents: Tensor, prompt: Prompt, watch: Watch | None = None, *, stay: bool = False) -> Tensor:
@@ -76,6 +79,8 @@ class Diffusion:
         while True:
             try:
                 return self._decode(latents.float(), prompt, watch, stay)
+            except EngineFailed as error:
+                self._fall_back(error)
             except (RuntimeError, MemoryError) as error:
                 if not batches.is_out_of_memory(error):
                     raise
@@ -137,7 +142,11 @@ class Diffusion:
 
     def fit(self, prompt: Prompt) -> None:
         """As the contract has it."""
-        self._denoise(*self._tried(prompt))
+        try:
+            self._denoise(*self._tried(prompt))
+        except EngineFailed as error:
+            self._fall_back(error)
+            self._denoise(*self._tried(prompt))
 
     def _tried(self, prompt: Prompt) -> tuple[Tensor, ...]:
         """What the denoiser is given of a prompt, with no noise at all."""
@@ -149,7 +158,7 @@ class Diffusion:
         """Sample `[b, C, H, W]`, time `[1]` and conditioning to predictions `[rows x b, C, H, W]`."""
         found = self._runs.denoise.get(self.rows)
         if found is None:
-            build, engine, unet, key = self._built, self.settings.engine, self.recipe.unet, self.recipe.key
+            build, engine, unet, key = self._built, self.profile.engine, self.recipe.unet, self.recipe.key
             made = Shaped(lambda inputs: build(unet, inputs, key), follows=engine == "eager")
             found = self._runs.denoise.setdefault(self.rows, made)
         return found
@@ -311,18 +320,29 @@ class Diffusion:
 
     def _built(self, module: Deferred[nn.Module], inputs: tuple[Tensor, ...], key: str) -> engines.Run:
         """The engine of a module; one that has what it converted before needs none."""
-        engine = self.settings.engine
+        engine = self.profile.engine
         return self._build(engine, module if engine == "openvino" else module(), inputs, key)
+
+    def _fall_back(self, error: EngineFailed) -> None:
+        """Eager in place of an engine that could not be built, said once a world. What was asked for stays in
+        `settings`; `profile` says what makes the pictures."""
+        if self.profile.engine == "eager":
+            raise error
+        if self.settings.engine not in self._networks.failed:
+            warnings.warn(f"{error}; pictures are made by 'eager' from now on", Notice, stacklevel=3)
+        self._networks.failed.add(self.settings.engine)
+        self._run_eagerly()
+
+    def _run_eagerly(self) -> None:
+        self._runs, self._painters = self.recipe.runs(replace(self.settings, engine="eager"))
+        self.profile = replace(self.profile, engine="eager", versions=versions(self.profile.device, "eager"))
 
     def _halve(self, error: BaseException) -> None:
         batch = self.settings.batch
         if batch == 1:
-            raise OutOfMemory(
-                f"one picture of {self.size[1]}x{self.size[0]} does not fit into the memory of {self.profile.place}: "
-                f"choose a smaller size, dtype float16, or a smaller world"
-            ) from error
+            raise OutOfMemory(foresight.too_large(self._networks.world.latent, self.size, self.device)) from error
         self.settings = replace(self.settings, batch=batch // 2)
-        self._runs, self._painters = self.recipe.runs(self.settings)
+        self._runs, self._painters = self.recipe.runs(replace(self.settings, engine=self.profile.engine))
         self.profile = replace(self.profile, batch=batch // 2)
         batches.free_memory()
 

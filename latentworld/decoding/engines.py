@@ -2,7 +2,7 @@
 
 ========== =====================================================================================================
 eager      torch as it is, channels last
-compile    torch.compile: 1.2x on two cores at batch 8, after a minute of compiling
+compile    torch.compile: 1.2x on two cores at batch 8, after a minute of compiling; on CUDA captured as graphs are
 openvino   float32, static shapes, converted once and cached; 1.3x to 1.5x on two cores. An optional dependency
 graphs     CUDA graphs: no launch overhead; pays at small batches
 ========== =====================================================================================================
@@ -17,7 +17,7 @@ import sys
 import tempfile
 import threading
 import warnings
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from functools import cache
 from pathlib import Path
 from types import ModuleType
@@ -27,18 +27,17 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from latentworld.decoding.batches import is_out_of_memory
+from latentworld.decoding import torch_engines
 from latentworld.deferred import Deferred, now
 from latentworld.disk import cache_folder, put
 from latentworld.errors import PresetError
 from latentworld.extras import install
 from latentworld.worlds.parts import quiet
-from latentworld.worlds.steady import steady
 
 if TYPE_CHECKING:
     import openvino as openvino_library
 
-Run = Callable[..., Tensor]
+Run: TypeAlias = torch_engines.Run
 Module: TypeAlias = "nn.Module | Deferred[nn.Module]"
 PASSING = "passing/"  # how keys begin of networks that are made for a while out of those that the rest of it names
 VERSION = 2  # of what is cached: raise it when a module's arithmetic changes
@@ -47,77 +46,15 @@ VERSION = 2  # of what is cached: raise it when a module's arithmetic changes
 def build(engine: str, module: Module, example: tuple[Tensor, ...], key: str) -> Run:
     """A function of tensors shaped like `example` that computes `module`; `key` names it and its weights in the cache.
 
-    A module that is deferred is made unless the engine has it in its cache.
+    A module that is deferred is made unless the engine has it in its cache. Raises PresetError for an engine that is
+    none or lacks something, and EngineFailed, which is one, for what could not be built.
     """
     if engine == "openvino":
         return _openvino(module, example, key)
-    engines = {"eager": _eager, "compile": _compile, "graphs": _graphs}
+    engines = {"eager": torch_engines.eager, "compile": torch_engines.compiled, "graphs": torch_engines.graphs}
     if engine not in engines:
         raise PresetError(f"engine = {engine!r}: use one of eager, compile, openvino, graphs")
     return engines[engine](now(module).eval(), example, key)
-
-
-def _eager(module: nn.Module, example: tuple[Tensor, ...], key: str) -> Run:
-    steady(module)
-
-    def run(*inputs: Tensor) -> Tensor:
-        with torch.inference_mode():
-            return module(*map(_last, inputs))  # type: ignore[no-any-return]
-
-    return run
-
-
-def _last(tensor: Tensor) -> Tensor:
-    """Channels last: 8.0 instead of 9.2 ms a UNet sample on two cores, and what tensor cores want."""
-    return tensor.contiguous(memory_format=torch.channels_last) if tensor.ndim == 4 else tensor
-
-
-def _compile(module: nn.Module, example: tuple[Tensor, ...], key: str) -> Run:
-    module.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
-    from torch._dynamo.exc import TorchDynamoException
-
-    compiled = torch.compile(module, dynamic=False)
-
-    def run(*inputs: Tensor) -> Tensor:
-        # no_grad: tensors made in inference mode carry no version counter, which dynamo's guards ask for.
-        with torch.no_grad():
-            try:
-                return compiled(*map(_last, inputs)).clone()  # type: ignore[no-any-return]
-            except TorchDynamoException as error:
-                if is_out_of_memory(error):
-                    raise
-                why = (str(error).strip().splitlines() or [type(error).__name__])[0]
-                raise PresetError(f"engine = 'compile' does not work here ({why}): use 'eager'") from error
-
-    return run
-
-
-def _graphs(module: nn.Module, example: tuple[Tensor, ...], key: str) -> Run:
-    module.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
-    held = tuple(_last(tensor.clone()) for tensor in example)
-    device = held[0].device  # streams and graphs are of the current device, which is the first one unless said
-    with torch.no_grad(), torch.cuda.device(device):
-        side = torch.cuda.Stream(device)  # type: ignore[no-untyped-call]  # warm up on a side stream, as capture wants it
-        side.wait_stream(torch.cuda.current_stream(device))
-        with torch.cuda.stream(side):
-            for _ in range(3):
-                module(*held)
-        torch.cuda.current_stream(device).wait_stream(side)
-        graph = torch.cuda.CUDAGraph()
-        # thread_local: a capture off the loop must not forbid the loop's own thread to allocate meanwhile
-        with torch.cuda.graph(graph, capture_error_mode="thread_local"):
-            out: Tensor = module(*held)
-
-    lock = threading.Lock()  # one set of buffers, and decoders in two threads may share an engine
-
-    def run(*inputs: Tensor) -> Tensor:
-        with lock, torch.cuda.device(device):
-            for place, tensor in zip(held, inputs, strict=True):
-                place.copy_(tensor)
-            graph.replay()
-            return out.clone()
-
-    return run
 
 
 def _openvino(module: Module, example: tuple[Tensor, ...], key: str) -> Run:

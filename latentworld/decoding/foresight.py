@@ -8,7 +8,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from latentworld import remembered
+from latentworld.decoding.profile import card
 from latentworld.decoding.timetable import MadeFor, member_of_lora, timetable, whole_of
+from latentworld.device import NAMES, fitting_side, free_bytes
 from latentworld.errors import PresetError, WorldDamaged, WorldMismatch
 from latentworld.worlds.card import read_json
 from latentworld.worlds.files import weights
@@ -16,6 +18,7 @@ from latentworld.worlds.layout import Folder
 from latentworld.worlds.look import used
 
 if TYPE_CHECKING:
+    import torch
     from torch import Tensor
 
     from latentworld.decoding.settings import DecoderSettings
@@ -128,6 +131,18 @@ def check_size(latent: LatentFormat, size: tuple[int, int]) -> None:
     unit = latent.multiple
     if any(side < unit or side % unit for side in size):
         raise PresetError(f"size = {size[1]}x{size[0]}: this world makes pictures in multiples of {unit} pixels")
+
+
+def too_large(latent: LatentFormat, size: tuple[int, int], device: torch.device) -> str:
+    """What to do where one picture of (height, width) pixels does not fit, with the side of a square one that would as
+    far as a card says what is free."""
+    where = card(device) if device.type in NAMES else device.type
+    free, said = free_bytes(str(device)), f"one picture of {size[1]}x{size[0]} does not fit into the memory of {where}"
+    if free is None:
+        return f"{said}: choose a smaller size, dtype float16, or a smaller world"
+    side = int(fitting_side(free)) // latent.multiple * latent.multiple
+    would = f"{side}x{side} should" if 0 < side < max(size) else "no size is sure to"
+    return f"{said}, of which {free / 1e9:.1f} GB are free: {would} (decoder.width and decoder.height), or float16"
 
 
 def check_engine(family: Family, engine: str) -> None:

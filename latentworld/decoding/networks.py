@@ -35,6 +35,7 @@ class Networks:
         self._made: OrderedDict[RecipeKey, Recipe] = OrderedDict()
         self._held: OrderedDict[HoldSettings, hold.Hold] = OrderedDict()  # the last few
         self._bent: tuple[BridgeSettings, bend.Bend] | None = None  # the last one
+        self.failed: set[str] = set()  # engines that could not be built here, for none of these networks again
         self._lock = Lock()  # builders work beside the loop
 
     def recipe(self, settings: DecoderSettings) -> Recipe:

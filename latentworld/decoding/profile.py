@@ -28,8 +28,9 @@ if TYPE_CHECKING:
 class Versions:
     """What of the software a picture's bytes depend on; "" for what is not there, or was not recorded.
 
-    torch, cuda, cudnn, driver: their versions; attention: the ways of scaled dot product attention that torch may
-    choose from; runtime: engine and version, where it is not torch that computes.
+    torch, cuda, cudnn, driver: their versions, cuDNN's with `searched` where it finds its algorithms by trying;
+    attention: the ways of scaled dot product attention that torch may choose from; runtime: engine and version, where
+    it is not torch that computes.
     """
 
     torch: str = ""
@@ -231,7 +232,7 @@ def versions(device: str, engine: str) -> Versions:
     return Versions(
         torch=torch.__version__,
         cuda=(torch.version.cuda or f"rocm {torch.version.hip}") if is_cuda else "",
-        cudnn=str(cudnn or ""),
+        cudnn=f"{cudnn or ''}{' searched' if is_cuda and torch.backends.cudnn.benchmark else ''}",
         driver=_driver() if is_cuda else "",
         attention="" if engine == "openvino" else _attention(is_cuda),
         runtime=_openvino() if engine == "openvino" else "",
