@@ -118,9 +118,7 @@ def test_an_engine_that_cannot_be_built_gives_way_to_eager_said_once(engine: str
         own, steps=2, guidance=4.0, batch=2, engine=engine,
         build=refusing(engine, RuntimeError("no kernel image is available\nfor this card")),
     )  # fmt: skip
-    with pytest.warns(
-        Notice, match=r"does not work here \(no kernel image is available\).*'eager' from now on"
-    ) as said:
+    with pytest.warns(Notice, match=r"\(no kernel image is available\).*'eager' from now on") as said:
         pictures = Cached(decoder)(latents(2), PROMPT)
     assert len(said) == 1
     assert torch.equal(pictures, faithful_decoder(own, steps=2, guidance=4.0, batch=2)(latents(2), PROMPT))
@@ -158,7 +156,7 @@ def test_a_capture_that_fails_is_a_failing_engine(monkeypatch: pytest.MonkeyPatc
 
     monkeypatch.setattr(torch.cuda, "device", device)
     monkeypatch.setattr(torch.cuda, "Stream", stream)
-    with pytest.raises(EngineFailed, match="engine = 'graphs' does not work here .operation not permitted"):
+    with pytest.raises(EngineFailed, match="engine = 'graphs' does not work here"):
         engines.build("graphs", nn.Identity(), (latents(1),), "key")
 
 
