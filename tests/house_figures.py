@@ -23,7 +23,7 @@ import networkx
 ROOT = Path(__file__).parent.parent
 CORE: list[set[str]] = [
     {"errors", "arrays", "tables", "easing"},
-    {"disk", "explain", "registry", "frozen", "texts", "extras", "emphasis", "deferred"},
+    {"disk", "explain", "registry", "frozen", "texts", "extras", "emphasis", "deferred", "transfer"},
     {"globe", "relaxed", "remembered"},
     {"plane", "lipschitz", "aims", "archive"},
     {"vertices", "whiteness", "prompts", "worlds", "decoding", "vision", "device"},

@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -21,11 +22,16 @@ from standins.decoders import PROMPT
 from standins.device import DEVICE, NONSENSE, Accelerator, Refused
 from torch import Tensor
 
-from installation.frames import develop, felt, see
+from installation import loop
+from installation.atlas.rendering import renderer
+from installation.clock import CountedClock
+from installation.control.controls import LoopControls
+from installation.frames import Frames, develop, felt, see
 from installation.loop import Scene
 from installation.render.guard import Attentive, Guard, Guarded
 from installation.studio import lookout
-from latentworld import vertices, worlds
+from installation.takes.composed import Blend, Composed
+from latentworld import vertices, walks, worlds
 from latentworld.decoding import Cached, Decoder, Watched, faithful_decoder, scout_decoder
 from latentworld.decoding.hold import Hold
 from latentworld.decoding.settings import HoldSettings
@@ -36,6 +42,7 @@ from latentworld.plane import Plane
 from latentworld.transfer import AHEAD, Pace, landed, uploaded
 from latentworld.vision import clip_eye
 from latentworld.vision.clip import ClipEye
+from latentworld.walks import Steering
 from latentworld.worlds import World
 
 pytestmark = [pytest.mark.usefixtures("own_cache"), pytest.mark.filterwarnings("ignore")]
@@ -343,6 +350,56 @@ def test_a_show_goes_on_with_the_last_good_one_and_still_brings_down_once(there:
     torn.rows = []
     assert ours.seen(places(ours.plane)).finite.all()
     assert not ours.guard.bad.any()
+
+
+# --- who asks ----------------------------------------------------------------------------------------------------
+
+
+def test_the_loop_waits_once_a_tick(there: Accelerator) -> None:
+    with there.lax():
+        ours = scene(faithful("sd", str(DEVICE)), str(DEVICE))
+        ours.seen(places(ours.plane))
+    frames: list[Frames] = []
+    outlet = SimpleNamespace(send=frames.append)
+    inbox = SimpleNamespace(latest=LoopControls)
+    walk, clock = walks.build(walks.Orbit(), ours.plane), CountedClock(6, 24.0, BATCH)
+
+    def straight(walk: Any, rates: Any, controls: Any, n: int) -> Steering:
+        return Steering(0.0, 0.01 * np.arange(1, n + 1), np.zeros(n, np.bool_))
+
+    there.count()
+    loop.run(clock, inbox, walk, loop.fixed(ours), straight, outlet)
+    assert sum(map(len, frames)) == 6
+    assert there.down == len(frames) == 3
+    assert np.isfinite(np.concatenate([each.rates.rate for each in frames])[1:]).all()
+
+
+def test_a_survey_brings_features_and_pictures_down_together(there: Accelerator) -> None:
+    with there.lax():
+        ours = scene(faithful("sd", str(DEVICE)), str(DEVICE))
+        studio = SimpleNamespace(plane=ours.plane, prompt=PROMPT, eye=ours.eye)
+        render = renderer(studio, ours.decoder, 16)  # type: ignore[arg-type]
+        way = places(ours.plane, 3)
+        render(way.unit, way.radius)
+    there.count()
+    assert render(way.unit, way.radius).thumbs.shape == (3, 16, 16, 3)
+    assert there.down == 1
+
+
+@pytest.mark.parametrize("how", ["dissolve", "between"])
+def test_frames_are_blended_where_they_lie(how: Any, there: Accelerator) -> None:
+    def blended(device: str) -> Composed:
+        own = scene(faithful("sd", device), device)
+        return Composed(own.plane, own.decoder, own.eye, PROMPT, {1: Blend(how, own.plane.unit(0.6, 0.2), 1.0, 0.5)})
+
+    with there.lax():
+        ours = blended(str(DEVICE))
+        ours.seen(places(ours.plane))
+    there.count()
+    seen = ours.seen(places(ours.plane))
+    assert there.down == (1 if how == "dissolve" else 2)  # optical flow is the processor's
+    other = blended("cpu").seen(places(ours.plane))
+    assert np.abs(seen.pictures.astype(int) - other.pictures.astype(int)).max() <= 1
 
 
 def test_looking_needs_no_device() -> None:

@@ -65,7 +65,8 @@ class Guard(Around):
         grey = torch.full((1, 3, *self.size), 0.5, device=made.device)
         before = grey if self._good is None else self._good.to(made.device)[None]
         numbers = torch.arange(1, len(made) + 1, device=made.device)
-        rows = torch.where(self.finite, numbers, 0).cummax(dim=0).values  # 0: the one before the batch
+        so_far = (numbers[:, None] >= numbers) & self.finite
+        rows = torch.where(so_far, numbers, 0).amax(dim=1) if len(made) else numbers  # 0: the one before the batch
         shown = torch.cat([before, made])[rows]
         self._good = torch.cat([before, shown])[-1].clone()
         return shown
