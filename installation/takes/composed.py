@@ -54,7 +54,7 @@ class Composed(Scene):
         wanted = [self.blends[int(path.index[row])] for row in rows]
         latents = self.plane.latents(np.stack([b.unit for b in wanted]), np.array([b.radius for b in wanted]))
         others = self.decoder(latents, self.prompt, stay=True)
-        pictures = dict(zip(rows, map(compose, own[rows], others, wanted)))
+        pictures = {row: compose(own[row], other, blend) for row, other, blend in zip(rows, others, wanted)}
         return torch.stack([pictures.get(row, picture) for row, picture in enumerate(own)])
 
     def made(self, path: Path) -> Mapping[int, str]:
