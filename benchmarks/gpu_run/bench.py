@@ -14,8 +14,9 @@ from torch import Tensor
 from gpu_run import worlds
 from gpu_run.rows import Record
 from latentworld.decoding import engines, torch_engines
-from latentworld.decoding.diffusion import Build, Diffusion
+from latentworld.decoding.diffusion import Diffusion
 from latentworld.decoding.networks import Networks
+from latentworld.decoding.running import Build
 from latentworld.decoding.settings import DecoderSettings
 from latentworld.deferred import now
 from latentworld.worlds import World

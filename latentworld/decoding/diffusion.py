@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import replace
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from latentworld.decoding import batches, engines, foresight
 from latentworld.decoding.decoder import Progress, Watch
@@ -17,17 +17,15 @@ from latentworld.decoding.hold import HeldRows, Hold
 from latentworld.decoding.moment import Moment
 from latentworld.decoding.networks import Networks
 from latentworld.decoding.profile import Profile, of_torch, versions
+from latentworld.decoding.running import Build, Running
 from latentworld.decoding.settings import DecoderSettings
 from latentworld.decoding.shaped import Shaped
-from latentworld.deferred import Deferred
 from latentworld.errors import DecodeError, EngineFailed, Notice, OutOfMemory, PresetError
 from latentworld.plane import Plane
 from latentworld.prompts import Conditioning, Prompt, Texts
 from latentworld.transfer import Pace, landed, uploaded
 from latentworld.worlds import World
 from latentworld.worlds.families.family import LatentFormat, Scheduler
-
-Build = Callable[[str, engines.Module, tuple[Tensor, ...], str], engines.Run]
 
 
 class Diffusion:
@@ -68,9 +66,7 @@ class Diffusion:
         )
         self._networks, self._build = networks, build
         self.device, self._dtype = world.device, world.dtype
-        self._runs, self._painters = self.recipe.runs(settings)
-        if settings.engine in networks.failed:
-            self._run_eagerly()
+        self._run_by("eager" if settings.engine in networks.failed else settings.engine)
         self._times: dict[tuple[float, torch.dtype], Tensor] = {}
 
     def __call__(self, latents: Tensor, prompt: Prompt, watch: Watch | None = None, *, stay: bool = False) -> Tensor:
@@ -130,7 +126,7 @@ class Diffusion:
     @property
     def warm(self) -> bool:
         """Whether its engines are built: the next call only computes."""
-        return self._denoise.warm and self._painters.paint is not None
+        return self._running.warm(self.rows)
 
     def has(self, settings: DecoderSettings) -> bool:
         """As the contract has it."""
@@ -156,12 +152,7 @@ class Diffusion:
     @property
     def _denoise(self) -> Shaped:
         """Sample `[b, C, H, W]`, time `[1]` and conditioning to predictions `[rows x b, C, H, W]`."""
-        found = self._runs.denoise.get(self.rows)
-        if found is None:
-            build, engine, unet, key = self._built, self.profile.engine, self.recipe.unet, self.recipe.key
-            made = Shaped(lambda inputs: build(unet, inputs, key), follows=engine == "eager")
-            found = self._runs.denoise.setdefault(self.rows, made)
-        return found
+        return self._running.denoise(self.rows)
 
     def variant(self, settings: DecoderSettings) -> Diffusion:
         """A decoder of the same world under other settings, as the contract has it; of another kind too.
@@ -221,11 +212,7 @@ class Diffusion:
     def _painted(self, clean: Tensor) -> Tensor:
         """As `paint`, on the device; there nobody has looked at the numbers yet."""
         sample = uploaded(clean, self.device, self.recipe.paint_dtype or self._dtype)
-        paint = self._painters.paint
-        if paint is None:
-            paint = self._built(self.recipe.vae, (sample,), self.recipe.paint_key)
-            self._painters.paint = paint
-        return paint(sample).float().contiguous()
+        return self._running.paint(sample).float().contiguous()
 
     def _landed(self, pictures: Tensor) -> Tensor:
         """Painted pictures on the CPU, looked at. Raises NotFinite."""
@@ -318,11 +305,6 @@ class Diffusion:
             self._times[key] = time.reshape(1).to(self.device)
         return self._times[key]
 
-    def _built(self, module: Deferred[nn.Module], inputs: tuple[Tensor, ...], key: str) -> engines.Run:
-        """The engine of a module; one that has what it converted before needs none."""
-        engine = self.profile.engine
-        return self._build(engine, module if engine == "openvino" else module(), inputs, key)
-
     def _fall_back(self, error: EngineFailed) -> None:
         """Eager in place of an engine that could not be built, said once a world. What was asked for stays in
         `settings`; `profile` says what makes the pictures."""
@@ -331,18 +313,19 @@ class Diffusion:
         if self.settings.engine not in self._networks.failed:
             warnings.warn(f"{error}; pictures are made by 'eager' from now on", Notice, stacklevel=3)
         self._networks.failed.add(self.settings.engine)
-        self._run_eagerly()
+        self._run_by("eager")
 
-    def _run_eagerly(self) -> None:
-        self._runs, self._painters = self.recipe.runs(replace(self.settings, engine="eager"))
-        self.profile = replace(self.profile, engine="eager", versions=versions(self.profile.device, "eager"))
+    def _run_by(self, engine: str) -> None:
+        self._running = Running.of(self.recipe, self.settings, engine, self._build)
+        if engine != self.profile.engine:
+            self.profile = replace(self.profile, engine=engine, versions=versions(self.profile.device, engine))
 
     def _halve(self, error: BaseException) -> None:
         batch = self.settings.batch
         if batch == 1:
             raise OutOfMemory(foresight.too_large(self._networks.world.latent, self.size, self.device)) from error
         self.settings = replace(self.settings, batch=batch // 2)
-        self._runs, self._painters = self.recipe.runs(replace(self.settings, engine=self.profile.engine))
+        self._run_by(self.profile.engine)
         self.profile = replace(self.profile, batch=batch // 2)
         batches.free_memory()
 

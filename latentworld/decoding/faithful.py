@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from latentworld.decoding import engines
-from latentworld.decoding.diffusion import Build, Diffusion
+from latentworld.decoding.diffusion import Diffusion
 from latentworld.decoding.networks import Networks
+from latentworld.decoding.running import Build
 from latentworld.decoding.settings import DecoderSettings
 from latentworld.worlds import World
 

@@ -7,8 +7,9 @@ from __future__ import annotations
 from pathlib import Path
 
 from latentworld.decoding import engines
-from latentworld.decoding.diffusion import Build, Diffusion
+from latentworld.decoding.diffusion import Diffusion
 from latentworld.decoding.networks import Networks
+from latentworld.decoding.running import Build
 from latentworld.decoding.settings import GUIDED_STEPS, DecoderSettings
 from latentworld.worlds import World
 
