@@ -19,7 +19,7 @@ from installation.control.mailbox import Mailbox
 from installation.control.parameter import Parameter, checked
 from installation.control.parameters import loop_table
 from installation.film.sinks import Memory, Sinks
-from installation.frames import Frames, develop
+from installation.frames import Frames, develop, digest, digests
 from latentworld import walks
 from latentworld.errors import Cancelled, GeometryError, OutOfMemory
 
@@ -160,6 +160,13 @@ def test_a_sink_that_does_not_open_closes_those_that_did() -> None:
 def test_a_pilot_that_stands_still_is_refused() -> None:
     with pytest.raises(GeometryError, match="zero-length"):
         roll([Memory()], pilot=Pilot(stride=0.0))
+
+
+@pytest.mark.parametrize("size", [(2, 3), (300, 300)])
+def test_digests_of_a_batch_are_those_of_its_pictures(size: tuple[int, int]) -> None:
+    pictures = np.random.default_rng(0).integers(0, 256, (5, *size, 3), dtype=np.uint8)
+    assert digests(pictures) == tuple(digest(picture) for picture in pictures)
+    assert digests(pictures[:0]) == ()
 
 
 def test_pictures_become_bytes_by_rounding() -> None:

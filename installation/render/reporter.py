@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from installation.clock import LiveClock
-from installation.frames import Frames, digest
+from installation.frames import Frames, digests
 from installation.ipc.messages import Message, Numbers, Place, SceneChange, Tick
 from installation.ipc.scene import SceneDescription
 from latentworld.lipschitz import Rates
@@ -82,7 +82,7 @@ class Reporter:
             front=tuple(front[good].tolist()),
             rate=_numbers(rates.rate[good]),
             step=_numbers(rates.step[good]),
-            digest=tuple(digest(picture) for picture in frames.pictures[good]),
+            digest=digests(frames.pictures[good]),
             scene=self._number,
             stamp=stamp,
             period=period,
