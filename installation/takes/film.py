@@ -69,7 +69,8 @@ class Journey:
 
 def journey(take: Take, overrides: Sequence[str] = (), preset: Preset | None = None, exact: bool = False) -> Journey:
     """How to film a take: in its own preset or another, through the faithful decoder, a plan through the one that its
-    preset names; what overrides name goes before what the take says, scene by scene. exact: its own frames, decoders and frame rate.
+    preset names; what overrides name goes before what the take says, scene by scene. exact: its own frames, decoders
+    and frame rate.
 
     Raises PresetError for overrides, TakeError where exactly recorded frames cannot have them.
     """
