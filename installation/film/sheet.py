@@ -100,12 +100,12 @@ def thumbnail(picture: Pictures, width: int) -> Pictures:
 
 
 def described(preset: Preset, of_take: bool = False) -> str:
-    """What was rendered, in a sentence: a resolved preset's prompt, decoder and plane; a take has its own prompts."""
+    """What was rendered, in a sentence: a resolved preset's prompt, decoder and plane; a take or plan has its own prompts."""
     d, a, prompt = preset.decoder, preset.analytic, preset.prompt
     if d.kind == "analytic":
         said = [f"the analytic world, {a.modes} modes, sigma {a.sigma:g}"]
     elif of_take:
-        said = ["a take, with its own prompts"]
+        said = ["prompts as film.take has them"]
     else:
         said = [f"“{prompt.positive}”" + (f", not “{prompt.negative}”" if prompt.negative else "")]
     steps = d.scout_steps if d.kind == "scout" else d.steps
