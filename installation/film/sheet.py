@@ -100,7 +100,7 @@ def thumbnail(picture: Pictures, width: int) -> Pictures:
 
 
 def described(preset: Preset, of_take: bool = False) -> str:
-    """What was rendered, in a sentence: a resolved preset's prompt, decoder and plane; a take or plan has its own prompts."""
+    """What was rendered, in a sentence: a resolved preset's prompt (a take has its own), decoder and plane."""
     d, a, prompt = preset.decoder, preset.analytic, preset.prompt
     if d.kind == "analytic":
         said = [f"the analytic world, {a.modes} modes, sigma {a.sigma:g}"]
