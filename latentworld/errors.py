@@ -27,6 +27,7 @@
     │   ├── StageError       no display, no such monitor, a window that cannot be had
     │   ├── PortError        a port in use, a device that is gone, a door that stays shut
     │   └── TakeError        a take that is damaged or was written by another version
+    ├── BatchError           a list of jobs that names nothing that can be done, or a folder of another batch
     └── OutputError          pictures that cannot be kept
         ├── OutputExists     something is there already and --overwrite was not given
         ├── DiskFull         no space left; what was written so far plays
@@ -122,6 +123,10 @@ class AtlasBusy(AtlasError):
 
 class ClusterError(LatentWorldError):
     """Ray is missing or out of reach."""
+
+
+class BatchError(LatentWorldError):
+    """A list of jobs that cannot be worked off, or a folder that is another batch's."""
 
 
 class OutputError(LatentWorldError):

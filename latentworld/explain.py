@@ -8,11 +8,13 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sized
 from difflib import get_close_matches
 
 from pydantic import AfterValidator, BaseModel, ValidationError
 from pydantic_core import ErrorDetails, PydanticCustomError, PydanticUndefined
+
+LONG = ("string_too_long", "too_long")  # of which the value itself would say nothing: what is wrong is how long it is
 
 
 def explain(error: ValidationError, model: type[BaseModel], chosen: Mapping[str, type[BaseModel]] | None = None) -> str:
@@ -61,7 +63,16 @@ def _line(error: ErrorDetails, model: type[BaseModel], sections: Mapping[str, ty
         return f"unknown section or key {where!r}: {nearest(where, model.model_fields)}"
     if kind == "extra_forbidden":
         section = sections.get(words[0])
-        return f"unknown key {where!r}: {nearest(words[-1], section.model_fields if section else ())}"
+        own = section.model_fields if section else {}
+        others = [name for name, other in sections.items() if words[-1] in other.model_fields]
+        if others and not get_close_matches(words[-1], own, n=1, cutoff=0.55):
+            return f"unknown key {where!r}: did you mean '{others[0]}.{words[-1]}'?"
+        return f"unknown key {where!r}: {nearest(words[-1], own)}"
+    if kind in LONG and (most := (error.get("ctx") or {}).get("max_length")) is not None:
+        unit = "characters" if isinstance(given, str) else "entries"
+        count = len(given) if isinstance(given, Sized) else "more"
+        remedy = "shorten it" if isinstance(given, str) else "leave some out"
+        return f"{where} has {count} {unit}, at most {most} are taken: {remedy}"
     message = re.sub("^(Input|String|Tuple) should", "must", error["msg"].removeprefix("Value error, "))
     message = message.replace(" after validation", "")
     if kind == "literal_error" and isinstance(given, str):

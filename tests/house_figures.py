@@ -45,7 +45,7 @@ SHOW: list[set[str]] = [
     {"score"},
     {"film"},
     {"vertices", "render", "stage", "atlas", "doctor"},
-    {"ports", "bridge"},
+    {"ports", "bridge", "batch"},
     {"show"},
     {"cli"},
 ]

@@ -22,7 +22,7 @@ from installation import cli, rig
 from installation.atlas import rendering
 from installation.cli.commands import COMMANDS
 from installation.cli.commands import command as made_by_name
-from installation.cli.film import WithRender
+from installation.cli.help import Group
 from latentworld import preset
 from latentworld.atlas import reader, store, zoom
 
@@ -72,7 +72,7 @@ def understood(arguments: list[str]) -> None:
     command, context = typer.main.get_command(cli.app), None
     while commands := getattr(command, "commands", None):
         context = command.context_class(command, info_name=command.name, parent=context)
-        arguments = command.spelt(arguments) if isinstance(command, WithRender) else arguments
+        arguments = command.spelt(arguments) if isinstance(command, Group) else arguments
         if not arguments or (context.parent is None and arguments[0] in OPTIONS):
             return
         assert arguments[0] in commands, f"no command {arguments[0]}"

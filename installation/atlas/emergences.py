@@ -15,11 +15,12 @@ from PIL import Image, ImageDraw
 
 from installation import rig
 from installation.atlas import findings, rendering
-from installation.atlas.findings import Findings
+from installation.atlas.findings import Findings, digest
 from installation.atlas.finds import decoder as surveyed_by
 from installation.atlas.finds import of_survey
 from installation.atlas.survey_folder import SurveyFolder, preset_of, title_of
-from installation.film.output import prepare_empty, write_text
+from installation.atlas.unfinished import OnLook, Unfinished, quiet
+from installation.film.output import write_text
 from installation.film.sheet import FAINT, GROUND, INK, font, place
 from installation.film.sinks import save_png
 from installation.studio import Studio
@@ -28,6 +29,7 @@ from latentworld.atlas import emergence, phases
 from latentworld.atlas.emergence import Band, Classify, Report
 from latentworld.atlas.plots.style import PHASES
 from latentworld.errors import AtlasError
+from latentworld.preset import dump
 
 CLUSTER = re.compile(r"phase \d+")
 SHOWN, ACROSS = 10, 9  # rifts in the figure, pictures across each
@@ -70,19 +72,25 @@ class Made:
 def make(
     atlas: SurveyFolder, target: Path, words: Sequence[str] | None = None, count: int | None = None,
     each: int = emergence.EACH, looks: int = emergence.LOOKS, probes: int = emergence.PROBES,
+    on_look: OnLook = quiet,
 ) -> Made:  # fmt: skip
-    """Report into an empty folder. words, count: phases by words or by so many clusters, else the survey's own.
+    """Report into an empty folder, or go on where that was stopped. words, count: phases by words or by so many
+    clusters, else the survey's own.
 
-    Raises AtlasError where there is no rift, AtlasMismatch where the survey is of elsewhere, WorldMismatch where the
-    eye knows no words, OutputExists for a folder that holds something.
+    Raises AtlasError where there is no rift, AtlasMismatch where the survey is of elsewhere or another report was
+    stopped there, WorldMismatch where the eye knows no words, OutputExists for a folder that holds something.
     """
-    prepare_empty(target)
-    studio = rig.open_studio(preset_of(atlas))
+    preset = preset_of(atlas)
+    how = {"atlas": digest(findings.read(atlas)), "words": words and list(words), "count": count, "each": each,
+           "looks": looks, "probes": probes, "preset": dump(preset)}  # fmt: skip
+    work = Unfinished.begin(target, how, on_look=on_look)
+    studio = rig.open_studio(preset)
     found, classify = phased(studio, atlas, words, count)
     of_survey(studio, found.atlas, atlas)
     decoder = surveyed_by(studio, atlas)
-    render = rendering.renderer(studio, decoder, max(decoder.size))
     rifts = emergence.rifts(found.mesh, found.phases, found.rates)
+    least = (probes + looks) * sum(min(each, len(rift.edges)) for rift in rifts)
+    render = work.render(rendering.renderer(studio, decoder, max(decoder.size)), "crossing the rifts", least)
     told = emergence.report(found.atlas, rifts, render, classify, each, looks, probes)
     rows, purest = rows_of(found, told)
     figure = None
@@ -93,6 +101,7 @@ def make(
         ]
         figure = drawn(f"{title_of(atlas)}: what appears in between", shown, found.phases.names)
     _written(target, rows, purest, told, figure)
+    work.end()
     silent = len(rifts) - len({band.rift for band in told.bands})
     return Made(rows, len(rifts), silent, told.looks, target)
 

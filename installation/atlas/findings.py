@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import hashlib
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -108,3 +109,9 @@ def still_options(site: Site, radius: float) -> str:
     signed = radius if site.front else -radius
     place = f"--alpha {site.alpha:.10g} --beta {site.beta:.10g}"
     return place if signed == 1.0 else f"{place} --radius {signed:.10g}"
+
+
+def digest(found: Findings) -> str:
+    """What work on an atlas depends on."""
+    parts = (found.atlas.unit, found.phases.label, found.phases.confidence, found.rates)
+    return hashlib.sha256(b"".join(np.ascontiguousarray(part).tobytes() for part in parts)).hexdigest()[:16]

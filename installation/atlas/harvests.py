@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import html
 import json
 from collections.abc import Mapping, Sequence
@@ -78,7 +77,7 @@ def make(
     another harvest was stopped in it.
     """
     found, preset = findings.read(atlas), preset_of(atlas, list(overrides))
-    how = {"atlas": _digest(found), "count": count, "by": dict(by), "looks": looks, "preset": dump(preset)}
+    how = {"atlas": findings.digest(found), "count": count, "by": dict(by), "looks": looks, "preset": dump(preset)}
     work = Unfinished.begin(target, how, frozenset((on_the_way.ATLAS,)), on_look)
     studio = rig.open_studio(preset)
     of_survey(studio, found.atlas, atlas)
@@ -96,12 +95,6 @@ def make(
     _written(studio.preset, found, finds, pictures, seen.unit[chosen], target, by)
     work.end()
     return Harvest(finds, len(seen), target)
-
-
-def _digest(found: Findings) -> str:
-    """What a harvest takes of an atlas."""
-    parts = (found.atlas.unit, found.phases.label, found.phases.confidence, found.rates)
-    return hashlib.sha256(b"".join(np.ascontiguousarray(part).tobytes() for part in parts)).hexdigest()[:16]
 
 
 def _found(

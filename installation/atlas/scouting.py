@@ -60,10 +60,11 @@ def prompts(file: Path, preset: Preset) -> list[Candidate]:
     """The prompts of a file, a line each, on the preset's own triple. Raises AtlasError."""
     try:
         lines = [" ".join(line.split()) for line in texts.read(file, LARGEST).splitlines()]
+    except FileNotFoundError:
+        raise AtlasError(f"there is no file {file}: give --prompts a text file with a prompt on each line") from None
     except (OSError, ValueError) as error:
-        raise AtlasError(
-            f"{file} cannot be read ({error!s:.80}): give a text file with a prompt on each line"
-        ) from None
+        why = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
+        raise AtlasError(f"{file} cannot be read ({why}): give a text file with a prompt on each line") from None
     said = list(dict.fromkeys(line for line in lines if line and not line.startswith("#")))
     wrong = [line for line in said if not readable(line)]
     if not said or wrong:

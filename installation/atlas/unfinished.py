@@ -81,7 +81,7 @@ class Unfinished:
                     _keep(file, here, known)
                 seen.append(known)
                 done += len(here)
-                self._on_look(what, done, total)
+                self._on_look(what, done, max(done, total))
             calls += 1
             if not seen:
                 return render(units, radii)

@@ -30,6 +30,7 @@ class Listed:
 COMMANDS = {
     "new": Listed("new:new", "Write a preset of your own, every key explained."),
     "film": Listed("film:app", "Render a preset into a film; see how one stands, and whether it is whole."),
+    "batch": Listed("batch:app", "Work through a list of jobs, or a matrix of settings; see how far it is."),
     "plan": Listed(
         "plan:plan", "Walk a journey with the scout, and write where every frame lies: `film --plan` films it."
     ),

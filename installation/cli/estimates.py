@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from installation.cli.progress import duration
+from installation.cli.progress import Speaker, duration
 from installation.cli.tables import give_json
 
 if TYPE_CHECKING:
@@ -22,7 +22,7 @@ def tell_film(
     preset: Preset, journey: Journey | None, console: Console, workers: int | None = None, *, as_json: bool = False
 ) -> None:
     """Try some frames of a film, and print what all of them take. workers: beside those of `WORKERS`."""
-    with console.status("trying some frames"):
+    with Speaker(console, "trying some frames"):
         from installation.film.estimate import estimate
 
         found = estimate(preset, journey)
@@ -49,7 +49,7 @@ def _table(found: Estimate, workers: int) -> dict[str, float]:
 
 def tell_plan(preset: Preset, kind: Kind, console: Console, coarse: int = 1) -> None:
     """Walk some frames of a plan, and print what all of them take."""
-    with console.status("walking some frames"):
+    with Speaker(console, "walking some frames"):
         from installation.film.estimate import estimate_plan
 
         found = estimate_plan(preset, kind, coarse=coarse)

@@ -12,6 +12,11 @@ EXAMPLES: Mapping[str, tuple[str, ...]] = {
     ),
     "film status": ("film status out/first-light", "film status out/first-light --json"),
     "film verify": ("film verify out/first-light", "film verify out/first-light --repair"),
+    "batch": (
+        "batch first-light --matrix plane.seeds=[1,2,3],[4,5,6] --matrix pilot.mode=ride,seek -o out/series",
+        "batch pieces.toml -o out/pieces --retries 2 --keep-going",
+    ),
+    "batch status": ("batch status out/series", "batch status out/series --json"),
     "plan": ("plan first-light -o first-light.plan", "plan neutral -o orbit.plan --set walk.kind=orbit --dry-run"),
     "score": ("score import deforum.txt -o piece.toml", "film piece.toml -o out/piece"),
     "score import": (

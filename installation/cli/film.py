@@ -7,7 +7,6 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from enum import StrEnum
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, NoReturn
@@ -15,7 +14,7 @@ from typing import TYPE_CHECKING, Annotated, NoReturn
 import typer
 
 from installation.cli import completion
-from installation.cli.consoles import on_stderr
+from installation.cli.consoles import Telling, on_stderr
 from installation.cli.help import Group
 from installation.cli.presets import Override
 from installation.cli.tables import AsJson, give_json
@@ -23,9 +22,9 @@ from latentworld.errors import PresetError
 
 if TYPE_CHECKING:
     from rich.console import Console
-    from typer._click import Context  # typer's own, which it has no public name for
 
-    from installation.cli.progress import Bar, Lines
+    from installation.cli.frames_told import FrameTeller
+    from installation.cli.progress import Speaker
     from installation.film.make import Film
     from installation.film.plan import Watching
     from installation.film.remote import OnRay
@@ -38,25 +37,10 @@ if TYPE_CHECKING:
 class WithRender(Group):
     """`film PRESET …` renders: what is not the name of a command here is a preset, or an option of rendering."""
 
-    def spelt(self, args: list[str]) -> list[str]:
-        """With the command's name."""
-        return args if args and args[0] in self.commands else ["render", *args]
-
-    def parse_args(self, ctx: Context, args: list[str]) -> list[str]:
-        """As typer's."""
-        return super().parse_args(ctx, self.spelt(args))
+    own = "render"
 
 
 app = typer.Typer(cls=WithRender, help="Render a preset into a film; see how one stands, and whether it is whole.")
-
-
-class Telling(StrEnum):
-    """How a film tells how far it is."""
-
-    AUTO = "auto"
-    BAR = "bar"
-    LINES = "lines"
-    JSON = "json"
 
 
 @app.command("render")
@@ -142,22 +126,25 @@ class Asked:
 def _render(asked: Asked, console: Console) -> None:
     """Make the film, or what of it is missing, and say what was made."""
     from installation.cli.interrupt import Interrupt
+    from installation.cli.progress import Speaker
     from installation.film.output import check as check_folder
-    from installation.film.preview_window import PreviewWindow
 
     played, title = asked.played, asked.title
     check_folder(asked.output, asked.overwrite)  # before torch is imported: what cannot be kept is refused at once
-    bar = teller(asked.progress, title, asked.preset.film.frames, console, played.origin if played else 0)
-    sinks: list[Sink] = [PreviewWindow(title), bar] if asked.preview else [bar]
     check = played.check() if played and asked.as_recorded else None
-    sinks += [check] if check else []
-    with Interrupt() as interrupt, _ended_early():
-        with console.status("loading the world"):
-            from installation.film import make
+    speaker = Speaker(console, "loading the world", asked.progress)
+    with Interrupt() as interrupt, _ended_early(), speaker:
+        from installation.film import make
+        from installation.film.preview_window import PreviewWindow
+
+        bar = teller(speaker, title, asked.preset.film.frames, played.origin if played else 0)
+        sinks: list[Sink] = [PreviewWindow(title), bar] if asked.preview else [bar]
+        sinks += [check] if check else []
         made = make.film(
-            asked.preset, asked.output, overwrite=asked.overwrite, sinks=sinks, watch=interrupt.watch, journey=played,
-            frames=asked.part, ray=_on_ray(asked.ray, asked.workers, bar, console) if asked.ray else None,
-            planning=watching(asked.progress, title, asked.preset, console),
+            asked.preset, asked.output, overwrite=asked.overwrite, sinks=sinks,
+            watch=speaker.stepping(interrupt.watch), journey=played, frames=asked.part,
+            ray=_on_ray(asked.ray, asked.workers, bar, console) if asked.ray else None,
+            planning=watching(speaker, title, asked.preset),
         )  # fmt: skip
     if asked.as_json:
         from installation.ipc import jsonable
@@ -194,17 +181,21 @@ def _ended_early() -> Iterator[None]:
         raise typer.Exit(130) from None
 
 
-def watching(progress: Telling, title: str, journey: Preset, console: Console, coarse: int = 1) -> Watching:
+def watching(speaker: Speaker, title: str, journey: Preset, coarse: int = 1) -> Watching:
     """What tells how far the plan of a film is. coarse: as in `plan`."""
-    from installation.cli.progress import Looks
     from installation.film.passes import walked
     from installation.film.plan import Watching
 
-    bar = teller(progress, f"the way of {title}", walked(journey, coarse).film.frames, console)
-    return Watching([bar], Looks(console, progress is Telling.JSON))
+    bar = teller(speaker, f"the way of {title}", walked(journey, coarse).film.frames)
+
+    def looked(places: int) -> None:
+        speaker.part("looking along the lap")
+        speaker.detail(f"{places} places")
+
+    return Watching([bar], looked)
 
 
-def _on_ray(address: str, workers: int | None, bar: Bar | Lines, console: Console) -> OnRay:
+def _on_ray(address: str, workers: int | None, bar: FrameTeller, console: Console) -> OnRay:
     """The workers of a cluster."""
     from installation.film.remote import OnRay
     from latentworld.cluster.crew import Means
@@ -246,15 +237,13 @@ def _tell(made: Film, console: Console) -> None:
     print(made.video)
 
 
-def teller(telling: Telling, title: str, frames: int, console: Console, origin: int = 0) -> Bar | Lines:
+def teller(speaker: Speaker, title: str, frames: int, origin: int = 0) -> FrameTeller:
     """What tells how far the film is. origin: the number of its first frame."""
-    from installation.cli.progress import Bar, Lines
+    from installation.cli.frames_told import AsJson, Spoken
 
-    if telling is Telling.BAR or (telling is Telling.AUTO and console.is_terminal):
-        return Bar(title, frames, console, origin)
-    if telling is Telling.JSON:
-        return Lines(frames, 1.0, True, partial(print, flush=True), origin)
-    return Lines(frames, 60.0, False, lambda text: console.print(text, highlight=False, soft_wrap=True), origin)
+    if speaker.telling is Telling.JSON:
+        return AsJson(frames, 1.0, partial(print, flush=True), origin)
+    return Spoken(speaker, title, frames, origin)
 
 
 def _interrupted(made: Film) -> NoReturn:

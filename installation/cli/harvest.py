@@ -9,9 +9,9 @@ from typing import Annotated
 import typer
 
 from installation.cli.atlas.options import Option
-from installation.cli.consoles import on_stderr
 from installation.cli.interrupt import again, ending
 from installation.cli.presets import Override
+from installation.cli.progress import speaking
 
 
 def harvest(
@@ -29,20 +29,17 @@ def harvest(
     need("zarr")
     with (
         ending(lambda: f"interrupted; what was looked at is kept, and the same command goes on: {again()}"),
-        on_stderr().status("harvesting") as status,
+        speaking("loading the world") as speaker,
     ):
         from installation.atlas import harvests, on_the_way, weights
         from latentworld.atlas import merits
         from latentworld.atlas.harvest import WEIGHTS
 
-        def tell(what: str, done: int, total: int) -> None:
-            status.update(f"{what}: {done} of {total}")
-
         wanted, overrides = weights.read(by, WEIGHTS, merits.REGISTRY.names()), set_ or []
-        there = on_the_way.given(atlas, output, overrides, tell, globe)
+        there = on_the_way.given(atlas, output, overrides, speaker, globe)
         if line := on_the_way.unfinished(there):
             print(line, file=sys.stderr)
-        made = harvests.make(there, count, output, wanted, overrides, on_look=tell)
+        made = harvests.make(there, count, output, wanted, overrides, on_look=speaker)
     fewer = f" (of {count} asked for)" if len(made.finds) < count else ""
     emergent = sum(bool(find.third) for find in made.finds)
     print(f"{len(made.finds)} pictures{fewer} of {made.looked} looked at; a third phase appears in {emergent}")

@@ -35,7 +35,17 @@ class Command(TyperCommand):
 
 
 class Group(TyperGroup):
-    """A group of commands with its examples."""
+    """A group of commands with its examples. own: the command that is meant where none of them is named."""
+
+    own = ""
+
+    def spelt(self, args: list[str]) -> list[str]:
+        """With the name of its own command, where that is left out."""
+        return args if not self.own or (args and args[0] in self.commands) else [self.own, *args]
+
+    def parse_args(self, ctx: Context, args: list[str]) -> list[str]:
+        """As typer's."""
+        return super().parse_args(ctx, self.spelt(args))
 
     def format_help(self, ctx: Context, formatter: HelpFormatter) -> None:
         """As click has it."""
@@ -58,9 +68,10 @@ def path(ctx: Context) -> str:
     names = []
     here: Context | None = ctx
     while here is not None and here.parent is not None:
-        names.append(here.info_name or "")
+        above = here.parent.command
+        names.append("" if isinstance(above, Group) and above.own == here.info_name else here.info_name or "")
         here = here.parent
-    return " ".join(reversed(names)).replace("film render", "film")
+    return " ".join(filter(None, reversed(names)))
 
 
 def usage(command: AnyCommand, ctx: Context) -> str:

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
-from installation.cli.consoles import on_stderr
-from installation.cli.film import Telling, watching
+from installation.cli.consoles import Telling, on_stderr
+from installation.cli.film import watching
 from installation.cli.presets import Override, PresetName
 
 if TYPE_CHECKING:
@@ -37,6 +37,7 @@ def plan(
 ) -> None:
     """Walk a journey with the scout, and write where every frame lies: `film --plan` films it. Pilots steer."""
     from installation.cli.interrupt import Interrupt, again
+    from installation.cli.progress import Speaker
     from latentworld import preset as presets
 
     journey = presets.load(preset, set_ or [])
@@ -46,14 +47,15 @@ def plan(
 
         tell_plan(journey, decoder, console, coarse)
         return
-    tell = watching(progress, journey.title or preset, journey, console, coarse)
-    with Interrupt() as interrupt:
-        with console.status("loading the world"):
-            from installation.film import plan as planning
-            from installation.film.summary import words
+    with Interrupt() as interrupt, Speaker(console, "loading the world", progress) as speaker:
+        from installation.film import plan as planning
+        from installation.film.summary import words
+
         made = planning.plan(
-            journey, output, kind=decoder, coarse=coarse, overwrite=overwrite, watching=tell, watch=interrupt.watch
-        )
+            journey, output, kind=decoder, coarse=coarse, overwrite=overwrite,
+            watching=watching(speaker, journey.title or preset, journey, coarse),
+            watch=speaker.stepping(interrupt.watch),
+        )  # fmt: skip
     seen = words(made.rifts, made.marked, made.at_ceiling)
     console.print(f"{made.frames} frames placed in {made.seconds:.0f} s, {seen}", highlight=False, soft_wrap=True)
     for text in _on_beats(made.crossings):

@@ -1,123 +1,215 @@
-"""How a film tells how far it is: sinks like any other, so that they count what was kept and nothing else."""
+"""What a command says while it works: one line that is written anew in a terminal, elsewhere a line now and then.
+
+::
+
+    with speaking("loading the world") as speaker:         # which networks, what is compiled: from the library's log
+        ...
+        speaker("surveying", 12, 480)                      # part, done, in all
+"""
 
 from __future__ import annotations
 
+import logging
 import math
+import threading
+from collections import deque
 from collections.abc import Callable
 from contextlib import suppress
-from typing import Self
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Self
 
-from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, ProgressColumn, Task, TextColumn, TimeRemainingColumn
-from rich.text import Text
-
+from installation.cli.consoles import Telling, on_stderr
 from installation.clock import Stopwatch
-from installation.film.progress import Counter, FilmProgress
-from installation.frames import Frames
+
+if TYPE_CHECKING:
+    from rich.console import Console
+    from rich.progress import Progress
+
+FIRST, EVERY = 5.0, 60.0  # seconds before the first line of a part, and from one line to the next, in a pipe
+WINDOW = 60.0  # seconds over which a rate is taken
+LIBRARY = "latentworld"  # the logger on which the core says what it loads and compiles
 
 
-class _Rate(ProgressColumn):
-    def render(self, task: Task) -> Text:
-        """Frames a second."""
-        speed = task.finished_speed or task.speed
-        return Text("  -  fps" if speed is None else f"{speed:5.1f} fps", style="cyan")
+@dataclass
+class Part:
+    """What is being done. done, total: how much of it, None where nobody counts; detail: what of it just now; note:
+    of what was done last."""
+
+    what: str
+    done: int | None = None
+    total: int | None = None
+    unit: str = ""
+    detail: str = ""
+    note: str = ""
+    clock: Stopwatch = field(default_factory=Stopwatch)
+    samples: deque[tuple[float, int]] = field(default_factory=deque)
+
+    def count(self, done: int, total: int) -> None:
+        """So many are done; what was in hand is among them."""
+        now = self.clock.seconds
+        self.done, self.total, self.detail = done, total, ""
+        self.samples.append((now, done))
+        while len(self.samples) > 2 and self.samples[1][0] < now - WINDOW:
+            self.samples.popleft()
+
+    @property
+    def rate(self) -> float | None:
+        """So many a second lately; None before that is known."""
+        if len(self.samples) < 2:
+            return None
+        (since, before), (until, done) = self.samples[0], self.samples[-1]
+        return (done - before) / (until - since) if done > before and until > since else None
+
+    @property
+    def words(self) -> str:
+        """How far it is."""
+        if self.done is None or self.total is None:
+            said = [duration(self.clock.seconds)]
+        else:
+            said = [f"{self.done} of {self.total}{' ' if self.unit else ''}{self.unit}"]
+            if (rate := self.rate) is not None:
+                said.append(f"{rate:.1f} a second" if rate >= 0.1 else f"{1 / rate:.0f} s each")
+                if self.done < self.total:
+                    said.append(f"{duration((self.total - self.done) / rate)} left")
+        return ", ".join([*said, *filter(None, (self.note, self.detail))])
 
 
-class Bar:
-    """Frames done, frames a second, time left, and the Lipschitz value of the last frame."""
-
-    def __init__(self, title: str, frames: int, console: Console, origin: int = 0) -> None:
-        columns = (
-            TextColumn("[bold]{task.description}"), BarColumn(bar_width=None), MofNCompleteColumn(), _Rate(),
-            TextColumn("eta"), TimeRemainingColumn(), TextColumn("{task.fields[lipschitz]}"),
-        )  # fmt: skip
-        self._progress = Progress(*columns, console=console, refresh_per_second=4)
-        self._origin, self._begun = origin, False
-        self._task = self._progress.add_task(title, total=frames, lipschitz="")
-
-    def __enter__(self) -> Self:
-        self._progress.start()
-        return self
-
-    def __exit__(self, kind: type[BaseException] | None, *rest: object) -> None:
-        self._progress.stop()
-
-    def send(self, frames: Frames) -> None:
-        """Move on by a batch; the first one says where a film goes on."""
-        self._begin(int(frames.path.index[0]) - self._origin)
-        rate = float(frames.rates.rate[-1])
-        words = "" if math.isnan(rate) else f"[magenta]L {rate:.3g}" + (" [red]rift" if frames.marked.any() else "")
-        self._progress.update(self._task, advance=len(frames), lipschitz=words)
-
-    def arrived(self, frames: int, done: int) -> None:
-        """Move on by frames that were made elsewhere. done: how many there are now."""
-        self._begin(done - frames)
-        self._progress.update(self._task, advance=frames)
-
-    def _begin(self, there: int) -> None:
-        if not self._begun:
-            self._progress.reset(self._task, completed=there)  # says nothing about the rate
-            self._begun = True
-
-
-class Lines:
-    """A line every so many seconds, for logs and for programs: in words, or as JSON (a `FilmProgress`)."""
+class Speaker:
+    """Tells how far a command is, while it is entered. telling: a moving line (`bar`), lines now and then, or nothing
+    (JSON is somebody else's); by itself what suits the console."""
 
     def __init__(
-        self, frames: int, every: float, as_json: bool, write: Callable[[str], object], origin: int = 0
+        self, console: Console, what: str, telling: Telling = Telling.AUTO, first: float = FIRST, every: float = EVERY
     ) -> None:
-        self._every, self._json, self._write = every, as_json, write
-        self._counter, self._clock, self._next = Counter(frames, origin), Stopwatch(), every
+        self.console = console
+        self.telling = telling if telling is not Telling.AUTO else _suiting(console)
+        self._part, self._first, self._every = Part(what), first, every
+        self._clock, self._last, self._told = Stopwatch(), 0.0, ""
+        self._over, self._lock = threading.Event(), threading.Lock()
+        self._bar: Progress | None = None
+        self._library = _FromLibrary(self.detail)
 
     def __enter__(self) -> Self:
-        self._counter, self._clock = (
-            Counter(self._counter.planned, self._counter.origin),
-            Stopwatch(),
-        )  # a world was loaded meanwhile
+        self._library.listen()
+        if self.telling is Telling.BAR:
+            self._bar = _moving(lambda: self._part, self.console)
+            self._bar.start()
+        elif self.telling is Telling.LINES:
+            threading.Thread(target=self._watch, name="progress", daemon=True).start()
         return self
 
     def __exit__(self, *fault: object) -> None:
-        pass
+        self._over.set()
+        self._library.leave()
+        if self._bar is not None:
+            self._bar.stop()
 
-    def send(self, frames: Frames) -> None:
-        """Count the batch, and say so where it is time to."""
-        self._tell(self._counter.count(frames))
+    def part(self, what: str) -> None:
+        """Something else is being done now; the same once more changes nothing."""
+        if self._part.what != what:
+            self._part = Part(what)
 
-    def arrived(self, frames: int, done: int) -> None:
-        """The same for frames that were made elsewhere. done: how many there are now."""
-        self._tell(self._counter.arrived(frames, done))
+    def __call__(self, what: str, done: int, total: int) -> None:
+        """So many of so many are done of it."""
+        self.count(what, done, total)
 
-    def _tell(self, progress: FilmProgress) -> None:
-        if self._clock.seconds >= self._next or progress.frames == progress.planned:
-            self._next = self._clock.seconds + self._every
-            with suppress(OSError):  # whoever read it may be gone, which ends no film
-                self._write(progress.json() if self._json else in_words(progress))
+    def count(self, what: str, done: int, total: int, unit: str = "", note: str = "", before: int = -1) -> None:
+        """The same with what is counted, a word on the last of them, and how many there were when it began."""
+        if self._part.what != what:
+            self._part = Part(what)
+        here = self._part
+        if not here.samples and before >= 0:
+            here.samples.append((0.0, before))
+        here.unit, here.note = unit, note
+        here.count(done, total)
+        if self._bar is not None:
+            self._bar.update(self._bar.task_ids[0], completed=done, total=total)
 
+    def detail(self, text: str) -> None:
+        """What is being done just now, until something is counted."""
+        self._part.detail = text
 
-class Looks:
-    """How many places of a lap were looked at: a line that is written anew in a terminal, elsewhere one a minute."""
+    def stepping(self, watch: Callable[[int, int], bool]) -> Callable[[int, int], bool]:
+        """A decoder's Watch that also tells its steps."""
 
-    def __init__(self, console: Console, as_json: bool) -> None:
-        self._console, self._silent, self._clock, self._next = console, as_json, Stopwatch(), 0.0
+        def watched(done: int, total: int) -> bool:
+            self.detail(f"step {done} of {total}")
+            return watch(done, total)
 
-    def __call__(self, places: int) -> None:
-        """So many so far."""
-        if self._silent or self._clock.seconds < self._next:
+        return watched
+
+    def say(self) -> None:
+        """A line now, where lines are told."""
+        if self.telling is not Telling.LINES:
             return
-        self._next = self._clock.seconds + (0.2 if self._console.is_terminal else 60.0)
-        end = "\r" if self._console.is_terminal else "\n"
-        self._console.print(f"looking along the lap: {places} places", end=end, highlight=False)
+        with self._lock, suppress(OSError):  # whoever read it may be gone, which ends no work
+            here = self._part
+            self._last, self._told = self._clock.seconds, here.what
+            self.console.print(f"{here.what}: {here.words}", highlight=False, markup=False, soft_wrap=True)
+
+    def _watch(self) -> None:
+        while not self._over.wait(0.25):
+            silent = self._clock.seconds - self._last
+            if silent >= self._every or (silent >= self._first and self._part.what != self._told):
+                self.say()
 
 
-def in_words(progress: FilmProgress) -> str:
-    """Frames, rate and time left, on one line."""
-    left = "" if progress.eta is None else f", {duration(progress.eta)} left"
-    rift = ", on a rift" if progress.marked else ""
-    return f"{progress.frames} of {progress.planned} frames, {progress.rate:.1f} a second{left}{rift}"
+def speaking(what: str, telling: Telling = Telling.AUTO) -> Speaker:
+    """A speaker on stderr."""
+    return Speaker(on_stderr(), what, telling)
 
 
 def duration(seconds: float) -> str:
     """Hours, minutes and seconds, as many as it takes."""
+    if not math.isfinite(seconds):
+        return "very long"
     minutes, rest = divmod(round(seconds), 60)
     hours, minutes = divmod(minutes, 60)
     return f"{hours} h {minutes:02d} min" if hours else f"{minutes} min {rest:02d} s" if minutes else f"{rest} s"
+
+
+def _suiting(console: Console) -> Telling:
+    return Telling.BAR if console.is_terminal else Telling.LINES
+
+
+def _moving(part: Callable[[], Part], console: Console) -> Progress:
+    """The moving line: what, a bar where something is counted, how far."""
+    from rich.progress import BarColumn, Progress, ProgressColumn, SpinnerColumn, Task
+    from rich.text import Text
+
+    class Said(ProgressColumn):
+        def __init__(self, text: Callable[[Part], str], style: str) -> None:
+            super().__init__()
+            self._text, self._style = text, style
+
+        def render(self, task: Task) -> Text:
+            return Text(self._text(part()), style=self._style)
+
+    class Bar(BarColumn):
+        def render(self, task: Task):  # type: ignore[no-untyped-def]  # as rich's
+            return super().render(task) if part().total else Text("")
+
+    columns = (SpinnerColumn(), Said(lambda it: it.what, "bold"), Bar(bar_width=24), Said(lambda it: it.words, ""))
+    made = Progress(*columns, console=console, refresh_per_second=4, transient=True)
+    made.add_task("", total=None)
+    return made
+
+
+class _FromLibrary(logging.Handler):
+    """Hears what the core says of its loading and compiling."""
+
+    def __init__(self, told: Callable[[str], None]) -> None:
+        super().__init__(logging.INFO)
+        self._told, self._logger, self._level = told, logging.getLogger(LIBRARY), logging.NOTSET
+
+    def listen(self) -> None:
+        self._level = self._logger.level
+        self._logger.setLevel(logging.INFO)
+        self._logger.addHandler(self)
+
+    def leave(self) -> None:
+        self._logger.removeHandler(self)
+        self._logger.setLevel(self._level)
+
+    def emit(self, record: logging.LogRecord) -> None:
+        self._told(record.getMessage())

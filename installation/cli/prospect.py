@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Annotated
 
@@ -13,6 +14,7 @@ from installation.cli.consoles import on_stderr
 from installation.cli.groups import grouped
 from installation.cli.interrupt import again, ending
 from installation.cli.presets import Override
+from installation.cli.progress import Speaker
 from latentworld.errors import AtlasError
 
 
@@ -58,31 +60,28 @@ def prospect(
     if among.prompts is not None and among.prompt is not None:
         raise AtlasError("--prompt and --prompts contradict each other: give one")
     console = on_stderr()
-    with ending(lambda: f"interrupted; what was surveyed is kept, and the same command goes on: {again()}"):
-        with console.status("loading the world"):
-            from installation.atlas import prospects, scouting, weights
-            from latentworld.atlas.prospect import WEIGHTS
-            from latentworld.cluster.crew import Means
+    with (
+        ending(lambda: f"interrupted; what was surveyed is kept, and the same command goes on: {again()}"),
+        Speaker(console, "loading the world") as speaker,
+    ):
+        from installation.atlas import prospects, scouting, weights
+        from latentworld.atlas.prospect import WEIGHTS
+        from latentworld.cluster.crew import Means
 
-            by = weights.read(looks.by, WEIGHTS)
-            journey = presets.load(preset, set_ or [])
-            if among.prompts is not None:
-                candidates = scouting.prompts(among.prompts, journey)
-            else:
-                if among.prompt is not None:
-                    journey = journey.changed(prompt={"positive": among.prompt})
-                candidates = scouting.triples(among.count, among.seed)
-        with console.status("prospecting") as status:
-
-            def done(now: int, total: int) -> None:
-                status.update(f"prospecting: {now} of {total}")
-
-            means = None if looks.ray is None else Means(looks.ray, looks.workers)
-            words = None if looks.words is None else looks.words.split(",")
-            made = prospects.make(
-                journey, candidates, output, by, words, looks.globe, looks.top, looks.faithful, done, means,
-                console.print,
-            )  # fmt: skip
+        by = weights.read(looks.by, WEIGHTS)
+        journey = presets.load(preset, set_ or [])
+        if among.prompts is not None:
+            candidates = scouting.prompts(among.prompts, journey)
+        else:
+            if among.prompt is not None:
+                journey = journey.changed(prompt={"positive": among.prompt})
+            candidates = scouting.triples(among.count, among.seed)
+        means = None if looks.ray is None else Means(looks.ray, looks.workers)
+        words = None if looks.words is None else looks.words.split(",")
+        made = prospects.make(
+            journey, candidates, output, by, words, looks.globe, looks.top, looks.faithful,
+            partial(speaker, "prospecting"), means, console.print,
+        )  # fmt: skip
     for one in made.ranking[: max(looks.top, 1)]:
         what = "seeds " + " ".join(map(str, one.seeds)) if one.prompt is None else f"{one.prompt:.50}"
         print(f"{one.rank:3}  {what:<28} rifts {one.length:.0f} latents, rate {one.steepness:.3f}, "

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 import warnings
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager
@@ -62,7 +63,7 @@ def attributes(path: Path) -> Attributes:
     """What the group says of itself. Raises AtlasDamaged: nothing there, no atlas, unreadable, from a newer version."""
     file = path / "zarr.json"
     if not file.is_file():
-        raise AtlasDamaged(f"no atlas at {path} (it has no zarr.json): check the path, or survey one there")
+        raise AtlasDamaged(_nothing_at(path))
     try:
         found = section(texts.table(texts.read(file)), "attributes")
         if found["format"] != FORMAT:
@@ -78,6 +79,14 @@ def attributes(path: Path) -> Attributes:
     if missing := {"settings", "generations", "complete"} - found.keys():
         raise damaged(file, f"says nothing of {', '.join(sorted(missing))}", _COPY)
     return cast("Attributes", dict(found))
+
+
+def _nothing_at(path: Path) -> str:
+    """What to say where no atlas is, of the folder that was named and not of what should lie in it."""
+    folder = path.parent if path.name == STORE else path
+    there = f"the folder {folder} holds no atlas" if folder.is_dir() else f"there is no folder {folder}"
+    makes = f"`latentworld atlas survey neutral -o {shlex.quote(str(folder))}` makes one"
+    return f"{there}: name the folder of a survey; {makes}"
 
 
 def damaged(file: Path, what: str, remedy: str = _COPY) -> AtlasDamaged:

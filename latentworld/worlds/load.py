@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable, Mapping
 from functools import partial
 from pathlib import Path
@@ -22,6 +23,8 @@ from latentworld.worlds.world import Student, World
 if TYPE_CHECKING:
     import torch
     from diffusers.models.autoencoders.autoencoder_tiny import AutoencoderTiny
+
+_log = logging.getLogger(__name__)  # what takes a while is said there, for whoever waits: `installation/cli/progress`
 
 
 def load(
@@ -44,6 +47,7 @@ def load(
     settle(place)
     if isinstance(found.layout, Checkpoint):
         with parts.quiet():
+            _log.info("reading %s", found.path.name)
             return _load_checkpoint(found, found.layout, kind, place)
     return _load_folder(found, kind, place, quick and kind == torch.float32)
 
@@ -71,12 +75,12 @@ def _load_folder(found: Found, dtype: torch.dtype, device: torch.device, quick: 
         load = partial(part.load, path / part.name, kinds.get(part.name, dtype))
         soon = part.quick(path / part.name, dtype) if quick and part.quick is not None else None
         is_deferred = quick and part.name in (family.network, "vae")
-        loaded[part.name] = _ready(load, device, is_deferred) if soon is None else _at_rest(soon, device)
+        loaded[part.name] = _ready(part.name, load, device, is_deferred) if soon is None else _at_rest(soon, device)
     if found.vae is not None:
         load = partial(found.vae.load, family.vae_dtype(found.vae.config, dtype))
-        loaded["vae"], digest = _ready(load, device, quick), f"{digest}-{found.vae.digest}"
+        loaded["vae"], digest = _ready("vae", load, device, quick), f"{digest}-{found.vae.digest}"
     student, tiny = path / "student", path / "tiny_vae"
-    tiny_vae = _ready(partial(parts.tiny_vae, tiny, dtype), device, quick) if tiny.is_dir() else None
+    tiny_vae = _ready("tiny vae", partial(parts.tiny_vae, tiny, dtype), device, quick) if tiny.is_dir() else None
     pupil = _student(family, student, dtype, device, quick) if student.is_dir() else None
     return _assembled(found, found.name, loaded, pupil, tiny_vae, digest, dtype, device)
 
@@ -86,14 +90,15 @@ def _student(family: Family, folder: Path, dtype: torch.dtype, device: torch.dev
         if not part.is_dir():
             raise WorldDamaged(f"{part} is missing: remove {folder} to do without a student, or copy the world again")
     loader = next(part.load for part in family.parts if part.name == family.network)
-    network = _ready(partial(loader, folder / family.network, dtype), device, quick)
+    network = _ready("student", partial(loader, folder / family.network, dtype), device, quick)
     return Student(denoiser=network, schedule=family.schedule(parts.scheduler_config(folder / "scheduler")))
 
 
-def _ready(load: Callable[[], object], device: torch.device, is_deferred: bool) -> Any:
-    """A part, or what makes it later."""
+def _ready(name: str, load: Callable[[], object], device: torch.device, is_deferred: bool) -> Any:
+    """A part, or what makes it later. name: for who waits."""
 
     def made() -> object:
+        _log.info("reading the %s", name.replace("_", " "))
         with parts.quiet():
             return _at_rest(load(), device)
 

@@ -7,15 +7,16 @@ from pathlib import Path
 from typing import Annotated
 
 from installation.cli.atlas.options import Labels, Option, Where
-from installation.cli.consoles import on_stderr
 from installation.cli.groups import grouped
+from installation.cli.interrupt import again, ending
+from installation.cli.progress import speaking
 
 
 @grouped
 def emergence(
     atlas: Where,
     *,
-    output: Annotated[Path, Option("-o", "--output", help="A new or empty folder.")],
+    output: Annotated[Path, Option("-o", "--output", help="A new or empty folder, or one in which this was stopped.")],
     labels: Labels,
     each: Annotated[int, Option(min=1, max=10000, help="Ways across each rift that are looked at, at most.")] = 12,
     probes: Annotated[int, Option(min=0, max=1000, help="Places on each way that are looked at first.")] = 5,
@@ -25,13 +26,19 @@ def emergence(
     from latentworld.extras import need
 
     need("zarr")
-    with on_stderr().status("crossing the rifts"):
-        from installation.atlas import emergences, on_the_way
-        from installation.atlas.survey_folder import SurveyFolder
+    from installation.atlas import on_the_way
+    from installation.atlas.survey_folder import SurveyFolder
 
-        if line := on_the_way.unfinished(SurveyFolder.at(atlas)):
-            print(line, file=sys.stderr)
-        made = emergences.make(SurveyFolder.at(atlas), output, labels.chosen, labels.phases, each, looks, probes)
+    folder = SurveyFolder.at(atlas)
+    if line := on_the_way.unfinished(folder):
+        print(line, file=sys.stderr)
+    with (
+        ending(lambda: f"interrupted; what was looked at is kept, and the same command goes on: {again()}"),
+        speaking("loading the world") as speaker,
+    ):
+        from installation.atlas import emergences
+
+        made = emergences.make(folder, output, labels.chosen, labels.phases, each, looks, probes, on_look=speaker)
     for row in made.rows[:40]:
         print(f"{row.between}: {row.third:<16} on {row.found} of {row.walked} ways, {row.width:.3g} latents wide, "
               f"rate {row.rate:.3g}, share {row.share:.2f}  {row.options}")  # fmt: skip

@@ -9,7 +9,7 @@ from typing import Annotated
 import typer
 
 from installation.cli.atlas.options import Option, Where
-from installation.cli.consoles import on_stderr
+from installation.cli.progress import speaking
 
 
 def find(
@@ -21,7 +21,7 @@ def find(
     decodes: Annotated[int, Option(min=1, help="Pictures made beyond the survey, at most.")] = 64,
 ) -> None:
     """Find the places of an atlas whose pictures are most like words, and look closer between them."""
-    with on_stderr().status("finding"):
+    with speaking("loading the world"):
         from installation.atlas import finds, on_the_way
         from installation.atlas.survey_folder import SurveyFolder
 

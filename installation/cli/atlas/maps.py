@@ -9,9 +9,9 @@ import typer
 
 from installation.cli.atlas.options import Dpi, Labels, Option, Out, Thumb, Where
 from installation.cli.atlas.report import stopped, table, tell
-from installation.cli.consoles import on_stderr
 from installation.cli.groups import grouped
 from installation.cli.interrupt import ending
+from installation.cli.progress import speaking
 from installation.cli.tables import AsJson, give_json
 
 
@@ -48,7 +48,7 @@ def plot(
     from latentworld.atlas import plots as drawing
 
     out = SurveyFolder.at(atlas)
-    with on_stderr().status("drawing"):
+    with speaking("drawing"):
         found = findings.read(out)
         if labels != Labels():
             found = findings.relabelled(out, found, labels.chosen, labels.phases)
@@ -68,7 +68,7 @@ def export(
     from installation.atlas import writeup
     from installation.atlas.survey_folder import SurveyFolder
 
-    with on_stderr().status("writing pictures"):
+    with speaking("writing pictures"):
         made = writeup.export(SurveyFolder.at(atlas), output, full)
     print(made)
 
@@ -89,11 +89,10 @@ def import_(
     from installation.atlas.drawing import draw
     from installation.atlas.survey_folder import SurveyFolder
 
-    out, console = SurveyFolder.at(output), on_stderr()
-    with ending(lambda: stopped(output)):
-        with console.status("looking at the pictures"):
-            found = writeup.imported(pictures, out, clip, preset, thumb, labels.chosen, labels.phases)
-        with console.status("drawing"):
-            draw(out, found, pictures.resolve().name, dpi)
+    out = SurveyFolder.at(output)
+    with ending(lambda: stopped(output)), speaking("looking at the pictures") as speaker:
+        found = writeup.imported(pictures, out, clip, preset, thumb, labels.chosen, labels.phases)
+        speaker.part("drawing")
+        draw(out, found, pictures.resolve().name, dpi)
     tell(found)
     print(out.page)

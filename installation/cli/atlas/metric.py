@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Annotated
 
 from installation.cli.atlas.options import Dpi, Option, Where
-from installation.cli.consoles import on_stderr
+from installation.cli.progress import speaking
 
 if TYPE_CHECKING:
     from latentworld.atlas.metric import Metered
@@ -23,7 +23,7 @@ def metric(
     dpi: Dpi = 150,
 ) -> None:
     """Measure an atlas's metric: the pull-back of its features and, of a window, log Z with its phases."""
-    with on_stderr().status("measuring the metric"):
+    with speaking("measuring the metric"):
         from installation.atlas import findings, metrics
         from installation.atlas.drawing import draw
         from installation.atlas.survey_folder import SurveyFolder, title_of
@@ -33,7 +33,7 @@ def metric(
         found = findings.read(out)
     tell(found.atlas, metered)
     if plots:
-        with on_stderr().status("drawing"):
+        with speaking("drawing"):
             draw(out, found, title_of(out), dpi)
     print(out.page if plots else out.store)
 

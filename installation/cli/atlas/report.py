@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import math
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -10,9 +10,8 @@ from installation.cli.interrupt import again
 from latentworld.errors import AtlasError
 
 if TYPE_CHECKING:
-    from rich.console import Console
-
     from installation.atlas.findings import Findings
+    from installation.cli.progress import Speaker
     from latentworld.atlas.store import Store
 
 
@@ -91,28 +90,12 @@ def tell(found: Findings, count: int = 5) -> None:
         print(f"no rift: no place is {RIFT:g} times as steep as the median")
 
 
-class SurveyBar:
-    """Places done, places a second of this run, time left."""
+def counting(speaker: Speaker, title: str, kept: Store) -> Callable[[int, int, int], None]:
+    """What is told of every block that is kept: places done, in all, of the block."""
+    what, before = title or "survey", kept.done
 
-    def __init__(self, title: str, kept: Store, console: Console) -> None:
-        from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+    def count(done: int, total: int, block: int) -> None:
+        speaker.count(what, done, total, "places", before=before)
 
-        rate = TextColumn("{task.fields[rate]}")
-        self._progress = Progress(
-            TextColumn("[bold]{task.description}"), BarColumn(bar_width=None), MofNCompleteColumn(), rate,
-            TextColumn("eta"), TimeRemainingColumn(), console=console, refresh_per_second=4,
-        )  # fmt: skip
-        self._task = self._progress.add_task(title or "survey", total=kept.total, completed=kept.done, rate="")
-
-    def __enter__(self) -> SurveyBar:
-        self._progress.start()
-        return self
-
-    def __exit__(self, *fault: object) -> None:
-        self._progress.stop()
-
-    def __call__(self, done: int, total: int, block: int) -> None:
-        """A block was kept."""
-        speed = self._progress.tasks[0].speed or math.nan
-        rate = "" if math.isnan(speed) else f"{speed:.1f}/s"
-        self._progress.update(self._task, completed=done, total=total, rate=rate)
+    speaker.part(what)
+    return count

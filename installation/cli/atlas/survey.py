@@ -9,11 +9,12 @@ import typer
 
 from installation.cli import completion
 from installation.cli.atlas.options import DEFAULT, Decoding, Dpi, Interval, Labels, Option, Out, pair, spans
-from installation.cli.atlas.report import SurveyBar, stopped, table, tell
+from installation.cli.atlas.report import counting, stopped, table, tell
 from installation.cli.consoles import on_stderr
 from installation.cli.groups import grouped
 from installation.cli.interrupt import ending
 from installation.cli.presets import Override
+from installation.cli.progress import Speaker
 from installation.cli.tables import AsJson, give_json
 
 if TYPE_CHECKING:
@@ -90,37 +91,37 @@ def survey(
     chosen = labels.chosen
     journey = presets.load(preset, set_ or [])
     console, thumb, scout = on_stderr(), decoding.thumb, decoding.scout
-    with ending(lambda: stopped(output)):
-        with console.status("loading the world"):
-            from installation import rig
-            from installation.atlas import findings, rendering, surveys
-            from installation.atlas.drawing import draw
-            from installation.atlas.survey_folder import SurveyFolder
-            from latentworld.atlas.settings import foresee
+    with ending(lambda: stopped(output)), Speaker(console, "loading the world") as speaker:
+        from installation import rig
+        from installation.atlas import findings, rendering, surveys
+        from installation.atlas.drawing import draw
+        from installation.atlas.survey_folder import SurveyFolder
+        from latentworld.atlas.settings import foresee
 
-            out = SurveyFolder.at(output)
-            known = {"sampling": sampling.model_dump(mode="json"), "radius": decoding.radius, "thumb": thumb}
-            foresee(out.store, known | {"seeds": list(journey.plane.seeds)})
-            studio = rig.open_studio(journey)
+        out = SurveyFolder.at(output)
+        known = {"sampling": sampling.model_dump(mode="json"), "radius": decoding.radius, "thumb": thumb}
+        foresee(out.store, known | {"seeds": list(journey.plane.seeds)})
+        studio = rig.open_studio(journey)
         # words that cannot be used are refused before the work
         label = findings.labeller(studio, chosen, labels.phases)
         begun = surveys.begin(
             studio, out, sampling, radius=decoding.radius, thumb=thumb, block=cluster.block, scout=scout
         )
-        with begun as store, SurveyBar(journey.title, store, console) as bar:
+        with begun as store:
+            kept = counting(speaker, journey.title, store)
             under_way = surveys.Survey(studio, out, store, thumb, scout)
             if cluster.ray is None:
-                under_way.run(bar)
+                under_way.run(kept)
             else:
-                under_way.run_on_ray(bar, cluster.ray, cluster.workers, console.print)
+                under_way.run_on_ray(kept, cluster.ray, cluster.workers, console.print)
             if drawing.surprise:
-                surveys.surprised(studio, store, scout, bar)
-        with console.status("field, floor, phases"):
-            render = rendering.renderer(studio, rendering.chosen(studio, scout), thumb)
-            found = findings.conclude(out, render, label)
+                surveys.surprised(studio, store, scout, counting(speaker, "how unlikely each is", store))
+        speaker.part("field, floor, phases")
+        render = rendering.renderer(studio, rendering.chosen(studio, scout), thumb)
+        found = findings.conclude(out, render, label)
         if drawing.plots:
-            with console.status("drawing"):
-                draw(out, found, journey.title, drawing.dpi)
+            speaker.part("drawing")
+            draw(out, found, journey.title, drawing.dpi)
     made = out.page if drawing.plots else out.store
     if as_json:
         give_json({"made": str(made), **table(found)})

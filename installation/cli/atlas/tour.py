@@ -11,6 +11,7 @@ import typer
 from installation.cli.atlas.options import Option, Where, pair
 from installation.cli.consoles import on_stderr
 from installation.cli.groups import grouped
+from installation.cli.progress import Speaker
 from latentworld.errors import AtlasError
 
 if TYPE_CHECKING:
@@ -78,7 +79,7 @@ def tour(
     route.check(mode)
     points, options = route.points, route.options
     console = on_stderr()
-    with console.status("planning"):
+    with Speaker(console, "planning"):
         made = tours.write(SurveyFolder.at(atlas), mode, points, output, speed, options, console.print)
     shape = "a loop" if made.closed else "a way"
     print(f"{shape} of {len(made.unit)} waypoints, {made.length:.1f} latent units long")

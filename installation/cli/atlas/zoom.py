@@ -12,10 +12,10 @@ import typer
 
 from installation.cli import completion
 from installation.cli.atlas.options import DEFAULT, Decoding, Dpi, Interval, Option, pair, spans
-from installation.cli.consoles import on_stderr
 from installation.cli.groups import grouped
 from installation.cli.interrupt import again, ending
 from installation.cli.presets import Override
+from installation.cli.progress import speaking
 
 
 @dataclass(frozen=True)
@@ -62,31 +62,31 @@ def zoom(
     need("matplotlib")
     rows, columns = pair(begin.size, "x", int, "--size", "24x24")
     follow = None if begin.at is None else pair(begin.at, ",", float, "--at", "0.25,0.5")
-    intervals, console = spans(begin.alpha, begin.beta), on_stderr()
-    with ending(lambda: f"interrupted, no zoom was kept: to begin anew, {again()}"), ExitStack() as claims:
-        with console.status("loading the world"):
-            from installation import rig
-            from installation.atlas import rendering, zoom_start, zooms
-            from installation.atlas.survey_folder import SurveyFolder, preset_of
+    intervals = spans(begin.alpha, begin.beta)
+    told = speaking("loading the world")
+    with ending(lambda: f"interrupted, no zoom was kept: to begin anew, {again()}"), ExitStack() as claims, told:
+        from installation import rig
+        from installation.atlas import rendering, zoom_start, zooms
+        from installation.atlas.survey_folder import SurveyFolder, preset_of
 
-            where = None if begin.atlas is None else SurveyFolder.at(begin.atlas)
-            if preset is None and where is not None:
-                journey = preset_of(where, set_ or [])
-            else:
-                journey = presets.load(preset or DEFAULT, set_ or [])
-            claims.enter_context(zooms.prepared(output, fall.seconds, overwrite))
-            start = zoom_start.window(where, begin.rift, intervals, rows, columns, fall.factor)
-            studio = rig.open_studio(journey)
-            if where is not None:
-                zoom_start.same_plane(where, studio.plane)
+        where = None if begin.atlas is None else SurveyFolder.at(begin.atlas)
+        if preset is None and where is not None:
+            journey = preset_of(where, set_ or [])
+        else:
+            journey = presets.load(preset or DEFAULT, set_ or [])
+        claims.enter_context(zooms.prepared(output, fall.seconds, overwrite))
+        start = zoom_start.window(where, begin.rift, intervals, rows, columns, fall.factor)
+        studio = rig.open_studio(journey)
+        if where is not None:
+            zoom_start.same_plane(where, studio.plane)
         render = rendering.renderer(studio, rendering.chosen(studio, decoding.scout), decoding.thumb)
-        with console.status("the first window") as status:
-            found, whole = zooms.run(
-                render, studio.plane, start, fall.factor, fall.levels, decoding.radius, follow,
-                lambda level: status.update(f"level {level.index + 1}: a width of {level.width:.1g} is done"),
-            )  # fmt: skip
-            status.update("drawing")
-            made = zooms.make(output, found, journey.title, fall.seconds, fall.film, fall.dpi)
+        told.part("the first window")
+        found, whole = zooms.run(
+            render, studio.plane, start, fall.factor, fall.levels, decoding.radius, follow,
+            lambda level: told.part(f"after level {level.index + 1}, a width of {level.width:.1g}"),
+        )  # fmt: skip
+        told.part("drawing")
+        made = zooms.make(output, found, journey.title, fall.seconds, fall.film, fall.dpi)
     for line in zooms.table(found):
         print(line)
     print(made.film or made.series)
