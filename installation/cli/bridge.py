@@ -11,6 +11,7 @@ import typer
 
 from installation.cli import completion
 from installation.cli.presets import Override
+from installation.cli.progress import speaking
 
 Option = typer.Option
 
@@ -36,13 +37,15 @@ def bridge(
     set_: Override = None,
 ) -> None:
     """Lead from one picture to another through likely latents, as a preset to film. They lie outside the plane."""
-    from installation.bridge.command import Wish, make
-    from installation.bridge.making import Wanted
     from latentworld.errors import Notice
 
-    wanted = Wanted(noise_level, strength, by, seed=seed)
-    wish = Wish((first, last), output, preset, tuple(set_ or ()), wanted, fit, overwrite)
-    made = make(wish, lambda line: print(line, file=sys.stderr))
+    with speaking("loading the world") as speaker:
+        from installation.bridge.command import Wish, make
+        from installation.bridge.making import Wanted
+
+        wanted = Wanted(noise_level, strength, by, seed=seed)
+        wish = Wish((first, last), output, preset, tuple(set_ or ()), wanted, fit, overwrite)
+        made = make(wish, speaker.part)
     for note in made.notes:
         warnings.warn(note, Notice, stacklevel=2)
     said = made.trio.origin["bridge"]

@@ -145,7 +145,8 @@ class Speaker:
         with self._lock, suppress(OSError):  # whoever read it may be gone, which ends no work
             here = self._part
             self._last, self._told = self._clock.seconds, here.what
-            self.console.print(f"{here.what}: {here.words}", highlight=False, markup=False, soft_wrap=True)
+            self.console.file.write(f"{here.what}: {here.words}\n")
+            self.console.file.flush()
 
     def _watch(self) -> None:
         while not self._over.wait(0.25):

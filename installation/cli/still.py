@@ -7,6 +7,7 @@ import sys
 import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -16,6 +17,7 @@ from installation.cli import completion
 from installation.cli.groups import grouped
 from installation.cli.places import Places, Written
 from installation.cli.presets import Override
+from installation.cli.progress import speaking
 
 if TYPE_CHECKING:
     from latentworld.preset import Preset
@@ -126,10 +128,14 @@ def still(
 
 def _render(journey: Preset, places: Sequence[Written], output: Path, finished: bool, guided: bool) -> list[Path]:
     """The files: one picture, or those of a folder. guided: a guidance weight was asked for here."""
-    from installation.film import again
-
     files = [output / _name(number, place) for number, place in enumerate(places)] if len(places) > 1 else [output]
-    profile = again.stills(journey, places, files, finished=finished)
+    with speaking("loading the world") as speaker:
+        from installation.film import again
+
+        told = partial(speaker, "pictures")
+        profile = again.stills(
+            journey, places, files, finished=finished, told=told, watch=speaker.stepping(lambda done, total: True)
+        )
     asked = journey.decoder.guidance
     if guided and journey.decoder.kind == "scout" and asked is not None and asked != profile.guidance:
         _note(f"decoder.guidance = {asked:g}: nothing to this scout, which has none")
@@ -167,9 +173,10 @@ def _again(picture: Path, overrides: list[str], output: Path, finished: bool) ->
 
     found = imprint.read(picture)
     journey = presets.parse(found.preset, overrides)
-    from installation.film.again import again
+    with speaking("loading the world"):
+        from installation.film.again import again
 
-    made = again(found, journey, output, finished=finished)
+        made = again(found, journey, output, finished=finished)
     if made.differences:
         print(f"otherwise than {picture.name} was made: {'; '.join(made.differences)}", file=sys.stderr)
     if not made.same:

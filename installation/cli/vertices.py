@@ -12,6 +12,7 @@ import typer
 from installation.cli import completion
 from installation.cli.help import Group
 from installation.cli.presets import Override
+from installation.cli.progress import speaking
 
 if TYPE_CHECKING:
     from installation.vertices.making import Made
@@ -45,14 +46,15 @@ def from_picture(
     set_: Override = None,
 ) -> None:
     """Encode pictures and invert them, so that a film or a show on this plane has them at its vertices."""
-    from installation.vertices.command import Wish, make
-
     if not 1 <= len(pictures) <= 3:
         raise typer.BadParameter("a plane has three vertices: give one, two or three pictures")
     overrides = [*(set_ or []), *([] if steps is None else [f"decoder.steps={steps}"])]
-    wish = Wish(tuple(pictures), output, preset, tuple(overrides), hold, fit, seed, _seeds(vertex or [], len(pictures)),
-                strip, overwrite)  # fmt: skip
-    made = make(wish)
+    seeds = _seeds(vertex or [], len(pictures))
+    with speaking("loading the world") as speaker:
+        from installation.vertices.command import Wish, make
+
+        wish = Wish(tuple(pictures), output, preset, tuple(overrides), hold, fit, seed, seeds, strip, overwrite)
+        made = make(wish, speaker.part)
     _tell(made)
     print(output)
 

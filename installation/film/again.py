@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
@@ -21,7 +21,7 @@ from installation.frames import develop, digest
 from installation.rig import open_studio
 from installation.studio import Studio
 from latentworld.arrays import Picture, Unit
-from latentworld.decoding import Profile
+from latentworld.decoding import Profile, Watch
 from latentworld.errors import OutputError, PresetError
 from latentworld.plane import check_place
 from latentworld.preset import Preset
@@ -48,9 +48,12 @@ def still(preset: Preset, alpha: float, beta: float, radius: float, out: str | P
     return stills(preset, [(alpha, beta, radius)], [Path(out)])
 
 
-def stills(preset: Preset, places: Sequence[Written], files: Sequence[Path], *, finished: bool = False) -> Profile:
+def stills(
+    preset: Preset, places: Sequence[Written], files: Sequence[Path], *, finished: bool = False,
+    told: Callable[[int, int], object] = lambda done, total: None, watch: Watch | None = None,
+) -> Profile:  # fmt: skip
     """Render places into PNGs, each the picture that a film has there. finished: enlarged, in the size and with the
-    grain that `film` asks for, as frames are; else as the model made them.
+    grain that `film` asks for, as frames are; else as the model made them; told: pictures done, and in all.
 
     Raises as `still`, and where a network that enlarges cannot be used.
     """
@@ -61,7 +64,7 @@ def stills(preset: Preset, places: Sequence[Written], files: Sequence[Path], *, 
     with ExitStack() as folders:
         for folder in dict.fromkeys(target.parent for target in targets):
             folders.enter_context(made(folder))
-        studio = open_studio(preset)
+        studio = open_studio(preset, watch)
         marks = keeping.marks(studio)
         finish = keeping.finish(studio.preset, studio.decoder.size, network) if finished else None
         step = studio.decoder.settings.batch
@@ -72,6 +75,7 @@ def stills(preset: Preset, places: Sequence[Written], files: Sequence[Path], *, 
             for target, unit, radius, picture in zip(targets[first:], units, radii.tolist(), pictures, strict=False):
                 info = None if marks is None else marks.png(unit, radius, picture, finished=finished)
                 _save(target, picture, finish, info)
+            told(min(first + step, len(places)), len(places))
     return studio.decoder.profile
 
 

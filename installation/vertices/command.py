@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -40,8 +41,11 @@ class Wish:
     overwrite: bool
 
 
-def make(wish: Wish) -> Made:
-    """Write the file, and the strip if one is wished for. Raises OutputExists, and whatever does not fit."""
+def make(wish: Wish, told: Callable[[str], object] = lambda _: None) -> Made:
+    """Write the file, and the strip if one is wished for. told: is given a line before each part.
+
+    Raises OutputExists, and whatever does not fit.
+    """
     _check(wish)
     preset = journey(wish.preset, wish.overrides)
     sources = [(path, picture_bytes(path)) for path in wish.pictures]
@@ -49,12 +53,15 @@ def make(wish: Wish) -> Made:
         raise PresetError("give at least one picture")
     studio = open_studio(preset)
     inverter = inverter_of(studio)
+    told("looking at the pictures")
     places, notes = _places(wish, studio, inverter, sources)
     plane = studio.preset.plane
+    told("inverting the pictures")
     made = trio(inverter, studio.prompt, places, Options(wish.hold, plane.norm, plane.reach, wish.seed))
     made = replace(made, notes=(*notes, *made.notes))
     disk.save(wish.output, vertices.serialised(made.trio))
     if wish.strip is not None and made.trio.pictures:
+        told("drawing the strip")
         _draw(wish.strip, inverter, studio, places, made)
     return made
 

@@ -42,6 +42,7 @@ Run: TypeAlias = torch_engines.Run
 Module: TypeAlias = "nn.Module | Deferred[nn.Module]"
 PASSING = "passing/"  # how keys begin of networks that are made for a while out of those that the rest of it names
 _log = logging.getLogger(__name__)
+WHAT = {"vae": "the autoencoder", "clip": "the eye"}  # of a key's end, for who waits
 VERSION = 2  # of what is cached: raise it when a module's arithmetic changes
 
 
@@ -51,10 +52,8 @@ def build(engine: str, module: Module, example: tuple[Tensor, ...], key: str) ->
     A module that is deferred is made unless the engine has it in its cache. Raises PresetError for an engine that is
     none or lacks something, and EngineFailed, which is one, for what could not be built.
     """
-    what = key.removeprefix(PASSING).partition("/")[2] or "a network"
-    _log.info(
-        "compiling %s for batch %d" if engine != "eager" else "preparing %s for batch %d", what, *example[0].shape[:1]
-    )
+    said = WHAT.get(key.rpartition("/")[2], "the network")
+    _log.info("%s %s for batch %d", "preparing" if engine == "eager" else "compiling", said, *example[0].shape[:1])
     if engine == "openvino":
         return _openvino(module, example, key)
     engines = {"eager": torch_engines.eager, "compile": torch_engines.compiled, "graphs": torch_engines.graphs}
