@@ -14,6 +14,7 @@ from difflib import get_close_matches
 from pydantic import AfterValidator, BaseModel, ValidationError
 from pydantic_core import ErrorDetails, PydanticCustomError, PydanticUndefined
 
+CUT = "..."  # where a value is shown in part
 LONG = ("string_too_long", "too_long")  # of which the value itself would say nothing: what is wrong is how long it is
 
 
@@ -68,7 +69,7 @@ def _line(error: ErrorDetails, model: type[BaseModel], sections: Mapping[str, ty
         if others and not get_close_matches(words[-1], own, n=1, cutoff=0.55):
             return f"unknown key {where!r}: did you mean '{others[0]}.{words[-1]}'?"
         return f"unknown key {where!r}: {nearest(words[-1], own)}"
-    if kind in LONG and (most := (error.get("ctx") or {}).get("max_length")) is not None:
+    if kind in LONG and shown(given).endswith(CUT) and (most := error["ctx"].get("max_length")) is not None:
         unit = "characters" if isinstance(given, str) else "entries"
         count = len(given) if isinstance(given, Sized) else "more"
         remedy = "shorten it" if isinstance(given, str) else "leave some out"
@@ -104,4 +105,4 @@ def shown(value: object) -> str:
         text = json.dumps(value)
     except (TypeError, ValueError):
         text = str(value)
-    return text if len(text) <= 60 else f"{text[:57]}..."
+    return text if len(text) <= 60 else f"{text[:57]}{CUT}"

@@ -7,13 +7,16 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
+from pathlib import Path
 
-from latentworld import walks
+from latentworld import texts, walks
+from latentworld.disk import put
 from latentworld.preset import Preset, folder
 from latentworld.reference import KIND
 from latentworld.walks import DEFAULT, Spec
 
-NAME = "preset.schema.json"
+NAME, TITLE = "preset.schema.json", "latentworld preset"
+LINE = f"#:schema ./{NAME}"  # of a preset that lies beside it
 
 
 def schema(kinds: Mapping[str, type[Spec]]) -> str:
@@ -25,12 +28,23 @@ def schema(kinds: Mapping[str, type[Spec]]) -> str:
     properties["score"] = {"title": "Score", "type": "array", "items": {"$ref": "#/$defs/CueSpec"}}
     parts["CueSpec"] = _cue(parts["CueSpec"])
     said = {"$schema": "https://json-schema.org/draft/2020-12/schema", **whole}
-    return json.dumps(said | {"title": "latentworld preset", "$defs": parts, "properties": properties}, indent=1) + "\n"
+    return json.dumps(said | {"title": TITLE, "$defs": parts, "properties": properties}, indent=1) + "\n"
 
 
-def line() -> str:
-    """What names the schema that comes along, for a preset that lies anywhere."""
-    return f"#:schema {(folder() / NAME).resolve().as_uri()}"
+def beside(place: Path) -> None:
+    """Put the schema into a folder of presets, where `LINE` names it: with them it can be moved and sent. What is there
+    and none of ours stays. Raises OSError."""
+    target, text = place / NAME, schema(walks.specs())
+    if target.resolve() == (folder() / NAME).resolve() or (target.exists() and not _is_ours(target)):
+        return
+    put(target, text.encode())
+
+
+def _is_ours(path: Path) -> bool:
+    try:
+        return texts.table(texts.read(path)).get("title") == TITLE
+    except (OSError, ValueError):
+        return False
 
 
 def _walk(kind: str, spec: type[Spec]) -> dict[str, object]:

@@ -239,7 +239,9 @@ def test_what_was_imported_without_its_preset_has_no_tour(made: Path, run, tmp_p
         assert "has no preset.toml" in err
     code, out, err = run("atlas", "tour", tmp_path / "nothing", "seek", "-o", tmp_path / "t.toml")
     assert (code, out) == (1, "")
-    assert f"no atlas at {tmp_path / 'nothing' / 'atlas.zarr'}" in err  # not that its preset is missing
+    assert (
+        f"there is no folder {tmp_path / 'nothing'}: name the folder of a survey" in err
+    )  # not that its preset is missing
 
 
 def test_without_the_extra_one_line_names_it(  # type: ignore[no-untyped-def]

@@ -111,7 +111,7 @@ def test_an_atlas_from_a_newer_version(copied: Path) -> None:
 
 
 def test_what_is_no_atlas(tmp_path: Path, copied: Path) -> None:
-    with pytest.raises(AtlasDamaged, match="no atlas at"):
+    with pytest.raises(AtlasDamaged, match="there is no folder"):
         read(tmp_path / "nowhere")
     edited(copied, format="something.else")
     with pytest.raises(AtlasDamaged, match="no atlas: check the path"):

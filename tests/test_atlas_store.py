@@ -167,7 +167,7 @@ def test_something_else_is_never_overwritten(tmp_path: Path, what: str) -> None:
     treasure.write_text("mine")
     with pytest.raises(OutputExists, match="there already"):
         create(path, terms(), PLANE, {})
-    with pytest.raises(AtlasDamaged, match="no atlas at"):
+    with pytest.raises(AtlasDamaged, match="no atlas in"):
         resume_or_create(path, terms(), PLANE, {})
     assert treasure.read_text() == "mine"
 

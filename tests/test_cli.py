@@ -106,6 +106,47 @@ def test_what_is_refused_is_one_line_and_exit_code_1(arguments: list[str], run, 
     assert lines[0].startswith("error: ")
 
 
+FIVE = "world.loras=[{file='a'},{file='b'},{file='c'},{file='d'},{file='e'}]"
+TOLD = {
+    "an atlas that is not there": (
+        ["atlas", "emergence", "OUT/map", "-o", "OUT/told"],
+        "there is no folder OUT/map: name the folder of a survey; `latentworld atlas survey neutral -o OUT/map` makes",
+    ),
+    "prompts that are not there": (
+        ["prospect", "neutral", "--prompts", "OUT/none.txt", "-o", "OUT/p"],
+        "there is no file OUT/none.txt: give --prompts a text file with a prompt on each line",
+    ),
+    "too many LoRAs": (
+        ["presets", "check", "neutral", "--set", FIVE],
+        "world.loras has 5 entries, at most 4 are taken: leave some out",
+    ),
+    "a prompt that is too long": (
+        ["presets", "check", "neutral", "--set", f"prompt.positive={'a cat ' * 1000}"],
+        "prompt.positive has 5999 characters, at most 2000 are taken: shorten it",
+    ),
+    "a key of another section": (
+        ["presets", "check", "neutral", "--set", "prompt.guidance=3"], "did you mean 'decoder.guidance'?",
+    ),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize(("arguments", "words"), TOLD.values(), ids=TOLD)
+def test_what_is_refused_says_the_point(arguments: list[str], words: str, run, tmp_path: Path) -> None:  # type: ignore[no-untyped-def]
+    code, _, err = run(*(argument.replace("OUT", str(tmp_path)) for argument in arguments))
+    assert (code, err.count("\n")) == (1, 1)
+    assert words.replace("OUT", str(tmp_path)) in err
+    assert "Errno" not in err
+
+
+def test_a_picture_that_is_no_png_is_no_preset(run, tmp_path: Path) -> None:  # type: ignore[no-untyped-def]
+    picture = tmp_path / "picture.jpg"
+    picture.write_bytes(b"\xff\xd8")
+    code, _, err = run("still", picture, "-o", tmp_path / "a.png")
+    assert (code, err.count("\n")) == (2, 1)
+    assert "says nothing of how it was made: a PNG of ours does" in err
+    assert "vertices from-picture" in err
+
+
 MISUSED = {
     "no preset": ["film"],
     "no output": ["film", "analytic"],

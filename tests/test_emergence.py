@@ -13,13 +13,14 @@ from PIL import Image
 from standins import surveys
 
 from installation.atlas import emergences
+from installation.atlas.survey_folder import SurveyFolder
 from latentworld import globe
 from latentworld.arrays import Array
 from latentworld.atlas import emergence, field, mesh
 from latentworld.atlas.sampling import Globe
 from latentworld.atlas.types import Atlas, Phases
 from latentworld.decoding.analytic import AnalyticDecoder, analytic, lattice_modes
-from latentworld.errors import AtlasError
+from latentworld.errors import AtlasError, AtlasMismatch
 
 APART = 0.07  # radians between neighbours of a planted triple
 FINE = 256  # places of an edge at which the truth is asked
@@ -157,6 +158,42 @@ def test_on_the_command_line(run, tmp_path: Path) -> None:  # type: ignore[no-un
         code, _, err = run("atlas", "emergence", tmp_path / "atlas", "-o", tmp_path / name, *options)
         assert (code, err.count("\n")) == (1, 1)
         assert words in err
+
+
+def test_a_report_that_was_killed_goes_on(run, tmp_path: Path) -> None:  # type: ignore[no-untyped-def]
+    """The same files as of one that was not, and nothing is looked at twice."""
+    small = ["--globe", "4", "--thumb", "16", "--no-plots", "--phases", "6"]
+    for setting in ("decoder.kind=analytic", "decoder.width=32", "decoder.height=32", "analytic.modes=6"):
+        small += ["--set", setting]
+    assert run("atlas", "survey", "neutral", "-o", tmp_path / "atlas", *small)[0] == 0
+    atlas = SurveyFolder.at(tmp_path / "atlas")
+
+    def killed(what: str, done: int, total: int) -> None:
+        assert what == "crossing the rifts"
+        assert done <= total
+        if done >= 100:
+            raise RuntimeError("the power went")
+
+    with pytest.raises(RuntimeError, match="power"):
+        emergences.make(atlas, tmp_path / "stopped", on_look=killed)
+    kept = list((tmp_path / "stopped" / "unfinished").glob("*.npz"))
+    assert kept
+    with pytest.raises(AtlasMismatch, match="another work was stopped"):
+        emergences.make(atlas, tmp_path / "stopped", each=3)
+    was = {file: file.stat().st_mtime_ns for file in kept}
+    seen: list[int] = []
+
+    def looked(what: str, done: int, total: int) -> None:
+        if not seen:
+            assert {file: file.stat().st_mtime_ns for file in kept} == was
+        seen.append(done)
+
+    emergences.make(atlas, tmp_path / "stopped", on_look=looked)
+    emergences.make(atlas, tmp_path / "whole")
+    files = sorted(path.name for path in (tmp_path / "whole").iterdir())
+    assert sorted(path.name for path in (tmp_path / "stopped").iterdir()) == files
+    for name in files:
+        assert (tmp_path / "stopped" / name).read_bytes() == (tmp_path / "whole" / name).read_bytes()
 
 
 def test_the_figure_shows_both_sides_and_what_lies_between() -> None:

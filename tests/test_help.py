@@ -93,7 +93,7 @@ def test_a_pipe_is_not_wrapped(run: Run) -> None:
     code, out, _ = run("presets")
     assert code == 0
     row = next(line for line in out.splitlines() if line.startswith("first-light"))
-    assert row.endswith("and not as a cut.")
+    assert row.endswith("rides it, and the pacing keeps meaning ...")
     option = next(line for line in run("film", "-h")[1].splitlines() if line.startswith("      --set"))
     assert option.endswith("explains them.")
 

@@ -59,13 +59,14 @@ def test_every_key_is_there_and_explained() -> None:
 def test_new(run: Run, tmp_path: Path) -> None:
     mine = tmp_path / "my-piece.toml"
     code, out, err = run("new", mine, "--walk", "lissajous", "--like", "neutral")
-    assert (code, out.strip(), err) == (0, str(mine), "")
+    assert (code, out.strip()) == (0, str(mine))
+    assert f"film it: latentworld film {mine}" in err
     made, like = preset.load(mine), preset.load("neutral")
     named = {"title": "my-piece", "description": "Begun as Neutral."}
     assert made == preset.parse({**like.model_dump(mode="json", exclude_none=True), **named}, ["walk.kind=lissajous"])
     first = mine.read_text(encoding="utf-8").splitlines()[0]
-    assert first.startswith("#:schema file://")
-    assert json.loads(Path(first.removeprefix("#:schema file://")).read_text())["title"] == "latentworld preset"
+    assert first == "#:schema ./preset.schema.json"  # which lies beside it and goes where it goes
+    assert json.loads((tmp_path / NAME).read_text())["title"] == "latentworld preset"
     assert run("presets", "check", mine)[0] == 0
 
 
@@ -157,4 +158,28 @@ def test_keys_are_printed_for_people(run: Run) -> None:
     assert code == 0
     assert "|" not in out
     assert re.search(r"^  latitude  number ≥ -89.0, ≤ 89.0  \[default 0.0\]$", out, re.MULTILINE)
-    assert run("presets", "keys", "walk")[1].count("[walk] kind =") == len(walks.kinds())
+    assert run("presets", "keys", "walk", "--full")[1].count("[walk] kind =") == len(walks.kinds())
+
+
+def test_several_sections_have_a_line_a_key_and_what_is_shared_once(run: Run) -> None:
+    out, whole = run("presets", "keys", "walk")[1], run("presets", "keys", "walk", "--full")[1]
+    assert len(out.splitlines()) < 0.6 * len(whole.splitlines())
+    assert out.count("  breaths ") == 1
+    for kind, spec in walks.specs().items():
+        part = next(each for each in sections({kind: spec}) if each.name == f"walk.{kind}")
+        assert part.title in out
+        assert all(re.search(rf"^  {key.name} ", out, re.MULTILINE) for key in part.keys if key.name != "kind")
+    assert "--full" in out
+    everything = run("presets", "keys")[1]
+    assert "[film]" in everything
+    assert len(everything.splitlines()) < 400
+
+
+@pytest.mark.parametrize("there", [None, "{}", '{"title": "mine"}', "no json"])
+def test_a_schema_of_somebody_else_stays(there: str | None, run: Run, tmp_path: Path) -> None:
+    if there is not None:
+        (tmp_path / NAME).write_text(there)
+    assert run("new", tmp_path / "a.toml")[0] == 0
+    kept = (tmp_path / NAME).read_text()
+    assert kept == there if there is not None else json.loads(kept)["title"] == "latentworld preset"
+    assert run("new", tmp_path / "b.toml")[0] == 0

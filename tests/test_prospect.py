@@ -120,7 +120,7 @@ def test_prompts_are_read_a_line_each(tmp_path: Path) -> None:
         file.write_text(content)
         with pytest.raises(AtlasError, match=words):
             scouting.prompts(file, JOURNEY)
-    with pytest.raises(AtlasError, match="cannot be read"):
+    with pytest.raises(AtlasError, match="there is no file"):
         scouting.prompts(tmp_path / "missing.txt", JOURNEY)
 
 

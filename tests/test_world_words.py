@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import re
 import warnings
 from collections.abc import Callable
 
@@ -11,6 +13,7 @@ from installation import rig
 from latentworld import preset, worlds
 from latentworld.errors import Notice
 from latentworld.worlds.card import Card
+from latentworld.worlds.word_groups import GROUPS, grouped
 from latentworld.worlds.words import strange, understood
 
 Run = Callable[..., tuple[int, str, str]]
@@ -71,4 +74,22 @@ def test_it_is_told_when_a_studio_is_opened() -> None:
 def test_they_are_listed_by_subject(run: Run) -> None:
     code, out, err = run("worlds", "show", "embedded", "--words")
     assert (code, err) == (0, "")
-    assert any(line.startswith("cat ") and "tabby" in line for line in out.splitlines())
+    cat = out[out.index("cat:\n") : out.index("ornament:\n")]
+    assert re.search(r"^  things .*pupils", cat, re.MULTILINE)
+    assert re.search(r"^  colours .*ginger", cat, re.MULTILINE)
+    assert out.index("ringed planet:") < out.index("cat:") < out.index("with any of them:")
+
+
+def test_every_word_stands_in_one_group_and_none_that_is_not_known() -> None:
+    known = {word for words in understood(CARD).values() for word in words}
+    groups = [*GROUPS.values()]
+    assert sum(map(len, groups)) == len(frozenset().union(*groups))
+    assert frozenset().union(*groups) <= known  # none is listed that the world does not know
+    told = grouped(sorted(known))
+    assert sorted(word for words in told.values() for word in words) == sorted(known)
+    assert len(told["things"]) < len(known) / 3
+
+
+def test_words_for_programs(run: Run) -> None:
+    found = json.loads(run("worlds", "show", "embedded", "--words", "--json")[1])
+    assert "ginger" in found["cat"]["colours"]

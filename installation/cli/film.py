@@ -85,6 +85,8 @@ def film(
     """Render a film, or go on with it: video, telemetry, contact sheet, the path on the chart.
 
     `film status DIR` says how far one is, `film verify DIR` whether it is whole.
+
+    Words of a prompt may weigh: --set "prompt.positive=a (cat:1.3) in [snow]"; BREAK parts it.
     """
     console = on_stderr()
     journey, played = _chosen(preset, like, take, set_ or [], as_recorded, console)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shlex
+import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -43,18 +44,23 @@ def new(
     from latentworld.commented import commented
     from latentworld.disk import save, writing
     from latentworld.errors import OutputError, OutputExists
-    from latentworld.schema import line
+    from latentworld.schema import LINE, NAME, beside
 
     if file.suffix != ".toml":
         raise OutputError(f"a preset is a .toml file: {file} should end in .toml")
     if file.exists() and not overwrite:
         raise OutputExists(f"{file} is there already: give --overwrite, or another name")
     overrides = [*([] if walk is None else [f"walk.kind={walk}"]), *(set_ or [])]
-    head = HEAD.format(schema=line(), file=shlex.quote(str(file)), name=file.stem)
+    head = HEAD.format(schema=LINE, file=shlex.quote(str(file)), name=file.stem)
     text = commented(_like(like, overrides, file.stem), whole=False, head=head)
     with writing(file):
         save(file, text.encode())
+        beside(file.parent)
     print(file)
+    named = shlex.quote(str(file))
+    print(f"film it: latentworld film {named} -o out/{shlex.quote(file.stem)}", file=sys.stderr)
+    print(f"play it: latentworld show {named} --window", file=sys.stderr)
+    print(f"editors complete and check it by {file.parent / NAME}, which goes where it goes", file=sys.stderr)
 
 
 def _like(like: str | None, overrides: list[str], name: str) -> Preset:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import textwrap
 from typing import Annotated
 
 import typer
@@ -19,7 +20,15 @@ Override = Annotated[
     ),
 ]  # fmt: skip
 PresetName = Annotated[str, typer.Argument(autocompletion=completion.preset, help="A preset's name, or a .toml file.")]
+LONGEST = 110  # characters of what a preset shows, in the list
 app = typer.Typer(cls=Group, help="List presets, show and check them, explain their keys.", invoke_without_command=True)
+
+
+def _sentence(description: object) -> str:
+    """What it shows, in a line; `presets show` and --json have the rest."""
+    first, dot, rest = str(description).partition(". ")
+    line = f"{first}." if dot and rest else first
+    return line if len(line) <= LONGEST else textwrap.shorten(line, LONGEST, placeholder=" ...")
 
 
 @app.callback()
@@ -36,7 +45,7 @@ def presets(context: typer.Context, as_json: AsJson = False) -> None:
         rows.append((name, world, journey.film.seconds, journey.walk.kind, journey.description))
     columns = (
         Column("preset", "name"), Column("world", "world"), Column("length", "seconds", lambda length: f"{length:g} s"),
-        Column("walk", "walk"), Column("what it shows", "description"),
+        Column("walk", "walk"), Column("what it shows", "description", _sentence),
     )  # fmt: skip
     show_table(columns, rows, as_json)
 
@@ -66,6 +75,7 @@ def keys(
         str | None,
         typer.Argument(autocompletion=completion.section, help="One of them alone, such as film, walk or walk.orbit."),
     ] = None,
+    full: Annotated[bool, typer.Option("--full", help="All that is said of each, also of several sections.")] = False,
     markdown: Annotated[bool, typer.Option("--markdown", help="As docs/presets.md has them.")] = False,
 ) -> None:
     """Explain every key that a preset may hold: what it takes, its default, what it does."""
@@ -78,7 +88,7 @@ def keys(
         return
     from installation.cli.keys import page
 
-    give(page(walks.specs(), section))
+    give(page(walks.specs(), section, full))
 
 
 @app.command()

@@ -53,7 +53,9 @@ class Place:
 class Decoding:
     """Prompt and decoder, in place of the preset's."""
 
-    prompt: Annotated[str | None, Option(help="What the picture should be.")] = None
+    prompt: Annotated[
+        str | None, Option(help="What the picture should be; (words:1.3) weigh more, [words] less, BREAK parts.")
+    ] = None
     negative: Annotated[str | None, Option(help="What it should not be.")] = None
     steps: Annotated[int | None, Option(help="Denoising steps, of whichever decoder it is.")] = None
     guidance: Annotated[float | None, Option(help="Classifier-free guidance; 1 is none.")] = None
@@ -116,6 +118,11 @@ def still(
         _again(Path(preset), overrides, output, finished)
         print(output)
         return
+    if preset is not None and Path(preset).suffix.lower() not in ("", ".toml") and Path(preset).is_file():
+        raise typer.BadParameter(
+            f"{preset} says nothing of how it was made: a PNG of ours does. To start from a picture of your own, "
+            f"`latentworld vertices from-picture` makes it a vertex of a plane"
+        )
     wanted = places.written
     if len(wanted) > 1 and output.suffix.lower() == ".png":
         raise typer.BadParameter(f"{len(wanted)} pictures go into a folder: give a name without .png", param_hint="-o")

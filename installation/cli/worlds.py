@@ -55,22 +55,41 @@ def worlds(context: typer.Context, as_json: AsJson = False) -> None:
 @app.command()
 def show(
     world: Name,
-    words: Annotated[bool, typer.Option("--words", help="The words it understands, by subject.")] = False,
+    words: Annotated[bool, typer.Option("--words", help="The words it understands, by subject and kind.")] = False,
     as_json: AsJson = False,
 ) -> None:
     """What a world is, from its files' headers."""
     from latentworld.worlds import inspect
 
     seen = inspect(world)
-    rows = _words(seen) if words else _rows(seen)
+    if words:
+        _tell_words(seen, as_json)
+        return
+    rows = _rows(seen)
     if as_json:
         give_json(rows)
         return
-    if not words:
-        print(f"{seen.card.title or seen.name}  {seen.card.description}")
+    print(f"{seen.card.title or seen.name}  {seen.card.description}")
     wide = max((len(name) for name in rows), default=0)
     for name, value in rows.items():
         print(_beside(name, value, wide))
+
+
+def _tell_words(seen: Summary, as_json: bool) -> None:
+    """The words that a world understands: by subject, and of each in the groups in which an artist looks for them."""
+    from latentworld.worlds.words import ANY
+
+    found = _words(seen)
+    if as_json:
+        give_json(found)
+        return
+    for subject, groups in found.items():
+        print(f"{subject}:" if subject != ANY else "with any of them:" if len(found) > 1 else "words:")
+        wide = max(map(len, groups), default=0)
+        for name, own in groups.items():
+            print(_beside(f"  {name}", ", ".join(own), wide + 2))
+    if not found:
+        print(f"{seen.name} reads any words")
 
 
 def _rows(seen: Summary) -> dict[str, str]:
@@ -93,16 +112,18 @@ def _rows(seen: Summary) -> dict[str, str]:
     }  # fmt: skip
 
 
-def _words(seen: Summary) -> dict[str, str]:
-    """The words that a world understands, by subject where its card lists them, else its tokenizer's."""
+def _words(seen: Summary) -> dict[str, dict[str, tuple[str, ...]]]:
+    """The words that a world understands, grouped, by subject where its card lists them, else its tokenizer's; none
+    where it reads any."""
     from latentworld.worlds import lexicon
-    from latentworld.worlds.words import understood
+    from latentworld.worlds.word_groups import grouped
+    from latentworld.worlds.words import ANY, understood
 
     clip = seen.path / "clip"
     found = understood(seen.card)
     known = () if found else lexicon.listed(clip if clip.is_dir() else seen.path / "tokenizer")
-    found = found or ({"any": tuple(known)} if known else {})
-    return {subject: ", ".join(words) for subject, words in found.items()} or {seen.name: "reads any words"}
+    found = found or ({ANY: tuple(known)} if known else {})
+    return {subject: grouped(words) for subject, words in found.items()}
 
 
 def _beside(name: str, value: str, wide: int) -> str:

@@ -84,7 +84,7 @@ def attributes(path: Path) -> Attributes:
 def _nothing_at(path: Path) -> str:
     """What to say where no atlas is, of the folder that was named and not of what should lie in it."""
     folder = path.parent if path.name == STORE else path
-    there = f"the folder {folder} holds no atlas" if folder.is_dir() else f"there is no folder {folder}"
+    there = f"no atlas in {folder}" if folder.exists() else f"there is no folder {folder}"
     makes = f"`latentworld atlas survey neutral -o {shlex.quote(str(folder))}` makes one"
     return f"{there}: name the folder of a survey; {makes}"
 

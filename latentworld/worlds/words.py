@@ -20,13 +20,14 @@ SILENT = frozenset(
 )  # fmt: skip
 """Words that name nothing, whatever they stand beside."""
 LONGEST = 60  # characters of a prompt that are shown
+ANY = "any"  # under which the words of all subjects stand
 NEAR, ALIKE = 3, 0.72  # words that are offered, and how alike they are: dawn is not near dragon (0.6)
 
 
 def understood(card: Card) -> Mapping[str, tuple[str, ...]]:
     """Words by subject, and under "any" those of all subjects; nothing where the card lists none."""
     found = {subject.name: subject.words for subject in card.subjects if subject.words}
-    return found | ({"any": card.words} if card.words else {})
+    return found | ({ANY: card.words} if card.words else {})
 
 
 def strange(card: Card, text: str) -> str | None:
