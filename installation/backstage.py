@@ -8,7 +8,9 @@ from dataclasses import dataclass
 from typing import Literal, Protocol, get_args
 
 from installation.control.desk import Desk
+from installation.control.desk.shelf import Shelf
 from installation.control.desk.snapshots import Snapshots
+from installation.health.log_tail import LogLine
 from installation.ipc.messages import Tick
 from installation.ipc.questions import (
     DiffusionAnswer,
@@ -25,6 +27,7 @@ from latentworld.decoding.profile import Profile
 from latentworld.prompts import Prompt
 
 RendererState = Literal["loading", "running", "hung", "restarting", "safe", "loop"]
+ShelfKind = Literal["snapshots", "takes"]
 SpareState = Literal["off", "none", "loading", "waiting"]
 RENDERER_STATES: tuple[RendererState, ...] = get_args(RendererState)
 Question = WordsQuestion | DiffusionQuestion | FindQuestion | PictureQuestion
@@ -135,3 +138,12 @@ class Backstage(Protocol):
 
     def takes(self) -> list[str]:
         """Names of recorded takes, newest first."""
+
+    def shelf(self, kind: ShelfKind) -> Shelf:
+        """The files of snapshots or takes, to be deleted, renamed and taken home; it waits for the disk."""
+
+    def log(self, count: int) -> list[LogLine]:
+        """So many of the log's newest lines, oldest first; it waits for the disk."""
+
+    def restart(self) -> None:
+        """End the renderer, so that another one begins and goes on where it was."""

@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from installation.control.desk import Desk
+from installation.control.desk.shelf import Shelf
 from installation.control.desk.snapshots import Snapshots
 from installation.control.parameters import table
 from installation.film.playing import score_of
@@ -142,6 +143,10 @@ def _assembled(premises: Premises, desk: Desk, resume: Resume, systemd: Systemd,
         pulse=Pulse(clock),
         clock=clock,
         folder=folder,
+        shelves={
+            "snapshots": Shelf(folder / "snapshots", ".json", "snapshot"),
+            "takes": Shelf(folder / "takes", ".take", "take", recordings.in_use),
+        },
         player=player,
     )
 

@@ -28,6 +28,7 @@ from latentworld import disk
 from latentworld.errors import ShowError
 from latentworld.preset import Preset, dump, load
 
+LOG = "log.jsonl"
 FAREWELL = 5.0  # seconds in which the disk takes what is still to be kept
 LARGEST = 1024  # pixels of a picture's side that there is always room for
 
@@ -49,7 +50,7 @@ class Footprint:
     """What a start writes into its folder before it has begun: where it is refused, `leave` takes it away again."""
 
     def __init__(self, folder: Path) -> None:
-        files = [folder / name for name in (".lock", "log.jsonl", "preset.toml", "safe.toml")]
+        files = [folder / name for name in (".lock", LOG, "preset.toml", "safe.toml")]
         self._new = [path for path in (*files, folder) if not path.exists()]
 
     def keep(self) -> None:
@@ -99,7 +100,7 @@ def claimed(
             folder.mkdir(mode=0o700, parents=True, exist_ok=True)
             undo.callback(state.claim(folder).release)
         undo.callback(footprint.leave)
-        log = open_log(folder / "log.jsonl")
+        log = open_log(folder / LOG)
         undo.callback(close_log, log)
         for name, each in (("preset", preset), ("safe", safe)):
             state.write_if_changed(folder / f"{name}.toml", dump(each))

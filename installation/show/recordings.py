@@ -117,6 +117,11 @@ class Recordings:
         except OSError:
             return []
 
+    def in_use(self) -> tuple[str, ...]:
+        """The take that is being recorded."""
+        take = self._take
+        return () if take is None else (take.path.stem,)
+
     @property
     def video(self) -> Child | None:
         """The output that records, which shows what the wall shows."""

@@ -9,17 +9,20 @@ from concurrent.futures import Future
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from installation.backstage import AnswerContent, Question, Status
+from installation.backstage import AnswerContent, Question, ShelfKind, Status
 from installation.control.controls import VertexControls
 from installation.control.desk import Desk
+from installation.control.desk.shelf import Shelf
 from installation.control.desk.snapshots import Snapshots
 from installation.control.parameter import rows
+from installation.health.log_tail import LogLine, last
 from installation.ipc.questions import PictureQuestion
 from installation.score.player import Player
 from installation.show.atlas_chart import AtlasChart
 from installation.show.callbacks import Callbacks, Listener
 from installation.show.ending import Ending
 from installation.show.newest_picture import NewestPicture
+from installation.show.premises import LOG
 from installation.show.processes import Processes
 from installation.show.pulse import Pulse
 from installation.show.recordings import Recordings
@@ -46,6 +49,7 @@ class Show:
     pulse: Pulse
     clock: Callable[[], float]
     folder: Path
+    shelves: Mapping[ShelfKind, Shelf]
     player: Player | None = None
 
     def status(self) -> Status:
@@ -92,3 +96,15 @@ class Show:
     def takes(self) -> list[str]:
         """Names of recorded takes, newest first."""
         return self.recordings.names()
+
+    def shelf(self, kind: ShelfKind) -> Shelf:
+        """The files of snapshots or takes."""
+        return self.shelves[kind]
+
+    def log(self, count: int) -> list[LogLine]:
+        """So many of the log's newest lines, oldest first."""
+        return last(self.folder / LOG, count)
+
+    def restart(self) -> None:
+        """End the renderer, so that another one begins and goes on where it was."""
+        self.processes.renderer.replace()

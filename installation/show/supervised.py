@@ -94,6 +94,7 @@ class SupervisedChild:
         self._lock = threading.Lock()  # a child speaks from the moment it is started
         self._life: Life | None = None
         self._at = -math.inf  # when to start the next
+        self._unwanted: Life | None = None  # a life that somebody wants ended
         self._denied = 0  # times in a row that no process was to be had
         self.starts = 0
         self.refusal: str | None = None  # why the very first child would not begin, in its own words
@@ -153,6 +154,8 @@ class SupervisedChild:
                 self._begin(now)
         elif life.killed is not None:
             self._dying(now, life, life.killed)
+        elif self._unwanted is life:
+            self._kill(now, life, f"the {self.name} is started again, as somebody asked", retried=True)
         elif not life.child.alive:
             life.child.wait(0.0)  # reaps it, and hears its last words
             self._lost(now, life, f"the {self.name} {life.child.why()}")
@@ -162,6 +165,10 @@ class SupervisedChild:
             self.fallbacks.settled()
             if self.fallbacks.trial(now):
                 self._retry(now, life)
+
+    def replace(self) -> None:
+        """End the present child with the next `tend`, and start another on the same rung: no failure of this one."""
+        self._unwanted = self._life
 
     def stop(self) -> None:
         """Ask the child to end; `wait` for it then."""

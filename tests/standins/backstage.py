@@ -7,10 +7,12 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
-from installation.backstage import ShownScene, Status
+from installation.backstage import ShelfKind, ShownScene, Status
 from installation.control import parameters
 from installation.control.desk import Desk
+from installation.control.desk.shelf import Shelf
 from installation.control.desk.snapshots import Snapshots
+from installation.health.log_tail import LogLine, last
 from installation.ipc.messages import Tick
 
 STATUS = Status(
@@ -30,10 +32,24 @@ class Listened:
         clock: Callable[[], float] = time.monotonic,
         worlds: tuple[str, ...] = ("embedded", "other"),
     ) -> None:
-        self.clock = clock
+        self.clock, self.folder, self.restarted = clock, folder, 0
         self.desk = Desk(parameters.table(worlds), clock)
         self.snapshots = Snapshots(folder, self.desk)
         self.listeners: list[Callable[[Tick], None]] = []
+
+    def shelf(self, kind: ShelfKind) -> Shelf:
+        """Real files, beside the snapshots."""
+        if kind == "snapshots":
+            return Shelf(self.folder, ".json", "snapshot")
+        return Shelf(self.folder.parent / "takes", ".take", "take", lambda: ("recording",))
+
+    def log(self, count: int) -> list[LogLine]:
+        """Of a file like the show's."""
+        return last(self.folder.parent / "log.jsonl", count)
+
+    def restart(self) -> None:
+        """Counted."""
+        self.restarted += 1
 
     def watch(self, listener: Callable[[Tick], None]) -> Callable[[], None]:
         """Tell a listener of every tick; returns the end of that."""

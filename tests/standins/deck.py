@@ -107,7 +107,8 @@ class Stagehand(Listened):
         return self.chart
 
     def takes(self) -> list[str]:
-        return ["evening", "rehearsal"]
+        there = sorted(path.stem for path in (self.folder.parent / "takes").glob("*.take"))
+        return there or ["evening", "rehearsal"]
 
     # ---- what moves it
 

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 from installation.backstage import Backstage
 from installation.ipc.jsonable import jsonable
 from installation.network import Gate
-from installation.ports.deck import pictures, scripts, socket, uploads
+from installation.ports.deck import pictures, scripts, shelves, socket, uploads
 from installation.ports.deck.auth import Door, Names, Token
 from installation.ports.deck.hub import DIGITS, LISTS, Hub
 from installation.ports.deck.proxied import Proxied
@@ -69,6 +69,7 @@ def build(hub: Hub, entrance: Entrance, osc_port: OscPort) -> Starlette:
         *_pages(hub.backstage),
         _names(hub.backstage),
         uploads.route(hub.backstage),
+        *shelves.routes(hub),
         *_sockets(hub),
         Mount("/static", GZipMiddleware(StaticFiles(directory=STATIC))),
     ]
@@ -85,6 +86,9 @@ def _pages(backstage: Backstage) -> list[BaseRoute]:
     async def page(request: Request) -> Response:
         return FileResponse(STATIC / "index.html", headers={"Cache-Control": "no-cache"})
 
+    async def technician(request: Request) -> Response:
+        return FileResponse(STATIC / "technician.html", headers={"Cache-Control": "no-cache"})
+
     async def health(request: Request) -> Response:
         ok, report = metrics.health(backstage.status())
         if not request.scope["trusted"]:  # of an open door: whether it is well, and nothing of what is shown
@@ -98,7 +102,13 @@ def _pages(backstage: Backstage) -> list[BaseRoute]:
         found = await asyncio.to_thread(lambda: jsonable(backstage.atlas(), DIGITS))
         return JSONResponse(found, 404 if found is None else 200, {"Cache-Control": "no-store"})
 
-    return [Route("/", page), Route("/health", health), Route("/metrics", figures), Route("/atlas", atlas)]
+    return [
+        Route("/", page),
+        Route("/technician", technician),
+        Route("/health", health),
+        Route("/metrics", figures),
+        Route("/atlas", atlas),
+    ]
 
 
 def _names(backstage: Backstage) -> BaseRoute:

@@ -11,6 +11,7 @@ import {Preview} from '/static/preview.js';
 import {brief, fixed, normal, real} from '/static/scale.js';
 import {Track} from '/static/track.js';
 import {Traces} from '/static/traces.js';
+import {stayAwake} from '/static/wake.js';
 
 const link = new Link(), track = new Track(link), controls = new Controls(link);
 const map = new Maps(link, track);
@@ -112,6 +113,7 @@ link.on('hello', () => {
   document.documentElement.dataset.ready = 'true';
 });
 hands();
+stayAwake();
 turn('walk');
 link.open();
 

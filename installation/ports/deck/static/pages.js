@@ -52,7 +52,8 @@ export function fill(link, controls, map) {
 
   within(shots, page('show'));
   page('show').append(score(link, take(begins('score'))), recorded,
-    section('Wall', take(begins('out'))), health(link));
+    section('Wall', take(begins('out'))), health(link),
+    make('p.line', {}, make('a.small', {href: '/technician', id: 'technician'}, 'Technician’s page')));
 
   const rest = take(() => true); // whatever else the table has
   if (rest.length) page('show').append(section('More', rest));

@@ -5,6 +5,9 @@ import {filled} from '/static/controls.js';
 import {button, make, toast} from '/static/dom.js';
 import {RECORD_TAKE, RECORD_VIDEO, REPLAY, SNAPSHOT_NEXT, SNAPSHOT_RECALL, SNAPSHOT_SAVE} from '/static/names.js';
 import {brief, fixed} from '/static/scale.js';
+import {free, kept} from '/static/shelf.js';
+
+const same = (list, names) => JSON.stringify([...list.querySelectorAll('.row > span')].map((row) => row.textContent)) === JSON.stringify(names);
 
 export function snapshots(link) {
   let fade = Number(localStorage.getItem('fade') ?? 4);
@@ -31,8 +34,16 @@ export function snapshots(link) {
     field.blur();
   };
   field.addEventListener('keydown', (event) => { if (event.key === 'Enter') save(); });
+  const edit = button('Rename, download, delete', () => {
+    edit.setAttribute('aria-pressed', String(edit.getAttribute('aria-pressed') !== 'true'));
+    shelf.replaceChildren();
+    draw();
+  }, {class: 'small edit', 'aria-pressed': 'false'});
+  const shelf = make('div');
   const draw = () => {
     const {snapshots: names, snapshot: last} = link.lists;
+    edit.hidden = !names.length;
+    if (free(shelf) || !same(shelf, names)) shelf.replaceChildren(...(edit.getAttribute('aria-pressed') === 'true' ? names : []).map((name) => kept('snapshots', name)));
     list.replaceChildren(...names.map((name) => make('span', {role: 'listitem'}, button(name, () => {
       link.press(SNAPSHOT_RECALL, [name, fade]);
       toast(fade ? `To ${name} in ${brief(fade, 2)} s` : `To ${name}`);
@@ -43,7 +54,7 @@ export function snapshots(link) {
   };
   link.on('lists', draw);
   draw();
-  return make('section.section', {id: 'snapshots'}, make('h2', {}, 'Snapshots'), list,
+  return make('section.section', {id: 'snapshots'}, make('h2', {}, 'Snapshots'), list, edit, shelf,
     make('div.control.fader', {}, make('div.head', {}, make('label', {for: 'crossfade'}, 'cross-fade'), told), make('div.way', {}, range)),
     make('div.line', {}, field, button('Save', save, {class: 'small', id: 'save', 'data-name': SNAPSHOT_SAVE}),
       button('Next', () => link.press(SNAPSHOT_NEXT, fade), {class: 'small', 'data-name': SNAPSHOT_NEXT, title: 'the one after the last'})));
@@ -65,7 +76,9 @@ export function takes(link, controls) {
   };
   const list = make('div.rows');
   const draw = () => {
-    list.replaceChildren(...link.lists.takes.slice(0, 50).map((name) => make('div.row', {}, make('span', {}, name),
+    const names = link.lists.takes.slice(0, 50);
+    if (!free(list) && same(list, names)) return;
+    list.replaceChildren(...names.map((name) => kept('takes', name,
       button('Replay', () => { link.press(REPLAY, name); toast(`Replaying ${name}`); }, {class: 'small', 'aria-label': `replay ${name}`}))));
     if (!link.lists.takes.length) list.append(make('p.hint', {}, 'No take yet. A take is the performance itself: it can be replayed, and rendered again at full quality.'));
   };
