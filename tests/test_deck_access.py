@@ -57,6 +57,16 @@ def to_technician(browser: Any, server: Server, size: tuple[int, int, bool]) -> 
     seen(browser, "return document.querySelector('#health dd') && document.documentElement.dataset.line === 'open'")
 
 
+def test_axe_is_awake(browser: Any, played: Server) -> None:
+    """What is wrong is found: a button without a name, words too faint to read."""
+    to_technician(browser, played, LAPTOP)
+    wrong = "<button></button><p style='color:#555;background:#444'>faint</p>"
+    browser.execute_script("document.querySelector('main').insertAdjacentHTML('beforeend', arguments[0])", wrong)
+    found = violations(browser)
+    assert any(line.startswith("button-name") for line in found)
+    assert any(line.startswith("color-contrast") for line in found)
+
+
 @pytest.mark.parametrize("size", SIZES.values(), ids=SIZES)
 @pytest.mark.parametrize("paper", ["dark", "light"])
 def test_axe_finds_nothing_on_the_deck(
@@ -101,10 +111,12 @@ def test_nothing_that_is_pressed_is_too_small_for_a_finger(
 ) -> None:
     charted.snapshots.save("dusk")
     small = """const wrong = [];
-        for (const each of document.querySelectorAll('button, input, select, textarea, summary, a[href], [role=switch]')) {
+        const pressed = 'button, input, select, textarea, summary, a[href], [role=switch]';
+        for (const each of document.querySelectorAll(pressed)) {
             const {width, height} = each.getBoundingClientRect();
             if (!width || getComputedStyle(each).visibility === 'hidden') continue;
-            if (Math.round(Math.min(width, height)) < arguments[0]) wrong.push(`${Math.round(width)}x${Math.round(height)} ${each.outerHTML.slice(0, 110)}`);
+            const told = `${Math.round(width)}x${Math.round(height)} ${each.outerHTML.slice(0, 110)}`;
+            if (Math.round(Math.min(width, height)) < arguments[0]) wrong.push(told);
         }
         return wrong;"""
     opened(browser, played.url, size)

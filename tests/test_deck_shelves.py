@@ -65,7 +65,19 @@ def test_a_take_likewise_but_not_the_one_that_is_recorded(deck: Server, hand: St
     assert (hand.folder.parent / "takes" / "recording.take").exists()
 
 
-NAMES = ["..%2Fsecret", "%2e%2e%2f", "%2e%2e%2fsecret", "a%2Fb", ".hidden", "a.json", "no such", "x" * 65, "a%00b", "%C3%A4", "-a"]
+NAMES = [
+    "..%2Fsecret",
+    "%2e%2e%2f",
+    "%2e%2e%2fsecret",
+    "a%2Fb",
+    ".hidden",
+    "a.json",
+    "no such",
+    "x" * 65,
+    "a%00b",
+    "%C3%A4",
+    "-a",
+]
 
 
 @pytest.mark.parametrize("method", ["GET", "DELETE", "POST"])
@@ -78,7 +90,8 @@ def test_no_name_leads_out_of_the_folder(name: str, method: str, deck: Server, h
 
 
 @pytest.mark.parametrize(
-    "body", [{"name": "../out"}, {"name": ""}, {"name": 3}, {}, [], b"{", b"\xff", {"name": "a" * 2000}, {"name": "cue 2"}]
+    "body",
+    [{"name": "../out"}, {"name": ""}, {"name": 3}, {}, [], b"{", b"\xff", {"name": "a" * 2000}, {"name": "cue 2"}],
 )
 def test_no_snapshot_is_called_what_is_no_name_or_is_taken(body: Any, deck: Server, hand: Stagehand) -> None:
     answer = asked(deck, "POST", "/snapshots/dusk", body)

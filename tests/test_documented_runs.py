@@ -94,10 +94,12 @@ def quick(command: Printed) -> list[str]:
     )  # whose score guides, which the analytic decoder cannot
     decoder = FEW if guided else SMALL
     match words[:2]:
-        case ["film", "status" | "verify"]:
+        case ["film", "status" | "verify"] | ["batch", "status" | "pieces.toml"]:
             return words
         case ["film", "--plan"]:  # the way is the plan's
             return [*words, *decoder, "--set", "film.scale=1"]
+        case ["batch", *_]:
+            return [*words, *decoder, *SHORT]
         case ["film" | "plan", *_]:
             return [*words, *decoder, *SHORT, *(["--overwrite"] if words[0] == "plan" else [])]
         case ["still", *_]:
@@ -130,6 +132,8 @@ def place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
         grain = rng.integers(0, 255, (6, 6, 3), np.uint8)
         Image.fromarray(grain).resize((160, 160), Image.Resampling.BICUBIC).save(tmp_path / name)
     shutil.copy(ROOT / "examples" / "score" / "deforum.txt", tmp_path / "deforum.txt")
+    settings = "{film.seconds=0.2, film.scale=1, decoder.height=32, decoder.width=32, decoder.steps=5}"
+    (tmp_path / "pieces.toml").write_text(f"preset = 'analytic'\n[[job]]\nset = {settings}\n")
     tiny = preset.load("analytic", [setting for setting in [*SMALL, *SHORT] if setting != "--set"])
     make.still(tiny, 0.3, 0.4, 1.0, tmp_path / "picture.png")
     made = make.film(tiny, tmp_path / "out" / "long")

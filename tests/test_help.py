@@ -166,6 +166,8 @@ def place(tmp_path_factory: pytest.TempPathFactory) -> Path:
         Image.fromarray(rng.integers(0, 255, (40, 40, 3), np.uint8)).resize((160, 160)).save(folder / name)
     shutil.copy(ROOT / "examples" / "score" / "deforum.txt", folder / "deforum.txt")
     frames = [{"frame": 0, "deforum_prompt": "sea"}, {"frame": 24, "deforum_prompt": "moon"}]
+    settings = "{film.seconds=0.2, film.scale=1, decoder.height=32, decoder.width=32, decoder.steps=5}"
+    (folder / "pieces.toml").write_text(f"preset = 'analytic'\n[[job]]\nset = {settings}\n")
     (folder / "parseq.json").write_text(json.dumps({"rendered_frames": frames, "options": {"output_fps": 24}}))
     return folder
 
@@ -179,7 +181,7 @@ NEVER = (
 FIRST = ("film", "plan", "score import", "score", "new", "still", "atlas survey", "atlas", "atlas export")
 """The others look at what these make."""
 SETTINGS = {
-    "film": FULL, "plan": FULL, "still": FULL[:8],
+    "film": FULL, "batch": FULL, "plan": FULL, "still": FULL[:8],
     "atlas survey": ["--size", "4x4", "--thumb", "16", "--no-plots", *FULL[:8]], "atlas plot": ["--dpi", "30"],
 }  # fmt: skip
 
@@ -188,7 +190,7 @@ def tiny(line: str) -> list[str]:
     """An example's arguments with settings that make it quick, and `--overwrite` where an earlier one made the same."""
     words = shlex.split(line)
     one, two = words[0], " ".join(words[:2])
-    if two in ("film status", "film verify"):
+    if two in ("film status", "film verify", "batch status", "batch pieces.toml"):
         return words
     more = SETTINGS.get(two, SETTINGS.get(one, []))
     if "--globe" in words:

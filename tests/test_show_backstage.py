@@ -26,7 +26,7 @@ from installation.show import recordings
 from installation.show.control_feed import ControlFeed
 from installation.show.requests import MOST, Requests
 from installation.venue import Doors
-from latentworld.errors import PortError, ShowError
+from latentworld.errors import ControlError, PortError, ShowError
 from latentworld.preset import load
 
 
@@ -108,9 +108,14 @@ def test_a_take_is_recorded_and_replayed_by_name_alone(performed) -> None:  # ty
     show.desk.set("walk.speed", 7.0, "test")
     frame = show.status().frame
     until(lambda: show.status().frame > frame + 20)
+    with pytest.raises(ControlError, match="is being recorded: end that first"):
+        show.shelf("takes").delete(show.takes()[0])
     show.desk.set("record.take", False, "test")
     until(lambda: said.of("recorded the take"))
-    (name,) = show.takes()
+    (recorded,) = show.takes()
+    name = "first night"
+    show.shelf("takes").rename(recorded, name)
+    assert show.takes() == [name]
     assert len(read(folder / "takes" / f"{name}.take").shots.index) > 10
     show.desk.press("replay", name)
     until(lambda: said.of(f"following {(folder / 'takes').resolve()}"))
@@ -157,6 +162,16 @@ def test_a_video_that_hangs_is_told(performed, monkeypatch: pytest.MonkeyPatch) 
     os.kill(video.pid, signal.SIGCONT)
     show.desk.set("record.video", False, "test")
     until(lambda: said.of("recorded the video"))
+
+
+def test_somebody_has_the_renderer_started_again(performed) -> None:  # type: ignore[no-untyped-def]
+    show, said, _ = performed
+    before, frame = show.status().restarts, show.status().frame
+    show.restart()
+    until(lambda: said.of("started again, as somebody asked"))
+    until(lambda: show.status().restarts == before + 1 and show.status().renderer == "running")
+    assert show.status().frame >= frame  # it goes on where it was
+    assert any("as somebody asked" in line.text for line in until(lambda: show.log(50)))
 
 
 def test_memory_of_every_process_is_known(performed) -> None:  # type: ignore[no-untyped-def]

@@ -159,6 +159,21 @@ def test_a_renderer_that_falls_silent_is_killed_and_replaced() -> None:
     assert len(scene.children) == 2
 
 
+def test_somebody_may_have_it_started_again_which_is_no_failure() -> None:
+    """As often as they like, on the same rung, and each wish is of the child that was there."""
+    scene = Stage()
+    for turn in range(5):
+        scene.at(10.0 * turn, READY, TICK) if scene.children else scene.at(0)
+        scene.supervised.replace()
+        scene.at(10.0 * turn + 1)
+        scene.at(10.0 * turn + 1.1)
+        assert len(scene.children) == turn + 2
+        assert scene.children[turn].killed
+    assert not scene.children[-1].killed
+    assert set(scene.rungs) == {"preset"}
+    assert all("as somebody asked" in line for line in scene.observer.said)
+
+
 @pytest.mark.parametrize(("crowd", "borne"), [(1.2, 5), (3.0, 10), (100.0, 20)])
 def test_on_a_crowded_machine_slow_is_not_hung(crowd: float, borne: float) -> None:
     scene = Stage()

@@ -44,7 +44,9 @@ def begin(program: Sequence[str], arguments: Sequence[str], log: BinaryIO) -> su
     whoever began it passes that on. Raises OSError."""
     log.write(f"$ {shlex.join(['latentworld', *arguments])}\n".encode())
     log.flush()
-    own = {"PYTHONUNBUFFERED": "1", "COLUMNS": "110", "NO_COLOR": "1"}
+    here = str(Path(__file__).resolve().parents[2])  # where this very program lies, whatever folder it was begun in
+    paths = os.pathsep.join(filter(None, (here, os.environ.get("PYTHONPATH"))))
+    own = {"PYTHONUNBUFFERED": "1", "COLUMNS": "110", "NO_COLOR": "1", "PYTHONPATH": paths}
     return subprocess.Popen(
         [*program, *arguments], stdin=subprocess.DEVNULL, stdout=log, stderr=subprocess.STDOUT,
         env={**os.environ, **own}, start_new_session=True,

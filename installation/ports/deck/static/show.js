@@ -34,11 +34,11 @@ export function snapshots(link) {
     field.blur();
   };
   field.addEventListener('keydown', (event) => { if (event.key === 'Enter') save(); });
-  const edit = button('Rename, download, delete', () => {
+  const edit = button('Edit', () => {
     edit.setAttribute('aria-pressed', String(edit.getAttribute('aria-pressed') !== 'true'));
     shelf.replaceChildren();
     draw();
-  }, {class: 'small edit', 'aria-pressed': 'false'});
+  }, {class: 'small edit', 'aria-pressed': 'false', title: 'rename, download and delete snapshots'});
   const shelf = make('div');
   const draw = () => {
     const {snapshots: names, snapshot: last} = link.lists;
@@ -54,10 +54,10 @@ export function snapshots(link) {
   };
   link.on('lists', draw);
   draw();
-  return make('section.section', {id: 'snapshots'}, make('h2', {}, 'Snapshots'), list, edit, shelf,
+  return make('section.section', {id: 'snapshots'}, make('h2', {}, 'Snapshots'), list, shelf,
     make('div.control.fader', {}, make('div.head', {}, make('label', {for: 'crossfade'}, 'cross-fade'), told), make('div.way', {}, range)),
     make('div.line', {}, field, button('Save', save, {class: 'small', id: 'save', 'data-name': SNAPSHOT_SAVE}),
-      button('Next', () => link.press(SNAPSHOT_NEXT, fade), {class: 'small', 'data-name': SNAPSHOT_NEXT, title: 'the one after the last'})));
+      button('Next', () => link.press(SNAPSHOT_NEXT, fade), {class: 'small', 'data-name': SNAPSHOT_NEXT, title: 'the one after the last'}), edit));
 }
 
 // Beside the picture where there is room, so that they are always in reach.

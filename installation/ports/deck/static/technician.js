@@ -78,7 +78,7 @@ function state(text, kind) {
   $('state').querySelector('span').textContent = text;
 }
 
-document.querySelector('main').append(card(), health(link), renderer(), look(), log());
+document.querySelector('main').append(make('div', {}, card(), renderer(), look()), health(link), log());
 stayAwake();
 link.open();
 window.deck = {link};
