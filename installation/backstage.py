@@ -10,7 +10,6 @@ from typing import Literal, Protocol, get_args
 from installation.control.desk import Desk
 from installation.control.desk.shelf import Shelf
 from installation.control.desk.snapshots import Snapshots
-from installation.health.log_tail import LogLine
 from installation.ipc.messages import Tick
 from installation.ipc.questions import (
     DiffusionAnswer,
@@ -32,6 +31,15 @@ SpareState = Literal["off", "none", "loading", "waiting"]
 RENDERER_STATES: tuple[RendererState, ...] = get_args(RendererState)
 Question = WordsQuestion | DiffusionQuestion | FindQuestion | PictureQuestion
 AnswerContent = WordsAnswer | DiffusionAnswer | FindAnswer | PictureAnswer
+
+
+@dataclass(frozen=True)
+class LogLine:
+    """A line of the show's log. time: ISO 8601 with its zone; level: info, warning, error; text: what happened."""
+
+    time: str
+    level: str
+    text: str
 
 
 @dataclass(frozen=True)

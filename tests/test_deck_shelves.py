@@ -85,7 +85,7 @@ NAMES = [
 def test_no_name_leads_out_of_the_folder(name: str, method: str, deck: Server, hand: Stagehand) -> None:
     before = sorted(path.name for path in hand.folder.parent.rglob("*"))
     answer = asked(deck, method, f"/snapshots/{name}", {"name": "other"} if method == "POST" else None)
-    assert answer.status_code in (404, 405, 422)
+    assert answer.status_code in (307, 404, 405, 422)  # 307: the same without a slash
     assert sorted(path.name for path in hand.folder.parent.rglob("*")) == before
 
 

@@ -4,20 +4,12 @@ from __future__ import annotations
 
 import json
 import os
-from dataclasses import dataclass
 from pathlib import Path
+
+from installation.backstage import LogLine
 
 TAIL = 1 << 17  # bytes from the end that are looked at
 LONGEST = 600  # characters of a line that are shown
-
-
-@dataclass(frozen=True)
-class LogLine:
-    """time: ISO 8601 with its zone; level: info, warning, error; text: what happened."""
-
-    time: str
-    level: str
-    text: str
 
 
 def last(path: Path, count: int) -> list[LogLine]:

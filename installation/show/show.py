@@ -9,13 +9,13 @@ from concurrent.futures import Future
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from installation.backstage import AnswerContent, Question, ShelfKind, Status
+from installation.backstage import AnswerContent, LogLine, Question, ShelfKind, Status
 from installation.control.controls import VertexControls
 from installation.control.desk import Desk
 from installation.control.desk.shelf import Shelf
 from installation.control.desk.snapshots import Snapshots
 from installation.control.parameter import rows
-from installation.health.log_tail import LogLine, last
+from installation.health.log_tail import last
 from installation.ipc.questions import PictureQuestion
 from installation.score.player import Player
 from installation.show.atlas_chart import AtlasChart

@@ -7,12 +7,12 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
-from installation.backstage import ShelfKind, ShownScene, Status
+from installation.backstage import LogLine, ShelfKind, ShownScene, Status
 from installation.control import parameters
 from installation.control.desk import Desk
 from installation.control.desk.shelf import Shelf
 from installation.control.desk.snapshots import Snapshots
-from installation.health.log_tail import LogLine, last
+from installation.health.log_tail import last
 from installation.ipc.messages import Tick
 
 STATUS = Status(
