@@ -162,6 +162,14 @@ def test_a_job_that_died_with_its_killed_queue_is_begun_again(tmp_path: Path) ->
     assert len(begun(tmp_path, "0-sleep")) == 2
 
 
+def test_asked_to_stop_a_job_that_outlived_its_queue_is_asked_too(tmp_path: Path) -> None:
+    orphan = killed(tmp_path, "sleep", "well")
+    done = worked(tmp_path, jobs("sleep", "well"), until_state="running")
+    assert states(done) == ["interrupted", "waiting"]
+    until(lambda: not psutil.pid_exists(orphan))
+    assert begun(tmp_path, "0-sleep") == [orphan]
+
+
 def film(folder: Path, *more: str) -> list[str]:
     settings = [part for one in (*SMALL, "film.seconds=8", "decoder.steps=200") for part in ("--set", one)]
     return [
@@ -325,6 +333,7 @@ WRONG = {
         "should be a valid integer",
     ),
     "an option of the batch's": (["[[job]]\npreset = 'neutral'\noutput = '/tmp'"], "is the batch's to say"),
+    "a switch that is off": (["[[job]]\ndo = 'survey'\nscout = false"], "scout is a switch, off unless it is named"),
     "no preset": (["[[job]]"], "names nothing to film"),
     "no such list": ([], "is no list of jobs"),
 }

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import subprocess
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -81,16 +81,19 @@ class Queue:
         if record.state is not State.RUNNING:
             return record
         process = None if record.running is None else record.running.process()
-        while process is not None:
-            self._told(record, number)
-            if not self._wanted():
-                process.terminate()
-                process.wait()
-            try:
-                process.wait(LOOK)
-            except psutil.TimeoutExpired:
-                continue
-            process = None
+        is_stopped = False
+        try:
+            while process is not None:
+                self._told(record, number)
+                if not is_stopped and not self._wanted():
+                    is_stopped = True
+                    with suppress(psutil.NoSuchProcess):
+                        process.terminate()
+                with suppress(psutil.TimeoutExpired):
+                    process.wait(LOOK)
+                    process = None
+        except KeyboardInterrupt:  # asked twice: it is left to itself, and waited for another time
+            return record
         is_whole = record.job.kind.is_whole(record.job.target(self._ledger.folder))
         return self._put(number, replace(record, state=State.DONE if is_whole else State.INTERRUPTED, running=None))
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -13,6 +14,7 @@ from installation.cli.consoles import on_stderr
 from installation.cli.help import Group
 from installation.cli.presets import Override
 from installation.cli.tables import AsJson, Column, give_json, show_table
+from installation.clock import Stopwatch
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -32,6 +34,7 @@ class WithWork(Group):
 
 app = typer.Typer(cls=WithWork, help="Work through a list of jobs, or a matrix of settings; see how far it is.")
 Option = typer.Option
+LOOK = 2.0  # seconds from one look at how far a job is to the next
 
 
 @app.command("work")
@@ -99,7 +102,7 @@ def _work(jobs: Sequence[Job], folder: Path, manner: Manner, as_json: bool) -> N
         teller = _Teller(ledger, Speaker(on_stderr(), f"batch of {len(jobs)} jobs", first=EVERY))
         stop = Interrupt()
         stop.watch(0, 0)  # from the first moment Ctrl-C is a wish
-        with stop, teller.speaker:
+        with stop, teller.speaker, suppress(KeyboardInterrupt):  # asked twice: how far it came is told all the same
             Queue(ledger, manner, lambda: not stop.asked, teller).run()
         records = list(ledger.records)
     tell(records, folder, as_json)
@@ -119,6 +122,7 @@ class _Teller:
 
     def __init__(self, ledger: Ledger, speaker: Speaker) -> None:
         self._ledger, self.speaker, self._seen = ledger, speaker, dict[int, tuple[str, int]]()
+        self._clock, self._next = Stopwatch(), 0.0
 
     def __call__(self, record: Record, number: int) -> None:
         from installation.batch.ledger import State
@@ -136,7 +140,8 @@ class _Teller:
             }  # fmt: skip
             line = f"{where}  {record.job.name}: {words[record.state]}"
             self.speaker.console.print(line, highlight=False, markup=False, soft_wrap=True)
-        if record.state is State.RUNNING:
+        if record.state is State.RUNNING and self._clock.seconds >= self._next:
+            self._next = self._clock.seconds + LOOK
             self.speaker.part(f"{where}  {record.job.name}")
             seen = row(record, self._ledger.folder, {one.job.name: one.job for one in self._ledger.records})
             rest = left(self._ledger.records)

@@ -77,6 +77,8 @@ def _understood(kind: Kind, arguments: list[str], has_preset: bool) -> None:
     command = _command(kind)
     known = {name: param for param in command.params for name in (*param.opts, *param.secondary_opts)}
     for word in (one.partition("=")[0] for one in arguments if one.startswith("--")):
+        if word not in known and (bare := f"--{word.removeprefix('--no-')}") in known and bare != word:
+            raise BatchError(f"{bare.removeprefix('--')} is a switch, off unless it is named: leave it out")
         if word not in known:
             offered = [name.removeprefix("--") for name, param in known.items() if _is_theirs(name, param.name)]
             raise BatchError(
