@@ -71,6 +71,7 @@ def work(
     """Work through a list of jobs, or a matrix of settings, each a process of its own with a folder and a log.
 
     The same command goes on with what is left, after Ctrl-C, a kill or a power cut. Exit 1 where a job failed.
+    `batch status DIR` says how far one is.
     """
     from installation.batch.queue import Manner
     from installation.cli.batch_jobs import checked, of_list, of_matrix
