@@ -93,7 +93,8 @@ def test_a_pipe_is_not_wrapped(run: Run) -> None:
     code, out, _ = run("presets")
     assert code == 0
     row = next(line for line in out.splitlines() if line.startswith("first-light"))
-    assert row.endswith("rides it, and the pacing keeps meaning ...")
+    assert row.endswith("rides it, and the pacing ...")
+    assert "(Lobashev et al. 2025)" in next(line for line in out.splitlines() if line.startswith("neutral"))
     option = next(line for line in run("film", "-h")[1].splitlines() if line.startswith("      --set"))
     assert option.endswith("explains them.")
 

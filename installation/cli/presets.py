@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import textwrap
 from typing import Annotated
 
@@ -26,8 +27,7 @@ app = typer.Typer(cls=Group, help="List presets, show and check them, explain th
 
 def _sentence(description: object) -> str:
     """What it shows, in a line; `presets show` and --json have the rest."""
-    first, dot, rest = str(description).partition(". ")
-    line = f"{first}." if dot and rest else first
+    line = re.split(r"(?<=\.) (?=[A-Z])", str(description), maxsplit=1)[0]  # "et al. 2025" ends no sentence
     return line if len(line) <= LONGEST else textwrap.shorten(line, LONGEST, placeholder=" ...")
 
 
