@@ -13,7 +13,7 @@ EXAMPLES: Mapping[str, tuple[str, ...]] = {
     "film status": ("film status out/first-light", "film status out/first-light --json"),
     "film verify": ("film verify out/first-light", "film verify out/first-light --repair"),
     "batch": (
-        "batch first-light --matrix 'plane.seeds=[1,2,3],[4,5,6]' --matrix pilot.mode=ride,seek -o out/series",
+        "batch first-light --matrix 'plane.seeds=[1,2,3],[4,5,6]' -o out/series",
         "batch pieces.toml -o out/pieces --retries 2 --keep-going",
     ),
     "batch status": ("batch status out/series", "batch status out/series --json"),
