@@ -22,6 +22,8 @@ from latentworld.transfer import landed
 if TYPE_CHECKING:
     from torch import Tensor
 
+    from latentworld.walks import Walk
+
 
 LARGE = 1 << 18  # bytes of a picture
 
@@ -44,14 +46,16 @@ class Seen:
 
 @dataclass(frozen=True, eq=False)
 class Frames:
-    """A batch: where frames lie, pictures uint8[n, height, width, 3], rates, which steps are marked as rifts, and how
-    frames were made that are no picture of their own place alone, by their numbers."""
+    """A batch: where frames lie, pictures uint8[n, height, width, 3], rates, which steps are marked as rifts, how
+    frames were made that are no picture of their own place alone, by their numbers, and the walk as it stands at the
+    last one."""
 
     path: Path
     pictures: Pictures
     rates: Rates
     marked: NDArray[np.bool_]
     made: Mapping[int, str] = field(default_factory=dict)
+    walk: Walk | None = None
 
     def __len__(self) -> int:
         return len(self.path)

@@ -79,7 +79,7 @@ def run(
         walk, path = step(walk, steering, tick)
         seen = scene.seen(path)
         rates, trail = along(seen.features, scene.plane.points(path.unit, path.radius), trail)
-        sinks.send(Frames(path, seen.pictures, rates, steering.marked, scene.made(path)))
+        sinks.send(Frames(path, seen.pictures, rates, steering.marked, scene.made(path), walk))
     return walk, trail
 
 

@@ -241,8 +241,9 @@ def _tell_of_words(preset: Preset, found: Found, taught: Sequence[Inversion]) ->
 
 def _bearable(spec: DecoderSpec, found: Found) -> DecoderSpec:
     """The section with what this family bears, where the machine would take something else by itself: its half
-    precision, and eager where it has no other engine."""
-    spec = changed(spec, engine="eager") if found.family.eager and spec.engine == "auto" else spec
+    precision, and eager where it has no other engine, which multiplies what the networks are."""
+    if found.family.eager and spec.engine == "auto":
+        spec = changed(spec, engine="eager", scout_precision="auto")
     half = found.family.half
     if spec.dtype != "auto" or half == "float16" or choose(spec.device, spec.dtype, spec.engine).dtype != "float16":
         return spec

@@ -30,6 +30,7 @@ from latentworld.decoding import (
     engines,
     faithful_decoder,
     foresight,
+    openvino_models,
     sampling,
     scout_decoder,
     timetable,
@@ -196,8 +197,8 @@ def test_compile_agrees_with_eager() -> None:
 def test_a_conversion_is_kept_whole_and_mended(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("LATENTWORLD_CACHE", str(tmp_path))
     module, z, converted = nn.Conv2d(4, 4, 3).eval(), latents(1), []
-    convert = engines._convert
-    monkeypatch.setattr(engines, "_convert", lambda *given: converted.append(1) or convert(*given))
+    convert = openvino_models._convert
+    monkeypatch.setattr(openvino_models, "_convert", lambda *given: converted.append(1) or convert(*given))
     first = engines.build("openvino", module, (z,), "a")(z)
     assert torch.equal(engines.build("openvino", module, (z,), "a")(z), first)
     assert len(converted) == 1
@@ -216,11 +217,11 @@ def test_what_was_compiled_is_kept_and_compiled_anew_where_it_is_damaged(
     monkeypatch.setenv("LATENTWORLD_CACHE", str(tmp_path))
     module, z = nn.Conv2d(4, 4, 3).eval(), latents(1)
     first = engines.build("openvino", module, (z,), "a")(z)
-    monkeypatch.setattr(engines, "_converted", lambda *_: pytest.fail("it was compiled again"))
+    monkeypatch.setattr(openvino_models, "_converted", lambda *_: pytest.fail("it was compiled again"))
     assert torch.equal(engines.build("openvino", module, (z,), "a")(z), first)
     monkeypatch.undo()
     monkeypatch.setenv("LATENTWORLD_CACHE", str(tmp_path))
-    monkeypatch.setattr(engines, "_convert", lambda *_: pytest.fail("it was converted again"))
+    monkeypatch.setattr(openvino_models, "_convert", lambda *_: pytest.fail("it was converted again"))
     file = next(tmp_path.rglob("*.compiled"))
     whole = file.read_bytes()
     file.write_bytes(whole[: len(whole) // 2] if broken == b"short" else broken)
@@ -250,7 +251,7 @@ os.kill(os.getpid(), signal.SIGINT)
 
 
 def test_a_signal_is_heard_after_engines_were_let_go_of(tmp_path: Path) -> None:
-    """It killed the process where a processor has AMX: see `engines._core`."""
+    """It killed the process where a processor has AMX: see `openvino_models.core`."""
     environment = os.environ | {"LATENTWORLD_CACHE": str(tmp_path)}
     program = [sys.executable, "-c", LET_GO]
     done = subprocess.run(program, env=environment, capture_output=True, text=True, check=False)

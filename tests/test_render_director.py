@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from typing import Any, TypeVar
 
@@ -110,6 +110,7 @@ class Play:
         journey: Any = JOURNEY,
         studio: Any = STUDIO,
         safe: bool = False,
+        later: Callable[[Callable[[], None]], object] = lambda act: act(),
     ) -> None:
         saved = state or saved_state.read(resume, raised)
         self.now = 0.0
@@ -131,7 +132,7 @@ class Play:
         )
         self.tick_state = TickState(self.director, pilot, self.clock)
         self.reporter = Reporter(
-            self.shelf, self._send, self.clock, lambda: self.now, self.tick_state, self.faults.append
+            self.shelf, self._send, self.clock, lambda: self.now, self.tick_state, self.faults.append, later
         )
         self.walk = self.director.begin(LoopControls.of(saved.controls), saved.walk)
 
@@ -176,6 +177,19 @@ def test_another_renderer_goes_on_to_the_last_bit(values: dict[str, Any]) -> Non
     np.testing.assert_array_equal(places(b), places(a))
     assert [tick.index for tick in b] == [tick.index for tick in a]
     assert [tick.digest for tick in b] == [tick.digest for tick in a]  # and the pictures
+
+
+def test_what_is_told_later_is_as_it_stood_then() -> None:
+    """Scenes, places and states of ticks, in their turn, though the loop has long gone on."""
+    waiting: list[Callable[[], None]] = []
+    at_once, late = Play(), Play(later=waiting.append)
+    for values in ({}, {"model.steps": 3, "walk.radius": 1.2}, {"walk.kind": "orbit"}):
+        at_once.ticks(3, values)
+        assert late.ticks(3, values) == []
+    assert [shot[1] for shot in late.shelf.shots] == list(range(9))  # pictures do not wait
+    while waiting:
+        waiting.pop(0)()
+    assert late.messages == at_once.messages
 
 
 def test_another_renderer_paces_on_but_for_the_one_step_nobody_measured() -> None:

@@ -33,7 +33,14 @@ from installation.rig import open_studio
 from installation.score.filmable import check
 from installation.takes.scenes import TakeScenes
 from latentworld import preset, worlds
-from latentworld.decoding import DecoderSettings, engines, faithful_decoder, foresight, scout_decoder, world_decoder
+from latentworld.decoding import (
+    DecoderSettings,
+    faithful_decoder,
+    foresight,
+    openvino_models,
+    scout_decoder,
+    world_decoder,
+)
 from latentworld.decoding.lora_mix import OpenedLora, mixed
 from latentworld.decoding.profile import Profile
 from latentworld.decoding.settings import LoraSettings
@@ -428,12 +435,12 @@ def test_a_converted_model_is_given_weights_and_makes_what_one_converted_anew_ma
     plain = faithful_decoder(world(), steps=2, batch=1, engine="openvino")
     styled = with_loras(plain.settings, (file, 0.7))
     first = world_decoder(world(), styled)(latents(1), PROMPT)  # before the world's own was ever converted
-    own, real, converted = plain(latents(1), PROMPT), engines._convert, []
-    monkeypatch.setattr(engines, "_convert", lambda *rest: converted.append(rest) or real(*rest))
+    own, real, converted = plain(latents(1), PROMPT), openvino_models._convert, []
+    monkeypatch.setattr(openvino_models, "_convert", lambda *rest: converted.append(rest) or real(*rest))
     given = plain.variant(styled)(latents(1), PROMPT)
     assert not converted
     assert torch.equal(given, first)
-    monkeypatch.setattr(engines, "_given", lambda *rest: False)
+    monkeypatch.setattr(openvino_models, "_given", lambda *rest: False)
     anew = world_decoder(world(), styled)(latents(1), PROMPT)
     assert len(converted) == 1
     assert torch.equal(given, anew)

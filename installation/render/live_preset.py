@@ -11,21 +11,27 @@ from latentworld.sections import EyeSpec
 
 def performed(preset: Preset) -> Preset:
     """The preset as a show plays it: `show.decoder` and `show.batch` (1 where the show is yet to find out) instead of
-    [decoder]'s. Raises PresetError for what this machine cannot do."""
+    [decoder]'s, and the scout as fast as it can be. Raises PresetError for what this machine cannot do."""
     show, spec = preset.show, preset.decoder
-    kind: str = show.decoder
+    changes: dict[str, object] = {"batch": 1 if show.batch == "auto" else show.batch}
     if spec.kind == "analytic":
-        kind = "analytic"
-    elif kind == "auto":
-        kind = "scout" if choose(spec.device, spec.dtype, spec.engine).device == "cpu" else "faithful"
-    return preset.changed(decoder={"kind": kind, "batch": 1 if show.batch == "auto" else show.batch})
+        return preset.changed(decoder={**changes, "kind": "analytic"})
+    machine = choose(spec.device, spec.dtype, spec.engine)
+    usual = "scout" if machine.device == "cpu" else "faithful"
+    changes["kind"] = usual if show.decoder == "auto" else show.decoder
+    if spec.scout_precision == "auto" and machine.engine == "openvino":
+        from latentworld.decoding.engines import has_bfloat16
+
+        changes["scout_precision"] = "bfloat16" if has_bfloat16() else "auto"
+    return preset.changed(decoder=changes)
 
 
 def elsewhere(preset: Preset, world: str, settings: DecoderSettings) -> Preset:
     """The preset in another world, of which its card decides what the first one's did; kind and batch of `settings`."""
     spec = preset.decoder
     decoder = DecoderSpec(
-        kind=settings.kind, batch=settings.batch, device=spec.device, dtype=spec.dtype, engine=spec.engine
-    )
+        kind=settings.kind, batch=settings.batch, device=spec.device, dtype=spec.dtype, engine=spec.engine,
+        scout_precision=spec.scout_precision,
+    )  # fmt: skip
     place = {"name": world, "revision": None, "vae": None, "loras": (), "embeddings": ()}
     return preset.changed(world=place, decoder=decoder, eye=EyeSpec(), plane={"vertices": None})

@@ -1,9 +1,10 @@
-"""Where the loop's frames go: pictures into the ring, everything else to the show."""
+"""Where the loop's frames go: pictures into the ring at once, everything else to the show while the next are made."""
 
 from __future__ import annotations
 
 import math
 from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Protocol
 
 import numpy as np
@@ -13,7 +14,8 @@ from installation.clock import LiveClock
 from installation.frames import Frames, digests
 from installation.ipc.messages import Message, Numbers, Place, SceneChange, Tick
 from installation.ipc.scene import SceneDescription
-from latentworld.lipschitz import Rates
+from installation.render import saved_state
+from installation.render.saved_state import SavedState
 from latentworld.plane import Plane
 
 
@@ -36,18 +38,58 @@ class Stand(Protocol):
     def bad(self) -> NDArray[np.bool_]: ...
     def stamp(self) -> float: ...
     def description(self) -> SceneDescription: ...
-    def resume(self, rates: Rates) -> str: ...
+    def resume(self, frames: Frames) -> SavedState: ...
+
+
+Later = Callable[[Callable[[], None]], object]
+"""Does what it is given, one after another: at once, or on a thread, while the loop makes the next pictures."""
+
+
+@dataclass(frozen=True, eq=False)
+class _Told:
+    """What is told of a tick, as it stood at its end. good: which of its frames are pictures; scene: its number."""
+
+    frames: Frames
+    good: NDArray[np.bool_]
+    plane: Plane
+    scene: int
+    stamp: float
+    period: float
+    seconds: float
+    state: SavedState
+
+    def message(self) -> Tick:
+        """As the show hears it."""
+        path, rates, good = self.frames.path, self.frames.rates, self.good
+        alpha, beta, front = self.plane.chart(path.unit)
+        return Tick(
+            index=tuple(path.index[good].tolist()),
+            time=tuple(path.time[good].tolist()),
+            place=_places(path.unit[good], path.radius[good]),
+            alpha=_numbers(alpha[good]),
+            beta=_numbers(beta[good]),
+            front=tuple(front[good].tolist()),
+            rate=_numbers(rates.rate[good]),
+            step=_numbers(rates.step[good]),
+            digest=digests(self.frames.pictures[good]),
+            scene=self.scene,
+            stamp=self.stamp,
+            period=self.period,
+            seconds=self.seconds,
+            resume=saved_state.write(self.state),
+        )
 
 
 class Reporter:
-    """An outlet of the loop. Pictures that are none (`stand.bad`) are told as a fault and go nowhere."""
+    """An outlet of the loop. Pictures that are none (`stand.bad`) are told as a fault and go nowhere. later: does what
+    takes long of telling."""
 
     def __init__(
         self, shelf: Shelf, send: Send, clock: LiveClock, now: Callable[[], float], stand: Stand,
-        fault: Callable[[str], None],
+        fault: Callable[[str], None], later: Later = lambda act: act(),
     ) -> None:  # fmt: skip
         self._shelf, self._send, self._clock, self._now, self._stand = shelf, send, clock, now, stand
-        self._fault = fault
+        self._fault, self._later = fault, later
         self._scene: SceneDescription | None = None
         self._number = 0
         self.made = 0  # pictures so far
@@ -58,7 +100,8 @@ class Reporter:
         if scene != self._scene:
             self._number += 1
             self._scene = scene
-            self._send(SceneChange(self._number, scene))
+            change = SceneChange(self._number, scene)
+            self._later(lambda: self._send(change))
         bad, stamp, period = self._stand.bad(), self._stand.stamp(), self._clock.period
         for row in np.flatnonzero(~bad).tolist():
             index = int(frames.path.index[row])
@@ -68,27 +111,9 @@ class Reporter:
             self._fault(f"picture {numbers} is not finite and was not shown: lower guidance, or choose dtype float32")
         if not bad.all():
             self.made += int((~bad).sum())
-            self._send(self._tick(frames, ~bad, stamp, period), droppable=True)
-
-    def _tick(self, frames: Frames, good: NDArray[np.bool_], stamp: float, period: float) -> Tick:
-        path, rates = frames.path, frames.rates
-        alpha, beta, front = self._stand.plane().chart(path.unit)
-        return Tick(
-            index=tuple(path.index[good].tolist()),
-            time=tuple(path.time[good].tolist()),
-            place=_places(path.unit[good], path.radius[good]),
-            alpha=_numbers(alpha[good]),
-            beta=_numbers(beta[good]),
-            front=tuple(front[good].tolist()),
-            rate=_numbers(rates.rate[good]),
-            step=_numbers(rates.step[good]),
-            digest=digests(frames.pictures[good]),
-            scene=self._number,
-            stamp=stamp,
-            period=period,
-            seconds=self._now() - self._clock.began,
-            resume=self._stand.resume(rates),
-        )
+            seconds, state = self._now() - self._clock.began, self._stand.resume(frames)
+            told = _Told(frames, ~bad, self._stand.plane(), self._number, stamp, period, seconds, state)
+            self._later(lambda: self._send(told.message(), droppable=True))
 
 
 def _numbers(column: NDArray[np.float64]) -> Numbers:

@@ -9,9 +9,9 @@ from numpy.typing import NDArray
 
 from installation.clock import ClockState, LiveClock, Tick
 from installation.control.controls import LoopControls
+from installation.frames import Frames
 from installation.ipc.scene import SceneDescription
 from installation.loop import Inbox, Scene
-from installation.render import saved_state
 from installation.render.director import Director
 from installation.render.live_pilot import LivePilot
 from installation.render.questions import Moment
@@ -20,7 +20,7 @@ from installation.takes import Recorded
 from latentworld import walks
 from latentworld.errors import GeometryError
 from latentworld.lipschitz import Rates
-from latentworld.plane import Plane
+from latentworld.plane import Path, Plane
 from latentworld.walks import Lifted, Steering, Walk
 
 
@@ -42,7 +42,6 @@ class TickState:
     def __init__(self, director: Director, live_pilot: LivePilot, clock: LiveClock) -> None:
         self.director, self.live_pilot, self._clock = director, live_pilot, clock
         self._inbox: _RememberingInbox | None = None
-        self._steered: tuple[Walk, Steering] | None = None
         self._moment: Moment | None = None
         self.walk: Walk | None = None  # after the newest tick that was told
 
@@ -60,9 +59,7 @@ class TickState:
         replay = self.director.replay.replay
         recorded = isinstance(walk, Recorded)
         pilot = replay.pilot if replay is not None and recorded else self.live_pilot
-        steering = pilot(walk, rates, controls, n)
-        self._steered = (walk, steering)
-        return steering
+        return pilot(walk, rates, controls, n)
 
     # ---- for the reporter
 
@@ -82,42 +79,36 @@ class TickState:
         """The newest tick's scene."""
         return self.director.description()
 
-    def resume(self, rates: Rates) -> str:
-        """Everything another renderer needs to go on after the newest tick."""
-        self.walk = after = self._after()
+    def resume(self, frames: Frames) -> SavedState:
+        """Everything another renderer needs to go on after the newest tick's frames."""
+        assert frames.walk is not None  # the loop's frames have one
+        self.walk = after = frames.walk
         inner = after.walk if isinstance(after, Lifted) else after
-        self._look(after)
+        self._look(frames.path)
         controls = {} if self._inbox is None else self._inbox.newest.values()
         director, clock = self.director, self._clock
         prompt = director.scene_control.prompt.save()
-        saved = SavedState(
+        return SavedState(
             clock=ClockState(clock.index, clock.time, clock.period),
             walk=walks.keep(self._roaming(inner)),
             walk_control=director.walk.save(),
-            pilot=self.live_pilot.save(rates),
+            pilot=self.live_pilot.save(frames.rates),
             toward=prompt.toward,
             away=prompt.away,
             model=director.scene_control.model.save(),
             plane=director.scene_control.planes.save(),
             controls=controls,
         )
-        return saved_state.write(saved)
 
     def moment(self) -> Moment | None:
         """The newest frame, for questions. Any thread may ask."""
         return self._moment
 
-    def _after(self) -> Walk:
-        assert self._steered is not None  # the pilot is asked before anything is reported
-        walk, steering = self._steered
-        return walk.advance(float(steering.strides[-1]), steering.curvature) if len(steering.strides) else walk
-
-    def _look(self, walk: Walk) -> None:
-        unit, radius = walk.ahead(0.0)
+    def _look(self, path: Path) -> None:
         made_by = self.director.scene_control
         studio, scene = made_by.model.studio, made_by.scene
-        self._moment = Moment(studio, scene.prompt, self._clock.index, unit[0], float(radius[0]), scene.plane,
-                              self.director.map)  # fmt: skip
+        self._moment = Moment(studio, scene.prompt, self._clock.index, path.unit[-1], float(path.radius[-1]),
+                              scene.plane, self.director.map)  # fmt: skip
 
     def _roaming(self, walk: Walk) -> Walk:
         """A take is not taken up again: the walk goes on freely from its place."""

@@ -318,7 +318,8 @@ class Diffusion:
     def _run_by(self, engine: str) -> None:
         self._running = Running.of(self.recipe, self.settings, engine, self._build)
         if engine != self.profile.engine:
-            self.profile = replace(self.profile, engine=engine, versions=versions(self.profile.device, engine))
+            made_of = versions(self.profile.device, engine)
+            self.profile = replace(self.profile, engine=engine, precision="", versions=made_of)
 
     def _halve(self, error: BaseException) -> None:
         batch = self.settings.batch

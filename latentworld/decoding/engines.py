@@ -3,228 +3,119 @@
 ========== =====================================================================================================
 eager      torch as it is, channels last
 compile    torch.compile: 1.2x on two cores at batch 8, after a minute of compiling; on CUDA captured as graphs are
-openvino   float32, static shapes, converted once and cached; 1.3x to 1.5x on two cores. An optional dependency
+openvino   float32, static shapes, converted once and cached; 1.3x to 1.5x on two cores. An optional dependency;
+           `openvino/bfloat16` multiplies half as many bits: a scout's, where a processor can
 graphs     CUDA graphs: no launch overhead; pays at small batches
 ========== =====================================================================================================
 """
 
 from __future__ import annotations
 
-import contextlib
-import hashlib
 import logging
-import shutil
-import sys
-import tempfile
 import threading
-import warnings
-from collections.abc import Iterator, Mapping
-from functools import cache
-from pathlib import Path
-from types import ModuleType
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, TypeAlias
 
 import numpy as np
 import torch
-from torch import Tensor, nn
+from numpy.typing import NDArray
+from torch import Tensor
 
-from latentworld.decoding import torch_engines
-from latentworld.deferred import Deferred, now
-from latentworld.disk import cache_folder, put
+from latentworld.decoding import openvino_models, torch_engines
+from latentworld.decoding.openvino_models import Module
+from latentworld.deferred import now
+from latentworld.device import has_openvino
 from latentworld.errors import PresetError
 from latentworld.extras import install
-from latentworld.worlds.parts import quiet
 
 if TYPE_CHECKING:
     import openvino as openvino_library
 
 Run: TypeAlias = torch_engines.Run
-Module: TypeAlias = "nn.Module | Deferred[nn.Module]"
-PASSING = "passing/"  # how keys begin of networks that are made for a while out of those that the rest of it names
 _log = logging.getLogger(__name__)
 WHAT = {"vae": "the autoencoder", "clip": "the eye"}  # of a key's end, for who waits
-VERSION = 2  # of what is cached: raise it when a module's arithmetic changes
+# forced: on processors with AVX-512 BF16 OpenVINO's default would be bfloat16
+PRECISIONS = {"float32": "f32", "bfloat16": "bf16"}
 
 
 def build(engine: str, module: Module, example: tuple[Tensor, ...], key: str) -> Run:
     """A function of tensors shaped like `example` that computes `module`; `key` names it and its weights in the cache.
 
-    A module that is deferred is made unless the engine has it in its cache. Raises PresetError for an engine that is
-    none or lacks something, and EngineFailed, which is one, for what could not be built.
+    engine: a name, of `openvino` also with its precision (`openvino/bfloat16`); the rows of the first input are
+    pictures, what else is given is for all of them. A module that is deferred is made unless the engine has it in its
+    cache. Raises PresetError for an engine that is none or lacks something, and EngineFailed, which is one, for what
+    could not be built.
     """
     said = WHAT.get(key.rpartition("/")[2], "the network")
     _log.info("%s %s for batch %d", "preparing" if engine == "eager" else "compiling", said, *example[0].shape[:1])
-    if engine == "openvino":
-        return _openvino(module, example, key)
+    name, _, precision = engine.partition("/")
+    if name == "openvino":
+        return _openvino(module, example, key, precision or "float32")
     engines = {"eager": torch_engines.eager, "compile": torch_engines.compiled, "graphs": torch_engines.graphs}
     if engine not in engines:
         raise PresetError(f"engine = {engine!r}: use one of eager, compile, openvino, graphs")
     return engines[engine](now(module).eval(), example, key)
 
 
-def _openvino(module: Module, example: tuple[Tensor, ...], key: str) -> Run:
-    # OpenVINO's converter reports its use over the network, from a fork that outlives a renderer; without this module
-    # it takes a stand-in of its own that says nothing
-    sys.modules.setdefault("openvino_telemetry", None)  # type: ignore[arg-type]
+def _openvino(module: Module, example: tuple[Tensor, ...], key: str, precision: str = "float32") -> Run:
     try:
-        import openvino
+        openvino = openvino_models.library()
     except ImportError as error:
         raise PresetError(
             f"engine = 'openvino' is not installed: {install('openvino')}, or use engine 'eager'"
         ) from error
-    # f32 forced: on processors with AVX-512 BF16 the default would be bf16, which is no faster without AMX.
-    options: dict[str, str] = {
-        "INFERENCE_PRECISION_HINT": "f32",
-        "PERFORMANCE_HINT": "LATENCY",
-        "NUM_STREAMS": "1",
-        "INFERENCE_NUM_THREADS": str(torch.get_num_threads()),
+    if precision not in PRECISIONS:
+        raise PresetError(f"precision = {precision!r}: use one of {', '.join(PRECISIONS)}")
+    threads, rows = torch.get_num_threads(), len(example[0])
+    streams = threads if rows % threads == 0 else 1  # a share of the pictures a thread: none waits for another's layer
+    share = (example[0][: rows // streams], *example[1:])
+    options = {
+        "INFERENCE_PRECISION_HINT": PRECISIONS[precision],
+        "PERFORMANCE_HINT": "LATENCY" if streams == 1 else "THROUGHPUT",
+        "NUM_STREAMS": str(streams),
+        "INFERENCE_NUM_THREADS": str(threads),
     }
-    request = _compiled(openvino, module, example, key, options).create_infer_request()
-
-    lock = threading.Lock()  # a request that is busy refuses, and decoders in two threads may share an engine
+    model = openvino_models.compiled(openvino, module, share, key, options)
+    requests, held = [model.create_infer_request() for _ in range(streams)], []
+    for request in requests:
+        held.append([np.empty(tensor.shape, tensor.numpy().dtype) for tensor in share])
+        for number, place in enumerate(held[-1]):  # told once: to hand inputs over at each call costs a third of one
+            request.set_input_tensor(number, openvino.Tensor(place, shared_memory=True))
+    lock = threading.Lock()  # one set of buffers, and decoders in two threads may share an engine
 
     def run(*inputs: Tensor) -> Tensor:
-        arrays = [tensor.contiguous().numpy() for tensor in inputs]
+        first, *others = (tensor.numpy() for tensor in inputs)
         with lock:
-            result = request.infer(arrays, share_inputs=True, share_outputs=False)
-        return torch.from_numpy(result[0])
+            for request, places, part in zip(requests, held, np.split(first, streams), strict=True):
+                for place, array in zip(places, (part, *others), strict=True):
+                    np.copyto(place, array)
+                request.start_async()
+            _end(requests)
+            return torch.from_numpy(_joined([request.get_output_tensor().data for request in requests], rows))
 
     return run
 
 
-@cache
-def _core() -> openvino_library.Core:
-    """OpenVINO's core: one a process, which is never let go of.
-
-    On a processor with AMX its plugin gives the thread that first compiles a stack for signals, and frees it with the
-    core, after putting back the one before. Of two cores that were let go of in the order in which they were made, the
-    second puts back what the first has freed, and the next signal, be it Ctrl-C, ends the process without a word
-    (OpenVINO 2026.4, seen by strace on a Xeon).
-    """
-    import openvino
-
-    return openvino.Core()
-
-
-def _compiled(
-    openvino: ModuleType, module: Module, example: tuple[Tensor, ...], key: str, options: Mapping[str, str]
-) -> openvino_library.CompiledModel:
-    """The model as this processor runs it, from the cache when it was compiled here before: half the time (0.33 instead
-    of 0.65 s for the embedded UNet), the same bytes of pictures. Like what is converted it is read back at once."""
-    if key.startswith(PASSING):  # of weights that come and go
-        return _core().compile_model(_converted(openvino, module, example, key), "CPU", dict(options))
-    place = _place(openvino, example, key)
-    how = repr((_core().get_property("CPU", "FULL_DEVICE_NAME"), sorted(options.items())))
-    blob = place / f"{hashlib.sha256(how.encode()).hexdigest()[:16]}.compiled"
-    found = _imported(blob, options)
-    if found is not None:
-        return found
-    made = _core().compile_model(_converted(openvino, module, example, key), "CPU", dict(options))
-    with contextlib.suppress(OSError, RuntimeError):  # no place to keep it, or a model that cannot be exported
-        data = made.export_model().getvalue()
-        put(blob, hashlib.sha256(data).digest() + data)
-    return _imported(blob, options) or made
-
-
-def _imported(blob: Path, options: Mapping[str, str]) -> openvino_library.CompiledModel | None:
-    """What was exported into a file; None where there is none, or it is not as it was written."""
-    with contextlib.suppress(OSError, RuntimeError):
-        data = blob.read_bytes()
-        if hashlib.sha256(memoryview(data)[32:]).digest() == data[:32]:
-            return _core().import_model(data[32:], "CPU", dict(options))
-        blob.unlink()
-    return None
-
-
-def _converted(openvino: ModuleType, module: Module, example: tuple[Tensor, ...], key: str) -> openvino_library.Model:
-    """The converted model, from the cache when this machine has converted it before; of passing networks one of the
-    same build, which is given their weights: that takes a tenth of converting anew.
-
-    It is read back from disk even when it was just converted: the model in memory rounds differently from the same one
-    after saving (seen on the first run of a film against its second).
-    """
-    if key.startswith(PASSING):
-        own, made = key.removeprefix(PASSING), now(module).eval()
-        is_there = (_place(openvino, example, own) / "model.xml").is_file()
-        model = _kept(openvino, made, example, own if is_there else key)
-        return model if _given(model, made) else _read_back(openvino, made, example)
-    return _kept(openvino, module, example, key)
-
-
-def _place(openvino: ModuleType, example: tuple[Tensor, ...], key: str) -> Path:
-    shapes = [(tuple(tensor.shape), str(tensor.dtype)) for tensor in example]
-    what = repr((VERSION, key, shapes, openvino.__version__, torch.__version__))
-    return cache_folder() / "openvino" / hashlib.sha256(what.encode()).hexdigest()[:24]
-
-
-def _read_back(openvino: ModuleType, module: nn.Module, example: tuple[Tensor, ...]) -> openvino_library.Model:
-    """Converted anew, and not kept."""
-    with _workplace(cache_folder() / "openvino") as folder:
-        openvino.save_model(_convert(module, example), folder / "model.xml", compress_to_fp16=False)
-        return _core().read_model(folder / "model.xml")
-
-
-def _given(model: openvino_library.Model, module: nn.Module) -> bool:
-    """Give a converted model the weights of a module of the same build. False where it lacks one of them by name."""
-    from openvino import opset13
-
-    constants = {op.get_friendly_name(): op for op in model.get_ops() if op.get_type_name() == "Constant"}
-    for name, weight in module.named_parameters():
-        constant, value = constants.get(f"self.{name}"), weight.detach().contiguous().numpy()
-        if constant is None or constant.data.shape != value.shape or constant.data.dtype != value.dtype:
-            return False
-        if np.array_equal(constant.data, value):
-            continue
-        made = opset13.constant(value.copy())
-        made.set_friendly_name(constant.get_friendly_name())
-        for target in constant.output(0).get_target_inputs():
-            target.replace_source_output(made.output(0))
-    return True
-
-
-def _kept(openvino: ModuleType, module: Module, example: tuple[Tensor, ...], key: str) -> openvino_library.Model:
-    place = _place(openvino, example, key)
-    if (place / "model.xml").is_file():
+def _end(requests: Sequence[openvino_library.InferRequest]) -> None:
+    """Wait for all of them, so that none works on when the next pictures come; raises what the first to fail did."""
+    faults = []
+    for request in requests:
         try:
-            return _core().read_model(place / "model.xml")
-        except RuntimeError:  # a damaged cache is no reason to fail: convert again
-            shutil.rmtree(place, ignore_errors=True)
-    with _workplace(place.parent) as folder:
-        openvino.save_model(_convert(now(module).eval(), example), folder / "model.xml", compress_to_fp16=False)
-        # Renamed when it is whole: a reader sees all of it or nothing. Another process may have been faster.
-        with contextlib.suppress(OSError):
-            folder.rename(place)
-        return _core().read_model((place if place.is_dir() else folder) / "model.xml")
+            request.wait()
+        except RuntimeError as error:
+            faults.append(error)
+    if faults:
+        raise faults[0]
 
 
-@contextlib.contextmanager
-def _workplace(parent: Path) -> Iterator[Path]:
-    """A new folder in `parent`, or anywhere if that is not to be written; gone afterwards unless it was renamed."""
-    try:
-        parent.mkdir(parents=True, exist_ok=True)
-        folder = Path(tempfile.mkdtemp(dir=parent))
-    except OSError:
-        folder = Path(tempfile.mkdtemp())
-    try:
-        yield folder
-    finally:
-        shutil.rmtree(folder, ignore_errors=True)
+def _joined(parts: Sequence[NDArray[np.float32]], rows: int) -> NDArray[np.float32]:
+    """A copy of what was made of so many rows in parts: `[k x rows, ...]` of `[k x rows / parts, ...]`, k results a row
+    one after another (a guided denoiser has two)."""
+    each = rows // len(parts)
+    laid = [part.reshape(-1, each, *part.shape[1:]) for part in parts]
+    return np.concatenate(laid, axis=1).reshape(-1, *parts[0].shape[1:])
 
 
-def _convert(module: nn.Module, example: tuple[Tensor, ...]) -> openvino_library.Model:
-    """Trace and convert with the frontend itself: `openvino.convert_model` would report each use over the network."""
-    from openvino.frontend import FrontEndManager
-    from openvino.frontend.pytorch.ts_decoder import TorchScriptPythonDecoder
-
-    laid = {torch.channels_last for weight in module.parameters() if weight.ndim == 4 and not weight.is_contiguous()}
-    module.to(memory_format=torch.contiguous_format)  # type: ignore[call-overload]
-    frontend = FrontEndManager().load_by_framework("pytorch")
-    with quiet(imported=True), warnings.catch_warnings(), torch.no_grad():
-        # Tracing warns of every shape that becomes a constant, which is what static shapes are.
-        warnings.simplefilter("ignore")
-        decoder = TorchScriptPythonDecoder(module, example_input=example)  # named: the frontend holds no reference
-        model = frontend.convert(frontend.load(decoder))
-    for form in laid:  # as an eager decoder of the same networks left them
-        module.to(memory_format=form)  # type: ignore[call-overload]
-    model.reshape({row: list(tensor.shape) for row, tensor in enumerate(example)})
-    return model
+def has_bfloat16() -> bool:
+    """Whether OpenVINO is here, and this processor multiplies bfloat16 by itself: else it is slower than float32."""
+    return has_openvino() and "BF16" in openvino_models.core().get_property("CPU", "OPTIMIZATION_CAPABILITIES")

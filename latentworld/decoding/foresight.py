@@ -36,6 +36,7 @@ def check(found: Found, settings: DecoderSettings) -> None:
     """
     check_size(found.facts.latent, settings.size)
     check_engine(found.family, settings.engine)
+    check_precision(settings)
     schedule, made = _made_for(found, settings)
     if schedule:
         _check_schedule(found, settings, schedule, made)
@@ -151,6 +152,17 @@ def check_engine(family: Family, engine: str) -> None:
         raise PresetError(
             f"engine = {engine!r}: {family.title}'s texts have lengths of their own, that it cannot follow: use 'eager'"
         )
+
+
+def check_precision(settings: DecoderSettings) -> None:
+    """Raises PresetError for a precision that this processor has no instructions for."""
+    if settings.precision:
+        from latentworld.decoding.engines import has_bfloat16
+
+        if not has_bfloat16():
+            raise PresetError(
+                "scout_precision = 'bfloat16': this processor does not multiply it (AVX-512 BF16 or AMX): use 'auto'"
+            )
 
 
 def check_steps(table: Timetable, steps: int, shape: tuple[int, int, int]) -> None:

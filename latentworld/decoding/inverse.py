@@ -125,7 +125,7 @@ def unguided(decoder: Diffusion, batch: int) -> Diffusion:
     if decoder.settings.dtype != "float32":
         raise DecodeError(f"a world in {decoder.settings.dtype} inverts no picture: open it in float32")
     return decoder.variant(
-        replace(decoder.settings, kind="faithful", guidance=1.0, batch=batch, engine="eager", hold=None)
+        replace(decoder.settings, kind="faithful", guidance=1.0, batch=batch, engine="eager", precision="", hold=None)
     )
 
 

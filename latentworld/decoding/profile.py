@@ -52,7 +52,7 @@ class Profile:
     sums are split among them; versions: of the software; sampling: as `Sampling` is written; hold: digest of what holds
     vertices from pictures, "" where nothing does; start: time of the schedule at which denoising begins, 0 for pure
     noise; bridge: digest of what bends the way between the first two vertices, "" where nothing does; loras: digests
-    and strengths of LoRA for style, "" without any.
+    and strengths of LoRA for style, "" without any; precision: of what is multiplied, "" where it is the dtype.
     """
 
     kind: str
@@ -75,6 +75,7 @@ class Profile:
     start: int = 0
     bridge: str = ""
     loras: str = ""
+    precision: str = ""
 
     @functools.cached_property
     def hash(self) -> str:
@@ -127,6 +128,7 @@ class Profile:
                 start=whole(table, "start") if "start" in table else 0,
                 bridge=text("bridge"),
                 loras=text("loras"),
+                precision=text("precision"),
             )
         except (KeyError, TypeError, ValueError) as error:
             raise DecodeError(f"a render profile cannot be read ({error!r}): take it from a copy") from None
@@ -135,9 +137,9 @@ class Profile:
         """What differs from another profile, as `batch was 16, now 8`, in alphabetical order.
 
         A part that either has not recorded is passed over: a profile of the first form does not say which driver it
-        was. Of a hold, a start, a bridge or LoRA nothing means that there was none.
+        was. Of a hold, a start, a bridge, LoRA or a precision nothing means that there was none.
         """
-        one, other = (each.record() | each._of_files for each in (self, now))
+        one, other = (each.record() | each._without for each in (self, now))
         both = sorted(key for key in one.keys() & other.keys() if [0, 0] not in (one[key], other[key]))
         apart = [(key, json.dumps(one[key]), json.dumps(other[key])) for key in both if one[key] != other[key]]
         return [f"{key} was {before}, now {after}" for key, before, after in apart]
@@ -152,9 +154,10 @@ class Profile:
         return found if self.size == (0, 0) else replace(found, size=self.size)
 
     @property
-    def _of_files(self) -> dict[str, object]:
-        """What follows from a file of vertices or of a style."""
-        return {"hold": self.hold, "start": self.start, "bridge": self.bridge, "loras": self.loras}
+    def _without(self) -> dict[str, object]:
+        """What a record says also by saying nothing."""
+        said = {"hold": self.hold, "start": self.start, "bridge": self.bridge}
+        return {**said, "loras": self.loras, "precision": self.precision}
 
     @property
     def place(self) -> str:
@@ -211,6 +214,7 @@ def of_torch(
         start=settings.start or 0,
         bridge=bridge,
         loras=loras,
+        precision=settings.precision,
     )
 
 

@@ -12,11 +12,12 @@ if TYPE_CHECKING:
     from torch import Tensor, nn
 
     from latentworld.decoding import engines
+    from latentworld.decoding.openvino_models import Module
     from latentworld.decoding.recipes import Recipe
     from latentworld.decoding.settings import DecoderSettings
     from latentworld.deferred import Deferred
 
-Build: TypeAlias = "Callable[[str, engines.Module, tuple[Tensor, ...], str], engines.Run]"
+Build: TypeAlias = "Callable[[str, Module, tuple[Tensor, ...], str], engines.Run]"
 
 
 @dataclass(frozen=True, eq=False)
@@ -32,7 +33,9 @@ class Running:
     @classmethod
     def of(cls, recipe: Recipe, settings: DecoderSettings, engine: str, build: Build) -> Running:
         """Those for these settings, but for the engine."""
-        return cls(recipe, engine, build, *recipe.runs(replace(settings, engine=engine)))
+        precision = settings.precision if engine == settings.engine else ""
+        chosen = replace(settings, engine=engine, precision=precision)
+        return cls(recipe, chosen.runner, build, *recipe.runs(chosen))
 
     def denoise(self, rows: int) -> Shaped:
         """Sample `[b, C, H, W]`, time `[1]` and conditioning of so many rows to predictions `[rows x b, C, H, W]`."""
@@ -56,4 +59,5 @@ class Running:
 
     def _built(self, module: Deferred[nn.Module], inputs: tuple[Tensor, ...], key: str) -> engines.Run:
         """The engine of a module; one that has what it converted before needs none."""
-        return self.build(self.engine, module if self.engine == "openvino" else module(), inputs, key)
+        is_openvino = self.engine.startswith("openvino")
+        return self.build(self.engine, module if is_openvino else module(), inputs, key)

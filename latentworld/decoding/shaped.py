@@ -84,7 +84,7 @@ class Shelf:
         """Those for these settings. They last as long as a decoder that has them; where LoRA are played also while none
         has, so that to come back to a strength takes no time."""
         with self._lock:
-            key = (settings.engine, settings.batch, settings.size)
+            key = (settings.runner, settings.batch, settings.size)
             found = self._found.setdefault(key, Runs())
             if settings.loras and found not in self._held:
                 self._held.append(found)

@@ -8,9 +8,9 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from latentworld.decoding.engines import PASSING
 from latentworld.decoding.lora import FOLDERS, fused, look
 from latentworld.decoding.lora_mix import Mixed, OpenedLora, mixed
+from latentworld.decoding.openvino_models import PASSING
 from latentworld.decoding.shaped import Shelf
 from latentworld.prompts import Encoder
 

@@ -41,7 +41,13 @@ def uphill(decoder: Diffusion, prompt: Prompt, by: By = "score", draws: int = DR
     settings = decoder.settings
     guided = decoder.variant(
         replace(
-            settings, kind="faithful", guidance=2.0 if by == "prompt" else 1.0, engine="eager", hold=None, bridge=None
+            settings,
+            kind="faithful",
+            guidance=2.0 if by == "prompt" else 1.0,
+            engine="eager",
+            precision="",
+            hold=None,
+            bridge=None,
         )
     )
     last = len(decoder.scheduler.alphas_cumprod) - 1
