@@ -157,6 +157,9 @@ def test_a_job_that_outlives_its_killed_queue_is_waited_for(tmp_path: Path) -> N
 
 def test_a_job_that_died_with_its_killed_queue_is_begun_again(tmp_path: Path) -> None:
     os.kill(killed(tmp_path, "sleep", "well"), signal.SIGKILL)
+    left = ledger.read(tmp_path)[0].running
+    assert left is not None
+    until(lambda: left.process() is None)
     done = worked(tmp_path, jobs("sleep", "well"), until_state="running")
     assert states(done) == ["interrupted", "waiting"]
     assert len(begun(tmp_path, "0-sleep")) == 2
