@@ -22,12 +22,12 @@ import networkx
 
 ROOT = Path(__file__).parent.parent
 CORE: list[set[str]] = [
-    {"errors", "arrays", "tables", "easing"},
+    {"errors", "arrays", "tables", "easing", "tokens"},
     {"disk", "explain", "registry", "frozen", "texts", "extras", "emphasis", "deferred", "transfer"},
     {"globe", "relaxed", "remembered"},
     {"plane", "lipschitz", "aims", "archive"},
     {"vertices", "whiteness", "prompts", "worlds", "decoding", "vision", "device"},
-    {"walks", "pacing", "cluster"},
+    {"walks", "pacing", "cluster", "drawing"},
     {"pilot", "atlas", "score"},
     {"sections"},
     {"preset"},
@@ -36,7 +36,7 @@ CORE: list[set[str]] = [
 ]
 SHOW: list[set[str]] = [
     {"fit"},
-    {"clock", "disk_worker", "frames", "pictures", "network", "terminal", "venue"},
+    {"clock", "disk_worker", "frames", "lettering", "pictures", "network", "terminal", "venue"},
     {"ipc"},
     {"control"},
     {"backstage", "loop"},

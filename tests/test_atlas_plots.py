@@ -20,11 +20,13 @@ from standins.drawn import GLOBE, REFINED, WINDOW, Study, study
 from standins.surveys import PLANE, part
 
 from latentworld.atlas import plots
-from latentworld.atlas.plots import cells, projections, style
+from latentworld.atlas.plots import cells, style
 from latentworld.atlas.plots.maps import Ruler, rulers
 from latentworld.atlas.plots.regions import interior
-from latentworld.atlas.plots.sphere import horizon
 from latentworld.atlas.sampling import Window
+from latentworld.drawing import projections
+from latentworld.drawing import style as look
+from latentworld.drawing.globe import horizon
 from latentworld.errors import AtlasError, OutputError
 
 REFERENCES = Path(__file__).parent / "atlas_pictures"
@@ -182,9 +184,9 @@ def test_the_horizon_is_where_the_weights_sum_to_zero() -> None:
 
 
 def test_scales_are_logarithmic_above_a_contrast_of_thirty() -> None:
-    assert type(style.scale(np.linspace(1, 29, 50))).__name__ == "Normalize"
-    assert type(style.scale(np.geomspace(1, 100, 50))).__name__ == "LogNorm"
-    assert style.scale(np.array([np.nan, np.nan])).vmax == 1.0
+    assert type(look.scale(np.linspace(1, 29, 50))).__name__ == "Normalize"
+    assert type(look.scale(np.geomspace(1, 100, 50))).__name__ == "LogNorm"
+    assert look.scale(np.array([np.nan, np.nan])).vmax == 1.0
 
 
 def test_a_ruler_deep_in_a_zoom_counts_from_the_middle() -> None:
@@ -208,12 +210,12 @@ def test_a_name_stands_inside_the_widest_part_of_its_region() -> None:
 
 @pytest.mark.parametrize(("value", "words"), [(0.0, "0"), (-1.5, "−1.5"), (1234.5, "1234"), (4.2e-7, "4.2·10⁻⁷")])
 def test_numbers_are_short(value: float, words: str) -> None:
-    assert style.number(value) == words
+    assert look.number(value) == words
 
 
 def test_colours_of_phases_come_again_only_after_sixteen() -> None:
-    assert len(set(style.phase_colours(16))) == 16
-    assert style.phase_colours(17)[16] == style.phase_colours(1)[0]
+    assert len(set(look.phase_colours(16))) == 16
+    assert look.phase_colours(17)[16] == look.phase_colours(1)[0]
 
 
 if __name__ == "__main__":

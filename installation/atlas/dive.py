@@ -10,8 +10,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from latentworld.arrays import Array, Picture
+from latentworld.tokens import DARK, rgb
 
-DARK = (14, 14, 16)
 FADE = 0.35  # of a level: how long the next mosaic takes to appear inside the present one
 
 
@@ -52,7 +52,7 @@ def frames(sheets: Sequence[Sheet], size: int, each: int) -> Iterator[Picture]:
     reached = np.array([sheet.width for sheet in sheets]) * (1 + 1e-9)
     for width, middle in zip(widths, middles):
         here = max(int((reached >= width).sum()) - 1, 0)
-        frame = np.full((size, size, 3), DARK, np.uint8)
+        frame = np.full((size, size, 3), rgb(DARK.ground), np.uint8)
         window = (sheets[-1].centre, middle)
         below = next((index for index in range(here, 0, -1) if _fills(sheets[index], window, width)), 0)
         for index in range(below, min(here + 2, len(sheets))):

@@ -21,15 +21,16 @@ from installation.atlas.finds import of_survey
 from installation.atlas.survey_folder import SurveyFolder, preset_of, title_of
 from installation.atlas.unfinished import OnLook, Unfinished, quiet
 from installation.film.output import write_text
-from installation.film.sheet import FAINT, GROUND, INK, font, place
+from installation.film.sheet import place
 from installation.film.sinks import save_png
+from installation.lettering import font
 from installation.studio import Studio
 from latentworld.arrays import Array, Features, Picture, Pictures
 from latentworld.atlas import emergence, phases
 from latentworld.atlas.emergence import Band, Classify, Report
-from latentworld.atlas.plots.style import PHASES
 from latentworld.errors import AtlasError
 from latentworld.preset import dump
+from latentworld.tokens import DARK, PHASES, SHEET
 
 CLUSTER = re.compile(r"phase \d+")
 SHOWN, ACROSS = 10, 9  # rifts in the figure, pictures across each
@@ -181,9 +182,9 @@ def drawn(title: str, shown: Sequence[Shown], names: Sequence[str]) -> Picture:
     both sides and of what appears."""
     block = SIDE + HIGH + 62
     wide = 2 * MARGIN + ACROSS * (SIDE + GAP) - GAP
-    canvas = Image.new("RGB", (wide, MARGIN + 52 + block * len(shown)), GROUND)
+    canvas = Image.new("RGB", (wide, MARGIN + 52 + block * len(shown)), DARK.ground)
     pen = ImageDraw.Draw(canvas)
-    pen.text((MARGIN, MARGIN), title, INK, font=font("DejaVuSerif.ttf", 24), anchor="ls")
+    pen.text((MARGIN, MARGIN), title, DARK.ink, font=font(SHEET.title, "serif"), anchor="ls")
     for number, (row, thumbs, shares, latents) in enumerate(shown):
         y = MARGIN + 30 + block * number
         _said(pen, row, y)
@@ -202,14 +203,20 @@ def drawn(title: str, shown: Sequence[Shown], names: Sequence[str]) -> Picture:
 def _said(pen: ImageDraw.ImageDraw, row: Row, y: int) -> None:
     one, other = row.between.split(" | ")
     x: float = MARGIN
-    for words, colour in ((one, PHASES[0]), ("|", FAINT), (row.third, PHASES[5]), ("|", FAINT), (other, PHASES[1])):
-        pen.text((x, y + 16), words, colour, font=font("DejaVuSans.ttf", 15), anchor="ls")
-        x += pen.textlength(words, font=font("DejaVuSans.ttf", 15)) + 8
+    for words, colour in (
+        (one, PHASES[0]),
+        ("|", DARK.faint),
+        (row.third, PHASES[5]),
+        ("|", DARK.faint),
+        (other, PHASES[1]),
+    ):
+        pen.text((x, y + 16), words, colour, font=font(SHEET.text), anchor="ls")
+        x += pen.textlength(words, font=font(SHEET.text)) + 8
     facts = (
         f"on {row.found} of {row.walked} ways across, {row.width:.2f} latents wide, rate {row.rate:.2f}   "
         f"{place(row.alpha, row.beta, row.front, 1.0)}"
     )
-    pen.text((x + 12, y + 16), facts, FAINT, font=font("DejaVuSans.ttf", 12), anchor="ls")
+    pen.text((x + 12, y + 16), facts, DARK.faint, font=font(SHEET.small), anchor="ls")
 
 
 def _curve(
@@ -223,7 +230,7 @@ def _curve(
 
 def _ends(pen: ImageDraw.ImageDraw, row: Row, latents: Array, box: tuple[float, float, float, float]) -> None:
     left, _, right, bottom = box
-    pen.line([(left, bottom + 2), (right, bottom + 2)], fill=(42, 45, 54))
-    face = font("DejaVuSans.ttf", 11)
-    pen.text((left, bottom + 5), "0", FAINT, font=face, anchor="ma")
-    pen.text((right, bottom + 5), f"{latents[-1]:.2f} latents", FAINT, font=face, anchor="ra")
+    pen.line([(left, bottom + 2), (right, bottom + 2)], fill=DARK.rule)
+    face = font(SHEET.small)
+    pen.text((left, bottom + 5), "0", DARK.faint, font=face, anchor="ma")
+    pen.text((right, bottom + 5), f"{latents[-1]:.2f} latents", DARK.faint, font=face, anchor="ra")

@@ -17,8 +17,9 @@ from installation.atlas.survey_folder import SurveyFolder, preset_of
 from installation.atlas.writeup import decoder_of
 from installation.film import keeping
 from installation.film.output import prepare_empty, write_text
-from installation.film.sheet import FAINT, GROUND, INK, font, place, thumbnail
+from installation.film.sheet import place, thumbnail
 from installation.film.sinks import save_png
+from installation.lettering import font
 from installation.studio import Studio
 from latentworld.arrays import Picture, Vector
 from latentworld.atlas import finding, reader, settings
@@ -28,6 +29,7 @@ from latentworld.atlas.types import Atlas
 from latentworld.decoding import Decoder
 from latentworld.errors import AtlasError, AtlasMismatch, Notice
 from latentworld.prompts import LONGEST
+from latentworld.tokens import DARK, SHEET
 
 COLUMNS, MARGIN, GAP, CAPTION = 6, 40, 18, 40  # of the sheet, in pixels
 WIDTH = 192  # of its pictures, at least
@@ -157,13 +159,13 @@ def drawn(found: Finds, spots: list[Spot], words: str) -> Picture:
     rows = -(-len(found) // columns)
     width = max(2 * MARGIN + columns * (wide + GAP) - GAP, 2 * MARGIN + 360)
     top = MARGIN + 34
-    page = Image.new("RGB", (width, top + rows * (high + CAPTION + GAP) - GAP + MARGIN), GROUND)
+    page = Image.new("RGB", (width, top + rows * (high + CAPTION + GAP) - GAP + MARGIN), DARK.ground)
     pen = ImageDraw.Draw(page)
-    pen.text((MARGIN, MARGIN), f"“{words}”", INK, font=font("DejaVuSerif.ttf", 24), anchor="ls")
+    pen.text((MARGIN, MARGIN), f"“{words}”", DARK.ink, font=font(SHEET.title, "serif"), anchor="ls")
     for number, (picture, spot) in enumerate(zip(pictures, spots)):
         x, y = MARGIN + number % columns * (wide + GAP), top + number // columns * (high + CAPTION + GAP)
         page.paste(Image.fromarray(picture), (x, y))
-        pen.text((x, y + high + 6), f"{number + 1}   {spot.score:.3f}", INK, font=font("DejaVuSans.ttf", 13))
+        pen.text((x, y + high + 6), f"{number + 1}   {spot.score:.3f}", DARK.ink, font=font(SHEET.caption))
         where = place(spot.alpha, spot.beta, spot.front, spot.radius)
-        pen.text((x, y + high + 24), where, FAINT, font=font("DejaVuSans.ttf", 12))
+        pen.text((x, y + high + 24), where, DARK.faint, font=font(SHEET.small))
     return np.asarray(page)

@@ -21,15 +21,17 @@ from installation.atlas.survey_folder import SurveyFolder, preset_of
 from installation.atlas.unfinished import OnLook, Unfinished, quiet
 from installation.film import keeping
 from installation.film.output import write_text
-from installation.film.sheet import FAINT, GROUND, INK, font, place, thumbnail
+from installation.film.sheet import place, thumbnail
 from installation.film.sinks import save_png
 from installation.frames import develop
+from installation.lettering import font
 from installation.studio import Studio
-from latentworld import globe, walks
+from latentworld import globe, tokens, walks
 from latentworld.arrays import Array, Integers, Picture
 from latentworld.atlas import harvest, merits
 from latentworld.atlas.harvest import Judge, Scores
 from latentworld.preset import Preset, dump
+from latentworld.tokens import DARK, SHEET
 
 EACH = 4  # edges of rifts that are bisected for every picture that is taken home, at most
 EMERGES = 0.15  # share of a third phase from which it is said to appear
@@ -157,7 +159,8 @@ def page(title: str, text: str, finds: Sequence[Find], ratio: float) -> str:
     """The page: no server, no network; pictures lie beside it."""
     data = json.dumps([asdict(find) for find in finds]).replace("<", "\\u003c")
     filled = files("latentworld.atlas").joinpath("page/harvest.html").read_text(encoding="utf-8")
-    for name, value in (("title", html.escape(title)), ("text", html.escape(text)), ("ratio", f"{ratio:g}")):
+    texts = {"tokens": tokens.css(), "title": html.escape(title), "text": html.escape(text), "ratio": f"{ratio:g}"}
+    for name, value in texts.items():
         filled = filled.replace("{{" + name + "}}", value)
     return filled.replace("{{finds}}", data)
 
@@ -184,15 +187,15 @@ def sheet(title: str, text: str, finds: Sequence[Find], pictures: Sequence[Pictu
     rows = -(-len(small) // columns)
     width = max(2 * MARGIN + columns * (WIDTH + GAP) - GAP, 720)
     top = MARGIN + 60
-    canvas = Image.new("RGB", (width, top + rows * (high + CAPTION + GAP) - GAP + MARGIN), GROUND)
+    canvas = Image.new("RGB", (width, top + rows * (high + CAPTION + GAP) - GAP + MARGIN), DARK.ground)
     pen = ImageDraw.Draw(canvas)
-    pen.text((MARGIN, MARGIN), title, INK, font=font("DejaVuSerif.ttf", 28), anchor="ls")
-    pen.text((MARGIN, MARGIN + 14), text, FAINT, font=font("DejaVuSans.ttf", 14))
+    pen.text((MARGIN, MARGIN), title, DARK.ink, font=font(SHEET.title, "serif"), anchor="ls")
+    pen.text((MARGIN, MARGIN + 14), text, DARK.faint, font=font(SHEET.text))
     for number, (picture, find) in enumerate(zip(small, finds)):
         x, y = MARGIN + number % columns * (WIDTH + GAP), top + number // columns * (high + CAPTION + GAP)
         canvas.paste(Image.fromarray(picture), (x, y))
         words = f"{find.between[0]} | {find.between[1]}" + (f": {find.third}" if find.third else "")
-        pen.text((x, y + high + 7), words, INK, font=font("DejaVuSans.ttf", 13))
+        pen.text((x, y + high + 7), words, DARK.ink, font=font(SHEET.caption))
         where = place(find.alpha, find.beta, find.front, find.radius)
-        pen.text((x, y + high + 26), f"{number + 1}   {where}", FAINT, font=font("DejaVuSans.ttf", 12))
+        pen.text((x, y + high + 26), f"{number + 1}   {where}", DARK.faint, font=font(SHEET.small))
     return np.asarray(canvas)

@@ -23,8 +23,8 @@ from PIL import Image, ImageDraw
 from installation.atlas import scouting
 from installation.atlas.scouting import Candidate, Kept, OnDone, Scout, Seen
 from installation.film.output import write_text
-from installation.film.sheet import FAINT, GROUND, INK, font
 from installation.film.sinks import save_png
+from installation.lettering import cut, font
 from installation.studio import Studio
 from latentworld.arrays import Integers, Picture
 from latentworld.atlas import mesh, phases, places, prospect
@@ -36,8 +36,9 @@ from latentworld.cluster.crew import Means
 from latentworld.disk import writing
 from latentworld.errors import AtlasError
 from latentworld.preset import Preset, dump
+from latentworld.tokens import DARK, GAP, MARGIN, SHEET
 
-SHOWN, COLUMNS, WIDE, MARGIN, GAP, CAPTION = 24, 4, 320, 48, 24, 46  # of the sheet, in pixels
+SHOWN, COLUMNS, WIDE, CAPTION = 24, 4, 320, 46  # of the sheet, in pixels
 
 
 @dataclass(frozen=True)
@@ -164,20 +165,25 @@ def sheet(
     rows, high = -(-len(best) // columns), WIDE // 2
     top = MARGIN + 62
     size = (2 * MARGIN + columns * (WIDE + GAP) - GAP, top + rows * (high + CAPTION + GAP) - GAP + MARGIN)
-    canvas = Image.new("RGB", (max(size[0], 720), size[1]), GROUND)
+    canvas = Image.new("RGB", (max(size[0], 720), size[1]), DARK.ground)
     pen = ImageDraw.Draw(canvas)
     title = f"{preset.title}, prospected" if preset.title else "Prospected"
-    pen.text((MARGIN, MARGIN), title, INK, font=font("DejaVuSerif.ttf", 28), anchor="ls")
+    pen.text((MARGIN, MARGIN), title, DARK.ink, font=font(SHEET.title, "serif"), anchor="ls")
     words = f"the best {len(best)} of {len(ranking)}, {12 * nside**2} places each; rifts in latents"
-    pen.text((MARGIN, MARGIN + 16), words, FAINT, font=font("DejaVuSans.ttf", 14))
+    pen.text((MARGIN, MARGIN + 16), words, DARK.faint, font=font(SHEET.text))
     for number, one in enumerate(best):
         x, y = MARGIN + number % columns * (WIDE + GAP), top + number // columns * (high + CAPTION + GAP)
         small = mollweide(nside, WIDE, seen[numbers[one.seeds, one.prompt]][1])
         canvas.paste(Image.fromarray(small), (x, y), _ellipse(WIDE, high))
         what = "seeds " + ", ".join(map(str, one.seeds)) if one.prompt is None else one.prompt
-        pen.text((x, y + high + 8), f"{one.rank}   {_cut(pen, what)}", INK, font=font("DejaVuSans.ttf", 14))
+        pen.text(
+            (x, y + high + 8),
+            f"{one.rank}   {cut(pen, what, WIDE - 40, font(SHEET.text))}",
+            DARK.ink,
+            font=font(SHEET.text),
+        )
         facts = f"rifts {one.length:.0f}   rate {one.steepness:.3f}   phases {one.phases:.1f}"
-        pen.text((x, y + high + 28), facts, FAINT, font=font("DejaVuSans.ttf", 12))
+        pen.text((x, y + high + 28), facts, DARK.faint, font=font(SHEET.small))
     return np.asarray(canvas)
 
 
@@ -186,10 +192,3 @@ def _ellipse(width: int, height: int) -> Image.Image:
     mask = Image.new("L", (width, height))
     ImageDraw.Draw(mask).ellipse((0, 0, width - 1, height - 1), fill=255)
     return mask
-
-
-def _cut(pen: ImageDraw.ImageDraw, words: str) -> str:
-    face = font("DejaVuSans.ttf", 14)
-    while len(words) > 4 and pen.textlength(words, font=face) > WIDE - 40:
-        words = words[:-2].rstrip("…") + "…"
-    return words

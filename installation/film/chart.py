@@ -5,7 +5,7 @@ from __future__ import annotations
 import io
 import math
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 from PIL import Image
@@ -13,9 +13,15 @@ from PIL import Image
 from installation.film.sinks import save_png
 from installation.film.summary import words
 from installation.film.telemetry import ABOVE, Telemetry, median_of_the_way, rifts
-from latentworld import globe
 from latentworld.arrays import Array, Flags, Indices
+from latentworld.drawing import globe as on_globe
+from latentworld.drawing.chart import furniture
+from latentworld.drawing.globe import sea
+from latentworld.drawing.projections import ORTHOGRAPHIC, view
+from latentworld.drawing.style import bright, sheet
+from latentworld.globe import normalise
 from latentworld.plane import Plane
+from latentworld.tokens import DARK, DRAWN, PHASES, PRINT
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -24,13 +30,6 @@ if TYPE_CHECKING:
     from matplotlib.colors import Colormap, LogNorm
     from matplotlib.figure import Figure
 
-_GROUND, _INK, _FAINT, _GRID, _RIFT = "#0b0c10", "#e2ded4", "#7e7e86", "#24262e", "#ff7a59"
-_STYLE = {
-    "figure.facecolor": _GROUND, "axes.facecolor": _GROUND, "savefig.facecolor": _GROUND, "text.color": _INK,
-    "axes.edgecolor": _GRID, "axes.labelcolor": _FAINT, "xtick.color": _FAINT, "ytick.color": _FAINT,
-    "axes.spines.top": False, "axes.spines.right": False, "font.family": "DejaVu Sans", "font.size": 9,
-    "xtick.major.size": 3, "ytick.major.size": 3, "axes.axisbelow": True,
-}  # fmt: skip
 _MOST = 6000  # points drawn: more show no more at this size
 
 
@@ -38,28 +37,22 @@ def draw(record: Telemetry, plane: Plane, target: Path, title: str, ceiling: int
     """Write the chart as PNG; nothing is written for a film of fewer than two frames. ceiling: see `Summary`."""
     if len(record) < 2:
         return
-    import matplotlib as mpl
-    from matplotlib.backends.backend_agg import FigureCanvasAgg
-    from matplotlib.figure import Figure
-
-    with mpl.rc_context(_STYLE):
-        figure = Figure(figsize=(13.5, 8.6), dpi=140)
-        FigureCanvasAgg(figure)
+    with sheet(13.5, 8.6, DARK, dpi=140) as figure:
         grid = figure.add_gridspec(
             3, 2, width_ratios=(1.62, 1), height_ratios=(2.7, 1, 1), hspace=0.36, wspace=0.16,
             left=0.06, right=0.965, top=0.9, bottom=0.075,
         )  # fmt: skip
-        norm, colours = _norm(record.lipschitz), _colours()
+        norm, colours = _norm(record.lipschitz), bright()
         _chart(figure, figure.add_subplot(grid[:, 0]), record, plane, norm, colours)
         _globe(figure.add_subplot(grid[0, 1]), record, plane, norm, colours)
         first = figure.add_subplot(grid[1, 1])
         _steps(first, record)
         _rates(figure.add_subplot(grid[2, 1], sharex=first), record)
-        figure.text(0.06, 0.945, title or "latentworld", fontsize=17, family="DejaVu Serif")
+        figure.text(0.06, 0.945, title or "latentworld", fontsize=PRINT.title, family=DRAWN["serif"])
         found, marked = len(rifts(record)), int(record.marked.sum())
         keys = [key for count, key in ((found, "rifts ringed"), (marked, "steep steps dotted")) if count]
         said = f"{', '.join([f'{len(record)} frames', *keys])}\n{words(found, marked, ceiling)}"
-        figure.text(0.965, 0.945, said, fontsize=9, color=_FAINT, ha="right")
+        figure.text(0.965, 0.945, said, fontsize=PRINT.text, color=DARK.faint, ha="right")
         buffer = io.BytesIO()
         figure.savefig(buffer, format="png")
     with Image.open(buffer) as image:
@@ -72,14 +65,6 @@ def _norm(rates: Array) -> LogNorm:
     known = rates[np.isfinite(rates) & (rates > 0)]
     low, high = (np.percentile(known, 2), np.percentile(known, 99.8)) if len(known) else (0.1, 1.0)
     return LogNorm(max(low, 1e-12), max(high, low * 1.5, 1e-11), clip=True)
-
-
-def _colours() -> Colormap:
-    """Inferno without its darkest fifth, which would not show on this ground."""
-    from matplotlib import colormaps
-    from matplotlib.colors import ListedColormap
-
-    return ListedColormap(colormaps["inferno"](np.linspace(0.2, 1.0, 256)))
 
 
 def _chart(figure: Figure, axes: Axes, record: Telemetry, plane: Plane, norm: LogNorm, colours: Colormap) -> None:
@@ -98,12 +83,7 @@ def _chart(figure: Figure, axes: Axes, record: Telemetry, plane: Plane, norm: Lo
             axis.set_minor_locator(NullLocator())
     else:
         axes.set_aspect("equal", adjustable="datalim")
-    axes.grid(color=_GRID, lw=0.6)
-    axes.fill([0, 1, 1, 0], [0, 0, 1, 1], color="#14161c", lw=0)
-    axes.plot([0, 1, 0, 0], [0, 0, 1, 0], color=_FAINT, lw=0.8)
-    for name, x, y in (("z₀", 0, 0), ("z₁", 1, 0), ("z₂", 0, 1)):
-        axes.plot(x, y, "o", color=_GROUND, mec=_INK, ms=5, mew=0.9, zorder=5)
-        axes.annotate(name, (x, y), (6, 5), textcoords="offset points", color=_INK, fontsize=10, zorder=5)
+    furniture(axes, DARK)
     keep = _thin(record)
     # a segment that changes sides runs over the horizon: it is no line on this chart
     whole = (record.front[keep][1:] == record.front[keep][:-1]) & seen[keep][1:] & seen[keep][:-1]
@@ -113,8 +93,8 @@ def _chart(figure: Figure, axes: Axes, record: Telemetry, plane: Plane, norm: Lo
         lines.set(alpha=alpha, linewidth=2.0, zorder=3)
         axes.add_collection(lines)
     peaks, marked = rifts(record), record.marked & seen
-    axes.scatter(a[peaks], b[peaks], s=90, facecolors="none", edgecolors=_RIFT, linewidths=1.0, zorder=4)
-    axes.scatter(a[marked], b[marked], s=9, color=_RIFT, linewidths=0, zorder=4)
+    axes.scatter(a[peaks], b[peaks], s=90, facecolors="none", edgecolors=DARK.accent, linewidths=1.0, zorder=4)
+    axes.scatter(a[marked], b[marked], s=9, color=DARK.accent, linewidths=0, zorder=4)
     _ends(axes, points[seen[keep]])
     axes.autoscale_view()
     axes.set(xlabel="α", ylabel="β")
@@ -129,74 +109,66 @@ def _chart(figure: Figure, axes: Axes, record: Telemetry, plane: Plane, norm: Lo
     bar.set_label("Lipschitz value: CLIP distance per latent distance")
     if not record.front.all():
         axes.text(
-            0.99, 0.01, "pale: far side, seen at its antipode", transform=axes.transAxes, ha="right", color=_FAINT
+            0.99, 0.01, "pale: far side, seen at its antipode", transform=axes.transAxes, ha="right", color=DARK.faint
         )
 
 
 def _globe(axes: Axes, record: Telemetry, plane: Plane, norm: LogNorm, colours: Colormap) -> None:
     """The globe in orthographic view, from above the middle of the path."""
     middle = record.unit.mean(axis=0)
-    centre = globe.normalise(middle if np.linalg.norm(middle) > 0.2 else plane.unit(1 / 3, 1 / 3))
-    up = np.array([0.0, 0.0, 1.0]) if abs(centre[2]) < 0.95 else np.array([0.0, 1.0, 0.0])
-    east = globe.normalise(np.cross(up, centre))
-    view = np.stack([east, np.cross(centre, east), centre], axis=1)
-    turn = np.linspace(0, 2 * np.pi, 361)
-    axes.fill(np.cos(turn), np.sin(turn), color="#111319", lw=0)
-    axes.plot(np.cos(turn), np.sin(turn), color=_FAINT, lw=0.8)
-    for line in _graticule():
-        _veiled(axes, line, color=_GRID, lw=0.6)
-    total = globe.normalise(np.linalg.solve(plane.corners, np.ones(3)))  # weights sum to zero across it
-    side = globe.normalise(np.cross(total, [1.0, 0.0, 0.0] if abs(total[0]) < 0.9 else [0.0, 1.0, 0.0]))
-    horizon = np.outer(np.cos(turn), side) + np.outer(np.sin(turn), np.cross(total, side))
-    _veiled(axes, horizon @ view, color=_INK, lw=0.9, ls=(0, (1, 3)))
-    t = np.linspace(0, 1, 40)
-    cell = np.concatenate([plane.unit(t, 0 * t), plane.unit(1 - t, t), plane.unit(0 * t, 1 - t)])
-    _veiled(axes, cell @ view, color=_FAINT, lw=0.8)
+    centre = normalise(middle if np.linalg.norm(middle) > 0.2 else plane.unit(1 / 3, 1 / 3))
+    turned = view(centre)
+    sea(axes, ORTHOGRAPHIC, DARK)
+    on_globe.furniture(axes, plane, ORTHOGRAPHIC, turned, DARK, named=False, weight=0.8)
     keep = _thin(record)
-    seen = record.unit[keep] @ view
+    seen = record.unit[keep] @ turned
     for front, alpha in ((False, 0.18), (True, 1.0)):
         lines = _lines(seen[:, :2], _between(record, keep), (seen[1:, 2] >= 0) == front, norm, colours)
         lines.set(alpha=alpha, linewidth=1.6, zorder=3)
         axes.add_collection(lines)
-    peaks = record.unit[rifts(record)] @ view
+    peaks = record.unit[rifts(record)] @ turned
     peaks = peaks[peaks[:, 2] >= 0]
-    axes.scatter(peaks[:, 0], peaks[:, 1], s=32, facecolors="none", edgecolors=_RIFT, linewidths=0.8, zorder=4)
+    axes.scatter(peaks[:, 0], peaks[:, 1], s=32, facecolors="none", edgecolors=DARK.accent, linewidths=0.8, zorder=4)
     _ends(axes, seen[:, :2], ("", ""))
     axes.set(aspect="equal", xlim=(-1.04, 1.04), ylim=(-1.04, 1.04))
-    axes.axis("off")
-    axes.set_title("the globe; dotted: the chart's horizon", color=_FAINT, fontsize=9, y=-0.1)
+    axes.set_title("the globe; dotted: the chart's horizon", color=DARK.faint, fontsize=PRINT.text, y=-0.1)
 
 
 def _steps(axes: Axes, record: Telemetry) -> None:
     if not np.isfinite(record.clip_step).any():
         return
     median = float(np.nanmedian(record.clip_step))
-    axes.axhspan(median / 2, 2 * median, color="#171a21", lw=0)
-    axes.axhline(median, color=_FAINT, lw=0.7)
+    axes.axhspan(median / 2, 2 * median, color=DARK.raised, lw=0)
+    axes.axhline(median, color=DARK.faint, lw=0.7)
     keep = _thin(record)
-    axes.plot(record.time[keep], record.clip_step[keep], color=_INK, lw=0.7)
+    axes.plot(record.time[keep], record.clip_step[keep], color=DARK.ink, lw=0.7)
     most = min(float(np.nanmax(record.clip_step)), 6 * median) * 1.08 or 1.0
     large = np.minimum(record.clip_step[record.marked], most)
-    axes.plot(record.time[record.marked], large, "o", color=_RIFT, ms=2.8, mew=0, clip_on=False)
+    axes.plot(record.time[record.marked], large, "o", color=DARK.accent, ms=2.8, mew=0, clip_on=False)
     axes.set(ylim=(0, most), xlim=(record.time[0], record.time[-1]))
     axes.tick_params(labelbottom=False)
-    axes.set_title("CLIP step of a frame; band: half to twice the median", color=_FAINT, fontsize=9, loc="left")
+    axes.set_title(
+        "CLIP step of a frame; band: half to twice the median", color=DARK.faint, loc="left"
+    )
 
 
 def _rates(axes: Axes, record: Telemetry) -> None:
     keep = _thin(record)
     known = np.where(record.lipschitz > 0, record.lipschitz, np.nan)
-    axes.semilogy(record.time[keep], known[keep], color="#f0a04b", lw=0.7)
+    axes.semilogy(record.time[keep], known[keep], color=PHASES[1], lw=0.7)
     if (median := median_of_the_way(record)) is not None:
-        axes.axhline(ABOVE * median, color=_FAINT, lw=0.7)
+        axes.axhline(ABOVE * median, color=DARK.faint, lw=0.7)
     ticks = rate_ticks(*axes.get_ylim())
     axes.set_yticks(ticks, labels=[f"{tick:g}" for tick in ticks])
     axes.minorticks_off()
     peaks = rifts(record)
-    axes.plot(record.time[peaks], record.lipschitz[peaks], "o", color="none", mec=_RIFT, ms=5, mew=0.9)
+    axes.plot(record.time[peaks], record.lipschitz[peaks], "o", color="none", mec=DARK.accent, ms=5, mew=0.9)
     axes.set_xlabel("seconds")
     axes.set_title(
-        f"Lipschitz value; line: {ABOVE:g} times the median of the way", color=_FAINT, fontsize=9, loc="left"
+        f"Lipschitz value; line: {ABOVE:g} times the median of the way",
+        color=DARK.faint,
+        fontsize=PRINT.text,
+        loc="left",
     )
 
 
@@ -233,30 +205,14 @@ def _ends(axes: Axes, points: Array, names: tuple[str, str] = ("start", "end")) 
     near = 1e-9 + 2 * np.median(np.linalg.norm(np.diff(points, axis=0), axis=1))
     if len(points) > 2 and np.linalg.norm(points[0] - points[-1]) <= near:  # a loop ends where it begins
         names = (f"{names[0]}, {names[1]}" if all(names) else "", "")
-    axes.plot(*points[0], "o", color=_GROUND, mec=_INK, ms=8, mew=1.3, zorder=6)
-    axes.plot(*points[-1], "o", color=_INK, mec=_GROUND, ms=7, mew=0.8, zorder=6)
+    axes.plot(*points[0], "o", color=DARK.ground, mec=DARK.ink, ms=8, mew=1.3, zorder=6)
+    axes.plot(*points[-1], "o", color=DARK.ink, mec=DARK.ground, ms=7, mew=0.8, zorder=6)
     inner = min(2, len(points) - 1)
     for name, point, way in zip(names, (points[0], points[-1]), (points[inner], points[-1 - inner])):
         offset, side = ((-9, -3), "right") if way[0] > point[0] else ((9, -3), "left")  # not on the way itself
-        axes.annotate(name, point, offset, textcoords="offset points", ha=side, color=_INK, fontsize=8, zorder=6)
-
-
-def _graticule() -> list[Array]:
-    """Circles of latitude and longitude every 30 degrees, as seen in the view: they turn with it."""
-    turn = np.linspace(0, 2 * np.pi, 181)
-    lines = []
-    for angle in np.radians(np.arange(-60, 90, 30)):
-        high, flat = np.sin(angle), np.cos(angle)
-        lines.append(np.stack([flat * np.cos(turn), np.full_like(turn, high), flat * np.sin(turn)], axis=1))
-    for angle in np.radians(np.arange(0, 180, 30)):
-        lines.append(np.stack([np.sin(turn) * np.cos(angle), np.cos(turn), np.sin(turn) * np.sin(angle)], axis=1))
-    return lines
-
-
-def _veiled(axes: Axes, line: Array, **style: Any) -> None:
-    """A line on the near side of the globe."""
-    near = np.where(line[:, 2:] >= 0, line[:, :2], np.nan)
-    axes.plot(near[:, 0], near[:, 1], **style)
+        axes.annotate(
+            name, point, offset, textcoords="offset points", ha=side, color=DARK.ink, fontsize=PRINT.caption, zorder=6
+        )
 
 
 def _mappable(norm: LogNorm, colours: Colormap) -> ScalarMappable:

@@ -9,16 +9,17 @@ from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
-from PIL import Image, ImageDraw, ImageFont
+from PIL import Image, ImageDraw
 from PIL.PngImagePlugin import PngInfo
 
 from installation.film.sinks import save_png
 from installation.film.telemetry import Telemetry
-from latentworld.arrays import Pictures
+from installation.lettering import font
+from latentworld.arrays import Pictures, Vector
 from latentworld.preset import Preset
+from latentworld.tokens import BRIGHT, DARK, GAP, MARGIN, SHEET, Rgb, glow, rgb
 
-GROUND, INK, FAINT, _RIFT = (11, 12, 16), (226, 222, 212), (126, 126, 134), (255, 122, 89)
-_MARGIN, _GAP, _CAPTION = 72, 22, 46
+_CAPTION = 46  # pixels below a picture
 _SWATCH, _LINE = 60, 18  # of the key: width of its bar, height of a line
 COLUMNS, ROWS, WIDTH = 6, 4, 256  # of the sheet; of a thumbnail, in pixels
 
@@ -73,23 +74,23 @@ def draw(cells: list[Cell], title: str, text: str, columns: int = COLUMNS, width
     high = cells[0].picture.shape[0]
     rows = math.ceil(len(cells) / columns)
     columns = min(columns, len(cells))
-    wide = max(2 * _MARGIN + columns * (width + _GAP) - _GAP, 820)
-    top = _MARGIN + 74
+    wide = max(2 * MARGIN + columns * (width + GAP) - GAP, 820)
+    top = MARGIN + 74
     keys = _keys(cells)
-    height = top + rows * (high + _CAPTION + _GAP) - _GAP + _MARGIN - 16 + (len(keys) - 1) * _LINE
-    page = Image.new("RGB", (wide, height), GROUND)
+    height = top + rows * (high + _CAPTION + GAP) - GAP + MARGIN - 16 + (len(keys) - 1) * _LINE
+    page = Image.new("RGB", (wide, height), DARK.ground)
     pen = ImageDraw.Draw(page)
-    large = font("DejaVuSerif.ttf", 30)
-    pen.text((_MARGIN, _MARGIN - 8), title or "latentworld", INK, font=large, anchor="ls")
-    _paragraph(pen, text, (_MARGIN, _MARGIN + 18), wide - 2 * _MARGIN)
+    large = font(SHEET.title, "serif")
+    pen.text((MARGIN, MARGIN - 8), title or "latentworld", DARK.ink, font=large, anchor="ls")
+    _paragraph(pen, text, (MARGIN, MARGIN + 18), wide - 2 * MARGIN)
     colours = _colours(np.array([cell.rate for cell in cells]))
     for i, cell in enumerate(cells):
-        x = _MARGIN + (i % columns) * (width + _GAP)
-        y = top + (i // columns) * (high + _CAPTION + _GAP)
+        x = MARGIN + (i % columns) * (width + GAP)
+        y = top + (i // columns) * (high + _CAPTION + GAP)
         page.paste(Image.fromarray(cell.picture), (x, y))
         pen.rectangle((x, y + high + 5, x + width - 1, y + high + 7), fill=colours[i])
         _caption(pen, cell, (x, y + high + 16), width)
-    _legend(pen, keys, (_MARGIN, height - 22 - len(keys) * _LINE))
+    _legend(pen, keys, (MARGIN, height - 22 - len(keys) * _LINE))
     return np.asarray(page)
 
 
@@ -137,10 +138,10 @@ def _short(value: float) -> str:
 
 def _caption(pen: ImageDraw.ImageDraw, cell: Cell, corner: tuple[int, int], width: int) -> None:
     x, y = corner
-    pen.text((x, y), cell.time, INK, font=font("DejaVuSans.ttf", 13))
+    pen.text((x, y), cell.time, DARK.ink, font=font(SHEET.caption))
     if cell.marked:
-        pen.polygon([(x + 56, y + 9), (x + 60, y + 4), (x + 64, y + 9), (x + 60, y + 14)], fill=_RIFT)
-    pen.text((x + width, y + 1), cell.words, FAINT, font=font("DejaVuSans.ttf", 12), anchor="ra")
+        pen.polygon([(x + 56, y + 9), (x + 60, y + 4), (x + 64, y + 9), (x + 60, y + 14)], fill=DARK.accent)
+    pen.text((x + width, y + 1), cell.words, DARK.faint, font=font(SHEET.small), anchor="ra")
 
 
 def _keys(cells: list[Cell]) -> list[str]:
@@ -155,12 +156,12 @@ def _legend(pen: ImageDraw.ImageDraw, keys: list[str], corner: tuple[int, int]) 
     for i, colour in enumerate(_colours(np.geomspace(1.0, 10.0, _SWATCH))):
         pen.rectangle((x + i, y + 8, x + i, y + 10), fill=colour)
     for i, key in enumerate(keys):
-        pen.text((x + _SWATCH + 12, y + i * _LINE), key, FAINT, font=font("DejaVuSans.ttf", 12))
+        pen.text((x + _SWATCH + 12, y + i * _LINE), key, DARK.faint, font=font(SHEET.small))
 
 
 def _paragraph(pen: ImageDraw.ImageDraw, text: str, corner: tuple[int, int], width: int) -> None:
     """Up to two lines of description."""
-    face, lines = font("DejaVuSans.ttf", 14), [""]
+    face, lines = font(SHEET.text), [""]
     for word in text.split():
         longer = f"{lines[-1]} {word}".strip()
         if pen.textlength(longer, font=face) <= width:
@@ -170,25 +171,14 @@ def _paragraph(pen: ImageDraw.ImageDraw, text: str, corner: tuple[int, int], wid
     if len(lines) > 2:
         lines = [lines[0], lines[1].rstrip(".,") + " ..."]
     for i, line in enumerate(lines):
-        pen.text((corner[0], corner[1] + 20 * i), line, FAINT, font=face)
+        pen.text((corner[0], corner[1] + 20 * i), line, DARK.faint, font=face)
 
 
-def _colours(rates: np.ndarray[tuple[int], np.dtype[np.float64]]) -> list[tuple[int, int, int]]:
+def _colours(rates: Vector) -> list[Rgb]:
     """A colour for each rate, dark for the calmest and light for the steepest of the film, on a logarithmic scale."""
-    from matplotlib import colormaps
-
     known = rates[rates > 0]
     if not len(known):
-        return [FAINT] * len(rates)
+        return [rgb(DARK.faint)] * len(rates)
     low, high = np.log(known.min()), np.log(known.max())
     level = (np.log(np.maximum(rates, known.min())) - low) / max(high - low, 1e-9)
-    # the darkest fifth of the map would not show on this ground
-    table = colormaps["inferno"](0.22 + 0.73 * level)
-    return [(int(r * 255), int(g * 255), int(b * 255)) for r, g, b, _ in table]
-
-
-def font(name: str, size: int) -> ImageFont.FreeTypeFont:
-    """A font that matplotlib ships, so that sheets look the same on every machine."""
-    from matplotlib import get_data_path
-
-    return ImageFont.truetype(str(Path(get_data_path(), "fonts", "ttf", name)), size)
+    return [glow(BRIGHT + (1 - BRIGHT) * float(one)) for one in level]

@@ -8,23 +8,23 @@ lined field beside its grey: both look equally bright from afar where `out.gamma
 from __future__ import annotations
 
 from dataclasses import dataclass
-from functools import cache
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
 
+from installation.lettering import font
 from latentworld.arrays import Picture
 from latentworld.errors import ShowError
 from latentworld.extras import need
+from latentworld.tokens import DARK, rgb
 
 if TYPE_CHECKING:
-    from PIL import ImageDraw, ImageFont
+    from PIL import ImageDraw
 
 Colour = tuple[int, int, int]
 
-_GROUND, _LINE, _INK, _FAINT, _RIFT = (22, 23, 28), (66, 68, 77), (226, 222, 212), (142, 142, 150), (255, 122, 89)
+_GROUND, _LINE, _INK, _FAINT, _RIFT = (rgb(c) for c in (DARK.raised, DARK.line, DARK.ink, DARK.faint, DARK.accent))
 _WHITE, _BLACK = (255, 255, 255), (0, 0, 0)
 _BARS: tuple[Colour, ...] = (
     (191, 191, 191), (191, 191, 0), (0, 191, 191), (0, 191, 0), (191, 0, 191), (191, 0, 0), (0, 0, 191), (0, 0, 0),
@@ -195,38 +195,26 @@ def _words(pen: ImageDraw.ImageDraw, facts: Facts, size: tuple[int, int], across
     rate = f"{facts.rate:g} Hz" if facts.rate else ""
     turned = f"turned {facts.rotation}°" if facts.rotation else ""
     lines = (
-        (0, -0.385, 0.062, "DejaVuSerif.ttf", _INK, "latentworld"),
-        (0, -0.315, 0.032, "DejaVuSans.ttf", _RIFT, facts.monitor),
+        (0, -0.385, 0.062, "serif", _INK, "latentworld"),
+        (0, -0.315, 0.032, "sans", _RIFT, facts.monitor),
         (
             0,
             -0.278,
             0.024,
-            "DejaVuSans.ttf",
+            "sans",
             _FAINT,
             "   ".join(filter(None, (f"{size[0]} × {size[1]}", rate, turned))),
         ),
-        (0, 0.128, 0.028, "DejaVuSansMono.ttf", _INK, facts.deck.split("?")[0] or "no deck"),
-        (-0.11, 0.416, 0.017, "DejaVuSans.ttf", _FAINT, "black level"),
-        (0.1, 0.416, 0.017, "DejaVuSans.ttf", _FAINT, "gamma"),
+        (0, 0.128, 0.028, "mono", _INK, facts.deck.split("?")[0] or "no deck"),
+        (-0.11, 0.416, 0.017, "sans", _FAINT, "black level"),
+        (0.1, 0.416, 0.017, "sans", _FAINT, "gamma"),
     )
-    for beside, below, tall, name, colour, words in lines:
+    for beside, below, tall, face, colour, words in lines:
         points = max(round(across * tall), 6)
-        while points > 6 and _font(name, points).getlength(words) > across * 0.8:
+        while points > 6 and font(points, face).getlength(words) > across * 0.8:
             points -= 1
-        pen.text((x + across * beside, y + across * below), words, colour, _font(name, points), anchor="mm")
+        pen.text((x + across * beside, y + across * below), words, colour, font(points, face), anchor="mm")
 
 
 def _thick(width: int, height: int) -> int:
     return max(round(min(width, height) / 1080), 1)
-
-
-@cache
-def _font(name: str, size: int) -> ImageFont.FreeTypeFont:
-    from importlib.util import find_spec
-
-    from PIL import ImageFont
-
-    found = find_spec("matplotlib")  # whose fonts these are; not imported: that takes most of a second, of a live wall
-    assert found is not None
-    assert found.origin is not None
-    return ImageFont.truetype(str(Path(found.origin).parent / "mpl-data" / "fonts" / "ttf" / name), size)

@@ -4,17 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
-from PIL import Image, ImageDraw, ImageFont
+from PIL import Image, ImageDraw
 
+from installation.lettering import cut, font
 from installation.vertices.held import at, shown
 from installation.vertices.making import Place, psnr
 from latentworld.decoding import inverse
 from latentworld.plane import Norm, Plane
 from latentworld.prompts import Prompt
+from latentworld.tokens import DARK, GAP, MARGIN, SHEET
 from latentworld.vertices import Trio
 
 if TYPE_CHECKING:
@@ -22,8 +23,7 @@ if TYPE_CHECKING:
 
     from latentworld.decoding.diffusion import Diffusion
 
-GROUND, INK, FAINT, ALARM = (11, 12, 16), (226, 222, 212), (126, 126, 134), (255, 122, 89)
-MARGIN, GAP, HEAD, FOOT = 32, 14, 28, 30
+HEAD, FOOT = 28, 30
 SIDE = 256  # pixels of a picture's longer side at least: small ones are enlarged by whole factors
 TITLES = ("given", "autoencoder", "inverted, no guidance", "held", "naive inversion")
 
@@ -67,10 +67,12 @@ def draw(strips: Sequence[Row]) -> Image.Image:
     times = max(1, -(-SIDE // max(height, width)))
     high, wide = height * times, width * times
     across = 2 * MARGIN + len(TITLES) * (wide + GAP) - GAP
-    page = Image.new("RGB", (across, MARGIN + HEAD + len(strips) * (high + FOOT + GAP)), GROUND)
+    page = Image.new("RGB", (across, MARGIN + HEAD + len(strips) * (high + FOOT + GAP)), DARK.ground)
     pen = ImageDraw.Draw(page)
     for column, title in enumerate(TITLES):
-        pen.text((MARGIN + column * (wide + GAP), MARGIN + HEAD - 14), title, INK, font=_font(17), anchor="ls")
+        pen.text(
+            (MARGIN + column * (wide + GAP), MARGIN + HEAD - 14), title, DARK.ink, font=font(SHEET.heading), anchor="ls"
+        )
     for row, strip in enumerate(strips):
         top = MARGIN + HEAD + row * (high + FOOT + GAP)
         for column, picture in enumerate(strip.pictures):
@@ -79,20 +81,12 @@ def draw(strips: Sequence[Row]) -> Image.Image:
             page.paste(Image.fromarray(levels).resize((wide, high), Image.Resampling.BICUBIC), (left, top))
             words = strip.name if column == 0 else f"{strip.decibels[column]:.1f} dB"
             is_off = column > 1 and strip.decibels[column] < strip.decibels[1] - 1.0
-            colour = FAINT if column == 0 else ALARM if is_off else INK
-            pen.text((left, top + high + 20), _cut(pen, words, wide), colour, font=_font(14), anchor="ls")
+            colour = DARK.faint if column == 0 else DARK.accent if is_off else DARK.ink
+            pen.text(
+                (left, top + high + 20),
+                cut(pen, words, wide, font(SHEET.text)),
+                colour,
+                font=font(SHEET.text),
+                anchor="ls",
+            )
     return page
-
-
-def _cut(pen: ImageDraw.ImageDraw, words: str, width: int) -> str:
-    """As much of a line as fits."""
-    while len(words) > 4 and pen.textlength(words, font=_font(14)) > width:
-        words = words[:-4] + "..."
-    return words
-
-
-def _font(size: int) -> ImageFont.FreeTypeFont:
-    """A font that matplotlib ships, so that strips look the same on every machine."""
-    from matplotlib import get_data_path
-
-    return ImageFont.truetype(str(Path(get_data_path(), "fonts", "ttf", "DejaVuSans.ttf")), size)

@@ -20,11 +20,12 @@ from latentworld.atlas.places import Places
 from latentworld.atlas.sampling import Adaptive, Globe, Window
 from latentworld.atlas.thumbs import shrunk
 from latentworld.extras import need
+from latentworld.tokens import DARK, rgb
 
 if TYPE_CHECKING:
     from latentworld.atlas.store import Store
 
-BARE = 38  # grey of what is not decoded yet
+BARE, AROUND = rgb(DARK.rule), rgb(DARK.raised)  # what is not decoded yet, and around the globe
 
 
 class Painter(Protocol):
@@ -141,7 +142,7 @@ class _Mollweide:
 
     def __init__(self, nside: int, width: int) -> None:
         height = width // 2
-        self.canvas = np.full((height, width, 3), BARE // 2, np.uint8)
+        self.canvas = np.full((height, width, 3), AROUND, np.uint8)
         y, x = np.mgrid[0:height, 0:width]
         x, y = (x + 0.5) / width * 2 - 1, 1 - (y + 0.5) / height * 2
         inside = x**2 + y**2 < 1

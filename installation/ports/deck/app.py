@@ -18,6 +18,8 @@ from installation.ports.deck import pictures, scripts, shelves, socket, uploads
 from installation.ports.deck.auth import Door, Names, Token
 from installation.ports.deck.hub import DIGITS, LISTS, Hub
 from installation.ports.deck.proxied import Proxied
+from latentworld import tokens
+from latentworld.drawing import scripts as drawing
 
 if TYPE_CHECKING:
     from starlette.applications import Starlette
@@ -67,7 +69,7 @@ def build(hub: Hub, entrance: Entrance, osc_port: OscPort) -> Starlette:
     routes: list[BaseRoute] = [
         *query.routes(hub.backstage, osc_port),
         *_pages(hub.backstage),
-        _names(hub.backstage),
+        *_made(hub.backstage),
         uploads.route(hub.backstage),
         *shelves.routes(hub),
         *_sockets(hub),
@@ -111,17 +113,24 @@ def _pages(backstage: Backstage) -> list[BaseRoute]:
     ]
 
 
-def _names(backstage: Backstage) -> BaseRoute:
+def _made(backstage: Backstage) -> list[BaseRoute]:
+    """What is made and lies in no file: the parameters' names, the design tokens, what maps draw alike."""
     from starlette.middleware import Middleware
     from starlette.middleware.gzip import GZipMiddleware
     from starlette.responses import Response
     from starlette.routing import Route
 
-    async def names_module(request: Request) -> Response:
-        script = scripts.names_module(backstage.desk.table)
-        return Response(script, media_type="text/javascript", headers={"Cache-Control": "no-cache"})
+    def route(path: str, kind: str, text: Callable[[], str]) -> BaseRoute:
+        async def answer(request: Request) -> Response:
+            return Response(text(), media_type=f"text/{kind}", headers={"Cache-Control": "no-cache"})
 
-    return Route(scripts.NAMES, names_module, middleware=[Middleware(GZipMiddleware)])
+        return Route(path, answer, middleware=[Middleware(GZipMiddleware)])
+
+    return [
+        route(scripts.NAMES, "javascript", lambda: scripts.names_module(backstage.desk.table)),
+        route(scripts.DRAWING, "javascript", drawing.module),
+        route(scripts.TOKENS, "css", tokens.css),
+    ]
 
 
 def _sockets(hub: Hub) -> list[BaseRoute]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable
 
-NAMES = "/static/names.js"
+NAMES, DRAWING, TOKENS = "/static/names.js", "/static/drawing.js", "/static/tokens.css"
 
 
 def names_module(names: Iterable[str]) -> str:

@@ -16,6 +16,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 from PIL import Image
 
+from latentworld import tokens
 from latentworld.arrays import Array, Vector
 from latentworld.atlas import power
 from latentworld.atlas.metric import Metered
@@ -23,13 +24,16 @@ from latentworld.atlas.plots.cells import owners, smoothed, spacing, strides, to
 from latentworld.atlas.plots.maps import floor_rate
 from latentworld.atlas.plots.metric import in_lattice
 from latentworld.atlas.plots.regions import tinted
-from latentworld.atlas.plots.sphere import horizon
-from latentworld.atlas.plots.style import DARK, RATE, glow, phase_colours, profile, prompt, scale
+from latentworld.atlas.plots.style import RATE, profile, prompt
 from latentworld.atlas.sampling import Globe
 from latentworld.atlas.types import Atlas, Line, Phases, Site
 from latentworld.disk import save as write_file
+from latentworld.drawing import scripts
+from latentworld.drawing.globe import horizon
+from latentworld.drawing.style import glow, phase_colours, scale
 from latentworld.errors import AtlasError
 from latentworld.globe import normalise
+from latentworld.tokens import DARK
 
 if TYPE_CHECKING:
     from matplotlib.colors import Normalize
@@ -77,8 +81,8 @@ def page(
     """The page's text, see `write`."""
     if len(atlas) == 0:
         raise AtlasError("the atlas holds no place yet: survey a little before making its page")
-    script = "\n".join(["'use strict';", "(() => {", *(_part(name) for name in _SCRIPTS), "})();"])
-    style = _part("page.css")
+    script = "\n".join(["'use strict';", "(() => {", scripts.plain(), *(_part(name) for name in _SCRIPTS), "})();"])
+    style = tokens.css() + _part("page.css")
     told = _data(atlas, rates, phases, lines, sites) | {"metric": _metric(atlas, metered)}
     told["words"] = [_word(atlas, name, score) for name, score in list((words or {}).items())[:WORDS]]
     data = json.dumps(told, allow_nan=False, ensure_ascii=True)

@@ -21,8 +21,6 @@ const atlas = {
   lines: told.lines.map((line) => ({...line, path: unpack(line.path, Float64Array)})),
 };
 
-const INK = '#e9e5db', GROUND = '#0b0c10', ACCENT = '#ff7a59', FAINT = '#9a9aa2', SEA = '#14161c';
-
 // Sheets of thumbnails: which one, and where on it.
 const sheets = atlas.sheets.map(() => null);
 function tileOf(index) {

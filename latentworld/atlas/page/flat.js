@@ -131,7 +131,7 @@ class Flat {
     const {rows, columns} = this.window;
     const [left, bottom] = this.toScreen(-0.5, -0.5), [right, top] = this.toScreen(rows - 0.5, columns - 0.5);
     const box = [left, top, right - left, bottom - top];
-    context.fillStyle = SEA;
+    context.fillStyle = RAISED;
     context.fillRect(...box);
     if (state.pictures) this.drawPictures(context, state, box);
     const over = state.pictures ? state.blend : 1;
@@ -177,7 +177,7 @@ class Flat {
     if (state.field && over > 0) { // quiet below a glow
       context.globalCompositeOperation = 'saturation';
       context.globalAlpha = 0.45 * over;
-      context.fillStyle = '#808080';
+      context.fillStyle = GROUND;
       context.fillRect(...box);
       context.globalCompositeOperation = 'source-over';
       context.globalAlpha = 0.3 * over;
@@ -213,7 +213,7 @@ class Flat {
   drawRulers(context, [left, top, width, height]) {
     const size = this.canvas.getBoundingClientRect();
     const low = Math.min(Math.max(top + height, 40), size.height - covered() - 24), beside = Math.max(left, 46);
-    context.font = '12px system-ui, sans-serif';
+    context.font = FONT_WORDS;
     context.fillStyle = FAINT;
     context.strokeStyle = FAINT;
     const {alpha, beta, rows, columns} = this.window, view = [...this.toLattice(0, size.height), ...this.toLattice(size.width, 0)];
@@ -230,7 +230,7 @@ class Flat {
       outlined(context, words, beside - 8, y + 4);
     });
     context.fillStyle = INK;
-    context.font = 'italic 15px Georgia, "DejaVu Serif", serif';
+    context.font = FONT_NAMES;
     context.textAlign = 'left';
     outlined(context, 'α', Math.min(left + width + 8, size.width - 16), low + 17);
     context.textAlign = 'right';
@@ -256,20 +256,10 @@ function ruler([low, high], count, from, to, many) {
     ((tick - (deep ? 0 : middle)) / width + 0.5) * (count - 1), (deep && tick > 0 ? '+' : '') + brief(tick, 6)]);
 }
 
-function outlined(context, words, x, y) {
-  context.save();
-  context.strokeStyle = GROUND;
-  context.lineWidth = 3;
-  context.lineJoin = 'round';
-  context.strokeText(words, x, y);
-  context.restore();
-  context.fillText(words, x, y);
-}
-
 function stroke(context, width) {
   context.lineJoin = context.lineCap = 'round';
   context.lineWidth = width + 2;
-  context.strokeStyle = 'rgb(11 12 16 / .55)';
+  context.strokeStyle = `${GROUND}8c`;
   context.stroke();
   context.lineWidth = width;
   context.strokeStyle = INK;
@@ -285,7 +275,7 @@ function marker(context, x, y, number) {
   context.strokeStyle = GROUND;
   context.stroke();
   context.fillStyle = GROUND;
-  context.font = '600 11px system-ui, sans-serif';
+  context.font = FONT_NUMBERS;
   context.textAlign = 'center';
   context.fillText(String(number), x, y + 4);
 }

@@ -19,7 +19,7 @@ function drawMetric(context, map) {
     context.ellipse(0, 0, reach * wide, Math.max(reach * narrow, 1), -turn, 0, 7);
     context.restore();
     context.lineWidth = 2.6;
-    context.strokeStyle = 'rgb(11 12 16 / .6)';
+    context.strokeStyle = `${GROUND}99`;
     context.stroke();
     context.lineWidth = 1.1;
     context.strokeStyle = wide * unit > 0.47 * pitch ? FAINT : INK;

@@ -43,19 +43,11 @@ class Sphere {
   }
 
   // East, north and outward at the middle of the view.
-  get axes() { return frame(this.view.at); }
+  get look() { return {axes: frame(this.view.at), centre: this.centre, radius: this.view.radius}; }
 
-  toScreen(u) {
-    const [east, north, out] = this.axes, [cx, cy] = this.centre, {radius} = this.view;
-    return [cx + radius * dot(u, east), cy - radius * dot(u, north), dot(u, out)];
-  }
+  toScreen(u) { return seen(this.look, u); }
 
-  direction(px, py) {
-    const [east, north, out] = this.axes, [cx, cy] = this.centre, {radius} = this.view;
-    const x = (px - cx) / radius, y = (cy - py) / radius, squared = 1 - x * x - y * y;
-    if (squared < 0) return null;
-    return [0, 1, 2].map((k) => x * east[k] + y * north[k] + Math.sqrt(squared) * out[k]);
-  }
+  direction(px, py) { return under(this.look, px, py); }
 
   screen(index) { return this.toScreen(this.unit.subarray(3 * index, 3 * index + 3)); }
 
@@ -65,8 +57,7 @@ class Sphere {
   }
 
   pan(dx, dy) {
-    const [east, north, out] = this.axes, {radius} = this.view;
-    const turned = [0, 1, 2].map((k) => out[k] - dx / radius * east[k] + dy / radius * north[k]);
+    const turned = pulled(this.look, dx, dy);
     turned[2] = Math.max(-0.995, Math.min(0.995, turned[2])); // north stays up
     this.view.at = unitary(turned);
   }
@@ -112,13 +103,7 @@ class Sphere {
     this.trace(context, this.horizon, 1.4, [0.1, 4.5]);
     this.trace(context, this.cell, 1.2, []);
     if (state.rifts) atlas.lines.forEach((line) => this.trace(context, line.path, 1.2, []));
-    context.font = 'italic 15px Georgia, "DejaVu Serif", serif';
-    context.textAlign = 'left';
-    atlas.vertices.forEach((vertex, k) => {
-      const [x, y, depth] = this.toScreen(vertex);
-      context.fillStyle = INK;
-      if (depth > 0) outlined(context, `z${'₀₁₂'[k]}`, x + 6, y - 6);
-    });
+    vertices(context, this.look, atlas.vertices);
     if (state.at >= 0) this.ring(context, state.at);
     if (state.rifts) {
       atlas.sites.forEach((site, k) => {
@@ -131,7 +116,7 @@ class Sphere {
   shade(state, ratio) {
     const context = this.buffer.getContext('2d'), {width, height} = this.buffer;
     const image = context.createImageData(width, height), pixels = new Uint32Array(image.data.buffer);
-    const [east, north, out] = this.axes, [cx, cy] = this.centre.map((value) => value * ratio);
+    const [east, north, out] = this.look.axes, [cx, cy] = this.centre.map((value) => value * ratio);
     const radius = this.view.radius * ratio, colour = this.palette(state);
     const top = Math.max(0, Math.floor(cy - radius)), bottom = Math.min(height, Math.ceil(cy + radius));
     for (let j = top; j < bottom; j++) {
@@ -153,9 +138,10 @@ class Sphere {
   palette(state) {
     const opacity = Float32Array.from({length: 256}, (_, strength) => veil(strength, state.pictures || state.phases ? state.blend : 1));
     const tinted = state.pictures ? Math.min(1, 0.15 + 0.85 * state.blend) : 1;
+    const bare = [1, 3, 5].map((at) => parseInt(RAISED.slice(at, at + 2), 16));
     const quiet = state.field ? Math.min(1, 2 * state.blend) : 0;
     return (index, u0, u1, u2, light) => {
-      let r = 20, g = 22, b = 28;
+      let [r, g, b] = bare;
       if (index >= 0) {
         if (state.pictures) {
           const texel = this.texel(index, u0, u1, u2), grey = (texel & 255) * 0.21 + (texel >> 8 & 255) * 0.72 + (texel >> 16 & 255) * 0.07;
@@ -194,14 +180,8 @@ class Sphere {
   }
 
   trace(context, path, width, dashes) {
-    context.beginPath();
-    let drawn = false;
-    for (let k = 0; k < path.length; k += 3) {
-      const [x, y, depth] = this.toScreen(path.subarray(k, k + 3));
-      if (depth < 0) drawn = false;
-      else if (drawn) context.lineTo(x, y);
-      else { context.moveTo(x, y); drawn = true; }
-    }
+    const units = Array.from({length: path.length / 3}, (_, k) => path.subarray(3 * k, 3 * k + 3));
+    nearSide(context, this.look, units);
     context.setLineDash(dashes);
     stroke(context, width);
     context.setLineDash([]);
@@ -216,13 +196,6 @@ class Sphere {
     }
     this.trace(context, path, 1.5, []);
   }
-}
-
-function dot(u, v) { return u[0] * v[0] + u[1] * v[1] + u[2] * v[2]; }
-
-function unitary(v) {
-  const length = Math.hypot(...v);
-  return [v[0] / length, v[1] / length, v[2] / length];
 }
 
 function frame(out) {

@@ -15,9 +15,9 @@ from latentworld.atlas.plots.metric import areas, ellipses, phase_lines, surface
 from latentworld.atlas.plots.regions import phases
 from latentworld.atlas.plots.series import growth, zoom
 from latentworld.atlas.plots.sphere import globe
-from latentworld.atlas.plots.style import DARK, LIGHT, Paper
 from latentworld.atlas.plots.ways import strips, ways
 from latentworld.disk import save as keep
+from latentworld.tokens import DARK, LIGHT, Paper
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure

@@ -12,8 +12,10 @@ from numpy.typing import ArrayLike
 
 from latentworld.arrays import Array, Integers, Rgba
 from latentworld.atlas.plots.cells import flat, mosaic, owners, smoothed, spacing, spread
-from latentworld.atlas.plots.style import DARK, Paper, axes_at, caption, glow, inscribe, number, rate_bar, scale, sheet
+from latentworld.atlas.plots.style import caption, rate_bar
 from latentworld.atlas.types import Atlas
+from latentworld.drawing.style import axes_at, glow, inscribe, number, scale, sheet
+from latentworld.tokens import DARK, Paper
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -112,7 +114,7 @@ def measure(axes: Axes, atlas: Atlas, paper: Paper) -> None:
 
 def _frame(axes: Axes, atlas: Atlas, paper: Paper) -> None:
     left, right, bottom, top = extent(atlas)
-    axes.set(xlim=(left, right), ylim=(bottom, top), facecolor=paper.sea)
+    axes.set(xlim=(left, right), ylim=(bottom, top), facecolor=paper.raised)
     axes.spines[:].set_color(paper.rule)
 
 

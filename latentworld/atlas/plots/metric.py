@@ -12,8 +12,10 @@ from latentworld.atlas.logz import LogZ
 from latentworld.atlas.metric import Metered, Tensors
 from latentworld.atlas.plots.cells import flat, mosaic, owners, spread, strides
 from latentworld.atlas.plots.maps import drained, floor_rate, measure, paint, rulers, size, subtitle, veil
-from latentworld.atlas.plots.style import DARK, Paper, axes_at, caption, glow, inscribe, number, rate_bar, scale, sheet
+from latentworld.atlas.plots.style import caption, rate_bar
 from latentworld.atlas.types import Atlas
+from latentworld.drawing.style import axes_at, glow, inscribe, number, scale, sheet
+from latentworld.tokens import DARK, Paper
 
 if TYPE_CHECKING:
     from matplotlib.colors import Normalize
@@ -136,7 +138,7 @@ def surface(atlas: Atlas, found: LogZ, title: str = "", paper: Paper = DARK) -> 
         norm = scale(bright)
         colour = np.asarray(glow(paper)(norm(bright)), np.float64)
         colour[..., :3] = np.clip(0.16 + 0.84 * colour[..., :3] * (0.55 + 0.45 * lit[..., None]), 0, 1)
-        flat_colour = np.array([*_rgb(paper.sea), 1.0])
+        flat_colour = np.array([*_rgb(paper.raised), 1.0])
         axes.plot_surface(x, y, np.full_like(height, below), color=flat_colour, shade=False, zorder=0)
         shares = edges.jump / max(float(edges.jump.max(initial=0)), 1e-300)
         for lifted, strong in ((False, 1.5), (True, 1.0)):

@@ -10,24 +10,15 @@ import numpy as np
 from latentworld.arrays import Array, Integers, Mask
 from latentworld.atlas.plots.cells import owners, to_lattice
 from latentworld.atlas.plots.maps import extent, measure, paint, size, subtitle
-from latentworld.atlas.plots.style import (
-    DARK,
-    Paper,
-    axes_at,
-    caption,
-    clipped,
-    inscribe,
-    number,
-    phase_colours,
-    sheet,
-)
+from latentworld.atlas.plots.style import caption
 from latentworld.atlas.types import Atlas, Line, Phases, Site
+from latentworld.drawing.style import axes_at, clipped, halo, inscribe, number, phase_colours, sheet
 from latentworld.extras import need
+from latentworld.tokens import DARK, Paper
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
-    from matplotlib.patheffects import withStroke
 
 _MOST = 9  # sites in the strip
 _STRIP = 3.3  # inches
@@ -108,13 +99,6 @@ def interior(mask: Mask) -> tuple[float, float] | None:
     rows, columns = np.nonzero(depth > depth.max() - 0.5)
     middle = np.argmin((rows - rows.mean()) ** 2 + (columns - columns.mean()) ** 2)
     return float(columns[middle]) + 0.5, float(rows[middle]) + 0.5
-
-
-def halo(paper: Paper, width: float) -> list[withStroke]:
-    """Text that can be read on any colour."""
-    from matplotlib.patheffects import withStroke
-
-    return [withStroke(linewidth=width, foreground=paper.ground, alpha=0.85)]
 
 
 def _number(axes: Axes, atlas: Atlas, sites: Sequence[Site], paper: Paper) -> None:

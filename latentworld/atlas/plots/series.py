@@ -9,10 +9,11 @@ import numpy as np
 
 from latentworld.atlas.plots.cells import to_lattice
 from latentworld.atlas.plots.maps import extent, size, veil
-from latentworld.atlas.plots.regions import halo
-from latentworld.atlas.plots.style import DARK, RATE, Paper, axes_at, caption, inscribe, number, scale, sheet
+from latentworld.atlas.plots.style import RATE, caption
 from latentworld.atlas.types import Atlas
+from latentworld.drawing.style import axes_at, halo, inscribe, number, scale, sheet
 from latentworld.errors import AtlasError
+from latentworld.tokens import DARK, Paper
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

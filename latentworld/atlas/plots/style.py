@@ -1,91 +1,23 @@
-"""The look of every picture: papers, colours, scales, captions."""
+"""What every plot of an atlas says of it: how it was made, and the scale of its rates."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-
-from latentworld.arrays import Array
 from latentworld.atlas.plots.cells import spacing
 from latentworld.atlas.settings import profile_of
 from latentworld.atlas.types import Atlas
+from latentworld.drawing.style import axes_at, clipped, glow, number
+from latentworld.tokens import Paper
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
-    from matplotlib.colors import Colormap, Normalize
+    from matplotlib.colors import Normalize
     from matplotlib.figure import Figure
     from matplotlib.ticker import Locator
 
 RATE = "CLIP distance per latent distance"
-LOGARITHMIC = 30.0  # contrast above which a scale counts in powers
-
-
-@dataclass(frozen=True)
-class Paper:
-    """What a picture is printed on. `dark`: whether strong is bright; the colour map runs away from the ground."""
-
-    ground: str
-    sea: str
-    rule: str
-    faint: str
-    ink: str
-    accent: str
-    dark: bool
-
-
-DARK = Paper("#0b0c10", "#14161c", "#2a2d36", "#8d8d95", "#e9e5db", "#ff7a59", True)
-LIGHT = Paper("#f7f4ed", "#ece7dc", "#d5cfc2", "#6f6b64", "#1d1c1a", "#c23b1b", False)
-
-# Okabe and Ito 2008, then Tol's muted colours that stay apart from them: told apart by colour-blind readers
-PHASES = (
-    "#56b4e9", "#e69f00", "#009e73", "#cc79a7", "#f0e442", "#d55e00", "#b8b8b8", "#882255",
-    "#0072b2", "#999933", "#44aa99", "#332288", "#ddcc77", "#aa4499", "#117733", "#cc6677",
-)  # fmt: skip
-
-
-@contextmanager
-def sheet(width: float, height: float, paper: Paper) -> Iterator[Figure]:
-    """An empty figure of this size in inches, and the style for what is drawn inside the `with`."""
-    import matplotlib as mpl
-    from matplotlib.backends.backend_agg import FigureCanvasAgg
-    from matplotlib.figure import Figure
-
-    style = {
-        "figure.facecolor": paper.ground, "axes.facecolor": paper.ground, "text.color": paper.ink,
-        "axes.edgecolor": paper.rule, "axes.labelcolor": paper.faint, "xtick.color": paper.rule,
-        "ytick.color": paper.rule, "xtick.labelcolor": paper.faint, "ytick.labelcolor": paper.faint,
-        "axes.linewidth": 0.6, "xtick.major.width": 0.6, "ytick.major.width": 0.6, "xtick.major.size": 3,
-        "ytick.major.size": 3, "font.family": "DejaVu Sans", "font.size": 8.5, "axes.axisbelow": True,
-        "axes.titlecolor": paper.faint, "axes.titlesize": 8.5, "mathtext.fontset": "dejavusans",
-    }  # fmt: skip
-    with mpl.rc_context(style):
-        figure = Figure(figsize=(width, height), dpi=150)
-        FigureCanvasAgg(figure)
-        yield figure
-
-
-def axes_at(figure: Figure, left: float, bottom: float, width: float, height: float) -> Axes:
-    """Axes at a place of the sheet, in inches from its lower left."""
-    w, h = figure.get_size_inches()
-    return figure.add_axes((left / w, bottom / h, width / w, height / h))
-
-
-def inscribe(figure: Figure, title: str, subtitle: str, caption: str, paper: Paper, left: float = 0.8) -> None:
-    """Title and subtitle above, caption below, as every sheet has them."""
-    w, h = figure.get_size_inches()
-    figure.text(left / w, 1 - 0.5 / h, title or "latentworld", fontsize=16, family="DejaVu Serif", va="baseline")
-    figure.text(left / w, 1 - 0.75 / h, subtitle, fontsize=8.5, color=paper.faint, va="baseline")
-    figure.text(left / w, 0.26 / h, caption, fontsize=7, color=paper.faint, va="baseline")
-
-
-def clipped(words: str, most: int) -> str:
-    """Words of at most so many characters, with dollars that matplotlib does not take for mathematics."""
-    words = " ".join(words.split())
-    return (words if len(words) <= most else words[: most - 1] + "…").replace("$", r"\$")
 
 
 def caption(atlas: Atlas, most: int = 60) -> str:
@@ -116,46 +48,6 @@ def prompt(atlas: Atlas) -> str:
     if isinstance(texts, Mapping):
         texts = texts.get("positive") or ""
     return str(texts)
-
-
-def number(value: float, digits: int = 3) -> str:
-    """So many digits, with a power of ten where a plain number would be long, and a true minus sign."""
-    if not np.isfinite(value):
-        return f"{value:g}".replace("-", "−")
-    mantissa, power = f"{value:.{max(digits - 2, 0)}e}".split("e")
-    if -4 < int(power) < 5:
-        return (f"{value:.0f}" if int(power) >= digits else f"{value:.{digits}g}").replace("-", "−")
-    return f"{float(mantissa):g}·10{str(int(power)).translate(_SUPERSCRIPT)}".replace("-", "−")
-
-
-_SUPERSCRIPT = str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹")
-
-
-def glow(paper: Paper = DARK) -> Colormap:
-    """Rates: inferno, without the end that would drown in the paper."""
-    from matplotlib import colormaps
-    from matplotlib.colors import ListedColormap
-
-    stretch = np.linspace(0.12, 1.0, 256) if paper.dark else np.linspace(0.98, 0.1, 256)
-    return ListedColormap(colormaps["inferno"](stretch))
-
-
-def scale(rates: Array) -> Normalize:
-    """From the 2nd percentile to the largest known rate; logarithmic when these are more than `LOGARITHMIC` apart."""
-    from matplotlib.colors import LogNorm, Normalize
-
-    known = rates[np.isfinite(rates) & (rates > 0)]
-    if not len(known):
-        return Normalize(0.0, 1.0, clip=True)
-    low, high = float(np.percentile(known, 2)), float(known.max())
-    if high > LOGARITHMIC * low:
-        return LogNorm(low, high, clip=True)
-    return Normalize(0.0, high, clip=True)
-
-
-def phase_colours(count: int) -> list[str]:
-    """As many colours as phases; beyond sixteen they come again."""
-    return [PHASES[index % len(PHASES)] for index in range(count)]
 
 
 def rate_bar(figure: Figure, box: Sequence[float], norm: Normalize, paper: Paper, floor: float | None) -> None:

@@ -11,19 +11,11 @@ from latentworld.arrays import Array, Units
 from latentworld.atlas.paced import Paced
 from latentworld.atlas.plots.cells import to_lattice
 from latentworld.atlas.plots.maps import floor_rate, measure, size, subtitle, veil
-from latentworld.atlas.plots.style import (
-    DARK,
-    Paper,
-    axes_at,
-    caption,
-    inscribe,
-    number,
-    phase_colours,
-    rate_bar,
-    sheet,
-)
-from latentworld.atlas.plots.style import scale as scaled
+from latentworld.atlas.plots.style import caption, rate_bar
 from latentworld.atlas.types import Atlas
+from latentworld.drawing.style import axes_at, inscribe, number, phase_colours, sheet
+from latentworld.drawing.style import scale as scaled
+from latentworld.tokens import DARK, Paper
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -94,6 +86,6 @@ def _curve(axes: Axes, one: Paced, peak: float, paper: Paper) -> None:
     at = np.arange(len(one.steps)) + 0.5
     axes.fill_between(at, one.steps, step="mid", color=paper.accent, alpha=0.25, lw=0)
     axes.step(at, one.steps, where="mid", color=paper.accent, lw=1.2)
-    axes.set(xlim=(0, len(one.steps)), ylim=(0, 1.08 * peak), xticks=[], facecolor=paper.sea)
+    axes.set(xlim=(0, len(one.steps)), ylim=(0, 1.08 * peak), xticks=[], facecolor=paper.raised)
     axes.set_yticks([0, peak], labels=["0", number(peak, 2)], fontsize=6.5)
     axes.spines[:].set_color(paper.rule)

@@ -1,8 +1,7 @@
 // The atlas underneath, as colours: by rate, or by kind of picture.
 
+import {PHASES} from '/static/drawing.js';
 import {GLOWS, glow} from '/static/scale.js';
-
-const KINDS = ['#5fa8d3', '#e0a458', '#5cb88a', '#c98bb9', '#d9705a', '#8f95d6', '#b6b24f', '#6fc0c0'];
 
 export const LAYERS = ['field', 'kinds', 'words'];
 
@@ -49,7 +48,7 @@ function strengths(atlas) {
 
 function kinds(atlas) {
   if (!atlas.label) return null;
-  const colours = atlas.label.map((label) => KINDS[label % KINDS.length]);
+  const colours = atlas.label.map((label) => PHASES[label % PHASES.length]);
   const bytes = colours.map((colour) => [1, 3, 5].map((at) => parseInt(colour.slice(at, at + 2), 16)));
   return {colours, bytes};
 }

@@ -1,5 +1,7 @@
 // What a place of an atlas that is no grid stands for, as half a side and half the other, from its middle.
 
+import {dot} from '/static/drawing.js';
+
 // On the chart. An adaptive survey's cell is a box of its level; one of the globe a square of equal area, which the
 // chart draws the wider and the more slanted, the nearer it lies to the horizon.
 export function onChart(atlas, k, corners) {
@@ -29,4 +31,3 @@ export function onGlobe(atlas, k, track) {
   return beside ? Math.hypot(beside[0] - u[0], beside[1] - u[1], beside[2] - u[2]) / 2 : 0;
 }
 
-const dot = (u, v) => u[0] * v[0] + u[1] * v[1] + u[2] * v[2];

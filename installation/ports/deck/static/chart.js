@@ -2,8 +2,9 @@
 
 import {onChart} from '/static/cells.js';
 import {sharp} from '/static/dom.js';
-import {FAINT, INK, ACCENT, RULE, brief} from '/static/scale.js';
-import {halo, outlined, trail} from '/static/marks.js';
+import {ACCENT, FAINT, FONT_NAMES, FONT_TICKS, INK, LINE, RULE, outlined} from '/static/drawing.js';
+import {brief} from '/static/scale.js';
+import {halo, trail} from '/static/marks.js';
 
 const WIDEST = 60, CLOSEST = 0.002; // alpha across the shorter side
 
@@ -111,7 +112,7 @@ export class Chart {
     const [left, top] = this.toPlane(0, 0), [right, bottom] = this.toPlane(width, height);
     const head = width < 560 ? 70 : 20; // of β, below the bar of buttons; ticks begin below it
     context.lineWidth = 1;
-    context.font = '11px system-ui, "DejaVu Sans", sans-serif';
+    context.font = FONT_TICKS;
     for (let alpha = Math.ceil(left / step) * step; alpha <= right; alpha += step) {
       const x = Math.round(this.toScreen(alpha, 0)[0]) + 0.5;
       this.line(context, [[x, 0], [x, height]], RULE);
@@ -123,7 +124,7 @@ export class Chart {
       if (!small && y > head + 16 && y < height - 26) this.word(context, tick(beta, step), 10, y + 4, 'left');
     }
     if (small) return;
-    context.font = 'italic 15px Georgia, "DejaVu Serif", serif';
+    context.font = FONT_NAMES;
     this.word(context, 'α', width - 16, height - 10, 'center');
     this.word(context, 'β', 14, head, 'center');
   }
@@ -144,9 +145,9 @@ export class Chart {
   cell(context, small) { // z0, z1, z2 and the triangle between them
     const corners = [[0, 0], [1, 0], [0, 1]].map((place) => this.toScreen(...place));
     context.lineWidth = 1;
-    this.line(context, [...corners, corners[0]], '#5a5d68');
+    this.line(context, [...corners, corners[0]], LINE);
     if (small) return;
-    context.font = 'italic 15px Georgia, "DejaVu Serif", serif';
+    context.font = FONT_NAMES;
     context.textAlign = 'center';
     corners.forEach(([x, y], k) => {
       context.fillStyle = INK;
@@ -189,7 +190,7 @@ export class Chart {
     context.fill();
     context.stroke();
     if (!head.front && !small) {
-      context.font = '11px system-ui, "DejaVu Sans", sans-serif';
+      context.font = FONT_TICKS;
       context.textAlign = 'left';
       context.fillStyle = FAINT;
       outlined(context, 'far side', x + 12, y + 4);

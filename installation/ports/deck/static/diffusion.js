@@ -2,7 +2,8 @@
 
 import {filled} from '/static/controls.js';
 import {button, make, picture, sharp} from '/static/dom.js';
-import {ACCENT, FAINT, INK, RULE, brief} from '/static/scale.js';
+import {ACCENT, FAINT, FONT_TICKS, INK, RULE} from '/static/drawing.js';
+import {brief} from '/static/scale.js';
 
 const PLAYED = 260; // ms a step
 
@@ -160,7 +161,7 @@ export class Engine {
     context.fillRect(8, height - 8, width - 16, 1);
     trace((step) => Math.sqrt(1 - step.alphaBar), FAINT);
     trace((step) => Math.sqrt(step.alphaBar), INK);
-    context.font = '11px system-ui, "DejaVu Sans", sans-serif';
+    context.font = FONT_TICKS;
     context.fillStyle = FAINT;
     context.fillText('√(1−ᾱ)  noise', 10, 11);
     context.fillStyle = INK;

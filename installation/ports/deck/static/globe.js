@@ -2,9 +2,8 @@
 
 import {onGlobe} from '/static/cells.js';
 import {sharp} from '/static/dom.js';
-import {ACCENT, FAINT, INK} from '/static/scale.js';
-import {halo, outlined, trail} from '/static/marks.js';
-import {unitary} from '/static/track.js';
+import {ACCENT, FAINT, GROUND, INK, LINE, RAISED, RULE, cross, dot, nearSide, pulled, seen, under, unitary, vertices} from '/static/drawing.js';
+import {halo, trail} from '/static/marks.js';
 
 export class Globe {
   constructor(canvas, track) {
@@ -33,21 +32,17 @@ export class Globe {
     return Math.abs(dot(up, out)) > 0.999 ? unitary(cross(out, [1, 0.3, 0.2])) : up;
   }
 
-  toScreen(unit) {
-    const [east, north, out] = this.axes, [width, height] = this.size;
-    return [width / 2 + this.radius * dot(unit, east), height / 2 - this.radius * dot(unit, north), dot(unit, out)];
+  get look() {
+    const [width, height] = this.size;
+    return {axes: this.axes, centre: [width / 2, height / 2], radius: this.radius};
   }
 
-  direction(px, py) {
-    const [east, north, out] = this.axes, [width, height] = this.size;
-    const x = (px - width / 2) / this.radius, y = (height / 2 - py) / this.radius, rest = 1 - x * x - y * y;
-    if (rest < 0) return null;
-    return [0, 1, 2].map((k) => x * east[k] + y * north[k] + Math.sqrt(rest) * out[k]);
-  }
+  toScreen(unit) { return seen(this.look, unit); }
+
+  direction(px, py) { return under(this.look, px, py); }
 
   turn(dx, dy) {
-    const [east, north, out] = this.axes, before = this.at ?? [0, 0, 1];
-    const turned = unitary([0, 1, 2].map((k) => out[k] - dx / this.radius * east[k] + dy / this.radius * north[k]));
+    const turned = pulled(this.look, dx, dy), before = this.at ?? [0, 0, 1];
     this.at = Math.abs(dot(turned, this.pole)) > 0.97 ? before : turned;
   }
 
@@ -70,7 +65,7 @@ export class Globe {
     if (this.atlas) this.underneath(context, width, height);
     this.lattice(context, small);
     this.path(context, small);
-    this.vertices(context, small);
+    if (this.track.corners && !small) vertices(context, this.look, this.track.corners.map(unitary));
     if (this.target && !small) {
       const unit = this.track.unitOf(...this.target), [x, y, depth] = unit ? this.toScreen(unit) : [0, 0, -1];
       if (depth > 0) halo(context, x, y, ACCENT);
@@ -80,14 +75,14 @@ export class Globe {
 
   ball(context, x, y, radius) {
     const light = context.createRadialGradient(x - radius * 0.3, y - radius * 0.35, radius * 0.1, x, y, radius);
-    light.addColorStop(0, '#23262f');
-    light.addColorStop(0.7, '#15171d');
-    light.addColorStop(1, '#0e0f14');
+    light.addColorStop(0, RULE);
+    light.addColorStop(0.7, RAISED);
+    light.addColorStop(1, GROUND);
     context.fillStyle = light;
     context.beginPath();
     context.arc(x, y, radius, 0, 7);
     context.fill();
-    context.strokeStyle = '#3a3d48';
+    context.strokeStyle = LINE;
     context.lineWidth = 1;
     context.stroke();
   }
@@ -133,15 +128,8 @@ export class Globe {
   }
 
   trace(context, units, dashes = []) {
-    context.beginPath();
     context.setLineDash(dashes);
-    let drawn = false;
-    for (const unit of units) {
-      const [x, y, depth] = this.toScreen(unit);
-      if (depth < 0) drawn = false;
-      else if (drawn) context.lineTo(x, y);
-      else { context.moveTo(x, y); drawn = true; }
-    }
+    nearSide(context, this.look, units);
     context.stroke();
     context.setLineDash([]);
   }
@@ -151,7 +139,7 @@ export class Globe {
     if (!track.corners) return;
     const along = [-200, -20, -6, -3, -2, -1, -0.5, 0, 0.5, 1, 1.5, 2, 3, 6, 20, 200];
     context.lineWidth = 1;
-    context.strokeStyle = '#2c2f39';
+    context.strokeStyle = RULE;
     for (const fixed of small ? [0, 1] : [-4, -2, -1, 0, 1, 2, 4]) {
       this.trace(context, fine(along).map((t) => track.unitOf(fixed, t)));
       this.trace(context, fine(along).map((t) => track.unitOf(t, fixed)));
@@ -159,7 +147,7 @@ export class Globe {
     context.strokeStyle = FAINT;
     const turns = Array.from({length: 121}, (_, k) => k / 120 * 2 * Math.PI);
     this.trace(context, turns.map((turn) => track.horizon(turn)), [1, 5]);
-    context.strokeStyle = '#6a6d78';
+    context.strokeStyle = LINE;
     const side = Array.from({length: 25}, (_, k) => k / 24);
     for (const edge of [side.map((t) => [t, 0]), side.map((t) => [1 - t, t]), side.map((t) => [0, 1 - t])]) {
       this.trace(context, edge.map(([a, b]) => track.unitOf(a, b)));
@@ -172,17 +160,6 @@ export class Globe {
       if (unit.includes(null)) return null;
       const [x, y, depth] = axes.map((axis) => dot(unit, axis));
       return {x: width / 2 + radius * x, y: height / 2 - radius * y, faint: depth > 0 ? 1 : 0.14, broken: false};
-    });
-  }
-
-  vertices(context, small) {
-    if (!this.track.corners || small) return;
-    context.font = 'italic 15px Georgia, "DejaVu Serif", serif';
-    context.textAlign = 'left';
-    this.track.corners.forEach((corner, k) => {
-      const [x, y, depth] = this.toScreen(unitary(corner));
-      context.fillStyle = INK;
-      if (depth > 0) outlined(context, `z${'₀₁₂'[k]}`, x + 6, y - 6);
     });
   }
 
@@ -206,9 +183,5 @@ export class Globe {
     context.globalAlpha = 1;
   }
 }
-
-function dot(u, v) { return u[0] * v[0] + u[1] * v[1] + u[2] * v[2]; }
-
-function cross(u, v) { return [u[1] * v[2] - u[2] * v[1], u[2] * v[0] - u[0] * v[2], u[0] * v[1] - u[1] * v[0]]; }
 
 function fine(stops) { return stops.slice(1).flatMap((end, k) => Array.from({length: 5}, (_, j) => stops[k] + (end - stops[k]) * j / 5)); }

@@ -1,17 +1,5 @@
 // Marks that chart and globe share.
 
-import {GROUND} from '/static/scale.js';
-
-export function outlined(context, text, x, y) {
-  const {fillStyle} = context;
-  context.lineJoin = 'round';
-  context.lineWidth = 3;
-  context.strokeStyle = GROUND;
-  context.strokeText(text, x, y);
-  context.fillStyle = fillStyle;
-  context.fillText(text, x, y);
-}
-
 export function halo(context, x, y, colour) { // where it is steered for
   context.strokeStyle = colour;
   context.lineWidth = 1.5;

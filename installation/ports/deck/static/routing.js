@@ -2,10 +2,10 @@
 
 import {button, make, seen, sharp} from '/static/dom.js';
 import {toward} from '/static/find.js';
-import {outlined} from '/static/marks.js';
 import {mixture, weightsFor} from '/static/mixing.js';
 import {PROMPT_A, PROMPT_B, PROMPT_MIX} from '/static/names.js';
-import {ACCENT, FAINT, HUES, INK, RULE, fixed} from '/static/scale.js';
+import {ACCENT, FAINT, FONT_WORDS, GROUND, HUES, INK, RULE, outlined} from '/static/drawing.js';
+import {fixed} from '/static/scale.js';
 
 const HINTS = ['a ringed planet', 'flowers', 'a forest in fog', 'stained glass', 'a cat', 'mountains at night'];
 const AGAIN = 1200, SETTLE = 350; // ms between two questions; of quiet before one
@@ -196,7 +196,7 @@ export class Routing {
     if (part.word) context.fill();
     else context.stroke();
     const text = part.word ? part.text : `${part.name}: ${part.text || 'nothing'}`, short = text.length > 24 ? `${text.slice(0, 23)}…` : text;
-    context.font = '12px system-ui, "DejaVu Sans", sans-serif';
+    context.font = FONT_WORDS;
     context.fillStyle = part.word ? INK : FAINT;
     context.textAlign = 'center';
     outlined(context, short, ...this.free(x, y, radius, context.measureText(short).width / 2, width));
@@ -225,7 +225,7 @@ export class Routing {
 
   mixture(context, x, y) {
     context.fillStyle = ACCENT;
-    context.strokeStyle = '#0b0c10';
+    context.strokeStyle = GROUND;
     context.lineWidth = 2;
     context.beginPath();
     for (const [dx, dy] of [[0, -9], [9, 0], [0, 9], [-9, 0]]) context.lineTo(x + dx, y + dy);

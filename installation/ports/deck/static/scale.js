@@ -1,5 +1,7 @@
 // Faders' scales, as installation/parameters.py has them, and how numbers are written.
 
+import {BRIGHT_FROM, GLOW} from '/static/drawing.js';
+
 export function real(row, x) {
   x = Math.min(Math.max(x, 0), 1);
   let value;
@@ -48,13 +50,6 @@ export function read(text) {
   return text.trim() !== '' && Number.isFinite(value) ? value : null;
 }
 
-// inferno without the end that would drown in the ground, as the atlas has it
-const GLOW = [
-  [34, 11, 76], [51, 10, 94], [66, 10, 104], [82, 14, 109], [97, 19, 110], [112, 25, 110], [128, 31, 108], [143, 36, 104],
-  [158, 42, 99], [173, 49, 91], [187, 56, 84], [200, 65, 74], [212, 75, 64], [223, 87, 53], [232, 100, 43], [240, 114, 31],
-  [246, 130, 18], [250, 146, 7], [252, 163, 9], [252, 180, 25], [249, 199, 48], [245, 217, 75], [242, 234, 109], [246, 247, 149],
-];
-
 export function glow(t) {
   const at = Math.min(Math.max(t, 0), 1) * (GLOW.length - 1), low = Math.floor(at), high = Math.min(low + 1, GLOW.length - 1);
   return [0, 1, 2].map((k) => Math.round(GLOW[low][k] + (at - low) * (GLOW[high][k] - GLOW[low][k])));
@@ -62,7 +57,4 @@ export function glow(t) {
 
 export const GLOWS = Array.from({length: 64}, (_, k) => `rgb(${glow(k / 63).join(' ')})`);
 // for thin lines, which would drown where areas do not
-export const BRIGHT = Array.from({length: 64}, (_, k) => `rgb(${glow(0.3 + 0.7 * k / 63).join(' ')})`);
-
-export const INK = '#e9e5db', GROUND = '#0b0c10', ACCENT = '#ff7a59', FAINT = '#9a9aa2', RULE = '#2a2d36', RAISED = '#14161c';
-export const HUES = ['#7fb4d8', '#e0b15a', '#8fc58a', '#c994c7', '#e5897a', '#a3a8e8'];
+export const BRIGHT = Array.from({length: 64}, (_, k) => `rgb(${glow(BRIGHT_FROM + (1 - BRIGHT_FROM) * k / 63).join(' ')})`);

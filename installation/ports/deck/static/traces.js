@@ -1,7 +1,8 @@
 // What was felt over the last minute: the Lipschitz value of each frame, and how many came a second.
 
 import {$, seen, sharp} from '/static/dom.js';
-import {FAINT, RULE, brief} from '/static/scale.js';
+import {FAINT, RULE} from '/static/drawing.js';
+import {brief} from '/static/scale.js';
 
 const SPAN = 60000; // ms
 

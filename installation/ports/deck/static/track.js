@@ -1,6 +1,7 @@
 // The walker's track: frames as they were made, their colours, and where the walker is drawn, which glides.
 
 import {COLUMN} from '/static/constants.js';
+import {cross, unitary} from '/static/drawing.js';
 import {BRIGHT} from '/static/scale.js';
 
 const MOST = 4000; // frames
@@ -100,13 +101,7 @@ export class Track {
 
 function near(u, v, far = 0.4) { return Math.hypot(u[0] - v[0], u[1] - v[1], u[2] - v[2]) < far; }
 
-export function unitary(v) {
-  const length = Math.hypot(...v) || 1;
-  return [v[0] / length, v[1] / length, v[2] / length];
-}
-
 function inverse([a, b, c]) {
-  const cross = (u, v) => [u[1] * v[2] - u[2] * v[1], u[2] * v[0] - u[0] * v[2], u[0] * v[1] - u[1] * v[0]];
   const [bc, ca, ab] = [cross(b, c), cross(c, a), cross(a, b)], whole = a[0] * bc[0] + a[1] * bc[1] + a[2] * bc[2];
   return [0, 1, 2].map((k) => [bc[k] / whole, ca[k] / whole, ab[k] / whole]);
 }

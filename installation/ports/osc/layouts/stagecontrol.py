@@ -14,12 +14,12 @@ from installation.control.parameter import Parameter
 from installation.ports.osc.addresses import CONFIRM, SUBSCRIBE, SUBSCRIBED
 from installation.ports.osc.layouts.sections import PAD, Tab, caption, span, tabs, widget
 from latentworld.prompts import LONGEST
+from latentworld.tokens import DARK, HUES
 
 VERSION = "1.30.1"  # whose property names these are
 COLUMNS = 4
 TALL = {"pad": 260}
 HEIGHT, LABEL = 92, 26
-COLOURS = ("#e9b44c", "#7fb7be", "#d3665a", "#9b8bd6", "#7dbb76", "#d68fb8", "#a0a7b4", "#cccccc")
 Json = dict[str, Any]
 # every 20 s, so that a show that was restarted tells again; a subscription lasts 60 s
 _ONCE = f"send('{SUBSCRIBE}', {{type: 'i', value: 0}}, {{type: 'f', value: 60}})"
@@ -33,10 +33,10 @@ _CONFIRM: Json = {
 
 def session(table: Mapping[str, Parameter]) -> bytes:
     """The session as the file holds it."""
-    made = [_tab(page, colour) for page, colour in zip(tabs(table), COLOURS)]
+    made = [_tab(page, colour) for page, colour in zip(tabs(table), HUES)]
     made[0]["widgets"].append(_CONFIRM)
     root = {
-        "type": "root", "id": "root", "colorBg": "#101216", "colorText": "#e8e6e1", "alphaFillOn": 0.35,
+        "type": "root", "id": "root", "colorBg": DARK.ground, "colorText": DARK.ink, "alphaFillOn": 0.35,
         "tabsPosition": "top", "hideMenu": False, "onCreate": _SCRIPT, "widgets": [], "tabs": made,
     }  # fmt: skip
     whole = {"createdWith": "Open Stage Control", "version": VERSION, "type": "session", "content": root}

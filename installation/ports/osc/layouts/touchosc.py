@@ -15,20 +15,25 @@ from dataclasses import dataclass
 from installation.control.parameter import Parameter
 from installation.ports.osc.addresses import CONFIRM, SUBSCRIBE, SUBSCRIBED
 from installation.ports.osc.layouts.sections import PAD, Tab, caption, span, tabs, widget
+from latentworld.tokens import DARK, HUES, rgb
 
 WIDTH, HEIGHT, TAB = 1024, 768, 48
 COLUMNS, ROWS = 4, 8
 GAP, LABEL = 8, 20
 LISTEN = 9001  # TouchOSC's receive port, as the docs ask for it
 CHOICES = 8  # as many have a button each; of more the choice is only shown
-COLOURS = (
-    (0.91, 0.71, 0.30), (0.50, 0.72, 0.75), (0.83, 0.40, 0.35), (0.61, 0.55, 0.84),
-    (0.49, 0.73, 0.46), (0.84, 0.56, 0.72), (0.63, 0.65, 0.71), (0.80, 0.80, 0.80),
-)  # fmt: skip
-_GROUND, _INK, _DIM = (0.063, 0.071, 0.086, 1.0), (0.91, 0.90, 0.88, 1.0), (0.60, 0.62, 0.66, 1.0)
 _SPACE = uuid.UUID("7d0a4c1e-3b52-4f6e-9c7a-1a7e2c0f5b11")  # of the nodes' ids: the same table, the same file
 Frame = tuple[float, float, float, float]
 Colour = tuple[float, float, float, float]
+
+
+def _shade(colour: str) -> Colour:
+    """A colour as TouchOSC has it: red, green, blue and opacity in 0..1."""
+    red, green, blue = (round(part / 255, 3) for part in rgb(colour))
+    return red, green, blue, 1.0
+
+
+_GROUND, _INK, _DIM, _RULE = (_shade(one) for one in (DARK.ground, DARK.ink, DARK.faint, DARK.rule))
 Property = bool | int | float | str | Frame
 _SUBSCRIBE = f"""local last = -20000
 function update()
@@ -57,7 +62,7 @@ class _Cell:
 
 def layout(table: Mapping[str, Parameter]) -> bytes:
     """The layout as the file holds it."""
-    groups = [_page(page, colour) for page, colour in zip(tabs(table), COLOURS)]
+    groups = [_page(page, colour) for page, colour in zip(tabs(table), HUES)]
     pager = _node(
         "PAGER", "pages", (0, 0, WIDTH, HEIGHT),
         {"color": _GROUND, "tabLabels": True, "tabbar": True, "tabbarSize": TAB, "textSizeOff": 16, "textSizeOn": 16,
@@ -73,14 +78,14 @@ def layout(table: Mapping[str, Parameter]) -> bytes:
     return zlib.compress(b"<?xml version='1.0' encoding='UTF-8'?>\n" + ET.tostring(lexml, encoding="utf-8"))
 
 
-def _page(page: Tab, colour: tuple[float, float, float]) -> ET.Element:
-    accent = (*colour, 1.0)
+def _page(page: Tab, colour: str) -> ET.Element:
+    accent = _shade(colour)
     frames = _places((*_size(row), _begins(row, page.rows)) for row in page.rows)
     cells = [_Cell(row, frame, accent) for row, frame in zip(page.rows, frames)]
     children = [node for cell in cells for node in _control(cell)]
     look: dict[str, Property] = {
         "color": _GROUND, "background": True, "outline": False, "tabLabel": page.title, "tabColorOn": accent,
-        "tabColorOff": (0.15, 0.16, 0.19, 1.0), "textColorOn": _GROUND, "textColorOff": _INK,
+        "tabColorOff": _RULE, "textColorOn": _GROUND, "textColorOff": _INK,
     }  # fmt: skip
     return _node("GROUP", page.title, (0, TAB, WIDTH, HEIGHT - TAB), look, children=children)
 
