@@ -45,6 +45,7 @@ SHOW: list[set[str]] = [
     {"score"},
     {"film"},
     {"vertices", "render", "stage", "atlas", "doctor"},
+    {"gallery"},
     {"ports", "bridge", "batch"},
     {"show"},
     {"cli"},

@@ -47,6 +47,7 @@ COMMANDS = {
     "prospect": Listed("prospect:prospect", "Rank triples of seeds, or prompts, by the rifts of their globes."),
     "worlds": Listed("worlds:app", "List worlds and look into them."),
     "presets": Listed("presets:app", "List presets, show and check them, explain their keys."),
+    "gallery": Listed("gallery:gallery", "Show each walk, pilot mode, pacing and preset as a strip of pictures."),
     "osc": Listed("osc:app", "The addresses that OSC plays, and layouts for tablets."),
 }
 

@@ -147,9 +147,7 @@ def _steps(axes: Axes, record: Telemetry) -> None:
     axes.plot(record.time[record.marked], large, "o", color=DARK.accent, ms=2.8, mew=0, clip_on=False)
     axes.set(ylim=(0, most), xlim=(record.time[0], record.time[-1]))
     axes.tick_params(labelbottom=False)
-    axes.set_title(
-        "CLIP step of a frame; band: half to twice the median", color=DARK.faint, loc="left"
-    )
+    axes.set_title("CLIP step of a frame; band: half to twice the median", color=DARK.faint, loc="left")
 
 
 def _rates(axes: Axes, record: Telemetry) -> None:
