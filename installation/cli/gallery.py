@@ -20,8 +20,9 @@ def gallery(
     ] = None,
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace pictures that are there.")] = False,
 ) -> None:
-    """Show each walk, pilot mode, pacing and preset as a strip of pictures. Takes minutes; the pictures are in FOLDER, the
-    page is FOLDER.md."""
+    """Show each walk, pilot mode, pacing and preset as a strip of pictures. Takes minutes.
+
+    The pictures are in the folder, the page that shows them is FOLDER.md."""
     from installation.gallery import making, page
     from installation.gallery.entries import entries
     from latentworld.disk import save

@@ -10,16 +10,16 @@ from installation.gallery.entries import TITLES, Entry, Group
 
 HEAD = """# Gallery
 
-Made by the program itself, with the embedded world's scout: `latentworld gallery -o docs/gallery --overwrite` makes this
-page and its pictures again. Each strip has the way on the globe (the far side pale), the way on the chart, as near as it
-allows, and five pictures along it, even in time. The way is dark where pictures change slowly and bright on rifts; a ring
-is where it begins, a dot where it ends. The cell z₀ z₁ z₂ is outlined, the chart's horizon dotted.
+Made by the program itself, with the embedded world's scout: `latentworld gallery -o docs/gallery --overwrite` makes
+this page and its pictures again. Each strip has the way on the globe (the far side pale), the way on the chart, as
+near as it allows, and five pictures along it, even in time. The way is dark where pictures change slowly and bright
+on rifts; a ring is where it begins, a dot where it ends. The cell z₀ z₁ z₂ is outlined, the chart's horizon dotted.
 """
 SAID: dict[Group, str] = {
-    "walk": "One lap, or one way, of each kind of walk without settings; a free one for as long as half the world round.",
+    "walk": "One lap, or one way, of each kind of walk without settings; a free one as far as half round the world.",
     "pilot": "All from the middle of the cell, under the same heading, as far as each other.",
-    "pacing": "The same heading for the same time; dots are frames. Even in latents, pictures leap where a rift lies; even "
-    "in meaning, frames crowd there.",
+    "pacing": "The same heading for the same time; dots are frames. Even in latents, pictures leap where a rift "
+    "lies; even in meaning, frames crowd there.",
     "preset": "The first twenty seconds of each at most, by the scout where the preset has the faithful decoder.",
 }
 
