@@ -27,16 +27,13 @@ from installation.sound.sound import Sound
 from installation.takes.film import journey
 from latentworld import preset
 from latentworld.decoding.settings import Kind
+from latentworld.drawing.style import sheet
+from latentworld.tokens import DARK, HUES
 
 sys.path.insert(0, str(Path(__file__).parent.parent / "examples" / "sound"))
 import piece  # the script's folder has to be found first
 
-GROUND, INK, FAINT, GRID, RIFT, CALM = "#0b0c10", "#e2ded4", "#7e7e86", "#2a2d37", "#ff7a59", "#6fb7c9"
-STYLE = {
-    "figure.facecolor": GROUND, "axes.facecolor": GROUND, "savefig.facecolor": GROUND, "text.color": INK,
-    "axes.edgecolor": GRID, "axes.labelcolor": FAINT, "xtick.color": FAINT, "ytick.color": FAINT,
-    "axes.spines.top": False, "axes.spines.right": False, "font.family": "DejaVu Sans", "font.size": 9,
-}  # fmt: skip
+GROUND, INK, FAINT, GRID, RIFT, CALM = DARK.ground, DARK.ink, DARK.faint, DARK.rule, DARK.accent, HUES[1]
 NEAR = 8  # frames around a planned crossing in which the film's is looked for
 
 
@@ -105,13 +102,8 @@ def made(name: str, overrides: list[str], seconds: float, kind: Kind, folder: Pa
 
 def draw(result: Result, title: str, target: Path) -> None:
     """Sound, crossings before and after, and steps, over one time; and how far crossings are from beats."""
-    import matplotlib as mpl
-    from matplotlib.backends.backend_agg import FigureCanvasAgg
-    from matplotlib.figure import Figure
 
-    with mpl.rc_context(STYLE):
-        figure = Figure(figsize=(15, 8.4), dpi=140)
-        FigureCanvasAgg(figure)
+    with sheet(15, 8.4, DARK, dpi=140) as figure:
         grid = figure.add_gridspec(
             4, 2, width_ratios=(5.2, 1), height_ratios=(0.8, 1.1, 1.6, 1.6), hspace=0.12, wspace=0.13, left=0.085,
             right=0.975, top=0.88, bottom=0.07,
@@ -123,7 +115,7 @@ def draw(result: Result, title: str, target: Path) -> None:
             axes.set_xlim(0.0, end)
             axes.vlines(result.sound.beats, 0, 1, transform=axes.get_xaxis_transform(), color=GRID, lw=0.6, zorder=0)
             axes.vlines(
-                result.sound.bars, 0, 1, transform=axes.get_xaxis_transform(), color="#4c5160", lw=1.0, zorder=0
+                result.sound.bars, 0, 1, transform=axes.get_xaxis_transform(), color=DARK.line, lw=1.0, zorder=0
             )
             axes.tick_params(labelbottom=axes is panels[-1], bottom=axes is panels[-1])
         _sound(panels[0], result)

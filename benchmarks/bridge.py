@@ -41,12 +41,13 @@ from latentworld.decoding.diffusion import Diffusion
 from latentworld.decoding.uphill import uphill
 from latentworld.plane import Plane
 from latentworld.sections import PlaneSpec
+from latentworld.tokens import DARK, PHASES
 from latentworld.vertices import Bridge, Trio
 
 PAIRS = (("planets", "cats"), ("flowers", "mountains"), ("rosettes", "moons"), ("seas", "textures"))
 LEVEL, DRAWS = 0.98, 4  # of the denoising loss: the picture's share of the variance, and fixed noises in opposite pairs
 ACROSS = 4  # midpoints of the line integral between a point of the great circle and the bridge's
-GROUND, INK, COLOURS = (11, 12, 16), (226, 222, 212), ((255, 176, 89), (120, 170, 255), (150, 150, 160))
+GROUND, INK, COLOURS = DARK.ground, DARK.ink, (PHASES[1], PHASES[0], DARK.faint)
 
 
 @dataclass(frozen=True, eq=False)

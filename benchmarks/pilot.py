@@ -20,11 +20,13 @@ import numpy as np
 from latentworld import globe
 from latentworld.arrays import Array
 from latentworld.decoding.analytic import AnalyticEye, analytic, lattice_modes
+from latentworld.drawing.style import glow
 from latentworld.lipschitz import Lookout, ratio
 from latentworld.pacing import PacingSpec
 from latentworld.pilot import Pilot, PilotSpec
 from latentworld.plane import Plane
 from latentworld.prompts import Prompt
+from latentworld.tokens import PHASES
 from latentworld.walks import Free
 
 if TYPE_CHECKING:
@@ -143,12 +145,12 @@ def plot(paths: dict[str, list[Array]], rate: RateOf, threshold: float, size: in
     figure, axes = plt.subplots(len(paths), 1, figsize=(9, 4.6 * len(paths)), constrained_layout=True)
     for axis, (mode, walks) in zip(np.atleast_1d(axes), paths.items()):
         image = axis.imshow(np.log10(field).reshape(size, 2 * size), extent=(-180, 180, -1, 1), origin="lower",
-                            aspect="auto", cmap="magma")  # fmt: skip
+                            aspect="auto", cmap=glow())  # fmt: skip
         for number, units in enumerate(walks[:6]):
             east = np.degrees(np.arctan2(units[:, 1], units[:, 0]))
             east[1:][np.abs(np.diff(east)) > 180] = np.nan
-            axis.plot(east, units[:, 2], lw=1.1, color=plt.cm.tab10(number))
-            axis.plot(east[0], units[0, 2], "o", ms=4, color=plt.cm.tab10(number))
+            axis.plot(east, units[:, 2], lw=1.1, color=PHASES[number])
+            axis.plot(east[0], units[0, 2], "o", ms=4, color=PHASES[number])
         axis.set(
             title=f"{mode}: {len(walks[:6])} of {len(walks)} walks", xlabel="longitude (°)", ylabel="sine of latitude"
         )

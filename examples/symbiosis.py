@@ -95,9 +95,7 @@ def sheet(target: Path, cells: int = 5, side: int = 128, gap: int = 10) -> None:
     alpha, beta = (np.array([place[k] / cells for place in places]) for k in (0, 1))
     pictures = develop(studio.decoder(studio.plane.latents(studio.plane.unit(alpha, beta)), studio.prompt))
     step, margin = side + gap, 32
-    page = Image.new(
-        "RGB", ((cells + 1) * step + 2 * margin - gap, (cells + 1) * step + 2 * margin - gap), (11, 12, 16)
-    )
+    page = Image.new("RGB", ((cells + 1) * step + 2 * margin - gap, (cells + 1) * step + 2 * margin - gap), DARK.ground)
     for (left, right), picture in zip(places, pictures, strict=True):
         row = left + right
         across = margin + (cells - row) * step // 2 + right * step
