@@ -89,6 +89,7 @@ def sheet(target: Path, cells: int = 5, side: int = 128, gap: int = 10) -> None:
     from installation.frames import develop
     from installation.rig import open_studio
     from latentworld import preset
+    from latentworld.tokens import DARK
 
     studio = open_studio(preset.load(HERE.parent / "symbiosis.toml", ["decoder.batch=7"]))
     places = [(row - column, column) for row in range(cells + 1) for column in range(row + 1)]
