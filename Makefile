@@ -10,7 +10,7 @@ EXTRAS ?= dev,openvino,cluster,show,midi,sound
 OUT    ?= out/first-light
 BIN    := $(VENV)/bin
 
-.PHONY: film test check mutate clean wheel
+.PHONY: film test check docs mutate clean wheel
 film: $(VENV)/.ready
 	$(BIN)/latentworld film first-light -o $(OUT) --overwrite
 
@@ -22,6 +22,10 @@ check: $(VENV)/.ready
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/mypy
+
+# the API page, out/api/index.html, of the docstrings; a warning is an error
+docs: $(VENV)/.ready
+	$(BIN)/python -m mkdocs build --quiet --strict -f docs/mkdocs.yml
 
 # what the tests hold: the code changed one line at a time (benchmarks/mutate.py); MODULES, COUNT and SEED choose what
 MODULES ?=

@@ -34,7 +34,9 @@ class Paper:
 
 
 DARK = Paper("#0b0c10", "#14161c", "#2a2d36", "#5a5d68", "#9a9aa2", "#e9e5db", "#ff7a59", "#8fc58a", dark=True)
+"""Of the deck, the pages, sheets, and plots unless they are asked for light ones."""
 LIGHT = Paper("#f7f4ed", "#ece7dc", "#d5cfc2", "#a39d92", "#67635c", "#1d1c1a", "#b43414", "#35702f", dark=False)
+"""Of what is printed."""
 
 # Okabe and Ito 2008, then Tol's muted colours that stay apart from them: told apart by colour-blind readers
 PHASES = (

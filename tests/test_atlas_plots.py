@@ -28,6 +28,7 @@ from latentworld.drawing import projections
 from latentworld.drawing import style as look
 from latentworld.drawing.globe import horizon
 from latentworld.errors import AtlasError, OutputError
+from latentworld.tokens import LIGHT
 
 REFERENCES = Path(__file__).parent / "atlas_pictures"
 TOLERANCE = 4.0  # root-mean-square difference in 0..255: fonts are matplotlib's own, so only rasterisers differ
@@ -54,10 +55,10 @@ def unfinished(seen: Study) -> Study:
 
 FIGURES: dict[str, Callable[[], object]] = {
     "grid": lambda: plots.grid(window().atlas, title="Grid"),
-    "grid-light": lambda: plots.grid(window().atlas, title="Grid", paper=plots.LIGHT),
+    "grid-light": lambda: plots.grid(window().atlas, title="Grid", paper=LIGHT),
     "grid-unfinished": lambda: plots.grid(unfinished(window()).atlas),
     "field": lambda: plots.field(window().atlas, window().rates),
-    "field-refined": lambda: plots.field(refined().atlas, refined().rates, paper=plots.LIGHT),
+    "field-refined": lambda: plots.field(refined().atlas, refined().rates, paper=LIGHT),
     "overlay": lambda: plots.overlay(window().atlas, window().rates),
     "overlay-refined": lambda: plots.overlay(refined().atlas, refined().rates),
     "phases": lambda: plots.phases(window().atlas, window().phases, window().lines, window().sites),

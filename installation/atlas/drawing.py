@@ -9,18 +9,20 @@ from typing import TYPE_CHECKING
 from installation.atlas import metrics
 from installation.atlas.findings import Findings
 from installation.atlas.survey_folder import SurveyFolder
+from installation.gallery.offers import offers
 from latentworld.arrays import Vector
 from latentworld.atlas import page, plots
 from latentworld.atlas.metric import Metered
 from latentworld.atlas.sampling import Globe
 from latentworld.disk import writing
+from latentworld.tokens import DARK, Paper
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 
 def draw(
-    out: SurveyFolder, found: Findings, title: str = "", dpi: float = 150, paper: plots.Paper = plots.DARK,
+    out: SurveyFolder, found: Findings, title: str = "", dpi: float = 150, paper: Paper = DARK,
     words: Mapping[str, Vector] | None = None,
 ) -> list[Path]:  # fmt: skip
     """Every picture that this kind of survey has, as PNG and SVG, and the page; the metric's where it was measured.
@@ -42,11 +44,11 @@ def draw(
     if metered is not None and not isinstance(atlas.sampling, Globe):
         made |= of_metric(found, metered, title, paper)
     files = [path for name, figure in made.items() for path in plots.save(figure, out.pictures / name, dpi)]
-    page.write(atlas, rates, out.page, found.phases, found.lines, found.sites, title, metered, words)
+    page.write(atlas, rates, out.page, found.phases, found.lines, found.sites, title, metered, words, offers())
     return [*files, out.page]
 
 
-def of_metric(found: Findings, metered: Metered, title: str, paper: plots.Paper) -> dict[str, Figure]:
+def of_metric(found: Findings, metered: Metered, title: str, paper: Paper) -> dict[str, Figure]:
     """The pictures of a window's metric, by name."""
     atlas = found.atlas
     made = {

@@ -26,6 +26,7 @@ from latentworld.walks.spec import FixedSpec, FreeSpec, Spec
 BUILT_IN = ("rift", "wander", "orbit", "waypoints", "lissajous", "swath", "spiral")
 """Each is a file of this folder with a class of that name, its first letter large. OSC numbers them in this order."""
 DEFAULT = BUILT_IN[0]
+"""What a preset without a kind walks."""
 
 
 def checked(name: str, found: object) -> type[Spec]:

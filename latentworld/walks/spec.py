@@ -25,9 +25,13 @@ PointName = Annotated[
     str, spelt(r"-?(z0|z1|z2|centre|corner)", "z0, z1, z2, centre or corner, perhaps with - before it")
 ]
 Radius = Annotated[FiniteFloat, Field(ge=NEAREST, le=FARTHEST)]
+"""A factor of the shell, on the side where a place is."""
 Degrees = Annotated[FiniteFloat, Field(ge=-360.0, le=360.0)]
+"""An angle on the globe, in degrees."""
 Pair = Annotated[tuple[FiniteFloat, FiniteFloat], Strict(False)]  # TOML writes tuples as lists
+"""Two numbers, such as alpha and beta."""
 Place = PointName | Pair
+"""A point by its name, or alpha and beta."""
 
 
 class Spec(BaseModel, ABC):

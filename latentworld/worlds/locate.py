@@ -9,6 +9,7 @@ from pathlib import Path
 from latentworld.errors import UnsafeWeights, WorldMissing
 
 EMBEDDED = Path(__file__).parent / "embedded"
+"""The folder of the world that comes along."""
 PICKLED = {".ckpt", ".pt", ".pth", ".bin", ".pkl"}
 HUB_NAME = re.compile(r"(?P<repo>[\w][\w.-]*/[\w][\w.-]*)(@(?P<revision>[\w][\w./-]*))?")
 

@@ -45,14 +45,14 @@ def plot(
     from installation.atlas import findings, finds
     from installation.atlas.drawing import draw
     from installation.atlas.survey_folder import SurveyFolder, title_of
-    from latentworld.atlas import plots as drawing
+    from latentworld.tokens import DARK, LIGHT
 
     out = SurveyFolder.at(atlas)
     with speaking("drawing"):
         found = findings.read(out)
         if labels != Labels():
             found = findings.relabelled(out, found, labels.chosen, labels.phases)
-        paper = drawing.LIGHT if light else drawing.DARK
+        paper = LIGHT if light else DARK
         likeness = None if find is None else finds.likenesses(out, find.split(","))
         made = draw(out, found, title_of(out) if title is None else title, dpi, paper, likeness)
     for path in made:

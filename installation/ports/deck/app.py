@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from installation import gallery
 from installation.backstage import Backstage
 from installation.ipc.jsonable import jsonable
 from installation.network import Gate
@@ -73,6 +74,7 @@ def build(hub: Hub, entrance: Entrance, osc_port: OscPort) -> Starlette:
         uploads.route(hub.backstage),
         *shelves.routes(hub),
         *_sockets(hub),
+        *_gallery(),
         Mount("/static", GZipMiddleware(StaticFiles(directory=STATIC))),
     ]
     door = Middleware(Door, names=entrance.names, token=entrance.token, free=free, clock=entrance.clock)
@@ -143,6 +145,15 @@ def _sockets(hub: Hub) -> list[BaseRoute]:
         await pictures.serve(connection, hub.backstage)
 
     return [WebSocketRoute("/ws", deck), WebSocketRoute("/preview", preview)]
+
+
+def _gallery() -> list[BaseRoute]:
+    """What walks and pilot modes look like; nothing where the pictures did not come along."""
+    from starlette.routing import Mount
+    from starlette.staticfiles import StaticFiles
+
+    place = gallery.folder()
+    return [Mount("/gallery", StaticFiles(directory=place))] if place.is_dir() else []
 
 
 def _gather(hub: Hub, ended: threading.Event) -> None:

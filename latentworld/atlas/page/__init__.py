@@ -8,6 +8,7 @@ import html
 import io
 import json
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from importlib.resources import files
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -44,7 +45,17 @@ SIDE = 4096  # of one sheet: what phones still decode
 RASTER = 768  # pixels a side of the layers that are laid over pictures
 WORDS, COARSE = 40, 256  # words at most, and pixels a side of theirs: each is a layer of its own
 
-_SCRIPTS = ("data.js", "flat.js", "metric.js", "sphere.js", "main.js", "words.js")
+_SCRIPTS = ("data.js", "flat.js", "metric.js", "sphere.js", "main.js", "words.js", "offers.js")
+
+
+@dataclass(frozen=True)
+class Offer:
+    """A way to go on from a place. options: of the command line, whose last key takes the place; picture: WebP."""
+
+    name: str
+    words: str
+    options: str
+    picture: bytes
 
 
 def write(
@@ -57,15 +68,17 @@ def write(
     title: str = "",
     metered: Metered | None = None,
     words: Mapping[str, Vector] | None = None,
+    offers: Sequence[Offer] = (),
 ) -> None:
     """Write the page: rates [n] (NaN where unknown), whole or not at all.
 
     It shows pictures, field, phases and, of a window, the metric as layers, every place's alpha, beta, rate, label and
-    picture, how like `words` pictures are (likeness [n] by words), and copies coordinates in full double precision.
+    picture, how like `words` pictures are (likeness [n] by words), `offers` of where to go from there, and copies
+    coordinates in full double precision.
     Thumbnails are shrunk where they would take more than about 15 MB.
     Raises AtlasError for an atlas without places, DiskFull or OutputError.
     """
-    write_file(path, page(atlas, rates, phases, lines, sites, title, metered, words).encode())
+    write_file(path, page(atlas, rates, phases, lines, sites, title, metered, words, offers).encode())
 
 
 def page(
@@ -77,6 +90,7 @@ def page(
     title: str = "",
     metered: Metered | None = None,
     words: Mapping[str, Vector] | None = None,
+    offers: Sequence[Offer] = (),
 ) -> str:
     """The page's text, see `write`."""
     if len(atlas) == 0:
@@ -84,6 +98,7 @@ def page(
     script = "\n".join(["'use strict';", "(() => {", scripts.plain(), *(_part(name) for name in _SCRIPTS), "})();"])
     style = tokens.css() + _part("page.css")
     told = _data(atlas, rates, phases, lines, sites) | {"metric": _metric(atlas, metered)}
+    told["offers"] = [{**vars(offer), "picture": _uri(offer.picture)} for offer in offers]
     told["words"] = [_word(atlas, name, score) for name, score in list((words or {}).items())[:WORDS]]
     data = json.dumps(told, allow_nan=False, ensure_ascii=True)
     filled = {
@@ -270,8 +285,11 @@ def _sheets(atlas: Atlas) -> dict[str, object]:
             break
         share *= 0.8
     across_down = [across, SIDE // tile[1]]
-    uris = [f"data:image/webp;base64,{base64.b64encode(sheet).decode()}" for sheet in sheets]
-    return {"sheets": uris, "tile": list(tile), "across": across_down}
+    return {"sheets": [_uri(sheet) for sheet in sheets], "tile": list(tile), "across": across_down}
+
+
+def _uri(webp: bytes) -> str:
+    return f"data:image/webp;base64,{base64.b64encode(webp).decode()}"
 
 
 def _drawn(atlas: Atlas, tile: tuple[int, int]) -> tuple[list[bytes], int]:

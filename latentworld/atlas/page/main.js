@@ -64,6 +64,10 @@ function copy(index) {
   if (!Number.isFinite(a) || !Number.isFinite(b)) return toast('On the horizon: no alpha and beta name this place', '');
   const words = `--alpha ${exact(a)} --beta ${exact(b)}`;
   const far = atlas.kind === 'globe' && !atlas.front[index] ? ' (of the antipode: alpha and beta name the front alone)' : '';
+  give(words, far);
+}
+
+function give(words, far = '') {
   const done = () => toast('Copied ', words, far);
   const clipboard = navigator.clipboard ? navigator.clipboard.writeText(words) : Promise.reject(new Error('no clipboard'));
   clipboard.then(done, () => (copiedTheOldWay(words) ? done() : offer(words, far)));

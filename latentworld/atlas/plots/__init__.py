@@ -17,13 +17,12 @@ from latentworld.atlas.plots.series import growth, zoom
 from latentworld.atlas.plots.sphere import globe
 from latentworld.atlas.plots.ways import strips, ways
 from latentworld.disk import save as keep
-from latentworld.tokens import DARK, LIGHT, Paper
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 __all__ = [
-    "DARK", "LIGHT", "Paper", "areas", "ellipses", "field", "globe", "grid", "growth", "overlay", "phase_lines",
+    "areas", "ellipses", "field", "globe", "grid", "growth", "overlay", "phase_lines",
     "phases", "save", "strips", "surface", "ways", "zoom",
 ]  # fmt: skip
 

@@ -3,6 +3,7 @@
 import {button, make} from '/static/dom.js';
 import {Engine} from '/static/diffusion.js';
 import {find} from '/static/find.js';
+import {illustrate} from '/static/gallery.js';
 import {MIDI_FORGET, MIDI_LEARN, MIDI_STATUS} from '/static/names.js';
 import {Routing} from '/static/routing.js';
 import {health, score, snapshots, takes, within} from '/static/show.js';
@@ -39,6 +40,7 @@ export function fill(link, controls, map) {
     section('Rift', take(begins('rift'))),
     section('View', take(begins('view'))),
   );
+  illustrate(page('walk'), link, controls);
 
   const routing = new Routing(link, controls, placed);
   page('words').append(section('Prompt', [make('div.prompts', {}, ...take(begins('prompt')))]), routing.section);
