@@ -19,6 +19,7 @@ from PIL import Image
 from standins.drawn import GLOBE, REFINED, WINDOW, study
 from standins.surveys import PLANE, part
 
+from latentworld import preset
 from latentworld.atlas import page
 from latentworld.atlas.sampling import Window
 from latentworld.errors import AtlasError, OutputError
@@ -312,3 +313,27 @@ def test_the_map_glows_where_pictures_are_like_words(browser: Any, tmp_path: Pat
     browser.execute_script("document.querySelectorAll('#words button')[0].click()")  # the rates again
     assert browser.execute_script("return latentworld.atlas.strength.join()") == before
     assert browser.get_log("browser") == []
+
+
+@browsing
+def test_it_offers_where_to_go_from_the_place(browser: Any, tmp_path: Path) -> None:
+    buffer = io.BytesIO()
+    Image.new("RGB", (60, 8)).save(buffer, "WEBP")
+    offered = [page.Offer("spiral", "in and <b>out</b>", "--set walk.kind=spiral --set walk.centre", buffer.getvalue())]
+    page.write(window().atlas, window().rates, tmp_path / "page.html", offers=offered)
+    opened(browser, tmp_path / "page.html")
+    browser.execute_script("document.getElementById('offers-part').open = true")
+    true(browser, "return document.querySelector('#offers img').naturalWidth === 60")
+    assert browser.execute_script("return document.querySelector('#offers button').title") == "in and <b>out</b>"
+    browser.execute_script("document.querySelector('#offers button').click()")
+    true(browser, "return document.getElementById('toast').classList.contains('shown')")
+    said = browser.execute_script("return document.querySelector('#toast code').textContent")
+    setting = re.fullmatch(r"--set (walk.kind=spiral) --set walk.centre='(\[.*\])'", said)
+    assert setting is not None
+    journey = preset.load("neutral", [setting[1], f"walk.centre={setting[2]}"])
+    at = browser.execute_script("return latentworld.state.at")
+    assert journey.walk.model_dump()["centre"] == pytest.approx(tuple(window().atlas.coordinates[at]), abs=1e-15)
+
+
+def test_without_offers_the_page_has_none() -> None:
+    assert '"offers": []' in page.page(window().atlas, window().rates)

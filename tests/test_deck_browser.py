@@ -36,10 +36,10 @@ from installation.ports.deck import Server
 from installation.venue import Doors
 from latentworld.pacing import PacingSpec
 from latentworld.reference import about
-from latentworld.walks import Rift
+from latentworld.walks import BUILT_IN, Rift
 
 pytestmark = browsing
-WALK_SPEED, WALK_RADIUS = (rows(WalkControls)[name].name for name in ("speed", "radius"))
+WALK_SPEED, WALK_RADIUS, WALK_KIND = (rows(WalkControls)[name].name for name in ("speed", "radius", "kind"))
 TABS = ("walk", "words", "engine", "motion", "show")
 
 
@@ -432,3 +432,24 @@ def test_words_glow_on_the_map_and_lead_there(browser: Any, played: Server, char
     until(lambda: charted.desk.value("rift.mode") == "toward")
     typed(browser, "#find", "")
     seen(browser, "return document.getElementById('atlas').textContent !== 'Atlas: words'")
+
+
+IMAGES = """return [...document.querySelectorAll('.look img')].filter((each) => each.naturalWidth)
+    .map((each) => each.src.split('/').at(-1)).filter((name) => name === arguments[0]).length"""
+
+
+def test_choices_are_shown_and_all_of_them_only_when_asked_for(
+    browser: Any, charted: Stagehand, played: Server
+) -> None:
+    opened(browser, f"http://127.0.0.1:{played.port}/")
+    charted.desk.set(WALK_KIND, "orbit", "deck:9")
+    seen(browser, IMAGES, "walk-orbit.webp")
+    assert not browser.execute_script(IMAGES, "walk-lissajous.webp")
+    browser.execute_script("document.querySelector('.look details').open = true")
+    seen(browser, IMAGES, "walk-lissajous.webp")
+    names = "return [...document.querySelectorAll('.look')][0].innerText.split('\\n').filter((word) => word)"
+    assert browser.execute_script(names)[1:] == list(BUILT_IN)
+    browser.execute_script("[...document.querySelectorAll('.look')][0].querySelector('button:last-child').click()")
+    until(lambda: charted.desk.value(WALK_KIND) == BUILT_IN[-1])
+    seen(browser, "return document.querySelector('.strip-shown img').src.includes('walk-spiral')")
+    assert misnamed(browser) == []
