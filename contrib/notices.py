@@ -27,9 +27,9 @@ LICENCES = re.compile(r"License :: (?:OSI Approved :: )?(.+)")
 
 
 def wanted() -> list[str]:
-    """Names of the libraries that latentworld and its extras ask for, those for tests left out."""
+    """Names of the libraries that latentworld and its extras ask for, those for tests and docs left out."""
     project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
-    extras = [rows for name, rows in project["optional-dependencies"].items() if name != "dev"]
+    extras = [rows for name, rows in project["optional-dependencies"].items() if name not in ("dev", "docs")]
     rows = [*project["dependencies"], *(row for part in extras for row in part)]
     return [name for row in rows if (name := _name(row)) != "latentworld"]
 

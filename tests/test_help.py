@@ -176,7 +176,7 @@ def place(tmp_path_factory: pytest.TempPathFactory) -> Path:
 NEVER = (
     "show ", "bridge", "vertices", "harvest", "prospect", "atlas emergence",
     "atlas zoom", "atlas metric", "atlas find", "film neutral -o out/own",
-    "atlas plot out/map --words",
+    "atlas plot out/map --words", "gallery -o out/few",
 )  # fmt: skip
 """Minutes with networks, or a window: understood by test_printed_commands.py, run by the tests of each."""
 FIRST = ("film", "plan", "score import", "score", "new", "still", "atlas survey", "atlas", "atlas export")

@@ -70,7 +70,9 @@ EXAMPLES: Mapping[str, tuple[str, ...]] = {
     "presets keys": ("presets keys", "presets keys walk"),
     "presets schema": ("presets schema", "presets schema --path"),
     "presets check": ("presets check my-piece.toml", "presets check my-piece.toml --set pacing.speed=6"),
-    "gallery": ("gallery -o out/gallery --only walk-orbit", "gallery -o out/few --only pilot-ride --only pilot-off"),
+    "gallery": (
+        "gallery -o out/gallery --only preset-analytic", "gallery -o out/few --only pilot-ride --only pilot-off"
+    ),
     "osc": ("osc table", "osc layout latentworld.tosc"),
     "osc table": ("osc table", "osc layout latentworld.tosc"),
     "osc layout": ("osc layout latentworld.tosc", "osc layout stage.json --world embedded"),

@@ -48,6 +48,8 @@ def draw(record: Telemetry, plane: Plane, target: Path, title: str, ceiling: int
         first = figure.add_subplot(grid[1, 1])
         _steps(first, record)
         _rates(figure.add_subplot(grid[2, 1], sharex=first), record)
+        for axes in figure.axes:
+            axes.spines[["top", "right"]].set_visible(False)
         figure.text(0.06, 0.945, title or "latentworld", fontsize=PRINT.title, family=DRAWN["serif"])
         found, marked = len(rifts(record)), int(record.marked.sum())
         keys = [key for count, key in ((found, "rifts ringed"), (marked, "steep steps dotted")) if count]
