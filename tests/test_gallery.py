@@ -60,8 +60,9 @@ def test_a_strip_has_two_maps_and_pictures(name: str) -> None:
 
 
 def test_a_walk_is_shown_whole() -> None:
-    made = making.lapped(small(named("walk-lissajous")).preset())
-    plane = making.open_studio(made).plane
+    wanted = small(named("walk-lissajous")).preset()
+    plane = making.open_studio(wanted).plane
+    made = making.lapped(wanted, plane)
     length = walks.build(made.walk, plane).length
     assert made.pacing.speed * made.film.seconds == pytest.approx(length)
 

@@ -18,7 +18,7 @@ TITLES: dict[Group, str] = {"walk": "Walks", "pilot": "Pilot modes", "pacing": "
 
 FPS = 12  # of those films, but for presets
 LENGTH = 8.0  # seconds of them
-SHOWN = 20.0  # seconds of a preset's own film, at most
+SHOWN = 12.0  # seconds of a preset's own film, at most
 SLOWED = 4  # a preset is shown at a fraction of its frames, each as many times further on
 STEERED = 110.0  # latent arc that a free walk covers: half way round the world
 START = ("walk.kind=rift", "walk.start=centre", "walk.heading=20")

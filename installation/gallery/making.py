@@ -21,6 +21,7 @@ from installation.rig import open_studio
 from latentworld import walks
 from latentworld.disk import save, writing
 from latentworld.errors import OutputExists
+from latentworld.plane import Plane
 from latentworld.preset import Preset
 
 QUALITY = 80  # of WebP: a strip is about 40 kB
@@ -61,18 +62,18 @@ def drawn(entry: Entry) -> Image.Image:
     with TemporaryDirectory() as folder:
         clicks = _clicks(Path(folder) / "clicks.wav") if entry.name == "beat" else None
         preset, seen = entry.preset(clicks), Memory()
+        plane = open_studio(preset).plane
         if entry.group == "walk":
-            preset = lapped(preset)
+            preset = lapped(preset, plane)
         film = films.film(preset, Path(folder) / "film", sinks=[seen])
         record = telemetry.read(film.folder.telemetry)
-        plane = open_studio(preset).plane
     pictures = np.concatenate([frames.pictures for frames in seen.batches])
     return strip.draw(pictures, record, plane, dotted=entry.group == "pacing")
 
 
-def lapped(preset: Preset) -> Preset:
+def lapped(preset: Preset, plane: Plane) -> Preset:
     """At the pace that walks all of a curve in the film's time, and a free walk far enough to show its way."""
-    length = walks.build(preset.walk, open_studio(preset).plane).length or STEERED
+    length = walks.build(preset.walk, plane).length or STEERED
     speed = length / preset.film.seconds
     return preset.changed(pacing={"speed": speed, "ceiling": 2 * speed, "floor": speed / 2})
 

@@ -20,7 +20,7 @@ SAID: dict[Group, str] = {
     "pilot": "All from the middle of the cell, under the same heading, as far as each other.",
     "pacing": "The same heading for the same time; dots are frames. Even in latents, pictures leap where a rift "
     "lies; even in meaning, frames crowd there.",
-    "preset": "The first twenty seconds of each at most, by the scout where the preset has the faithful decoder.",
+    "preset": "The first twelve seconds of each at most, by the scout where the preset has the faithful decoder.",
 }
 
 
