@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
+from installation import venue
 from installation.control.parameters import table
 from latentworld.extras import need
 
@@ -92,3 +93,13 @@ def test_each_example_is_named_in_the_docs() -> None:
     parts = [path for path in EXAMPLES.rglob("*") if path.suffix in kinds and "src" not in path.parts]
     assert len(parts) >= 7
     assert [str(path.relative_to(ROOT)) for path in parts if str(path.relative_to(ROOT)) not in page] == []
+
+
+def test_the_venue_of_the_page_on_other_programs_is_one(tmp_path: Path) -> None:
+    text = (ROOT / "docs" / "programs.md").read_text(encoding="utf-8")
+    (block,) = re.findall(r"^```toml\n(.*?)^```", text, re.M | re.S)
+    (tmp_path / "venue.toml").write_text(block)
+    made = venue.load(tmp_path / "venue.toml")
+    assert made.wall.size == (1080, 1920)
+    assert made.doors.open
+    assert made.doors.allow == ("192.168.1.20",)
