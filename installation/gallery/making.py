@@ -24,7 +24,7 @@ from latentworld.errors import OutputExists
 from latentworld.plane import Plane
 from latentworld.preset import Preset
 
-QUALITY = 80  # of WebP: a strip is about 40 kB
+QUALITY = 80  # of WebP: a strip is 15 to 20 kB
 LARGEST = 60_000  # bytes of a strip: they are kept with the code, in every version
 Tell = Callable[[Entry, int, int], None]
 

@@ -11,7 +11,7 @@ from installation.gallery.entries import Entry, entries
 from latentworld import walks
 from latentworld.atlas.page import Offer
 
-WIDE, QUALITY = 578, 70  # pixels and WebP's quality: about 7 kB each
+WIDE, QUALITY = 578, 70  # pixels and WebP's quality: about 6 kB each
 STARTS = ("through", "centre", "start")
 """Keys by which walks say where they begin, or which point they are laid about."""
 
