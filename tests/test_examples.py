@@ -14,7 +14,6 @@ from PIL import Image
 
 from installation import venue
 from installation.control.parameters import table
-from latentworld.extras import need
 
 ROOT = Path(__file__).parent.parent
 EXAMPLES = ROOT / "examples"
@@ -27,7 +26,7 @@ SMALL = ["decoder.kind=analytic", "decoder.height=32", "decoder.width=32", "deco
 
 @pytest.mark.timeout(280)
 def test_the_notebook_runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    formats, client = need("nbformat"), need("nbclient")
+    formats, client = pytest.importorskip("nbformat"), pytest.importorskip("nbclient")
     monkeypatch.setenv("PYTHONPATH", str(ROOT))
     monkeypatch.setenv("IPYTHONDIR", str(tmp_path / "ipython"))
     monkeypatch.setenv("JUPYTER_PLATFORM_DIRS", "1")

@@ -37,14 +37,14 @@ def test_the_table_of_libraries_is_that_of_the_project() -> None:
         if library != "latentworld":
             assert PACKAGE.get(library, library) in extra[name], library
     known = {PACKAGE.get(library, library) for library in extras.EXTRA}
-    missing = {part for name, parts in extra.items() if name not in ("dev", "all") for part in parts} - known
+    missing = {part for name, parts in extra.items() if name not in ("dev", "docs", "all") for part in parts} - known
     assert missing <= {"latentworld"}, "an extra brings what `need` does not know"
 
 
 def test_all_is_every_extra_but_those_with_a_way_of_their_own() -> None:
     rows = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]["optional-dependencies"]
     named = set(re.fullmatch(r"latentworld\[(.+)\]", rows["all"][0])[1].split(","))  # type: ignore[index]
-    assert named == set(rows) - {"all", "dev", *extras.ALONE}
+    assert named == set(rows) - {"all", "dev", "docs", *extras.ALONE}
 
 
 def test_every_library_that_is_asked_for_is_known() -> None:
