@@ -53,7 +53,7 @@ class PilotSpec(BaseModel):
     mode: Mode = keyed(
         "ride",
         "seek: toward the steepest edge in sight; ride: stay on a rift and follow it; cross: straight over rifts; "
-        "avoid: away from them, over calm land; toward: to pictures like `words`; novel: away from what it has "
+        "avoid: away from rifts, over calm land; toward: to pictures like `words`; novel: away from what it has "
         "seen in this mode, lately and ever; off: the walk alone",
     )
     attraction: Annotated[FiniteFloat, Field(ge=-1.0, le=1.0)] = keyed(

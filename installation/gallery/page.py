@@ -43,4 +43,4 @@ def _entry(entry: Entry, pictures: str) -> str:
 def _plain(words: str) -> str:
     """A sentence that begins large and ends with a full stop."""
     words = re.sub(r"\s+", " ", words).strip().rstrip(".")
-    return f"{words[:1].upper()}{words[1:]}."
+    return f"{words[:1].upper() if words[1:2].isalpha() else words[:1]}{words[1:]}."  # x = ... stays small
