@@ -70,7 +70,7 @@ def _walks() -> list[Entry]:
 def _pilots() -> list[Entry]:
     pace = PILOTED / LENGTH
     even = ("pacing.kind=latent", f"pacing.speed={pace}", f"pacing.ceiling={2 * pace}")
-    short = (SCOUT, "decoder.batch=4", *START, *even, f"film.seconds={LENGTH}", f"film.fps={FPS}")
+    short = (SCOUT, *START, *even, f"film.seconds={LENGTH}", f"film.fps={FPS}")
     told, modes = _told(PilotSpec, "mode"), get_args(Mode)
     words = {"toward": ("pilot.words=a cat",)}
     return [Entry("pilot", mode, told[mode], f"pilot.mode={mode}", settings=(*short, *words.get(mode, ())))
