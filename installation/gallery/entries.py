@@ -21,7 +21,6 @@ LENGTH = 8.0  # seconds of them
 SHOWN = 12.0  # seconds of a preset's own film, at most
 SLOWED = 4  # a preset is shown at a fraction of its frames, each as many times further on
 STEERED = 110.0  # latent arc that a free walk covers: half way round the world
-PILOTED = 48.0  # latent arc under the pilot: few latents a look, or its modes see too late what tells them apart
 START = ("walk.kind=rift", "walk.start=centre", "walk.heading=20")
 SCOUT = "decoder.kind=scout"
 
@@ -68,7 +67,7 @@ def _walks() -> list[Entry]:
 
 
 def _pilots() -> list[Entry]:
-    pace = PILOTED / LENGTH
+    pace = STEERED / LENGTH
     even = ("pacing.kind=latent", f"pacing.speed={pace}", f"pacing.ceiling={2 * pace}")
     short = (SCOUT, *START, *even, f"film.seconds={LENGTH}", f"film.fps={FPS}")
     told, modes = _told(PilotSpec, "mode"), get_args(Mode)
