@@ -17,8 +17,8 @@ on rifts; a ring is where it begins, a dot where it ends. The cell z₀ z₁ z�
 """
 SAID: dict[Group, str] = {
     "walk": "One lap, or one way, of each kind of walk without settings; a free one as far as half round the world.",
-    "pilot": "All from the middle of the cell, under the same heading, as far as each other; seek and ride find the same "
-    "rift here.",
+    "pilot": "All from the middle of the cell, under the same heading, as far as each other; seek and ride find the "
+    "same rift here.",
     "pacing": "The same heading for the same time; dots are frames. Even in latents, pictures leap where a rift "
     "lies; even in meaning, frames crowd there.",
     "preset": "The first twelve seconds of each at most, by the scout where the preset has the faithful decoder.",
