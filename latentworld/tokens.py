@@ -7,6 +7,7 @@ holds that no other file writes a colour, but those it names with a reason.
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Literal
 
@@ -108,14 +109,22 @@ def glow(at: float, paper: Paper = DARK) -> Rgb:
     return inferno(low + at * (high - low))
 
 
+def colours(paper: Paper, selector: str) -> str:
+    """A paper's colours as custom properties of what a selector selects: --ink, --ground and so on."""
+    rows = {name: value for name, value in vars(paper).items() if isinstance(value, str)} | {"ill": paper.accent}
+    return _block(selector, f"color-scheme: {'dark' if paper.dark else 'light'};", rows)
+
+
 def css(paper: Paper = DARK) -> str:
-    """The tokens as custom properties of `:root`: --ink, --serif, --text-small, --space-near and so on."""
-    colours = {name: value for name, value in vars(paper).items() if isinstance(value, str)}
-    rows = colours | {"ill": paper.accent, "serif": SERIF, "sans": SANS, "mono": MONO}
+    """The tokens as custom properties of `:root`: its colours, --serif, --text-small, --space-near and so on."""
+    rows = {"serif": SERIF, "sans": SANS, "mono": MONO}
     rows |= {"text" if name == "text" else f"text-{name}": f"{size:g}rem" for name, size in vars(PAGE).items()}
     rows |= {f"space-{name}" if name != "space" else name: f"{size:g}rem" for name, size in SPACES.items()}
-    scheme = "dark" if paper.dark else "light"
-    return f":root {{ color-scheme: {scheme};\n" + "".join(f"  --{k}: {v};\n" for k, v in rows.items()) + "}\n"
+    return colours(paper, ":root") + _block(":root", "", rows)
+
+
+def _block(selector: str, first: str, rows: Mapping[str, str]) -> str:
+    return f"{selector} {{ {first}\n" + "".join(f"  --{name}: {value};\n" for name, value in rows.items()) + "}\n"
 
 
 def script(paper: Paper = DARK) -> str:

@@ -28,7 +28,7 @@ EXEMPT = {
     "installation/stage/card.py": "colour bars and levels of the test card are signals, defined as numbers",
     "installation/ports/midi/driver.py": "the number of an issue",
 }
-COPIES = ("installation/ports/deck/static/icon.svg", "installation/ports/deck/static/index.html")
+COPIES = tuple(f"installation/ports/deck/static/{name}" for name in ("icon.svg", "index.html", "technician.html"))
 """Read by browsers before any style: they write colours, but none that is no token's."""
 SET = {"hue", "x"}
 """Properties that scripts of the deck set on elements."""

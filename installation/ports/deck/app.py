@@ -19,7 +19,6 @@ from installation.ports.deck import pictures, scripts, shelves, socket, uploads
 from installation.ports.deck.auth import Door, Names, Token
 from installation.ports.deck.hub import DIGITS, LISTS, Hub
 from installation.ports.deck.proxied import Proxied
-from latentworld import tokens
 from latentworld.drawing import scripts as drawing
 
 if TYPE_CHECKING:
@@ -131,7 +130,7 @@ def _made(backstage: Backstage) -> list[BaseRoute]:
     return [
         route(scripts.NAMES, "javascript", lambda: scripts.names_module(backstage.desk.table)),
         route(scripts.DRAWING, "javascript", drawing.module),
-        route(scripts.TOKENS, "css", tokens.css),
+        route(scripts.TOKENS, "css", scripts.papers),
     ]
 
 
