@@ -8,6 +8,8 @@ TORCH_PIP ?=
 # openvino is the fast engine on x86 processors; leave it out with EXTRAS=dev,cluster,show,midi,sound where it has no wheel
 EXTRAS ?= dev,openvino,cluster,show,midi,sound
 OUT    ?= out/first-light
+# test files at a time: two processes of pytest are done in little more than half the time of one
+JOBS   ?= 2
 BIN    := $(VENV)/bin
 
 .PHONY: film test check docs mutate clean wheel
@@ -15,7 +17,7 @@ film: $(VENV)/.ready
 	$(BIN)/latentworld film first-light -o $(OUT) --overwrite
 
 test: check
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest -n $(JOBS) --dist loadfile
 	$(BIN)/python -m pytest -m "cluster and not slow"
 
 check: $(VENV)/.ready
