@@ -64,9 +64,6 @@ def choose(
         dtype = "float16" if kind in NAMES else "float32"
     if kind == "cpu" and dtype == "float16":
         raise PresetError("dtype = 'float16' on a processor is slower than float32 and lacks kernels: use 'float32'")
-    count = batch if isinstance(batch, int) else auto_batch(place, size)
-    if engine == "auto":
-        engine = _engine(kind, dtype, count)
     if engine == "openvino" and (kind != "cpu" or dtype != "float32"):
         raise PresetError(f"engine = 'openvino' runs in float32 on the cpu, not {dtype} on {place}: use 'eager'")
     if engine == "openvino" and not has_openvino():
@@ -78,10 +75,10 @@ def choose(
     if isinstance(batch, str):
         if batch != "auto":
             raise PresetError(f"batch = {batch!r}: give a number of pictures or 'auto'")
-        batch = count
+        batch = auto_batch(place, size)
     if batch < 1:
         raise PresetError(f"batch = {batch}: at least 1 picture a batch is needed")
-    return Choice(place, dtype, engine, batch)
+    return Choice(place, dtype, _engine(kind, dtype, batch) if engine == "auto" else engine, batch)
 
 
 def auto_batch(place: str, size: int) -> int:

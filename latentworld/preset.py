@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Self
 
@@ -161,16 +161,23 @@ def _find(preset: str | Path) -> Path:
     return folder() / f"{preset}.toml"
 
 
-def _resolve_paths(table: dict[str, object], beside: Path) -> None:
+def named_files(table: Mapping[str, object]) -> Iterator[tuple[dict[str, object], str]]:
+    """Where a preset's table may name a file: tables, and keys in them that hold a text."""
     world = table.get("world")
     listed = [world.get(key) for key in ("loras", "embeddings")] if isinstance(world, dict) else []
     places = [(table.get(section), key) for section, key in PATHS]
     places += [(one, "file") for each in listed for one in (each if isinstance(each, list) else [])]
     for keys, key in places:
-        path = keys.get(key) if isinstance(keys, dict) else None
-        if not isinstance(keys, dict) or not isinstance(path, str) or path in ("", "embedded", "lanczos"):
-            continue
-        if os.path.exists(beside / path):  # which takes any text, however long
+        if isinstance(keys, dict) and isinstance(keys.get(key), str):
+            yield keys, key
+
+
+def _resolve_paths(table: dict[str, object], beside: Path) -> None:
+    for keys, key in named_files(table):
+        path = str(keys[key])
+        if path not in ("", "embedded", "lanczos") and os.path.exists(
+            beside / path
+        ):  # which takes any text, however long
             keys[key] = str((beside / path).resolve())
 
 

@@ -11,6 +11,7 @@ import sys
 import threading
 from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import Any
 
 import psutil
 import pytest
@@ -447,3 +448,20 @@ def test_a_film_that_may_not_be_replaced_is_no_job_of_ours(tmp_path: Path) -> No
     with pytest.raises(OutputExists):
         free(Job("a", "film", "neutral"), tmp_path, 0)
     free(Job("a", "film", "neutral"), tmp_path, 1)
+
+
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        (lambda kept: kept | {"version": 99, "jobs": [{"state": "paused"}]}, "is newer: go on with that one"),
+        (lambda kept: kept | {"jobs": [kept["jobs"][0] | {"job": kept["jobs"][0]["job"] | {"of": "x"}}]}, "no job 'x'"),
+    ],
+    ids=["newer", "damaged"],
+)
+def test_a_ledger_that_cannot_be_gone_on_with_is_told(change: Any, said: str, tmp_path: Path) -> None:
+    with Ledger.opened(tmp_path, [Job("one", "film", "analytic")]) as held:
+        held.save()
+    kept = json.loads((tmp_path / "batch.json").read_text())
+    (tmp_path / "batch.json").write_text(json.dumps(change(kept)))
+    with pytest.raises(BatchError, match=said):
+        ledger.read(tmp_path)

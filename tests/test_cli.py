@@ -67,7 +67,7 @@ def test_what_is_meant_for_a_file_reads_back_whatever_the_console_speaks(encodin
     read = preset.load(kept)
     assert (read.prompt.positive, read.world.name, read.title) == (words, str(world), words)
     assert given("worlds", "path", str(world)) == f"{world}\n".encode()
-    assert "≥" in given("presets", "keys").decode() + given("osc", "table").decode()
+    assert "≥" in given("presets", "keys", "--full").decode() + given("osc", "table").decode()
     assert json.loads(given("doctor", "--json"))
 
 

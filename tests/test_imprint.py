@@ -170,6 +170,14 @@ def test_names_of_files_stand_alone_and_others_as_they_are(name: str, bare: str)
     assert said["world"]["name"] == said["film"]["upscale"] == bare
 
 
+def test_files_in_lists_are_named_without_their_folders_too() -> None:
+    files = [{"file": "/home/me/ink.safetensors"}]
+    said = imprint.nameless(preset.parse({"world": {"loras": files, "embeddings": files}}))
+    world = said["world"]
+    assert isinstance(world, dict)
+    assert world["loras"][0]["file"] == world["embeddings"][0]["file"] == "ink.safetensors"
+
+
 # bad input
 
 

@@ -76,6 +76,15 @@ def test_a_taught_word_is_read_as_what_it_stands_for(written: str, meant: str, t
         assert not torch.equal(read, embedded().text(written)[0])
 
 
+@pytest.mark.parametrize(("word", "spelling"), [("easy", "ea\u017fy"), ("\u00b5m", "\u039cM"), ("\u0130x", "\u0130x")])
+def test_letters_of_many_cases_are_one_word(word: str, spelling: str, tmp_path: Path) -> None:
+    one = inversions.read(file(tmp_path, "mine", emb_params=rows(embedded(), "cat")), word)
+    other = inversions.read(file(tmp_path, "other", emb_params=rows(embedded(), "rings")), "zz")
+    world = inversions.taught(embedded(), [one, other])
+    assert torch.equal(world.text(f"a {spelling}")[0], embedded().text("a cat")[0])
+    assert inversions.taught(embedded(), [other, one]).digest == world.digest
+
+
 def test_a_world_with_other_words_is_another(taught: World, tmp_path: Path) -> None:
     assert taught.digest != embedded().digest
     assert inversions.taught(embedded(), []) is embedded()
@@ -138,6 +147,11 @@ def test_a_file_that_is_none_is_refused(tmp_path: Path) -> None:
         (file(tmp_path, "deep", a=torch.zeros(2, 2, 2)), WorldMismatch, "2x2x2 numbers, not 1 to 75 finite"),
         (file(tmp_path, "many", a=torch.zeros(76, 2)), WorldMismatch, "76x2 numbers"),
         (file(tmp_path, "nan", a=torch.full((1, 2), torch.nan)), WorldMismatch, "finite"),
+        (file(tmp_path, "ints", a=torch.zeros(1, 2, dtype=torch.int64)), WorldMismatch, "not floats"),
+        (file(tmp_path, "complex", a=torch.zeros(1, 2, dtype=torch.complex64)), WorldMismatch, "not floats"),
+        (file(tmp_path, "empty", a=torch.zeros(2, 0)), WorldMismatch, "2x0 numbers"),
+        (tmp_path / ("a" * 300 + ".safetensors"), WorldMissing, "no embedding"),
+        (file(tmp_path, "BREAK", a=torch.zeros(1, 2)), WorldMismatch, "cannot be called 'BREAK'"),
         (file(tmp_path, "bad (1)", a=torch.zeros(1, 2)), WorldMismatch, "cannot be called 'bad .1.' in a prompt"),
     ]
     for path, kind, message in cases:

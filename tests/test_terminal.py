@@ -15,6 +15,7 @@ from installation.show.announcer import Announcer
 from installation.show.status import StatusCollector
 
 ROOT = Path(__file__).parent.parent
+WAITS = ("making", "loading", "compiling", "preparing")
 
 
 def test_a_prompt_that_is_too_long_is_one_plain_line_and_nothing_else_is_said(tmp_path: Path) -> None:
@@ -26,7 +27,8 @@ def test_a_prompt_that_is_too_long_is_one_plain_line_and_nothing_else_is_said(tm
     argv = [sys.executable, "-m", "installation", *line, "--set", "decoder.engine=eager"]
     done = subprocess.run(argv, cwd=ROOT, env=quiet, capture_output=True, text=True, check=True)
     assert done.stdout.strip() == str(tmp_path / "a.png")
-    (said,) = done.stderr.splitlines()
+    # on a slow machine it says what it waits for
+    (said,) = [line for line in done.stderr.splitlines() if not line.startswith(WAITS)]
     assert said.startswith("note: the prompt is longer than 10 chunks, 140 tokens: 'a mat a cat")
     assert said.endswith("is ignored (180 tokens)")
 

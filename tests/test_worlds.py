@@ -606,7 +606,8 @@ def test_auto_on_a_gpu(monkeypatch: pytest.MonkeyPatch) -> None:
 
     monkeypatch.setattr(torch.cuda, "mem_get_info", free)
     chosen = choose(size=512)
-    assert (chosen.device, chosen.dtype, chosen.engine, chosen.batch) == ("cuda", "float16", "eager", 8)
+    assert (chosen.device, chosen.dtype, chosen.batch) == ("cuda", "float16", 8)
+    assert chosen.engine in ("compile", "graphs")  # by what there is to compile with
     second = choose(device="cuda:1", engine="graphs", size=768)
     assert (second.device, second.batch) == ("cuda:1", 1)  # its own memory is asked for
     assert asked == [torch.device("cuda"), torch.device("cuda:1")]

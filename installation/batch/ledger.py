@@ -50,9 +50,12 @@ class Record(msgspec.Struct, frozen=True):
     running: Running | None = None
 
 
-class _Kept(msgspec.Struct, frozen=True):
+class _Written(msgspec.Struct, frozen=True):
     version: int
     program: str
+
+
+class _Kept(_Written, frozen=True):
     jobs: list[Record]
 
 
@@ -107,17 +110,28 @@ def read(folder: Path) -> list[Record]:
     """The records of a folder. Raises BatchError where there is no batch, or its file is damaged."""
     path = folder / NAME
     try:
-        kept = msgspec.json.decode(disk.read(path, LARGEST), type=_Kept)
+        text = disk.read(path, LARGEST)
+        written = msgspec.json.decode(text, type=_Written)
+        if written.version > VERSION:  # whatever else it says
+            raise _newer(path, written)
+        kept = msgspec.json.decode(text, type=_Kept)
+        names = {record.job.name for record in kept.jobs}
+        if strange := [record.job.of for record in kept.jobs if record.job.of not in names | {None}]:
+            raise ValueError(f"no job {strange[0]!r:.60}")
     except FileNotFoundError:
         raise BatchError(
             f"{folder} holds no batch: name the folder of one, or begin one with `latentworld batch LIST.toml -o DIR`"
         ) from None
     except (OSError, ValueError, msgspec.MsgspecError, RecursionError) as error:
         why = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
-        raise BatchError(f"{path} cannot be read ({why:.120}): move it away, and films there go on as jobs") from None
-    if kept.version > VERSION or any(record.job.do not in KINDS for record in kept.jobs):
-        raise BatchError(f"{path} was written by latentworld {kept.program:.40}, which is newer: go on with that one")
+        raise BatchError(f"{path} cannot be read ({why:.120}): begin in another folder with -o") from None
+    if any(record.job.do not in KINDS for record in kept.jobs):
+        raise _newer(path, kept)
     return kept.jobs
+
+
+def _newer(path: Path, written: _Written) -> BatchError:
+    return BatchError(f"{path} was written by latentworld {written.program:.40}, which is newer: go on with that one")
 
 
 def _continued(folder: Path, jobs: Sequence[Job]) -> list[Record]:

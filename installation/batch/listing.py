@@ -26,6 +26,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -100,4 +101,4 @@ def _dotted(axes: Mapping[str, object]) -> list[tuple[str, object]]:
 def _beside(source: str, path: Path) -> str:
     """A file or folder beside the list, where one of that name is there."""
     there = path.parent / source
-    return str(there.resolve()) if ("/" in source or there.suffix) and there.exists() else source
+    return str(there.resolve()) if ("/" in source or there.suffix) and os.path.exists(there) else source

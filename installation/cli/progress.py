@@ -76,14 +76,15 @@ class Part:
 
 class Speaker:
     """Tells how far a command is, while it is entered. telling: a moving line (`bar`), lines now and then, or nothing
-    (JSON is somebody else's); by itself what suits the console."""
+    (JSON is somebody else's); by itself what suits the console. first: seconds of silence before a line."""
 
     def __init__(
-        self, console: Console, what: str, telling: Telling = Telling.AUTO, first: float = FIRST, every: float = EVERY
-    ) -> None:
+        self, console: Console, what: str, telling: Telling = Telling.AUTO, first: float | None = None,
+        every: float = EVERY,
+    ) -> None:  # fmt: skip
         self.console = console
         self.telling = telling if telling is not Telling.AUTO else _suiting(console)
-        self._part, self._first, self._every = Part(what), first, every
+        self._part, self._first, self._every = Part(what), FIRST if first is None else first, every
         self._clock, self._last, self._told = Stopwatch(), 0.0, ""
         self._over, self._lock = threading.Event(), threading.Lock()
         self._bar: Progress | None = None

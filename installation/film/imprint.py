@@ -28,7 +28,7 @@ from latentworld.arrays import Picture, Unit
 from latentworld.decoding import Profile
 from latentworld.errors import DecodeError, PresetError
 from latentworld.plane import Plane
-from latentworld.preset import PATHS, Preset
+from latentworld.preset import Preset, named_files
 
 VERSION = 1
 KEY = "latentworld"
@@ -140,10 +140,8 @@ def digest_of(take: Path) -> str:
 def nameless(preset: Preset) -> dict[str, object]:
     """A preset as a table, files named without the folders that they lie in: those are nobody else's business."""
     table: dict[str, object] = preset.model_dump(mode="json", exclude_none=True)
-    for section, key in PATHS:
-        keys = table.get(section)
-        if isinstance(keys, dict) and isinstance(name := keys.get(key), str):
-            keys[key] = _bare(name)
+    for keys, key in named_files(table):
+        keys[key] = _bare(str(keys[key]))
     return table
 
 

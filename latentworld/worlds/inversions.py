@@ -10,6 +10,7 @@ SDXL (`clip_l`, `clip_g`).
 from __future__ import annotations
 
 import hashlib
+import os
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -50,10 +51,10 @@ def read(file: str | Path, word: str | None = None) -> Inversion:
     Raises WorldMissing, UnsafeWeights, WorldDamaged, and WorldMismatch for what is none, or for a word that prompts
     cannot hold.
     """
-    path = Path(file).expanduser()
+    path = Path(os.path.expanduser(file))  # which, as isfile, takes any text
     if path.suffix.lower() in PICKLED:
         raise UnsafeWeights(f"{path} is a pickled file, which could run code: convert it to .safetensors first")
-    if not path.is_file():
+    if not os.path.isfile(path):
         raise WorldMissing(f"no embedding {path}: check the path in world.embeddings")
     held = files.tensors(path)
     names = OF_XL if held.keys() == set(OF_XL) else tuple(held)
@@ -64,7 +65,7 @@ def read(file: str | Path, word: str | None = None) -> Inversion:
     rows = tuple(_rows(path, held[name]) for name in names)
     own = names[0] if names[0].startswith("<") and names[0].endswith(">") else path.stem
     called = own if word is None else word
-    if not WORD.fullmatch(called):
+    if not WORD.fullmatch(called) or re.search(r"\bBREAK\b", called):
         raise WorldMismatch(
             f"the embedding {path} cannot be called {called!r} in a prompt: give it a `word` without brackets, "
             "commas and colons"
@@ -73,8 +74,10 @@ def read(file: str | Path, word: str | None = None) -> Inversion:
 
 
 def _rows(path: Path, held: Tensor) -> Tensor:
+    if not held.is_floating_point():
+        raise WorldMismatch(f"{path} is no textual inversion: its numbers are {held.dtype}, not floats")
     rows = held.float()[None] if held.ndim == 1 else held.float()
-    if rows.ndim != 2 or not 1 <= len(rows) <= MOST or not rows.isfinite().all():
+    if rows.ndim != 2 or not 1 <= len(rows) <= MOST or not rows.shape[1] or not rows.isfinite().all():
         shape = "x".join(map(str, held.shape))
         raise WorldMismatch(f"{path} is no textual inversion: {shape} numbers, not 1 to {MOST} finite vectors")
     return rows
@@ -94,7 +97,7 @@ def taught(world: World, inversions: Sequence[Inversion]) -> World:
             made = "SDXL" if len(one.rows) == len(OF_XL) else "Stable Diffusion 1 or 2"
             raise WorldMismatch(f"{one.path} was made for {made}: take an embedding made for {world.family.title}")
     vectors = [joined([(one.word, one.rows[k]) for one in inversions]) for k in range(encoders)]
-    told = " ".join(f"{one.word.lower()}:{one.digest}" for one in inversions)
+    told = " ".join(sorted(f"{one.word.casefold()}:{one.digest}" for one in inversions))
     digest = f"{world.digest}-{hashlib.sha256(told.encode()).hexdigest()[:8]}"
     learned = text.learning(vectors[0]) if isinstance(text, ClipText) else text.learning(*vectors)
     return replace(world, text=learned, digest=digest)

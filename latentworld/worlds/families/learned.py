@@ -21,7 +21,7 @@ Vectors = Mapping[str, "Tensor"]
 
 
 def teach(encoder: nn.Module, vectors: Vectors, end: int) -> dict[str, Tokens]:
-    """Append vectors to an encoder's token table; returns the tokens of each word, in small letters. end: the token
+    """Append vectors to an encoder's token table; returns the tokens of each word. end: the token
     that ends a text, at which some encoders pool: those that look for the largest number are told which it is.
 
     Raises WorldMismatch where a word's vectors are not as wide as the encoder's.
@@ -38,7 +38,7 @@ def teach(encoder: nn.Module, vectors: Vectors, end: int) -> dict[str, Tokens]:
                 f"the word {word!r} has vectors of {rows.shape[1]} numbers, and this world's text encoder reads "
                 f"{weight.shape[1]}: take an embedding made for its kind"
             )
-        tokens[word.lower()] = tuple(range(len(weight), len(weight) + len(rows)))
+        tokens[word] = tuple(range(len(weight), len(weight) + len(rows)))
         weight = torch.cat([weight, rows.to(weight)])
     table.weight = nn.Parameter(weight, requires_grad=False)
     for part in encoder.modules():
@@ -51,21 +51,25 @@ class Lookup:
     """Finds taught words in texts: whole ones, in large or small letters."""
 
     def __init__(self, tokens: Mapping[str, Tokens]) -> None:
-        self.tokens = dict(tokens)
-        names = "|".join(re.escape(word) for word in sorted(tokens, key=len, reverse=True))
-        self._pattern = re.compile(rf"(?<![\w-])({names})(?![\w-])", re.IGNORECASE) if names else None
-        self.continues = frozenset(token for group in self.tokens.values() for token in group[1:])
+        words = sorted(tokens, key=len, reverse=True)
+        self._tokens = [tokens[word] for word in words]  # which one matched says its group: letters fold in many ways
+        names = "|".join(f"({re.escape(word)})" for word in words)
+        self._pattern = re.compile(rf"(?<![\w-])(?:{names})(?![\w-])", re.IGNORECASE) if names else None
+        self.continues = frozenset(token for group in self._tokens for token in group[1:])
 
     def parts(self, text: str) -> Iterator[str | Tokens]:
         """A text in order: what is not taught as text, taught words as their tokens."""
         if self._pattern is None:
             yield text
             return
-        for number, part in enumerate(self._pattern.split(text)):
-            if number % 2:
-                yield self.tokens[part.lower()]
-            elif part:
-                yield part
+        end = 0
+        for found in self._pattern.finditer(text):
+            if text[end : found.start()]:
+                yield text[end : found.start()]
+            yield self._tokens[(found.lastindex or 1) - 1]
+            end = found.end()
+        if text[end:]:
+            yield text[end:]
 
     def knows(self, text: str) -> bool:
         """Whether a text has a taught word."""
@@ -79,7 +83,7 @@ def joined(rows: Sequence[tuple[str, Tensor]]) -> Vectors:
     """Vectors by word. Raises WorldMismatch where two are the same word."""
     found: dict[str, Tensor] = {}
     for word, own in rows:
-        if word.lower() in {one.lower() for one in found}:
+        if word.casefold() in {one.casefold() for one in found}:
             raise WorldMismatch(f"two embeddings are the word {word!r}: give one of them another `word`")
         found[word] = own
     return found
