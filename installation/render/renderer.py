@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 
 from installation.clock import LiveClock, Tick
@@ -66,6 +66,7 @@ class Renderer:
         self.tick_state = TickState(self.director, pilot, self.clock)
         self.questions = Questions(self.tick_state.moment, link.wire.send, self.adopt)
         self._telling = ThreadPoolExecutor(1, thread_name_prefix="telling")
+        self._tick_told: Future[None] | None = None
         self.reporter = Reporter(link.ring, link.wire.send, self.clock, link.now, self.tick_state, fault, self._later)
         self.walk = self.director.begin(LoopControls.of(saved.controls), saved.walk)
 
@@ -123,8 +124,11 @@ class Renderer:
         self._workers.close()
 
     def _later(self, act: Callable[[], None]) -> None:
-        """On a thread of its own, in turn: two cores that make the next pictures wait for it less than the loop did."""
-        self._telling.submit(self._told, act)
+        """On a thread of its own: two cores that make the next pictures wait for it less than the loop did. One tick is
+        told at a time, and the loop waits for it, so that a show that hears slowly is sent no growing heap."""
+        if self._tick_told is not None:
+            self._tick_told.result()
+        self._tick_told = self._telling.submit(self._told, act)
 
     def _told(self, act: Callable[[], None]) -> None:
         try:
