@@ -159,8 +159,8 @@ class Pilot:
         self.state = state or PilotState()
         self.probes = 0  # asked of either lookout so far
 
-    def __call__(self, walk: Walk, rates: Rates | None, controls: object, n: int) -> Steering:
-        """Steering for the next n frames."""
+    def __call__(self, walk: Walk, rates: Rates | None, controls: object, n: int, held: int | None = None) -> Steering:
+        """Steering for the next n frames. held: for how many frames the caller keeps to the curvature, n if None."""
         # A fader at 0 must not repeat frames.
         speed = max(_override(controls, "speed", self.pace.speed), self.pace.floor)
         attraction = float(np.clip(_override(controls, "attraction", self.spec.attraction), -1.0, 1.0))
@@ -169,7 +169,8 @@ class Pilot:
             free, curvature = (walk.walk if isinstance(walk, Lifted) else walk), 0.0
             if isinstance(free, Free) and self.spec.mode != "off":
                 radius = float(walk.ahead(np.zeros(1))[1][0])
-                curvature = self._helm(free, radius, attraction, n * (self.state.spacing or speed / self.fps))
+                tick = (n if held is None else held) * (self.state.spacing or speed / self.fps)
+                curvature = self._helm(free, radius, attraction, tick)
         placed = self._placed(walk, curvature, n, speed)
         if n and placed.feature is not None:
             unit = walk.ahead(placed.strides[-1:], curvature)[0][0]

@@ -310,6 +310,7 @@ LISTS = {
     "[[job]]\nname = 'a'\n[[job]]\nof = 'a'": "takes plan, tour, harvest of another job",
     "[[job]]\ndo = 'plan'\nname = 'a'\n[[job]]\nof = 'a'\npreset = 'neutral'": "both say what it works on",
     "[[job]]\nset = 4": "write set =",
+    "[[job]]\nset = ['film.fps=24', 'film.fps = 8']": "set names film.fps twice",
     "[[job]]\nmatrix = {}": "write matrix =",
     "[[job]]\nmatrix = { 'plane.seeds' = [] }": "no values",
     "[[job]]\nmatrix = { 'film.seconds' = [1, 1] }": "the same value twice",
@@ -337,6 +338,7 @@ WRONG = {
         "should be a valid integer",
     ),
     "an option of the batch's": (["[[job]]\npreset = 'neutral'\noutput = '/tmp'"], "is the batch's to say"),
+    "a film that is made anew each time": (["[[job]]\npreset = 'neutral'\noverwrite = true"], "is the batch's to say"),
     "a switch that is off": (["[[job]]\ndo = 'survey'\nscout = false"], "scout is a switch, off unless it is named"),
     "no preset": (["[[job]]"], "names nothing to film"),
     "no such list": ([], "is no list of jobs"),
@@ -385,6 +387,24 @@ def test_a_matrix_is_every_combination_the_last_axis_first() -> None:
     assert [job.options[-1] for job in made] == ['prompt.positive="a cat"', 'prompt.positive="a sea"'] * 2
     assert made[0].name == "neutral-1-seeds-1-2-3_positive-a-cat"
     assert len({job.name for job in made}) == 4
+
+
+def test_what_all_jobs_are_set_to_is_set_where_there_is_a_preset(run: Run, tmp_path: Path) -> None:
+    (tmp_path / "list.toml").write_text("""
+    preset = "neutral"
+    set = { "plane.seeds" = [4, 5, 6] }
+    job = [
+        { name = "map", do = "survey", size = "3x3" },
+        { name = "way", do = "tour", of = "map" },
+        { name = "piece", of = "way", set = { "film.seconds" = 2 } },
+        { name = "finds", do = "emergence", of = "map" },
+    ]
+    """)
+    code, out, err = run("batch", tmp_path / "list.toml", "--dry-run", "--json")
+    assert (code, err) == (0, "")
+    told = {one["job"]: one["command"] for one in json.loads(out)["jobs"]}
+    assert [name for name, line in told.items() if "plane.seeds" in line] == ["map"]
+    assert "--set film.seconds=2" in told["piece"]
 
 
 def test_an_axis_may_be_an_option_of_the_command(tmp_path: Path) -> None:

@@ -118,6 +118,12 @@ def test_what_is_there_stays(run: Run, tmp_path: Path) -> None:
         ("[film]\nfps = 'fast'\n", "film.fps"),
         ("[walk]\nkind = 'orbit'\nstart = 'z0'\n", "walk.start"),
         ("film = \n", "mend that line"),
+        (
+            "[sound]\nfile = 'sea.wav'\n[[world.loras]]\nfile = 'ink.safetensors'\n",
+            "sound.file = sea.wav; world.loras.0.file = ink.safetensors: there is no such file",
+        ),
+        ("[world]\nname = './models/mine'\n", "world.name = ./models/mine: there is no such file"),
+        ("[[world.embeddings]]\nfile = 'word.safetensors'\n", "world.embeddings.0.file"),
     ],
 )
 def test_check_says_what_is_wrong(text: str, told: str, run: Run, tmp_path: Path) -> None:

@@ -172,6 +172,22 @@ def test_on_the_command_line(run, planned: Path, tmp_path: Path) -> None:  # typ
         assert "is no range of 0:64" in err
 
 
+def test_a_coarse_plans_score_counts_the_films_own_frames(tmp_path: Path) -> None:
+    settings = ["walk.kind=rift", "pilot.mode=off", "pacing.kind=clip", "analytic.sigma=0.15", "decoder.batch=1"]
+    cue = {"at": "frame 32", "over": "16 frames", "set": {"walk.radius": 0.8, "pacing.clip_step": 0.01}}
+    said = {"at": "frame 56", "set": {"walk.radius": "0.8 + (frame - 56) / 100"}}
+    asked = journey(*settings).changed(score=[cue, said])
+    radii, rates = {}, {}
+    for each in (1, 4):
+        shots = takes.read(plan.plan(asked, tmp_path / f"{each}.plan", coarse=each).target).shots
+        radii[each], arcs = shots.radius, globe.angle(shots.unit[:-1], shots.unit[1:])
+        rates[each] = arcs[48:].mean() / arcs[:32].mean()
+    np.testing.assert_allclose(radii[4][:33], 1.0)
+    np.testing.assert_allclose(radii[4], radii[1], atol=0.05)  # a walked frame late
+    assert radii[4][52] == pytest.approx(0.8, abs=0.02)
+    assert rates[4] == pytest.approx(rates[1], rel=0.2)  # the same step of meaning a frame
+
+
 def test_who_plans_too_coarsely_for_the_pilot_is_told(tmp_path: Path) -> None:
     settings = ["walk.kind=rift", "pacing.kind=latent", "pacing.speed=48", "pacing.ceiling=48", "film.seconds=2"]
     with pytest.warns(Notice, match=r"--coarse 16: a step may be .* degrees long, .* with --coarse \d+ or less"):

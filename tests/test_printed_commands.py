@@ -119,9 +119,13 @@ def test_every_command_has_the_help_that_misuse_points_to(run: Run) -> None:
         code, out, err = run(*each, "--help")
         assert (code, err) == (0, ""), each
         assert "Usage" in out
-    code, _, err = run("flim")
-    assert code == 2
-    assert "`latentworld --help` and `latentworld COMMAND --help`" in err
+    for misused, see in (
+        (["flim"], "latentworld --help"), (["film", "--nope"], "latentworld film --help"),
+        (["atlas", "survey", "neutral", "--size", "3"], "latentworld atlas survey --help"),
+    ):  # fmt: skip
+        code, _, err = run(*misused)
+        assert code == 2
+        assert err.rstrip().endswith(f"See `{see}`") or err.rstrip().endswith(f"; see `{see}`"), err
 
 
 # Those that a run prints: run

@@ -22,7 +22,9 @@ from installation.takes.film import journey as filmed
 from installation.venue import Wall
 from latentworld import preset, texts
 from latentworld.errors import Notice, PresetError
+from latentworld.pilot import Fan, Pilot
 from latentworld.preset import Preset
+from latentworld.walks import Free
 
 pytestmark = pytest.mark.usefixtures("plain")
 
@@ -171,6 +173,31 @@ def test_a_radius_moves_a_frame_at_a_time(tmp_path: Path) -> None:
     steps = np.diff(record.radius[17:48])
     assert (steps < 0).all()
     assert steps.min() > -0.03
+
+
+def test_a_fade_is_steered_by_ticks_and_a_cue_looks_anew(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A fade cuts ticks to single frames; a fan for each would cost more than all else."""
+    fast = [*STEERED, "pacing.kind=latent", "pacing.speed=24", "decoder.batch=8"]  # a tick goes past what a look holds
+
+    def looks(score: str, name: str) -> int:
+        seen: list[float] = []
+        fan = Pilot._fan
+
+        def counted(pilot: Pilot, walk: Free, radius: float, reach: float) -> Fan:
+            seen.append(walk.arc)
+            return fan(pilot, walk, radius, reach)
+
+        monkeypatch.setattr(Pilot, "_fan", counted)
+        make.film(scored(score, *fast), tmp_path / name)
+        monkeypatch.setattr(Pilot, "_fan", fan)
+        return len(seen)
+
+    fade = "[[score]]\nat = 0\nover = 3.9\nset = { walk.radius = 0.9 }\n"
+    turn = "[[score]]\nat = 'frame 13'\nset = { rift.mode = 'seek' }"
+    ticks = 64 // 8
+    assert looks("", "bare") == ticks
+    assert looks(fade, "faded") == ticks
+    assert looks(fade + turn, "turned") == ticks + 1
 
 
 def test_it_jumps_turns_and_goes_where_it_is_told(tmp_path: Path) -> None:

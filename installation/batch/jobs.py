@@ -44,13 +44,14 @@ class Kind:
     """A command that may be a job. words: what is typed; target: what `-o` is, below the job's folder, "" for the
     folder itself; is_whole: whether that is done, asked where a killed queue does not know; takes: what of other jobs
     it works on (`of`), by their kind: the option before it, "" for its argument; gives: what others then get, below its
-    folder."""
+    folder; sets: whether it takes settings of a preset."""
 
     words: tuple[str, ...]
     target: str = ""
     is_whole: Callable[[Path], bool] = never
     takes: Mapping[str, str] = field(default_factory=dict)
     gives: str = ""
+    sets: bool = True
 
 
 SURVEYED = {"survey": ""}
@@ -59,8 +60,8 @@ KINDS: Mapping[str, Kind] = {
     "still": Kind(("still",), "still.png"),
     "plan": Kind(("plan",), "way.plan", Path.is_file, gives="way.plan"),
     "survey": Kind(("atlas", "survey")),
-    "tour": Kind(("atlas", "tour"), "tour.toml", takes=SURVEYED, gives="tour.toml"),
-    "emergence": Kind(("atlas", "emergence"), "", work_is_whole, SURVEYED),
+    "tour": Kind(("atlas", "tour"), "tour.toml", takes=SURVEYED, gives="tour.toml", sets=False),
+    "emergence": Kind(("atlas", "emergence"), "", work_is_whole, SURVEYED, sets=False),
     "harvest": Kind(("harvest",), "", work_is_whole, SURVEYED, "harvest.toml"),
     "prospect": Kind(("prospect",)),
 }
@@ -110,6 +111,7 @@ class Job(msgspec.Struct, frozen=True):
 def checked(jobs: Sequence[Job]) -> tuple[Job, ...]:
     """The jobs, if they can lie beside each other and those that they take come before them. Raises BatchError."""
     seen: dict[str, Job] = {}
+    names = set[str]()  # as file systems see them that know no capitals
     for job in jobs:
         if job.do not in KINDS:
             raise BatchError(f"job {job.name}: no job does {job.do!r:.60}: {nearest(job.do, KINDS)}")
@@ -117,11 +119,12 @@ def checked(jobs: Sequence[Job]) -> tuple[Job, ...]:
             raise BatchError(
                 f"{job.name!r:.120} is no name of a job: give letters, digits, - _ + and dots, at most 100"
             )
-        if any(job.name.lower() == name.lower() for name in seen):
+        if job.name.lower() in names:
             raise BatchError(f"two jobs are called {job.name}: give each a name of its own")
         if job.of is not None:
             _can_take(job, seen)
         seen[job.name] = job
+        names.add(job.name.lower())
     return tuple(jobs)
 
 

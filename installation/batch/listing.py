@@ -3,7 +3,7 @@
 ::
 
     preset = "neutral"                       # for every job that names none
-    set = { "film.seconds" = 4 }             # likewise, before a job's own
+    set = { "film.seconds" = 4 }             # of every job on a preset, before its own
 
     [[job]]
     name = "orbit"
@@ -75,7 +75,8 @@ def _jobs(own: Mapping[str, object], shared: Mapping[str, object], number: int, 
         raise BatchError(f"{where}: preset and atlas both say what it works on: give one")
     source = own.get("atlas", own.get("preset", None if of is not None else shared.get("preset")))
     options = [word for key, value in own.items() if key not in OWN for word in words.option(key, value)]
-    for settings in (shared.get("set", {}), own.get("set", {})):
+    is_shared = KINDS[do].sets and of is None  # what another job made has its settings
+    for settings in (shared.get("set", {}) if is_shared else {}, own.get("set", {})):
         options += words.overrides(settings, where) if settings else []
     job = Job(
         str(own.get("name", f"{number}-{do}")), do, None if source is None else _beside(str(source), path),

@@ -40,6 +40,7 @@ class Queue:
     def __init__(self, ledger: Ledger, manner: Manner, wanted: Callable[[], bool], told: Told) -> None:
         self._ledger, self._manner, self._wanted, self._told = ledger, manner, wanted, told
         self._jobs = {record.job.name: record.job for record in ledger.records}
+        self._numbers = {name: number for number, name in enumerate(self._jobs)}
 
     def run(self) -> None:
         """Do what is left. Raises DiskFull or OutputError where that cannot be written down; a job under way is ended
@@ -57,7 +58,7 @@ class Queue:
     def _can_begin(self, number: int) -> bool:
         """Whether what a job works on is there."""
         record = self._ledger.records[number]
-        before = next((one for one in self._ledger.records if one.job.name == record.job.of), None)
+        before = None if record.job.of is None else self._ledger.records[self._numbers[record.job.of]]
         if before is None or before.state is State.DONE:
             return True
         self._put(number, replace(record, state=State.WAITING, said=f"waits for {before.job.name}"))

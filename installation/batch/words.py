@@ -29,8 +29,10 @@ def option(name: str, value: object) -> Iterator[str]:
 def overrides(settings: object, where: str) -> Iterator[str]:
     """`--set` for each key of a preset that a list names, dotted or in tables. Raises BatchError."""
     if isinstance(settings, list) and all(isinstance(one, str) for one in settings):
-        settings = dict(one.partition("=")[::2] for one in settings)
-        yield from (word for key, text in settings.items() for word in ("--set", f"{key}={text}"))
+        keys = [one.partition("=")[0].strip() for one in settings]
+        if twice := {key for key in keys if keys.count(key) > 1}:
+            raise BatchError(f"{where}: set names {min(twice):.60} twice: leave one out")
+        yield from (word for text in settings for word in ("--set", text))
         return
     if not isinstance(settings, dict):
         raise BatchError(f'{where}: set = {settings!r:.60}: write set = {{ "film.seconds" = 4 }}')

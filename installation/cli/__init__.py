@@ -8,13 +8,14 @@ import sys
 import typer
 
 from installation.cli.added import WithAdded
-from installation.cli.help import HELP
+from installation.cli.help import HELP, Group
 from installation.terminal import one_line, speak_plainly
 from latentworld.errors import LatentWorldError
 from latentworld.registry import blamed
 
+PROGRAM = "latentworld"  # whatever it is run through, such as `python -m installation`
 app = typer.Typer(
-    name="latentworld",
+    name=PROGRAM,
     cls=WithAdded,
     help="Walk the latent plane of a diffusion model, feel where its meaning breaks, and film it.",
     invoke_without_command=True,
@@ -50,19 +51,30 @@ def say_everything() -> None:
             stream.reconfigure(errors="backslashreplace")
 
 
+def _path(error: Exception) -> str:
+    """The command that was misused."""
+    from typer._click.exceptions import UsageError  # typer's own, which it has no public name for
+
+    context = error.ctx if isinstance(error, UsageError) else None
+    above = None if context is None else context.parent
+    if above is not None and isinstance(above.command, Group) and above.command.own == context.info_name:
+        context = above  # `latentworld film render` is typed `latentworld film`
+    return PROGRAM if context is None else context.command_path
+
+
 def main() -> None:
     """Run a command; what latentworld refuses becomes one line on stderr and exit code 1, what typer refuses 2."""
     say_everything()
     speak_plainly()
     try:
-        sys.exit(app(standalone_mode=False))  # the code of a typer.Exit, else None
+        sys.exit(app(standalone_mode=False, prog_name=PROGRAM))  # the code of a typer.Exit, else None
     except LatentWorldError as error:
         print(f"error: {one_line(str(error))}", file=sys.stderr)
         sys.exit(1)
     except typer.TyperException as error:
         if words := one_line(error.format_message()).rstrip("."):  # none where the help was printed instead
             words += " See" if words.endswith("?") else "; see"
-            print(f"error: {words} `latentworld --help` and `latentworld COMMAND --help`", file=sys.stderr)
+            print(f"error: {words} `{_path(error)} --help`", file=sys.stderr)
         sys.exit(error.exit_code)
     except Exception as error:  # of another package's part it is one line; what is ours keeps its traceback
         if (line := blamed(error)) is None:

@@ -86,7 +86,11 @@ def work(
         folder = output or Path(named).with_suffix("")
     lines = checked(jobs, folder)
     if dry_run:
-        print("\n".join(lines))
+        if as_json:
+            told = [{"job": job.name, "command": line} for job, line in zip(jobs, lines, strict=True)]
+            give_json({"folder": str(folder), "jobs": told})
+        else:
+            print("\n".join(lines))
         return
     _work(jobs, folder, Manner(retries, keep_going), as_json)
 

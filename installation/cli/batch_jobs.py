@@ -22,7 +22,9 @@ from latentworld.explain import nearest
 if TYPE_CHECKING:
     from typer._click import Command  # typer's own, which it has no public name for
 
-OURS = {"help", "output", "set_", "preset", "atlas", "json", "as_json", "dry_run", "preview", "progress"}
+OURS = {
+    "help", "output", "overwrite", "set_", "preset", "atlas", "json", "as_json", "dry_run", "preview", "progress",
+}  # fmt: skip
 """Of a command: what the batch says itself, and what tells people who look on."""
 
 

@@ -241,10 +241,11 @@ def _tell(made: Film, console: Console) -> None:
 
 def teller(speaker: Speaker, title: str, frames: int, origin: int = 0) -> FrameTeller:
     """What tells how far the film is. origin: the number of its first frame."""
-    from installation.cli.frames_told import AsJson, Spoken
+    from installation.cli.frames_told import Spoken
+    from installation.film.progress import progress_lines
 
     if speaker.telling is Telling.JSON:
-        return AsJson(frames, 1.0, partial(print, flush=True), origin)
+        return progress_lines(frames, 1.0, partial(print, flush=True), origin)
     return Spoken(speaker, title, frames, origin)
 
 

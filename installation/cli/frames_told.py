@@ -3,12 +3,9 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
-from contextlib import suppress
 from typing import Protocol, Self
 
 from installation.cli.progress import Speaker
-from installation.clock import Stopwatch
 from installation.film.progress import Counter, FilmProgress
 from installation.frames import Frames
 
@@ -55,32 +52,3 @@ class Spoken:
         self._speaker.count(self._title, seen.frames, seen.planned, "frames", said, seen.frames - more)
         if seen.frames == seen.planned:
             self._speaker.say()
-
-
-class AsJson:
-    """A line of JSON (a `FilmProgress`) every so many seconds, for programs."""
-
-    def __init__(self, frames: int, every: float, write: Callable[[str], object], origin: int = 0) -> None:
-        self._every, self._write, self._next = every, write, every
-        self._counter, self._clock = Counter(frames, origin), Stopwatch()
-
-    def __enter__(self) -> Self:
-        self._counter, self._clock = Counter(self._counter.planned, self._counter.origin), Stopwatch()
-        return self
-
-    def __exit__(self, *fault: object) -> None:
-        pass
-
-    def send(self, frames: Frames) -> None:
-        """Count the batch, and say so where it is time to."""
-        self._tell(self._counter.count(frames))
-
-    def arrived(self, frames: int, done: int) -> None:
-        """The same for frames that were made elsewhere. done: how many there are now."""
-        self._tell(self._counter.arrived(frames, done))
-
-    def _tell(self, progress: FilmProgress) -> None:
-        if self._clock.seconds >= self._next or progress.frames == progress.planned:
-            self._next = self._clock.seconds + self._every
-            with suppress(OSError):  # whoever read it may be gone, which ends no film
-                self._write(progress.json())

@@ -61,10 +61,15 @@ def show(name: PresetName, set_: Override = None) -> None:
 
 @app.command()
 def check(name: PresetName, set_: Override = None) -> None:
-    """Say what is wrong with a preset, in a line, or that it can be used. No world is loaded."""
+    """Say what is wrong with a preset and the files it names, in a line, or that it can be used. No world is loaded."""
     from latentworld import preset
+    from latentworld.errors import PresetError
 
     journey = preset.load(name, set_ or [])
+    if absent := list(preset.absent_files(journey)):
+        raise PresetError(
+            f"{'; '.join(f'{key} = {path}' for key, path in absent)}: there is no such file here or beside the preset"
+        )
     film = journey.film
     print(f"{name} is sound: {journey.walk.kind}, {film.seconds:g} s, {film.frames} frames, {journey.world.name}")
 

@@ -110,7 +110,7 @@ def estimate_plan(preset: Preset, kind: Kind, seconds: float = 15.0, coarse: int
     with tempfile.TemporaryDirectory(prefix="latentworld-estimate-") as path:
         folder = Folder(Path(path))
         folder.chunks.mkdir()
-        pace = _tried(rig, own_parts(rig), NoPieces(), folder, seconds, clock)
+        pace = _tried(rig, own_parts(rig, fps=preset.film.fps), NoPieces(), folder, seconds, clock)
     looks = LOOKS if asked.film.loop and not asked.film.there_and_back else 0.0
     pace = replace(pace, each=pace.each * (looks if lap else 1.0 + looks), size=LINE)
     return Estimate(asked.film.frames, asked.film.fps, pace, 0.0, _memory())

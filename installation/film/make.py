@@ -30,7 +30,7 @@ from installation.film.opening import identity, opened, own_parts, pieces_of, to
 from installation.film.output import Folder, begin, claimed, settle, write_text
 from installation.film.passes import planned_first
 from installation.film.plan import SILENT, Watching, plan
-from installation.film.progress import ProgressFile
+from installation.film.progress import progress_file
 from installation.film.reel import Reel
 from installation.film.remote import OnRay, render_on
 from installation.film.rendering import render
@@ -152,7 +152,7 @@ def _render(
         raise OutputError("frames are placed one after the other: plan the film, and render frames of the plan")
     if journey:
         save(folder.take, journey.take.text)
-    watcher = ProgressFile(folder.progress, rig.preset.film.frames, journey.origin if journey else 0)
+    watcher = progress_file(folder.progress, rig.preset.film.frames, journey.origin if journey else 0)
     try:
         # Cancelled is the watcher's wish and no fault: the summary says what is missing
         with suppress(Cancelled):

@@ -69,9 +69,10 @@ def told(journey: Journey | None) -> str | None:
     return None if journey is None or journey.take.path.match("way-*.plan") else journey.digest
 
 
-def own_parts(rig: Rig, reopen: Callable[[Preset], Studio] = open_studio) -> Parts:
-    """A preset's own walk, clock and pilot, and its score. Raises PresetError for a score that cannot be played."""
-    score = score_of(rig.preset)
+def own_parts(rig: Rig, reopen: Callable[[Preset], Studio] = open_studio, fps: float | None = None) -> Parts:
+    """A preset's own walk, clock and pilot, and its score. fps: as in `playing.score_of`. Raises PresetError for a
+    score that cannot be played."""
+    score = score_of(rig.preset, fps)
     if score is not None:
         filmable.check_walks(score, rig.plane)
         return Performance(rig, score, reopen).parts()

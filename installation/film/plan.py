@@ -26,7 +26,7 @@ from installation.film.opening import identity, opened, own_parts
 from installation.film.output import Folder, claimed
 from installation.film.passes import SHORTEST, check, laps, length, passed, walked
 from installation.film.pieces import NoPieces
-from installation.film.progress import ProgressFile
+from installation.film.progress import progress_file
 from installation.film.reel import Reel
 from installation.film.rendering import render
 from installation.film.scored_loop import Played, played
@@ -167,7 +167,7 @@ def _found(
     """What was walked, and the film's way, None where the watcher ended it before."""
     found = Walked(0, rig.preset.film.frames, 0.0, None)
     if not laps(rig):
-        found = _walked(rig, work, watching.sinks, overwrite, coarse)
+        found = _walked(rig, work, watching.sinks, overwrite, coarse, preset.film.fps)
     crossings: list[Crossing] = []
     with suppress(Cancelled):
         if laps(rig) or found.complete:
@@ -194,28 +194,28 @@ def _own(rig: Rig) -> Identity:
     return msgspec.structs.replace(found, preset={**found.preset, "film": {**film, "seconds": None}})
 
 
-def _walked(rig: Rig, work: Folder, sinks: Sequence[Sink], overwrite: bool, coarse: int) -> Walked:
-    """Walk, or go on walking, in a folder of work."""
+def _walked(rig: Rig, work: Folder, sinks: Sequence[Sink], overwrite: bool, coarse: int, fps: float) -> Walked:
+    """Walk, or go on walking, in a folder of work. fps: the film's own, by which its score counts frames."""
     reel = opened(rig, work, _own(rig), NoPieces(), overwrite)
-    watcher = ProgressFile(work.progress, rig.preset.film.frames)
+    watcher = progress_file(work.progress, rig.preset.film.frames)
     with suppress(Cancelled):
-        render(rig, reel, own_parts(rig), Room(work.path), [watcher, *sinks])
+        render(rig, reel, own_parts(rig, fps=fps), Room(work.path), [watcher, *sinks])
     reel.tell(work.telemetry)
     found = Walked(reel.frames, rig.preset.film.frames, reel.seconds, telemetry.read(work.telemetry))
-    return _scened(rig, found, reel, coarse) if found.complete else found
+    return _scened(rig, found, reel, coarse, fps) if found.complete else found
 
 
 def _played(rig: Rig) -> Played | None:
     """What a score makes of a loop, where there is one. Raises as `scored_loop.played`."""
-    score = playing.score_of(rig.preset)
+    score = playing.score_of(rig.preset)  # a loop with frames between takes none, so its rate is the film's
     if score is None:
         return None
     return played(rig, score, rig.preset.film.frames, Performance(rig, score, open_studio).lookout)
 
 
-def _scened(rig: Rig, found: Walked, reel: Reel, coarse: int) -> Walked:
+def _scened(rig: Rig, found: Walked, reel: Reel, coarse: int, fps: float) -> Walked:
     """With the scenes of a score, where there is one, of every frame, also of those that are laid between."""
-    score, stand = playing.score_of(rig.preset), reel.manifest.chunks[-1].score
+    score, stand = playing.score_of(rig.preset, fps), reel.manifest.chunks[-1].score
     if score is None or stand is None:
         return found
     scenes, numbers = list[SceneDescription](), list[int]()

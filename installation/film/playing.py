@@ -71,9 +71,10 @@ def led(preset: Preset) -> tuple[Preset, Signals | None]:
     return preset.changed(score=(*preset.score, *cues)), signals
 
 
-def score_of(preset: Preset) -> Score | None:
-    """A preset's score, and what follows its sound; None where it has neither. Raises as `led` and `reading.read`."""
-    return reading.read(*led(preset))
+def score_of(preset: Preset, fps: float | None = None) -> Score | None:
+    """A preset's score, and what follows its sound; None where it has neither. fps: of frames as the score counts them,
+    where a way is walked at another rate. Raises as `led` and `reading.read`."""
+    return reading.read(*led(preset), fps)
 
 
 def check(preset: Preset) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -59,29 +60,43 @@ class Counter:
         return FilmProgress(done, self.planned, rate, (self.planned - done) / rate, lipschitz, marked)
 
 
-class ProgressFile:
-    """A sink that renews a file every two seconds. A disk that refuses it stops no film."""
+class Reported:
+    """A sink that hands how far a film is to `tell` every so many seconds (the first time after `first`), and at its
+    end. A reader that is gone, or a disk that refuses, stops no film."""
 
-    def __init__(self, target: Path, planned: int, origin: int = 0) -> None:
-        self.target, self._counter = target, Counter(planned, origin)
-        self._written, self._clock = -EVERY, Stopwatch()
+    def __init__(
+        self, planned: int, tell: Callable[[FilmProgress], object], every: float, first: float = 0.0, origin: int = 0
+    ) -> None:
+        self._tell, self._every, self._next = tell, every, first
+        self._counter, self._clock = Counter(planned, origin), Stopwatch()
 
     def __enter__(self) -> Self:
+        self._counter, self._clock = Counter(self._counter.planned, self._counter.origin), Stopwatch()  # from now on
         return self
 
     def __exit__(self, *fault: object) -> None:
         pass
 
     def send(self, frames: Frames) -> None:
-        """Count the batch, and write where it is time to."""
-        self._tell(self._counter.count(frames))
+        """Count the batch, and tell where it is time to."""
+        self._counted(self._counter.count(frames))
 
     def arrived(self, frames: int, done: int) -> None:
         """The same for frames that were made elsewhere. done: how many there are now."""
-        self._tell(self._counter.arrived(frames, done))
+        self._counted(self._counter.arrived(frames, done))
 
-    def _tell(self, progress: FilmProgress) -> None:
-        if self._clock.seconds - self._written >= EVERY or progress.frames == progress.planned:
-            self._written = self._clock.seconds
+    def _counted(self, progress: FilmProgress) -> None:
+        if self._clock.seconds >= self._next or progress.frames == progress.planned:
+            self._next = self._clock.seconds + self._every
             with suppress(OSError):
-                put(self.target, (progress.json() + "\n").encode())
+                self._tell(progress)
+
+
+def progress_file(target: Path, planned: int, origin: int = 0) -> Reported:
+    """A sink that renews a file every two seconds."""
+    return Reported(planned, lambda progress: put(target, (progress.json() + "\n").encode()), EVERY, origin=origin)
+
+
+def progress_lines(planned: int, every: float, write: Callable[[str], object], origin: int = 0) -> Reported:
+    """A sink that writes a line of JSON every so many seconds, for programs."""
+    return Reported(planned, lambda progress: write(progress.json()), every, every, origin)

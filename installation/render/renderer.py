@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable
-from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 
 from installation.clock import LiveClock, Tick
@@ -22,6 +21,7 @@ from installation.render.questions import Questions
 from installation.render.reporter import Reporter
 from installation.render.saved_state import ANEW, SavedState
 from installation.render.speaker import Speaker
+from installation.render.telling import Telling
 from installation.render.tick_state import TickState
 from installation.takes import Take
 from latentworld import preset as presets
@@ -65,9 +65,8 @@ class Renderer:
         )
         self.tick_state = TickState(self.director, pilot, self.clock)
         self.questions = Questions(self.tick_state.moment, link.wire.send, self.adopt)
-        self._telling = ThreadPoolExecutor(1, thread_name_prefix="telling")
-        self._tick_told: Future[None] | None = None
-        self.reporter = Reporter(link.ring, link.wire.send, self.clock, link.now, self.tick_state, fault, self._later)
+        self._telling = Telling(fault)
+        self.reporter = Reporter(link.ring, link.wire.send, self.clock, link.now, self.tick_state, fault, self._telling)
         self.walk = self.director.begin(LoopControls.of(saved.controls), saved.walk)
 
     def ready(self) -> Ready:
@@ -119,23 +118,9 @@ class Renderer:
 
     def close(self) -> None:
         """Tell the last tick, and end the helpers."""
-        self._telling.shutdown()
+        self._telling.close()
         self.questions.close()
         self._workers.close()
-
-    def _later(self, act: Callable[[], None]) -> None:
-        """On a thread of its own: two cores that make the next pictures wait for it less than the loop did. One tick is
-        told at a time, and the loop waits for it, so that a show that hears slowly is sent no growing heap."""
-        if self._tick_told is not None:
-            self._tick_told.result()
-        self._tick_told = self._telling.submit(self._told, act)
-
-    def _told(self, act: Callable[[], None]) -> None:
-        try:
-            act()
-        except Exception as error:
-            _log.exception("a tick could not be told")
-            self._speaker.fault(f"a tick could not be told: {type(error).__name__}: {error}".splitlines()[0][:300])
 
     def _direct(self, walk: Walk, controls: LoopControls, tick: Tick) -> tuple[Walk, Scene]:
         while self._orders:

@@ -46,6 +46,15 @@ class Goals:
 
 
 @dataclass(frozen=True)
+class Course:
+    """What a piece of a clock's tick keeps to: frames of the tick after this piece, and the curvature that the pilot
+    gave to the piece before; None: it is to look."""
+
+    after: int
+    curvature: float | None = None
+
+
+@dataclass(frozen=True)
 class _Controls:
     """As the core's pilot reads them. curvature: asked for, None: the pilot's own."""
 
@@ -63,14 +72,16 @@ class ScoredPilot:
     pace: PacingSpec
     fps: float
 
-    def __call__(self, walk: Walk, rates: Rates | None, controls: LoopControls, n: int, plane: Plane) -> Steering:
+    def __call__(
+        self, walk: Walk, rates: Rates | None, controls: LoopControls, n: int, plane: Plane, course: Course
+    ) -> Steering:
         """Steering for the next n frames."""
         inner = walk.walk if isinstance(walk, Lifted) else walk
         own, shown = (float(each.ahead(0.0)[1][0]) for each in (inner, walk))
         pace, speed = self._paced(controls), controls.speed
         curvature = None
         if isinstance(inner, Free):
-            curvature = self._steered(inner, controls, plane)
+            curvature = self._steered(inner, controls, plane, course)
             if steered_by(controls.walk) == "place" and controls.walk.position is not None:
                 goal = plane.unit(*controls.walk.position)
                 most = max(approach.pace(inner, goal, plane.target * shown, max(n, 1) / self.fps), 1e-6)
@@ -80,7 +91,7 @@ class ScoredPilot:
             pace = changed(pace, floor=pace.floor / lift, speed=pace.speed / lift, ceiling=pace.ceiling / lift)
             speed = None if speed is None else speed / lift
         self.pilot.spec, self.pilot.pace = self._minded(controls), pace
-        return self.pilot(walk, rates, _Controls(controls.attraction, speed, curvature), n)
+        return self.pilot(walk, rates, _Controls(controls.attraction, speed, curvature), n, n + course.after)
 
     def _minded(self, controls: LoopControls) -> PilotSpec:
         """The mode and the share of rifts; attraction that is asked for while the pilot is off lets it seek, as in a
@@ -101,11 +112,11 @@ class ScoredPilot:
             return changed(self.pace, kind="latent")
         return changed(self.pace, kind="clip", clip_step=step / self.fps)
 
-    def _steered(self, walk: Free, controls: LoopControls, plane: Plane) -> float | None:
-        """The curvature that is asked for by hand or for a place; None where the autopilot steers."""
+    def _steered(self, walk: Free, controls: LoopControls, plane: Plane, course: Course) -> float | None:
+        """The curvature that is asked for by hand or for a place, or kept to; None where the autopilot is to look."""
         steering, position = steered_by(controls.walk), controls.walk.position
         if steering == "autopilot":
-            return None
+            return course.curvature
         if steering == "place" and position is not None:
             return approach.toward(walk, plane.unit(*position), self.spec.max_curvature)
         return controls.walk.heading * self.spec.max_curvature

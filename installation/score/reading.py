@@ -43,15 +43,16 @@ TEXTS = frozenset(
 ) | {GOAL}  # fmt: skip
 
 
-def read(preset: Preset, signals: Signals | None = None) -> Score | None:
-    """A preset's score, None where it has none. signals: what it is played to, else the preset's own.
+def read(preset: Preset, signals: Signals | None = None, fps: float | None = None) -> Score | None:
+    """A preset's score, None where it has none. signals: what it is played to, else the preset's own; fps: of frames as
+    the score counts them, where that is not the preset's own rate.
 
     Raises PresetError, one line that names the cue: for a parameter that is not there, a value that it does not take,
     cues that contradict each other, an expression that fails, a bar without a tempo, a lap of an endless walk.
     """
     if not preset.score:
         return None
-    return _Reader(preset, signals_of(preset) if signals is None else signals).score()
+    return _Reader(preset, signals_of(preset) if signals is None else signals, fps or preset.film.fps).score()
 
 
 def scored() -> dict[str, Parameter]:
@@ -64,12 +65,11 @@ def scored() -> dict[str, Parameter]:
 
 
 class _Reader:
-    def __init__(self, preset: Preset, signals: Signals) -> None:
-        self._preset, self._signals = preset, signals
+    def __init__(self, preset: Preset, signals: Signals, fps: float) -> None:
+        self._preset, self._signals, self._fps = preset, signals, fps
         self._rows = scored()
         self._keys = {row.preset: name for name, row in self._rows.items() if row.preset}
         self._known = askable(signals)
-        self._fps = preset.film.fps
 
     def score(self) -> Score:
         cues = tuple(self._told(number, spec) for number, spec in enumerate(self._preset.score))

@@ -81,6 +81,8 @@ class Ports:
             self._start(name, make, strict and name in ("osc", "deck")) for name, enabled, make in wanted if enabled
         ]:
             self._announce(line)
+        if self.get("deck") is not None:
+            self._announce("technician: the deck's address, with /technician behind its name")
 
     def get(self, name: str) -> Opened | None:
         """One of `midi`, `audio`, `osc`, `deck`, if it is open."""

@@ -11,10 +11,9 @@ from collections import defaultdict
 from dataclasses import dataclass
 
 import numpy as np
-from jaxtyping import Bool
 from numpy.typing import NDArray
 
-from latentworld.arrays import Float64, Indices, Int64, Reals, Vector, Wholes
+from latentworld.arrays import Bool, Float64, Indices, Int64, Reals, Vector, Wholes
 from latentworld.atlas.logz import LogZ
 from latentworld.extras import need
 

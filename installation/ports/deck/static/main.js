@@ -1,6 +1,5 @@
 // What the deck is made of, and the keys.
 
-import {STATES} from '/static/constants.js';
 import {Controls} from '/static/controls.js';
 import {$, toast} from '/static/dom.js';
 import {Link} from '/static/link.js';
@@ -9,6 +8,7 @@ import {OUT_BLACKOUT, OUT_FREEZE, PANIC} from '/static/names.js';
 import {fill} from '/static/pages.js';
 import {Preview} from '/static/preview.js';
 import {brief, fixed, normal, real} from '/static/scale.js';
+import {showStanding} from '/static/standing.js';
 import {Track} from '/static/track.js';
 import {Traces} from '/static/traces.js';
 import {stayAwake} from '/static/wake.js';
@@ -35,22 +35,9 @@ function hands() {
 
 // ---- what is known at a glance
 
-const WORDS = {hung: 'the renderer hangs', safe: 'the safe preset', loop: 'the loop'}; // others are their own
-
-function state(text, kind) {
-  $('state').dataset.kind = kind;
-  $('state').querySelector('span').textContent = text;
-}
-
-link.on('line', (open) => {
-  document.documentElement.dataset.line = open ? 'open' : 'lost';
-  if (!open) state('the show is not there', 'lost');
-});
-link.on('locked', () => state('locked: scan the code on the test card', 'lost'));
-link.on('refused', (text) => toast(text, true));
+showStanding(link);
 link.on('status', () => {
-  const {renderer, rate, presented, latency, frame, scene} = link.status;
-  state(STATES.includes(renderer) ? WORDS[renderer] ?? renderer : 'a show of another version', renderer === 'running' ? 'well' : renderer === 'loading' ? 'waiting' : 'ill');
+  const {rate, presented, latency, frame, scene} = link.status;
   $('rate').textContent = fixed(rate, 1);
   $('presented').textContent = fixed(presented, 1);
   $('latency').textContent = latency?.[0] === null || !latency ? '–' : `${Math.round(latency[0] * 1000)} ms`;

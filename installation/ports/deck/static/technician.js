@@ -1,11 +1,11 @@
 // The page for who sets the show up and looks after it.
 
-import {STATES} from '/static/constants.js';
 import {$, button, make, toast} from '/static/dom.js';
 import {Link} from '/static/link.js';
 import {OUT_TESTCARD} from '/static/names.js';
 import {sure} from '/static/shelf.js';
 import {health} from '/static/show.js';
+import {showStanding} from '/static/standing.js';
 import {stayAwake} from '/static/wake.js';
 
 const LOOK = 3000; // ms from one look into the log to the next
@@ -62,22 +62,7 @@ function log() {
   return make('section.section', {id: 'log'}, make('h2', {}, 'Log'), list);
 }
 
-link.on('line', (open) => {
-  document.documentElement.dataset.line = open ? 'open' : 'lost';
-  if (!open) state('the show is not there', 'lost');
-});
-link.on('locked', () => state('locked: scan the code on the test card', 'lost'));
-link.on('refused', (text) => toast(text, true));
-link.on('status', () => {
-  const {renderer: now} = link.status;
-  state(STATES.includes(now) ? now : 'a show of another version', now === 'running' ? 'well' : now === 'loading' ? 'waiting' : 'ill');
-});
-
-function state(text, kind) {
-  $('state').dataset.kind = kind;
-  $('state').querySelector('span').textContent = text;
-}
-
+showStanding(link);
 document.querySelector('main').append(make('div', {}, card(), renderer(), look()), health(link), log());
 stayAwake();
 link.open();
