@@ -300,6 +300,7 @@ def main() -> None:
         case "memory":
             memory(options.frames)
         case "kills":
+            os.environ.setdefault("OMP_NUM_THREADS", "1")  # many processes, each of them small
             kills(options.frames, options.kills, options.seed, options.who)
         case "whole":
             whole(options.frames)
@@ -310,5 +311,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    os.environ.setdefault("OMP_NUM_THREADS", "1")
     main()

@@ -81,6 +81,7 @@ def test_on_the_command_line(run, tmp_path: Path) -> None:  # type: ignore[no-un
     said = json.loads(out)
     assert (code, said["frames"], said["workers"]) == (0, 24, 1)
     assert said["seconds"] > said["doubt"] >= 0
+    assert said["on_workers"]["1"] == said["seconds"] > said["on_workers"]["8"]
     code, out, _ = run("plan", "analytic", "-o", tmp_path / "piece.plan", "--dry-run", *small)
     assert code == 0
     assert "24 frames" in out

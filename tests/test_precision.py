@@ -10,6 +10,8 @@ import pytest
 import torch
 from standins.decoders import PROMPT, latents, world
 
+from installation import rig
+from installation.atlas import scouting
 from installation.render import live_preset
 from latentworld import preset as presets
 from latentworld.decoding import Decoder, DecoderSettings, Profile, engines, scout_decoder
@@ -100,6 +102,15 @@ def test_a_shows_scout_is_as_fast_as_the_processor_lets_it(has: bool, monkeypatc
         assert kept.decoder.scout_precision == said
     eager = live_preset.performed(preset.changed(decoder={"engine": "eager"}))
     assert eager.decoder.scout_precision == "auto"
+
+
+@pytest.mark.parametrize("has", [True, False])
+def test_so_is_a_prospects(has: bool, monkeypatch: pytest.MonkeyPatch) -> None:
+    opened: list[presets.Preset] = []
+    monkeypatch.setattr(engines, "has_bfloat16", lambda: has)
+    monkeypatch.setattr(rig, "open_studio", opened.append)
+    scouting.Scout(presets.load("first-light").changed(decoder={"engine": "openvino", "device": "cpu"}), 1)
+    assert opened[0].decoder.scout_precision == ("bfloat16" if has else "auto")
 
 
 def test_a_films_scout_keeps_float32_unless_it_is_said(tmp_path: Path) -> None:

@@ -26,6 +26,7 @@ from latentworld.atlas.sampling import Globe
 from latentworld.atlas.settings import differences
 from latentworld.cluster.crew import Means, Vouched, hired
 from latentworld.decoding.profile import Profile
+from latentworld.decoding.quick import quick
 from latentworld.disk import claim, save, writing
 from latentworld.errors import AtlasBusy, AtlasError, AtlasMismatch
 from latentworld.preset import Preset, dump, parse
@@ -74,11 +75,14 @@ def prompts(file: Path, preset: Preset) -> list[Candidate]:
 
 
 class Scout:
-    """Surveys candidates with one studio. `scout(seeds, prompt)` -> features [n, F], thumbnails [n, h, w, 3]."""
+    """Surveys candidates with one studio. `scout(seeds, prompt)` -> features [n, F], thumbnails [n, h, w, 3].
+
+    The scout multiplies as fast as the machine can: its places lie farther apart than rounding reaches.
+    """
 
     def __init__(self, preset: Preset, places: int, faithful: bool = False) -> None:
         self.places, self.faithful = places, faithful
-        self.studio = rig.open_studio(preset)
+        self.studio = rig.open_studio(preset.changed(decoder=quick(preset.decoder)))
 
     def __call__(self, seeds: Sequence[int], prompt: str | None) -> tuple[Features, Pictures]:
         studio = self.on(seeds, prompt)

@@ -38,12 +38,13 @@ def tell_film(
     print(f"disk: {_bytes(found.disk)}, twice that while it is joined; memory: {_bytes(found.memory)}")
 
 
-def _table(found: Estimate, workers: int) -> dict[str, float]:
-    """What `--json` gives: seconds and bytes."""
+def _table(found: Estimate, workers: int) -> dict[str, object]:
+    """What `--json` gives: seconds, of so many workers and of others, and bytes."""
     return {
         "frames": found.frames, "fps": found.fps, "tried": found.pace.frames, "seconds_a_frame": found.pace.each,
         "planning": found.planning, "seconds": found.seconds(workers), "doubt": found.doubt / workers,
-        "workers": workers, "disk": found.disk, "memory": found.memory,
+        "workers": workers, "on_workers": {str(count): found.seconds(count) for count in (1, *WORKERS)},
+        "disk": found.disk, "memory": found.memory,
     }  # fmt: skip
 
 

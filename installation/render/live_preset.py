@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from latentworld.decoding import DecoderSettings
+from latentworld.decoding.quick import quick
 from latentworld.decoding.settings import DecoderSpec
 from latentworld.device import choose
 from latentworld.preset import Preset
@@ -19,11 +20,7 @@ def performed(preset: Preset) -> Preset:
     machine = choose(spec.device, spec.dtype, spec.engine)
     usual = "scout" if machine.device == "cpu" else "faithful"
     changes["kind"] = usual if show.decoder == "auto" else show.decoder
-    if spec.scout_precision == "auto" and machine.engine == "openvino":
-        from latentworld.decoding.engines import has_bfloat16
-
-        changes["scout_precision"] = "bfloat16" if has_bfloat16() else "auto"
-    return preset.changed(decoder=changes)
+    return preset.changed(decoder=changes | {"scout_precision": quick(spec).scout_precision})
 
 
 def elsewhere(preset: Preset, world: str, settings: DecoderSettings) -> Preset:

@@ -87,8 +87,9 @@ class DecoderSpec(BaseModel):
     scout_sampler: SamplerName = keyed("auto", "the scout's sampler")
     scout_precision: Precision = keyed(
         "auto",
-        "numbers that OpenVINO multiplies for the scout; auto: bfloat16 in a show on a processor that has it (1.6 "
-        "times as fast, 1/255 away), else float32: a film's and an atlas's scout keeps that unless it is said",
+        "numbers that OpenVINO multiplies for the scout; auto: bfloat16 in a show and a prospect on a processor that "
+        "has it (1.6 times as fast, 1/255 away), else float32: a film's and an atlas's scout keeps that unless it is "
+        "said",
     )
     scout_lora: str | None = keyed(
         None,
