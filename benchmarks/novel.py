@@ -1,17 +1,18 @@
 """Whether a walk away from what it has seen sees more: `novel` against `wander` and `ride`.
 
     python benchmarks/novel.py analytic [--walks 5] [--minutes 60]    a world of 240 modes, none of which anyone named
-    python benchmarks/novel.py ATLAS [--walks 5] [--minutes 20]       the embedded world, by its map
+    python benchmarks/novel.py ATLAS [--walks 5] [--minutes 20] [--clusters 120 480]    the embedded world, by its map
 
-In a minute a walk goes 90 latents (1.5 a second), in ticks of 8 frames of 24 a second. Phases are the modes, or 120
-clusters of the survey; a picture's distance to the past is to the nearest of those seen a minute ago or longer.
+In a minute a walk goes 90 latents (1.5 a second), in ticks of 8 frames of 24 a second. Phases are the modes, or
+clusters of the survey: of 120 `wander` sees two thirds in 20 minutes, and nothing can see 1.5 times as many. A
+picture's distance to the past is to the nearest of those seen a minute ago or longer.
 """
 
 from __future__ import annotations
 
 import argparse
 import tracemalloc
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 
 import numpy as np
 from common import machine
@@ -25,7 +26,7 @@ from latentworld.pilot import Pilot, PilotSpec
 from latentworld.plane import Plane
 
 FRAMES, FPS, SPEED = 8, 24.0, 1.5
-MODES, CLUSTERS = 240, 120
+MODES, CLUSTERS = 240, (120, 480)
 PAST = int(60 * FPS / FRAMES)  # ticks of a minute
 
 
@@ -53,22 +54,27 @@ def nearest_past(features: Array) -> float:
 
 
 def compare(
-    plane: Plane, look: Lookout, phase: Callable[[Array, Array], Integers], walk_count: int, minutes: float
-) -> None:
+    plane: Plane, look: Lookout, phases: Mapping[int, Callable[[Array, Array], Integers]], walk_count: int,
+    minutes: float,
+) -> None:  # fmt: skip
+    """phases: which each picture of a walk is of, by how many there are."""
     ticks = int(minutes * 60 * FPS / FRAMES)
-    print(f"{'mode':8s} {'phases':>7s} {'past':>7s} {'archive':>8s}")
+    print(f"{'mode':8s} {'past':>7s} {'archive':>8s} " + " ".join(f"of {count:>5d}" for count in phases))
     means = {}
     for mode in ("wander", "ride", "novel"):
         rows = []
         for seed in range(walk_count):
             units, pilot = flown(mode, plane, look, ticks, seed)
             features = np.asarray(look(units, np.ones(len(units))), np.float64)
-            rows.append((len(np.unique(phase(units, features))), nearest_past(features), len(pilot.state.archive)))
+            visited = [len(np.unique(phase(units, features))) for phase in phases.values()]
+            rows.append((nearest_past(features), len(pilot.state.archive), *visited))
         means[mode] = np.mean(rows, axis=0)
-        print(f"{mode:8s} {means[mode][0]:7.1f} {means[mode][1]:7.3f} {means[mode][2]:8.0f}", flush=True)
+        past, archive, *visited = means[mode].tolist()
+        print(f"{mode:8s} {past:7.3f} {archive:8.0f} " + " ".join(f"{count:8.1f}" for count in visited), flush=True)
     for other in ("wander", "ride"):
-        print(f"novel against {other}: phases {means['novel'][0] / means[other][0]:.2f} (asked of wander: 1.5), "
-              f"distance to the past {means['novel'][1] / means[other][1]:.2f}")  # fmt: skip
+        more = means["novel"] / np.maximum(means[other], 1e-9)
+        times = ", ".join(f"{ratio:.2f} of {count}" for ratio, count in zip(more[2:], phases, strict=True))
+        print(f"novel against {other}: phases {times} (asked of wander: 1.5), distance to the past {more[0]:.2f}")
 
 
 def memory(features: Array) -> None:
@@ -94,11 +100,11 @@ def analytic(walk_count: int, minutes: float) -> None:
     def look(units: Array, radii: Array) -> Array:
         return made.mixture.flow(units * np.asarray(radii)[:, None] * SHELL)
 
-    compare(plane, look, lambda units, _: made.basin(units), walk_count, minutes)  # type: ignore[arg-type]
+    compare(plane, look, {MODES: lambda units, _: made.basin(units)}, walk_count, minutes)  # type: ignore[arg-type]
     memory(look(globe.normalise(np.random.default_rng(0).normal(size=(5000, 3))), np.ones(5000)))
 
 
-def mapped(path: str, walk_count: int, minutes: float) -> None:
+def mapped(path: str, walk_count: int, minutes: float, counts: Sequence[int]) -> None:
     from sklearn.cluster import KMeans
 
     from installation.atlas.survey_folder import SurveyFolder
@@ -106,8 +112,12 @@ def mapped(path: str, walk_count: int, minutes: float) -> None:
 
     atlas = reader.read(SurveyFolder.at(path).store)
     look = prior.lookout(atlas, mesh.mesh(atlas))
-    fitted = KMeans(CLUSTERS, n_init=2, random_state=0).fit(np.asarray(atlas.features, np.float64))
-    compare(atlas.plane, look, lambda _, features: np.asarray(fitted.predict(features), np.int64), walk_count, minutes)
+
+    def clustered(count: int) -> Callable[[Array, Array], Integers]:
+        fitted = KMeans(count, n_init=2, random_state=0).fit(np.asarray(atlas.features, np.float64))
+        return lambda _, features: np.asarray(fitted.predict(features), np.int64)
+
+    compare(atlas.plane, look, {count: clustered(count) for count in counts}, walk_count, minutes)
     memory(np.asarray(atlas.features, np.float64))
 
 
@@ -116,12 +126,13 @@ def main() -> None:
     parser.add_argument("where", help="`analytic`, or the folder of a survey of a whole globe")
     parser.add_argument("--walks", type=int, default=5)
     parser.add_argument("--minutes", type=float)
+    parser.add_argument("--clusters", type=int, nargs="+", default=CLUSTERS)
     options = parser.parse_args()
     print(machine())
     if options.where == "analytic":
         analytic(options.walks, options.minutes or 60.0)
     else:
-        mapped(options.where, options.walks, options.minutes or 20.0)
+        mapped(options.where, options.walks, options.minutes or 20.0, options.clusters)
 
 
 if __name__ == "__main__":

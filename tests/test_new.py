@@ -171,6 +171,7 @@ def test_several_sections_have_a_line_a_key_and_what_is_shared_once(run: Run) ->
     out, whole = run("presets", "keys", "walk")[1], run("presets", "keys", "walk", "--full")[1]
     assert len(out.splitlines()) < 0.6 * len(whole.splitlines())
     assert out.count("  breaths ") == 1
+    assert "closed  true  true: back to the first and round again; false: there and back" in out
     for kind, spec in walks.specs().items():
         part = next(each for each in sections({kind: spec}) if each.name == f"walk.{kind}")
         assert part.title in out

@@ -17,6 +17,7 @@ from latentworld.walks import Spec
 WIDEST = 100  # columns, of however wide a terminal
 ENDLESS = 10_000  # of what is none
 USUAL = 24  # characters of a default that a line of the short form has room for
+CHOICES = 90  # characters of what a key's choices do
 MORE = "--full explains all of it; so does `latentworld presets keys SECTION` for one section, such as walk.orbit.\n"
 
 
@@ -67,7 +68,9 @@ def _short(section: SectionKeys, wide: int) -> str:
 
 
 def _clause(text: str) -> str:
-    """What it says first, up to a semicolon, a colon or the end of a sentence."""
+    """What it says first, up to a semicolon, a colon or the end of a sentence; of choices, all that each does."""
+    if re.match(r"[\w.-]+: ", text):
+        return textwrap.shorten(text, CHOICES, placeholder=" ...")
     return re.split(r"(?<=\w)[;:] |\. ", text, maxsplit=1)[0].rstrip(".")
 
 
