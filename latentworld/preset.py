@@ -174,15 +174,19 @@ def named_files(table: Mapping[str, object]) -> Iterator[tuple[dict[str, object]
 
 def absent_files(preset: Preset) -> Iterator[tuple[str, str]]:
     """Keys of a preset that name a file which is not there, and the file. A world, a scout's LoRA and their like may be
-    names of a model too: of these only what is written as a path is one."""
+    names of a model too: of these only what is written as a path, or ends as weights do, is one."""
     table = preset.model_dump(mode="json")
     sections = {id(keys): section for section, keys in table.items()}
     for listed in ("loras", "embeddings"):
         sections |= {id(keys): f"world.{listed}.{place}" for place, keys in enumerate(table["world"][listed])}
     for keys, key in named_files(table):
         path = str(keys[key])
-        is_file = key in ("file", "vertices") or path.startswith(("/", "./", "../", "~"))
-        if path and is_file and not os.path.exists(os.path.expanduser(path)):
+        written = path.startswith(("/", "./", "../", "~")) or path.endswith((".safetensors", ".npy"))
+        is_file = key in ("file", "vertices")
+        is_path = is_file or key in ("atlas", "upscale") or written
+        if path in ("", "lanczos") or not is_path:
+            continue
+        if not (os.path.isfile(path) if is_file else os.path.exists(path)):  # `~` is a shell's to read, as in films
             yield f"{sections[id(keys)]}.{key}", path
 
 

@@ -311,6 +311,8 @@ LISTS = {
     "[[job]]\ndo = 'plan'\nname = 'a'\n[[job]]\nof = 'a'\npreset = 'neutral'": "both say what it works on",
     "[[job]]\nset = 4": "write set =",
     "[[job]]\nset = ['film.fps=24', 'film.fps = 8']": "set names film.fps twice",
+    "[[job]]\nset = { 'film.fps' = 24, film = { fps = 8 } }": "set names film.fps twice",
+    "[[job]]\nset = false": "write set =",
     "[[job]]\nmatrix = {}": "write matrix =",
     "[[job]]\nmatrix = { 'plane.seeds' = [] }": "no values",
     "[[job]]\nmatrix = { 'film.seconds' = [1, 1] }": "the same value twice",
@@ -340,6 +342,10 @@ WRONG = {
     "an option of the batch's": (["[[job]]\npreset = 'neutral'\noutput = '/tmp'"], "is the batch's to say"),
     "a film that is made anew each time": (["[[job]]\npreset = 'neutral'\noverwrite = true"], "is the batch's to say"),
     "a switch that is off": (["[[job]]\ndo = 'survey'\nscout = false"], "scout is a switch, off unless it is named"),
+    "a file that is not there": (
+        ["[[job]]\npreset = 'neutral'\nset = { plane.vertices = 'no.safetensors' }"],
+        "plane.vertices = no.safetensors: there is no such file",
+    ),
     "no preset": (["[[job]]"], "names nothing to film"),
     "no such list": ([], "is no list of jobs"),
 }
@@ -403,8 +409,11 @@ def test_what_all_jobs_are_set_to_is_set_where_there_is_a_preset(run: Run, tmp_p
     code, out, err = run("batch", tmp_path / "list.toml", "--dry-run", "--json")
     assert (code, err) == (0, "")
     told = {one["job"]: one["command"] for one in json.loads(out)["jobs"]}
-    assert [name for name, line in told.items() if "plane.seeds" in line] == ["map"]
+    assert [name for name, line in told.items() if "plane.seeds" in line] == ["map", "piece"]  # a tour is a preset
     assert "--set film.seconds=2" in told["piece"]
+    (tmp_path / "list.toml").write_text("set = { film.seconds = 2 }\n[[job]]\nplan = 'x.plan'")
+    code, out, err = run("batch", tmp_path / "list.toml", "--dry-run")
+    assert (code, "--set" in out) == (0, False), err
 
 
 def test_an_axis_may_be_an_option_of_the_command(tmp_path: Path) -> None:

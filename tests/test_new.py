@@ -124,6 +124,11 @@ def test_what_is_there_stays(run: Run, tmp_path: Path) -> None:
         ),
         ("[world]\nname = './models/mine'\n", "world.name = ./models/mine: there is no such file"),
         ("[[world.embeddings]]\nfile = 'word.safetensors'\n", "world.embeddings.0.file"),
+        ("[pilot]\natlas = 'maps/none'\n", "pilot.atlas = maps/none: there is no such file"),
+        ("[film]\nupscale = 'sharper.pth'\n", "film.upscale"),
+        ("[decoder]\ntiny_vae = 'small.safetensors'\n", "decoder.tiny_vae"),
+        ("[plane]\nvertices = '/'\n", "plane.vertices = /"),  # a folder is none
+        ('[world]\nname = "~\\u0000"\n', "world.name"),
     ],
 )
 def test_check_says_what_is_wrong(text: str, told: str, run: Run, tmp_path: Path) -> None:
@@ -131,6 +136,12 @@ def test_check_says_what_is_wrong(text: str, told: str, run: Run, tmp_path: Path
     code, out, err = run("presets", "check", tmp_path / "mine.toml")
     assert (code, out) == (1, "")
     assert told in err
+
+
+@pytest.mark.parametrize("name", ["org/model", "embedded"])
+def test_a_models_name_is_no_file(name: str, run: Run, tmp_path: Path) -> None:
+    (tmp_path / "mine.toml").write_text(f"[world]\nname = '{name}'\n[film]\nupscale = 'lanczos'\n")
+    assert run("presets", "check", tmp_path / "mine.toml")[0] == 0
 
 
 # The schema

@@ -111,6 +111,13 @@ def everything() -> dict[str, Any]:
     return {name: made_by_name(name) for name in COMMANDS}
 
 
+def test_a_group_alone_shows_its_help_as_it_is_laid_out(run: Run) -> None:
+    code, out, err = run("atlas")
+    assert (code, out) == (2, "")
+    assert err.startswith("Usage: latentworld atlas")
+    assert err.count("\n") > 10
+
+
 def test_every_command_has_the_help_that_misuse_points_to(run: Run) -> None:
     names: list[list[str]] = [[]]
     for name, command in everything().items():
@@ -235,6 +242,7 @@ def test_a_film_that_was_interrupted_is_made_whole_by_the_command_it_prints(run:
     stopper.join()
     assert code == 130, err
     assert "interrupted after " in err
+    assert "the chunk under way is made again" in err
     code, said, err = run(*typed(err))
     assert code == 0, err
     assert "48 frames in" in err

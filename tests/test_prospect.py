@@ -97,6 +97,16 @@ def test_longer_rifts_of_more_phases_rank_higher() -> None:
     assert prospect.ranked(merits.total()).tolist() == [2, 1, 0]
 
 
+def test_where_one_phase_slides_into_another_there_is_no_rift() -> None:
+    studio = Scout(JOURNEY, 8).studio
+    ground = prospects._ground(studio, 8)
+    half = (ground.unit[:, 0] > 0).astype(np.int64)
+    slides, jumps = ground.unit, ground.unit + half[:, None]
+    merits = ground.merits([slides, slides, jumps], [half] * 3)
+    assert merits.length.tolist()[:2] == [0.0, 0.0]
+    assert merits.length[2] == pytest.approx(2 * np.pi * studio.plane.target, rel=0.35)
+
+
 def test_weights_are_an_artists_to_set() -> None:
     draw = np.random.default_rng(0)
     merits = Merits(*draw.uniform(1, 2, (5, 20)))

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import threading
 
+import pytest
+
 from installation.render.telling import Telling
 
 
@@ -41,3 +43,17 @@ def test_what_cannot_be_told_is_a_fault_and_the_next_is_told() -> None:
     telling.close()
     assert told == [2]
     assert faults == ["a tick could not be told: ZeroDivisionError: integer division or modulo by zero"]
+
+
+def test_a_fault_that_nobody_can_be_told_of_ends_nothing_either() -> None:
+    def deaf(line: str) -> None:
+        raise OSError("the wire is gone")
+
+    told = list[int]()
+    telling = Telling(deaf)
+    telling(lambda: told.append(1 // 0))
+    with pytest.raises(OSError, match="wire"):
+        telling(lambda: told.append(2))
+    telling(lambda: told.append(3))
+    telling.close()
+    assert told == [3]

@@ -165,14 +165,23 @@ def test_speed_fades_on_the_faders_way(tmp_path: Path) -> None:
     assert (np.diff(pace[1:]) > -1e-3).all()
 
 
-def test_a_radius_moves_a_frame_at_a_time(tmp_path: Path) -> None:
-    score = "[[score]]\nat = 1\nover = 2\nset = { walk.radius = 0.6 }"
-    record = shown(scored(score, "walk.kind=orbit"), tmp_path)
-    assert (record.radius[:16] == 1.0).all()
-    assert record.radius[-1] == pytest.approx(0.6, abs=2e-3)  # it glides there, as in a show
-    steps = np.diff(record.radius[17:48])
-    assert (steps < 0).all()
-    assert steps.min() > -0.03
+def test_a_radius_is_what_the_score_says_frame_by_frame(tmp_path: Path) -> None:
+    """A fade is over when it is said to be, and what has no fade is there at its frame."""
+    score = """
+    [[score]]
+    at = 1
+    over = 2
+    ease = "linear"
+    set = { walk.radius = 0.6 }
+    [[score]]
+    at = "frame 53"
+    set = { walk.radius = 1.2 }
+    """
+    for batch in (3, 4, 8):
+        record = shown(scored(score, "walk.kind=orbit", f"decoder.batch={batch}"), tmp_path / str(batch))
+        frame = np.arange(64)
+        wanted = np.where(frame < 53, np.interp(frame, [16, 48], [1.0, 0.6]), 1.2)
+        np.testing.assert_allclose(record.radius, wanted, atol=1e-6)
 
 
 def test_a_fade_is_steered_by_ticks_and_a_cue_looks_anew(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -198,6 +207,23 @@ def test_a_fade_is_steered_by_ticks_and_a_cue_looks_anew(tmp_path: Path, monkeyp
     assert looks("", "bare") == ticks
     assert looks(fade, "faded") == ticks
     assert looks(fade + turn, "turned") == ticks + 1
+
+
+@pytest.mark.parametrize("what", ["rift.mode = 'avoid'", "seed.vertex.0 = 99"])
+def test_a_cue_looks_anew_however_slow_the_walk_is(what: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A look holds for a quarter of the near ring, which a slow walk takes seconds for."""
+    seen: list[float] = []
+    fan = Pilot._fan
+
+    def counted(pilot: Pilot, walk: Free, radius: float, reach: float) -> Fan:
+        seen.append(walk.arc)
+        return fan(pilot, walk, radius, reach)
+
+    monkeypatch.setattr(Pilot, "_fan", counted)
+    slow = [*STEERED, "pacing.kind=latent", "pacing.floor=0.1", "pacing.speed=0.3"]
+    make.film(scored(f"[[score]]\nat = 'frame 13'\nset = {{ {what} }}", *slow), tmp_path / "film")
+    at = telemetry.read(tmp_path / "film" / "telemetry.csv").distance
+    assert any(abs(arc - np.nansum(at[:13])) < 0.02 for arc in seen), seen
 
 
 def test_it_jumps_turns_and_goes_where_it_is_told(tmp_path: Path) -> None:

@@ -480,11 +480,9 @@ def test_an_axis_of_rates_has_numbers_however_narrow_it_is(low: float, ratio: fl
 
 
 def test_the_figures_of_a_film_explain_themselves() -> None:
-    assert words(1, 0, 0) == "1 rift (over 5 times the median rate)"
-    told = (
-        "no rifts (over 5 times the median rate), 3 steps too steep to be split, 1 step at pacing.ceiling, calmer than"
-    )
-    assert words(0, 3, 1) == f"{told} asked for: raise it to pass faster"
+    assert words(1, 0, 0) == "1 rift (over 5 times the median of the way)"
+    steep = "no rifts (over 5 times the median of the way), 3 steps too steep to be split"
+    assert words(0, 3, 1) == f"{steep}, 1 step at pacing.ceiling, calmer than asked for: raise it to pass faster"
 
 
 def test_steps_at_the_ceiling_are_counted() -> None:

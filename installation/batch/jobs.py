@@ -53,6 +53,11 @@ class Kind:
     gives: str = ""
     sets: bool = True
 
+    @property
+    def gives_preset(self) -> bool:
+        """Whether what others get of it is a preset."""
+        return self.gives.endswith(".toml")
+
 
 SURVEYED = {"survey": ""}
 KINDS: Mapping[str, Kind] = {

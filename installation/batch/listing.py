@@ -31,13 +31,15 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from installation.batch import matrix, words
-from installation.batch.jobs import KINDS, Job, checked
+from installation.batch.jobs import KINDS, Job, Kind, checked
 from latentworld import texts
 from latentworld.errors import BatchError
 from latentworld.explain import nearest
 
 OWN = ("name", "do", "preset", "atlas", "of", "set", "matrix")
 """Keys of a job that are no options of its command."""
+OTHER = frozenset({"atlas", "plan", "take", "like"})
+"""Keys of a job by which it works on something else than a preset."""
 TOP = ("title", "preset", "set", "job")
 
 
@@ -54,15 +56,18 @@ def read(path: Path) -> tuple[Job, ...]:
         raise BatchError(f"{path} names no job: write [[job]] tables, or give a preset with --matrix KEY=VALUE,VALUE")
     if strange := [key for key in table if key not in TOP]:
         raise BatchError(f"{path}: unknown key {strange[0]!r:.60}: {nearest(strange[0], TOP)}")
-    found = []
+    found: list[Job] = []
     for number, one in enumerate(jobs, 1):
         if not isinstance(one, dict):
             raise BatchError(f"{path}: job {number} is no table: write [[job]]")
-        found += _jobs(one, table, number, path)
+        found += _jobs(one, table, number, path, {job.name: job.kind for job in found if job.do in KINDS})
     return checked(found)
 
 
-def _jobs(own: Mapping[str, object], shared: Mapping[str, object], number: int, path: Path) -> list[Job]:
+def _jobs(
+    own: Mapping[str, object], shared: Mapping[str, object], number: int, path: Path, before: Mapping[str, Kind]
+) -> list[Job]:
+    """before: kinds of the jobs above, by name."""
     where = f"{path}, job {own.get('name', number)}"
     for key in ("name", "do", "preset", "atlas", "of"):
         if not isinstance(own.get(key, ""), str):
@@ -75,9 +80,9 @@ def _jobs(own: Mapping[str, object], shared: Mapping[str, object], number: int, 
         raise BatchError(f"{where}: preset and atlas both say what it works on: give one")
     source = own.get("atlas", own.get("preset", None if of is not None else shared.get("preset")))
     options = [word for key, value in own.items() if key not in OWN for word in words.option(key, value)]
-    is_shared = KINDS[do].sets and of is None  # what another job made has its settings
-    for settings in (shared.get("set", {}) if is_shared else {}, own.get("set", {})):
-        options += words.overrides(settings, where) if settings else []
+    on_preset = before[of].gives_preset if of is not None and of in before else OTHER.isdisjoint(own)
+    heads = (shared.get("set", {}) if KINDS[do].sets and on_preset else {}, own.get("set", {}))
+    options += [word for settings in heads for word in words.overrides(settings, where)]
     job = Job(
         str(own.get("name", f"{number}-{do}")), do, None if source is None else _beside(str(source), path),
         tuple(options), of,

@@ -29,15 +29,20 @@ def option(name: str, value: object) -> Iterator[str]:
 def overrides(settings: object, where: str) -> Iterator[str]:
     """`--set` for each key of a preset that a list names, dotted or in tables. Raises BatchError."""
     if isinstance(settings, list) and all(isinstance(one, str) for one in settings):
-        keys = [one.partition("=")[0].strip() for one in settings]
-        if twice := {key for key in keys if keys.count(key) > 1}:
-            raise BatchError(f"{where}: set names {min(twice):.60} twice: leave one out")
+        _once([one.partition("=")[0].strip() for one in settings], where)
         yield from (word for text in settings for word in ("--set", text))
         return
     if not isinstance(settings, dict):
         raise BatchError(f'{where}: set = {settings!r:.60}: write set = {{ "film.seconds" = 4 }}')
-    for key, value in _flat(settings):
+    pairs = list(_flat(settings))
+    _once([key for key, _ in pairs], where)
+    for key, value in pairs:
         yield from ("--set", f"{key}={toml(value)}")
+
+
+def _once(keys: list[str], where: str) -> None:
+    if twice := {key for key in keys if keys.count(key) > 1}:
+        raise BatchError(f"{where}: set names {min(twice):.60} twice: leave one out")
 
 
 def _flat(settings: Mapping[str, object], above: str = "") -> Iterator[tuple[str, object]]:

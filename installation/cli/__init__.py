@@ -51,15 +51,23 @@ def say_everything() -> None:
             stream.reconfigure(errors="backslashreplace")
 
 
+def _help(error: Exception) -> str | None:
+    """What a group says that was named without a command."""
+    from typer._click.exceptions import NoArgsIsHelpError  # typer's own, which it has no public name for
+
+    return error.format_message() if isinstance(error, NoArgsIsHelpError) else None
+
+
 def _path(error: Exception) -> str:
     """The command that was misused."""
     from typer._click.exceptions import UsageError  # typer's own, which it has no public name for
 
     context = error.ctx if isinstance(error, UsageError) else None
     above = None if context is None else context.parent
-    if above is not None and isinstance(above.command, Group) and above.command.own == context.info_name:
-        context = above  # `latentworld film render` is typed `latentworld film`
-    return PROGRAM if context is None else context.command_path
+    if context is None:
+        return PROGRAM
+    is_own = above is not None and isinstance(above.command, Group) and above.command.own == context.info_name
+    return above.command_path if is_own and above else context.command_path  # `film render` is typed `film`
 
 
 def main() -> None:
@@ -72,7 +80,9 @@ def main() -> None:
         print(f"error: {one_line(str(error))}", file=sys.stderr)
         sys.exit(1)
     except typer.TyperException as error:
-        if words := one_line(error.format_message()).rstrip("."):  # none where the help was printed instead
+        if (shown := _help(error)) is not None:
+            print(shown, file=sys.stderr)
+        elif words := one_line(error.format_message()).rstrip("."):
             words += " See" if words.endswith("?") else "; see"
             print(f"error: {words} `{_path(error)} --help`", file=sys.stderr)
         sys.exit(error.exit_code)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import sys
 from enum import StrEnum
 from typing import TYPE_CHECKING
 
@@ -29,3 +31,13 @@ def on_stderr(highlight: bool = True) -> Console:
             self.quiet = True
 
     return Patient(stderr=True, highlight=highlight)
+
+
+def say_last(line: str) -> None:
+    """Print what a work that is done comes to. Whoever read it may be gone, or its disk full: that undoes nothing."""
+    try:
+        print(line, flush=True)
+    except OSError:
+        nowhere = os.open(os.devnull, os.O_WRONLY)
+        os.dup2(nowhere, sys.stdout.fileno())  # what is still kept there is not tried again at the end
+        os.close(nowhere)

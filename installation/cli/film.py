@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Annotated, NoReturn
 import typer
 
 from installation.cli import completion
-from installation.cli.consoles import Telling, on_stderr
+from installation.cli.consoles import Telling, on_stderr, say_last
 from installation.cli.help import Group
 from installation.cli.presets import Override
 from installation.cli.tables import AsJson, give_json
@@ -236,7 +236,7 @@ def _tell(made: Film, console: Console) -> None:
     said = words(seen.rifts, seen.marked_steps, seen.at_ceiling)
     took = f"{seen.frames} frames in {seen.wall_seconds:.0f} s ({seen.frames_per_second:.1f} a second)"
     console.print(f"{took}{median}, {said}", highlight=False, soft_wrap=True)
-    print(made.video)
+    say_last(str(made.video))
 
 
 def teller(speaker: Speaker, title: str, frames: int, origin: int = 0) -> FrameTeller:
@@ -256,7 +256,9 @@ def _interrupted(made: Film) -> NoReturn:
     seen = made.summary
     state = f"{made.video} plays so far" if seen.frames else "there is no film yet"
     count = f"interrupted after {seen.frames} of {seen.planned} frames"
-    print(f"{count}: {state}. To go on with it: {again()}", file=sys.stderr)
+    lost = seen.frames - made.kept
+    kept = "" if not lost else f"; the chunk under way is made again, {lost} frames of it"
+    print(f"{count}: {state}{kept}. To go on with it: {again()}", file=sys.stderr)
     raise typer.Exit(130)
 
 
@@ -268,7 +270,8 @@ def _chosen(
 
     if (take is None and (like is None) == (preset is None)) or (like and preset) or (as_recorded and not take):
         raise typer.BadParameter(
-            "name a preset, a film with --like FILE, or a performance with --take FILE (--as-recorded goes with --take)"
+            "name a preset, a film with --like FILE, a plan with --plan FILE, or a performance with --take FILE "
+            "(--as-recorded goes with --take)"
         )
     start = _like(like, take) if like else presets.load(preset) if preset and take else None
     if take is not None:
@@ -369,7 +372,7 @@ def verify(
     total = standing.frames
     from rich.progress import Progress
 
-    with Progress(console=on_stderr(), transient=True) as bar:
+    with Progress(console=on_stderr(), transient=True, disable=not sys.stderr.isatty()) as bar:
         task = bar.add_task("reading", total=total)
         damages = verifying.verify(found, lambda chunk: bar.update(task, advance=chunk.frames))
     for damage in damages:

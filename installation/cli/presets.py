@@ -68,7 +68,8 @@ def check(name: PresetName, set_: Override = None) -> None:
     journey = preset.load(name, set_ or [])
     if absent := list(preset.absent_files(journey)):
         raise PresetError(
-            f"{'; '.join(f'{key} = {path}' for key, path in absent)}: there is no such file here or beside the preset"
+            f"{'; '.join(f'{key} = {path:.200}' for key, path in absent)}: there is no such file here or beside the "
+            f"preset; a path is written out, without ~"
         )
     film = journey.film
     print(f"{name} is sound: {journey.walk.kind}, {film.seconds:g} s, {film.frames} frames, {journey.world.name}")

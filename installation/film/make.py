@@ -52,11 +52,13 @@ from latentworld.preset import Preset, dump
 
 @dataclass(frozen=True)
 class Film:
-    """What was made, and whether it is all of it (a watcher may have stopped it)."""
+    """What was made, and whether it is all of it (a watcher may have stopped it). kept: frames that are not made again:
+    those of whole chunks."""
 
     folder: Folder
     video: Path
     summary: Summary
+    kept: int
 
     @property
     def complete(self) -> bool:
@@ -171,9 +173,9 @@ def _render(
 def _finished(rig: Rig, folder: Folder, reel: Reel, journey: Journey | None) -> Film:
     """Put a film together of which every chunk is there; of another, say what there is."""
     if reel.frames < rig.preset.film.frames:
-        return Film(folder, reel.newest, _record(rig, folder, reel, journey))
+        return Film(folder, reel.newest, _record(rig, folder, reel, journey), reel.frames)
     video = reel.join(_label(rig, folder, reel, journey))
-    return Film(folder, video, _record(rig, folder, reel, journey))
+    return Film(folder, video, _record(rig, folder, reel, journey), reel.frames)
 
 
 def _label(rig: Rig, folder: Folder, reel: Reel, journey: Journey | None) -> Label:

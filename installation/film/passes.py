@@ -7,13 +7,12 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import numpy as np
-from numpy.typing import NDArray
 
 from installation.film import beats, loops, policies, refining, scored_loop
 from installation.film.scored_loop import Played
 from installation.film.soundtrack import chosen_beats
 from installation.film.telemetry import Telemetry
-from installation.film.ways import Way
+from installation.film.ways import SILENT, Said, Way
 from installation.rig import Rig
 from latentworld.arrays import Radii, Units
 from latentworld.errors import PresetError
@@ -77,14 +76,14 @@ def laps(rig: Rig) -> bool:
 
 def passed(
     rig: Rig, preset: Preset, record: Telemetry | None, looked: Callable[[int], object] = lambda places: None,
-    scene: NDArray[np.int64] | None = None,
+    said: Said = SILENT,
     crossed: Callable[[Sequence[beats.Crossing]], object] = lambda crossings: None,
     played: Played | None = None, coarse: int = 1,
 ) -> Way:  # fmt: skip
     """The way of a film. rig: by which it was walked, that of `walked(preset, coarse)`; preset: the film's own; record:
-    what was found by walking, None for a lap; looked: is told how many places of a lap were looked at so far; scene: of
-    each frame of the way, also of those that are laid between; crossed: when rifts are crossed that are laid on beats;
-    played: what a score makes of a loop.
+    what was found by walking, None for a lap; looked: is told how many places of a lap were looked at so far; said: by
+    a score, of each frame of the way, also of those that are laid between; crossed: when rifts are crossed that are
+    laid on beats; played: what a score makes of a loop.
 
     Raises GeometryError where a loop cannot be closed.
     """
@@ -93,7 +92,7 @@ def passed(
         way = _closed(rig, None if record is None else Way.of(record), look, played)
     else:
         assert record is not None  # else it is a lap
-        way = Way.of(record).finer(coarse, rig.plane, scene)
+        way = Way.of(record).finer(coarse, rig.plane, said)
     if preset.pacing.kind == "beat":
         way, crossings = beats.laid(way, rig, chosen_beats(preset))
         crossed(crossings)

@@ -32,11 +32,11 @@ from installation.film.rendering import render
 from installation.film.scored_loop import Played, played
 from installation.film.sinks import Room, Sink
 from installation.film.telemetry import Telemetry
-from installation.film.ways import Way
+from installation.film.ways import Said, Way
 from installation.ipc.messages import Place
 from installation.ipc.scene import SceneDescription
 from installation.rig import Rig, build, open_studio
-from installation.score.performance import Performance, scenes_of
+from installation.score.performance import Performance, radii_of, scenes_of
 from installation.score.scenes import first
 from installation.takes.records import FORMAT, EndLine, FrameLine, HeaderLine, PromptLine, Record, SceneLine, written
 from latentworld import __version__
@@ -103,6 +103,8 @@ def plan(
     playing.check(preset)
     if coarse > 1 and preset.film.loop:
         raise PresetError("a loop is laid frame by frame: plan it without --coarse")
+    if coarse > 1 and coarse >= preset.film.frames:
+        raise PresetError(f"--coarse {coarse}: of {preset.film.frames} frames that walks the first alone: give fewer")
     if preset.film.loop and preset.film.frames < SHORTEST * preset.film.interpolate:
         raise GeometryError(f"less than {SHORTEST} decoded frames are no loop: make the film longer")
     if target.exists() and not overwrite:
@@ -145,7 +147,8 @@ def _tell_of_blindness(rig: Rig, coarse: int) -> None:
 @dataclass(frozen=True, eq=False)
 class Walked:
     """How far a way was walked: frames of `planned`, what they took in seconds, and where they lie; scenes, and which
-    of them each frame is made in, of a way that a score leads; when rifts are crossed that are laid on beats."""
+    of them each frame is made in, of a way that a score leads, and radii where it says them, else NaN; when rifts are
+    crossed that are laid on beats."""
 
     frames: int
     planned: int
@@ -153,6 +156,7 @@ class Walked:
     record: Telemetry | None
     scenes: tuple[SceneDescription, ...] = ()
     scene: NDArray[np.int64] | None = None
+    radius: NDArray[np.float64] | None = None
     crossings: tuple[Crossing, ...] = ()
 
     @property
@@ -174,7 +178,8 @@ def _found(
             played = _played(rig) if preset.film.loop else None
             if played is not None:
                 found = replace(found, scenes=played.scenes)
-            way = passed(rig, preset, found.record, watching.looked, found.scene, crossings.extend, played, coarse)
+            said = Said(found.scene, found.radius)
+            way = passed(rig, preset, found.record, watching.looked, said, crossings.extend, played, coarse)
             return replace(found, crossings=tuple(crossings)), way
     return found, None
 
@@ -224,7 +229,8 @@ def _scened(rig: Rig, found: Walked, reel: Reel, coarse: int, fps: float) -> Wal
         if not scenes or scene is not scenes[-1]:
             scenes.append(scene)
         numbers.append(len(scenes) - 1)
-    return replace(found, scenes=tuple(scenes), scene=np.array(numbers))
+    radius = radii_of(score, stand, clock)
+    return replace(found, scenes=tuple(scenes), scene=np.array(numbers), radius=radius)
 
 
 def _planned(target: Path, rig: Rig, walk: Walked, way: Way | None, coarse: int) -> Planned:

@@ -88,7 +88,7 @@ class Reported:
     def _counted(self, progress: FilmProgress) -> None:
         if self._clock.seconds >= self._next or progress.frames == progress.planned:
             self._next = self._clock.seconds + self._every
-            with suppress(OSError):
+            with suppress(OSError, ValueError):  # a closed file says it by the latter
                 self._tell(progress)
 
 

@@ -25,6 +25,18 @@ class Rift:
 
 
 @dataclass(frozen=True, eq=False)
+class Said:
+    """What a score says of frames [n]: which scene each lies in, None where all lie in the first; radius, NaN where it
+    says none, None where it never does."""
+
+    scene: NDArray[np.int64] | None = None
+    radius: Array | None = None
+
+
+SILENT = Said()
+
+
+@dataclass(frozen=True, eq=False)
 class Way:
     """Frames [n] of a film that is not made yet: unit [n, 3], radius [n]; step, distance and rate: CLIP step and latent
     distance to the frame, and their ratio, NaN where nobody looked; marked: the step to it could not be made smaller;
@@ -58,17 +70,19 @@ class Way:
             np.zeros(len(record), np.int64) if scene is None else scene,
         )  # fmt: skip
 
-    def finer(self, each: int, plane: Plane, scene: NDArray[np.int64] | None = None) -> Way:
+    def finer(self, each: int, plane: Plane, said: Said = SILENT) -> Way:
         """The way with `each - 1` frames between two neighbours, at equal arcs; their steps are shares of the one that
-        was found, and marked where it was. scene: of each frame of the new way, all in the first if not given."""
+        was found, and marked where it was. said: of each frame of the new way."""
         n = each * (len(self) - 1) + 1
-        scene = np.zeros(n, np.int64) if scene is None else scene[:n]
+        scene = np.zeros(n, np.int64) if said.scene is None else said.scene[:n]
         if each == 1 or len(self) < 2:
             return replace(self, scene=scene)
         left, share = np.divmod(np.arange(n - 1), each)
         unit = globe.slerp(self.unit[left], self.unit[left + 1], share / each)
         radius = self.radius[left] + share / each * (self.radius[left + 1] - self.radius[left])
         unit, radius = np.append(unit, self.unit[-1:], axis=0), np.append(radius, self.radius[-1])
+        if said.radius is not None:
+            radius = np.where(np.isnan(said.radius[:n]), radius, said.radius[:n])
         distance = np.linalg.norm(np.diff(plane.points(unit, radius), axis=0), axis=1)
         rate = np.append(self.rate[:1], np.repeat(self.rate[1:], each))
         marked = np.append(self.marked[:1], np.repeat(self.marked[1:], each))

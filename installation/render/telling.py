@@ -23,8 +23,9 @@ class Telling:
 
     def __call__(self, act: Callable[[], None]) -> None:
         """Have this done, once what came before it is."""
-        if self._before is not None:
-            self._before.result()
+        before, self._before = self._before, None
+        if before is not None:
+            before.result()  # whatever it raises is raised once
         self._before = self._thread.submit(self._told, act)
 
     def close(self) -> None:

@@ -6,10 +6,13 @@ led by them as in a show. So a chunk can be made again, and a plan tells every f
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 
 import msgspec
+import numpy as np
+from numpy.typing import NDArray
 
 from installation.clock import Tick
 from installation.control.controls import WALK_JUMP, WALK_NORM, LoopControls, WalkControls
@@ -135,7 +138,7 @@ class Performance:
         described = self._described(tick)
         scene = self._scenes(described)
         walk = self._led(walk, described, scene.plane, tick)
-        self._look(described, scene)
+        self._look(described, scene, anew=bool(self._begun(float(tick.time[0]))))
         self._aim(described, scene, float(tick.time[0]))
         self._left(tick, described)
         return walk, scene
@@ -186,9 +189,7 @@ class Performance:
 
     def _alike(self, tick: Tick, begin: int, t: float) -> int:
         """How many frames from `begin` on are made alike."""
-        goal = self._timeline.value(RADIUS, t)
-        glides = self._leads and goal is not None and goal != self._control.state.radius
-        if glides or self._timeline.moving((*scenes.SCENIC, RADIUS), t):
+        if self._timeline.moving((*scenes.SCENIC, RADIUS), t):
             return 1
         until = self._timeline.next_start(t)
         left = tick.time[begin:]
@@ -225,9 +226,8 @@ class Performance:
         self._plane = plane
         if not self._leads:
             return walk
-        now = float(tick.time[0])
-        elapsed = now - (now if self._state.time is None else self._state.time)
-        return self._control(walk, self._controls.walk, plane, elapsed)
+        # a film is where its score says, however fast; hands are glided after, for they know no fade
+        return self._control(walk, self._controls.walk, plane, math.inf)
 
     def _left(self, tick: Tick, scene: SceneDescription) -> None:
         self._state = replace(self._state, walk=self._control.save(), time=float(tick.time[0]), scene=scene)
@@ -236,12 +236,15 @@ class Performance:
         """What the pacing looks through in a scene."""
         return self._lookouts(described, self._scenes(described))[1]
 
-    def _look(self, described: SceneDescription, scene: Scene) -> None:
-        """Let the pilot look where and at what the frames are; its atlas is of the film's first scene alone."""
+    def _look(self, described: SceneDescription, scene: Scene, anew: bool) -> None:
+        """Let the pilot look where and at what the frames are; its atlas is of the film's first scene alone. anew: from
+        here on, however far it has gone on its last look."""
         pilot = self._rig.pilot
         pilot.plane = scene.plane
         if described != (self._state.scene or self._first):  # what was felt before is of another picture
             pilot.state = replace(pilot.state, unit=None, feature=None)
+        if anew:
+            pilot.state = replace(pilot.state, looked=-math.inf)
         pilot.scout, pilot.ahead = self._lookouts(described, scene)
 
     def _lookouts(self, described: SceneDescription, scene: Scene) -> tuple[Lookout, Lookout]:
@@ -281,6 +284,15 @@ class Performance:
 
 def _nothing(told: object) -> None:
     """A film has nobody to tell: what cannot be done is an error."""
+
+
+def radii_of(score: Score, stand: Stand, ticks: Iterable[Tick]) -> NDArray[np.float64] | None:
+    """The radius of every frame, NaN where no cue has said one yet; None where none does."""
+    if RADIUS not in score.tracks:
+        return None
+    timeline = Timeline(score, dict(stand.fired))
+    found = (timeline.value(RADIUS, t) for tick in ticks for t in tick.time.tolist())
+    return np.array([math.nan if value is None else value for value in found], np.float64)
 
 
 def scenes_of(rig: Rig, score: Score, stand: Stand, ticks: Iterable[Tick]) -> Iterator[SceneDescription]:

@@ -81,8 +81,9 @@ class Ports:
             self._start(name, make, strict and name in ("osc", "deck")) for name, enabled, make in wanted if enabled
         ]:
             self._announce(line)
-        if self.get("deck") is not None:
-            self._announce("technician: the deck's address, with /technician behind its name")
+        if (deck := self.get("deck")) is not None:
+            page = urllib.parse.urlsplit(deck.address)._replace(path="/technician", query="")
+            self._announce(f"technician: {page.geturl()}")
 
     def get(self, name: str) -> Opened | None:
         """One of `midi`, `audio`, `osc`, `deck`, if it is open."""

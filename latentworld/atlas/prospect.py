@@ -4,8 +4,9 @@ Every candidate (a triple of seeds, or a prompt) is surveyed at the same places,
 those of all candidates together: by words, or by clusters of all their pictures, so that a rift is the same thing on
 each of them. A candidate's merits are then
 
-    length      of its rifts: of the borders between places of two phases, in latents
-    steepness   mean rate across them, feature distance per latent
+    length      of its rifts, in latents: of the borders between places of two phases that are steeper than STEEP times
+                what is usual on all candidates; where one phase slides into another there is none
+    steepness   mean rate across its borders, feature distance per latent
     phases      how many it has, as the exponential of their entropy
     emergence   how often three phases meet, for there a third one lies beside the way from one to another: corners a
                 latent of the globe's circumference
@@ -20,7 +21,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from latentworld import globe
-from latentworld.arrays import Array, Features, Float64, Integers, Reals, Units, Vector
+from latentworld.arrays import Features, Float64, Integers, Reals, Units, Vector
 from latentworld.atlas.types import Mesh
 from latentworld.errors import AtlasError
 from latentworld.extras import need
@@ -28,6 +29,9 @@ from latentworld.extras import need
 WEIGHTS: Mapping[str, float] = {"length": 1.0, "steepness": 0.5, "phases": 0.25, "emergence": 0.25, "evenness": 0.25}
 CLUSTERS = 10  # phases of all candidates together, where no words name them
 SAMPLE = 20_000  # pictures that clusters are found in
+STEEP = 3.0
+"""Times the median rate. Of 100 triples under `neutral` all borders together are hardly longer on one globe than on
+another (the most 1.25 times the median globe's), those that are steep are: 1.8 times."""
 PARTS = 10.0  # quantiles from either end that make up a merit's spread: beyond them lie outliers
 
 
@@ -99,13 +103,16 @@ class Ground:
 
     def merits(self, features: Sequence[Features], label: Sequence[Integers]) -> Merits:
         """Of candidates by the features [n, F] and phases [n] of their places."""
-        rows = np.array([self._of(np.asarray(one, np.float64), own) for one, own in zip(features, label, strict=True)])
-        return Merits(*rows.T)
+        i, j = self.mesh.edges.T
+        steps = (np.asarray(one[i], np.float64) - np.asarray(one[j], np.float64) for one in features)
+        rates = np.array([np.linalg.norm(step, axis=1) for step in steps]) / self._apart
+        steep = STEEP * float(np.median(rates))
+        return Merits(*np.array([self._of(rate, own, steep) for rate, own in zip(rates, label, strict=True)]).T)
 
-    def _of(self, features: Array, label: Integers) -> tuple[float, float, float, float, float]:
+    def _of(self, rate: Vector, label: Integers, least: float) -> tuple[float, float, float, float, float]:
+        """rate: across each edge; least: of a rift."""
         i, j = self.mesh.edges.T
         mixed = label[i] != label[j]
-        rate = np.linalg.norm(features[i] - features[j], axis=1) / self._apart
         share = np.bincount(label) / len(label)
         share = share[share > 0]
         entropy = float(-(share * np.log(share)).sum())
@@ -114,7 +121,7 @@ class Ground:
         evenness = entropy / np.log(len(share)) if len(share) > 1 else 0.0
         steep = float(rate[mixed].mean()) if mixed.any() else 0.0
         emergence = float(three) / (2.0 * np.pi * self.shell)
-        return float(self._across[mixed].sum()), steep, float(np.exp(entropy)), emergence, evenness
+        return float(self._across[mixed & (rate > least)].sum()), steep, float(np.exp(entropy)), emergence, evenness
 
 
 def ranked(total: Vector) -> Integers:
