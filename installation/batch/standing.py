@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
-import json
 import shlex
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+import msgspec
+
 from installation.batch.jobs import Job
 from installation.batch.ledger import Record, State
 from installation.batch.process import last_lines
 from installation.film.output import Folder
+from installation.film.progress import FilmProgress
 from installation.film.verify import status
 from latentworld import disk
 from latentworld.errors import LatentWorldError
@@ -82,9 +84,9 @@ def frames(job: Job, folder: Path, state: State) -> Frames:
         pass
     if state is State.RUNNING:
         try:
-            told = json.loads(disk.read(there.progress, LARGEST))
-            seen = Frames(int(told["frames"]), int(told["planned"]), told["eta"])
-        except (OSError, ValueError, TypeError, KeyError):
+            told = msgspec.json.decode(disk.read(there.progress, LARGEST), type=FilmProgress)
+            seen = Frames(told.frames, told.planned, told.eta)
+        except (OSError, ValueError):  # msgspec's own is one
             pass
     return replace(seen, left=None) if state is State.DONE else seen
 
