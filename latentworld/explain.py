@@ -74,6 +74,9 @@ def _line(error: ErrorDetails, model: type[BaseModel], sections: Mapping[str, ty
         count = len(given) if isinstance(given, Sized) else "more"
         remedy = "shorten it" if isinstance(given, str) else "leave some out"
         return f"{where} has {count} {unit}, at most {most} are taken: {remedy}"
+    if kind == "missing" and isinstance(given, Mapping):
+        has = f"it has {', '.join(map(repr, list(given)[:4]))}" if given else "it is empty"
+        return f"[{where.removesuffix(f'.{last}')}] lacks {str(last)!r}: {has}"
     message = re.sub("^(Input|String|Tuple) should", "must", error["msg"].removeprefix("Value error, "))
     message = message.replace(" after validation", "")
     if kind == "literal_error" and isinstance(given, str):

@@ -105,7 +105,7 @@ def load(preset: str | Path, overrides: Iterable[str] = ()) -> Preset:
     try:
         table = texts.toml(texts.read(path))
     except ValueError as error:
-        raise PresetError(f"{path} is no TOML ({error}): mend that line") from None
+        raise PresetError(f"{path} is no TOML ({error}): mend that line; texts stand in quotes") from None
     except OSError as error:
         raise PresetError(f"{path} cannot be read ({error.strerror}): check the path and its permissions") from None
     _resolve_paths(table, path.parent)

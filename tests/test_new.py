@@ -124,6 +124,8 @@ def test_what_is_there_stays(run: Run, tmp_path: Path) -> None:
         ),
         ("[world]\nname = './models/mine'\n", "world.name = ./models/mine: there is no such file"),
         ("[[world.embeddings]]\nfile = 'word.safetensors'\n", "world.embeddings.0.file"),
+        ("[[world.loras]]\npath = 'ink.safetensors'\n", "[world.loras[0]] lacks 'file': it has 'path'"),
+        ("[prompt]\npositive = a cat\n", "texts stand in quotes"),
         ("[pilot]\natlas = 'maps/none'\n", "pilot.atlas = maps/none: there is no such file"),
         ("[film]\nupscale = 'sharper.pth'\n", "film.upscale"),
         ("[decoder]\ntiny_vae = 'small.safetensors'\n", "decoder.tiny_vae"),
