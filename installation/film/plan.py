@@ -103,8 +103,6 @@ def plan(
     playing.check(preset)
     if coarse > 1 and preset.film.loop:
         raise PresetError("a loop is laid frame by frame: plan it without --coarse")
-    if coarse > 1 and coarse >= preset.film.frames:
-        raise PresetError(f"--coarse {coarse}: of {preset.film.frames} frames that walks the first alone: give fewer")
     if preset.film.loop and preset.film.frames < SHORTEST * preset.film.interpolate:
         raise GeometryError(f"less than {SHORTEST} decoded frames are no loop: make the film longer")
     if target.exists() and not overwrite:
@@ -130,7 +128,10 @@ def plan(
 
 
 def _tell_of_blindness(rig: Rig, coarse: int) -> None:
-    """Where steps may be longer than what the pilot sees of the land, so that it would steer by what lies behind it."""
+    """Where next to nothing is walked, or steps may be longer than what the pilot sees of the land, so that it would
+    steer by what lies behind it."""
+    if coarse > 1 and rig.preset.film.frames <= 2:
+        warnings.warn(f"--coarse {coarse}: the first and the last frame alone are walked", Notice, stacklevel=3)
     pace, target = rig.preset.pacing, rig.plane.target
     longest = (pace.speed if pace.kind == "latent" else pace.ceiling) / rig.preset.film.fps / target
     is_steered = rig.preset.pilot.mode != "off" and (isinstance(rig.walk, Free) or bool(rig.preset.score))
