@@ -28,8 +28,9 @@ def commented(preset: Preset, *, whole: bool = True, head: str = "") -> str:
         if isinstance(value, BaseModel):
             section = found[f"walk.{preset.walk.kind}" if name == "walk" else name]
             parts.append(_table(name, value, section, whole))
-            parts += [_tables(f"{name}.{key.name}", dict(value)[key.name]) for key in section.keys]
-    parts.append(_tables("score", preset.score))
+            inner = [f"{name}.{key.name}" for key in section.keys]
+            parts += [_tables(each, dict(value)[each.rpartition(".")[2]], found, whole) for each in inner]
+    parts.append(_tables("score", preset.score, found, whole))
     return "\n".join(part for part in parts if part)
 
 
@@ -52,8 +53,13 @@ def _table(name: str, value: BaseModel, section: SectionKeys, whole: bool) -> st
     return "\n".join(lines) + "\n"
 
 
-def _tables(name: str, value: object) -> str:
-    """A list of tables, "" for none."""
+def _tables(name: str, value: object, found: Mapping[str, SectionKeys], whole: bool) -> str:
+    """A list of tables; of none what one may hold, commented out, "" where that is not asked for."""
+    if value == () and not whole and name in found:
+        lines = [*_prose(found[name].about.split("\n\n")[0]), f"#[[{name}]]"]
+        for key in found[name].keys:
+            lines += [*_prose(_words(key)), f"#{key.name} ="]
+        return "\n".join(lines) + "\n"
     if not isinstance(value, tuple) or not value or not isinstance(value[0], BaseModel):
         return ""
     rows = (part.model_dump(mode="json", exclude_none=True) for part in value)

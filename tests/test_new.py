@@ -68,6 +68,8 @@ def test_new(run: Run, tmp_path: Path) -> None:
     assert first == "#:schema ./preset.schema.json"  # which lies beside it and goes where it goes
     assert json.loads((tmp_path / NAME).read_text())["title"] == "latentworld preset"
     assert run("presets", "check", mine)[0] == 0
+    for table in ("score", "world.loras", "world.embeddings", "sound.follow"):  # what there may be several of
+        assert f"#[[{table}]]" in mine.read_text()
 
 
 def test_new_without_more_is_the_default(run: Run, tmp_path: Path) -> None:

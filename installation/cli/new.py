@@ -60,7 +60,7 @@ def new(
     named = shlex.quote(str(file))
     print(f"film it: latentworld film {named} -o out/{shlex.quote(file.stem)}", file=sys.stderr)
     print(f"play it: latentworld show {named} --window", file=sys.stderr)
-    print(f"editors complete and check it by {file.parent / NAME}, which goes where it goes", file=sys.stderr)
+    print(f"editors complete and check it by {file.parent / NAME}, which lies beside it", file=sys.stderr)
 
 
 def _like(like: str | None, overrides: list[str], name: str) -> Preset:
