@@ -15,9 +15,9 @@ from typing import Self
 import numpy as np
 import psutil  # type: ignore[import-untyped]
 
-from installation.clock import Stopwatch
 from installation.film import make
 from installation.frames import Frames
+from installation.stopwatch import Stopwatch
 from latentworld import preset
 
 

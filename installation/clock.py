@@ -1,4 +1,4 @@
-"""When the frames are due. A film counts them; no other file asks what time it is."""
+"""When the frames are due. A film counts them; besides `stopwatch` no other file asks what time it is."""
 
 from __future__ import annotations
 
@@ -121,22 +121,3 @@ class LiveClock:
         index = np.arange(self.index + 1, self.index + 1 + self.batch, dtype=np.int64)
         self.index, self.time = int(index[-1]), float(times[-1])
         return Tick(index, times)
-
-
-def running() -> float:
-    """Seconds since this process began, its imports included; for the record only."""
-    import psutil  # type: ignore[import-untyped]
-
-    return max(_time.time() - float(psutil.Process().create_time()), 0.0)
-
-
-class Stopwatch:
-    """Wall time, for the record only: nothing that reaches a picture may depend on it."""
-
-    def __init__(self) -> None:
-        self._start = _time.perf_counter()
-
-    @property
-    def seconds(self) -> float:
-        """Since it was made."""
-        return _time.perf_counter() - self._start

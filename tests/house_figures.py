@@ -36,7 +36,7 @@ CORE: list[set[str]] = [
 ]
 SHOW: list[set[str]] = [
     {"fit"},
-    {"clock", "disk_worker", "frames", "lettering", "pictures", "network", "terminal", "venue"},
+    {"clock", "disk_worker", "frames", "lettering", "pictures", "network", "stopwatch", "terminal", "venue"},
     {"ipc"},
     {"control"},
     {"backstage", "loop"},

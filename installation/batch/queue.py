@@ -14,8 +14,8 @@ from msgspec.structs import replace
 from installation.batch.jobs import Job
 from installation.batch.ledger import Ledger, Record, State
 from installation.batch.process import PROGRAM, begin, end, recognised, why
-from installation.clock import Stopwatch
 from installation.film import output as films
+from installation.stopwatch import Stopwatch
 from latentworld.disk import writing
 from latentworld.errors import BatchError, OutputError
 

@@ -14,7 +14,7 @@ from installation.cli.consoles import on_stderr
 from installation.cli.help import Group
 from installation.cli.presets import Override
 from installation.cli.tables import AsJson, Column, give_json, show_table
-from installation.clock import Stopwatch
+from installation.stopwatch import Stopwatch
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -19,7 +19,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Self
 
 from installation.cli.consoles import Telling, on_stderr
-from installation.clock import Stopwatch
+from installation.stopwatch import Stopwatch
 
 if TYPE_CHECKING:
     from rich.console import Console

@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 import psutil  # type: ignore[import-untyped]
 
-from installation.clock import Stopwatch, Tick, running
+from installation.clock import Tick
 from installation.film import chart, playing, sheet, telemetry
 from installation.film.opening import own_parts, pieces_of
 from installation.film.output import Folder
@@ -22,6 +22,7 @@ from installation.film.rendering import wired
 from installation.film.showing import showing
 from installation.loop import run
 from installation.rig import Rig, build, open_studio
+from installation.stopwatch import Stopwatch, running
 from installation.takes import Parts
 from installation.takes.film import Journey
 from latentworld.decoding.settings import Kind

@@ -8,9 +8,9 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Self
 
-from installation.clock import Stopwatch
 from installation.frames import Frames
 from installation.ipc.jsonable import line
+from installation.stopwatch import Stopwatch
 from latentworld.disk import put
 
 EVERY = 2.0  # seconds from one writing to the next

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
 
-from installation.clock import Stopwatch, Tick
+from installation.clock import Tick
 from installation.control.controls import LoopControls
 from installation.control.mailbox import Mailbox
 from installation.film.reel import Begin, Reel
@@ -12,6 +12,7 @@ from installation.film.sinks import Sink, Sinks, Tee
 from installation.loop import Inbox, Outlet, run
 from installation.rig import Rig
 from installation.score.performance import ScoredParts
+from installation.stopwatch import Stopwatch
 from installation.takes import Parts
 from latentworld.lipschitz import Rates
 from latentworld.walks import Steering, Walk
