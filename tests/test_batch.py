@@ -301,7 +301,7 @@ LISTS = {
     "job = 3": "names no job",
     "[[job]]\nname = '../out'": "no name of a job",
     "[[job]]\nname = 'batch.json'": "no name of a job",
-    "[[job]]\nname = 'a.log'": "no name of a job",
+    "[[job]]\nname = 'a.LOG'": "no name of a job",
     "[[job]]\nname = 'a'\n[[job]]\nname = 'A'": "two jobs are called",
     "[[job]]\ndo = 'flim'": "did you mean 'film'",
     "[[job]]\npreset = 3": "give a text",

@@ -120,7 +120,7 @@ def checked(jobs: Sequence[Job]) -> tuple[Job, ...]:
     for job in jobs:
         if job.do not in KINDS:
             raise BatchError(f"job {job.name}: no job does {job.do!r:.60}: {nearest(job.do, KINDS)}")
-        if not NAME.fullmatch(job.name) or job.name.endswith((".log", ".")) or job.name.lower() == "batch.json":
+        if not NAME.fullmatch(job.name) or job.name.lower().endswith((".log", ".")) or job.name.lower() == "batch.json":
             raise BatchError(
                 f"{job.name!r:.120} is no name of a job: give letters, digits, - _ + and dots, at most 100"
             )
