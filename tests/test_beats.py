@@ -21,7 +21,7 @@ from installation.film.road import Road, arcs
 from installation.film.sinks import Memory
 from installation.frames import Frames
 from installation.takes.film import journey as filmed
-from latentworld.errors import PresetError
+from latentworld.errors import Notice, PresetError
 
 FPS = 24.0
 
@@ -298,6 +298,20 @@ def test_frames_between_keep_the_beat(planned: Planned, tmp_path: Path) -> None:
     for one in made.crossings:
         if one.beat is not None and one.time is not None:
             assert abs(one.time - one.beat) <= 1.0 / 24 + 1e-9
+
+
+def test_a_coarse_plan_keeps_the_beat(planned: Planned, tmp_path: Path) -> None:
+    """Beats are counted at the film's own rate, not at that of the frames that are walked."""
+    own = journey(*PILOTED, f"sound.file={planned.made.target.with_name('piece.wav')}")
+    with pytest.warns(Notice, match="farther than the pilot sees"):
+        made = plan.plan(own, tmp_path / "piece.plan", coarse=2)
+    there = [one for one in made.crossings if one.beat is not None and one.time is not None]
+    assert len(there) >= 3
+    assert max(one.time for one in there) > 2.0
+    for one in there:
+        assert np.abs(planned.beats - one.beat).min() < 0.1
+        assert abs(one.time - one.beat) <= 1.0 / 24 + 1e-9
+    assert made.frames == planned.made.frames
 
 
 def test_a_silent_sound_has_no_beats_to_plan_on(tmp_path: Path) -> None:

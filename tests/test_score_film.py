@@ -184,46 +184,37 @@ def test_a_radius_is_what_the_score_says_frame_by_frame(tmp_path: Path) -> None:
         np.testing.assert_allclose(record.radius, wanted, atol=1e-6)
 
 
-def test_a_fade_is_steered_by_ticks_and_a_cue_looks_anew(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A fade cuts ticks to single frames; a fan for each would cost more than all else."""
-    fast = [*STEERED, "pacing.kind=latent", "pacing.speed=24", "decoder.batch=8"]  # a tick goes past what a look holds
-
-    def looks(score: str, name: str) -> int:
-        seen: list[float] = []
-        fan = Pilot._fan
-
-        def counted(pilot: Pilot, walk: Free, radius: float, reach: float) -> Fan:
-            seen.append(walk.arc)
-            return fan(pilot, walk, radius, reach)
-
-        monkeypatch.setattr(Pilot, "_fan", counted)
-        make.film(scored(score, *fast), tmp_path / name)
-        monkeypatch.setattr(Pilot, "_fan", fan)
-        return len(seen)
-
-    fade = "[[score]]\nat = 0\nover = 3.9\nset = { walk.radius = 0.9 }\n"
-    turn = "[[score]]\nat = 'frame 13'\nset = { rift.mode = 'seek' }"
-    ticks = 64 // 8
-    assert looks("", "bare") == ticks
-    assert looks(fade, "faded") == ticks
-    assert looks(fade + turn, "turned") == ticks + 1
-
-
-@pytest.mark.parametrize("what", ["rift.mode = 'avoid'", "seed.vertex.0 = 99"])
-def test_a_cue_looks_anew_however_slow_the_walk_is(what: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A look holds for a quarter of the near ring, which a slow walk takes seconds for."""
-    seen: list[float] = []
-    fan = Pilot._fan
+@pytest.fixture
+def looked(monkeypatch: pytest.MonkeyPatch) -> list[float]:
+    """The arcs at which a pilot looked."""
+    seen, fan = list[float](), Pilot._fan
 
     def counted(pilot: Pilot, walk: Free, radius: float, reach: float) -> Fan:
         seen.append(walk.arc)
         return fan(pilot, walk, radius, reach)
 
     monkeypatch.setattr(Pilot, "_fan", counted)
+    return seen
+
+
+def test_a_fade_is_steered_by_ticks_and_a_cue_looks_anew(tmp_path: Path, looked: list[float]) -> None:
+    """A fade cuts ticks to single frames; a fan for each would cost more than all else."""
+    fast = [*STEERED, "pacing.kind=latent", "pacing.speed=24", "decoder.batch=8"]  # a tick goes past what a look holds
+    fade = "[[score]]\nat = 0\nover = 3.9\nset = { walk.radius = 0.9 }\n"
+    turn = "[[score]]\nat = 'frame 13'\nset = { rift.mode = 'seek' }"
+    ticks = 64 // 8
+    for name, score, looks in (("bare", "", ticks), ("faded", fade, ticks), ("turned", fade + turn, ticks + 1)):
+        looked.clear()
+        make.film(scored(score, *fast), tmp_path / name)
+        assert len(looked) == looks, name
+
+
+@pytest.mark.parametrize("what", ["rift.mode = 'avoid'", "seed.vertex.0 = 99"])
+def test_a_cue_looks_anew_however_slow_the_walk_is(what: str, tmp_path: Path, looked: list[float]) -> None:
+    """A look holds for a quarter of the near ring, which a slow walk takes seconds for."""
     slow = [*STEERED, "pacing.kind=latent", "pacing.floor=0.1", "pacing.speed=0.3"]
-    make.film(scored(f"[[score]]\nat = 'frame 13'\nset = {{ {what} }}", *slow), tmp_path / "film")
-    at = telemetry.read(tmp_path / "film" / "telemetry.csv").distance
-    assert any(abs(arc - np.nansum(at[:13])) < 0.02 for arc in seen), seen
+    record = shown(scored(f"[[score]]\nat = 'frame 13'\nset = {{ {what} }}", *slow), tmp_path / "film")
+    assert any(abs(arc - np.nansum(record.distance[:13])) < 0.02 for arc in looked), looked
 
 
 def test_it_jumps_turns_and_goes_where_it_is_told(tmp_path: Path) -> None:

@@ -100,12 +100,12 @@ def crossings(rate: Array, distance: Array, marked: NDArray[np.bool_]) -> NDArra
     return np.array([part[np.argmax(weight[part])] for part in parts if len(part)], np.int64)
 
 
-def laid(way: Way, rig: Rig, times: Array) -> tuple[Way, tuple[Crossing, ...]]:
+def laid(way: Way, rig: Rig, times: Array, fps: float) -> tuple[Way, tuple[Crossing, ...]]:
     """A way that was walked by a rig, its frames placed anew so that rifts are crossed at `times`, seconds; and when
-    each of them is crossed."""
+    each of them is crossed. fps: of the way's frames, those too that were laid between the walked ones."""
     pace, rifts = rig.preset.pacing, crossings(way.rate, way.distance, way.marked)
     found = on_beats(
-        way.unit, way.radius, way.step, way.marked, rifts, times, plane=rig.plane, fps=rig.preset.film.fps,
+        way.unit, way.radius, way.step, way.marked, rifts, times, plane=rig.plane, fps=fps,
         floor=pace.floor, ceiling=pace.ceiling,
     )  # fmt: skip
     scene = way.scene[np.minimum(np.arange(len(found.radius)), len(way) - 1)]  # scenes keep their times

@@ -94,10 +94,10 @@ def passed(
         assert record is not None  # else it is a lap
         way = Way.of(record).finer(coarse, rig.plane, said)
     if preset.pacing.kind == "beat":
-        way, crossings = beats.laid(way, rig, chosen_beats(preset))
+        way, crossings = beats.laid(way, rig, chosen_beats(preset), coarse * rig.preset.film.fps)
         crossed(crossings)
     if preset.rift.policy == "refine" or "refine" in preset.rift.each.values():
-        way = _refined(rig, way, preset, look)
+        way = _refined(rig, way, preset, look, coarse)
     way = policies.applied(way, preset.rift, coarse * rig.preset.film.fps)
     if spec.interpolate > 1:
         way = between(way, spec.interpolate, spec.loop)
@@ -136,13 +136,13 @@ def _closed(rig: Rig, way: Way | None, look: Lookout, played: Played | None) -> 
     return way if played is None else scored_loop.even(lap, places, played, rig.plane, floor)
 
 
-def _refined(rig: Rig, way: Way, preset: Preset, look: Lookout) -> Way:
+def _refined(rig: Rig, way: Way, preset: Preset, look: Lookout, coarse: int) -> Way:
     """Every rift refined that is to be, the last one first, so that those before keep their rows."""
-    spec, fps = preset.rift, rig.preset.film.fps
+    spec, fps, step = preset.rift, coarse * rig.preset.film.fps, rig.preset.pacing.clip_step / coarse
     for number in reversed(range(len(way.rifts))):
         if spec.each.get(str(number + 1), spec.policy) == "refine":
             most = max(1, round(spec.seconds * fps))
-            way = refining.refined(way, number, look, rig.plane, rig.preset.pacing.clip_step, most)
+            way = refining.refined(way, number, look, rig.plane, step, most)
     return way
 
 
