@@ -1,16 +1,19 @@
-"""How far each family's pictures are from its own diffusers pipeline: families x folder, file, few steps, samplers.
+"""How far each family's pictures are from its own diffusers pipeline: families x folder, file, LoRA, tiny decoder, few
+steps, samplers.
 
     python benchmarks/families.py
 
 Tiny models with random weights in the standard layouts, built from configs (tests/standins), float32, eager: largest
 difference of any pixel, in 255ths. Two pictures each, one of them past the shell. What a scheduler of diffusers draws
-between steps is replaced by the function of the start that takes its place here. Exit code 1 above 1.
+between steps is replaced by the function of the start that takes its place here. LoRA: of all layers of attention, at
+strength .5, added to the pipeline's weights by hand. Exit code 1 above 1.
 """
 
 from __future__ import annotations
 
 import copy
 import importlib
+import re
 import sys
 import tempfile
 import warnings
@@ -22,6 +25,8 @@ from unittest.mock import patch
 
 import torch
 from common import show
+from diffusers import AutoencoderTiny
+from safetensors.torch import save_file
 from torch import Tensor
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "tests"))
@@ -31,6 +36,7 @@ from latentworld import worlds
 from latentworld.decoding import faithful_decoder
 from latentworld.decoding.samplers import SAMPLERS, TCD_GAMMA, noise_of
 from latentworld.decoding.sampling import Sampling
+from latentworld.decoding.settings import LoraSettings
 from latentworld.prompts import Prompt
 from latentworld.worlds import World
 from latentworld.worlds.few_step import MEMBERS
@@ -76,11 +82,12 @@ def rows(home: Path) -> list[Row]:
 class Truth:
     """A family's pipeline, called with our latents."""
 
-    def __init__(self, row: Row) -> None:
+    def __init__(self, row: Row, **parts: torch.nn.Module) -> None:
+        """parts: in place of the model's own."""
         from diffusers import DiffusionPipeline
 
         self.kind, self.prompt = row.kind, replace(PROMPT, negative="") if row.kind == "klein" else PROMPT
-        self.pipe = DiffusionPipeline.from_pretrained(row.folder, dtype=torch.float32)
+        self.pipe = DiffusionPipeline.from_pretrained(row.folder, dtype=torch.float32, **parts)
         self.pipe.set_progress_bar_config(disable=True)
 
     def __call__(self, z: Tensor, guidance: float, sampler: str, sampling: Sampling, **steps: Any) -> Tensor:
@@ -119,7 +126,8 @@ def apart(world: World, truth: Truth, sampler: str = "", sampling: Sampling | No
     steps, guidance = options.pop("steps", STEPS), options.pop("guidance", GUIDANCE)
     z, sampling = latents(world), sampling or Sampling()
     base = faithful_decoder(world, steps=steps, guidance=guidance, batch=2)
-    decoder = base.variant(replace(base.settings, sampler=sampler, sampling=sampling))
+    loras = options.pop("loras", ())
+    decoder = base.variant(replace(base.settings, sampler=sampler, sampling=sampling, loras=loras))
     spacing = sampling.spacing or decoder.recipe.made.spacing if not sampler else sampling.spacing
     known = spacing if spacing in SAMPLERS[decoder.profile.sampler].spacings else ""
     theirs = truth(z, guidance, decoder.profile.sampler, replace(sampling, spacing=known), **_steps(steps, options))
@@ -140,6 +148,51 @@ def of_files(row: Row, truth: Truth) -> tuple[str, str]:
 
 def _options(row: Row, steps: int) -> dict[str, Any]:
     return {"intermediate_timesteps": 1.3 if steps == 2 else None} if row.kind == "sana-sprint" else {}
+
+
+def of_lora(row: Row, truth: Truth) -> str:
+    """A LoRA of all layers of attention, which must be seen."""
+    world, name = worlds.load(row.folder), "transformer" if hasattr(truth.pipe, "transformer") else "unet"
+    network, drawn, held = copy.deepcopy(getattr(truth.pipe, name)), torch.Generator().manual_seed(3), {}
+    for layer, module in network.named_modules():
+        if isinstance(module, torch.nn.Linear) and re.search("attn|attention", layer):
+            sizes = (2, module.in_features), (module.out_features, 2)
+            down, up = (0.3 * torch.randn(*size, generator=drawn) for size in sizes)
+            held |= {f"{name}.{layer}.lora_A.weight": down, f"{name}.{layer}.lora_B.weight": up}
+            module.weight.data += 0.5 * up @ down
+    with tempfile.TemporaryDirectory() as folder:
+        file = Path(folder, "lora.safetensors")
+        save_file(held, file)
+        loras = (LoraSettings(str(file), 0.5),)
+        styled = Truth(row, **{name: network})
+        found = apart(world, styled, loras=loras, **_options(row, STEPS))
+        unlike = apart(world, truth, loras=loras, **_options(row, STEPS))
+    assert unlike > 1.0, f"{row.title}: its pictures are as without a LoRA"
+    return f"{found:.4f}"
+
+
+def of_tiny(row: Row, truth: Truth) -> str:
+    """A tiny decoder in place of the model's own."""
+    if row.kind in ("klein", "sana-sprint"):  # whose VAE is of another build
+        return "-"
+    drawn = torch.random.get_rng_state()
+    torch.manual_seed(4)
+    tiny = AutoencoderTiny(
+        latent_channels=truth.pipe.vae.config.latent_channels, encoder_block_out_channels=(8, 8, 8, 8),
+        decoder_block_out_channels=(8, 8, 8, 8), num_encoder_blocks=(1, 1, 1, 1), num_decoder_blocks=(1, 1, 1, 1),
+    )  # fmt: skip
+    torch.random.set_rng_state(drawn)
+    with torch.no_grad():  # else it paints black
+        for layer in tiny.decoder.modules():
+            if isinstance(layer, torch.nn.Conv2d):
+                layer.weight *= 2
+        layer.bias += 0.5  # type: ignore[operator]
+    with tempfile.TemporaryDirectory() as folder:
+        tiny.save_pretrained(folder)
+        world = worlds.load(row.folder, vae=folder)
+    found, unlike = (apart(world, other, **_options(row, STEPS)) for other in (Truth(row, vae=tiny), truth))
+    assert unlike > 1.0, f"{row.title}: its pictures are as by its own decoder"
+    return f"{found:.4f}"
 
 
 def of_few(row: Row, truth: Truth) -> str:
@@ -177,13 +230,13 @@ def of_samplers(row: Row, truth: Truth) -> str:
 def main() -> int:
     """Print the table; 1 where any cell is above 1/255."""
     warnings.simplefilter("ignore")
-    parts: tuple[Callable[[Row, Truth], str], ...] = (of_few, of_samplers)
+    parts: tuple[Callable[[Row, Truth], str], ...] = (of_lora, of_tiny, of_few, of_samplers)
     with tempfile.TemporaryDirectory() as folder:
         table = []
         for row in rows(Path(folder)):
             truth = Truth(row)
             table.append((row.title, *of_files(row, truth), *(part(row, truth) for part in parts)))
-    columns = ("family", "folder", "one file", "few steps", "samplers (cases)")
+    columns = ("family", "folder", "one file", "LoRA", "tiny decoder", "few steps", "samplers (cases)")
     notes = ["Asked: at most 1. -: none of that kind (no single file is known, or one sampler is what a flow has)."]
     show("Largest difference from the family's own diffusers pipeline, in 255ths", columns, table, notes)
     return int(any(float(cell.split()[0]) > 1 for _, *cells in table for cell in cells if cell != "-"))

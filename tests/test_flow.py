@@ -106,6 +106,22 @@ def test_planes_are_of_its_own_dimension(kind: str) -> None:
     assert shape[2] == 2 * shape[1]
 
 
+def test_another_vaes_shift_goes_before_its_own(tmp_path: Path) -> None:
+    """`world.vae`: a decoder without a shift in place of one that has it."""
+    other = shutil.copytree(tiny_flow.world("sd3") / "vae", tmp_path / "vae")
+    config = json.loads((other / "config.json").read_text())
+    (other / "config.json").write_text(json.dumps(config | {"shift_factor": None, "scaling_factor": 0.7}))
+    whole = shutil.copytree(tiny_flow.world("sd3"), tmp_path / "whole")
+    shutil.rmtree(whole / "vae")
+    shutil.copytree(other, whole / "vae")
+    lent, own = worlds.load(tiny_flow.world("sd3"), vae=other), worlds.load(whole)
+    assert (lent.latent.scale, lent.latent.shift) == (own.latent.scale, own.latent.shift) == (0.7, 0.0)
+    z = latents(1, own.shape)
+    made = [faithful_decoder(each, steps=1, guidance=1.0, batch=1)(z, PROMPT) for each in (lent, own, world("sd3"))]
+    assert torch.equal(made[0], made[1])
+    assert not torch.equal(made[0], made[2])
+
+
 def test_guidance_is_told_to_dev_and_not_to_schnell() -> None:
     z = latents(1, (16, 8, 8))
     for kind, is_told in (("flux-dev", True), ("flux-schnell", False)):

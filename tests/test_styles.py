@@ -82,11 +82,11 @@ def test_several_are_added_each_times_its_strength(tmp_path: Path) -> None:
     base = world("plain").denoiser
     before = {name: weight.clone() for name, weight in base.state_dict().items()}
     opened = [(OpenedLora.read(a), 0.7), (OpenedLora.read(b), -0.2)]
-    made = mixed(base, opened, "unet")
+    made = mixed(base, opened, "denoiser")
     name = f"{QUERY}.weight"
     wanted = before[name] + 0.7 * product(a) - 0.2 * product(b)
     torch.testing.assert_close(made.state_dict()[name], wanted, atol=1e-6, rtol=1e-5)
-    torch.testing.assert_close(mixed(base, opened[::-1], "unet").state_dict()[name], made.state_dict()[name])
+    torch.testing.assert_close(mixed(base, opened[::-1], "denoiser").state_dict()[name], made.state_dict()[name])
     assert all(torch.equal(weight, before[other]) for other, weight in base.state_dict().items())
     own = dict(base.named_parameters())
     shared = [other for other, weight in made.named_parameters() if weight.data_ptr() == own[other].data_ptr()]
@@ -99,7 +99,7 @@ def test_a_dora_goes_the_straight_way(tmp_path: Path) -> None:
     save_file(parts | {f"unet.{QUERY}.lora_magnitude_vector": torch.linspace(0.5, 2, 64)}, file)
     opened, base, name = OpenedLora.read(file), world("plain").denoiser, f"{QUERY}.weight"
     own = base.state_dict()[name]
-    whole, half = (mixed(base, [(opened, strength)], "unet").state_dict()[name] for strength in (1.0, 0.5))
+    whole, half = (mixed(base, [(opened, strength)], "denoiser").state_dict()[name] for strength in (1.0, 0.5))
     torch.testing.assert_close(whole.norm(dim=1), torch.linspace(0.5, 2, 64), atol=1e-5, rtol=1e-5)
     torch.testing.assert_close(half, (own + whole) / 2, atol=1e-6, rtol=1e-5)
 
@@ -107,7 +107,7 @@ def test_a_dora_goes_the_straight_way(tmp_path: Path) -> None:
 def test_numbers_that_are_none_are_refused(tmp_path: Path) -> None:
     file = lora(tmp_path / "a.safetensors", scale=math.nan)
     with pytest.raises(WorldDamaged, match="not finite"):
-        mixed(world("plain").denoiser, [(OpenedLora.read(file), 1.0)], "unet")
+        mixed(world("plain").denoiser, [(OpenedLora.read(file), 1.0)], "denoiser")
 
 
 @pytest.mark.parametrize("kind", ["faithful", "scout"])

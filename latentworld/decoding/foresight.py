@@ -81,7 +81,7 @@ def _check_files(found: Found, settings: DecoderSettings) -> None:
         _check_outlines(found)
     for file in ([] if settings.lora is None else [settings.lora]) + [one.file for one in settings.loras]:
         contents = lora.look(Path(file))
-        networks: dict[lora.Part, str] = {"unet": found.family.network, **lora.FOLDERS}
+        networks: dict[lora.Part, str] = {"denoiser": found.family.network, **lora.FOLDERS}
         for part, name in networks.items():
             if contents.parts[part] and all(name != own.name for own in found.family.parts):
                 raise WorldMismatch(

@@ -10,7 +10,8 @@ import json
 import math
 import re
 import sys
-from collections.abc import Mapping
+from collections import Counter
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal, TypeVar
@@ -27,7 +28,7 @@ from latentworld.worlds.files import header_and_metadata, tensors
 METADATA = (
     "lora_adapter_metadata"  # as diffusers writes it: a LoraConfig of PEFT, its keys below `unet.` in a pipeline's
 )
-Part = Literal["unet", "text", "text2"]
+Part = Literal["denoiser", "text", "text2"]
 FOLDERS: Mapping[Part, str] = {"text": "text_encoder", "text2": "text_encoder_2"}
 """The text encoders that a LoRA may have parts for, by the folders they lie in."""
 Shape = tuple[int, ...]
@@ -57,7 +58,7 @@ class Contents:
     scaling: Mapping[Part, Mapping[str, object]]
 
 
-def fused(network: N, path: Path, part: Part = "unet") -> N:
+def fused(network: N, path: Path, part: Part = "denoiser") -> N:
     """The same network with what a LoRA has for it added to its weights. Raises as `look` and `check`, and WorldDamaged
     for numbers that are not finite."""
     contents = look(path)
@@ -66,14 +67,14 @@ def fused(network: N, path: Path, part: Part = "unet") -> N:
     known, held = layers(parameters), tensors(path)
     for layer, roles in contents.parts[part].items():
         factors = {role: held[factor.key].float() for role, factor in roles.items()}
-        weight = parameters[known[layer]]
-        change = PRODUCTS[core(roles)](factors).view_as(weight) * scale(contents, part, layer, factors)
+        weights = [parameters[name] for name in known[layer]]
+        own = whole(weights)
+        change = PRODUCTS[core(roles)](factors).view_as(own) * scale(contents, part, layer, factors)
         with torch.no_grad():
-            if is_directed(roles):
-                weight.copy_(directed(weight.float().cpu() + change, factors))
-            else:
-                weight.add_(change.to(weight))
-        if not (change.isfinite().all() and weight.isfinite().all()):
+            made = directed(own.float().cpu() + change, factors) if is_directed(roles) else own + change.to(own)
+            for weight, rows in zip(weights, torch.split(made, [len(weight) for weight in weights]), strict=True):
+                weight.copy_(rows)
+        if not (change.isfinite().all() and made.isfinite().all()):
             raise WorldDamaged(f"{path} has numbers for {layer} that are not finite: copy or download it again")
     return network
 
@@ -92,11 +93,11 @@ def look(path: Path) -> Contents:
         raise WorldMismatch(
             f"{path} holds {strange(unknown)}, in {len(unknown)} of {len(keys)} weights: give a LoRA, LoHa or LoKr"
         )
-    parts: dict[Part, dict[str, dict[Role, Factor]]] = {"unet": {}, "text": {}, "text2": {}}
+    parts: dict[Part, dict[str, dict[Role, Factor]]] = {"denoiser": {}, "text": {}, "text2": {}}
     for key, what in found.items():
         assert what is not None  # else it was refused
-        if what.network == "other":
-            raise WorldMismatch(f"{path} is of a model of another kind ({key:.80}): take a LoRA made for this world")
+        if what.network == "text3":
+            raise WorldMismatch(f"{path} changes T5 ({key:.80}), which stays as it is here: take a LoRA without that")
         roles = parts[what.network].setdefault(what.layer, {})
         if what.role in roles:
             raise WorldMismatch(f"{path} has two weights for one thing ({roles[what.role].key}, {key}): give one LoRA")
@@ -106,8 +107,8 @@ def look(path: Path) -> Contents:
                 f"{path} holds whole numbers ({kind:.20} in {key:.80}): give a LoRA in floats, no quantised one"
             )
         roles[what.role] = Factor(key, tuple(keys[key]["shape"]))
-    if not parts["unet"]:
-        raise WorldDamaged(f"{path} holds no LoRA of a UNet: give a LoRA file (.safetensors) for Stable Diffusion")
+    if not parts["denoiser"]:
+        raise WorldDamaged(f"{path} holds no LoRA of a UNet or a transformer: give a LoRA file (.safetensors) with one")
     contents = Contents(path, parts, _scaling(path, metadata))
     _check_whole(contents)
     return contents
@@ -123,15 +124,24 @@ def check(contents: Contents, part: Part, weights: Mapping[str, Shape]) -> None:
             f"{path} has parts for {len(lacking)} layers that this world lacks ({lacking[0]:.80}): "
             f"take a LoRA made for its kind"
         )
+    twice = Counter(name for layer in contents.parts[part] for name in known[layer])
+    if several := next((name for name, times in twice.items() if times > 1), None):
+        raise WorldMismatch(f"{path} changes {several:.80} twice, by two names of it: give a LoRA that does so once")
     for layer, roles in contents.parts[part].items():
-        weight = torch.empty(weights[known[layer]], device="meta")
+        own = [torch.empty(weights[name], device="meta") for name in known[layer]]
         factors = {role: torch.empty(factor.shape, device="meta") for role, factor in roles.items()}
-        if not _fits(factors, weight):
+        if not _fits(factors, own):
             raise WorldMismatch(f"{path} does not fit {layer}: take a LoRA made for this kind of world")
 
 
-def _fits(factors: Factors, weight: Tensor) -> bool:
+def whole(weights: Sequence[Tensor]) -> Tensor:
+    """A layer's weight, of the rows `layers` names for it."""
+    return weights[0] if len(weights) == 1 else torch.cat(list(weights))
+
+
+def _fits(factors: Factors, weights: Sequence[Tensor]) -> bool:
     try:
+        weight = whole(weights)
         product = PRODUCTS[core(factors)](factors)
         if is_directed(factors):
             directed(weight, factors)
@@ -184,10 +194,12 @@ def _scaling(path: Path, metadata: Mapping[str, str]) -> Mapping[Part, Mapping[s
         content = said if isinstance(said, dict) else {}
     elif path.name.lower().startswith("adapter_model") and beside.is_file():
         content = read_json(beside)
-    prefixes: dict[Part, str] = {"unet": "unet.", **{part: f"{folder}." for part, folder in FOLDERS.items()}}
+    prefixes: dict[Part, tuple[str, ...]] = {
+        "denoiser": ("unet.", "transformer."), **{part: (f"{folder}.",) for part, folder in FOLDERS.items()}
+    }  # fmt: skip
     of_parts: dict[Part, Mapping[str, object]] = {
-        part: {key.removeprefix(prefix): value for key, value in content.items() if key.startswith(prefix)}
-        for part, prefix in prefixes.items()
+        part: {key.partition(".")[2]: value for key, value in content.items() if key.startswith(own)}
+        for part, own in prefixes.items()
     }
     scaling = of_parts if any(of_parts.values()) else dict.fromkeys(prefixes, content)
     kinds = {str(settings.get("peft_type") or "") for settings in scaling.values()}

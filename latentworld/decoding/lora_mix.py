@@ -16,7 +16,7 @@ from typing import TypeVar
 import torch
 from torch import Tensor, nn
 
-from latentworld.decoding.lora import Contents, Part, check, look, scale
+from latentworld.decoding.lora import Contents, Part, check, look, scale, whole
 from latentworld.decoding.lora_names import layers
 from latentworld.decoding.lora_products import PRODUCTS, core, directed, is_directed
 from latentworld.errors import WorldDamaged
@@ -54,6 +54,12 @@ class OpenedLora:
         return change
 
 
+def _rows(lora: OpenedLora, part: Part, layer: str, weights: Mapping[str, Tensor]) -> Mapping[str, Tensor]:
+    """What a LoRA adds to each of the weights that are one layer to it, by their names."""
+    change = lora.change(part, layer, whole(list(weights.values())))
+    return dict(zip(weights, torch.split(change, [len(weight) for weight in weights.values()]), strict=True))
+
+
 Mixed = Sequence[tuple[OpenedLora, float]]
 """Files and their strengths."""
 
@@ -69,14 +75,18 @@ def mixed(network: N, loras: Mixed, part: Part) -> N:
     for lora, strength in loras:
         check(lora.contents, part, shapes)
         for layer in lora.contents.parts[part]:
-            changes.setdefault(known[layer], []).append((lora, strength, layer))
+            for name in known[layer]:
+                changes.setdefault(name, []).append((lora, strength, layer))
     shared: dict[int, object] = {id(weight): weight for name, weight in parameters.items() if name not in changes}
     made = copy.deepcopy(network, shared)
     with torch.no_grad():
         for name, weight in made.named_parameters():
             own = parameters[name]
             if name in changes:
-                total = sum((strength * lora.change(part, layer, own) for lora, strength, layer in changes[name]))
+                total = sum(
+                    strength * _rows(lora, part, layer, {each: parameters[each] for each in known[layer]})[name]
+                    for lora, strength, layer in changes[name]
+                )
                 weight.copy_(own.float() + total)
                 if not weight.isfinite().all():
                     files = ", ".join(lora.contents.path.name for lora, _, _ in changes[name])

@@ -11,6 +11,8 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Literal, get_args
 
+from latentworld.decoding.flow_names import Rows, rows_by_original_name
+
 Role = Literal[
     "down", "up", "mid", "alpha", "magnitude", "dora_scale",
     "hada_w1_a", "hada_w1_b", "hada_w2_a", "hada_w2_b", "hada_t1", "hada_t2",
@@ -18,7 +20,8 @@ Role = Literal[
 ]  # fmt: skip
 """What a weight is of a layer. magnitude: the lengths of a DoRA's outputs, as PEFT has them; dora_scale: see
 `lora_products.directed`; LoHa's and LoKr's are called as in the files."""
-Network = Literal["unet", "text", "text2", "other"]
+Network = Literal["denoiser", "text", "text2", "text3"]
+"""denoiser: a UNet or a transformer; text3: T5, where it is a third text encoder."""
 
 _ROLES: tuple[tuple[Role, str], ...] = (
     ("down", r"(\.lora_down|[._]lora\.down|\.lora_linear_layer\.down|\.lora_A(\.\w+)?)\.weight"),
@@ -40,12 +43,10 @@ _TEXT = "|".join((
     r"(base_model\.model\.)?(?=text_model\.)",
 ))  # fmt: skip
 _TEXT2 = "|".join((r"lora_te2_", r"te2\.", r"text_encoder_2\."))
-_OTHER = "|".join((
-    r"lora_te3_", r"te3\.", r"text_encoder_3\.", r"(base_model\.model\.)?transformer\.", r"lora_transformer_",
-    r"diffusion_model\.(double|joint|single)_",
-))  # fmt: skip
-_UNET = "|".join((
-    r"lora_unet[_.]", r"unet\.", r"base_model\.model\.(unet\.)?", r"(model\.)?diffusion_model\.",
+_TEXT3 = "|".join((r"lora_te3_", r"te3\.", r"text_encoder_3\."))
+_DENOISER = "|".join((
+    r"lora_(unet|transformer)[_.]", r"(unet|transformer)\.", r"base_model\.model\.((unet|transformer)\.)?",
+    r"(model\.)?diffusion_model\.",
 ))  # fmt: skip
 
 
@@ -75,15 +76,16 @@ def strange(keys: Iterable[str]) -> str:
 
 
 def _place(stem: str) -> tuple[Network, str]:
-    if re.match(_OTHER, stem):
-        return "other", stem
+    if re.match(_TEXT3, stem):
+        return "text3", stem
     if second := re.match(_TEXT2, stem):
         return "text2", re.sub(r"_to_(q|k|v|out)$", r"_\1_proj", _flat(stem[second.end() :]))
     if re.match(_TEXT, stem):
         name = _flat(re.sub(f"^({_TEXT})", "", stem))
         return "text", re.sub(r"_to_(q|k|v|out)$", r"_\1_proj", name)  # as older files call them after the UNet's
-    name = _flat(re.sub(f"^({_UNET})", "", stem).replace(".processor", ""))
-    return "unet", f"{name}_0" if name.endswith("_to_out") else name  # older files: the attention's output by its list
+    name = _flat(re.sub(f"^({_DENOISER})", "", stem).replace(".processor", ""))
+    # older files have the attention's output by its list
+    return "denoiser", f"{name}_0" if name.endswith("_to_out") else name
 
 
 def _flat(layer: str) -> str:
@@ -91,15 +93,19 @@ def _flat(layer: str) -> str:
     return layer.replace(".", "_").removeprefix("text_model_")
 
 
-def layers(weights: Iterable[str]) -> dict[str, str]:
-    """The layers of a network that have a weight, by the names that files give them, dots as underscores: diffusers'
-    and transformers' own, and those of the original code where it is a UNet of Stable Diffusion's build.
+def layers(weights: Iterable[str]) -> dict[str, Rows]:
+    """The weights of a network's layers by the names that files give these, dots as underscores: diffusers' and
+    transformers' own, and those of the original code where it is a UNet of Stable Diffusion's build or a transformer of
+    `flow_names`. Of a layer that is several here there are several, in the order of its rows.
 
     weights: the names of all of them.
     """
     weights = list(weights)
     own = {name.removesuffix(".weight"): name for name in weights if name.endswith(".weight")}
-    found = {_flat(layer): name for layer, name in own.items()}
+    found: dict[str, Rows] = {_flat(layer): (name,) for layer, name in own.items()}
+    found |= {f"{_flat(layer)}_0": (name,) for layer, name in own.items() if layer.endswith(".to_out")}
+    for theirs, rows in rows_by_original_name(own).items():
+        found[_flat(theirs)] = tuple(own[layer] for layer in rows)
     stems = original_names(weights)
     for layer, name in own.items():
         for stem, theirs in stems.items():
@@ -110,7 +116,7 @@ def layers(weights: Iterable[str]) -> dict[str, str]:
                     if ".resnets." in stem
                     else rest
                 )
-                found[f"{theirs}{rest}".replace(".", "_")] = name
+                found[f"{theirs}{rest}".replace(".", "_")] = (name,)
     return found
 
 

@@ -43,7 +43,7 @@ class Styles:
         key = (id(network), loras)
         found = self._networks.get(key)
         if found is None:
-            made = (network, mixed(network, self._read(loras), "unet"))  # the first one is kept for its id
+            made = (network, mixed(network, self._read(loras), "denoiser"))  # the first one is kept for its id
             found = self._networks.setdefault(key, made)
         return found[1]
 

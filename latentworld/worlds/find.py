@@ -128,7 +128,7 @@ def _painted(path: Path, facts: Facts, vae: LoneVae | None) -> Facts:
             f"{vae.path} has latents of {vae.channels} channels and cells of {vae.cell} pixels, and {path} of "
             f"{latent.channels} and {latent.cell}: give a VAE made for this world"
         )
-    return replace(facts, latent=replace(latent, scale=vae.scale))
+    return replace(facts, latent=replace(latent, scale=vae.scale, shift=vae.shift))
 
 
 def _agreed(path: Path, family: Family, facts: Facts, card: Card) -> Facts:

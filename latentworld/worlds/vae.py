@@ -44,8 +44,14 @@ class LoneVae:
 
     @property
     def scale(self) -> float:
-        """What a latent is divided by before it is decoded."""
-        return float(self.config.get("scaling_factor", 0.18215))
+        """What a latent is divided by before it is decoded: where the config is silent, its class's default."""
+        usual = 1.0 if self.config.get("_class_name") == "AutoencoderTiny" else 0.18215
+        return float(self.config.get("scaling_factor", usual))
+
+    @property
+    def shift(self) -> float:
+        """What is added to it then."""
+        return float(self.config.get("shift_factor") or 0.0)
 
     @property
     def digest(self) -> str:
