@@ -12,6 +12,7 @@ import numpy as np
 from installation.clock import CountedClock
 from installation.loop import Scene
 from installation.studio import Studio, lookout
+from installation.vocabulary import understood
 from latentworld import vertices, vision, walks, worlds
 from latentworld.aims import Likeness
 from latentworld.atlas.provenance import Provenance
@@ -155,6 +156,7 @@ def aim_of(studio: Studio) -> Likeness | None:
     if isinstance(preset.walk, walks.FixedSpec) and not preset.score:
         kind = preset.walk.kind
         raise PresetError(f'pilot.mode = "toward" steers free walks, and {kind} is fixed: set walk.kind = "rift"')
+    understood(studio, [spec.words])
     return Likeness(np.asarray(studio.eye.texts([spec.words])[0], np.float64))
 
 

@@ -23,7 +23,7 @@ import networkx
 ROOT = Path(__file__).parent.parent
 CORE: list[set[str]] = [
     {"errors", "arrays", "tables", "easing", "tokens"},
-    {"disk", "explain", "registry", "frozen", "texts", "extras", "emphasis", "deferred", "transfer"},
+    {"disk", "explain", "registry", "frozen", "texts", "extras", "emphasis", "deferred", "transfer", "npz"},
     {"globe", "relaxed", "remembered"},
     {"plane", "lipschitz", "aims", "archive"},
     {"vertices", "whiteness", "prompts", "worlds", "decoding", "vision", "device"},
@@ -40,7 +40,7 @@ SHOW: list[set[str]] = [
     {"ipc"},
     {"control"},
     {"backstage", "loop"},
-    {"studio", "rig", "health", "sound"},
+    {"studio", "rig", "health", "sound", "vocabulary"},
     {"takes"},
     {"score"},
     {"film"},

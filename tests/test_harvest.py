@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 
@@ -10,15 +11,14 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from installation.atlas import harvests, on_the_way, weights
+from installation.atlas import harvests, on_the_way, unfinished, weights
 from installation.atlas.survey_folder import SurveyFolder
-from installation.atlas.unfinished import Unfinished
 from latentworld import globe, preset
 from latentworld.arrays import Array
 from latentworld.atlas import harvest, mesh, phases, reader
 from latentworld.atlas.harvest import Finds, Judge
 from latentworld.atlas.types import Atlas, Phases, Rendered
-from latentworld.errors import AtlasError, AtlasMismatch, OutputExists
+from latentworld.errors import AtlasBusy, AtlasError, AtlasMismatch, OutputExists
 
 CENTRES = globe.normalise(np.array([[1.0, 0.2, 0.1], [-0.3, 1.0, 0.2], [-0.2, -0.5, 1.0]]))
 CAR = np.array([0.0, 0.0, 0.0, 1.0])  # what neither side has
@@ -229,19 +229,43 @@ def test_what_was_seen_is_looked_at_once(tmp_path: Path) -> None:
 
     unit = globe.normalise(np.random.default_rng(0).normal(size=(50, 3)))
     for turn in range(2):
-        work = Unfinished.begin(tmp_path / "work", {"a": 1})
-        render = work.render(looked, "looking", 100)
-        first, second = render(unit, np.ones(50)), render(-unit, np.ones(50))
-        np.testing.assert_array_equal(first.features, world(unit, np.ones(50)).features)
-        np.testing.assert_array_equal(second.features, world(-unit, np.ones(50)).features)
-        assert sum(asked) == 100, turn
-    render = Unfinished.begin(tmp_path / "work", {"a": 1}).render(looked, "looking", 100)
-    render(unit[::-1].copy(), np.ones(50))  # other places: kept pictures are not theirs
+        with suppress(Stopped), unfinished.begun(tmp_path / "work", {"a": 1}) as work:
+            render = work.render(looked, "looking", 100)
+            first, second = render(unit, np.ones(50)), render(-unit, np.ones(50))
+            np.testing.assert_array_equal(first.features, world(unit, np.ones(50)).features)
+            np.testing.assert_array_equal(second.features, world(-unit, np.ones(50)).features)
+            assert sum(asked) == 100, turn
+            with pytest.raises(AtlasBusy, match="another process is at work"), unfinished.begun(tmp_path / "work", {}):
+                pass
+            raise Stopped
+    with unfinished.begun(tmp_path / "work", {"a": 1}) as work:
+        # other places: kept pictures are not theirs
+        work.render(looked, "looking", 100)(unit[::-1].copy(), np.ones(50))
     assert sum(asked) == 150
+    assert list((tmp_path / "work").iterdir()) == []
     (tmp_path / "other").mkdir()
     (tmp_path / "other/film.mp4").write_bytes(b"")
-    with pytest.raises(OutputExists):
-        Unfinished.begin(tmp_path / "other", {})
+    with pytest.raises(OutputExists), unfinished.begun(tmp_path / "other", {}):
+        pass
+
+
+@pytest.mark.parametrize("count", [2, 3, 4])
+def test_finds_that_lie_opposite_are_visited_by_a_third_place(count: int, land: Atlas) -> None:
+    stops = np.array([[0.6, 0.0, 0.8], [-0.6, 0.0, -0.8], [0.0, 0.8, 0.6], [0.0, -0.8, -0.6]])[:count]
+    led = harvests._led_round(stops)
+    assert (globe.angle(led, np.roll(led, -1, axis=0)) < 3.0).all()
+    assert (globe.angle(led, np.roll(led, -1, axis=0)) > 0.1).all()
+    np.testing.assert_array_equal(led[[row for row in range(len(led)) if any((led[row] == stops).all(axis=1))]], stops)
+    near = globe.normalise(np.array([[0.6, 0.0, 0.8], [0.5, 0.1, 0.8], [0.1, 0.9, 0.2]]))
+    np.testing.assert_array_equal(harvests._led_round(near), near)
+
+
+def test_a_harvests_picture_is_made_again_as_it_is(surveyed: SurveyFolder, tmp_path: Path, run) -> None:  # type: ignore[no-untyped-def]
+    """Enlarged as the film is."""
+    harvests.make(surveyed, 2, tmp_path / "out", harvest.WEIGHTS)
+    code, _, err = run("still", tmp_path / "out/001.png", "-o", tmp_path / "again.png")
+    assert (code, err) == (0, "")
+    assert (tmp_path / "again.png").read_bytes() == (tmp_path / "out/001.png").read_bytes()
 
 
 def test_a_preset_is_surveyed_on_the_way(run, tmp_path: Path) -> None:  # type: ignore[no-untyped-def]

@@ -51,7 +51,7 @@ def test_stopped_and_resumed_it_is_the_same_ranking(tmp_path: Path) -> None:
 
 def test_a_survey_that_was_damaged_is_made_again(tmp_path: Path) -> None:
     whole = made(tmp_path / "out")
-    file = tmp_path / "out/scouted/000002.npz"
+    file = sorted((tmp_path / "out/scouted").glob("*.npz"))[2]
     file.write_bytes(file.read_bytes()[:100])
     again = made(tmp_path / "out")
     assert again.made == 1
@@ -116,7 +116,9 @@ def test_weights_are_an_artists_to_set() -> None:
         merits.total({"beauty": 1.0})
 
 
-@pytest.mark.parametrize("text", ["beauty=1", "length=much", "length=nan", "length=0", "", "length"])
+@pytest.mark.parametrize(
+    "text", ["beauty=1", "length=much", "length=nan", "length=0", "", "length", "length=1e308,phases=1e308"]
+)
 def test_weights_that_are_no_numbers_are_refused(text: str) -> None:
     with pytest.raises(AtlasError, match=r"--by .*: give numbers"):
         weights.read(text, prospect.WEIGHTS)
@@ -126,7 +128,7 @@ def test_prompts_are_read_a_line_each(tmp_path: Path) -> None:
     file = tmp_path / "prompts.txt"
     file.write_text("a  cat\n\n# a note\na sea\na cat\n", encoding="utf-8")
     assert [candidate.prompt for candidate in scouting.prompts(file, JOURNEY)] == ["a cat", "a sea"]
-    for content, words in (("\n# nothing\n", "no prompt"), ("x" * 3000, "is no prompt")):
+    for content, words in (("\n# nothing\n", "no prompt"), ("x" * 3000, "is no prompt"), ("a\n a\n", "one prompt")):
         file.write_text(content)
         with pytest.raises(AtlasError, match=words):
             scouting.prompts(file, JOURNEY)
@@ -156,10 +158,32 @@ def test_a_folder_of_something_else_or_begun_otherwise_is_refused(tmp_path: Path
 def test_another_candidates_file_is_no_answer(tmp_path: Path) -> None:
     seen: Seen = (np.ones((3, 2), np.float32), np.zeros((3, 2, 2, 3), np.uint8))
     with scouting.opened(tmp_path / "out", {"world": "w"}) as kept:
-        kept.write(Candidate(0, (1, 2, 3)), seen)
-        assert kept.read(Candidate(0, (1, 2, 3))) is not None
-        assert kept.read(Candidate(0, (1, 2, 4))) is None
-        assert kept.read(Candidate(0, (1, 2, 3), "a cat")) is None
+        kept.write(Candidate((1, 2, 3)), seen)
+        assert kept.read(Candidate((1, 2, 3))) is not None
+        assert kept.read(Candidate((1, 2, 4))) is None
+        assert kept.read(Candidate((1, 2, 3), "a cat")) is None
+        kept.file(Candidate((1, 2, 4))).write_bytes(kept.file(Candidate((1, 2, 3))).read_bytes())
+        assert kept.read(Candidate((1, 2, 4))) is None
+
+
+def test_prompts_that_were_surveyed_stay_in_a_longer_list(tmp_path: Path) -> None:
+    """Wherever a line is added."""
+    file = tmp_path / "prompts.txt"
+    for text, surveyed in (("a cat\na sea\n", 2), ("a moon\na cat\na sea\n", 1), ("a sea\na cat\n", 0)):
+        file.write_text(text)
+        candidates = scouting.prompts(file, JOURNEY)
+        found = prospects.make(JOURNEY, candidates, tmp_path / "out", prospect.WEIGHTS, nside=2)
+        assert (len(found.ranking), found.made) == (len(candidates), surveyed)
+    best = preset.load(tmp_path / "out/presets/01.toml")
+    assert best.prompt.positive == found.ranking[0].prompt
+    assert str(found.ranking[0].prompt) in best.description
+
+
+def test_another_prompt_of_the_same_triples_is_another_prospect(tmp_path: Path) -> None:
+    made(tmp_path / "out", count=2, nside=2)
+    other = JOURNEY.changed(prompt={"positive": "a cat"})
+    with pytest.raises(AtlasMismatch, match=r"begun otherwise .*a cat"):
+        prospects.make(other, scouting.triples(2, 0), tmp_path / "out", prospect.WEIGHTS, nside=2)
 
 
 def test_on_the_command_line(run, tmp_path: Path) -> None:  # type: ignore[no-untyped-def]

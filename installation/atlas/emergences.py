@@ -14,7 +14,7 @@ import numpy as np
 from PIL import Image, ImageDraw
 
 from installation import rig
-from installation.atlas import findings, rendering
+from installation.atlas import findings, rendering, unfinished
 from installation.atlas.findings import Findings, digest
 from installation.atlas.finds import decoder as surveyed_by
 from installation.atlas.finds import of_survey
@@ -25,6 +25,7 @@ from installation.film.sheet import place
 from installation.film.sinks import save_png
 from installation.lettering import font
 from installation.studio import Studio
+from installation.vocabulary import understood
 from latentworld.arrays import Array, Features, Picture, Pictures
 from latentworld.atlas import emergence, phases
 from latentworld.atlas.emergence import Band, Classify, Report
@@ -84,10 +85,17 @@ def make(
     preset = preset_of(atlas)
     how = {"atlas": digest(findings.read(atlas)), "words": words and list(words), "count": count, "each": each,
            "looks": looks, "probes": probes, "preset": dump(preset)}  # fmt: skip
-    work = Unfinished.begin(target, how, on_look=on_look)
     studio = rig.open_studio(preset)
     found, classify = phased(studio, atlas, words, count)
     of_survey(studio, found.atlas, atlas)
+    with unfinished.begun(target, how, on_look=on_look) as work:
+        return _made(studio, atlas, found, classify, target, each, looks, probes, work)
+
+
+def _made(
+    studio: Studio, atlas: SurveyFolder, found: Findings, classify: Classify, target: Path, each: int, looks: int,
+    probes: int, work: Unfinished,
+) -> Made:  # fmt: skip
     decoder = surveyed_by(studio, atlas)
     rifts = emergence.rifts(found.mesh, found.phases, found.rates)
     least = (probes + looks) * sum(min(each, len(rift.edges)) for rift in rifts)
@@ -102,7 +110,6 @@ def make(
         ]
         figure = drawn(f"{title_of(atlas)}: what appears in between", shown, found.phases.names)
     _written(target, rows, purest, told, figure)
-    work.end()
     silent = len(rifts) - len({band.rift for band in told.bands})
     return Made(rows, len(rifts), silent, told.looks, target)
 
@@ -120,6 +127,7 @@ def phased(
     names = phases.checked(words)
     if len(names) < 3:
         raise AtlasError("a third phase needs three: give three words or more")
+    understood(studio, names)
     tell = studio.eye.labels(names)
 
     def classify(seen: Features) -> Array:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -21,13 +20,14 @@ from installation.film.sheet import place, thumbnail
 from installation.film.sinks import save_png
 from installation.lettering import font
 from installation.studio import Studio
+from installation.vocabulary import understood
 from latentworld.arrays import Picture, Vector
 from latentworld.atlas import finding, reader, settings
 from latentworld.atlas.finding import Finds
 from latentworld.atlas.provenance import Provenance
 from latentworld.atlas.types import Atlas
 from latentworld.decoding import Decoder
-from latentworld.errors import AtlasError, AtlasMismatch, Notice
+from latentworld.errors import AtlasError, AtlasMismatch
 from latentworld.prompts import LONGEST
 from latentworld.tokens import DARK, SHEET
 
@@ -76,13 +76,13 @@ def write(atlas: SurveyFolder, words: str, count: int, target: Path, decodes: in
     """Find words in an atlas, and write a sheet, the pictures and find.json into a folder.
 
     Raises AtlasError for words that say nothing and an atlas without a place, AtlasMismatch where another eye or plane
-    was surveyed, WorldMismatch where the eye knows no words, OutputError.
+    was surveyed, WorldMismatch where the eye knows no words, or none of these, OutputError.
     """
     words = checked(words)
     known = reader.read(atlas.store)
     studio = rig.open_studio(preset_of(atlas))
     of_survey(studio, known, atlas)
-    understood(studio, words)
+    understood(studio, [words])
     text = np.asarray(studio.eye.texts([words])[0], np.float64)
     surveyed = decoder(studio, atlas)
     found = finding.find(
@@ -92,29 +92,13 @@ def write(atlas: SurveyFolder, words: str, count: int, target: Path, decodes: in
     return _written(studio, found, words, known.radius, target)
 
 
-def understood(studio: Studio, text: str) -> None:
-    """Raises AtlasError for a text of which the eye of a small world knows no word; notices those that it lacks."""
-    from latentworld.vision.clip import ClipEye
-    from latentworld.worlds import lexicon
-
-    eye = studio.eye
-    lacking = eye.strange(text) if isinstance(eye, ClipEye) else []
-    if not lacking:
-        return
-    line = lexicon.remark(studio.preset.eye.clip or studio.preset.world.name, lacking)
-    if not any(len(word) > 2 and word not in lacking for word in text.lower().split()):
-        raise AtlasError(line)
-    warnings.warn(line, Notice, stacklevel=2)
-
-
 def likenesses(atlas: SurveyFolder, words: Sequence[str]) -> dict[str, Vector]:
     """How like each text every place of a survey is [n]. Errors as `write`."""
     texts = list(dict.fromkeys(checked(text) for text in words))
     known = reader.read(atlas.store)
     studio = rig.open_studio(preset_of(atlas))
     of_survey(studio, known, atlas)
-    for text in texts:
-        understood(studio, text)
+    understood(studio, texts)
     rows = np.asarray(studio.eye.texts(texts), np.float64)
     return {text: finding.scores(known, row) for text, row in zip(texts, rows)}
 
@@ -126,7 +110,8 @@ def of_survey(studio: Studio, atlas: Atlas, where: SurveyFolder) -> None:
     apart = Provenance.read(atlas.settings).differences(here, "world", "eye", "prompt", "plane")
     if apart and settings.profile_of(atlas.settings) is not None:
         raise AtlasMismatch(
-            f"{where.path} is a survey of elsewhere ({'; '.join(apart)}): leave --set out, or survey that"
+            f"{where.path} is a survey of elsewhere ({'; '.join(apart)}): look at it as it was surveyed, without --set "
+            f"and with its own world and eye, or survey that"
         )
 
 

@@ -13,7 +13,7 @@ import numpy as np
 from PIL import Image, ImageDraw
 
 from installation import rig
-from installation.atlas import findings, on_the_way, rendering
+from installation.atlas import findings, on_the_way, rendering, unfinished
 from installation.atlas.findings import Findings
 from installation.atlas.finds import decoder as surveyed_by
 from installation.atlas.finds import of_survey
@@ -35,6 +35,7 @@ from latentworld.tokens import DARK, SHEET
 
 EACH = 4  # edges of rifts that are bisected for every picture that is taken home, at most
 EMERGES = 0.15  # share of a third phase from which it is said to appear
+OPPOSITE = np.pi - 1e-3  # rad apart: nearer to opposite, the way between two places hangs on their last digits
 COLUMNS, MARGIN, GAP, CAPTION, WIDTH = 6, 48, 20, 44, 224  # of the sheet, in pixels
 
 
@@ -80,9 +81,16 @@ def make(
     """
     found, preset = findings.read(atlas), preset_of(atlas, list(overrides))
     how = {"atlas": findings.digest(found), "count": count, "by": dict(by), "looks": looks, "preset": dump(preset)}
-    work = Unfinished.begin(target, how, frozenset((on_the_way.ATLAS,)), on_look)
     studio = rig.open_studio(preset)
     of_survey(studio, found.atlas, atlas)
+    with unfinished.begun(target, how, frozenset((on_the_way.ATLAS,)), on_look) as work:
+        return _made(studio, atlas, found, count, target, by, looks, work)
+
+
+def _made(
+    studio: Studio, atlas: SurveyFolder, found: Findings, count: int, target: Path, by: Mapping[str, float], looks: int,
+    work: Unfinished,
+) -> Harvest:  # fmt: skip
     decoder = surveyed_by(studio, atlas)
     render = rendering.renderer(studio, decoder, max(decoder.size))
     edges = harvest.rifts(found.mesh, found.phases, found.rates, EACH * count)
@@ -95,7 +103,6 @@ def make(
     finds = _found(studio, found, scores, total, chosen, seen.unit[chosen], seen.between[chosen])
     pictures = _pictures(studio, seen.unit[chosen], found.atlas.radius, target, finds, work)
     _written(studio.preset, found, finds, pictures, seen.unit[chosen], target, by)
-    work.end()
     return Harvest(finds, len(seen), target)
 
 
@@ -134,7 +141,7 @@ def _pictures(
             return np.asarray(develop(studio.decoder(latents, studio.prompt))[0])
 
         picture = work.picture(number, decoded, "decoding what was chosen", len(finds))
-        info = None if marks is None else marks.png(one, radius, picture)
+        info = None if marks is None else marks.png(one, radius, picture, finished=True)
         save_png(target / find.file, finish(picture, 0), finish.size, finish.fit, info)
         made.append(picture)
     return made
@@ -171,13 +178,25 @@ def visiting(preset: Preset, found: Findings, unit: Array, title: str, text: str
     while len(order) < len(unit):
         left = np.setdiff1d(np.arange(len(unit)), order)
         order.append(int(left[globe.angle(unit[left], unit[order[-1]]).argmin()]))
-    alpha, beta, front = found.atlas.plane.chart(unit[order])
+    alpha, beta, front = found.atlas.plane.chart(_led_round(unit[order]))
     sides = np.where(front, found.atlas.radius, -found.atlas.radius)
     points = tuple((float(a), float(b), float(s)) for a, b, s in zip(alpha, beta, sides))
     walk = walks.Waypoints(points=points, closed=True)
     length = float(walks.build(walk, found.atlas.plane).length or 0.0)
     seconds = max(length / preset.pacing.speed, 1.0 / preset.film.fps)
     return preset.changed(title=title, description=text, walk=walk, film={"seconds": seconds})
+
+
+def _led_round(stops: Array) -> Array:
+    """The stops of a closed walk [m, 3], with one more a quarter of the globe on where the next lies opposite, to which
+    no way is the shortest."""
+    found = list[Array]()
+    for here, there in zip(stops, np.roll(stops, -1, axis=0)):
+        found.append(here)
+        if globe.angle(here, there) > OPPOSITE:
+            side = (-1.0) ** len(found)  # there and back by two ways
+            found.append(side * globe.project(here, np.eye(3)[np.abs(here).argmin()]))
+    return np.stack(found)
 
 
 def sheet(title: str, text: str, finds: Sequence[Find], pictures: Sequence[Picture]) -> Picture:

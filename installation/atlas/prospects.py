@@ -26,6 +26,7 @@ from installation.film.output import write_text
 from installation.film.sinks import save_png
 from installation.lettering import cut, font
 from installation.studio import Studio
+from installation.vocabulary import noticed, understood
 from latentworld.arrays import Integers, Picture
 from latentworld.atlas import mesh, phases, places, prospect
 from latentworld.atlas.progress import mollweide
@@ -79,6 +80,9 @@ def make(
     if len(candidates) < 2:
         raise AtlasError("one candidate is no choice: prospect among two or more")
     scout = Scout(preset, nside, faithful)
+    if words is not None:
+        understood(scout.studio, phases.checked(words))
+    noticed(scout.studio, [candidate.prompt for candidate in candidates if candidate.prompt is not None])
     tell = None if words is None else scout.studio.eye.labels(phases.checked(words))
     how = scouting.settings(scout.studio, nside, faithful)
     with scouting.opened(target, how) as kept:
@@ -96,9 +100,9 @@ def make(
 
 def _read(kept: Kept, candidates: Sequence[Candidate]) -> list[Seen]:
     found = [kept.read(candidate) for candidate in candidates]
-    missing = [candidate.number for candidate, seen in zip(candidates, found) if seen is None]
+    missing = [kept.file(candidate).name for candidate, seen in zip(candidates, found) if seen is None]
     if missing:
-        raise AtlasError(f"{len(missing)} surveys cannot be read, number {missing[0]} first: the same again makes them")
+        raise AtlasError(f"{len(missing)} surveys cannot be read, {missing[0]} first: the same again makes them")
     return [seen for seen in found if seen is not None]
 
 
@@ -151,7 +155,10 @@ def _written(preset: Preset, ranking: Sequence[Ranked], target: Path, by: Mappin
 
 
 def _preset(preset: Preset, one: Ranked) -> Preset:
-    there = preset.changed(plane={"seeds": one.seeds})
+    what = "seeds " + ", ".join(map(str, one.seeds)) if one.prompt is None else one.prompt
+    title = f"{preset.title}, {one.rank} of a prospect" if preset.title else f"{one.rank} of a prospect"
+    text = f"{what}: {one.length:.0f} latents of rifts, {one.phases:.1f} phases, by a coarse survey."
+    there = preset.changed(title=title, description=text, plane={"seeds": one.seeds})
     return there if one.prompt is None else there.changed(prompt={"positive": one.prompt})
 
 

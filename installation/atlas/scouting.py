@@ -4,10 +4,10 @@ twice."""
 from __future__ import annotations
 
 import functools
+import hashlib
 import io
 import json
 import tomllib
-import zipfile
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
@@ -19,7 +19,7 @@ from installation import rig
 from installation.atlas import rendering
 from installation.film.output import write_text
 from installation.studio import Studio
-from latentworld import texts
+from latentworld import npz, texts
 from latentworld.arrays import Features, Pictures
 from latentworld.atlas import survey
 from latentworld.atlas.sampling import Globe
@@ -44,17 +44,16 @@ Seen = tuple[Features, Pictures]
 
 @dataclass(frozen=True)
 class Candidate:
-    """What is prospected. number: of its file; prompt: positive, None for the preset's."""
+    """What is prospected. prompt: positive, None for the preset's."""
 
-    number: int
     seeds: tuple[int, int, int]
     prompt: str | None = None
 
 
-def triples(count: int, seed: int, prompt: str | None = None) -> list[Candidate]:
+def triples(count: int, seed: int) -> list[Candidate]:
     """So many triples of seeds; the first are the same whatever the count."""
     drawn = (np.random.default_rng([seed, k]).integers(0, SEEDS, 3).tolist() for k in range(count))
-    return [Candidate(k, (a, b, c), prompt) for k, (a, b, c) in enumerate(drawn)]
+    return [Candidate((a, b, c)) for a, b, c in drawn]
 
 
 def prompts(file: Path, preset: Preset) -> list[Candidate]:
@@ -71,7 +70,9 @@ def prompts(file: Path, preset: Preset) -> list[Candidate]:
     if not said or wrong:
         what = f"{wrong[0]!r:.60} is no prompt" if wrong else "it holds no prompt"
         raise AtlasError(f"{file}: {what}: write one on each line, of at most {LONGEST} characters")
-    return [Candidate(k, preset.plane.seeds, line) for k, line in enumerate(said)]
+    if len(said) < 2:
+        raise AtlasError(f"{file} holds one prompt ({said[0]:.60}), however often: write two or more that differ")
+    return [Candidate(preset.plane.seeds, line) for line in said]
 
 
 class Scout:
@@ -111,7 +112,7 @@ def settings(studio: Studio, places: int, faithful: bool) -> dict[str, object]:
     own = studio.provenance(decoder).settings()
     plane = studio.preset.plane
     return {
-        **{key: own[key] for key in ("world", "eye", "profile")}, "negative": studio.prompt.negative,
+        "prompt": own["prompt"], **{key: own[key] for key in ("world", "eye", "profile")},
         "norm": plane.norm, "layout": plane.layout, "places": places, "thumb": THUMB,
     }  # fmt: skip
 
@@ -123,24 +124,21 @@ class Kept:
         self._folder = folder / "scouted"
 
     def file(self, candidate: Candidate) -> Path:
-        """Of a candidate's survey."""
-        return self._folder / f"{candidate.number:06d}.npz"
+        """Of a candidate's survey, called after what it is of: in a longer list of prompts it is the same."""
+        return self._folder / f"{hashlib.blake2b(_said(candidate).encode(), digest_size=8).hexdigest()}.npz"
 
     def read(self, candidate: Candidate) -> Seen | None:
         """A candidate's survey; None where there is none, or of another candidate, or it cannot be read."""
-        try:
-            with np.load(io.BytesIO(self.file(candidate).read_bytes())) as held:
-                if json.loads(str(held["candidate"])) != _said(candidate):
-                    return None
-                return held["features"], held["thumbs"]
-        except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile):
+        held = npz.read(self.file(candidate), "candidate", "features", "thumbs")
+        if held is None or str(held["candidate"]) != _said(candidate):
             return None
+        return np.asarray(held["features"], np.float32), np.asarray(held["thumbs"], np.uint8)
 
     def write(self, candidate: Candidate, seen: Seen) -> None:
         """Keep a survey, whole or not at all. Raises DiskFull, OutputError."""
         out = io.BytesIO()
         features, thumbs = seen
-        np.savez_compressed(out, features=features, thumbs=thumbs, candidate=np.array(json.dumps(_said(candidate))))
+        np.savez_compressed(out, features=features, thumbs=thumbs, candidate=np.array(_said(candidate)))
         save(self.file(candidate), out.getvalue())
 
     def waiting(self, candidates: Sequence[Candidate]) -> list[Candidate]:
@@ -148,8 +146,8 @@ class Kept:
         return [candidate for candidate in candidates if self.read(candidate) is None]
 
 
-def _said(candidate: Candidate) -> dict[str, object]:
-    return {"seeds": list(candidate.seeds), "prompt": candidate.prompt}
+def _said(candidate: Candidate) -> str:
+    return json.dumps({"seeds": list(candidate.seeds), "prompt": candidate.prompt})
 
 
 @contextmanager

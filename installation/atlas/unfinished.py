@@ -6,8 +6,8 @@ from __future__ import annotations
 import io
 import json
 import shutil
-import zipfile
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 
 import numpy as np
@@ -15,12 +15,12 @@ from PIL import Image
 
 from installation.film.output import prepare_empty, prepare_folder, write_text
 from installation.film.sinks import save_png
-from latentworld import texts
+from latentworld import npz, texts
 from latentworld.arrays import Array, Picture
 from latentworld.atlas.settings import differences
 from latentworld.atlas.types import Render, Rendered
-from latentworld.disk import save
-from latentworld.errors import AtlasMismatch
+from latentworld.disk import claim, save, writing
+from latentworld.errors import AtlasBusy, AtlasMismatch
 
 NAME = "unfinished"
 BLOCK = 32  # places that are kept at once
@@ -32,38 +32,42 @@ def quiet(what: str, done: int, total: int) -> None:
     """Nobody looks."""
 
 
+@contextmanager
+def begun(
+    target: Path, how: Mapping[str, object], beside: frozenset[str] = frozenset(), on_look: OnLook = quiet
+) -> Iterator[Unfinished]:
+    """The work in an empty folder, or in one in which it was stopped, and nobody else's meanwhile; when it ends well
+    what was kept for going on is not needed any more, and goes.
+
+    how: what the work depends on; beside: what else may lie there. Raises OutputExists for a folder of something else,
+    AtlasMismatch where another work was stopped, AtlasBusy where another process is at work.
+    """
+    work, plain = Unfinished(target, on_look), json.loads(json.dumps(how))
+    file = work.folder / "how.json"
+    held = {path.name for path in target.iterdir()} if target.is_dir() else set[str]()
+    if not (file.is_file() and NAME in held) and held - beside - {NAME}:
+        prepare_empty(target)  # which says that it is not
+    prepare_folder(work.folder)
+    with writing(target):
+        lock = claim(work.folder / "lock", AtlasBusy(f"another process is at work in {target}: wait, or name another"))
+    try:
+        if not file.is_file():
+            write_text(file, json.dumps(plain, indent=1))
+        elif apart := differences(_read(file), plain):
+            raise AtlasMismatch(
+                f"another work was stopped in {target} ({'; '.join(apart)}): do as then, or name another folder"
+            )
+        yield work
+        shutil.rmtree(work.folder, ignore_errors=True)
+    finally:
+        lock.release()
+
+
 class Unfinished:
-    """The folder of a work. Made by `begin`."""
+    """The folder of a work. Made by `begun`."""
 
     def __init__(self, target: Path, on_look: OnLook = quiet) -> None:
         self.folder, self._on_look = target / NAME, on_look
-
-    @staticmethod
-    def begin(
-        target: Path, how: Mapping[str, object], beside: frozenset[str] = frozenset(), on_look: OnLook = quiet
-    ) -> Unfinished:
-        """An empty folder, or one in which the same work was stopped. how: what the work depends on; beside: what else
-        may lie there. Raises OutputExists for a folder of something else, AtlasMismatch where another work was
-        stopped."""
-        work, plain = Unfinished(target, on_look), json.loads(json.dumps(how))
-        begun = work.folder / "how.json"
-        held = {path.name for path in target.iterdir()} if target.is_dir() else set[str]()
-        if begun.is_file() and NAME in held:
-            apart = differences(_read(begun), plain)
-            if apart:
-                raise AtlasMismatch(
-                    f"another work was stopped in {target} ({'; '.join(apart)}): do as then, or name another folder"
-                )
-            return work
-        if held - beside - {NAME}:
-            prepare_empty(target)  # which says that it is not
-        prepare_folder(work.folder)
-        write_text(begun, json.dumps(plain, indent=1))
-        return work
-
-    def end(self) -> None:
-        """All is written: what was kept is not needed any more."""
-        shutil.rmtree(self.folder, ignore_errors=True)
 
     def render(self, render: Render, what: str, total: int) -> Render:
         """A render that looks nowhere twice: what its calls in their order saw is kept. total: places in all."""
@@ -113,13 +117,10 @@ def _read(file: Path) -> dict[str, object]:
 
 def _seen(file: Path, units: Array) -> Rendered | None:
     """What was seen at these very places; None where that is not kept."""
-    try:
-        with np.load(io.BytesIO(file.read_bytes())) as held:
-            if not np.array_equal(held["units"], units):
-                return None
-            return Rendered(held["features"], held["thumbs"])
-    except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile):
+    held = npz.read(file, "units", "features", "thumbs")
+    if held is None or not np.array_equal(held["units"], units):
         return None
+    return Rendered(np.asarray(held["features"], np.float32), np.asarray(held["thumbs"], np.uint8))
 
 
 def _keep(file: Path, units: Array, seen: Rendered) -> None:

@@ -150,9 +150,9 @@ class ClipEye:
             out = clip.text_model(input_ids=tokens.input_ids, attention_mask=tokens.attention_mask)
             return functional.normalize(clip.text_projection(out.pooler_output).float(), dim=-1).cpu()
 
-    def strange(self, text: str) -> list[str]:
-        """Words of a text that mean nothing to this eye, where it is one of a small world."""
-        return lexicon.strange(self._folder, text)
+    def reading(self, text: str) -> tuple[list[str], list[str]] | None:
+        """Words of a text that mean something to this eye, and those that mean nothing; None where it reads all."""
+        return lexicon.reading(self._folder, text)
 
     def labels(self, words: Sequence[str]) -> Classifier:
         """A zero-shot classifier: features `[n, F]` -> probabilities `[n, len(words)]` over these texts."""

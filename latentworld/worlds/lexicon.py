@@ -39,11 +39,13 @@ def listed(folder: Path) -> list[str]:
     return sorted(word for word in known if len(word) > 1 and not (word in ends and len(word) <= SHORT))
 
 
-def strange(folder: Path, text: str) -> list[str]:
-    """Words of a text that a small tokenizer does not know, in their order."""
+def reading(folder: Path, text: str) -> tuple[list[str], list[str]] | None:
+    """Words of a text that a small tokenizer knows, and those it does not, each in their order; None of a large one."""
     known = lexicon(folder)
+    if known is None:
+        return None
     words = dict.fromkeys(re.findall(r"[^\W\d_]+", text.lower()))
-    return [] if known is None else [word for word in words if word not in known and word not in ("a", "i")]
+    return [word for word in words if word in known], [word for word in words if word not in {*known, "a", "i"}]
 
 
 def remark(name: str, words: Sequence[str]) -> str:

@@ -28,6 +28,9 @@ def find(
         if line := on_the_way.unfinished(SurveyFolder.at(atlas)):
             print(line, file=sys.stderr)
         made = finds.write(SurveyFolder.at(atlas), finds.checked(words), count, output, decodes)
+    if len(made.spots) < count:
+        why = "each takes a picture: raise --decodes" if len(made.spots) == decodes else "no more lie apart"
+        print(f"{len(made.spots)} of {count} asked for: {why}", file=sys.stderr)
     for number, spot in enumerate(made.spots, 1):
         print(f"{number:3}  {spot.score:.3f} (the survey's {spot.surveyed:.3f})  {spot.options}")
     print(made.sheet)
