@@ -34,6 +34,7 @@ from installation.takes.composed import Blend, Composed
 from latentworld import vertices, walks, worlds
 from latentworld.decoding import Cached, Decoder, Watched, faithful_decoder, scout_decoder
 from latentworld.decoding.hold import Hold
+from latentworld.decoding.samplers import SAMPLERS
 from latentworld.decoding.settings import HoldSettings
 from latentworld.device import choose
 from latentworld.errors import NotFinite
@@ -241,6 +242,29 @@ def test_noise_between_steps_is_a_map_that_stays_there(name: str, there: Acceler
     seen = ours.seen(places(ours.plane, at=0.5))
     assert (there.down, there.up) == (1, 1)
     other = scene(made("cpu")).seen(places(ours.plane, at=0.5))
+    assert np.abs(seen.pictures.astype(int) - other.pictures.astype(int)).max() <= 1
+
+
+@pytest.mark.parametrize("name", [name for name, entry in SAMPLERS.items() if entry.noise == "diffusion"])
+def test_every_sampler_stays_there(name: str, there: Accelerator) -> None:
+    def made(device: str) -> Decoder:
+        base = faithful("sd", device)
+        return base.variant(replace(base.settings, sampler=name))
+
+    with there.lax():
+        decoder = made(str(DEVICE))
+        ours = scene(decoder, str(DEVICE))
+        ours.seen(places(ours.plane))
+    other = scene(made("cpu")).seen(places(ours.plane, at=0.5))
+    if name == "unipc":  # its library solves for coefficients where the sample lies: docs/gpu.md
+        with pytest.raises(Refused, match="waited for"):
+            ours.seen(places(ours.plane, at=0.5))
+        with there.lax():
+            seen = ours.seen(places(ours.plane, at=0.5))
+    else:
+        there.count()
+        seen = ours.seen(places(ours.plane, at=0.5))
+        assert (there.down, there.up) == (1, 1)
     assert np.abs(seen.pictures.astype(int) - other.pictures.astype(int)).max() <= 1
 
 
