@@ -12,7 +12,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Self
 
-from pydantic import BaseModel, ValidationError, model_validator
+from pydantic import BaseModel, ValidationError, field_validator, model_validator
 
 from latentworld import texts, walks
 from latentworld.decoding.settings import DecoderSpec
@@ -64,6 +64,12 @@ class Preset(Section):
     show: ShowSpec = ShowSpec()
     tempo: TempoSpec = TempoSpec()
     score: Cues = ()
+
+    @field_validator("title")
+    @classmethod
+    def _in_one_line(cls, title: str) -> str:
+        """It stands in terminals, on sheets and decks, where a break would tear what is beside it."""
+        return " ".join(title.split())
 
     def changed(self, **sections: object) -> Preset:
         """The same journey with other sections, or with other values in them, all of it checked again.

@@ -243,7 +243,7 @@ class RiftSpec(Section):
         "slow: as the pacing has it; hold: the last picture before stands still for `seconds`, then a cut; cut: at "
         "once; dissolve: the two sides laid over one another for `seconds`; dwell: there, back and there again; "
         "refine: places are put between until the pacing's step is kept, or the two are one to float32; strobe: the "
-        "two sides in turn, `rate` times a second, for `seconds`",
+        "two sides in turn, there and back `rate` times a second, for `seconds`",
     )
     seconds: Annotated[FiniteFloat, Field(gt=0.0, le=60.0)] = keyed(
         0.5,
@@ -251,7 +251,7 @@ class RiftSpec(Section):
     )
     rate: Annotated[FiniteFloat, Field(gt=0.0, le=30.0)] = keyed(
         6.0,
-        "how often strobe changes sides, times a second; above 3 it may harm people (photosensitive epilepsy)",
+        "how often strobe goes there and back, times a second; above 3 it may harm people (photosensitive epilepsy)",
     )
     each: Mapping[Annotated[str, Field(pattern=r"[1-9][0-9]{0,5}")], RiftPolicy] = keyed(
         {},

@@ -22,7 +22,7 @@ from installation.film.output import Folder
 from installation.film.sinks import Memory
 from installation.frames import Frames
 from latentworld import preset
-from latentworld.errors import OutputError, OutputExists
+from latentworld.errors import Cancelled, Notice, OutputError, OutputExists
 
 pytestmark = pytest.mark.usefixtures("plain")
 
@@ -116,7 +116,17 @@ def stopped(folder: Path, at: int = 50) -> Path:
     return folder
 
 
-@pytest.mark.parametrize("harm", ["a file gone", "a file cut short", "lines gone", "a line of the manifest cut short"])
+HARMS = [
+    "a file gone",
+    "a file cut short",
+    "other bytes",
+    "lines gone",
+    "other lines",
+    "a line of the manifest cut short",
+]
+
+
+@pytest.mark.parametrize("harm", HARMS)
 def test_what_is_missing_or_damaged_is_made_again(harm: str, tmp_path: Path) -> None:
     make.film(journey(), tmp_path / "whole")
     folder = stopped(tmp_path / "film")
@@ -125,12 +135,24 @@ def test_what_is_missing_or_damaged_is_made_again(harm: str, tmp_path: Path) -> 
         piece.unlink()
     elif harm == "a file cut short":
         os.truncate(piece, 100)
+    elif harm == "other bytes":  # of the same size
+        data = bytearray(piece.read_bytes())
+        data[len(data) // 2] ^= 1
+        piece.write_bytes(data)
     elif harm == "lines gone":
         piece.with_suffix(".csv").unlink()
+    elif harm == "other lines":
+        piece.with_suffix(".csv").write_bytes(piece.with_suffix(".csv").read_bytes().replace(b"1", b"2", 1))
     else:
         os.truncate(folder / "chunks.jsonl", (folder / "chunks.jsonl").stat().st_size - 9)
     memory = Memory()
-    make.film(journey(), folder, sinks=[memory])
+    if "manifest" in harm:
+        make.film(journey(), folder, sinks=[memory])
+    else:
+        there = verify.status(Folder(folder)).missing
+        assert there == ([(48, 64)] if harm.startswith("other") else [(16, 32), (48, 64)])  # at a glance
+        with pytest.warns(Notice, match="frames 16 to 31 are gone or not as they were made"):
+            make.film(journey(), folder, sinks=[memory])
     again = 16 if harm != "a line of the manifest cut short" else 32
     assert int(memory.batches[0].path.index[0]) == again
     assert content(folder) == content(tmp_path / "whole")
@@ -151,9 +173,30 @@ def test_another_film_is_refused_and_nothing_is_lost(override: str, said: str, t
     assert make.film(journey(override), folder, overwrite=True).complete
 
 
+def test_stopped_between_two_chunks_it_names_what_plays(tmp_path: Path) -> None:
+    """Before the next one's encoder has a file."""
+
+    class Border(Memory):
+        def send(self, frames: Frames) -> None:
+            super().send(frames)
+            if int(frames.path.index[-1]) == 31:
+                raise Cancelled("enough")
+
+    made = make.film(journey(), tmp_path / "film", sinks=[Border()])
+    assert not made.complete
+    assert made.video.is_file()
+
+
 def test_words_about_a_film_may_change(tmp_path: Path) -> None:
     folder = stopped(tmp_path / "film")
     assert make.film(journey("title=Another"), folder).complete
+
+
+def test_an_empty_manifest_is_refused(tmp_path: Path) -> None:
+    folder = stopped(tmp_path)
+    (folder / "chunks.jsonl").write_bytes(b"")
+    with pytest.raises(OutputError, match="is empty"):
+        make.film(journey(), folder)
 
 
 def test_a_newer_or_damaged_manifest_is_refused(tmp_path: Path) -> None:
@@ -246,7 +289,7 @@ def test_a_chunk_that_comes_out_otherwise_is_told(tmp_path: Path) -> None:
     other = json.dumps(json.loads(body) | {"pictures": "0" * 64}).encode()
     file.write_bytes(b"\n".join([head, manifest.sealed(other, head), *rest, b""]))
     (folder / "chunks" / "000000000.mp4").unlink()
-    with pytest.raises(OutputError, match="has other pictures than before"):
+    with pytest.warns(Notice, match="made again"), pytest.raises(OutputError, match="has other pictures than before"):
         make.film(journey(), folder)
 
 

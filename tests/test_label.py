@@ -19,7 +19,7 @@ from standins.film import PLANE, batch_of
 
 from installation.film import make, plan, sheet, subtitles, telemetry
 from installation.film.ffmpeg import binary
-from installation.film.label import APART, MOST, Chapter, at_rifts, settled
+from installation.film.label import APART, MOST, Chapter, Label, at_rifts, settled
 from installation.film.telemetry import Recorder
 from installation.takes import read
 from latentworld import preset
@@ -48,6 +48,17 @@ def record_of(peaks: dict[int, float], tmp_path: Path, frames: int = 200) -> tel
     for frame, rate in peaks.items():
         rates[frame] = rate
     return replace(record, lipschitz=rates, distance=np.ones(frames))
+
+
+@pytest.mark.parametrize("text", ["ends with \\", "\\", "two\\\\", "a = b; # c\\d", "line\nline", "ends with \n"])
+def test_whatever_a_text_ends_with_what_comes_after_it_stays(text: str, tmp_path: Path) -> None:
+    label = Label(9.0, {"title": text, "comment": "how it was made"}, [Chapter(0.0, text), Chapter(4.0, "two")])
+    (tmp_path / "says").write_text(label.text)
+    asked = [binary(), "-v", "error", "-f", "ffmetadata", "-i", str(tmp_path / "says"), "-f", "ffmetadata", "-"]
+    found = subprocess.run(asked, capture_output=True, text=True, check=True).stdout
+    assert "comment=how it was made\n" in found
+    assert found.count("[CHAPTER]") == 2
+    assert found.endswith("title=two\n")
 
 
 def test_a_chapter_stands_at_each_rift_the_steepest_first(tmp_path: Path) -> None:

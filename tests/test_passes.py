@@ -193,6 +193,7 @@ def test_interpolated_frames_are_named_and_the_others_are_their_own_places(tmp_p
     _, own = made_film(tmp_path / "own", *asked, "film.fps=8", f"pacing.clip_step={2 * 0.03}")
     np.testing.assert_array_equal(memory.pictures[::2], own.pictures)
     record = telemetry.read(film.folder.telemetry)
+    assert record.clip_step[1:].max() < 0.1  # nothing that is drawn between is read as far away
     assert film.summary.made["between"] == sum(how == "between" for how in record.made.values()) > 25
     assert not set(record.made) & set(range(0, 64, 2))
 

@@ -252,6 +252,15 @@ def test_rifts_are_counted_as_they_are_crossed(tmp_path: Path) -> None:
         assert (peaks < time).sum() == n
 
 
+def test_a_cue_that_waited_for_what_never_came_is_told(tmp_path: Path) -> None:
+    cues = "[[score]]\nat = 0.2\nset = { walk.speed = 5 }\n[[score]]\nat = 'rift 500'\nset = { walk.speed = 6 }\n"
+    journey = scored(cues, "walk.kind=orbit", "pacing.kind=latent", "film.seconds=1")
+    with pytest.warns(Notice, match=r"score\[1\] \(at rift 500\) never came: the film ended before"):
+        shown(journey, tmp_path / "film")
+    with pytest.warns(Notice, match="never came"):
+        plan.plan(journey, tmp_path / "piece.plan")
+
+
 REFUSED = {
     "a wall's": ("out.gamma = 2.0", "out.gamma is of a show's stage"),
     "a desk's": ("lfo.1.depth = 0.5", "lfo.1.depth is of a show's desk"),

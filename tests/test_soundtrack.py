@@ -10,10 +10,11 @@ import pytest
 from standins.sounds import plain
 from test_film_resume import journey
 
-from installation.film import make
+from installation.film import make, playing
 from installation.film.ffmpeg import binary
 from installation.film.join import sums
 from installation.film.soundtrack import check
+from installation.score.expressions import Formula
 from installation.sound.reading import RATE
 from latentworld.errors import Notice, OutputExists, PresetError
 
@@ -150,6 +151,18 @@ def test_followers_are_looked_at_before_anything_is_made(tmp_path: Path) -> None
         make.film(journey(f"sound.file={path}", follow), tmp_path / "film")
     with pytest.raises(PresetError, match="needs a sound"):
         make.film(journey(follow.replace("radus", "radius")), tmp_path / "film")
+
+
+def test_a_cue_at_the_beginning_takes_over_what_would_follow(tmp_path: Path) -> None:
+    """As one at any later moment does."""
+    follow = 'sound.follow=[{parameter = "walk.speed", range = [5.0, 9.0]}]'
+    asked = journey(f"sound.file={chirp(tmp_path / 'a.wav', 5.0)}", follow)
+    cue = {"at": 0, "set": {"pacing.speed": 4.0}}
+    for cues, led in (((), True), ((cue,), False), (({**cue, "at": 0.5},), True)):
+        score = playing.score_of(asked.changed(score=cues))
+        assert score is None or any("walk.speed" in c.goals for c in score.cues)
+        follows = score is not None and any(isinstance(c.goals.get("walk.speed"), Formula) for c in score.cues)
+        assert follows == led
 
 
 def test_on_the_command_line(run, tmp_path: Path) -> None:  # type: ignore[no-untyped-def]

@@ -79,4 +79,5 @@ def _place(record: Telemetry, index: int) -> str:
 
 
 def _escaped(value: str) -> str:
-    return re.sub(r"([=;#\\\n])", r"\\\1", value.replace("\r", "").replace("\0", ""))
+    text = re.sub(r"([=;#\\\n])", r"\\\1", value.replace("\r", "").replace("\0", ""))
+    return f"{text} " if text.endswith("\\") else text  # ffmpeg takes one before a line's end for the line's own escape

@@ -167,13 +167,15 @@ def _render(
         with suppress(OutputError, OSError):  # the fault itself is what is reported
             _record(rig, folder, reel, journey)
         raise
-    return _finished(rig, folder, reel, journey)
+    return _finished(rig, folder, reel, journey, frames)
 
 
-def _finished(rig: Rig, folder: Folder, reel: Reel, journey: Journey | None) -> Film:
-    """Put a film together of which every chunk is there; of another, say what there is."""
+def _finished(rig: Rig, folder: Folder, reel: Reel, journey: Journey | None, frames: range | None) -> Film:
+    """Put a film together of which every chunk is there; of another, say what there is. frames: that were wanted."""
     if reel.frames < rig.preset.film.frames:
-        return Film(folder, reel.newest, _record(rig, folder, reel, journey), reel.frames)
+        shown = reel.newest if frames is None else reel.shown(frames)
+        return Film(folder, shown, _record(rig, folder, reel, journey), reel.frames)
+    playing.tell_of_waiting(rig.preset, reel.manifest.chunks[-1].score)
     video = reel.join(_label(rig, folder, reel, journey))
     return Film(folder, video, _record(rig, folder, reel, journey), reel.frames)
 

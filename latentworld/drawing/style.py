@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
@@ -41,7 +42,9 @@ def sheet(width: float, height: float, paper: Paper, dpi: float = PIXELS) -> Ite
     with mpl.rc_context(style):
         figure = Figure(figsize=(width, height), dpi=dpi)
         FigureCanvasAgg(figure)
-        yield figure
+        with warnings.catch_warnings():
+            warnings.filterwarnings("ignore", r"Glyph \d+ .*missing from font")  # it draws a box, which says enough
+            yield figure
 
 
 def axes_at(figure: Figure, left: float, bottom: float, width: float, height: float) -> Axes:
