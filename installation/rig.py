@@ -5,6 +5,7 @@ from __future__ import annotations
 import warnings
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -40,6 +41,7 @@ from latentworld.decoding.settings import (
     resolve_analytic,
 )
 from latentworld.decoding.surprise import AnalyticSurprise, NetworkSurprise, Surprise
+from latentworld.decoding.timetable import few_steps_of
 from latentworld.deferred import uncollected
 from latentworld.device import Choice, choose
 from latentworld.errors import AtlasError, Notice, PresetError, WorldMismatch
@@ -258,7 +260,8 @@ def _own(spec: DecoderSpec, found: Found) -> dict[Kind, DecoderSettings]:
     machine: Choice = choose(spec.device, spec.dtype, spec.engine, spec.batch, spec.height or card.size)
     kinds: tuple[Kind, ...] = ("faithful", "scout")
     is_told = found.family.guidance == "distilled"
-    return {kind: resolve(spec, card, machine, kind, found.has_few_step, is_told) for kind in kinds}
+    few = few_steps_of(Path(spec.scout_lora), found.family) if spec.scout_lora else (None, 1.0)
+    return {kind: resolve(spec, card, machine, kind, found.has_few_step, is_told, few) for kind in kinds}
 
 
 def _tell_of_scout(settings: DecoderSettings, found: Found) -> None:

@@ -273,6 +273,47 @@ def test_a_preset_names_it(tmp_path: Path) -> None:
     assert (shown[0] - shown[1]).abs().max() > 1 / 255
 
 
+# --- few steps -------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("kind", "name", "strength", "steps", "guidance"),
+    [
+        ("flux-dev", "Hyper-FLUX.1-dev-8steps-lora", 0.125, 8, 3.5),
+        ("flux-dev", "Hyper-FLUX.1-dev-16steps-lora", 0.125, 16, 3.5),
+        ("flux-dev", "flux.1-turbo-alpha", 1.0, 8, 3.5),
+        ("sd3", "Hyper-SD3-4steps-CFG-lora", 0.125, 4, 3.0),
+        ("sd3", "Hyper-SD3-16steps-CFG-lora", 0.125, 16, 7.0),
+        ("z-image", "of nobody that is known", 1.0, None, 1.0),
+    ],
+)
+def test_a_scouts_lora_is_fused_and_sampled_as_its_makers_do(
+    kind: str, name: str, strength: float, steps: int | None, guidance: float, tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:  # fmt: skip
+    file = tmp_path / f"{name}.safetensors"
+    added, z = in_diffusers_names(kind, file), latents(1, world(kind).shape)
+    asked = [f'world.name="{tiny_flow.world(kind)}"', "eye.clip=embedded", "decoder.width=64", "decoder.height=64",
+             "decoder.kind=scout", f'decoder.scout_lora="{file}"', "decoder.engine=eager", "decoder.batch=1",
+             ]  # fmt: skip
+    journey = preset.load("neutral", asked).changed(decoder={"guidance": None})
+    decoder = rig.open_studio(journey).decoder
+    card = find(tiny_flow.world(kind)).card.defaults
+    assert decoder.settings.steps == (steps or card.scout_steps)
+    assert decoder.settings.guidance == guidance
+    assert decoder.profile.sampler == "flow_euler"
+    transformer = dict(pipeline(kind).transformer.named_parameters())
+    with torch.no_grad():
+        for weight, change in added.items():
+            transformer[weight].add_(strength * change)
+        try:
+            wanted = theirs(kind, z, monkeypatch, steps=decoder.settings.steps, guidance=guidance)
+        finally:
+            for weight in added:
+                transformer[weight].copy_(linear(kind)[weight])
+    assert (decoder(z, read(kind)) - wanted).abs().max() < 1 / 255
+
+
 # --- what cannot be --------------------------------------------------------------------------------------------------
 
 

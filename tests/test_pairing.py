@@ -9,13 +9,13 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from standins import tiny_world, tiny_xl
+from standins import tiny_flow, tiny_world, tiny_xl
 
 from installation import rig
 from latentworld.decoding import DecoderSettings
 from latentworld.decoding.pairing import mismatch
 from latentworld.decoding.sampling import Sampling
-from latentworld.decoding.timetable import member_of_lora
+from latentworld.decoding.timetable import few_steps_of, member_of_lora
 from latentworld.errors import Notice
 from latentworld.preset import Preset
 from latentworld.worlds.few_step import MEMBERS, named, steps_in
@@ -65,10 +65,35 @@ def test_a_wrong_pairing_is_one_line(name: str, changes: dict[str, object], line
     ],
 )  # fmt: skip
 def test_a_lora_is_known_by_its_name(file: str, member: str) -> None:
-    assert member_of_lora(Path(f"{file}.safetensors")) == member
+    assert member_of_lora(Path(f"{file}.safetensors"), find(tiny_xl.world()).family) == member
     settings = replace(FAITHFUL, kind="scout", lora=f"{file}.safetensors", steps=8 if "8step" in file else 4)
     assert mismatch(find(tiny_xl.world()), settings) == ""
     assert f"({MEMBERS[member].title})" in mismatch(find(tiny_xl.world()), replace(settings, steps=30))
+
+
+@pytest.mark.parametrize(
+    ("kind", "file", "member"),
+    [
+        ("flux-dev", "Hyper-FLUX.1-dev-8steps-lora", "flux_hyper"), ("sd3", "Hyper-SD3-8steps-CFG-lora", "sd3_hyper"),
+        ("flux-dev", "flux-turbo-alpha", "flux_alpha"), ("z-image", "z_image_turbo_lora", "z_turbo"),
+        ("flux-dev", "Hyper-SD15-4steps-lora", "flow_lora"), ("sana-sprint", "style", "sprint"),
+    ],
+)  # fmt: skip
+def test_a_flows_lora_is_known_by_its_name(kind: str, file: str, member: str) -> None:
+    seen = find(tiny_flow.world(kind))
+    assert member_of_lora(Path(f"{file}.safetensors"), seen.family) == member
+    settings = replace(FAITHFUL, kind="scout", lora=f"{file}.safetensors", guidance=1.0)
+    assert mismatch(seen, replace(settings, steps=few_steps_of(Path(f"{file}.safetensors"), seen.family)[0] or 4)) == ""
+    assert "set decoder.scout_steps" in mismatch(seen, replace(settings, steps=30))
+
+
+@pytest.mark.parametrize(("steps", "weight", "line"), [(4, 3.0, ""), (4, 5.0, "at guidance 3, not at 5"), (8, 5.0, "")])
+def test_a_lora_that_keeps_its_guidance_says_how_much(steps: int, weight: float, line: str) -> None:
+    file = f"Hyper-SD3-{steps}steps-CFG-lora.safetensors"
+    settings = replace(FAITHFUL, kind="scout", lora=file, steps=steps, guidance=weight)
+    said = mismatch(find(tiny_flow.world("sd3")), settings)
+    assert line in said
+    assert bool(said) == bool(line)
 
 
 def test_a_lora_of_eight_steps_wants_eight() -> None:

@@ -50,7 +50,7 @@ def _made_for(found: Found, settings: DecoderSettings) -> tuple[Config, MadeFor]
     if settings.kind != "scout":
         return schedule, whole_of(found.family, few)
     if settings.lora is not None:
-        return schedule, MadeFor.few(member_of_lora(Path(settings.lora)))
+        return schedule, MadeFor.few(member_of_lora(Path(settings.lora), found.family))
     if isinstance(found.layout, Folder) and student.is_dir():
         schedule = found.layout.config("student/scheduler")
         return schedule, MadeFor("lcm" if schedule.get("_class_name") == "LCMScheduler" else usual)

@@ -58,9 +58,9 @@ class Contents:
     scaling: Mapping[Part, Mapping[str, object]]
 
 
-def fused(network: N, path: Path, part: Part = "denoiser") -> N:
-    """The same network with what a LoRA has for it added to its weights. Raises as `look` and `check`, and WorldDamaged
-    for numbers that are not finite."""
+def fused(network: N, path: Path, part: Part = "denoiser", strength: float = 1.0) -> N:
+    """The same network with what a LoRA has for it added to its weights, so many times. Raises as `look` and `check`,
+    and WorldDamaged for numbers that are not finite."""
     contents = look(path)
     parameters = dict(network.named_parameters())
     check(contents, part, {name: tuple(parameter.shape) for name, parameter in parameters.items()})
@@ -72,6 +72,7 @@ def fused(network: N, path: Path, part: Part = "denoiser") -> N:
         change = PRODUCTS[core(roles)](factors).view_as(own) * scale(contents, part, layer, factors)
         with torch.no_grad():
             made = directed(own.float().cpu() + change, factors) if is_directed(roles) else own + change.to(own)
+            made = made if strength == 1.0 else own + strength * (made.to(own) - own)
             for weight, rows in zip(weights, torch.split(made, [len(weight) for weight in weights]), strict=True):
                 weight.copy_(rows)
         if not (change.isfinite().all() and made.isfinite().all()):

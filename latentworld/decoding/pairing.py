@@ -19,7 +19,7 @@ def mismatch(found: Found, settings: DecoderSettings) -> str:
     """One line on what does not go together, and what does; "" where all does. Pictures are made all the same."""
     own = settings.kind == "scout" and settings.lora is None and (found.path / "student").is_dir()
     lora = Path(settings.lora) if settings.kind == "scout" and settings.lora is not None else None
-    name = member_of_lora(lora) if lora else found.facts.few_step
+    name = member_of_lora(lora, found.family) if lora else found.facts.few_step
     member = MEMBERS.get(name)
     if own or (member is not None and not member.whole and settings.kind != "scout"):
         return ""  # a student says itself what it is; an LCM's faithful pictures are its family's
@@ -53,9 +53,9 @@ def _of_few(who: str, member: FewStep, steps: tuple[int, ...], settings: Decoder
     if settings.steps not in steps:
         key = "scout_steps" if settings.kind == "scout" else "steps"
         return f"{who}, {' or '.join(map(str, steps))}, not {settings.steps}: set decoder.{key} = {member_steps(steps)}"
-    if settings.guidance > max(member.guidance, 1.0):
-        made = f"at guidance {member.guidance:g}" if member.guidance > 1 else "without guidance"
-        return f"{who} {made}, not at {settings.guidance:g}: set decoder.guidance = {member.guidance:g}"
+    if settings.guidance > (weight := member.weight(settings.steps)):
+        made = f"at guidance {weight:g}" if weight > 1 else "without guidance"
+        return f"{who} {made}, not at {settings.guidance:g}: set decoder.guidance = {weight:g}"
     return ""
 
 

@@ -138,7 +138,7 @@ def _denoiser(world: World, settings: DecoderSettings, styles: Styles) -> _Found
         lora = Path(settings.lora)
         network, texts = styles.few_step(world, lora)
         mark = f"@{digest([lora], lora.parent)}"
-        made = MadeFor.few(member_of_lora(lora))
+        made = MadeFor.few(member_of_lora(lora, world.family))
         return _Found("lora", lambda: network, world.schedule, made, _mixed(world.digest, lora), mark, texts)
     if name == "student":
         if world.student is None:

@@ -288,25 +288,29 @@ def resolve(
     kind: Kind | None = None,
     has_few_step: bool = True,
     is_told: bool = False,
+    few: tuple[int | None, float] = (None, 1.0),
 ) -> DecoderSettings:
     """The settings of a world's decoder: what `spec` leaves open is as the world's card has it, or as `machine` can.
 
     machine: what `device.choose` made of the spec's device, dtype, engine and batch. kind: another than the spec's.
     has_few_step: whether the world has a few-step denoiser; where neither it nor a LoRA is one, a scout is the faithful
     decoder in a few guided steps. is_told: whether its networks are told their guidance, which then a scout has too.
+    few: steps that the spec's LoRA is made for, None where nothing says, and its guidance of two texts.
     """
     kind, own = kind or spec.kind, card.defaults
     is_scout = kind == "scout"
     if is_scout and not has_few_step and spec.scout_lora is None:
         whole = resolve(spec, card, machine, "faithful")
-        few = min(GUIDED_STEPS, whole.steps) if spec.scout_steps is None else spec.scout_steps
+        short = min(GUIDED_STEPS, whole.steps) if spec.scout_steps is None else spec.scout_steps
         own_sampler, precision = _named(spec.scout_sampler), _precision(spec.scout_precision)
-        return replace(whole, kind="scout", steps=few, tiny_vae=spec.tiny_vae, sampler=own_sampler, precision=precision)
-    steps, usual = (spec.scout_steps, own.scout_steps) if is_scout else (spec.steps, own.steps)
+        return replace(
+            whole, kind="scout", steps=short, tiny_vae=spec.tiny_vae, sampler=own_sampler, precision=precision
+        )
+    steps, usual = (spec.scout_steps, few[0] or own.scout_steps) if is_scout else (spec.steps, own.steps)
     return DecoderSettings(
         kind=kind,
         steps=usual if steps is None else steps,
-        guidance=1.0 if is_scout and not is_told else own.guidance if spec.guidance is None else spec.guidance,
+        guidance=few[1] if is_scout and not is_told else own.guidance if spec.guidance is None else spec.guidance,
         batch=machine.batch,
         size=(spec.height or card.size, spec.width or card.size),
         engine=machine.engine,

@@ -12,7 +12,9 @@ from latentworld.decoding.lora import FOLDERS, fused, look
 from latentworld.decoding.lora_mix import Mixed, OpenedLora, mixed
 from latentworld.decoding.openvino_models import PASSING
 from latentworld.decoding.shaped import Shelf
+from latentworld.decoding.timetable import member_of_lora
 from latentworld.prompts import Encoder
+from latentworld.worlds.few_step import MEMBERS
 
 if TYPE_CHECKING:
     from diffusers.models.modeling_utils import ModelMixin
@@ -70,14 +72,15 @@ class Styles:
                     kept.pop(key, None)
 
     def few_step(self, world: World, file: Path) -> tuple[ModelMixin, Encoder | None]:
-        """The world's network with a few-step LoRA whole in it, made once, and where texts are encoded if it has a part
-        for that. Raises as `lora.fused`."""
+        """The world's network with a few-step LoRA as its makers fuse it, made once, and where texts are encoded if it
+        has a part for that. Raises as `lora.fused`."""
         with self._lock:
             if file not in self._few:
-                network, text = fused(copy.deepcopy(world.denoiser), file), world.text
+                strength = MEMBERS[member_of_lora(file, world.family)].strength
+                network, text = fused(copy.deepcopy(world.denoiser), file, strength=strength), world.text
                 parts = [part for part in FOLDERS if look(file).parts[part]]
                 for part in parts:
-                    text = text.changed(lambda own, part=part: fused(own, file, part), FOLDERS[part])  # type: ignore[misc]
+                    text = text.changed(lambda own, part=part: fused(own, file, part, strength), FOLDERS[part])  # type: ignore[misc]
                 self._few[file] = network, Encoder(text) if parts else None
             return self._few[file]
 

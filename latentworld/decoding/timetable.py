@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from latentworld.decoding.samplers import SAMPLERS, Sampler
 from latentworld.decoding.sampling import Sampling, check
-from latentworld.worlds.few_step import MEMBERS, named
+from latentworld.worlds.few_step import MEMBERS, named, steps_in
 from latentworld.worlds.parts import quiet
 
 if TYPE_CHECKING:
@@ -87,9 +87,24 @@ class Timetable:
         return self.scheduler.scale_model_input(sample, time) if self.sampler.noise == "diffusion" else sample
 
 
-def member_of_lora(lora: Path) -> str:
-    """Which few-step member a LoRA makes, by its file's name; an LCM where that says nothing."""
-    return named(lora.stem, tuple(MEMBERS)) or "lcm"
+def member_of_lora(lora: Path, family: Family) -> str:
+    """Which few-step member a LoRA makes of this family, by its file's name; where that says nothing an LCM, and of a
+    flow one whose steps nobody knows."""
+    noise = SAMPLERS[family.sampler].noise
+    able = tuple(name for name, member in MEMBERS.items() if SAMPLERS[member.sampler].noise == noise)
+    return named(lora.stem, able) or {"diffusion": "lcm", "flow": "flow_lora", "trigflow": "sprint"}[noise]
+
+
+def few_steps_of(lora: Path, family: Family) -> tuple[int | None, float]:
+    """The steps that a LoRA was made for, None where its name does not say what it is, and its guidance of two texts, 1
+    for none."""
+    name = member_of_lora(lora, family)
+    member = MEMBERS[name]
+    steps = steps_in(lora.stem, member)
+    if not named(lora.stem, (name,)):
+        return None, 1.0
+    usual = steps[0] if len(steps) == 1 else member.usual
+    return usual, member.guided.get(usual, 1.0)
 
 
 def whole_of(family: Family, few_step: str) -> MadeFor:

@@ -19,8 +19,9 @@ class FewStep:
 
     title: for people; sampler: a name in `decoding.samplers`, spacing: of its times, as in `Sampling`; steps: those it
     is made for, usual: how many are taken where nothing is said; guidance: the weight that was in its training, which
-    is the only one it has: 1 for none; times: the times of so many steps, where they are not spaced evenly; names: what
-    a model's name holds if it is one; whole: whether its faithful pictures are made so too.
+    is the only one it has: 1 for none; guided: of one that keeps its guidance, the weight for so many steps; times: the
+    times of so many steps, where they are not spaced evenly; names: what a model's name holds if it is one; whole:
+    whether its faithful pictures are made so too; strength: that its makers fuse a LoRA with.
     """
 
     title: str
@@ -31,7 +32,13 @@ class FewStep:
     spacing: str = ""
     guidance: float = 1.0
     times: Mapping[int, tuple[int, ...]] = field(default_factory=dict)
+    guided: Mapping[int, float] = field(default_factory=dict)
     whole: bool = True
+    strength: float = 1.0
+
+    def weight(self, steps: int) -> float:
+        """The most guidance that goes with so many steps, 1 for none."""
+        return self.guided.get(steps, max([self.guidance, *self.guided.values()]))
 
 
 MEMBERS: Mapping[str, FewStep] = MappingProxyType(
@@ -40,18 +47,25 @@ MEMBERS: Mapping[str, FewStep] = MappingProxyType(
         "tcd": FewStep("TCD", "tcd", (2, 3, 4, 5, 6, 7, 8), 4, r"(?<![a-z])tcd(?![a-z])"),
         "turbo": FewStep("Turbo", "euler", (1, 2, 3, 4), 4, r"turbo", "trailing"),
         "lightning": FewStep("Lightning", "euler", (2, 4, 8), 4, r"lightning", "trailing"),
-        "hyper": FewStep("Hyper", "ddim", (2, 4, 8), 4, r"hyper[-_ ]?(sd|flux)", "trailing"),
+        "hyper": FewStep("Hyper", "ddim", (2, 4, 8), 4, r"hyper[-_ ]?sd(?!3)", "trailing"),
         "dmd2": FewStep("DMD2", "lcm", (1, 4), 4, r"dmd2?(?![a-z])", "trailing", times={1: (399,)}),
+        "flux_hyper": FewStep("Hyper", "flow_euler", (8, 16), 8, r"hyper[-_ ]?flux", guidance=3.5, strength=0.125),
+        "sd3_hyper": FewStep(
+            "Hyper", "flow_euler", (4, 8, 16), 8, r"hyper[-_ ]?sd3", guided={4: 3.0, 8: 5.0, 16: 7.0}, strength=0.125
+        ),
+        "flux_alpha": FewStep("Turbo-Alpha", "flow_euler", (8,), 8, r"turbo[-_ ]?alpha", guidance=3.5),
         "schnell": FewStep("schnell", "flow_euler", (1, 2, 3, 4), 4, r"schnell"),
         "klein": FewStep("distilled", "flow_euler", (4,), 4, r"klein(?!-base)"),
         "z_turbo": FewStep("Turbo", "flow_euler", (8, 9), 8, r"turbo"),
         "sprint": FewStep("Sprint", "scm", (1, 2, 3, 4), 2, r"sprint", guidance=4.5),
         "flow_turbo": FewStep("Turbo", "flow_euler", (4, 5, 6, 7, 8), 4, r"turbo"),
+        "flow_lora": FewStep("a few steps", "flow_euler", tuple(range(1, 17)), 8, r"(?!)", guidance=3.5),
     }
 )
 """Turbo: SD-Turbo, SDXL-Turbo (Sauer et al. 2023), whose four times are 999 749 499 249; Lightning:
 ByteDance/SDXL-Lightning; Hyper: ByteDance/Hyper-SD, its N-step files; DMD2: tianweiy/DMD2. Of flows: FLUX.1 schnell,
-FLUX.2 klein, Z-Image-Turbo, Stable Diffusion 3.5 large turbo."""
+FLUX.2 klein, Z-Image-Turbo, Stable Diffusion 3.5 large turbo; LoRA of flows: Hyper-FLUX.1-dev and Hyper-SD3 of
+ByteDance/Hyper-SD, with the strength and guidance its README gives, alimama-creative/FLUX.1-Turbo-Alpha."""
 
 _STEPS = re.compile(r"(?<!\d)(\d{1,2})[-_ ]?steps?", re.IGNORECASE)
 
