@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from matplotlib.colors import Colormap, LogNorm
     from matplotlib.figure import Figure
 
+CLOSE = 0.15  # of a chart's width, within which the words at both ends would stand on each other
 _MOST = 6000  # points drawn: more show no more at this size
 
 
@@ -208,8 +209,11 @@ def _ends(axes: Axes, points: Array, names: tuple[str, str] = ("start", "end")) 
     axes.plot(*points[0], "o", color=DARK.ground, mec=DARK.ink, ms=8, mew=1.3, zorder=6)
     axes.plot(*points[-1], "o", color=DARK.ink, mec=DARK.ground, ms=7, mew=0.8, zorder=6)
     inner = min(2, len(points) - 1)
-    for name, point, way in zip(names, (points[0], points[-1]), (points[inner], points[-1 - inner])):
-        offset, side = ((-9, -3), "right") if way[0] > point[0] else ((9, -3), "left")  # not on the way itself
+    beside = (points[inner], points[-1 - inner])  # what a word must not stand on: the way itself
+    if all(names) and np.linalg.norm(points[0] - points[-1]) < CLOSE * np.ptp(points, axis=0).max():
+        beside = (points[-1], points[0])  # the other end
+    for name, point, way in zip(names, (points[0], points[-1]), beside):
+        offset, side = ((-9, -3), "right") if way[0] > point[0] else ((9, -3), "left")
         axes.annotate(
             name, point, offset, textcoords="offset points", ha=side, color=DARK.ink, fontsize=PRINT.caption, zorder=6
         )
