@@ -10,11 +10,11 @@ import pytest
 from standins.sounds import plain
 from test_film_resume import journey
 
-from installation.film import make, playing
+from installation.film import make
 from installation.film.ffmpeg import binary
 from installation.film.join import sums
+from installation.film.playing import check as check_playing
 from installation.film.soundtrack import check
-from installation.score.expressions import Formula
 from installation.sound.reading import RATE
 from latentworld.errors import Notice, OutputExists, PresetError
 
@@ -153,16 +153,14 @@ def test_followers_are_looked_at_before_anything_is_made(tmp_path: Path) -> None
         make.film(journey(follow.replace("radus", "radius")), tmp_path / "film")
 
 
-def test_a_cue_at_the_beginning_takes_over_what_would_follow(tmp_path: Path) -> None:
-    """As one at any later moment does."""
+def test_a_cue_takes_over_what_follows_but_not_at_the_beginning(tmp_path: Path) -> None:
+    """There what follows would never be heard; by the preset's key too."""
     follow = 'sound.follow=[{parameter = "walk.speed", range = [5.0, 9.0]}]'
     asked = journey(f"sound.file={chirp(tmp_path / 'a.wav', 5.0)}", follow)
-    cue = {"at": 0, "set": {"pacing.speed": 4.0}}
-    for cues, led in (((), True), ((cue,), False), (({**cue, "at": 0.5},), True)):
-        score = playing.score_of(asked.changed(score=cues))
-        assert score is None or any("walk.speed" in c.goals for c in score.cues)
-        follows = score is not None and any(isinstance(c.goals.get("walk.speed"), Formula) for c in score.cues)
-        assert follows == led
+    for key in ("walk.speed", "pacing.speed"):
+        with pytest.raises(PresetError, match=r"walk\.speed follows the sound \(sound\.follow\[0\]\), and a cue"):
+            check_playing(asked.changed(score=[{"at": 0, "set": {key: 4.0}}]))
+        check_playing(asked.changed(score=[{"at": 0.5, "set": {key: 4.0}}]))
 
 
 def test_on_the_command_line(run, tmp_path: Path) -> None:  # type: ignore[no-untyped-def]

@@ -17,7 +17,7 @@ from installation.score.timing import Grid, Signals
 from installation.score.tracks import Score
 from installation.sound.follow import Followed, followed
 from installation.sound.sound import Sound
-from latentworld.errors import Notice
+from latentworld.errors import Notice, PresetError
 from latentworld.preset import Preset
 from latentworld.score import CueSpec
 
@@ -60,15 +60,20 @@ def _named(number: int) -> str:
 def led(preset: Preset) -> tuple[Preset, Signals | None]:
     """A preset whose score has what follows its sound, and what is heard; None where it has no sound.
 
-    Raises PresetError for a sound that cannot be read or followed, ShowError without librosa.
+    Raises PresetError for a sound that cannot be read or followed, or is followed by what a cue sets at the beginning,
+    ShowError without librosa.
     """
     if preset.sound.file is None or not (preset.score or preset.sound.follow):
         return preset, None
     sound, specs = heard(preset), preset.sound.follow
     assert sound is not None  # it has a file
     names = tuple(spec.parameter for spec in specs)
-    taken = reading.begun_with(preset.score)  # a cue takes a parameter over, one at the beginning before it followed
-    cues = [CueSpec(at=0.0, set={name: _named(number)}) for number, name in enumerate(names) if name not in taken]
+    if both := sorted(reading.begun_with(preset.score) & set(names)):
+        raise PresetError(
+            f"{both[0]} follows the sound (sound.follow[{names.index(both[0])}]), and a cue at the beginning sets it: "
+            f"leave one out, or let the cue come later"
+        )
+    cues = [CueSpec(at=0.0, set={name: _named(number)}) for number, name in enumerate(names)]
     signals = Following(sound, names, followed(sound, specs))
     return preset.changed(score=(*preset.score, *cues)), signals
 
