@@ -10,7 +10,8 @@ from latentworld.errors import DecodeError, NotFinite
 if TYPE_CHECKING:
     from torch import Tensor
 
-REMEDY = 'set decoder.dtype = "float32" (or "bfloat16" on a GPU), or use another VAE, LoRA or world'
+OTHERS = "use another VAE, LoRA or world, or weaker LoRA"
+REMEDY = f'set decoder.dtype = "float32" (or "bfloat16" on a GPU), or {OTHERS}'
 
 
 def padded(items: Tensor, batch: int) -> Tensor:

@@ -218,7 +218,8 @@ class Diffusion:
         """Painted pictures on the CPU, looked at. Raises NotFinite."""
         found, is_fine = landed(pictures, pictures.isfinite().all())
         if not is_fine:
-            raise batches.no_pictures(f"the world {self._networks.world.name!r} in {self.settings.dtype}")
+            remedy = batches.OTHERS if self.settings.dtype == "float32" else batches.REMEDY
+            raise batches.no_pictures(f"the world {self._networks.world.name!r} in {self.settings.dtype}", remedy)
         return found
 
     def conditioning(self, prompt: Prompt) -> Conditioning:

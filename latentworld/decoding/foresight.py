@@ -11,7 +11,7 @@ from latentworld import remembered
 from latentworld.decoding.profile import card
 from latentworld.decoding.timetable import MadeFor, member_of_lora, timetable, whole_of
 from latentworld.device import NAMES, fitting_side, free_bytes
-from latentworld.errors import PresetError, WorldDamaged, WorldMismatch
+from latentworld.errors import PresetError, WorldDamaged, WorldMismatch, WorldMissing
 from latentworld.worlds.card import read_json
 from latentworld.worlds.files import weights
 from latentworld.worlds.layout import Folder
@@ -90,14 +90,23 @@ def _check_files(found: Found, settings: DecoderSettings) -> None:
             if contents.parts[part] and (weights_of := found.weights(name)):
                 lora.check(contents, part, weights_of)
     if settings.tiny_vae is not None:
-        _check_tiny_vae(Path(settings.tiny_vae))
+        _check_tiny_vae(Path(settings.tiny_vae), found)
 
 
-def _check_tiny_vae(folder: Path) -> None:
-    """Raises WorldMismatch for what is no AutoencoderTiny, WorldDamaged or UnsafeWeights as `weights`."""
-    name = str(read_json(folder / "config.json").get("_class_name", "AutoencoderTiny"))
+def _check_tiny_vae(folder: Path, found: Found) -> None:
+    """Raises WorldMissing, WorldMismatch for what is no AutoencoderTiny or one of other latents, WorldDamaged or
+    UnsafeWeights as `weights`."""
+    if not folder.is_dir():
+        raise WorldMissing(f"decoder.tiny_vae = {folder}: there is no such folder; give that of an AutoencoderTiny")
+    config = read_json(folder / "config.json")
+    name = str(config.get("_class_name", "AutoencoderTiny"))
     if name != "AutoencoderTiny":
         raise WorldMismatch(f"tiny_vae = {folder} is of class {name}: give the folder of an AutoencoderTiny (TAESD)")
+    if (own := config.get("latent_channels", 4)) != (wanted := found.facts.latent.channels):
+        raise WorldMismatch(
+            f"decoder.tiny_vae = {folder} reads {own} latent channels, and this world has {wanted}: give one made for "
+            f"it"
+        )
     weights(folder)
 
 

@@ -33,7 +33,9 @@ FOLDERS: Mapping[Part, str] = {"text": "text_encoder", "text2": "text_encoder_2"
 """The text encoders that a LoRA may have parts for, by the folders they lie in."""
 Shape = tuple[int, ...]
 N = TypeVar("N", bound=nn.Module)
+LAST = "final_layer_adaLN"  # its halves stand the other way round in diffusers
 FLOATS = re.compile("B?F[0-9]")  # types of safetensors
+AGAIN = "copy or download it again, or take another"
 _ADAPTERS = ("LORA", "")  # PEFT's other kinds are scaled by numbers that no weight shows
 
 
@@ -76,7 +78,7 @@ def fused(network: N, path: Path, part: Part = "denoiser", strength: float = 1.0
             for weight, rows in zip(weights, torch.split(made, [len(weight) for weight in weights]), strict=True):
                 weight.copy_(rows)
         if not (change.isfinite().all() and made.isfinite().all()):
-            raise WorldDamaged(f"{path} has numbers for {layer} that are not finite: copy or download it again")
+            raise WorldDamaged(f"{path} has numbers for {layer} that are not finite, or too large: {AGAIN}")
     return network
 
 
@@ -85,6 +87,8 @@ def look(path: Path) -> Contents:
     no LoRA that can be applied, named."""
     if path.suffix.lower() != ".safetensors":
         raise UnsafeWeights(f"{path} is no .safetensors file: convert the LoRA to safetensors first")
+    if path.is_dir():
+        raise WorldMissing(f"{path} is a folder, no LoRA file: name the file")
     if not path.is_file():
         raise WorldMissing(f"there is no LoRA file {path}: check the path")
     keys, metadata = header_and_metadata(path)
@@ -120,6 +124,8 @@ def check(contents: Contents, part: Part, weights: Mapping[str, Shape]) -> None:
     read."""
     path, known = contents.path, layers(weights)
     lacking = [layer for layer in contents.parts[part] if layer not in known]
+    if last := next((layer for layer in lacking if LAST in layer), None):
+        raise WorldMismatch(f"{path} changes {last:.80}, which is not applied here: take a LoRA without that layer")
     if lacking:
         raise WorldMismatch(
             f"{path} has parts for {len(lacking)} layers that this world lacks ({lacking[0]:.80}): "

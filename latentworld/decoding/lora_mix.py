@@ -16,7 +16,7 @@ from typing import TypeVar
 import torch
 from torch import Tensor, nn
 
-from latentworld.decoding.lora import Contents, Part, check, look, scale, whole
+from latentworld.decoding.lora import AGAIN, Contents, Part, check, look, scale, whole
 from latentworld.decoding.lora_names import layers
 from latentworld.decoding.lora_products import PRODUCTS, core, directed, is_directed
 from latentworld.errors import WorldDamaged
@@ -50,7 +50,7 @@ class OpenedLora:
             change = directed(own + change, factors) - own
         if not change.isfinite().all():
             path = self.contents.path
-            raise WorldDamaged(f"{path} has numbers for {layer} that are not finite: copy or download it again")
+            raise WorldDamaged(f"{path} has numbers for {layer} that are not finite, or too large: {AGAIN}")
         return change
 
 

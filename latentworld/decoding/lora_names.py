@@ -34,6 +34,7 @@ _ROLES: tuple[tuple[Role, str], ...] = (
 # of what is done to a weight in another way than by adding a product of two factors
 OTHERS = {
     r"oft_|\.oft\b|boft|vera_": "a fine-tuning in another form (OFT, VeRA)",
+    r"\.processor\.\w*lora\d*\.": "a LoRA by XLabs' own names, which wants converting to diffusers' or kohya's,",
     r"on_input|ia3": "IA3, which scales what layers give",
     r"\.diff(_b)?$|\.set_weight$|\.w_norm$|\.b_norm$|modules_to_save": "whole weights in place of factors",
     r"\.lora_[AB](\.\w+)?\.bias$": "biases beside the factors",

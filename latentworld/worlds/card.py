@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Literal
@@ -120,6 +121,16 @@ MADE: Mapping[type[BaseModel], tuple[str, ...]] = {
     Card: ("latent", "provisional", "cast", "stages"), Defaults: ("scout_guidance",), Subject: ("scene",),
 }  # fmt: skip
 """Keys by which the foundry writes how it made a world; nothing here reads them."""
+
+
+def number(config: Mapping[str, object], key: str, usual: float) -> float:
+    """A number of a model's config, `usual` where it does not say. Raises WorldDamaged for what is no finite number."""
+    said = config.get(key)
+    if said is None and key not in config:
+        return usual
+    if isinstance(said, bool) or not isinstance(said, int | float) or not math.isfinite(said):
+        raise WorldDamaged(f"a config.json of the model says {key} = {said!r:.40}, no number: copy it again")
+    return float(said)
 
 
 def read_json(path: Path) -> dict[str, object]:

@@ -56,6 +56,8 @@ def weights(part: Path) -> list[Path]:
     shards = [int(match["shards"] or 0) for file in files if (match := WEIGHTS.fullmatch(file.name))]
     if any(shards) and len(shards) < max(shards):
         raise WorldDamaged(f"{part} holds {len(shards)} of {max(shards)} weight files: copy or download it again")
+    if len(shards) > 1 and any(shards) and not list(part.glob("*.safetensors.index*.json")):
+        raise WorldDamaged(f"{part} lacks the index of its {len(shards)} weight files (….index.json): copy it too")
     check_types(part, [entry["dtype"] for file in files for entry in header(file).values()])
     return files
 

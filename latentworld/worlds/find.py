@@ -118,6 +118,9 @@ def _parts(folder: Path) -> list[tuple[str, bool]]:
     return [(part.name, part.weights) for part in families.recognise(layout.read(folder)).parts]
 
 
+SD_SCALE = 0.18215
+
+
 def _painted(path: Path, facts: Facts, vae: LoneVae | None) -> Facts:
     """The facts with another VAE, whose latents must be as the model's own."""
     if vae is None:
@@ -127,6 +130,13 @@ def _painted(path: Path, facts: Facts, vae: LoneVae | None) -> Facts:
         raise WorldMismatch(
             f"{vae.path} has latents of {vae.channels} channels and cells of {vae.cell} pixels, and {path} of "
             f"{latent.channels} and {latent.cell}: give a VAE made for this world"
+        )
+    if not vae.says_scale:  # a lone file: it is taken for one of this world's kind
+        return facts
+    if vae.config.get("_class_name") != "AutoencoderTiny" and vae.scale == SD_SCALE != latent.scale:
+        raise WorldMismatch(
+            f"{vae.path} is scaled by {SD_SCALE}, as Stable Diffusion 1's is, and {path} by {latent.scale:g}: give a "
+            f"VAE made for this world"
         )
     return replace(facts, latent=replace(latent, scale=vae.scale, shift=vae.shift))
 

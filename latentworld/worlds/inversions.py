@@ -63,6 +63,9 @@ def read(file: str | Path, word: str | None = None) -> Inversion:
             f"{path} is no textual inversion: it holds {len(held)} tensors, not one, or clip_l and clip_g"
         )
     rows = tuple(_rows(path, held[name]) for name in names)
+    if len({len(each) for each in rows}) > 1:
+        counts = " and ".join(f"{len(each)} for {name}" for name, each in zip(names, rows))
+        raise WorldMismatch(f"{path} has {counts}, where both have as many vectors: copy or download it again")
     own = names[0] if names[0].startswith("<") and names[0].endswith(">") else path.stem
     called = own if word is None else word
     if not WORD.fullmatch(called) or re.search(r"\bBREAK\b", called):

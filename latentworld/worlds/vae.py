@@ -46,12 +46,17 @@ class LoneVae:
     def scale(self) -> float:
         """What a latent is divided by before it is decoded: where the config is silent, its class's default."""
         usual = 1.0 if self.config.get("_class_name") == "AutoencoderTiny" else 0.18215
-        return float(self.config.get("scaling_factor", usual))
+        return fit.vae_scale(self.config, usual)
 
     @property
     def shift(self) -> float:
         """What is added to it then."""
-        return float(self.config.get("shift_factor") or 0.0)
+        return fit.vae_shift(self.config)
+
+    @property
+    def says_scale(self) -> bool:
+        """Whether its scale is known: a file does not say it."""
+        return self.path.is_dir()
 
     @property
     def digest(self) -> str:

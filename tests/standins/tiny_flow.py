@@ -1,6 +1,6 @@
 """Randomly initialised flow models in diffusers' layout: FLUX.1, FLUX.2 klein, Stable Diffusion 3, Z-Image.
 
-`python tests/standins/tiny_flow.py KIND FOLDER` writes one by hand, from `tests/`.
+`python -m standins.tiny_flow KIND FOLDER` writes one by hand, from `tests/`.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """A randomly initialised SD-shaped world, written in the standard layout: the ground most tests stand on.
 
-`python tests/tiny_world.py FOLDER [--full]` writes one by hand; `--full` has the shape of the embedded world.
+`python -m standins.tiny_world FOLDER [--full]` writes one by hand; `--full` has the shape of the embedded world.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """A randomly initialised SDXL in the standard layouts: a folder of diffusers', and one file of the original keys.
 
-`python tests/standins/tiny_xl.py FOLDER [--file]` writes one by hand, from `tests/`.
+`python -m standins.tiny_xl FOLDER [--file]` writes one by hand, from `tests/`.
 """
 
 from __future__ import annotations

@@ -6,7 +6,8 @@ import json
 import re
 from pathlib import Path
 
-from latentworld.errors import WorldMismatch
+from latentworld.errors import WorldDamaged, WorldMismatch
+from latentworld.worlds.card import number
 from latentworld.worlds.families.family import Config, LatentFormat
 from latentworld.worlds.layout import Folder
 
@@ -32,6 +33,19 @@ def check_latents(folder: Folder, latent: LatentFormat, classes: tuple[str, ...]
     check_vae(folder.path / "vae", vae, classes)
     if (mine := vae.get("latent_channels", 4)) != latent.channels:
         raise WorldMismatch(f"{folder.path}: its VAE has {mine} latent channels and its UNet {latent.channels}: {TWO}")
+
+
+def vae_scale(vae: Config, usual: float) -> float:
+    """What a VAE's latents are divided by, `usual` where its config does not say. Raises WorldDamaged for no number,
+    and for 0."""
+    if not (found := number(vae, "scaling_factor", usual)):
+        raise WorldDamaged("the config.json of the model's VAE says scaling_factor = 0: copy or download it again")
+    return found
+
+
+def vae_shift(vae: Config) -> float:
+    """What is added to them then. Raises WorldDamaged for no number."""
+    return 0.0 if vae.get("shift_factor") is None else number(vae, "shift_factor", 0.0)
 
 
 def check_vae(place: Path, vae: Config, classes: tuple[str, ...] = PLAIN_VAES) -> None:

@@ -137,7 +137,7 @@ def _claims(kind: FlowKind, folder: Folder) -> bool:
 def _latent(kind: FlowKind, network: Config, vae: Config) -> LatentFormat:
     levels = vae.get("block_out_channels") or (vae.get("encoder_block_out_channels") if kind.sampler == "scm" else None)
     cell = kind.pack * 2 ** (len(levels or [1] * 4) - 1)
-    scale, shift = float(vae.get("scaling_factor", 1.0)), float(vae.get("shift_factor") or 0.0)
+    scale, shift = fit.vae_scale(vae, 1.0), fit.vae_shift(vae)
     return LatentFormat(kind.channels, cell, cell * kind.patch, scale, shift)
 
 

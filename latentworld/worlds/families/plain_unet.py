@@ -71,7 +71,7 @@ def family(
     def latent(unet: Config, vae: Config) -> LatentFormat:
         cell = 2 ** (len(vae.get("block_out_channels") or [1] * 4) - 1)
         halvings = len(unet.get("block_out_channels") or [1] * 4) - 1
-        scale, shift = float(vae.get("scaling_factor", 0.18215)), float(vae.get("shift_factor") or 0.0)
+        scale, shift = fit.vae_scale(vae, 0.18215), fit.vae_shift(vae)
         return LatentFormat(channels, cell, cell * 2**halvings, scale, shift if shifted else 0.0, colours, bias)
 
     def facts(folder: Folder) -> Facts:

@@ -12,7 +12,7 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from latentworld.worlds.card import Defaults
-from latentworld.worlds.families import schedules, xl_fit, xl_original
+from latentworld.worlds.families import fit, schedules, xl_fit, xl_original
 from latentworld.worlds.families.clip_text import ClipText
 from latentworld.worlds.families.family import Colour, Config, Facts, Family, LatentFormat, Part
 from latentworld.worlds.families.plain_unet import PREDICTIONS, UNET, painter
@@ -52,7 +52,7 @@ def latent(unet: Config, vae: Config) -> LatentFormat:
     """SDXL's latents; the scale is the VAE's own."""
     cell = 2 ** (len(vae.get("block_out_channels") or [1] * 4) - 1)
     halvings = len(unet.get("block_out_channels") or [1] * 3) - 1
-    scale = float(vae.get("scaling_factor", SCALE))
+    scale = fit.vae_scale(vae, SCALE)
     return LatentFormat(4, cell, cell * 2**halvings, scale, 0.0, COLOURS, BIAS)
 
 
