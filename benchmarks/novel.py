@@ -1,11 +1,12 @@
 """Whether a walk away from what it has seen sees more: `novel` against `wander` and `ride`.
 
-    python benchmarks/novel.py analytic [--walks 5] [--minutes 60]    a world of 240 modes, none of which anyone named
+    python benchmarks/novel.py analytic [--walks 5] [--minutes 60] [--modes 480]    a world of modes that nobody named
     python benchmarks/novel.py ATLAS [--walks 5] [--minutes 20] [--clusters 120 480]    the embedded world, by its map
 
 In a minute a walk goes 90 latents (1.5 a second), in ticks of 8 frames of 24 a second. Phases are the modes, or
-clusters of the survey: of 120 `wander` sees two thirds in 20 minutes, and nothing can see 1.5 times as many. A
-picture's distance to the past is to the nearest of those seen a minute ago or longer.
+clusters of the survey: of 120 clusters in 20 minutes, and of 240 modes in an hour, `wander` sees over two thirds, and
+nothing can see 1.5 times as many. A picture's distance to the past is to the nearest of those seen a minute ago or
+longer.
 """
 
 from __future__ import annotations
@@ -26,7 +27,7 @@ from latentworld.pilot import Pilot, PilotSpec
 from latentworld.plane import Plane
 
 FRAMES, FPS, SPEED = 8, 24.0, 1.5
-MODES, CLUSTERS = 240, (120, 480)
+MODES, CLUSTERS = 480, (120, 480)
 PAST = int(60 * FPS / FRAMES)  # ticks of a minute
 
 
@@ -90,17 +91,17 @@ def memory(features: Array) -> None:
             print(f"archive after {made.looks} looks: {sizes[-1][0]} centres, {sizes[-1][1]} characters")
 
 
-def analytic(walk_count: int, minutes: float) -> None:
+def analytic(walk_count: int, minutes: float, modes: int) -> None:
     from latentworld.decoding.analytic import SHELL, lattice_modes
     from latentworld.decoding.analytic import analytic as world
 
     plane = Plane(np.random.default_rng(3).normal(size=(3, 4, 16, 16)))
-    made = world(plane, lattice_modes(MODES, 1), sigma=0.02, steps=20, size=(4, 4))
+    made = world(plane, lattice_modes(modes, 1), sigma=0.02, steps=20, size=(4, 4))
 
     def look(units: Array, radii: Array) -> Array:
         return made.mixture.flow(units * np.asarray(radii)[:, None] * SHELL)
 
-    compare(plane, look, {MODES: lambda units, _: made.basin(units)}, walk_count, minutes)  # type: ignore[arg-type]
+    compare(plane, look, {modes: lambda units, _: made.basin(units)}, walk_count, minutes)  # type: ignore[arg-type]
     memory(look(globe.normalise(np.random.default_rng(0).normal(size=(5000, 3))), np.ones(5000)))
 
 
@@ -127,10 +128,11 @@ def main() -> None:
     parser.add_argument("--walks", type=int, default=5)
     parser.add_argument("--minutes", type=float)
     parser.add_argument("--clusters", type=int, nargs="+", default=CLUSTERS)
+    parser.add_argument("--modes", type=int, default=MODES)
     options = parser.parse_args()
     print(machine())
     if options.where == "analytic":
-        analytic(options.walks, options.minutes or 60.0)
+        analytic(options.walks, options.minutes or 60.0, options.modes)
     else:
         mapped(options.where, options.walks, options.minutes or 20.0, options.clusters)
 
