@@ -7,6 +7,7 @@ from collections.abc import Sequence
 
 from installation.studio import Studio
 from latentworld.errors import Notice, WorldMismatch
+from latentworld.vision.eye import Classifier
 from latentworld.worlds import lexicon
 
 
@@ -18,6 +19,12 @@ def understood(studio: Studio, texts: Sequence[str]) -> None:
         if not any(len(word) > 2 for word in known):
             raise WorldMismatch(lexicon.remark(_name(studio), lacking or [text]))
     _tell(studio, [word for _, lacking in reading.values() for word in lacking])
+
+
+def classifier(studio: Studio, words: Sequence[str]) -> Classifier:
+    """What tells these words apart in pictures. Raises as `understood`, and WorldMismatch where the eye knows none."""
+    understood(studio, words)
+    return studio.eye.labels(words)
 
 
 def noticed(studio: Studio, texts: Sequence[str]) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import json
 import shutil
 from pathlib import Path
@@ -14,7 +15,7 @@ from standins.decoders import PROMPT
 
 from latentworld import worlds
 from latentworld.decoding import DecoderSettings, faithful_decoder, foresight
-from latentworld.decoding.lora import look
+from latentworld.decoding.lora import fused, look
 from latentworld.errors import NotFinite, WorldDamaged, WorldError, WorldMismatch, WorldMissing
 from latentworld.worlds import inversions
 from latentworld.worlds.find import find
@@ -124,3 +125,26 @@ def test_numbers_that_are_no_picture_in_float32_are_not_blamed_on_float16(tmp_pa
     with pytest.raises((NotFinite, WorldError)) as error:
         picture(worlds.load(made))
     assert 'decoder.dtype = "float32"' not in str(error.value)
+
+
+def test_a_lora_too_large_for_half_precision_is_told(tmp_path: Path) -> None:
+    """A change that is finite in float32, of a weight that is kept in float16; plain, and by magnitudes."""
+    layer = "mid_block.attentions.0.transformer_blocks.0.attn1.to_q"
+    shapes = {"A": (1, 64), "B": (64, 1)}
+    plain = {f"unet.{layer}.lora_{end}.weight": torch.full(shape, 300.0) for end, shape in shapes.items()}
+    for name, more in (("plain", {}), ("dora", {f"unet.{layer}.lora_magnitude_vector": torch.full((64,), 1e6)})):
+        save_file(plain | more, tmp_path / f"{name}.safetensors")
+        network = copy.deepcopy(worlds.load(tiny_world.folder("classic")).denoiser).half()
+        with pytest.raises(WorldDamaged, match="not finite, or too large"):
+            fused(network, tmp_path / f"{name}.safetensors")
+
+
+def test_a_strength_is_applied_before_the_change_is_rounded(tmp_path: Path) -> None:
+    layer = "mid_block.attentions.0.transformer_blocks.0.attn1.to_q"
+    down, up = torch.randn(2, 64), torch.randn(64, 2)
+    save_file({f"unet.{layer}.lora_A.weight": down, f"unet.{layer}.lora_B.weight": up}, tmp_path / "a.safetensors")
+    network = copy.deepcopy(worlds.load(tiny_world.folder("classic")).denoiser).bfloat16()
+    own = network.get_parameter(f"{layer}.weight").clone()
+    fused(network, tmp_path / "a.safetensors", strength=0.125)
+    wanted = own + (0.125 * (up @ down)).bfloat16()
+    assert torch.equal(network.get_parameter(f"{layer}.weight"), wanted)

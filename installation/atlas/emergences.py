@@ -25,7 +25,7 @@ from installation.film.sheet import place
 from installation.film.sinks import save_png
 from installation.lettering import font
 from installation.studio import Studio
-from installation.vocabulary import understood
+from installation.vocabulary import classifier
 from latentworld.arrays import Array, Features, Picture, Pictures
 from latentworld.atlas import emergence, phases
 from latentworld.atlas.emergence import Band, Classify, Report
@@ -127,8 +127,7 @@ def phased(
     names = phases.checked(words)
     if len(names) < 3:
         raise AtlasError("a third phase needs three: give three words or more")
-    understood(studio, names)
-    tell = studio.eye.labels(names)
+    tell = classifier(studio, names)
 
     def classify(seen: Features) -> Array:
         import torch

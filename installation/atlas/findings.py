@@ -13,7 +13,7 @@ import numpy as np
 from installation import rig
 from installation.atlas.survey_folder import SurveyFolder, preset_of
 from installation.studio import Studio
-from installation.vocabulary import understood
+from installation.vocabulary import classifier
 from latentworld.arrays import Array
 from latentworld.atlas import field, mesh, phases, reader, rifts, store
 from latentworld.atlas.types import Atlas, Line, Mesh, Phases, Render, Site
@@ -77,8 +77,7 @@ def labeller(studio: Studio, words: Sequence[str] | None, count: int | None) -> 
     if words is None:
         return lambda atlas: phases.by_clusters(atlas, count)
     chosen = phases.checked(words)
-    understood(studio, chosen)
-    classify = studio.eye.labels(chosen)
+    classify = classifier(studio, chosen)
     return lambda atlas: phases.by_words(atlas, classify, chosen)
 
 

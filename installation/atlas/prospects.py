@@ -26,7 +26,7 @@ from installation.film.output import write_text
 from installation.film.sinks import save_png
 from installation.lettering import cut, font
 from installation.studio import Studio
-from installation.vocabulary import noticed, understood
+from installation.vocabulary import classifier, noticed
 from latentworld.arrays import Integers, Picture
 from latentworld.atlas import mesh, phases, places, prospect
 from latentworld.atlas.progress import mollweide
@@ -80,10 +80,8 @@ def make(
     if len(candidates) < 2:
         raise AtlasError("one candidate is no choice: prospect among two or more")
     scout = Scout(preset, nside, faithful)
-    if words is not None:
-        understood(scout.studio, phases.checked(words))
     noticed(scout.studio, [candidate.prompt for candidate in candidates if candidate.prompt is not None])
-    tell = None if words is None else scout.studio.eye.labels(phases.checked(words))
+    tell = None if words is None else classifier(scout.studio, phases.checked(words))
     how = scouting.settings(scout.studio, nside, faithful)
     with scouting.opened(target, how) as kept:
         if means is None:

@@ -73,11 +73,14 @@ def fused(network: N, path: Path, part: Part = "denoiser", strength: float = 1.0
         own = whole(weights)
         change = PRODUCTS[core(roles)](factors).view_as(own) * scale(contents, part, layer, factors)
         with torch.no_grad():
-            made = directed(own.float().cpu() + change, factors) if is_directed(roles) else own + change.to(own)
-            made = made if strength == 1.0 else own + strength * (made.to(own) - own)
+            if is_directed(roles):
+                made = directed(own.float().cpu() + change, factors)
+                made = made if strength == 1.0 else torch.lerp(own.float().cpu(), made, strength)
+            else:
+                made = own + (strength * change).to(own)  # before it is rounded to the weight's numbers
             for weight, rows in zip(weights, torch.split(made, [len(weight) for weight in weights]), strict=True):
                 weight.copy_(rows)
-        if not (change.isfinite().all() and made.isfinite().all()):
+        if not (change.isfinite().all() and all(weight.isfinite().all() for weight in weights)):
             raise WorldDamaged(f"{path} has numbers for {layer} that are not finite, or too large: {AGAIN}")
     return network
 
