@@ -344,4 +344,4 @@ def test_on_the_command_line(run, planned: Planned, tmp_path: Path) -> None:  # 
     code, out, err = run("plan", "analytic", "-o", tmp_path / "piece.plan", *settings)
     assert code == 0, err
     assert out.strip().endswith("piece.plan")
-    assert "rifts are crossed on a beat" in err
+    assert "crossings are on a beat" in err

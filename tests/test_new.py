@@ -133,6 +133,8 @@ def test_what_is_there_stays(run: Run, tmp_path: Path) -> None:
         ("[decoder]\ntiny_vae = 'small.safetensors'\n", "decoder.tiny_vae"),
         ("[plane]\nvertices = '/'\n", "plane.vertices = /"),  # a folder is none
         ('[world]\nname = "~\\u0000"\n', "world.name"),
+        ('[[score]]\nat = 1\nset = { pilot.mode = "dance" }\n', "score[0] (at 1.0): pilot.mode = 'dance': use one of"),
+        ("[[score]]\nat = 'bar 2'\nset = { walk.speed = 3 }\n", "set tempo.bpm"),
     ],
 )
 def test_check_says_what_is_wrong(text: str, told: str, run: Run, tmp_path: Path) -> None:

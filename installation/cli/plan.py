@@ -71,7 +71,8 @@ def _on_beats(crossings: Sequence[Crossing]) -> list[str]:
     there = [crossing for crossing in crossings if crossing.time is not None]
     if not crossings:
         return []
-    told = [f"{sum(one.beat is not None for one in there)} of {len(there)} rifts are crossed on a beat"]
+    met = sum(one.beat is not None for one in there)
+    told = [f"{met} of {len(there)} crossings are on a beat (rifts near each other are crossed as one)"]
     missed = [f"{one.time:.2f} s" for one in there if one.beat is None]
     told += [f"on none, too near to another or too far from it: {', '.join(missed)}"] if missed else []
     beyond = len(crossings) - len(there)

@@ -61,7 +61,7 @@ def show(name: PresetName, set_: Override = None) -> None:
 
 @app.command()
 def check(name: PresetName, set_: Override = None) -> None:
-    """Say what is wrong with a preset and the files it names, in a line, or that it can be used. No world is loaded."""
+    """Say what is wrong with a preset, its score and the files it names, in a line, or that all is well. No world is loaded."""
     from latentworld import preset
     from latentworld.errors import PresetError
 
@@ -71,6 +71,10 @@ def check(name: PresetName, set_: Override = None) -> None:
             f"{'; '.join(f'{key} = {path:.200}' for key, path in absent)}: there is no such file here or beside the "
             f"preset; a path is written out, without ~"
         )
+    if journey.score:
+        from installation.score import reading
+
+        reading.read(journey)
     film = journey.film
     print(f"{name} is sound: {journey.walk.kind}, {film.seconds:g} s, {film.frames} frames, {journey.world.name}")
 

@@ -96,33 +96,33 @@ def _unknown_scenes(preset: Preset) -> str:
 def _refusal(preset: Preset, score: Score | None, cue: Cue, name: str) -> str:
     """Why a film cannot do what a cue sets, nothing where it can."""
     assert score is not None
-    row, kind = score.tracks[name].row, preset.decoder.kind
+    row, kind, key = score.tracks[name].row, preset.decoder.kind, cue.written(name)
     if name in SHOWN:
         timed = cue.start is not None
         return (
-            "" if timed else f"{name}: what a film shows goes by its own time; give the cue seconds, a frame or a beat"
+            "" if timed else f"{key}: what a film shows goes by its own time; give the cue seconds, a frame or a beat"
         )
     if preset.film.loop and name not in LOOPED:
-        return f"{name}: a loop is one lap at even steps on one plane: it takes prompts, guidance, LoRA, radius, zoom"
+        return f"{key}: a loop is one lap at even steps on one plane: it takes prompts, guidance, LoRA, radius, zoom"
     if preset.film.loop and cue.start is None:
-        return f"{name}: a loop's score goes by its time; give the cue seconds, a frame or a beat"
+        return f"{key}: a loop's score goes by its time; give the cue seconds, a frame or a beat"
     if row.where != "loop":
-        return f"{name} is of a show's {row.where}, a film has none: leave it to `latentworld show`"
+        return f"{key} is of a show's {row.where}, a film has none: leave it to `latentworld show`"
     if name in ONE_DECODER:
-        return f"{name}: one decoder makes a whole film; set it in [decoder]"
+        return f"{key}: one decoder makes a whole film; set it in [decoder]"
     if name == GUIDANCE and kind != "faithful":
-        return f"{name}: the {kind} decoder is not guided; film with decoder.kind = faithful"
+        return f"{key}: the {kind} decoder is not guided; film with decoder.kind = faithful"
     if name in STRENGTHS and (number := STRENGTHS.index(name) + 1) > len(preset.world.loras):
-        return f"{name}: the preset names {len(preset.world.loras)} LoRA, none of number {number}; see world.loras"
+        return f"{key}: the preset names {len(preset.world.loras)} LoRA, none of number {number}; see world.loras"
     if name == WALK_NORM.name and cue.goals[name] == "raw" != preset.plane.norm:
-        return f"{name} = raw: a raw plane ends, and a film cannot turn back there; set plane.norm"
+        return f"{key} = raw: a raw plane ends, and a film cannot turn back there; set plane.norm"
     if name == MODEL_WORLD.name:
         if kind == "analytic":
-            return f"{name}: the analytic world is one of its own"
+            return f"{key}: the analytic world is one of its own"
         find(str(cue.goals[name]), None)
     fixed = isinstance(preset.walk, walks.FixedSpec)
     if name in AFTER_RIFTS and name not in cue.implied and fixed and FREES.isdisjoint(score.tracks):
-        return f"{name}: the walk {preset.walk.kind} is fixed, and goes its way whatever the pilot is after"
+        return f"{key}: the walk {preset.walk.kind} is fixed, and goes its way whatever the pilot is after"
     return ""
 
 

@@ -103,16 +103,17 @@ class _Reader:
         over = length(spec.over)
         seconds(over, start or 0.0, self._signals, self._fps)  # refuses bars without a tempo
         goals: dict[str, Goal] = {}
+        keys: dict[str, str] = {}
         for key, setting in spec.set.items():
             name, goal = self._goal(key, setting)
             if name in goals:
                 raise PresetError(f"{key} sets {name} twice: leave one out")
-            goals[name] = goal
+            goals[name], keys[name] = goal, key
         if WALK_JUMP.name in goals and WALK_POSITION.name not in goals:
             raise PresetError(f"{WALK_JUMP.name} needs {WALK_POSITION.name} in the same cue: alpha and beta")
         others = taken_over({name: goal for name, goal in goals.items() if not _unplayable(goal)})  # type: ignore[misc]
         easing = spec.ease
-        return Cue(number, spec.name, when, start, over, easing, goals | others, frozenset(others))
+        return Cue(number, spec.name, when, start, over, easing, goals | others, frozenset(others), keys)
 
     def _goal(self, key: str, setting: Setting) -> tuple[str, Goal]:
         """The parameter that a key names, and what it is set to."""
@@ -123,22 +124,22 @@ class _Reader:
         name = self._keys.get(key, key)
         row = self._rows.get(name)
         if name in FADES:
-            raise PresetError(f"{name} is no cue's: say with over how long its texts fade")
+            raise PresetError(f"{key} is no cue's: say with over how long its texts fade")
         if row is None:
             raise PresetError(f"{key!r:.60} cannot be set: {nearest(key, [*self._rows, *self._keys, CLIP_STEP])}")
         if row.kind == "trigger":
             if setting is not True:
-                raise PresetError(f"{name} is pressed: write {name} = true")
+                raise PresetError(f"{key} is pressed: write {key} = true")
             return name, True
         if isinstance(setting, bool) and row.kind != "bool":
-            raise PresetError(f"{name} takes a {row.kind}, not {said(setting)}")
+            raise PresetError(f"{key} takes a {row.kind}, not {said(setting)}")
         if isinstance(setting, str) and row.numeric:
             return name, self._formula(setting)
         if isinstance(setting, tuple) and row.kind == "point":
             parts = [self._formula(part) if isinstance(part, str) else part for part in setting]
             if any(isinstance(part, Formula) for part in parts):
                 return name, (parts[0], parts[1])
-        return name, self._value(row, setting)
+        return name, self._value(replace(row, name=key), setting)
 
     def _formula(self, text: str) -> Formula:
         return formula(text, self._known)
@@ -168,12 +169,12 @@ class _Reader:
             if key(one) == key(other):
                 for name in one.goals.keys() & other.goals.keys():
                     both = f"{where(one.number)} and {where(other.number, self._preset.score[other.number].at)}"
-                    raise PresetError(f"{both} set {name} at the same moment: leave one out")
+                    raise PresetError(f"{both} set {other.written(name)} at the same moment: leave one out")
 
     def _fades(self, score: Score, cue: Cue) -> None:
         """Raises PresetError for a fade of what cannot be between two values."""
         if cue.over.number > 0 and not any(score.tracks[name].fades for name in cue.goals.keys() - cue.implied):
-            names = ", ".join(sorted(cue.goals.keys() - cue.implied))
+            names = ", ".join(sorted(map(cue.written, cue.goals.keys() - cue.implied)))
             spec = self._preset.score[cue.number]
             raise PresetError(f"{where(cue.number, spec.at)}: {names} cannot fade: leave out over")
 
@@ -190,7 +191,7 @@ class _Reader:
                     self._values(part, times.tolist(), cue.start is not None)
                 except PresetError as error:
                     at = self._preset.score[cue.number].at
-                    raise PresetError(f"{where(cue.number, at)}: {name}: {error}") from None
+                    raise PresetError(f"{where(cue.number, at)}: {cue.written(name)}: {error}") from None
 
     def _values(self, part: Formula, times: Sequence[float], every: bool) -> None:
         fault: PresetError | None = None

@@ -33,7 +33,7 @@ Fired = Mapping[int, float]
 @dataclass(frozen=True)
 class Cue:
     """One cue. number: its place in the preset; start: when it is due, None where the walk decides; implied: parameters
-    that change with what it sets (see `steering.taken_over`)."""
+    that change with what it sets (see `steering.taken_over`); keys: the keys it writes its parameters by, by their names."""
 
     number: int
     name: str
@@ -43,6 +43,11 @@ class Cue:
     easing: Easing
     goals: Mapping[str, Goal]
     implied: frozenset[str] = frozenset()
+    keys: Mapping[str, str] = field(default_factory=dict)
+
+    def written(self, name: str) -> str:
+        """A parameter as the cue writes it, by its name or by the preset's key."""
+        return self.keys.get(name, name)
 
 
 @dataclass(frozen=True)
