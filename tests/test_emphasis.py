@@ -345,6 +345,11 @@ def test_a_chunk_too_many_is_cut_with_a_word() -> None:
         assert torch.equal(clip()("y " * 14 * MOST)[0], made)
 
 
+def test_empty_chunks_too_many_are_told_without_quoting_nothing() -> None:
+    with pytest.warns(PromptTruncated, match="tokens: what lies beyond is ignored"):
+        clip()("cat" + " BREAK" * (MOST + 2))
+
+
 def test_breaks_without_words_are_empty_chunks() -> None:
     (empty,), (cat,) = clip()(""), clip()("cat")
     made = clip()("cat BREAK BREAK cat BREAK")[0]

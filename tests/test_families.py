@@ -292,7 +292,7 @@ def test_a_file_that_lacks_a_part_is_told_which(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("unet", "configs", "words"),
     [
-        ({}, {"vae": {"latent_channels": 16}}, "its VAE has 16 latent channels and its UNet 4"),
+        ({}, {"vae": {"latent_channels": 16}}, "its VAE has 16 latent channels and its denoiser takes 4"),
         ({}, {"text_encoder": {"hidden_size": 1024}}, "reads text of width 768 and its text encoder gives 1024"),
         (
             {},

@@ -374,7 +374,7 @@ def test_a_world_that_gives_no_pictures_is_told_at_the_first_of_them(
     bad = spoilt(world, tmp_path / "bad", f"{part}/diffusion_pytorch_model.safetensors")
     sets = [f"world.name={bad}", f"pacing.kind={kind}", "decoder.steps=2", "decoder.engine=eager", "film.seconds=0.25"]
     preset_ = preset.load("first-light", sets)
-    with pytest.raises(NotFinite, match=r'no picture \(NaN or infinite\): use another VAE'):
+    with pytest.raises(NotFinite, match=r"no picture \(NaN or infinite\): use another VAE"):
         make.film(preset_, tmp_path / "film")
     with pytest.raises(NotFinite, match="no picture"):
         make.still(preset_, 0.3, 0.3, 1.0, tmp_path / "still.png")

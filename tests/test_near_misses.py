@@ -16,6 +16,7 @@ from standins.decoders import PROMPT
 from latentworld import worlds
 from latentworld.decoding import DecoderSettings, faithful_decoder, foresight
 from latentworld.decoding.lora import fused, look
+from latentworld.decoding.lora_products import directed
 from latentworld.errors import NotFinite, WorldDamaged, WorldError, WorldMismatch, WorldMissing
 from latentworld.worlds import inversions
 from latentworld.worlds.find import find
@@ -148,3 +149,16 @@ def test_a_strength_is_applied_before_the_change_is_rounded(tmp_path: Path) -> N
     fused(network, tmp_path / "a.safetensors", strength=0.125)
     wanted = own + (0.125 * (up @ down)).bfloat16()
     assert torch.equal(network.get_parameter(f"{layer}.weight"), wanted)
+
+
+@pytest.mark.parametrize(
+    ("shape", "fits"), [((64, 1), False), ((192, 1), True), ((192,), True), ((1, 64), True), ((64,), False)]
+)
+def test_magnitudes_of_outputs_are_as_many_as_a_fused_layer_has(shape: tuple[int, ...], fits: bool) -> None:
+    """64 of one of three that are fused were taken for those of 64 inputs."""
+    weight, lengths = torch.randn(192, 64), torch.rand(shape) + 0.5
+    if fits:
+        assert directed(weight, {"dora_scale": lengths}).shape == weight.shape
+    else:
+        with pytest.raises(ValueError, match="neither outputs nor inputs"):
+            directed(weight, {"dora_scale": lengths})

@@ -252,7 +252,10 @@ REFUSED = {
     "of another kind": ("at = 1\nset = { walk.speed = true }", "takes a float, not True"),
     "no text": ("at = 1\nset = { prompt.a = 3 }", "prompt.a takes a text"),
     "no choice": ("at = 1\nset = { walk.kind = 'orbi' }", "use one of rift, wander, orbit"),
-    "no choice, by the preset's key": ("at = 1\nset = { pilot.mode = 'dance' }", "pilot.mode = 'dance': use one of off, seek"),
+    "no choice, by the preset's key": (
+        "at = 1\nset = { pilot.mode = 'dance' }",
+        "pilot.mode = 'dance': use one of off, seek",
+    ),
     "a fade by the preset's key": ("at = 1\nover = 2\nset = { pilot.mode = 'ride' }", "pilot.mode cannot fade"),
     "half a seed": ("at = 1\nset = { seed.vertex.1 = 1.5 }", "whole"),
     "a bar without a tempo": ("at = 'bar 3'\nset = { walk.speed = 3 }", r"no tempo: set tempo\.bpm"),

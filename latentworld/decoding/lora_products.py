@@ -105,7 +105,7 @@ def directed(weight: Tensor, factors: Factors) -> Tensor:
         axis, lengths = 0, factors["magnitude"]
     else:
         lengths = factors["dora_scale"]
-        axis = int(lengths.ndim > 1 and len(lengths) != len(weight))
+        axis = int(lengths.ndim > 1 and len(lengths) == 1 != len(weight))
     if not lengths.numel() == max(lengths.shape, default=1) == weight.shape[axis]:
         raise ValueError("the magnitudes are as many as neither outputs nor inputs")
     others = [other for other in range(weight.ndim) if other != axis]

@@ -186,5 +186,6 @@ def warn_if_truncated(
 def warn_of_lost(lost: str, count: int, limit: str, stacklevel: int) -> None:
     """Warn PromptTruncated of `count` tokens that are not read."""
     told = lost if len(lost) <= LONGEST_TOLD else f"{lost[:LONGEST_TOLD]}…"
-    said = f"the prompt is longer than {limit}: {told!r} is ignored ({count} tokens)"
+    what = f"{told!r} is" if told.strip() else "what lies beyond is"
+    said = f"the prompt is longer than {limit}: {what} ignored ({count} tokens)"
     warnings.warn(said, PromptTruncated, stacklevel=stacklevel + 1)

@@ -32,7 +32,9 @@ def check_latents(folder: Folder, latent: LatentFormat, classes: tuple[str, ...]
     vae = folder.config("vae")
     check_vae(folder.path / "vae", vae, classes)
     if (mine := vae.get("latent_channels", 4)) != latent.channels:
-        raise WorldMismatch(f"{folder.path}: its VAE has {mine} latent channels and its UNet {latent.channels}: {TWO}")
+        raise WorldMismatch(
+            f"{folder.path}: its VAE has {mine} latent channels and its denoiser takes {latent.channels}: {TWO}"
+        )
 
 
 def vae_scale(vae: Config, usual: float) -> float:

@@ -9,13 +9,19 @@ from latentworld.errors import UnknownFamily, WorldDamaged, WorldError, WorldMis
 from latentworld.worlds.card import read_json
 from latentworld.worlds.families import original
 from latentworld.worlds.families import original_names as names
-from latentworld.worlds.families.strangers import GIVE, ROWS, Settings, Stranger
+from latentworld.worlds.families.fit import TWO
+from latentworld.worlds.families.strangers import GIVE, ROWS, TRANSFORMERS, Settings, Stranger
 from latentworld.worlds.layout import Checkpoint, Folder
 
 
 def refusal(seen: Folder | Checkpoint, titles: str) -> WorldError:
     """One line that says what a model is which no family claims, and what can be done. titles: of the families."""
     traits = _of_folder(seen) if isinstance(seen, Folder) else _of_checkpoint(seen)
+    own = TRANSFORMERS.get(traits.network)
+    if own and traits.pipeline and not re.search(own, traits.pipeline):
+        return UnknownFamily(
+            f"{seen.path}: its model_index.json says {traits.pipeline} and its transformer is a {traits.network}: {TWO}"
+        )
     row = next((row for row in ROWS if _matches(row, traits)), None)
     if row is not None:
         what = row.what.format_map({"pipeline": traits.pipeline} | dict(traits.unet))

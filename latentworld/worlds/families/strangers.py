@@ -301,4 +301,12 @@ PIECES = (
         alone=r"^(CLIP|T5|UMT5|Llama|Qwen|Gemma|Mistral|Bert|Roberta|Siglip)",
     ),
 )
+TRANSFORMERS = {
+    "FluxTransformer2DModel": r"^(Flux(?!2)|VisualCloze)",
+    "Flux2Transformer2DModel": r"^Flux2",
+    "SD3Transformer2DModel": r"^StableDiffusion3",
+    "ZImageTransformer2DModel": r"^ZImage",
+    "SanaTransformer2DModel": r"^Sana",
+}
+"""Of the families that are known: which pipelines a transformer is of, by its class."""
 ROWS = (*NO_MODELS, *VIDEO, *PICTURES, *PIECES)
