@@ -78,7 +78,7 @@ def _line(error: ErrorDetails, model: type[BaseModel], sections: Mapping[str, ty
         has = f"it has {', '.join(map(repr, list(given)[:4]))}" if given else "it is empty"
         return f"[{where.removesuffix(f'.{last}')}] lacks {str(last)!r}: {has}"
     message = re.sub("^(Input|String|Tuple) should", "must", error["msg"].removeprefix("Value error, "))
-    message = message.replace(" after validation", "")
+    message = message.replace(" after validation", "").replace("a valid tuple", "a list, as in [1, 2]")
     if kind == "literal_error" and isinstance(given, str):
         valid = re.findall(r"'([^']+)'", error["ctx"]["expected"])
         return f"{where} = {shown(given)}: {nearest(given, valid)}"

@@ -66,6 +66,7 @@ BAD = [
     ("decoder.batch=0", 'the default is "auto"'),
     ("decoder.height=101", "multiple of 2"),
     ("decoder.device=gpu", 'decoder.device = "gpu": must be auto, cpu, mps, cuda, xpu or cuda:1; the default is'),
+    ("world.loras=style.safetensors", "must be a list, as in"),
     ("film.size=[10,20,30]", "must have at most 2 items, not 3"),
     ("decoder.stpes=3", "unknown key 'decoder.stpes': did you mean 'steps'?"),
     ("decodr.steps=3", "unknown section or key 'decodr': did you mean 'decoder'?"),

@@ -61,7 +61,7 @@ def show(name: PresetName, set_: Override = None) -> None:
 
 @app.command()
 def check(name: PresetName, set_: Override = None) -> None:
-    """Say what is wrong with a preset, its score and the files it names, in a line, or that all is well. No world is loaded."""
+    """Say what is wrong with a preset, its score or the files it names, in a line. No world is loaded."""
     from latentworld import preset
     from latentworld.errors import PresetError
 

@@ -33,7 +33,7 @@ Fired = Mapping[int, float]
 @dataclass(frozen=True)
 class Cue:
     """One cue. number: its place in the preset; start: when it is due, None where the walk decides; implied: parameters
-    that change with what it sets (see `steering.taken_over`); keys: the keys it writes its parameters by, by their names."""
+    that change with what it sets (see `steering.taken_over`); keys: how it writes its parameters, by their names."""
 
     number: int
     name: str
