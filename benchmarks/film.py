@@ -182,12 +182,16 @@ def kills(frames: int, count: int, seed: int, victims: Sequence[str]) -> None:
         for who in victims:
             on_ray = who == "worker"
             arguments = ["film", "--plan", plan, "--ray", "local", "--workers", "2"] if on_ray else ["film", "analytic"]
-            began = time.perf_counter()
-            whole_command = [*arguments, "-o", base / who, *([] if on_ray else asked)]
-            done, starts = killed(whole_command, who, count, PAUSE[who], draw)
-            same = content(base / who) == (planned if on_ray else whole)
-            print(f"{who}: {frames} frames, {done} kills, started {starts} times, {time.perf_counter() - began:.0f} s: "
-                  f"{'the same film' if same else 'ANOTHER FILM'}", flush=True)  # fmt: skip
+            began, done, starts, same, films = time.perf_counter(), 0, 0, True, 0
+            while done < count:  # one film is whole before so many
+                folder, films = base / f"{who}-{films}", films + 1
+                whole_command = [*arguments, "-o", folder, *([] if on_ray else asked)]
+                more, started = killed(whole_command, who, count - done, PAUSE[who], draw)
+                done, starts = done + more, starts + started
+                same = same and content(folder) == (planned if on_ray else whole)
+            print(f"{who}: {films} films of {frames} frames, {done} kills, started {starts} times, "
+                  f"{time.perf_counter() - began:.0f} s: {'the same film' if same else 'ANOTHER FILM'}",
+                  flush=True)  # fmt: skip
 
 
 def whole(frames: int) -> None:
