@@ -11,6 +11,7 @@ import subprocess
 import sys
 import time
 from pathlib import Path
+from threading import Event
 
 import numpy as np
 import pytest
@@ -19,10 +20,11 @@ from standins.film import decoded
 from installation.film import make, manifest, verify
 from installation.film.join import sums
 from installation.film.output import Folder
+from installation.film.pieces import Kept, VideoPieces
 from installation.film.sinks import Memory
 from installation.frames import Frames
 from latentworld import preset
-from latentworld.errors import Cancelled, Notice, OutputError, OutputExists
+from latentworld.errors import Cancelled, DiskFull, Notice, OutputError, OutputExists
 
 pytestmark = pytest.mark.usefixtures("plain")
 
@@ -185,6 +187,58 @@ def test_stopped_between_two_chunks_it_names_what_plays(tmp_path: Path) -> None:
     made = make.film(journey(), tmp_path / "film", sinks=[Border()])
     assert not made.complete
     assert made.video.is_file()
+
+
+def test_a_chunk_becomes_part_of_the_film_while_the_next_is_rendered(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The next one's frames come before this one is entered, and where the film is then stopped it is entered still."""
+    commit, onward = VideoPieces.commit, Event()
+
+    def after_the_next_began(pieces: VideoPieces, first: int, frames: int) -> Kept:
+        if first == 0:
+            assert onward.wait(60)
+        return commit(pieces, first, frames)
+
+    class Onward(Stop):
+        def send(self, frames: Frames) -> None:
+            if int(frames.path.index[0]) >= 16:
+                onward.set()
+            super().send(frames)
+
+    monkeypatch.setattr(VideoPieces, "commit", after_the_next_began)
+    with pytest.raises(RuntimeError, match="power"):
+        make.film(journey(), tmp_path / "film", sinks=[Onward(20)])
+    assert [chunk.first for chunk in manifest.read(tmp_path / "film" / "chunks.jsonl").chunks] == [0]
+
+
+def test_a_chunk_that_cannot_be_kept_ends_the_film_before_the_next_is_whole(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    commit, failed = VideoPieces.commit, Event()
+
+    def full(pieces: VideoPieces, first: int, frames: int) -> Kept:
+        if first == 16:
+            failed.set()
+            raise DiskFull("the disk is full: free some space")
+        return commit(pieces, first, frames)
+
+    class Slow(Memory):
+        def send(self, frames: Frames) -> None:
+            if int(frames.path.index[0]) == 32:
+                assert failed.wait(60)
+                time.sleep(0.2)  # until the thread that failed has ended
+            super().send(frames)
+
+    memory = Slow()
+    with monkeypatch.context() as patched:
+        patched.setattr(VideoPieces, "commit", full)
+        with pytest.raises(DiskFull, match="free some space"):
+            make.film(journey(), tmp_path / "film", sinks=[memory])
+    assert int(memory.batches[-1].path.index[0]) <= 32  # of 47
+    make.film(journey(), tmp_path / "film")
+    make.film(journey(), tmp_path / "whole")
+    assert content(tmp_path / "film") == content(tmp_path / "whole")
 
 
 def test_words_about_a_film_may_change(tmp_path: Path) -> None:

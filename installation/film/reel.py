@@ -5,20 +5,23 @@
     reel = Reel(folder, manifest, pieces, plane)
     for first, ticks, begin in reel.missing(parts):  # in the film's order; state of the loop before each
         with reel.writing(first) as written: ... # a sink
-        reel.keep(written, ...)                  # now it is part of the film
+        reel.keep(written, ...)                  # it becomes part of the film, while the next one is rendered
+    reel.settle()                                # now it is
 """
 
 from __future__ import annotations
 
 import hashlib
 import warnings
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from itertools import pairwise
 from pathlib import Path as File
 from types import TracebackType
 from typing import Self
 
+import msgspec
 import numpy as np
 
 from installation.clock import Tick
@@ -87,10 +90,13 @@ class Tally:
 
 
 class Written:
-    """The sink of one chunk: its frames, its lines of telemetry, its tally."""
+    """The sink of one chunk: its frames, its lines of telemetry, its tally. check: asked before each batch, and raises
+    where the chunk before could not be kept."""
 
-    def __init__(self, pieces: Pieces, lines: File, plane: Plane, first: int) -> None:
-        self.first, self.tally = first, Tally()
+    def __init__(
+        self, pieces: Pieces, lines: File, plane: Plane, first: int, check: Callable[[], None] | None = None
+    ) -> None:
+        self.first, self.tally, self._check = first, Tally(), check
         self._sinks = Sinks([pieces.sink(first), telemetry.Recorder(lines, plane), self.tally])
 
     def __enter__(self) -> Self:
@@ -102,7 +108,17 @@ class Written:
 
     def send(self, frames: Frames) -> None:
         """Keep the batch."""
+        if self._check is not None:
+            self._check()
         self._sinks.send(frames)
+
+
+@dataclass(frozen=True)
+class _Kept:
+    """A chunk whose files are looked at, counted and synced. chunk: all that is known without them."""
+
+    chunk: Chunk
+    done: Future[None]
 
 
 class Reel:
@@ -111,6 +127,8 @@ class Reel:
     def __init__(self, folder: File, manifest: Manifest, pieces: Pieces, plane: Plane, length: int) -> None:
         self.folder, self.manifest, self.pieces, self.plane, self.length = folder, manifest, pieces, plane, length
         self._begun: int | None = None  # the first frame of a chunk under way
+        self._kept: _Kept | None = None
+        self._keeper = ThreadPoolExecutor(1, "keep")
         self.lost = [chunk for chunk in manifest.chunks if not self._is_whole(chunk)]
         manifest.drop(self.lost)
         if self.lost:
@@ -175,34 +193,59 @@ class Reel:
 
     def _chunk(self, first: int, ticks: Sequence[Tick]) -> Chunk | None:
         """A chunk that is there; none of a way that has become longer since, whose last one was shorter."""
-        chunk = self.manifest.get(first)
+        kept = self._kept
+        chunk = kept.chunk if kept is not None and kept.chunk.first == first else self.manifest.get(first)
         return chunk if chunk is not None and chunk.frames == sum(map(len, ticks)) else None
 
     def writing(self, first: int) -> Written:
         """A sink for the chunk that begins with that frame. What it leaves is no part of the film until it is kept."""
         self._begun = first
-        return Written(self.pieces, self.partial_lines(first), self.plane, first)
+        return Written(self.pieces, self.partial_lines(first), self.plane, first, self._check)
 
     def keep(
         self, written: Written, moves: Sequence[tuple[float, float]], pilot: PilotState | None, trail: Trail,
         seconds: float, score: Stand | None = None,
     ) -> None:  # fmt: skip
-        """Make a chunk part of the film. Raises OutputError, also where it was there before with other pictures."""
+        """Make a chunk part of the film, by the time that `settle` returns, while the next one may be rendered: all its
+        frames are decoded once more, a tenth of a second for a minute at 64 pixels. Raises OutputError as `settle`, for
+        the chunk before."""
+        self.settle()
         first, tally = written.first, written.tally
-        side, lines = self.partial_lines(first), self.lines(first)
-        kept = self.pieces.commit(first, tally.frames)
+        chunk = Chunk(
+            first, tally.frames, 0, "", "", "",
+            tally.pictures, tally.edges, tally.repeated, seconds, list(moves),
+            None if pilot is None else Sight.of(pilot), trail.features.tolist(), trail.point.tolist(), score,
+        )  # fmt: skip
+        self._begun = None
+        self._kept = _Kept(chunk, self._keeper.submit(self._commit, chunk))
+
+    def settle(self) -> None:
+        """Wait until what was kept is part of the film. Raises OutputError where it cannot be, also where it was there
+        before with other pictures."""
+        kept, self._kept = self._kept, None
+        if kept is not None:
+            kept.done.result()
+
+    def _check(self) -> None:
+        """Settle what has ended: that a disk is full is told at once, and not a chunk later."""
+        if self._kept is not None and self._kept.done.done():
+            self.settle()
+
+    def _commit(self, chunk: Chunk) -> None:
+        """Name a chunk's files as whole, and enter it."""
+        side, lines = self.partial_lines(chunk.first), self.lines(chunk.first)
+        files = self.pieces.commit(chunk.first, chunk.frames)
         with writing(lines):
             data = side.read_bytes()
             put(lines, data)
             side.unlink()
             sync_folder(self.folder)
-        self._begun = None
-        chunk = Chunk(
-            first, tally.frames, kept.size, kept.sha256, kept.decoded, hashlib.sha256(data).hexdigest(),
-            tally.pictures, tally.edges, tally.repeated, seconds, list(moves),
-            None if pilot is None else Sight.of(pilot), trail.features.tolist(), trail.point.tolist(), score,
+        self._enter(
+            msgspec.structs.replace(
+                chunk, size=files.size, sha256=files.sha256, decoded=files.decoded,
+                telemetry=hashlib.sha256(data).hexdigest(),
+            )
         )  # fmt: skip
-        self._enter(chunk)
 
     def adopt(self, chunk: Chunk, files: Sequence[bytes], lines: bytes) -> None:
         """Make a chunk part of the film that was made elsewhere. files: as `Pieces.files`; lines: its telemetry. Raises

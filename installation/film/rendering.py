@@ -25,8 +25,11 @@ def render(rig: Rig, reel: Reel, parts: Parts, first: Sink, sinks: Sequence[Sink
     by then is part of the film.
     """
     with Sinks([first, *sinks]):
-        for number, ticks, begin in reel.missing(parts, wanted):
-            _chunk(rig, reel, parts, number, ticks, begin, lambda chunk: Tee([first, chunk, *sinks]))
+        try:
+            for number, ticks, begin in reel.missing(parts, wanted):
+                _chunk(rig, reel, parts, number, ticks, begin, lambda chunk: Tee([first, chunk, *sinks]))
+        finally:
+            reel.settle()
 
 
 def _chunk(
