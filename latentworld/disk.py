@@ -86,8 +86,9 @@ def writing(
         raise fault(f"cannot write {path} ({error.strerror or error}): choose a folder you may write to") from error
 
 
-def claim(file: Path, refusal: LatentWorldError) -> BaseFileLock:
-    """Take the lock file `file`, which nobody else has then until it is released or we die, on every system.
+def claim(file: Path, refusal: LatentWorldError, patience: float = 0.0) -> BaseFileLock:
+    """Take the lock file `file`, which nobody else has then until it is released or we die, on every system. patience:
+    seconds to wait for it.
 
     Raises `refusal` where it is taken, also by this very process, and OSError where it cannot be made; see `writing`.
     """
@@ -95,7 +96,7 @@ def claim(file: Path, refusal: LatentWorldError) -> BaseFileLock:
 
     lock: BaseFileLock = FileLock(file, mode=0o600, thread_local=False)
     try:
-        lock.acquire(timeout=0)
+        lock.acquire(timeout=patience)
     except Timeout:  # an OSError as well
         raise refusal from None
     return lock

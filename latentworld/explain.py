@@ -83,7 +83,7 @@ def _line(error: ErrorDetails, model: type[BaseModel], sections: Mapping[str, ty
         valid = re.findall(r"'([^']+)'", error["ctx"]["expected"])
         return f"{where} = {shown(given)}: {nearest(given, valid)}"
     if kind in ("value_error", "model_type", "dict_type", "model_attributes_type") or isinstance(given, Mapping):
-        return f"[{where}]: {message}; correct that section"
+        return f"[{where}]: {message}; correct that section" if where else message
     return f"{where} = {shown(given)}: {message[0].lower()}{message[1:]}{_remedy(sections, words)}"
 
 

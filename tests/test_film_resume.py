@@ -12,6 +12,7 @@ import sys
 import time
 from pathlib import Path
 from threading import Event
+from typing import Any
 
 import numpy as np
 import pytest
@@ -24,7 +25,7 @@ from installation.film.pieces import Kept, VideoPieces
 from installation.film.sinks import Memory
 from installation.frames import Frames
 from latentworld import preset
-from latentworld.errors import Cancelled, DiskFull, Notice, OutputError, OutputExists
+from latentworld.errors import Cancelled, DiskFull, EncoderFailed, Notice, OutputError, OutputExists
 
 pytestmark = pytest.mark.usefixtures("plain")
 
@@ -385,10 +386,38 @@ def test_killed_at_any_moment_it_goes_on(tmp_path: Path) -> None:
     assert content(folder) == content(tmp_path / "whole")
 
 
-@pytest.mark.parametrize("name", ["new\nline", "it's", "back\\slash", "花 out"])
+@pytest.mark.parametrize("name", ["new\nline", "it's", "back\\slash", "花 out", "a?b", "a#b", "100%"])
 def test_no_name_of_a_folder_means_anything_to_a_joined_film(name: str, tmp_path: Path) -> None:
+    """Nor does a file of a piece's name beside it, where ffmpeg looked for the pieces of `a?b`."""
+    other = make.film(journey("film.seconds=1", "walk.heading=100"), tmp_path / "other")
+    shutil.copy(other.video, tmp_path / "000000000.mp4")
     film = make.film(journey("film.seconds=2"), tmp_path / name)
     assert len(decoded(film.video)) == 32
+    assert damages(tmp_path / name) == []
+
+
+def test_other_frames_than_the_pieces_have_are_no_film(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """As many frames, of a piece that was put in another's place while they were joined: nothing is removed."""
+    folder = stopped(tmp_path / "film")
+    run = subprocess.run
+
+    def swapped(command: list[str], **how: Any) -> Any:
+        if "concat" not in command:
+            return run(command, **how)
+        first, second = (folder / "chunks" / f"{number:09d}.mp4" for number in (0, 16))
+        kept = first.read_bytes()
+        first.write_bytes(second.read_bytes())
+        try:
+            return run(command, **how)
+        finally:
+            first.write_bytes(kept)
+
+    with monkeypatch.context() as patched:
+        patched.setattr(subprocess, "run", swapped)
+        with pytest.raises(EncoderFailed, match="other frames together than its pieces have"):
+            make.film(journey(), folder)
+    assert len(list((folder / "chunks").glob("*.mp4"))) == 4
+    assert make.film(journey(), folder).complete
 
 
 def test_a_moved_film_goes_on(tmp_path: Path) -> None:

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import json
 import os
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
 from test_film_resume import SMALL, Stop, content, damages, journey, stopped
 
-from installation.film import make, repair, verify
+from installation.film import make, output, repair, verify
 from installation.film.join import sums
 from installation.film.output import Folder
 from installation.film.sinks import Memory
@@ -178,3 +179,12 @@ def test_a_summary_that_is_gone_costs_no_frame(codec: str, tmp_path: Path) -> No
     assert make.film(asked, tmp_path, sinks=[memory]).complete
     assert not memory.batches
     assert content(tmp_path)[:2] == before[:2]
+
+
+def test_who_asks_whether_a_folder_is_taken_takes_it_from_nobody(tmp_path: Path) -> None:
+    """Each asks by taking the lock that a killed film left, for a moment."""
+    (tmp_path / ".lock").touch()
+    with ThreadPoolExecutor(4) as several:
+        assert not any(several.map(lambda _: output.busy(tmp_path), range(200)))
+    with output.claimed(tmp_path):
+        assert output.busy(tmp_path)

@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from standins.sounds import piece
 
 from latentworld import preset, walks
 from latentworld.commented import commented
@@ -70,6 +71,23 @@ def test_new(run: Run, tmp_path: Path) -> None:
     assert run("presets", "check", mine)[0] == 0
     for table in ("score", "world.loras", "world.embeddings", "sound.follow"):  # what there may be several of
         assert f"#[[{table}]]" in mine.read_text()
+
+
+def test_check_says_what_a_show_alone_would_play(run: Run, tmp_path: Path) -> None:
+    mine = tmp_path / "mine.toml"
+    mine.write_text("analytic = {}\n[decoder]\nkind = 'analytic'\n[[score]]\nat = 1\nset = { model.guidance = 5.0 }\n")
+    code, out, err = run("presets", "check", mine)
+    assert (code, "is sound" in out) == (0, True)
+    assert "a show plays it, a film would not: score[0] (at 1.0): model.guidance" in err
+
+
+def test_check_counts_beats_by_the_sound(run: Run, tmp_path: Path) -> None:
+    piece(tmp_path / "piece.wav", bars=4)
+    mine, score = tmp_path / "mine.toml", "[[score]]\nat = 'beat 9'\nset = { walk.speed = 3 }\n"
+    mine.write_text(f"[sound]\nfile = 'piece.wav'\n{score}")
+    assert run("presets", "check", mine)[0] == 0
+    mine.write_text(score)
+    assert "set tempo.bpm" in run("presets", "check", mine)[2]
 
 
 def test_new_without_more_is_the_default(run: Run, tmp_path: Path) -> None:

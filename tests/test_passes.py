@@ -14,6 +14,7 @@ from test_film_resume import Stop, content, journey
 
 from installation import takes
 from installation.film import make, passes, plan, policies, telemetry
+from installation.film.opening import told
 from installation.film.sinks import Memory
 from installation.film.ways import Way
 from installation.takes.composed import Blend, moved
@@ -196,6 +197,25 @@ def test_interpolated_frames_are_named_and_the_others_are_their_own_places(tmp_p
     assert record.clip_step[1:].max() < 0.1  # nothing that is drawn between is read as far away
     assert film.summary.made["between"] == sum(how == "between" for how in record.made.values()) > 25
     assert not set(record.made) & set(range(0, 64, 2))
+
+
+def test_a_way_that_was_planned_stays_until_its_film_is_whole(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A film that was stopped is not planned again, which may take longer than the film."""
+    asked = [*LAND, "film.there_and_back=true"]
+    with pytest.raises(RuntimeError, match="power"):
+        make.film(journey(*asked), tmp_path, sinks=[Stop(31)])
+    assert len([*tmp_path.glob("way-*.plan")]) == 1
+    monkeypatch.setattr(make, "plan", pytest.fail)
+    assert make.film(journey(*asked), tmp_path).complete
+    assert not [*tmp_path.glob("way-*")]
+
+
+def test_a_plan_of_ones_own_is_named_whatever_it_is_called(tmp_path: Path) -> None:
+    """A film says that a plan decides it; only of a way of its own, which its preset plans again, it need not."""
+    plan.plan(journey(*LAND), tmp_path / "way-north.plan")
+    way = filmed(takes.read(tmp_path / "way-north.plan"))
+    assert told(way) == way.digest
+    assert told(filmed(way.take, preset=way.preset)) is None
 
 
 def test_another_preset_in_a_folder_with_a_way_is_refused(tmp_path: Path) -> None:

@@ -388,6 +388,11 @@ def test_a_film_stops_while_there_is_room_to_finish(tmp_path: File) -> None:
     assert len(memory.pictures) == 40
 
 
+def test_a_film_whose_folder_is_gone_says_so(tmp_path: File) -> None:
+    with pytest.raises(OutputError, match=r"cannot write .*gone"):
+        Room(tmp_path / "gone").check("nothing")
+
+
 def test_telemetry_reads_back_to_the_last_bit(tmp_path: File) -> None:
     frames = batch_of(7)
     with Recorder(tmp_path / "t.csv", PLANE) as recorder:

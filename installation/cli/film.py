@@ -234,7 +234,9 @@ def _tell(made: Film, console: Console) -> None:
         return
     median = "" if seen.median_clip_step is None else f", median CLIP step {seen.median_clip_step:.4f}"
     said = words(seen.rifts, seen.marked_steps, seen.at_ceiling)
-    took = f"{seen.frames} frames in {seen.wall_seconds:.0f} s ({seen.frames_per_second:.1f} a second)"
+    took = f"{seen.frames} frames"
+    if seen.wall_seconds:  # none while no chunk is whole
+        took += f" in {seen.wall_seconds:.0f} s ({seen.frames_per_second:.1f} a second)"
     console.print(f"{took}{median}, {said}", highlight=False, soft_wrap=True)
     say_last(str(made.video))
 

@@ -56,8 +56,8 @@ def plan(
             watching=watching(speaker, journey.title or preset, journey, coarse),
             watch=speaker.stepping(interrupt.watch),
         )  # fmt: skip
-    seen = words(made.rifts, made.marked, made.at_ceiling)
-    console.print(f"{made.frames} frames placed in {made.seconds:.0f} s, {seen}", highlight=False, soft_wrap=True)
+    seen = f", {words(made.rifts, made.marked, made.at_ceiling)}" if made.complete else ""
+    console.print(f"{made.frames} frames placed in {made.seconds:.0f} s{seen}", highlight=False, soft_wrap=True)
     for text in _on_beats(made.crossings):
         console.print(text, highlight=False, soft_wrap=True)
     if not made.complete:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import sys
 import textwrap
 from typing import Annotated
 
@@ -63,7 +64,7 @@ def show(name: PresetName, set_: Override = None) -> None:
 def check(name: PresetName, set_: Override = None) -> None:
     """Say what is wrong with a preset, its score or the files it names, in a line. No world is loaded."""
     from latentworld import preset
-    from latentworld.errors import PresetError
+    from latentworld.errors import LatentWorldError, PresetError
 
     journey = preset.load(name, set_ or [])
     if absent := list(preset.absent_files(journey)):
@@ -71,10 +72,14 @@ def check(name: PresetName, set_: Override = None) -> None:
             f"{'; '.join(f'{key} = {path:.200}' for key, path in absent)}: there is no such file here or beside the "
             f"preset; a path is written out, without ~"
         )
-    if journey.score:
-        from installation.score import reading
+    if journey.score or journey.sound.follow:
+        from installation.film import playing
 
-        reading.read(journey)
+        playing.score_of(journey)
+        try:
+            playing.check(journey)
+        except LatentWorldError as error:
+            print(f"note: a show plays it, a film would not: {error}", file=sys.stderr)
     film = journey.film
     print(f"{name} is sound: {journey.walk.kind}, {film.seconds:g} s, {film.frames} frames, {journey.world.name}")
 

@@ -44,7 +44,8 @@ def join(
     with writing(target):
         put(text, (_LIST + "".join(f"file '{piece}'\n" for piece in pieces)).encode())
         # "file:" and nothing else may be opened by what the list names
-        source = ("-f", "concat", "-safe", "0", "-protocol_whitelist", "file", "-i", named(text))
+        # by its name alone, from where it lies: of "a?b" or "a#b" ffmpeg would look for pieces beside the folder
+        source = ("-f", "concat", "-safe", "0", "-protocol_whitelist", "file", "-i", text.name)
         put(says, (Label(0.0) if label is None else label).text.encode())
         told, tell = ("-f", "ffmetadata", "-i", named(says)), ("-map_metadata", "1", "-map_chapters", "1")
         # .mp4 and .mov count in frames; only what is stored in the order it is shown in can be given times anew
@@ -54,12 +55,14 @@ def join(
             form = [*tell, "-map", "0:v", "-c", "copy", *heard, *even, *FORMS[target.suffix], named(side)]
             run = subprocess.run(
                 [binary(), *QUIET, *source, *told, *second, *form],
-                capture_output=True, check=False, stdin=subprocess.DEVNULL,
+                capture_output=True, check=False, stdin=subprocess.DEVNULL, cwd=folder,
             )  # fmt: skip
             if run.returncode:
                 raise _fault(target, run.stderr.decode(errors="replace"))
             if (count := counted(sums(side, decode=False))[0]) != frames:
                 raise _fault(target, f"it put {count} frames of {frames} together")
+            if not _is_of(side, [folder / piece for piece in pieces]):
+                raise _fault(target, "it put other frames together than its pieces have")
             _sync(side)
             side.replace(target)
         finally:
@@ -108,6 +111,17 @@ def counted(frames: Iterable[tuple[int, bytes]]) -> tuple[int, str]:
         total.update(each)
         count += 1
     return count, total.hexdigest()
+
+
+def _is_of(film: Path, pieces: Sequence[Path]) -> bool:
+    """Whether a film's frames, as they are stored, are those of its pieces, in order. The first of each piece is not
+    compared: it gets its headers anew (H.264)."""
+    joined = (digest for _, digest in sums(film, decode=False))
+    for piece in pieces:
+        for place, (_, digest) in enumerate(sums(piece, decode=False)):
+            if next(joined, None) != digest and place > 0:
+                return False
+    return next(joined, None) is None
 
 
 def _sync(path: Path) -> None:

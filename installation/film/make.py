@@ -140,7 +140,8 @@ def _reel(rig: Rig, folder: Folder, journey: Journey | None, overwrite: bool) ->
     own = identity(rig, None if journey is None else journey.digest)
     played = journey is not None and not journey.take.header.planned
     stage = None if played else showing(rig.preset)  # of a take nobody knows what its stage did
-    return opened(rig, folder, own, pieces_of(rig, folder, told(journey), stage), overwrite)
+    way = journey.take.path if journey is not None and journey.own else None
+    return opened(rig, folder, own, pieces_of(rig, folder, told(journey), stage), overwrite, way)
 
 
 def _render(

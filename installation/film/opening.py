@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from pathlib import Path
 
 from installation.film.keeping import enlarged
 from installation.film.keeping import pieces as pieces_of
@@ -35,12 +36,15 @@ _NO_MATTER: dict[str, bool | set[str]] = {
 """Of a preset, what no picture depends on, or what a digest stands for."""
 
 
-def opened(rig: Rig, folder: Folder, identity: Identity, pieces: Pieces, overwrite: bool) -> Reel:
-    """The reel that was begun in a folder, or a new one. Raises as `manifest.resumed`."""
+def opened(
+    rig: Rig, folder: Folder, identity: Identity, pieces: Pieces, overwrite: bool, way: Path | None = None
+) -> Reel:  # fmt: skip
+    """The reel that was begun in a folder, or a new one. way: a plan there that is the film's own, and stays. Raises as
+    `manifest.resumed`."""
     manifest = resumed(folder.manifest, identity, overwrite) if folder.manifest.exists() else None
     if manifest is None:
         prepare_folder(folder.path)
-        folder.clear()
+        folder.clear(way)
         manifest = begun(folder.manifest, identity)
     return Reel(folder.chunks, manifest, pieces, rig.plane, identity.chunk)
 
@@ -66,7 +70,7 @@ def identity(rig: Rig, take: str | None = None) -> Identity:
 def told(journey: Journey | None) -> str | None:
     """Digest of the take or plan that a film's own words name: none for a way that was planned for that film alone
     (`Folder.plan`), which its preset plans again."""
-    return None if journey is None or journey.take.path.match("way-*.plan") else journey.digest
+    return None if journey is None or journey.own else journey.digest
 
 
 def own_parts(rig: Rig, reopen: Callable[[Preset], Studio] = open_studio, fps: float | None = None) -> Parts:

@@ -24,6 +24,7 @@ from latentworld.errors import OutputExists
 
 UNFINISHED = "unfinished"  # the folder of a film beside the one that it is to replace
 LARGEST = 1 << 20  # bytes of a summary
+PATIENCE = 0.2  # seconds: who asks whether a folder is taken has it for a moment
 _VIDEOS = ("film.mp4", "film.mov", "film.mkv")
 _SUBTITLES = ("film.srt", "film.vtt")
 
@@ -151,11 +152,12 @@ class Folder:
         with suppress(OSError):
             self.path.rmdir()
 
-    def clear(self) -> None:
-        """Remove what a film left, and nothing else."""
+    def clear(self, but: Path | None = None) -> None:
+        """Remove what a film left, and nothing else. but: a file of it that stays."""
         for file in self.ours():
-            with writing(file):
-                _remove(file)
+            if file != but:
+                with writing(file):
+                    _remove(file)
 
 
 @contextmanager
@@ -183,7 +185,7 @@ def claimed(path: Path) -> Iterator[None]:
     with made(path):
         lock = path / ".lock"
         with writing(path):
-            taken = claim(lock, refusal)
+            taken = claim(lock, refusal, PATIENCE)
         try:
             yield
         finally:
@@ -198,7 +200,7 @@ def busy(path: Path) -> bool:
     if not lock.exists():
         return False
     try:
-        claim(lock, OutputExists("")).release()
+        claim(lock, OutputExists(""), PATIENCE).release()
     except (OutputExists, OSError):
         return True
     return False

@@ -7,14 +7,14 @@ films, plans and shows play it as they play every other.
 from __future__ import annotations
 
 import warnings
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from installation.film.soundtrack import heard
 from installation.score import filmable, reading
 from installation.score.performance import Stand
 from installation.score.timing import Grid, Signals
-from installation.score.tracks import Score
+from installation.score.tracks import Cue, Score
 from installation.sound.follow import Followed, followed
 from installation.sound.sound import Sound
 from latentworld.errors import Notice, PresetError
@@ -93,9 +93,7 @@ def tell_of_waiting(preset: Preset, stand: Stand | None) -> None:
     came = {number for number, _ in stand.fired}
     never = [cue for cue in score.cues if cue.start is None and cue.number not in came]
     if never:
-        names = ", ".join(reading.where(cue.number, preset.score[cue.number].at) for cue in never[:3])
-        more = f" and {len(never) - 3} more" if len(never) > 3 else ""
-        warnings.warn(f"{names}{more} never came: the film ended before", Notice, stacklevel=2)
+        warnings.warn(f"{_named_cues(preset, never)} never came: the film ended before", Notice, stacklevel=2)
 
 
 def check(preset: Preset) -> None:
@@ -104,9 +102,14 @@ def check(preset: Preset) -> None:
     whole, signals = led(preset)
     filmable.check(whole, signals)
     score, seconds = reading.read(whole, signals), preset.film.frames / preset.film.fps
-    late = [
-        cue.number for cue in (() if score is None else score.cues) if cue.start is not None and cue.start >= seconds
-    ]
+    cues = () if score is None else score.cues
+    late = [cue for cue in cues if cue.start is not None and cue.start >= seconds]
     if late:
-        count = f"{len(late)} cues of the score come" if len(late) > 1 else f"score[{late[0]}] comes"
-        warnings.warn(f"{count} after the film's end, at {seconds:g} s", Notice, stacklevel=2)
+        come = "come" if len(late) > 1 else "comes"
+        warnings.warn(f"{_named_cues(whole, late)} {come} after the film's end ({seconds:g} s)", Notice, stacklevel=2)
+
+
+def _named_cues(preset: Preset, cues: Sequence[Cue]) -> str:
+    """Some cues as messages name them: three, and how many more."""
+    names = ", ".join(reading.where(cue.number, preset.score[cue.number].at) for cue in cues[:3])
+    return names + (f" and {len(cues) - 3} more" if len(cues) > 3 else "")

@@ -200,7 +200,8 @@ class Room:
 
     def check(self, state: str) -> None:
         """Raises DiskFull where there is too little. state: of the film, in words."""
-        left = self._free(self.folder)
+        with writing(self.folder):
+            left = self._free(self.folder)
         if left < self.reserve:
             raise DiskFull(
                 f"the disk of {self.folder} is full ({left / 1e6:.0f} MB left); {state}: "

@@ -119,7 +119,7 @@ class _Reader:
         """The parameter that a key names, and what it is set to."""
         if key == CLIP_STEP:
             if isinstance(setting, str):
-                return STEP, self._formula(f"({setting}) * {self._fps!r}")
+                return STEP, self._formula(key, f"({setting}) * {self._fps!r}")
             return STEP, self._value(self._rows[STEP], _number(key, setting) * self._fps)
         name = self._keys.get(key, key)
         row = self._rows.get(name)
@@ -134,15 +134,18 @@ class _Reader:
         if isinstance(setting, bool) and row.kind != "bool":
             raise PresetError(f"{key} takes a {row.kind}, not {said(setting)}")
         if isinstance(setting, str) and row.numeric:
-            return name, self._formula(setting)
+            return name, self._formula(key, setting)
         if isinstance(setting, tuple) and row.kind == "point":
-            parts = [self._formula(part) if isinstance(part, str) else part for part in setting]
+            parts = [self._formula(key, part) if isinstance(part, str) else part for part in setting]
             if any(isinstance(part, Formula) for part in parts):
                 return name, (parts[0], parts[1])
         return name, self._value(replace(row, name=key), setting)
 
-    def _formula(self, text: str) -> Formula:
-        return formula(text, self._known)
+    def _formula(self, key: str, text: str) -> Formula:
+        try:
+            return formula(text, self._known)
+        except PresetError as error:
+            raise PresetError(f"{key}: {error}") from None
 
     def _value(self, row: Parameter, setting: object) -> Value:
         """As the parameter keeps it. Raises PresetError for what it does not take, ControlError likewise."""

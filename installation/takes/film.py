@@ -26,12 +26,13 @@ _OF_A_MACHINE = ("device", "dtype", "engine", "batch")  # what a show's machine 
 @dataclass(frozen=True, eq=False)
 class Journey:
     """A take, and how it is filmed. preset: of the film's beginning; held: sections that the take does not decide;
-    exact: the recorded frames themselves."""
+    exact: the recorded frames themselves; own: a way that the preset itself plans, for this film alone."""
 
     take: Take
     preset: Preset
     held: frozenset[str]
     exact: bool
+    own: bool = False
 
     def parts(self, rig: Rig, open_studio: Callable[[Preset], Studio]) -> Parts:
         """The loop's parts, on a rig that was built from the preset."""
@@ -68,9 +69,9 @@ class Journey:
 
 
 def journey(take: Take, overrides: Sequence[str] = (), preset: Preset | None = None, exact: bool = False) -> Journey:
-    """How to film a take: in its own preset or another, through the faithful decoder, a plan through the one that its
-    preset names; what overrides name goes before what the take says, scene by scene. exact: its own frames, decoders
-    and frame rate.
+    """How to film a take: in its own preset, through the faithful decoder, a plan through the one that its preset
+    names; what overrides name goes before what the take says, scene by scene. preset: the one that planned this way for
+    its own film alone; exact: its own frames, decoders and frame rate.
 
     Raises PresetError for overrides, TakeError where exactly recorded frames cannot have them.
     """
@@ -95,7 +96,7 @@ def journey(take: Take, overrides: Sequence[str] = (), preset: Preset | None = N
     if exact and "film.fps" not in named:
         table["film"]["fps"] = nearest_rate(take)
     chosen = preset_of(first, parse(table, overrides), held, exact)
-    return Journey(take, _lasting(chosen, take, "film.seconds" in named, exact), held, exact)
+    return Journey(take, _lasting(chosen, take, "film.seconds" in named, exact), held, exact, own=preset is not None)
 
 
 def _lasting(preset: Preset, take: Take, limited: bool, exact: bool) -> Preset:
