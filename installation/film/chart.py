@@ -32,6 +32,8 @@ if TYPE_CHECKING:
 
 CLOSE = 0.15  # of a chart's width, within which the words at both ends would stand on each other
 _MOST = 6000  # points drawn: more show no more at this size
+RINGED = 40  # rifts whose rings are drawn in full size
+STRETCHES = 420  # of a long film, each drawn as a band: about one a pixel
 
 
 def draw(record: Telemetry, plane: Plane, target: Path, title: str, ceiling: int = 0) -> None:
@@ -96,7 +98,8 @@ def _chart(figure: Figure, axes: Axes, record: Telemetry, plane: Plane, norm: Lo
         lines.set(alpha=alpha, linewidth=2.0, zorder=3)
         axes.add_collection(lines)
     peaks, marked = rifts(record), record.marked & seen
-    axes.scatter(a[peaks], b[peaks], s=90, facecolors="none", edgecolors=DARK.accent, linewidths=1.0, zorder=4)
+    size = _ring(len(peaks), 90.0)
+    axes.scatter(a[peaks], b[peaks], s=size, facecolors="none", edgecolors=DARK.accent, linewidths=0.9, zorder=4)
     axes.scatter(a[marked], b[marked], s=9, color=DARK.accent, linewidths=0, zorder=4)
     _ends(axes, points[seen[keep]])
     axes.autoscale_view()
@@ -131,7 +134,8 @@ def _globe(axes: Axes, record: Telemetry, plane: Plane, norm: LogNorm, colours: 
         axes.add_collection(lines)
     peaks = record.unit[rifts(record)] @ turned
     peaks = peaks[peaks[:, 2] >= 0]
-    axes.scatter(peaks[:, 0], peaks[:, 1], s=32, facecolors="none", edgecolors=DARK.accent, linewidths=0.8, zorder=4)
+    size = _ring(len(peaks), 32.0)
+    axes.scatter(peaks[:, 0], peaks[:, 1], s=size, facecolors="none", edgecolors=DARK.accent, linewidths=0.8, zorder=4)
     _ends(axes, seen[:, :2], ("", ""))
     axes.set(aspect="equal", xlim=(-1.04, 1.04), ylim=(-1.04, 1.04))
     axes.set_title("the globe; dotted: the chart's horizon", color=DARK.faint, fontsize=PRINT.text, y=-0.1)
@@ -143,8 +147,7 @@ def _steps(axes: Axes, record: Telemetry) -> None:
     median = float(np.nanmedian(record.clip_step))
     axes.axhspan(median / 2, 2 * median, color=DARK.raised, lw=0)
     axes.axhline(median, color=DARK.faint, lw=0.7)
-    keep = _thin(record)
-    axes.plot(record.time[keep], record.clip_step[keep], color=DARK.ink, lw=0.7)
+    _course(axes, record.time, record.clip_step, DARK.ink)
     most = min(float(np.nanmax(record.clip_step)), 6 * median) * 1.08 or 1.0
     large = np.minimum(record.clip_step[record.marked], most)
     axes.plot(record.time[record.marked], large, "o", color=DARK.accent, ms=2.8, mew=0, clip_on=False)
@@ -154,16 +157,16 @@ def _steps(axes: Axes, record: Telemetry) -> None:
 
 
 def _rates(axes: Axes, record: Telemetry) -> None:
-    keep = _thin(record)
-    known = np.where(record.lipschitz > 0, record.lipschitz, np.nan)
-    axes.semilogy(record.time[keep], known[keep], color=PHASES[1], lw=0.7)
+    axes.set_yscale("log")
+    _course(axes, record.time, np.where(record.lipschitz > 0, record.lipschitz, np.nan), PHASES[1])
     if (median := median_of_the_way(record)) is not None:
         axes.axhline(ABOVE * median, color=DARK.faint, lw=0.7)
     ticks = rate_ticks(*axes.get_ylim())
     axes.set_yticks(ticks, labels=[f"{tick:g}" for tick in ticks])
     axes.minorticks_off()
     peaks = rifts(record)
-    axes.plot(record.time[peaks], record.lipschitz[peaks], "o", color="none", mec=DARK.accent, ms=5, mew=0.9)
+    ring = math.sqrt(_ring(len(peaks), 25.0))
+    axes.plot(record.time[peaks], record.lipschitz[peaks], "o", color="none", mec=DARK.accent, ms=ring, mew=0.9)
     axes.set_xlabel("seconds")
     axes.set_title(
         f"Lipschitz value; line: {ABOVE:g} times the median of the way",
@@ -183,6 +186,24 @@ def rate_ticks(low: float, high: float, most: int = 7) -> list[float]:
     step = 10.0 ** math.floor(math.log10((high - low) / 2))
     step *= max(part for part in (1.0, 2.0, 5.0) if part * step <= (high - low) / 2)
     return [count * step for count in range(math.ceil(low / step), math.floor(high / step) + 1)]
+
+
+def _ring(count: int, size: float) -> float:
+    """The area of a ring around each of `count` rifts, in square points: many rings must not bury the way."""
+    return size * min(1.0, max(RINGED / max(count, 1), 1 / 8))
+
+
+def _course(axes: Axes, time: Array, values: Array, colour: str) -> None:
+    """Values over time: a line, and of a long film, whose line would be a solid block, from the least to the largest of
+    each stretch, with the median."""
+    if len(values) <= 3 * STRETCHES:
+        axes.plot(time, values, color=colour, lw=0.7)
+        return
+    parts = [part for part in np.array_split(np.arange(len(values)), STRETCHES) if np.isfinite(values[part]).any()]
+    low, middle, high = np.array([np.nanquantile(values[part], (0.0, 0.5, 1.0)) for part in parts]).T
+    at = np.array([time[part].mean() for part in parts])
+    axes.fill_between(at, low, high, color=colour, alpha=0.28, lw=0)
+    axes.plot(at, middle, color=colour, lw=0.9)
 
 
 def _thin(record: Telemetry) -> Indices:

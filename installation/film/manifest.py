@@ -194,7 +194,7 @@ def resumed(path: Path, identity: Identity, anew: bool = False) -> Manifest | No
         return None
     more = f" and {len(other) - 3} more" if len(other) > 3 else ""
     raise OutputExists(
-        f"{path.parent} holds a film begun otherwise ({'; '.join(other[:3])}{more}): film it as it was begun, give "
+        f"{path.parent} was begun otherwise ({'; '.join(other[:3])}{more}): go on with it as it was begun, give "
         f"--overwrite, or another folder"
     )
 
