@@ -19,6 +19,7 @@ from latentworld.disk import PARTIAL, put, writing
 from latentworld.errors import DiskFull, EncoderFailed
 
 _LIST = "ffconcat version 1.0\n"
+HEADERS = "6-9"  # types of H.264's units: remarks, parameters of sequences and pictures, delimiters
 FORMS = {
     ".mp4": (*WHOLE, "-f", "mp4"),
     ".mov": (*WHOLE, "-f", "mov"),
@@ -61,7 +62,7 @@ def join(
                 raise _fault(target, run.stderr.decode(errors="replace"))
             if (count := counted(sums(side, decode=False))[0]) != frames:
                 raise _fault(target, f"it put {count} frames of {frames} together")
-            if not _is_of(side, [folder / piece for piece in pieces]):
+            if not _is_of(side, [folder / piece for piece in pieces], frames):
                 raise _fault(target, "it put other frames together than its pieces have")
             _sync(side)
             side.replace(target)
@@ -71,13 +72,14 @@ def join(
             says.unlink(missing_ok=True)
 
 
-def sums(film: Path, decode: bool = True) -> Iterator[tuple[int, bytes]]:
+def sums(film: Path, decode: bool = True, bare: bool = False) -> Iterator[tuple[int, bytes]]:
     """The time of every frame that comes out of a film, in frames, and a digest of it; frames that cannot be decoded
-    are left out. Without `decode`: of every frame as it is stored, and when in other units, which is quick.
+    are left out. Without `decode`: of every frame as it is stored, and when in other units, which is quick; bare:
+    without H.264's headers, of no other codec.
 
     Raises EncoderFailed where there is no ffmpeg.
     """
-    as_stored = [] if decode else ["-c", "copy"]
+    as_stored = [] if decode else ["-c", "copy", *(["-bsf:v", f"filter_units=remove_types={HEADERS}"] if bare else [])]
     arguments = [binary(), *QUIET, "-i", named(film), "-map", "0:v", *as_stored, "-f", "framemd5", "-"]
     with subprocess.Popen(
         arguments, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL
@@ -113,15 +115,16 @@ def counted(frames: Iterable[tuple[int, bytes]]) -> tuple[int, str]:
     return count, total.hexdigest()
 
 
-def _is_of(film: Path, pieces: Sequence[Path]) -> bool:
-    """Whether a film's frames, as they are stored, are those of its pieces, in order. The first of each piece is not
-    compared: it gets its headers anew (H.264)."""
-    joined = (digest for _, digest in sums(film, decode=False))
-    for piece in pieces:
-        for place, (_, digest) in enumerate(sums(piece, decode=False)):
-            if next(joined, None) != digest and place > 0:
-                return False
-    return next(joined, None) is None
+def _is_of(film: Path, pieces: Sequence[Path], frames: int) -> bool:
+    """Whether a film's frames, as they are stored, are those of its pieces, in order. Joined H.264 has its headers once
+    more before each key frame, so what differs is compared without them."""
+    for bare in (False, True):
+        found = counted(sums(film, decode=False, bare=bare))
+        if found[0] == frames and found == counted(
+            frame for piece in pieces for frame in sums(piece, decode=False, bare=bare)
+        ):
+            return True
+    return False
 
 
 def _sync(path: Path) -> None:
