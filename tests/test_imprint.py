@@ -328,7 +328,12 @@ values = st.text(st.characters(exclude_categories=["Cs", "Cc"]) | st.sampled_fro
 @settings(max_examples=200)
 def test_tags_read_back(title: str, comment: str) -> None:
     text = Label(3.0, {"title": title, "comment": comment}, [Chapter(0.0, "comment=no")]).text
-    assert dict(tags(text)) == {"title": title, "comment": comment}
+    assert dict(tags(text)) == {"title": _ended(title), "comment": _ended(comment)}
+
+
+def _ended(text: str) -> str:
+    """As ffmpeg can be told it: what ends in a backslash has a space behind it."""
+    return f"{text} " if text.endswith("\\") else text
 
 
 def test_an_imprint_reads_back(still: Path) -> None:

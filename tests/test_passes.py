@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections import Counter
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -215,7 +216,8 @@ def test_a_plan_of_ones_own_is_named_whatever_it_is_called(tmp_path: Path) -> No
     plan.plan(journey(*LAND), tmp_path / "way-north.plan")
     way = filmed(takes.read(tmp_path / "way-north.plan"))
     assert told(way) == way.digest
-    assert told(filmed(way.take, preset=way.preset)) is None
+    assert told(filmed(way.take, preset=way.preset)) == way.digest
+    assert told(replace(way, own=True)) is None
 
 
 def test_another_preset_in_a_folder_with_a_way_is_refused(tmp_path: Path) -> None:

@@ -127,7 +127,7 @@ def _planned(preset: Preset, folder: Folder, overwrite: bool, watching: Watching
         path.unlink()
     if not target.exists() and not plan(preset, target, kind=kind, watching=watching, watch=watch).complete:
         raise Cancelled("the way is not known yet: the same again goes on with it")
-    return filmed(read(target), preset=preset)
+    return replace(filmed(read(target), preset=preset), own=True)
 
 
 def _begun_without_plan(folder: Folder) -> bool:

@@ -70,8 +70,8 @@ class Journey:
 
 def journey(take: Take, overrides: Sequence[str] = (), preset: Preset | None = None, exact: bool = False) -> Journey:
     """How to film a take: in its own preset, through the faithful decoder, a plan through the one that its preset
-    names; what overrides name goes before what the take says, scene by scene. preset: the one that planned this way for
-    its own film alone; exact: its own frames, decoders and frame rate.
+    names; what overrides name goes before what the take says, scene by scene. preset: in place of its own; exact: its
+    own frames, decoders and frame rate.
 
     Raises PresetError for overrides, TakeError where exactly recorded frames cannot have them.
     """
@@ -96,7 +96,7 @@ def journey(take: Take, overrides: Sequence[str] = (), preset: Preset | None = N
     if exact and "film.fps" not in named:
         table["film"]["fps"] = nearest_rate(take)
     chosen = preset_of(first, parse(table, overrides), held, exact)
-    return Journey(take, _lasting(chosen, take, "film.seconds" in named, exact), held, exact, own=preset is not None)
+    return Journey(take, _lasting(chosen, take, "film.seconds" in named, exact), held, exact)
 
 
 def _lasting(preset: Preset, take: Take, limited: bool, exact: bool) -> Preset:
