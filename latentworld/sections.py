@@ -180,9 +180,10 @@ class FilmSpec(Section):
         0.0,
         "film grain over the pictures; 0.1 hides banding, 1 is coarse",
     )
-    chunk: Annotated[FiniteFloat, Field(gt=0.0, le=3600.0)] = keyed(
-        60.0,
-        "seconds of film that are whole or not there: so much is lost at most when a film is killed",
+    chunk: Annotated[FiniteFloat, Field(gt=0.0, le=3600.0)] | Literal["auto"] = keyed(
+        "auto",
+        "seconds of film that are whole or not there: so much is lost at most when a film is killed. auto: 60, of the "
+        "faithful decoder 10, and 2 of its pictures above 256 pixels on a processor",
     )
     chapters: bool = keyed(True, "chapters in the file at named cues and rifts")
     subtitles: Literal["srt", "vtt"] | None = keyed(

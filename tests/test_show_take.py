@@ -13,6 +13,7 @@ from standins.show import STAGE, put_on
 from installation import takes
 from installation.film import make, telemetry
 from installation.film.sinks import Memory
+from installation.frames import digest
 from installation.ipc.messages import Place, Tick
 from installation.show.children import Programs
 from installation.show.fallback import Patience
@@ -66,6 +67,12 @@ def test_what_was_played_is_filmed_to_the_last_bit(tmp_path: Path) -> None:
     played, memory = filming.journey(take, (), exact=True), Memory()
     check = played.check()
     film = make.film(played.preset, tmp_path / "film", sinks=[memory, check], journey=played)
+    other = [
+        (number, scene, None if number not in pictures else int(np.ptp(made.astype(int) - pictures[number])))
+        for number, scene, said, made in zip(numbers, take.shots.scene, take.shots.sum, memory.pictures, strict=True)
+        if said != digest(made)
+    ]
+    assert not other, f"frames, their scenes, how far apart: {other}; {check.report(film.summary.profile)}"
     assert (check.same, check.other) == (len(numbers), 0)
     record = telemetry.read(film.folder.telemetry)
     assert record.unit.tobytes() == np.array([places[number][:3] for number in numbers]).tobytes()
