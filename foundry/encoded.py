@@ -12,8 +12,9 @@ from diffusers import AutoencoderKL
 from torch import Tensor
 
 from foundry import autoencoder, ranks
+from foundry import machine as machines
 from foundry.data import Split
-from foundry.machine import Machine
+from foundry.machine import Machine, Plan
 from latentworld.disk import put
 
 CHUNK = 1000
@@ -44,16 +45,24 @@ def chunks(
 @torch.no_grad()
 def latents_of(folder: Path, vae: AutoencoderKL, split: Split, machine: Machine, mirrors: bool = True) -> Tensor:
     """Scaled latents ``float16 [n, c, h, w]`` of a split; with ``mirrors`` those of the mirrored pictures follow."""
-    total = len(split) * (2 if mirrors else 1)
+    total, part = len(split) * (2 if mirrors else 1), 20 if machine.device.type == "cpu" else 250
+
+    def encoded(rows: Tensor, plan: Plan) -> Tensor:
+        pictures = split.batch(rows % len(split))
+        pictures = torch.where((rows >= len(split)).view(-1, 1, 1, 1), pictures.flip(-1), pictures)
+        with machine.autocast(plan):
+            return autoencoder.encode(vae, pictures.to(machine.device)).half().cpu()
+
+    lacks = any(not (folder / f"{start:06d}.npy").exists() for start in range(0, total, CHUNK))
+    plans = [Plan(precision, torch.get_num_threads(), part) for precision in machines.precisions(machine)]
+    some = torch.arange(min(part, total))
+    plan = machines.trial(machine, plans, lambda plan: encoded(some, plan)) if lacks else plans[0]
 
     def make(start: int, stop: int) -> Tensor:
-        parts = []
-        for rows in torch.arange(start, stop).split(20 if machine.device.type == "cpu" else 250):
+        made = []
+        for rows in torch.arange(start, stop).split(part):
             machine.breathe()
-            pictures = split.batch(rows % len(split))
-            pictures = torch.where((rows >= len(split)).view(-1, 1, 1, 1), pictures.flip(-1), pictures)
-            with machine.autocast():
-                parts.append(autoencoder.encode(vae, pictures.to(machine.device)).half().cpu())
-        return torch.cat(parts)
+            made.append(encoded(rows, plan))
+        return torch.cat(made)
 
     return chunks(folder, total, CHUNK, machine, make, "latents")

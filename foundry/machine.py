@@ -104,23 +104,28 @@ def threads(count: int) -> Iterator[None]:
         torch.set_num_threads(before)
 
 
+def precisions(machine: Machine) -> list[str]:
+    """What may be computed in, the one that is usually faster first."""
+    if machine.precision != "auto":
+        return [machine.precision]
+    gpu = machine.device.type != "cpu" and has_bfloat16(machine.device)
+    return ["bfloat16", "float32"] if gpu else ["float32", "bfloat16"]
+
+
 def candidates(machine: Machine, batch: int, whole: bool = False) -> list[Plan]:
     """Plans worth a trial, the one that is usually best first; ``whole`` batches are not taken in parts."""
-    auto, gpu = machine.precision == "auto", machine.device.type != "cpu"
-    precisions = ["float32", "bfloat16"] if auto else [machine.precision]
-    if gpu and auto and has_bfloat16(machine.device):
-        precisions.reverse()
+    gpu, numbers = machine.device.type != "cpu", precisions(machine)
     if gpu:
         counts, parts = [torch.get_num_threads()], sorted({batch, max(1, batch // 4)}, reverse=True)
     else:
         counts = [machine.threads] if machine.threads else sorted({1, torch.get_num_threads()})
         parts = [part for part in (16, 32, 64) if part < batch] + [min(batch, 128)]
-    plans = [Plan(precisions[0], counts[0], part) for part in ([batch] if whole else parts)]
-    plans += [Plan(precisions[0], count, plans[0].part) for count in counts[1:]]
-    return plans + [Plan(precision, counts[0], plans[0].part) for precision in precisions[1:]]
+    plans = [Plan(numbers[0], counts[0], part) for part in ([batch] if whole else parts)]
+    plans += [Plan(numbers[0], count, plans[0].part) for count in counts[1:]]
+    return plans + [Plan(precision, counts[0], plans[0].part) for precision in numbers[1:]]
 
 
-def trial(machine: Machine, plans: list[Plan], work: Callable[[Plan], None]) -> Plan:
+def trial(machine: Machine, plans: list[Plan], work: Callable[[Plan], object]) -> Plan:
     """The fastest of ``plans`` for ``work``, which computes and drops one part of a step; logs every rate it measures.
 
     The clock is that of `used`, so that other work on the machine does not choose.

@@ -87,13 +87,15 @@ class Latents:
 
     `scale` weighs decoding of halved latents against halved pictures, `turned` is how often latents are turned or
     flipped before they are decoded, `noise` the most noise that decoding must bear, `pin` the pull of each channel's
-    deviation to 1, `edges` the weight of the gradients' absolute error.
+    deviation to 1, `smooth` the weight of what of latents is lost by halving them, `edges` that of the gradients'
+    absolute error.
     """
 
     scale: float = 0.5
     turned: float = 0.4
-    noise: float = 0.3
+    noise: float = 0.4
     pin: float = 0.02
+    smooth: float = 0.02
     edges: float = 0.1
 
 

@@ -368,6 +368,16 @@ def test_symmetries_of_latents_are_symmetries_of_the_square() -> None:
     assert len({tuple(turn.flatten().tolist()) for turn in turns}) == 8
 
 
+def test_what_halving_takes_from_latents_is_their_high_frequencies() -> None:
+    at = torch.arange(16, dtype=torch.float64)
+    wave = [torch.cos(torch.pi * (at + 0.5) * k / 16) for k in (0, 2, 6, 14)]
+    rough = [float(autoencoder.roughness((w[:, None] * w[None]).expand(1, 2, 16, 16))) for w in wave]
+    share = [r / float((w[:, None] * w[None]).square().mean()) for r, w in zip(rough, wave, strict=True)]
+    assert rough[0] == pytest.approx(0, abs=1e-12)  # a level one loses nothing
+    assert share[1] < 0.1 < share[2] < share[3]
+    assert share[3] == pytest.approx(1, abs=0.05)  # next to all of what turns from cell to cell
+
+
 def test_a_gan_that_rings_is_dropped() -> None:
     good = {"finest": 0.9, "psnr 0": 29.0}
     assert not polish.rings(good)
