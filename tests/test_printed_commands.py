@@ -106,6 +106,21 @@ def test_commands_in_messages_are_understood() -> None:
             understood(arguments)
 
 
+def test_each_picture_of_the_docs_is_made_by_a_command_or_said_to_be_by_hand(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.syspath_prepend(str(ROOT / "benchmarks"))
+    import pictures
+
+    there = {path.name for path in (ROOT / "docs" / "pictures").iterdir()}
+    assert there == {*pictures.PICTURES, *pictures.BY_HAND}
+    assert {made.step for made in pictures.PICTURES.values()} - {""} <= pictures.STEPS.keys()
+    for name, step in pictures.STEPS.items():
+        lines = [line.format(name, **{other: other for other in step.after}) for line in step.commands]
+        for arguments in commands(iter(lines)):
+            understood(arguments)
+        scripts = [shlex.split(line)[1] for line in lines if line.startswith("python ") and " -m " not in line]
+        assert all((ROOT / script).is_file() for script in scripts), name
+
+
 def everything() -> dict[str, Any]:
     """Commands and groups by name."""
     return {name: made_by_name(name) for name in COMMANDS}
