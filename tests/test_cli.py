@@ -49,6 +49,17 @@ def test_output_that_goes_into_another_encoding_ends_no_command(encoding: str, t
     assert (tmp_path / "花 größer" / "film.mp4").exists() == (encoding == "ascii")
 
 
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="needs /dev/full")
+@pytest.mark.parametrize("words", ["presets", "worlds", "--version"])
+def test_a_full_disk_behind_the_output_is_one_line(words: str) -> None:
+    with Path("/dev/full").open("w") as full:
+        command = [sys.executable, "-m", "installation", words]
+        ended = subprocess.run(command, stdout=full, stderr=subprocess.PIPE, text=True, check=False)
+    assert ended.returncode == 1
+    assert ended.stderr.startswith("error: what this says cannot be written (")
+    assert ended.stderr.count("\n") == 1
+
+
 @pytest.mark.parametrize("encoding", ["ascii", "cp1252", "cp932"])
 def test_what_is_meant_for_a_file_reads_back_whatever_the_console_speaks(encoding: str, tmp_path: Path) -> None:
     here, words = {**os.environ, "PYTHONIOENCODING": encoding}, "größer 花 ≠ 🌊 \\ café"

@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
+import errno
 import io
 import sys
 
 import typer
 
 from installation.cli.added import WithAdded
+from installation.cli.consoles import hush
 from installation.cli.help import HELP, Group
 from installation.terminal import one_line, speak_plainly
 from latentworld.errors import LatentWorldError
 from latentworld.registry import blamed
 
 PROGRAM = "latentworld"  # whatever it is run through, such as `python -m installation`
+FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO)  # of a file that is printed to; ours are asked for by name
 app = typer.Typer(
     name=PROGRAM,
     cls=WithAdded,
@@ -75,7 +78,9 @@ def main() -> None:
     say_everything()
     speak_plainly()
     try:
-        sys.exit(app(standalone_mode=False, prog_name=PROGRAM))  # the code of a typer.Exit, else None
+        code = app(standalone_mode=False, prog_name=PROGRAM)  # of a typer.Exit, else None
+        sys.stdout.flush()
+        sys.exit(code)
     except LatentWorldError as error:
         print(f"error: {one_line(str(error))}", file=sys.stderr)
         sys.exit(1)
@@ -86,6 +91,12 @@ def main() -> None:
             words += " See" if words.endswith("?") else "; see"
             print(f"error: {words} `{_path(error)} --help`", file=sys.stderr)
         sys.exit(error.exit_code)
+    except OSError as error:
+        if error.filename is not None or error.errno not in FULL:
+            raise
+        hush(sys.stdout)
+        print(f"error: what this says cannot be written ({error.strerror}): send it elsewhere", file=sys.stderr)
+        sys.exit(1)
     except Exception as error:  # of another package's part it is one line; what is ours keeps its traceback
         if (line := blamed(error)) is None:
             raise

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import sys
 from enum import StrEnum
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TextIO
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -38,6 +38,11 @@ def say_last(line: str) -> None:
     try:
         print(line, flush=True)
     except OSError:
-        nowhere = os.open(os.devnull, os.O_WRONLY)
-        os.dup2(nowhere, sys.stdout.fileno())  # what is still kept there is not tried again at the end
-        os.close(nowhere)
+        hush(sys.stdout)
+
+
+def hush(stream: TextIO) -> None:
+    """Send what a stream still keeps, and all that follows, nowhere: it is not tried again at the end."""
+    nowhere = os.open(os.devnull, os.O_WRONLY)
+    os.dup2(nowhere, stream.fileno())
+    os.close(nowhere)
