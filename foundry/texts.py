@@ -12,13 +12,16 @@ from foundry.data import Split
 
 
 class Texts:
-    """Embeddings ``[n, tokens, width]`` of texts, kept in half precision up to `LIMIT` of them (1 GB).
+    """Embeddings ``[n, tokens, width]`` of texts, kept in half precision up to `LIMIT` of them (4 GB).
+
+    64,000 pictures and their mirrors have 152,000 captions: of 40,000 that were kept, two fifths of all draws were
+    encoded anew, a tenth of the teacher's time.
 
     Always in batches of one size, since rounding depends on it and a resumed cast must find the same numbers.
     """
 
     BATCH = 16
-    LIMIT = 40_000
+    LIMIT = 160_000
 
     def __init__(self, encoder: CLIPTextModel, tokenizer: CLIPTokenizer, device: torch.device) -> None:
         self.encoder, self.tokenizer, self.device = encoder.to(device), tokenizer, device
