@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import io
 from collections.abc import Callable
 from pathlib import Path
@@ -53,16 +54,17 @@ def latents_of(folder: Path, vae: AutoencoderKL, split: Split, machine: Machine,
         with machine.autocast(plan):
             return autoencoder.encode(vae, pictures.to(machine.device)).half().cpu()
 
-    lacks = any(not (folder / f"{start:06d}.npy").exists() for start in range(0, total, CHUNK))
-    plans = [Plan(precision, torch.get_num_threads(), part) for precision in machines.precisions(machine)]
     some = torch.arange(min(part, total))
-    plan = machines.trial(machine, plans, lambda plan: encoded(some, plan)) if lacks else plans[0]
+
+    @functools.cache
+    def plan() -> Plan:
+        return machines.precise(machine, len(some), lambda plan: encoded(some, plan))
 
     def make(start: int, stop: int) -> Tensor:
         made = []
         for rows in torch.arange(start, stop).split(part):
             machine.breathe()
-            made.append(encoded(rows, plan))
+            made.append(encoded(rows, plan()))
         return torch.cat(made)
 
     return chunks(folder, total, CHUNK, machine, make, "latents")

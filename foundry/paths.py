@@ -6,6 +6,8 @@ beginnings, cheaper, add to the first steps, where the family is decided.
 
 from __future__ import annotations
 
+import dataclasses
+import functools
 import random
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,11 +17,12 @@ from diffusers import UNet2DConditionModel
 from torch import Tensor
 
 from foundry import captions
+from foundry import machine as machines
 from foundry.clip import generic
 from foundry.data import FAMILIES, Split, seed_of
 from foundry.diffusion import scheduler
 from foundry.encoded import chunks
-from foundry.machine import Machine
+from foundry.machine import Machine, Plan
 from foundry.presets import Preset
 from foundry.texts import Texts
 
@@ -51,7 +54,7 @@ def prompts_for(count: int, split: Split, seed: int) -> list[str]:
 @torch.no_grad()
 def guided_path(
     teacher: UNet2DConditionModel, texts: Texts, prompts: list[str], x: Tensor, preset: Preset, segments: int,
-    machine: Machine,
+    machine: Machine, plan: Plan | None = None,
 ) -> Tensor:  # fmt: skip
     """Points ``[n, segments + 1, c, h, w]`` of the teacher's path that the student must pass, the noise first."""
     schedule = scheduler()
@@ -59,7 +62,7 @@ def guided_path(
     told = torch.cat([texts([captions.NEGATIVE] * len(x)), texts(prompts)]).to(x.device)
     points, every = [x], preset.teacher_steps // preset.student_steps
     for index, t in enumerate(schedule.timesteps[: segments * every]):
-        with machine.autocast():
+        with machine.autocast(plan):
             v = teacher(torch.cat([x, x]), t, told).sample.float()
         without, with_ = v.chunk(2)
         x = schedule.step(without + preset.guidance * (with_ - without), t, x).prev_sample
@@ -78,10 +81,18 @@ def paths_of(
     def told(start: int, stop: int) -> list[str]:
         return prompts_for(stop - start, split, seed_of(folder.name, start))
 
+    @functools.cache
+    def plan() -> Plan:
+        noise = torch.randn(size, *preset.shape, generator=torch.Generator().manual_seed(0)).to(teacher.device)
+        given, short = [captions.NEUTRAL] * size, dataclasses.replace(preset, teacher_steps=1, student_steps=1)
+        return machines.precise(
+            machine, size, lambda plan: guided_path(teacher, texts, given, noise, short, 1, machine, plan)
+        )
+
     def make(start: int, stop: int) -> Tensor:
         rng = torch.Generator().manual_seed(seed_of(folder.name, start))
         noise = torch.randn(stop - start, *preset.shape, generator=rng).to(teacher.device)
-        return guided_path(teacher, texts, told(start, stop), noise, preset, segments, machine)
+        return guided_path(teacher, texts, told(start, stop), noise, preset, segments, machine, plan())
 
     if count == 0:
         return Paths(torch.zeros(0, segments + 1, *preset.shape), [])
