@@ -29,7 +29,11 @@ class Texts:
 
     @torch.no_grad()
     def __call__(self, texts: list[str]) -> Tensor:
-        """Embeddings of ``texts``, float32."""
+        """Embeddings of ``texts``, float32, whatever precision is computed in around it."""
+        with torch.autocast(self.device.type, enabled=False):  # a processor's cannot stack half precision
+            return self._read(texts)
+
+    def _read(self, texts: list[str]) -> Tensor:
         new = [text for text in dict.fromkeys(texts) if text not in self.known]
         found: dict[str, Tensor] = {}
         for start in range(0, len(new), self.BATCH):

@@ -96,6 +96,26 @@ def test_an_interrupted_stage_resumes_bit_for_bit(
     assert (folder / name / "model" / weights.name).read_bytes() == weights.read_bytes()
 
 
+def test_what_follows_the_autoencoder_trains_in_bfloat16_too(out: Path, tmp_path: Path) -> None:
+    """A processor's autocast cannot do with half precision what a GPU's can."""
+    folder = without(out, tmp_path / "cast", "clip")
+    here = dataclasses.replace(HERE, precision="bfloat16")
+    world = casting.cast_world(folder, TINY, here, "tiny_vae")
+    assert world is not None
+    networks = (world.unet, world.student, world.clip, world.tiny_vae)
+    assert all(p.isfinite().all() and p.dtype == torch.float32 for network in networks for p in network.parameters())
+    plans = [line for log in folder.glob("*/log.tsv") for line in log.read_text().splitlines() if "plan:" in line]
+    assert {line.split("plan: ")[1].split(",")[0] for line in plans} >= {"bfloat16"}
+
+
+def test_texts_are_read_alike_in_every_precision(out: Path) -> None:
+    spoken = ground_of(out).texts
+    alone = spoken(["a cat", "a red flower"])
+    spoken.known.clear()
+    with torch.autocast("cpu", torch.bfloat16):
+        assert torch.equal(spoken(["a cat", "a red flower"]), alone)
+
+
 def test_changed_settings_are_refused(out: Path, tmp_path: Path) -> None:
     folder = without(out, tmp_path / "cast")
     shutil.rmtree(folder / "unet" / "model")
