@@ -264,6 +264,9 @@ def train(
         return run
     plan = plan_for(run, stage, loss, machine, whole)
     note(folder, run, {}, f"plan: {plan}")
+    for optimiser in run.optimisers:
+        if isinstance(optimiser, Muon):
+            optimiser.half = plan.precision == "bfloat16"
     with _bar(name, run, stage) as bar, machines.threads(plan.threads):
         where = Where(folder, fingerprint, 1 - stage.fall if level is None else level)
         _steps(run, stage, loss, machine, plan, watch, where, bar)

@@ -114,10 +114,11 @@ def test_a_stage_goes_on_from_a_kept_average(tmp_path: Path) -> None:
         training.resume(again, folder.parent / "checkpoint.pt", "same")
 
 
-def test_orthogonalised_matrices_have_singular_values_near_one() -> None:
+@pytest.mark.parametrize("half", [False, True])
+def test_orthogonalised_matrices_have_singular_values_near_one(half: bool) -> None:
     for shape in ((24, 40), (40, 24)):
         matrix = torch.randn(shape, generator=torch.Generator().manual_seed(1))
-        values = torch.linalg.svdvals(muon.orthogonalise(matrix))
+        values = torch.linalg.svdvals(muon.orthogonalise(matrix, half=half))
         assert 0.5 < float(values.min()) <= float(values.max()) < 1.3
 
 
