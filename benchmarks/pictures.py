@@ -4,9 +4,10 @@
     python benchmarks/pictures.py atlas-page logz   these alone
     python benchmarks/pictures.py --list            what each is made of
 
-Work lies in out/pictures, a folder and a log a step; what was made of this very world is not made again. The strips of
-docs/gallery are `latentworld gallery -o docs/gallery`. Screenshots want chromium and chromedriver. Look at each picture
-before you commit it: what stands beside it in the docs may not be true any more.
+They go into docs/pictures, in place of those that are there; work lies in out/pictures, a folder and a log a step, and
+what was made of this very world is not made again. Surveys, zoom, pairs, bridges and the judge take minutes each. The
+strips of docs/gallery are `latentworld gallery -o docs/gallery`. Screenshots want chromium and chromedriver. Look at
+each picture before you commit it: what stands beside it in the docs may not be true any more.
 """
 
 from __future__ import annotations
@@ -100,11 +101,11 @@ def lit(act: Callable[[Any], None]) -> Callable[[Any], None]:
     """On light paper."""
 
     def lighted(browser: Any) -> None:
-        from deck_browser import ready
+        from deck_browser import seen
 
         browser.execute_script("localStorage.setItem('paper', 'light')")
         browser.refresh()
-        ready(browser)
+        seen(browser, "return document.documentElement.dataset.line === 'open'")
         act(browser)
 
     return lighted
@@ -112,12 +113,17 @@ def lit(act: Callable[[Any], None]) -> Callable[[Any], None]:
 
 def taken_apart(browser: Any) -> None:
     """The newest frame's denoising, half-way."""
-    from deck_browser import seen
+    from patience import until
 
     browser.execute_script("document.querySelector('#take-apart').click()")
-    seen(browser, "return document.querySelector('#engine-step').max > 1")
+    until(lambda: browser.execute_script("return document.querySelector('#engine-step').max > 1"), 300.0)
     half = "const s = document.querySelector('#engine-step'); s.value = s.max / 2; s.dispatchEvent(new Event('input'))"
     browser.execute_script(half)
+
+
+def globe(browser: Any) -> None:
+    """The globe in the chart's place."""
+    browser.execute_script("document.querySelector('#swap').click()")
 
 
 def hovered(browser: Any) -> None:
@@ -148,7 +154,7 @@ PICTURES: Mapping[str, Picture | Page] = {
     **{f"world-{name}.jpg": Picture("judged", f"{name}.png", 1536)
        for name in ("reconstructions", "families", "neutral", "grid", "rift", "student")},
     "deck-laptop.png": Page("", "", LAPTOP, on("walk")),
-    "deck-globe.png": Page("", "", (1100, 688, False), on("walk")),
+    "deck-globe.png": Page("", "", (1100, 688, False), on("walk", globe)),
     "deck-engine.png": Page("", "", (1100, 688, False), on("engine", taken_apart)),
     "deck-words.png": Page("", "", LAPTOP, on("words")),
     "deck-phone.png": Page("", "", PHONE, on("walk"), 2),
@@ -199,8 +205,11 @@ def kept(image: Image.Image, name: str, width: int) -> None:
     """Write one of the docs' pictures, no wider than that."""
     if image.width > width:
         image = image.resize((width, round(image.height * width / image.width)), Image.Resampling.LANCZOS)
-    settings = {"quality": 88, "progressive": True} if name.endswith(".jpg") else {"optimize": True}
-    image.convert("RGB").save(TARGET / name, **settings)
+    image = image.convert("RGB")
+    if name.endswith(".jpg"):
+        image.save(TARGET / name, quality=88, progressive=True)
+    else:  # of 256 colours: a quarter of the bytes, and flat grounds and lettering stay as they are
+        image.quantize(256, dither=Image.Dither.FLOYDSTEINBERG).save(TARGET / name, optimize=True)
     print(f"{name}: {image.width} x {image.height}, {(TARGET / name).stat().st_size / 1000:.0f} kB", flush=True)
 
 
@@ -275,11 +284,15 @@ def main() -> None:
     known = {Path(name).stem: name for name in PICTURES}
     if asked.list:
         for name, made in PICTURES.items():
-            print(f"{name:24} {made.step or 'a show'}: {made.source if isinstance(made, Picture) else made.url}")
+            source = made.source if isinstance(made, Picture) else made.url
+            print(f"{name:24} {made.step or 'the deck of a show'}{source and f': {source}'}")
         for name, how in BY_HAND.items():
             print(f"{name:24} by hand: {how}")
         return
     strange = [name for name in asked.names if Path(name).stem not in known]
+    by_hand = {Path(name).stem: how for name, how in BY_HAND.items()}
+    if strange and (how := by_hand.get(Path(strange[0]).stem)):
+        raise SystemExit(f"{strange[0]} is made by hand: {how}")
     if strange:
         raise SystemExit(f"no picture {strange[0]!r}: --list has them")
     names = [known[Path(name).stem] for name in asked.names] or list(PICTURES)

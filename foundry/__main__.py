@@ -72,8 +72,11 @@ def cast(
     if longer is not None:
         chosen = casting.lengthen(out, chosen, longer, more)
     if start is not None:
-        for record in keeping.restore(start, out, chosen):
-            say(f"{record.stage}: {'finished' if record.finished else f'goes on from step {record.step}'}")
+        laid = keeping.restore(start, out, chosen)
+        if not laid:
+            say(f"{out} is begun: it goes on with what it has, not with {start}")
+        for record in laid:
+            say(f"{record.stage}: {'whole' if record.finished else f'goes on from step {record.step}'}, of {start}")
     work = functools.partial(casting.cast_here, out, chosen, where, until, workers)
     with keeping.brought(out, chosen, bring, 60.0):
         work() if processes < 2 else ranks.spawn(processes, out, work)
@@ -102,7 +105,7 @@ def adopt(
     export.older_tokenizer(parts.tokenizer, out / "tokenizer")
     parts.tiny_vae.save_pretrained(out / "tiny_vae" / "model")
     parts.unet.save_pretrained(out / "unet" / "start")
-    say(f"adopted: now python -m foundry cast --cast {out}")
+    say(f"adopted: now python -m foundry cast --preset {preset} --cast {out}")
 
 
 @app.command()
@@ -191,6 +194,9 @@ def main() -> None:
         app(standalone_mode=True)
     except FoundryError as error:
         raise SystemExit(f"error: {error}") from None
+    except (KeyboardInterrupt, typer.Abort):
+        say("stopped: the same command goes on")
+        raise SystemExit(130) from None
 
 
 if __name__ == "__main__":

@@ -83,7 +83,7 @@ def _draw(folder: Path, split: str, preset: Preset, machine: Machine, workers: i
             jobs = [pool.submit(data.draw_part, folder, split, name, preset.data, first) for name, first in parts]
             for job in jobs:
                 job.result()
-    machine.log(f"{split}: {len(parts)} parts of {data.PART} drawn")
+    machine.log(f"{split}: {len(parts)} parts of {data.PART} pictures or fewer drawn")
 
 
 def with_minutes(preset: Preset, minutes: float | None) -> Preset:

@@ -24,6 +24,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from foundry import captions
+from foundry.errors import FoundryError
 from foundry.presets import DataPreset
 from latentworld.disk import put
 
@@ -140,7 +141,11 @@ def captions_of(split: str, family: str, rows: list[dict[str, Any]], preset: Dat
 
 
 def load_split(folder: Path, split: str, preset: DataPreset, count: int | None = None) -> Split:
-    """Opens what was drawn: the first ``count`` of each family (in whole parts), or all."""
+    """Opens what was drawn: ``count`` of each family (in whole parts) or all; FoundryError if nothing was."""
+    if not (folder / f"{split}.npy").exists():
+        raise FoundryError(
+            f"{folder.parent} has no pictures yet: name a cast's folder with --cast, or cast for a while"
+        )
     pictures, total = np.load(folder / f"{split}.npy", mmap_mode="r"), each(split, preset)
     wanted = total if count is None else min(count, total)
     index, family, attributes, texts = [], [], list[dict[str, Any]](), list[list[str]]()

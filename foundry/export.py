@@ -23,7 +23,7 @@ from diffusers import AutoencoderKL, AutoencoderTiny, StableDiffusionPipeline, U
 from safetensors import SafetensorError
 from transformers import CLIPModel, CLIPTokenizer
 
-from foundry import autoencoder, captions, clip, data, diffusion, tiny_vae, unet, words
+from foundry import autoencoder, captions, clip, data, diffusion, tiny_vae, unet, weights, words
 from foundry.data import FAMILIES, Split, scene
 from foundry.errors import FoundryError
 from foundry.presets import Preset
@@ -226,6 +226,9 @@ def so_far(out: Path, preset: Preset, split: Split) -> World:
 def history(out: Path) -> dict[str, dict[str, float]]:
     """Steps and minutes of every stage of a cast, for the card."""
     told = {}
+    for path in sorted(out.glob(f"*/{weights.RESTORED}")):  # trained elsewhere
+        kept = weights.record(path)
+        told[path.parent.name] = {"steps": kept.step, "minutes": round(kept.spent / 60, 1)}
     for path in sorted(out.glob("*/log.tsv")):
         step, seconds, *_ = path.read_text().splitlines()[-1].split("\t")
         told[path.parent.name] = {"steps": int(step), "minutes": round(int(seconds) / 60, 1)}

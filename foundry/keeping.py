@@ -20,10 +20,10 @@ import torch
 from diffusers import AutoencoderKL, UNet2DConditionModel
 from transformers import CLIPConfig, CLIPModel
 
-from foundry import training
+from foundry import training, weights
 from foundry.errors import FoundryError
-from foundry.presets import Preset
-from foundry.weights import SHARD, Record, State, read, shards_of, write
+from foundry.presets import TRAINED, Preset
+from foundry.weights import RESTORED, SHARD, Record, State, read, shards_of, write
 from latentworld.disk import put
 
 CARRIED = ("unet", "student")  # three files each of at most 15 MB: what one is sure to bring back from a GPU
@@ -31,7 +31,10 @@ KEPT = ("autoencoder", "clip", "unet", "distil", "student")
 
 
 def keep(out: Path, preset: Preset, folder: Path, stages: tuple[str, ...] = KEPT) -> list[Record]:
-    """Writes what the stages of the cast in ``out`` have come to."""
+    """Writes what the stages of the cast in ``out`` have come to; refused where the folder keeps another preset's."""
+    for path in (folder / f"{stage}.json" for stage in stages):
+        if path.exists() and (there := weights.record(path).preset) != preset.name:
+            raise FoundryError(f"{path} is of preset {there!r}, not {preset.name!r}: keep it in another folder")
     records = []
     for stage in stages:
         found = come_to(out / stage, preset, stage)
@@ -45,7 +48,10 @@ def keep(out: Path, preset: Preset, folder: Path, stages: tuple[str, ...] = KEPT
 def come_to(folder: Path, preset: Preset, stage: str) -> tuple[Record, State] | None:
     """The finished network of a stage, else the average in its checkpoint, else nothing."""
     path, finished = folder / "checkpoint.pt", (folder / "model" / "config.json").exists()
+    before = weights.record(folder / RESTORED) if (folder / RESTORED).exists() else None
     mark, step, spent = preset.fingerprint(stage), 0, 0.0
+    if before is not None:
+        step, spent = before.step, before.spent
     config: dict[str, Any] | None = None
     state: State | None = None
     if path.exists():
@@ -55,41 +61,42 @@ def come_to(folder: Path, preset: Preset, stage: str) -> tuple[Record, State] | 
             config = json.loads((folder / "shape.json").read_text())
     if finished:
         config = json.loads((folder / "model" / "config.json").read_text())
-        weights = next(iter(sorted((folder / "model").glob("*.safetensors"))))
-        state = safetensors.torch.load_file(weights)
+        file = next(iter(sorted((folder / "model").glob("*.safetensors"))))
+        state = safetensors.torch.load_file(file)
     if state is None:
         return None
     lines = (folder / "log.tsv").read_text().splitlines() if (folder / "log.tsv").exists() else []
     gates = [line for line in lines if "\tgate" in line or "\tG3" in line]
-    figures = gates[-1].replace("\t", " ") if gates else ""
+    figures = gates[-1].replace("\t", " ") if gates else "" if before is None else before.figures
     shards = len(shards_of(state))
     return Record(stage, preset.name, mark, finished, step, spent, shards, config, figures), state
 
 
 def restore(folder: Path, out: Path, preset: Preset) -> list[Record]:
-    """Lays what was kept into a new cast; refused where the cast has something already or settings differ."""
+    """Lays what was kept into a new cast; refused where settings differ. A cast that has a stage goes on with its own:
+    nothing is laid into it, for what it lacks may have been thrown away (`casting.lengthen`)."""
     found = sorted(path.stem for path in folder.glob("*.json") if path.stem in KEPT)
     if not found:
         raise FoundryError(f"{folder} keeps no stage of a cast: give a folder written by `foundry keep`")
-    records = []
-    for stage in found:
-        record, state = read(folder, stage)
+    kept = {stage: read(folder, stage) for stage in found}
+    for stage, (record, _) in kept.items():
         if record.fingerprint != preset.fingerprint(stage):
             raise FoundryError(f"{folder / stage}.json was cast with other settings than preset {preset.name!r} has")
-        if (out / stage).exists():
-            raise FoundryError(f"{out / stage} is there already: use another --cast, or delete it")
-        records.append(record)
+    if any((out / stage).exists() for stage in TRAINED):
+        return []
+    for stage, (record, state) in kept.items():
         if record.finished:
             finish(out / stage / "model", record, state)
         else:
             write(out / stage / "start", record, state)
+        put(out / stage / RESTORED, (folder / f"{stage}.json").read_bytes())
     tokenizer = folder / "tokenizer.json"
     if tokenizer.exists():
         told = json.loads(tokenizer.read_text())
         for name, text in told.items():
             (out / "tokenizer").mkdir(parents=True, exist_ok=True)
             put(out / "tokenizer" / name, text.encode())
-    return records
+    return [record for record, _ in kept.values()]
 
 
 @contextlib.contextmanager

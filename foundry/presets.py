@@ -71,7 +71,7 @@ class Shapes:
     patch: int = 16
     tokens: int = 64
     projection: int = 160
-    unets: tuple[tuple[int, ...], ...] = ((96, 160, 160), (64, 128, 192), (96, 192))
+    unets: tuple[tuple[int, ...], ...] = ((64, 128, 192),)  # of three: docs/casting.md, G2
     unet_layers: int = 1
     head: int = 32
 

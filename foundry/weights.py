@@ -18,6 +18,7 @@ from foundry.errors import FoundryError
 from latentworld.disk import put, writing
 
 SHARD = 15 * 2**20
+RESTORED = "restored.json"  # in a cast's stage: the record of what it was laid from
 State = dict[str, Tensor]
 
 
@@ -60,13 +61,20 @@ def write(folder: Path, record: Record, state: State) -> None:
         put(folder / f"{record.stage}.json", (json.dumps(asdict(record), indent=2) + "\n").encode())
 
 
+def record(path: Path) -> Record:
+    """What a record says; FoundryError if it is damaged."""
+    try:
+        return Record(**json.loads(path.read_text()))
+    except (OSError, ValueError, TypeError) as error:
+        raise FoundryError(f"{path} is no record of a stage ({str(error).splitlines()[0]}): keep it again") from error
+
+
 def read(folder: Path, stage: str) -> tuple[Record, State]:
     """A stage's record and weights in float32; FoundryError if they are damaged."""
+    kept, state = record(folder / f"{stage}.json"), State()
     try:
-        record = Record(**json.loads((folder / f"{stage}.json").read_text()))
-        state: State = {}
-        for number in range(record.shards):
+        for number in range(kept.shards):
             state |= safetensors.torch.load_file(folder / f"{stage}-{number:02d}.safetensors")
-    except (OSError, ValueError, TypeError, SafetensorError) as error:
+    except (OSError, ValueError, SafetensorError) as error:
         raise FoundryError(f"{folder} keeps no whole {stage} ({str(error).splitlines()[0]}): keep it again") from error
-    return record, {name: t.float() if t.is_floating_point() else t for name, t in state.items()}
+    return kept, {name: t.float() if t.is_floating_point() else t for name, t in state.items()}

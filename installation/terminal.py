@@ -3,6 +3,7 @@ that is meant for a file, as files have it."""
 
 from __future__ import annotations
 
+import contextlib
 import io
 import os
 import sys
@@ -24,6 +25,39 @@ def one_line(text: str) -> str:
     return "".join(
         sign if sign.isprintable() or sign in _JOINERS else sign.encode("unicode_escape").decode() for sign in words
     )
+
+
+class Unheard(io.TextIOWrapper):
+    """A stream for what nobody need hear: what cannot be written, on a full disk or to a reader that is gone, is left
+    out."""
+
+    def write(self, text: str) -> int:
+        """The characters that were asked for."""
+        with contextlib.suppress(OSError):
+            super().write(text)
+        return len(text)
+
+    def flush(self) -> None:
+        """Write what is held."""
+        with contextlib.suppress(OSError):
+            super().flush()
+
+
+def open_streams() -> None:
+    """Call once, before anything is said. No character ends a command: what an encoding lacks is written as an escape.
+    A stream that was closed is none at all to Python, and is opened to nowhere; one that is unbuffered forgets what a
+    full disk did not take, and gets a buffer of lines. What cannot be said on stderr ends no work."""
+    for name, kind in (("stdout", io.TextIOWrapper), ("stderr", Unheard)):
+        stream: TextIO | None = vars(sys)[name]
+        if stream is None:
+            setattr(sys, name, open(os.devnull, "w", encoding="utf-8"))  # noqa: SIM115 it lasts as long as we do
+        elif stream is vars(sys)[f"__{name}__"] and isinstance(stream, io.TextIOWrapper):
+            encoding, below = stream.encoding, stream.detach()
+            held = io.BufferedWriter(below) if isinstance(below, io.RawIOBase) else below
+            live = name == "stderr" or held is not below or held.isatty()
+            setattr(sys, name, kind(held, encoding, "backslashreplace", line_buffering=live))
+        elif isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")
 
 
 def speak_plainly() -> None:

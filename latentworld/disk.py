@@ -83,6 +83,10 @@ def writing(
     except OSError as error:
         if error.errno in (errno.ENOSPC, errno.EDQUOT):
             raise DiskFull(f"the disk of {path} is full: {remedy}") from error
+        if error.errno == errno.EFBIG:
+            raise fault(
+                f"cannot write {path}: no file may become so large here: raise the limit (ulimit -f)"
+            ) from error
         raise fault(f"cannot write {path} ({error.strerror or error}): choose a folder you may write to") from error
 
 

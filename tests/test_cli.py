@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shlex
 import subprocess
 import sys
 from pathlib import Path
@@ -58,6 +59,30 @@ def test_a_full_disk_behind_the_output_is_one_line(words: str) -> None:
     assert ended.returncode == 1
     assert ended.stderr.startswith("error: what this says cannot be written (")
     assert ended.stderr.count("\n") == 1
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="needs /dev/full")
+@pytest.mark.parametrize("where", ["2>/dev/full", ">&-", "2>&-", ">&- 2>&-", "2> >(true)"])
+def test_a_stream_that_takes_nothing_ends_no_work(where: str, tmp_path: Path) -> None:
+    arguments = ["film", "analytic", "-o", str(tmp_path / "film"), *SMALL, "--set", "film.seconds=0.3"]
+    command = shlex.join([sys.executable, "-m", "installation", *arguments])
+    ended = subprocess.run(["bash", "-c", f"{command} {where}"], stdout=subprocess.PIPE, text=True, check=False)
+    assert ended.returncode == 0
+    assert (tmp_path / "film" / "film.mp4").exists()
+    assert ended.stdout.strip() == ("" if where.startswith(">") else str(tmp_path / "film" / "film.mp4"))
+    refused = shlex.join([sys.executable, "-m", "installation", "nonsense"])
+    told = subprocess.run(["bash", "-c", f"{refused} {where}"], check=False)
+    assert told.returncode == 2
+
+
+@pytest.mark.parametrize("unbuffered", ["", "1"])
+def test_what_a_disk_takes_half_of_is_told(unbuffered: str, tmp_path: Path) -> None:
+    said = shlex.join([sys.executable, "-m", "installation", "presets", "schema"])
+    command = f"ulimit -f 1; {said} > {shlex.quote(str(tmp_path / 'a'))}"
+    here = {**os.environ, "PYTHONUNBUFFERED": unbuffered}
+    ended = subprocess.run(["bash", "-c", command], env=here, capture_output=True, text=True, check=False)
+    assert ended.returncode == 1
+    assert ended.stderr.startswith("error: what this says cannot be written (")
 
 
 @pytest.mark.parametrize("encoding", ["ascii", "cp1252", "cp932"])

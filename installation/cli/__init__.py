@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import errno
-import io
 import sys
 
 import typer
@@ -11,7 +10,7 @@ import typer
 from installation.cli.added import WithAdded
 from installation.cli.consoles import hush
 from installation.cli.help import HELP, Group
-from installation.terminal import one_line, speak_plainly
+from installation.terminal import one_line, open_streams, speak_plainly
 from latentworld.errors import LatentWorldError
 from latentworld.registry import blamed
 
@@ -47,13 +46,6 @@ def _options(
         typer.echo(greeting(), nl=False)
 
 
-def say_everything() -> None:
-    """No character ends a command: what a terminal's or a file's encoding lacks is written as an escape."""
-    for stream in (sys.stdout, sys.stderr):
-        if isinstance(stream, io.TextIOWrapper):
-            stream.reconfigure(errors="backslashreplace")
-
-
 def _help(error: Exception) -> str | None:
     """What a group says that was named without a command."""
     from typer._click.exceptions import NoArgsIsHelpError  # typer's own, which it has no public name for
@@ -75,7 +67,7 @@ def _path(error: Exception) -> str:
 
 def main() -> None:
     """Run a command; what latentworld refuses becomes one line on stderr and exit code 1, what typer refuses 2."""
-    say_everything()
+    open_streams()
     speak_plainly()
     try:
         code = app(standalone_mode=False, prog_name=PROGRAM)  # of a typer.Exit, else None

@@ -24,13 +24,7 @@ def on_stderr(highlight: bool = True) -> Console:
     """A console for progress and remarks. highlight: numbers and names in colours of their own."""
     from rich.console import Console
 
-    class Patient(Console):
-        """Whoever read it may be gone: that silences it, and ends no work (rich's own would exit)."""
-
-        def on_broken_pipe(self) -> None:
-            self.quiet = True
-
-    return Patient(stderr=True, highlight=highlight)
+    return Console(stderr=True, highlight=highlight)
 
 
 def say_last(line: str) -> None:

@@ -193,8 +193,12 @@ def test_a_cast_goes_on_from_what_was_kept(out: Path, tmp_path: Path) -> None:
     assert all(torch.allclose(a, b, atol=1e-3) for a, b in zip(one.parameters(), two.parameters(), strict=True))
     assert one.config.scaling_factor == two.config.scaling_factor
     assert unet.chosen(folder, TINY) == unet.chosen(out, TINY)
-    with pytest.raises(FoundryError, match="is there already"):
-        keeping.restore(kept, folder, TINY)
+    assert keeping.restore(kept, folder, TINY) == []  # the same command again goes on with what is there
+    again = {record.stage: record for record in keeping.keep(folder, TINY, tmp_path / "again")}
+    assert again["autoencoder"].step == records["autoencoder"].step == 6  # though it has no checkpoint of its own
+    assert export.history(folder)["autoencoder"]["steps"] == 6
+    with pytest.raises(FoundryError, match="is of preset 'tiny', not 'cpu': keep it in another folder"):
+        keeping.keep(folder, presets.find("cpu"), kept)
     with pytest.raises(FoundryError, match="other settings than preset 'cpu' has"):
         keeping.restore(kept, tmp_path / "other", presets.find("cpu"))
     with pytest.raises(FoundryError, match="keeps no stage"):

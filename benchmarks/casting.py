@@ -1,0 +1,107 @@
+"""What docs/casting.md says of the foundry's choices, measured: what a sample costs each UNet of the bake-off, and what
+paying for the latents' roughness does to a cast's autoencoder.
+
+    python benchmarks/casting.py shapes                              a minute on one core
+    python benchmarks/casting.py smooth --steps 150 0 .01 .03        goes on from a cast's autoencoder, writes nothing
+
+smooth: needs the checkpoint of a cast's autoencoder (--cast), the further from its end the more there is to see. Each
+weight gets the same steps, data and rates from there; printed are the figures of gate G1 on held-out pictures.
+"""
+
+from __future__ import annotations
+
+import argparse
+import dataclasses
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import torch
+from common import show
+
+from foundry import autoencoder, casting, data, gates, presets, training, unet
+from foundry.machine import Machine, Plan
+
+SHAPES = ((64, 128, 192), (96, 160, 160), (96, 192))
+REPEATS = 3
+
+
+def least(work: Callable[[], object]) -> float:
+    """Processor's seconds of the best of some calls."""
+    times = []
+    for _ in range(REPEATS):
+        began = time.process_time()
+        work()
+        times.append(time.process_time() - began)
+    return min(times)
+
+
+def costs(shape: tuple[int, ...], precision: str, batch: int) -> tuple[str, str]:
+    """Milliseconds of one core a sample: forward and backward, and forward alone."""
+    preset, plan, machine = presets.find("cpu"), Plan(precision, 1, batch), Machine(seconds=0)
+    network, sizes = unet.build(preset, shape), preset.shapes
+    x, told = torch.randn(batch, *preset.shape), torch.randn(batch, sizes.tokens, sizes.text_width)
+    times = torch.randint(0, 1000, (batch,))
+
+    def made() -> torch.Tensor:
+        with machine.autocast(plan):
+            found: torch.Tensor = network(x, times, told).sample
+        return found
+
+    both = least(lambda: made().float().square().mean().backward())
+    with torch.no_grad():
+        return f"{1000 * both / batch:.1f}", f"{1000 * least(made) / batch:.1f}"
+
+
+def shapes(batch: int = 64) -> None:
+    """What each shape costs, in either precision."""
+    rows = [["-".join(map(str, shape)), *costs(shape, "bfloat16", batch), *costs(shape, "float32", batch)]
+            for shape in SHAPES]  # fmt: skip
+    columns = ("", "bfloat16, both ways", "forward", "float32, both ways", "forward")
+    show(f"ms of one core a sample, batch {batch}", columns, rows)
+
+
+def smooth(out: Path, weights: list[float], steps: int) -> None:
+    """G1's figures after so many steps at each weight of the roughness."""
+    preset = presets.find("cpu")
+    kept = training.read(out / "autoencoder" / "checkpoint.pt", preset.fingerprint("autoencoder"))
+    few = preset.data.early
+    train, held = (data.load_split(out / "data", split, preset.data, few) for split in ("train", "held"))
+    judged, machine = held.batch(autoencoder.look_for(held, 20)), Machine(seconds=0)
+    stage = dataclasses.replace(preset.autoencoder, averages=(0.97,))
+    rows = []
+    for weight in weights:
+        model = autoencoder.build(preset)
+        run = training.begin(model, stage, seed=5)
+        for network in (model, *run.averages.values()):
+            network.load_state_dict(kept["model"])
+        for optimiser, state in zip(run.optimisers, kept["optimisers"], strict=True):
+            optimiser.load_state_dict(state)
+        run.step = kept["step"]
+        asked = dataclasses.replace(preset, latents=dataclasses.replace(preset.latents, smooth=weight))
+        loss = autoencoder.loss_for(train, asked, machine)
+        for _ in range(steps):
+            training.advance(run, stage, loss, machine, Plan("bfloat16", 1, 16), 0.5)
+        found = gates.autoencoder_figures(run.average, judged)  # type: ignore[arg-type]
+        rows.append([f"{weight:g}", *(f"{found[name]:.3f}" for name in gates.G1)])
+        print(*rows[-1], flush=True)
+    show(f"{steps} steps on from step {kept['step']}", ("roughness at", *gates.G1), rows)
+
+
+def main() -> None:
+    """Measure what is named."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("what", choices=("shapes", "smooth"))
+    parser.add_argument("weights", nargs="*", type=float, default=[0.0, 0.01, 0.03])
+    parser.add_argument("--steps", type=int, default=150)
+    parser.add_argument("--cast", type=Path, default=casting.home("cpu"))
+    asked = parser.parse_intermixed_args()
+    torch.set_num_threads(1)
+    if asked.what == "shapes":
+        shapes()
+    else:
+        smooth(asked.cast, asked.weights, asked.steps)
+
+
+if __name__ == "__main__":
+    main()
