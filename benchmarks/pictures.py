@@ -275,6 +275,16 @@ def make(studio: Studio, names: Sequence[str]) -> None:
             screenshots(studio, played, address)
 
 
+def print_sources(names: list[str], by_hand: dict[str, str]) -> None:
+    """A line a picture: what it is made of."""
+    for name in names:
+        made = PICTURES[name]
+        source = made.source if isinstance(made, Picture) else made.url
+        print(f"{name:24} {made.step or 'the deck of a show'}{source and f': {source}'}")
+    for name, how in by_hand.items():
+        print(f"{name:24} by hand: {how}")
+
+
 def main() -> None:
     """Make what is named, or all."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
@@ -282,13 +292,6 @@ def main() -> None:
     parser.add_argument("--list", action="store_true")
     asked = parser.parse_args()
     known = {Path(name).stem: name for name in PICTURES}
-    if asked.list:
-        for name, made in PICTURES.items():
-            source = made.source if isinstance(made, Picture) else made.url
-            print(f"{name:24} {made.step or 'the deck of a show'}{source and f': {source}'}")
-        for name, how in BY_HAND.items():
-            print(f"{name:24} by hand: {how}")
-        return
     strange = [name for name in asked.names if Path(name).stem not in known]
     by_hand = {Path(name).stem: how for name, how in BY_HAND.items()}
     if strange and (how := by_hand.get(Path(strange[0]).stem)):
@@ -296,6 +299,9 @@ def main() -> None:
     if strange:
         raise SystemExit(f"no picture {strange[0]!r}: --list has them")
     names = [known[Path(name).stem] for name in asked.names] or list(PICTURES)
+    if asked.list:
+        print_sources(names, {} if asked.names else BY_HAND)
+        return
     make(Studio(ROOT / "out" / "pictures", files.digest(used(find("embedded")), worlds.EMBEDDED)), names)
 
 

@@ -1,11 +1,12 @@
-"""What reaches the terminal of a command or the log of a renderer: our own words, and no library's chatter; and text
-that is meant for a file, as files have it."""
+"""What reaches the terminal of a command or the log of a renderer: our own words, and no library's chatter; text that
+is meant for a file, as files have it; and by what signals a terminal ends what runs in it."""
 
 from __future__ import annotations
 
 import contextlib
 import io
 import os
+import signal
 import sys
 import warnings
 from typing import TextIO
@@ -25,6 +26,13 @@ def one_line(text: str) -> str:
     return "".join(
         sign if sign.isprintable() or sign in _JOINERS else sign.encode("unicode_escape").decode() for sign in words
     )
+
+
+def ending_signals() -> list[signal.Signals]:
+    """What ends a process in good order. A closed terminal (SIGHUP, which Windows has not) does not under `nohup`."""
+    hung_up: signal.Signals | None = getattr(signal, "SIGHUP", None)
+    found = [signal.SIGINT, signal.SIGTERM]
+    return found if hung_up is None or signal.getsignal(hung_up) == signal.SIG_IGN else [*found, hung_up]
 
 
 class Unheard(io.TextIOWrapper):

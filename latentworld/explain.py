@@ -26,7 +26,8 @@ def explain(error: ValidationError, model: type[BaseModel], chosen: Mapping[str,
     """
     defaults = {name: type(field.default) for name, field in model.model_fields.items()}
     sections = {name: kind for name, kind in defaults.items() if issubclass(kind, BaseModel)}
-    return _line(_foremost(error.errors()), model, {**sections, **(chosen or {})})
+    errors = error.errors()
+    return _line(_foremost(errors), model, {**sections, **(chosen or {})}, _named(errors))
 
 
 def spelt(pattern: str, words: str) -> AfterValidator:
@@ -54,7 +55,15 @@ def _foremost(errors: list[ErrorDetails]) -> ErrorDetails:
     return next((error for error in errors if error["type"] == "finite_number"), (inside or errors)[0])
 
 
-def _line(error: ErrorDetails, model: type[BaseModel], sections: Mapping[str, type[BaseModel]]) -> str:
+def _named(errors: list[ErrorDetails]) -> str:
+    """What a value may be called where it need not be a number: the names in another branch of its union."""
+    found = next((error for error in errors[1:] if error["type"] == "literal_error"), None)
+    if found is None or found["input"] is not errors[0]["input"]:
+        return ""
+    return f" or {found['ctx']['expected']}".replace("'", '"')
+
+
+def _line(error: ErrorDetails, model: type[BaseModel], sections: Mapping[str, type[BaseModel]], named: str = "") -> str:
     kind, given = error["type"], error["input"]
     *above, last = error["loc"] or ("",)
     words = [str(part) for part in above if not _is_branch(part)]
@@ -84,7 +93,7 @@ def _line(error: ErrorDetails, model: type[BaseModel], sections: Mapping[str, ty
         return f"{where} = {shown(given)}: {nearest(given, valid)}"
     if kind in ("value_error", "model_type", "dict_type", "model_attributes_type") or isinstance(given, Mapping):
         return f"[{where}]: {message}; correct that section" if where else message
-    return f"{where} = {shown(given)}: {message[0].lower()}{message[1:]}{_remedy(sections, words)}"
+    return f"{where} = {shown(given)}: {message[0].lower()}{message[1:]}{named}{_remedy(sections, words)}"
 
 
 def _is_branch(part: int | str) -> bool:

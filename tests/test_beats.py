@@ -338,10 +338,12 @@ def test_beats_may_be_bars_onsets_or_every_nth(which: str | int, least: float, p
 
 def test_on_the_command_line(run, planned: Planned, tmp_path: Path) -> None:  # type: ignore[no-untyped-def]
     sound = planned.made.target.with_name("piece.wav")
-    settings = itertools.chain.from_iterable(
-        ("--set", each) for each in [*PILOTED, f"sound.file={sound}", "decoder.steps=10", "film.seconds=4"]
-    )
+    own = [*PILOTED, f"sound.file={sound}", "decoder.steps=10", "film.seconds=4"]
+    settings = [*itertools.chain.from_iterable(("--set", each) for each in own)]
     code, out, err = run("plan", "analytic", "-o", tmp_path / "piece.plan", *settings)
     assert code == 0, err
     assert out.strip().endswith("piece.plan")
+    assert "crossings are on a beat" in err
+    code, _, err = run("film", "analytic", "-o", tmp_path / "film", *settings, "--set", "film.seconds=2")
+    assert code == 0, err
     assert "crossings are on a beat" in err

@@ -306,9 +306,10 @@ def endless(folder: Path) -> subprocess.Popen[str]:
     return process
 
 
-def test_ctrl_c_finishes_the_film_and_says_how_to_go_on(tmp_path: Path) -> None:
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGHUP])
+def test_a_signal_finishes_the_film_and_it_says_how_to_go_on(number: signal.Signals, tmp_path: Path) -> None:
     process = endless(tmp_path / "film")
-    process.send_signal(signal.SIGINT)
+    process.send_signal(number)
     out, err = process.communicate(timeout=60)
     assert process.returncode == 130, err
     assert "plays so far" in err

@@ -71,6 +71,7 @@ BAD = [
     ("decoder.stpes=3", "unknown key 'decoder.stpes': did you mean 'steps'?"),
     ("decodr.steps=3", "unknown section or key 'decodr': did you mean 'decoder'?"),
     ("film.size=[127, 128]", "film.size[0] = 127: must be a multiple of 2"),
+    ("film.chunk=Auto", 'film.chunk = "Auto": must be a valid number or "auto"; the default is "auto"'),
     ("film.fps=0", "film.fps = 0: must be greater than 0; the default is 24.0"),
     ("film.fps=inf", "finite"),
     ("film.seconds=0.001", "no frame at all"),

@@ -290,7 +290,7 @@ def test_a_show_that_was_frozen_whole_keeps_its_stage_and_its_renderer(tmp_path:
     assert all(seconds < FROZEN for seconds in silent), lines  # a crowded machine may have been slow besides
 
 
-@pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 0)])
+@pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 0), (signal.SIGHUP, 0)])
 def test_signals_end_it_in_good_order(number: signal.Signals, code: int, tmp_path: Path) -> None:
     process = subprocess.Popen(
         [sys.executable, str(HERE / "run_show.py"), str(tmp_path)], stderr=subprocess.PIPE, text=True, cwd=HERE.parent

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import logging
 import os
+import signal
 import subprocess
 import sys
 from pathlib import Path
 
+import pytest
 from standins import tiny_world
 
 from installation import terminal
@@ -58,3 +60,13 @@ def test_a_show_announces_lines() -> None:
     announcer.incident("x" * 10**6)
     assert told[:2] == ["going on where the show of \\x1b[2J\\ud800 was", "\\x1b[2J news"]
     assert len(told[2]) == terminal.LONGEST
+
+
+@pytest.mark.skipif(not hasattr(signal, "SIGHUP"), reason="Windows has no SIGHUP")
+def test_a_closed_terminal_ends_nothing_under_nohup() -> None:
+    assert signal.SIGHUP in terminal.ending_signals()
+    before = signal.signal(signal.SIGHUP, signal.SIG_IGN)
+    try:
+        assert terminal.ending_signals() == [signal.SIGINT, signal.SIGTERM]
+    finally:
+        signal.signal(signal.SIGHUP, before)

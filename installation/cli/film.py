@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import shlex
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, NoReturn
@@ -25,8 +25,9 @@ if TYPE_CHECKING:
 
     from installation.cli.frames_told import FrameTeller
     from installation.cli.progress import Speaker
+    from installation.film.beats import Crossing
     from installation.film.make import Film
-    from installation.film.plan import Watching
+    from installation.film.plan import Planned, Watching
     from installation.film.remote import OnRay
     from installation.film.sinks import Sink
     from installation.film.verify import Standing
@@ -134,6 +135,7 @@ def _render(asked: Asked, console: Console) -> None:
     played, title = asked.played, asked.title
     check_folder(asked.output, asked.overwrite)  # before torch is imported: what cannot be kept is refused at once
     check = played.check() if played and asked.as_recorded else None
+    planned: list[Planned] = []
     speaker = Speaker(console, "loading the world", asked.progress)
     with Interrupt() as interrupt, _ended_early(), speaker:
         from installation.film import make
@@ -146,8 +148,10 @@ def _render(asked: Asked, console: Console) -> None:
             asked.preset, asked.output, overwrite=asked.overwrite, sinks=sinks,
             watch=speaker.stepping(interrupt.watch), journey=played, frames=asked.part,
             ray=_on_ray(asked.ray, asked.workers, bar, console) if asked.ray else None,
-            planning=watching(speaker, title, asked.preset),
+            planning=replace(watching(speaker, title, asked.preset), planned=planned.append),
         )  # fmt: skip
+    for text in on_beats(planned[0].crossings) if planned else []:
+        console.print(text, highlight=False, soft_wrap=True)
     if asked.as_json:
         from installation.ipc import jsonable
 
@@ -195,6 +199,19 @@ def watching(speaker: Speaker, title: str, journey: Preset, coarse: int = 1) -> 
         speaker.detail(f"{places} places")
 
     return Watching([bar], looked)
+
+
+def on_beats(crossings: Sequence[Crossing]) -> list[str]:
+    """Which rifts are crossed on beats, and when the others are, in lines."""
+    there = [crossing for crossing in crossings if crossing.time is not None]
+    if not crossings:
+        return []
+    met = sum(one.beat is not None for one in there)
+    told = [f"{met} of {len(there)} crossings are on a beat (rifts near each other are crossed as one)"]
+    missed = [f"{one.time:.2f} s" for one in there if one.beat is None]
+    told += [f"on none, too near to another or too far from it: {', '.join(missed)}"] if missed else []
+    beyond = len(crossings) - len(there)
+    return told + ([f"{beyond} more lie beyond the end of the film"] if beyond else [])
 
 
 def _on_ray(address: str, workers: int | None, bar: FrameTeller, console: Console) -> OnRay:
@@ -336,8 +353,8 @@ def status(
 def _stands(seen: Standing) -> None:
     from installation.cli.progress import duration
 
-    took = f"{duration(seen.seconds)} so far" if seen.seconds else "nothing so far"
-    print(f"{seen.frames} of {seen.planned} frames at {seen.fps:g} a second, {took}")
+    took = f", {duration(seen.seconds)} so far" if seen.seconds else ""
+    print(f"{seen.frames} of {seen.planned} frames at {seen.fps:g} a second are kept{took}")
     for first, end in seen.missing:
         print(f"missing: frames {first} to {end - 1}")
     if seen.missing and seen.left is not None:

@@ -1,4 +1,5 @@
-"""Ctrl-C and SIGTERM: a film ends between two denoising steps with its files finished, a survey ends at once."""
+"""Ctrl-C, SIGTERM, a closed terminal: a film ends between two denoising steps with its files finished, a survey at
+once."""
 
 from __future__ import annotations
 
@@ -14,6 +15,8 @@ from typing import Self
 
 import typer
 
+from installation.terminal import ending_signals
+
 
 class Interrupt:
     """While it is entered the first signal sets `asked`; the second, or one before any watching, interrupts at once."""
@@ -25,7 +28,7 @@ class Interrupt:
 
     def __enter__(self) -> Self:
         if threading.current_thread() is threading.main_thread():
-            self._before = {number: signal.signal(number, self._handle) for number in (signal.SIGINT, signal.SIGTERM)}
+            self._before = {number: signal.signal(number, self._handle) for number in ending_signals()}
         return self
 
     def __exit__(self, *fault: object) -> None:

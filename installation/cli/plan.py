@@ -3,18 +3,14 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Literal
+from typing import Annotated, Literal
 
 import typer
 
 from installation.cli.consoles import Telling, on_stderr
-from installation.cli.film import watching
+from installation.cli.film import on_beats, watching
 from installation.cli.presets import Override, PresetName
-
-if TYPE_CHECKING:
-    from installation.film.beats import Crossing
 
 
 def plan(
@@ -58,22 +54,9 @@ def plan(
         )  # fmt: skip
     seen = f", {words(made.rifts, made.marked, made.at_ceiling)}" if made.complete else ""
     console.print(f"{made.frames} frames placed in {made.seconds:.0f} s{seen}", highlight=False, soft_wrap=True)
-    for text in _on_beats(made.crossings):
+    for text in on_beats(made.crossings):
         console.print(text, highlight=False, soft_wrap=True)
     if not made.complete:
         print(f"interrupted after {made.frames} of {made.planned} frames. To go on with it: {again()}", file=sys.stderr)
         raise typer.Exit(130)
     print(output)
-
-
-def _on_beats(crossings: Sequence[Crossing]) -> list[str]:
-    """Which rifts are crossed on beats, and when the others are."""
-    there = [crossing for crossing in crossings if crossing.time is not None]
-    if not crossings:
-        return []
-    met = sum(one.beat is not None for one in there)
-    told = [f"{met} of {len(there)} crossings are on a beat (rifts near each other are crossed as one)"]
-    missed = [f"{one.time:.2f} s" for one in there if one.beat is None]
-    told += [f"on none, too near to another or too far from it: {', '.join(missed)}"] if missed else []
-    beyond = len(crossings) - len(there)
-    return told + ([f"{beyond} more lie beyond the end of the film"] if beyond else [])

@@ -18,6 +18,7 @@ import typer
 from installation.cli.consoles import on_stderr
 from installation.cli.groups import grouped
 from installation.cli.presets import Override, PresetName
+from installation.terminal import ending_signals
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -122,7 +123,8 @@ def show(
 
 
 def _until_ended(show: AbstractContextManager[Show], ending: Ending, seconds: float | None) -> int:
-    """Open a show until a signal: 130 after Ctrl-C, 0 after SIGTERM (systemd's way to end it) or `seconds`.
+    """Open a show until a signal: 130 after Ctrl-C, 0 after SIGTERM (systemd's way to end it), a closed terminal or
+    `seconds`.
 
     A show that has not ended within BOUND seconds of it, or has not even begun, ends at once; its children die with it.
     """
@@ -137,7 +139,7 @@ def _until_ended(show: AbstractContextManager[Show], ending: Ending, seconds: fl
         overdue.start()
         ending.end()
 
-    before = {number: signal.signal(number, handle) for number in (signal.SIGINT, signal.SIGTERM)}
+    before = {number: signal.signal(number, handle) for number in ending_signals()}
     try:
         with show:
             ending.wait(seconds)

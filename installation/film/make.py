@@ -125,8 +125,11 @@ def _planned(preset: Preset, folder: Folder, overwrite: bool, watching: Watching
         )
     for path in others:
         path.unlink()
-    if not target.exists() and not plan(preset, target, kind=kind, watching=watching, watch=watch).complete:
-        raise Cancelled("the way is not known yet: the same again goes on with it")
+    if not target.exists():
+        made = plan(preset, target, kind=kind, watching=watching, watch=watch)
+        if not made.complete:
+            raise Cancelled("the way is not known yet: the same again goes on with it")
+        watching.planned(made)
     return replace(filmed(read(target), preset=preset), own=True)
 
 

@@ -57,10 +57,11 @@ ROUNDS, FEW = 8, 16  # how often a way is walked further that became too short; 
 @dataclass(frozen=True)
 class Watching:
     """Who follows how a plan comes about. sinks: get the frames that are walked; looked: is told how many places of a
-    lap were looked at so far."""
+    lap were looked at so far; planned: is told of the plan of a film that is planned first."""
 
     sinks: Sequence[Sink] = ()
     looked: Callable[[int], object] = lambda places: None
+    planned: Callable[[Planned], object] = lambda planned: None
 
 
 SILENT = Watching()

@@ -13,6 +13,7 @@ from types import FrameType
 from typing import NoReturn
 
 from installation.ipc.wire import Wire
+from installation.terminal import ending_signals
 from latentworld.registry import blamed
 
 
@@ -25,12 +26,12 @@ def standard() -> Wire:
 
 @contextmanager
 def ended_by_signals(ended: threading.Event) -> Iterator[None]:
-    """SIGTERM and Ctrl-C end a child in good order too. On the main thread."""
+    """SIGTERM, Ctrl-C and a closed terminal end a child in good order too. On the main thread."""
 
     def end(number: int, frame: FrameType | None) -> None:
         ended.set()
 
-    before = {number: signal.signal(number, end) for number in (signal.SIGTERM, signal.SIGINT)}
+    before = {number: signal.signal(number, end) for number in ending_signals()}
     try:
         yield
     finally:
