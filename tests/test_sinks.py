@@ -18,7 +18,7 @@ from PIL import Image
 from standins.film import PLANE, SIZE, batch_of, boxes, decoded
 
 from installation.film import ffmpeg, join, preview_window, sheet, sinks, telemetry
-from installation.film.chart import rate_ticks
+from installation.film.chart import leaps, rate_ticks
 from installation.film.encoder import Encoder
 from installation.film.ffmpeg import MOVFLAGS, Recipe, binary, command, muxing, plays
 from installation.film.formats import SUFFIX, Codec
@@ -482,6 +482,19 @@ def test_an_axis_of_rates_has_numbers_however_narrow_it_is(low: float, ratio: fl
     assert all(low * 0.999 <= tick <= low * ratio * 1.001 for tick in ticks)
     assert len({f"{tick:g}" for tick in ticks}) == len(ticks)
     assert all(len(f"{tick:g}") <= 7 for tick in ticks)
+
+
+def test_a_jump_is_on_no_way_however_few_frames_a_chart_draws() -> None:
+    alpha = np.linspace(0.0, 0.4, 90)
+    alpha[31:] += 0.5
+    none, unit = np.full(90, np.nan), PLANE.unit(alpha, 0.2 + 0 * alpha)
+    there = np.ones(90, np.bool_)
+    record = telemetry.Telemetry(
+        np.arange(90), np.arange(90) / 24, alpha, 0.2 + 0 * alpha, there, unit, 1.0 + 0 * alpha, none, none, none,
+        ~there, {},
+    )  # fmt: skip
+    assert np.flatnonzero(leaps(record, np.arange(90))).tolist() == [30]
+    assert leaps(record, np.array([0, 25, 40, 89])).tolist() == [False, True, False]
 
 
 def test_the_figures_of_a_film_explain_themselves() -> None:

@@ -13,6 +13,7 @@ from PIL import Image
 from installation.film.sinks import save_png
 from installation.film.summary import words
 from installation.film.telemetry import ABOVE, Telemetry, median_of_the_way, rifts
+from installation.takes.track import jumps
 from latentworld.arrays import Array, Flags, Indices
 from latentworld.drawing import globe as on_globe
 from latentworld.drawing.chart import furniture
@@ -55,7 +56,9 @@ def draw(record: Telemetry, plane: Plane, target: Path, title: str, ceiling: int
             axes.spines[["top", "right"]].set_visible(False)
         figure.text(0.06, 0.945, title or "latentworld", fontsize=PRINT.title, family=DRAWN["serif"])
         found, marked = len(rifts(record)), int(record.marked.sum())
-        keys = [key for count, key in ((found, "rifts ringed"), (marked, "steep steps dotted")) if count]
+        jumped = int(leaps(record, np.arange(len(record))).sum())
+        keyed = ((found, "rifts ringed"), (marked, "steep steps dotted"), (jumped, "jumps as dotted lines"))
+        keys = [key for count, key in keyed if count]
         said = f"{', '.join([f'{len(record)} frames', *keys])}\n{words(found, marked, ceiling)}"
         figure.text(0.965, 0.945, said, fontsize=PRINT.text, color=DARK.faint, ha="right")
         buffer = io.BytesIO()
@@ -92,11 +95,13 @@ def _chart(figure: Figure, axes: Axes, record: Telemetry, plane: Plane, norm: Lo
     keep = _thin(record)
     # a segment that changes sides runs over the horizon: it is no line on this chart
     whole = (record.front[keep][1:] == record.front[keep][:-1]) & seen[keep][1:] & seen[keep][:-1]
-    points = np.stack([a[keep], b[keep]], axis=1)
+    points, leap = np.stack([a[keep], b[keep]], axis=1), leaps(record, keep)
     for side, alpha in ((True, 1.0), (False, 0.35)):
-        lines = _lines(points, _between(record, keep), whole & (record.front[keep][1:] == side), norm, colours)
+        shown = whole & ~leap & (record.front[keep][1:] == side)
+        lines = _lines(points, _between(record, keep), shown, norm, colours)
         lines.set(alpha=alpha, linewidth=2.0, zorder=3)
         axes.add_collection(lines)
+    axes.add_collection(_dotted(points, whole & leap))
     peaks, marked = rifts(record), record.marked & seen
     size = _ring(len(peaks), 90.0)
     axes.scatter(a[peaks], b[peaks], s=size, facecolors="none", edgecolors=DARK.accent, linewidths=0.9, zorder=4)
@@ -127,11 +132,12 @@ def _globe(axes: Axes, record: Telemetry, plane: Plane, norm: LogNorm, colours: 
     sea(axes, ORTHOGRAPHIC, DARK)
     on_globe.furniture(axes, plane, ORTHOGRAPHIC, turned, DARK, named=False, weight=0.8)
     keep = _thin(record)
-    seen = record.unit[keep] @ turned
+    seen, leap = record.unit[keep] @ turned, leaps(record, keep)
     for front, alpha in ((False, 0.18), (True, 1.0)):
-        lines = _lines(seen[:, :2], _between(record, keep), (seen[1:, 2] >= 0) == front, norm, colours)
+        lines = _lines(seen[:, :2], _between(record, keep), ((seen[1:, 2] >= 0) == front) & ~leap, norm, colours)
         lines.set(alpha=alpha, linewidth=1.6, zorder=3)
         axes.add_collection(lines)
+    axes.add_collection(_dotted(seen[:, :2], leap))
     peaks = record.unit[rifts(record)] @ turned
     peaks = peaks[peaks[:, 2] >= 0]
     size = _ring(len(peaks), 32.0)
@@ -213,6 +219,20 @@ def _thin(record: Telemetry) -> Indices:
 def _between(record: Telemetry, keep: Indices) -> Array:
     """The largest Lipschitz value on the way from each kept frame to the next: rifts are not thinned away."""
     return np.asarray(np.fmax.reduceat(record.lipschitz[1:], keep[:-1]))
+
+
+def leaps(record: Telemetry, keep: Indices) -> Flags:
+    """Whether a jump lies between each kept frame and the next: the film was not on the way there."""
+    leap = jumps(record.time, record.unit, np.zeros(len(record), np.int8))
+    return np.asarray(np.logical_or.reduceat(leap, keep[:-1]))
+
+
+def _dotted(points: Array, shown: Flags) -> LineCollection:
+    """Where a film jumped: from where, to where."""
+    from matplotlib.collections import LineCollection
+
+    segments = np.stack([points[:-1], points[1:]], axis=1)[shown]
+    return LineCollection(list(segments), colors=DARK.faint, linestyles=":", linewidths=0.9, zorder=2)
 
 
 def _lines(points: Array, rates: Array, shown: Flags, norm: LogNorm, colours: Colormap) -> LineCollection:
