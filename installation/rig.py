@@ -297,8 +297,6 @@ def _analytic(preset: Preset) -> Studio:
     for key, given in (("loras", preset.world.loras), ("embeddings", preset.world.embeddings)):
         if given:
             raise WorldMismatch(f"the analytic world has no networks: leave world.{key} out")
-    if said := next((key for key in ("positive", "negative") if getattr(preset.prompt, key)), None):
-        warnings.warn(f"the analytic world reads no words: prompt.{said} changes nothing", Notice, stacklevel=3)
     a, own = preset.analytic, resolve_analytic(preset.decoder)
     plane = plane_of(preset, SHAPE)
     if of_plane(own, preset.plane, "analytic", own).start or held(preset.plane, "analytic"):  # refused before

@@ -5,8 +5,7 @@ import pytest
 import torch
 
 from installation.frames import develop
-from installation.rig import open_studio
-from latentworld import globe, preset
+from latentworld import globe
 from latentworld.decoding.analytic import (
     RANGE,
     SHELL,
@@ -17,7 +16,7 @@ from latentworld.decoding.analytic import (
     lattice_modes,
     regular_modes,
 )
-from latentworld.errors import Cancelled, DecodeError, GeometryError, Notice
+from latentworld.errors import Cancelled, DecodeError, GeometryError
 from latentworld.lipschitz import noise_floor, on_grid
 from latentworld.plane import Plane
 from latentworld.prompts import Prompt
@@ -199,10 +198,3 @@ def test_what_the_eye_reads_is_not_seen() -> None:
     exact = decoder.mixture.flow(decoder.world_points(latents.numpy()))
     kept = torch.from_numpy(np.clip(0.5 + exact / RANGE, 0, 1)).float()  # as a float32 between 0 and 1 has it
     assert torch.equal(AnalyticEye()(pictures), (kept - 0.5) * RANGE)
-
-
-def test_words_that_change_nothing_are_said() -> None:
-    for key in ("positive", "negative"):
-        with pytest.warns(Notice, match=f"the analytic world reads no words: prompt.{key} changes nothing"):
-            open_studio(preset.load("analytic", [f"prompt.{key}=a cat"]))
-    open_studio(preset.load("analytic"))  # and nothing where there are none: warnings are errors
