@@ -1,8 +1,9 @@
-"""What docs/casting.md says of the foundry's choices, measured: what a sample costs each UNet of the bake-off, and what
-paying for the latents' roughness does to a cast's autoencoder.
+"""What docs/casting.md says of the foundry's choices, measured: what a sample costs each UNet of the bake-off, what
+paying for the latents' roughness does to a cast's autoencoder, and how a teacher stands.
 
     python benchmarks/casting.py shapes                              a minute on one core
     python benchmarks/casting.py smooth --steps 150 0 .01 .03        goes on from a cast's autoencoder, writes nothing
+    python benchmarks/casting.py teacher                             gate G3 of a cast's teacher, as far as it is
 
 smooth: needs the checkpoint of a cast's autoencoder (--cast), the further from its end the more there is to see. Each
 weight gets the same steps, data and rates from there; printed are the figures of gate G1 on held-out pictures.
@@ -19,8 +20,9 @@ from pathlib import Path
 import torch
 from common import show
 
-from foundry import autoencoder, casting, data, gates, presets, training, unet
+from foundry import autoencoder, casting, clip, data, export, gates, ladder, presets, training, unet
 from foundry.machine import Machine, Plan
+from foundry.texts import Texts
 
 SHAPES = ((64, 128, 192), (96, 160, 160), (96, 192))
 REPEATS = 3
@@ -88,10 +90,26 @@ def smooth(out: Path, weights: list[float], steps: int) -> None:
     show(f"{steps} steps on from step {kept['step']}", ("roughness at", *gates.G1), rows)
 
 
+def teacher(out: Path) -> None:
+    """G3's ladder, with guidance and without, and losses, on 64 held-out pictures."""
+    preset, machine = presets.find("cpu"), Machine(seconds=0)
+    held = data.load_split(out / "data", "held", preset.data)
+    world = export.so_far(out, preset, held)
+    rows = torch.arange(0, len(held), max(1, len(held) // 64))
+    with torch.no_grad():
+        latents = torch.cat([autoencoder.encode(world.vae, part) for part in held.batch(rows).split(16)])
+    told = [held.captions[row][0] for row in rows.tolist()]
+    texts, real = Texts(clip.text_encoder(world.clip), world.tokenizer, machine.device), ladder.Pictures(latents, told)
+    figures = ladder.losses(world.unet, texts, real, machine)
+    for guidance in (1.0, 2.0):
+        figures |= ladder.ladder(world.unet, world.vae, texts, real, machine, guidance=guidance)
+    show("the teacher", ("", "value"), [[name, f"{value:.4g}"] for name, value in figures.items()])
+
+
 def main() -> None:
     """Measure what is named."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("what", choices=("shapes", "smooth"))
+    parser.add_argument("what", choices=("shapes", "smooth", "teacher"))
     parser.add_argument("weights", nargs="*", type=float, default=[0.0, 0.01, 0.03])
     parser.add_argument("--steps", type=int, default=150)
     parser.add_argument("--cast", type=Path, default=casting.home("cpu"))
@@ -99,6 +117,8 @@ def main() -> None:
     torch.set_num_threads(1)
     if asked.what == "shapes":
         shapes()
+    elif asked.what == "teacher":
+        teacher(asked.cast)
     else:
         smooth(asked.cast, asked.weights, asked.steps)
 

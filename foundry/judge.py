@@ -176,6 +176,7 @@ def judge_ladder(b: Bench) -> None:
     told = [data.scene(FAMILIES[int(b.family[row])]).describe(b.attributes[row], words) for row in rows.tolist()]
     real = ladder.Pictures(b.shown["latents"][rows], told)
     figures = ladder.ladder(b.world.unet, b.world.vae, b.texts, real, b.machine)
+    figures |= ladder.ladder(b.world.unet, b.world.vae, b.texts, real, b.machine, guidance=1.0)
     figures |= ladder.losses(b.world.unet, b.texts, real, b.machine)
     for name, value in figures.items():
         b.put(f"teacher: {name}", value, str(gates.G3.get(name, "")))

@@ -22,7 +22,7 @@ from transformers import CLIPConfig, CLIPModel
 
 from foundry import training, weights
 from foundry.errors import FoundryError
-from foundry.presets import TRAINED, Preset
+from foundry.presets import TRAINED, Preset, find
 from foundry.weights import RESTORED, SHARD, Record, State, read, shards_of, write
 from latentworld.disk import put
 
@@ -73,15 +73,19 @@ def come_to(folder: Path, preset: Preset, stage: str) -> tuple[Record, State] | 
 
 
 def restore(folder: Path, out: Path, preset: Preset) -> list[Record]:
-    """Lays what was kept into a new cast; refused where settings differ. A cast that has a stage goes on with its own:
-    nothing is laid into it, for what it lacks may have been thrown away (`casting.lengthen`)."""
+    """Lays what was kept into a new cast; refused where settings differ. Of another preset's cast those networks are
+    laid that are whole and the same here: `gpu` begins with the autoencoder and CLIP of `cpu` and trains its own
+    teacher. A cast that has a stage goes on with its own: nothing is laid into it, for what it lacks may have been
+    thrown away (`casting.lengthen`)."""
     found = sorted(path.stem for path in folder.glob("*.json") if path.stem in KEPT)
     if not found:
         raise FoundryError(f"{folder} keeps no stage of a cast: give a folder written by `foundry keep`")
     kept = {stage: read(folder, stage) for stage in found}
-    for stage, (record, _) in kept.items():
-        if record.fingerprint != preset.fingerprint(stage):
-            raise FoundryError(f"{folder / stage}.json was cast with other settings than preset {preset.name!r} has")
+    strange = [stage for stage, (record, _) in kept.items() if not fits(record, preset)]
+    refused = [stage for stage in strange if kept[stage][0].preset == preset.name or len(strange) == len(kept)]
+    if refused:
+        raise FoundryError(f"{folder / refused[0]}.json was cast with other settings than preset {preset.name!r} has")
+    kept = {stage: kept[stage] for stage in kept if stage not in strange}
     if any((out / stage).exists() for stage in TRAINED):
         return []
     for stage, (record, state) in kept.items():
@@ -97,6 +101,16 @@ def restore(folder: Path, out: Path, preset: Preset) -> list[Record]:
             (out / "tokenizer").mkdir(parents=True, exist_ok=True)
             put(out / "tokenizer" / name, text.encode())
     return [record for record, _ in kept.values()]
+
+
+def fits(record: Record, preset: Preset) -> bool:
+    """Whether a kept network is the preset's own, or is whole and has the shape of the preset's own."""
+    mark = record.fingerprint
+    if mark == preset.fingerprint(record.stage):
+        return True
+    other = find(record.preset)
+    shape, wanted = (one.fingerprint(record.stage, trained=False) for one in (other, preset))
+    return record.finished and other.name != preset.name and mark == other.fingerprint(record.stage) and shape == wanted
 
 
 @contextlib.contextmanager

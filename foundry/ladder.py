@@ -1,5 +1,9 @@
 """Gate G3: where geometry breaks. A real picture is noised to some time and the teacher finishes it; the PSNR to the
 picture as the autoencoder keeps it says how much the teacher had to make up and did not. (SDEdit, Meng et al., 2021.)
+
+Guidance moves away from that picture, and farther the better words are learnt: from step 2,700 of a teacher to step
+4,200 its held-out losses fell by a seventh, the ladder at guidance 2 fell by .2 dB, and without guidance it rose by .6.
+So both are taken, and the one without guidance chooses.
 """
 
 from __future__ import annotations
@@ -33,7 +37,8 @@ def ladder(
     unet: UNet2DConditionModel, vae: AutoencoderKL, texts: Texts, real: Pictures, machine: Machine,
     guidance: float = 2.0, steps: int = 20,
 ) -> dict[str, float]:  # fmt: skip
-    """Decibels to the autoencoder's own picture after noising to each of `TIMES` and finishing by DDIM."""
+    """Decibels to the autoencoder's own picture after noising to each of `TIMES` and finishing by DDIM: ``ladder 199``
+    and so on, ``unguided 199`` at guidance 1."""
     schedule, figures = scheduler(), dict[str, float]()
     schedule.set_timesteps(steps)
     x0 = real.latents.float().to(machine.device)
@@ -49,7 +54,7 @@ def ladder(
             without, with_ = v.chunk(2)
             x = schedule.step(without + guidance * (with_ - without), t, x).prev_sample
         made = torch.cat([autoencoder.decode(vae, part) for part in x.split(16)]).float()
-        figures[f"ladder {time}"] = float(gates.psnr(wanted, made).mean())
+        figures[f"{'ladder' if guidance != 1 else 'unguided'} {time}"] = float(gates.psnr(wanted, made).mean())
     return figures
 
 

@@ -133,14 +133,15 @@ class Preset:
         """Of one latent."""
         return (self.shapes.channels, self.side, self.side)
 
-    def fingerprint(self, stage: str) -> str:
-        """Changes whenever a resumed stage would not be the same stage; budgets may change, the rest may not."""
+    def fingerprint(self, stage: str, trained: bool = True) -> str:
+        """Changes whenever a resumed stage would not be the same stage; budgets may change, the rest may not. Without
+        ``trained`` it says what a whole stage's network is, however it was trained."""
         plain = dataclasses.asdict(self)
         own = {"stage": stage, **{key: plain[key] for key in DEPENDS[stage][0] if key in plain}}
         own |= {key: plain["shapes"][key] for key in DEPENDS[stage][0] if key in plain["shapes"]}
-        if isinstance(plain.get(stage), dict):
+        if trained and isinstance(plain.get(stage), dict):
             own |= {key: value for key, value in plain[stage].items() if key not in ("minutes", "steps")}
-        own["before"] = [self.fingerprint(name) for name in DEPENDS[stage][1]]
+        own["before"] = [self.fingerprint(name, trained) for name in DEPENDS[stage][1]]
         return hashlib.sha256(json.dumps(own, sort_keys=True).encode()).hexdigest()[:16]
 
 

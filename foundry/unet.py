@@ -112,8 +112,10 @@ def figures_of(unet: nn.Module, ground: Ground) -> dict[str, float]:
     assert isinstance(unet, UNet2DConditionModel)
     held = ladder.losses(unet, ground.texts, ground.held, ground.machine)
     seen = ladder.losses(unet, ground.texts, ground.seen, ground.machine)
-    few = ladder.Pictures(ground.held.latents[:32], ground.held.captions[:32])
-    rungs = ladder.ladder(unet, ground.vae, ground.texts, few, ground.machine)
+    spread = slice(None, None, max(1, len(ground.held.captions) // 32))  # families lie one after the other
+    few = ladder.Pictures(ground.held.latents[spread], ground.held.captions[spread])
+    rungs = ladder.ladder(unet, ground.vae, ground.texts, few, ground.machine, guidance=1.0)
+    rungs |= ladder.ladder(unet, ground.vae, ground.texts, few, ground.machine)
     return {**rungs, **held, "held over train": ladder.mean_loss(held) / ladder.mean_loss(seen)}
 
 
@@ -193,7 +195,7 @@ def best_average(run: Run, ground: Ground, folder: Path) -> UNet2DConditionModel
         note(folder, run, {"decay": decay, **figures}, "G3")
         for line in gates.verdict(figures, gates.G3):
             ground.machine.log(f"average {decay:g}: {line.strip()}")
-        heights[decay] = figures["ladder 199"] + figures["ladder 399"]
+        heights[decay] = figures["unguided 199"] + figures["unguided 399"]
     best = run.averages[max(heights, key=lambda decay: heights[decay])]
     assert isinstance(best, UNet2DConditionModel)
     return best

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import io
 import tarfile
 from pathlib import Path
@@ -9,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from foundry import keeping, presets
+from foundry.errors import FoundryError
 
 
 def test_a_world_is_brought_out_in_small_parts_that_make_it_again(
@@ -33,3 +35,18 @@ def test_an_empty_cast_has_nothing_to_keep(tmp_path: Path) -> None:
     with keeping.brought(tmp_path / "cast", presets.TINY, tmp_path / "out", 60.0):
         pass
     assert not list((tmp_path / "out").glob("*"))
+
+
+def test_a_gpu_begins_with_what_a_processor_kept(tmp_path: Path) -> None:
+    """Autoencoder and CLIP, though it would train them otherwise; its teacher is of another shape."""
+    kept, cpu, gpu = Path(keeping.__file__).parent / "checkpoints", presets.find("cpu"), presets.find("gpu")
+    assert [record.stage for record in keeping.restore(kept, tmp_path / "gpu", gpu)] == ["autoencoder", "clip"]
+    assert (tmp_path / "gpu" / "clip" / "model" / "config.json").exists()
+    assert not (tmp_path / "gpu" / "unet").exists()
+    assert {record.stage for record in keeping.restore(kept, tmp_path / "cpu", cpu)} >= {"autoencoder", "clip", "unet"}
+    for changed in (  # a cast of other settings by the same name
+        dataclasses.replace(cpu, clip=dataclasses.replace(cpu.clip, batch=7)),
+        dataclasses.replace(gpu, shapes=dataclasses.replace(gpu.shapes, vae=(8, 8, 8, 8), clip_width=64)),
+    ):
+        with pytest.raises(FoundryError, match="other settings than preset"):
+            keeping.restore(kept, tmp_path / "other", changed)

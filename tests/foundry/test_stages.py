@@ -350,8 +350,10 @@ def test_a_perfect_teacher_climbs_the_whole_ladder(out: Path) -> None:
             a = diffusion.signal_of(diffusion.scheduler())[t]
             return type("Out", (), {"sample": (a * noise - (1 - a * a).sqrt() * x0).repeat(2, 1, 1, 1)})()
 
-    heights = ladder.ladder(Perfect(), ground.vae, ground.texts, ground.held, HERE)  # type: ignore[arg-type]
-    assert min(heights.values()) > 60
+    for name, guidance in (("ladder", 2.0), ("unguided", 1.0)):
+        heights = ladder.ladder(Perfect(), ground.vae, ground.texts, ground.held, HERE, guidance)  # type: ignore[arg-type]
+        assert list(heights) == [f"{name} {time}" for time in ladder.TIMES]
+        assert min(heights.values()) > 60
 
 
 def test_mirrored_latents_are_those_of_the_mirrored_pictures(out: Path) -> None:

@@ -9,7 +9,7 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from foundry import muon, training, weights
+from foundry import muon, presets, training, weights
 from foundry.errors import FoundryError
 from foundry.machine import Machine, Plan
 from foundry.presets import StagePreset
@@ -131,3 +131,11 @@ def test_weights_are_kept_in_half_precision_in_small_files(tmp_path: Path, monke
     again, found = weights.read(tmp_path, "unet")
     assert again == record
     assert all(torch.allclose(state[key], found[key], atol=2e-3) for key in state)
+
+
+def test_no_two_averages_of_a_stage_are_alike() -> None:
+    preset = presets.find("cpu")
+    for name in presets.TRAINED:
+        stage = getattr(preset, name)
+        half = {training.kept_of(decay, stage.steps // 2) for decay in stage.averages}
+        assert len(half) == len(stage.averages), name
