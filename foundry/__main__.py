@@ -77,6 +77,9 @@ def cast(
             say(f"{out} is begun: it goes on with what it has, not with {start}")
         for record in laid:
             say(f"{record.stage}: {'whole' if record.finished else f'goes on from step {record.step}'}, of {start}")
+        for stage in keeping.kept_in(start) if laid else ():
+            if stage not in {record.stage for record in laid}:
+                say(f"{stage}: left out, preset {preset!r} has another")
     work = functools.partial(casting.cast_here, out, chosen, where, until, workers)
     with keeping.brought(out, chosen, bring, 60.0):
         work() if processes < 2 else ranks.spawn(processes, out, work)

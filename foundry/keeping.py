@@ -72,12 +72,17 @@ def come_to(folder: Path, preset: Preset, stage: str) -> tuple[Record, State] | 
     return Record(stage, preset.name, mark, finished, step, spent, shards, config, figures), state
 
 
+def kept_in(folder: Path) -> list[str]:
+    """The stages that a folder keeps."""
+    return sorted(path.stem for path in folder.glob("*.json") if path.stem in KEPT)
+
+
 def restore(folder: Path, out: Path, preset: Preset) -> list[Record]:
     """Lays what was kept into a new cast; refused where settings differ. Of another preset's cast those networks are
     laid that are whole and the same here: `gpu` begins with the autoencoder and CLIP of `cpu` and trains its own
     teacher. A cast that has a stage goes on with its own: nothing is laid into it, for what it lacks may have been
     thrown away (`casting.lengthen`)."""
-    found = sorted(path.stem for path in folder.glob("*.json") if path.stem in KEPT)
+    found = kept_in(folder)
     if not found:
         raise FoundryError(f"{folder} keeps no stage of a cast: give a folder written by `foundry keep`")
     kept = {stage: read(folder, stage) for stage in found}

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import shlex
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from functools import partial
@@ -25,7 +25,6 @@ if TYPE_CHECKING:
 
     from installation.cli.frames_told import FrameTeller
     from installation.cli.progress import Speaker
-    from installation.film.beats import Crossing
     from installation.film.make import Film
     from installation.film.plan import Planned, Watching
     from installation.film.remote import OnRay
@@ -138,7 +137,7 @@ def _render(asked: Asked, console: Console) -> None:
     planned: list[Planned] = []
     speaker = Speaker(console, "loading the world", asked.progress)
     with Interrupt() as interrupt, _ended_early(), speaker:
-        from installation.film import make
+        from installation.film import beats, make
         from installation.film.preview_window import PreviewWindow
 
         bar = teller(speaker, title, asked.preset.film.frames, played.origin if played else 0)
@@ -150,7 +149,7 @@ def _render(asked: Asked, console: Console) -> None:
             ray=_on_ray(asked.ray, asked.workers, bar, console) if asked.ray else None,
             planning=replace(watching(speaker, title, asked.preset), planned=planned.append),
         )  # fmt: skip
-    for text in on_beats(planned[0].crossings) if planned else []:
+    for text in beats.words(planned[0].crossings) if planned else []:
         console.print(text, highlight=False, soft_wrap=True)
     if asked.as_json:
         from installation.ipc import jsonable
@@ -199,19 +198,6 @@ def watching(speaker: Speaker, title: str, journey: Preset, coarse: int = 1) -> 
         speaker.detail(f"{places} places")
 
     return Watching([bar], looked)
-
-
-def on_beats(crossings: Sequence[Crossing]) -> list[str]:
-    """Which rifts are crossed on beats, and when the others are, in lines."""
-    there = [crossing for crossing in crossings if crossing.time is not None]
-    if not crossings:
-        return []
-    met = sum(one.beat is not None for one in there)
-    told = [f"{met} of {len(there)} crossings are on a beat (rifts near each other are crossed as one)"]
-    missed = [f"{one.time:.2f} s" for one in there if one.beat is None]
-    told += [f"on none, too near to another or too far from it: {', '.join(missed)}"] if missed else []
-    beyond = len(crossings) - len(there)
-    return told + ([f"{beyond} more lie beyond the end of the film"] if beyond else [])
 
 
 def _on_ray(address: str, workers: int | None, bar: FrameTeller, console: Console) -> OnRay:

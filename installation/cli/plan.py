@@ -9,7 +9,7 @@ from typing import Annotated, Literal
 import typer
 
 from installation.cli.consoles import Telling, on_stderr
-from installation.cli.film import on_beats, watching
+from installation.cli.film import watching
 from installation.cli.presets import Override, PresetName
 
 
@@ -44,6 +44,7 @@ def plan(
         tell_plan(journey, decoder, console, coarse)
         return
     with Interrupt() as interrupt, Speaker(console, "loading the world", progress) as speaker:
+        from installation.film import beats
         from installation.film import plan as planning
         from installation.film.summary import words
 
@@ -54,7 +55,7 @@ def plan(
         )  # fmt: skip
     seen = f", {words(made.rifts, made.marked, made.at_ceiling)}" if made.complete else ""
     console.print(f"{made.frames} frames placed in {made.seconds:.0f} s{seen}", highlight=False, soft_wrap=True)
-    for text in on_beats(made.crossings):
+    for text in beats.words(made.crossings):
         console.print(text, highlight=False, soft_wrap=True)
     if not made.complete:
         print(f"interrupted after {made.frames} of {made.planned} frames. To go on with it: {again()}", file=sys.stderr)

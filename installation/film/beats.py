@@ -90,6 +90,19 @@ def on_beats(
     return _placed(road, source, unit, radius, plane, fps, tuple(told))
 
 
+def words(found: Sequence[Crossing]) -> list[str]:
+    """Which rifts are crossed on beats, and when the others are, in lines; none where nothing is laid on beats."""
+    there = [crossing for crossing in found if crossing.time is not None]
+    if not found:
+        return []
+    met = sum(one.beat is not None for one in there)
+    told = [f"{met} of {len(there)} crossings are on a beat (rifts near each other are crossed as one)"]
+    missed = [f"{one.time:.2f} s" for one in there if one.beat is None]
+    told += [f"on none, too near to another or too far from it: {', '.join(missed)}"] if missed else []
+    beyond = len(found) - len(there)
+    return told + ([f"{beyond} more lie beyond the end of the film"] if beyond else [])
+
+
 def crossings(rate: Array, distance: Array, marked: NDArray[np.bool_]) -> NDArray[np.int64]:
     """The frames to which the steepest step of each crossing leads: marked steps, and where the rate is a rift's. What
     lies within a few frames of one another is one crossing. rate, distance, marked: [n]."""

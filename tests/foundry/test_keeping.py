@@ -40,6 +40,7 @@ def test_an_empty_cast_has_nothing_to_keep(tmp_path: Path) -> None:
 def test_a_gpu_begins_with_what_a_processor_kept(tmp_path: Path) -> None:
     """Autoencoder and CLIP, though it would train them otherwise; its teacher is of another shape."""
     kept, cpu, gpu = Path(keeping.__file__).parent / "checkpoints", presets.find("cpu"), presets.find("gpu")
+    assert set(keeping.kept_in(kept)) >= {"autoencoder", "clip", "unet"}
     assert [record.stage for record in keeping.restore(kept, tmp_path / "gpu", gpu)] == ["autoencoder", "clip"]
     assert (tmp_path / "gpu" / "clip" / "model" / "config.json").exists()
     assert not (tmp_path / "gpu" / "unet").exists()
