@@ -310,7 +310,10 @@ def endless(folder: Path) -> subprocess.Popen[str]:
 def test_a_signal_finishes_the_film_and_it_says_how_to_go_on(number: signal.Signals, tmp_path: Path) -> None:
     process = endless(tmp_path / "film")
     process.send_signal(number)
-    out, err = process.communicate(timeout=60)
+    try:
+        out, err = process.communicate(timeout=60)
+    finally:
+        process.kill()
     assert process.returncode == 130, err
     assert "plays so far" in err
     assert "Traceback" not in err

@@ -303,7 +303,10 @@ def test_signals_end_it_in_good_order(number: signal.Signals, code: int, tmp_pat
             crew = psutil.Process(process.pid).children()
             process.send_signal(number)
     process.stderr.close()
-    assert process.wait(60) == code, lines
+    try:
+        assert process.wait(60) == code, lines
+    finally:
+        process.kill()
     assert not any(child.is_running() for child in crew)
     assert json.loads((tmp_path / "state.json").read_text())["version"] == 1
     assert not any("Traceback" in line for line in lines)
