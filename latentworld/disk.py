@@ -18,9 +18,12 @@ if TYPE_CHECKING:
     from filelock import BaseFileLock
 
 PARTIAL = ".part"  # the ending of side files
+ASKED = 0.2  # seconds: who asks whether a lock file is taken has it for a moment
 if sys.platform == "win32":
     _NO_LINK = _AT_ONCE = os.O_BINARY
 else:
+    import fcntl
+
     _NO_LINK, _AT_ONCE = os.O_NOFOLLOW, os.O_NONBLOCK
 
 
@@ -90,9 +93,8 @@ def writing(
         raise fault(f"cannot write {path} ({error.strerror or error}): choose a folder you may write to") from error
 
 
-def claim(file: Path, refusal: LatentWorldError, patience: float = 0.0) -> BaseFileLock:
-    """Take the lock file `file`, which nobody else has then until it is released or we die, on every system. patience:
-    seconds to wait for it.
+def claim(file: Path, refusal: LatentWorldError) -> BaseFileLock:
+    """Take the lock file `file`, which nobody else has then until it is released or we die, on every system.
 
     Raises `refusal` where it is taken, also by this very process, and OSError where it cannot be made; see `writing`.
     """
@@ -100,10 +102,28 @@ def claim(file: Path, refusal: LatentWorldError, patience: float = 0.0) -> BaseF
 
     lock: BaseFileLock = FileLock(file, mode=0o600, thread_local=False)
     try:
-        lock.acquire(timeout=patience)
+        lock.acquire(timeout=ASKED)
     except Timeout:  # an OSError as well
         raise refusal from None
     return lock
+
+
+def claimed(file: Path) -> bool:
+    """Whether somebody has the lock file `file` now, who may have been killed since (False then). However many ask at
+    once, none of them takes it from another: they share it. Windows shares none, so that one may wait for another."""
+    if not file.exists():
+        return False
+    try:
+        if sys.platform == "win32":
+            claim(file, OutputError("")).release()
+            return False
+        with os.fdopen(open_own(file, os.O_RDONLY, 0), "rb") as found:
+            fcntl.flock(found, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except FileNotFoundError:
+        return False  # released since
+    except (OutputError, OSError):
+        return True
+    return False
 
 
 def save(path: str | Path, data: bytes | bytearray | memoryview, mode: int = 0o666) -> None:

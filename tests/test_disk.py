@@ -73,6 +73,34 @@ def test_a_claim_is_the_processes_whatever_thread_took_it(tmp_path: Path) -> Non
         claimed().release()
 
 
+def test_who_asks_whether_a_file_is_claimed_is_in_nobodys_way(tmp_path: Path) -> None:
+    """However busy the machine and however many ask. A file that a killed one left is claimed by nobody."""
+    file = tmp_path / ".lock"
+    assert not disk.claimed(file)
+    file.touch()
+    with ThreadPoolExecutor(4) as several:
+        assert not any(several.map(lambda _: disk.claimed(file), range(200)))
+    taken = disk.claim(file, OutputError("it is taken"))
+    assert disk.claimed(file)
+    taken.release()
+    assert not disk.claimed(file)
+
+
+@pytest.mark.skipif(os.name == "nt", reason="no shared locks")
+def test_who_asks_does_not_see_others_who_ask(tmp_path: Path) -> None:
+    import fcntl
+
+    file = tmp_path / ".lock"
+    file.touch()
+    with file.open() as other:
+        fcntl.flock(other, fcntl.LOCK_SH)
+        assert not disk.claimed(file)
+        with ThreadPoolExecutor(1) as asks:
+            asked = asks.submit(disk.claim, file, OutputError("it is taken"))
+            fcntl.flock(other, fcntl.LOCK_UN)
+            asked.result().release()
+
+
 @pytest.mark.skipif(os.name == "nt", reason="no such modes")
 def test_who_may_read_a_file_is_the_umasks_to_say(tmp_path: Path) -> None:
     before = os.umask(0)

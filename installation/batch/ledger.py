@@ -19,7 +19,7 @@ from installation.batch.jobs import KINDS, Job
 from installation.batch.process import Running
 from installation.ipc.jsonable import page
 from latentworld import __version__, disk
-from latentworld.errors import BatchError, OutputExists
+from latentworld.errors import BatchError
 
 NAME, LOCK = "batch.json", ".batch.lock"
 VERSION = 1
@@ -97,13 +97,7 @@ class Ledger:
 
 def busy(folder: Path) -> bool:
     """Whether a queue works in a folder now."""
-    if not (folder / LOCK).exists():
-        return False
-    try:
-        disk.claim(folder / LOCK, OutputExists("")).release()
-    except (OutputExists, OSError):
-        return True
-    return False
+    return disk.claimed(folder / LOCK)
 
 
 def read(folder: Path) -> list[Record]:

@@ -24,7 +24,6 @@ from latentworld.errors import OutputExists
 
 UNFINISHED = "unfinished"  # the folder of a film beside the one that it is to replace
 LARGEST = 1 << 20  # bytes of a summary
-PATIENCE = 0.2  # seconds: who asks whether a folder is taken has it for a moment
 _VIDEOS = ("film.mp4", "film.mov", "film.mkv")
 _SUBTITLES = ("film.srt", "film.vtt")
 
@@ -185,7 +184,7 @@ def claimed(path: Path) -> Iterator[None]:
     with made(path):
         lock = path / ".lock"
         with writing(path):
-            taken = claim(lock, refusal, PATIENCE)
+            taken = claim(lock, refusal)
         try:
             yield
         finally:
@@ -196,14 +195,7 @@ def claimed(path: Path) -> Iterator[None]:
 
 def busy(path: Path) -> bool:
     """Whether somebody is filling a folder now."""
-    lock = path / ".lock"
-    if not lock.exists():
-        return False
-    try:
-        claim(lock, OutputExists(""), PATIENCE).release()
-    except (OutputExists, OSError):
-        return True
-    return False
+    return disk.claimed(path / ".lock")
 
 
 def check(path: Path, overwrite: bool = False) -> None:
