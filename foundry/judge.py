@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 import random
 import time
 import tomllib
@@ -23,6 +22,7 @@ from foundry.data import FAMILIES
 from foundry.errors import FoundryError
 from foundry.files import save_picture
 from foundry.machine import Machine
+from foundry.measures import distance, interval, spread
 from foundry.presets import Preset
 from foundry.scenes.canvas import sheet
 from foundry.texts import Texts
@@ -222,33 +222,6 @@ def assigned(b: Bench, pictures: Tensor) -> Tensor:
     return (b.world.clip.logit_scale.exp() * features @ texts.T).softmax(-1)
 
 
-def interval(hits: int, count: int, z: float = 1.96) -> tuple[float, float]:
-    """Wilson's 95% interval of a share."""
-    share = hits / count
-    middle = (share + z * z / (2 * count)) / (1 + z * z / count)
-    half = z * math.sqrt(share * (1 - share) / count + z * z / (4 * count * count)) / (1 + z * z / count)
-    return middle - half, middle + half
-
-
-def distance(a: Tensor, b: Tensor) -> float:
-    """Unbiased squared distance of two sets of unit features ``[n, k]`` under the kernel ``(x y + 1)³``, times 1000."""
-
-    def within(x: Tensor) -> Tensor:
-        kernel = (x @ x.T + 1) ** 3
-        return (kernel.sum() - kernel.diagonal().sum()) / (len(x) * (len(x) - 1))
-
-    a, b = a.double(), b.double()
-    return float(1000 * (within(a) + within(b) - 2 * ((a @ b.T + 1) ** 3).mean()))
-
-
-def spread(features: Tensor, family: Tensor) -> float:
-    """Mean distance of unit features ``[n, k]`` from the mean of their own family."""
-    kinds = family.unique()
-    return float(
-        torch.stack([(features[family == k] - features[family == k].mean(0)).norm(dim=1).mean() for k in kinds]).mean()
-    )
-
-
 @torch.no_grad()
 def judge_neutral(b: Bench) -> None:
     """Shares of the families under the neutral prompt, what the negative prompt does, student against teacher."""
@@ -312,25 +285,14 @@ def judge_families(b: Bench) -> None:
             b.put("the write-up's Cassini prompt gives planets or moons", share)
             save_picture(b.sheets / "families.png", sheet(torch.cat([made[rows], cassini]), 8))
         b.put(f"own prompt gives its family, all{at}", right.mean(), "1")
-        features = clip.image_features(b.world.clip, made * 2 - 1)
-        excess = distance(features, real[0]) - distance(*real)
-        b.put(f"own prompts: excess distance to held-out scenes{at}", excess, "<= 60")
-        b.put(
-            f"own prompts: spread within a family over real{at}",
-            spread(features, wanted) / spread(real[0], b.family),
-            ">= 0.65",
-        )
-        originals = b.held / 2 + 0.5
-        b.put(
-            f"own prompts: finest energy over real{at}",
-            gates.finest(made).mean() / gates.finest(originals).mean(),
-            "0.7 to 1.1",
-        )
-        b.put(
-            f"own prompts: edges over real{at}",
-            gates.edges(made).mean() / gates.edges(originals).mean(),
-            "0.97 to 1.05",
-        )
+        features, scenes = clip.image_features(b.world.clip, made * 2 - 1), b.held / 2 + 0.5
+        for name, value, goal in (
+            ("excess distance to held-out scenes", distance(features, real[0]) - distance(*real), "<= 60"),
+            ("spread within a family over real", spread(features, wanted) / spread(real[0], b.family), ">= 0.65"),
+            ("finest energy over real", gates.finest(made).mean() / gates.finest(scenes).mean(), "0.7 to 1.1"),
+            ("edges over real", gates.edges(made).mean() / gates.edges(scenes).mean(), "0.97 to 1.05"),
+        ):
+            b.put(f"own prompts: {name}{at}", value, goal)
 
 
 def fresh(b: Bench) -> Tensor:

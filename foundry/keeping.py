@@ -9,9 +9,10 @@ from __future__ import annotations
 import contextlib
 import io
 import json
+import shutil
 import tarfile
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -24,9 +25,10 @@ from foundry import training, weights
 from foundry.errors import FoundryError
 from foundry.presets import TRAINED, Preset, find
 from foundry.weights import RESTORED, SHARD, Record, State, read, shards_of, write
-from latentworld.disk import put
+from latentworld.disk import PARTIAL, put
 
 CARRIED = ("unet", "student")  # three files each of at most 15 MB: what one is sure to bring back from a GPU
+LAID = ".laid"  # beside a cast's stages: what is being laid into it, whole
 KEPT = ("autoencoder", "clip", "unet", "distil", "student")
 
 
@@ -91,8 +93,22 @@ def restore(folder: Path, out: Path, preset: Preset) -> list[Record]:
     if refused:
         raise FoundryError(f"{folder / refused[0]}.json was cast with other settings than preset {preset.name!r} has")
     kept = {stage: kept[stage] for stage in kept if stage not in strange}
-    if any((out / stage).exists() for stage in TRAINED):
-        return []
+    whole = out / LAID
+    if not whole.exists():
+        if any((out / stage).exists() for stage in TRAINED):
+            return []
+        side = whole.with_suffix(PARTIAL)
+        shutil.rmtree(side, ignore_errors=True)
+        lay(folder, kept, side)
+        side.rename(whole)
+    for path in sorted(whole.iterdir()):  # goes on where a kill ended it
+        path.rename(out / path.name)
+    whole.rmdir()
+    return [record for record, _ in kept.values()]
+
+
+def lay(folder: Path, kept: Mapping[str, tuple[Record, State]], out: Path) -> None:
+    """Stages that `folder` keeps, and its tokenizer, as a cast in ``out`` has them."""
     for stage, (record, state) in kept.items():
         if record.finished:
             finish(out / stage / "model", record, state)
@@ -101,11 +117,9 @@ def restore(folder: Path, out: Path, preset: Preset) -> list[Record]:
         put(out / stage / RESTORED, (folder / f"{stage}.json").read_bytes())
     tokenizer = folder / "tokenizer.json"
     if tokenizer.exists():
-        told = json.loads(tokenizer.read_text())
-        for name, text in told.items():
-            (out / "tokenizer").mkdir(parents=True, exist_ok=True)
+        (out / "tokenizer").mkdir(parents=True)
+        for name, text in json.loads(tokenizer.read_text()).items():
             put(out / "tokenizer" / name, text.encode())
-    return [record for record, _ in kept.values()]
 
 
 def fits(record: Record, preset: Preset) -> bool:

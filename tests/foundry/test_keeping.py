@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import io
 import tarfile
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -35,6 +36,36 @@ def test_an_empty_cast_has_nothing_to_keep(tmp_path: Path) -> None:
     with keeping.brought(tmp_path / "cast", presets.TINY, tmp_path / "out", 60.0):
         pass
     assert not list((tmp_path / "out").glob("*"))
+
+
+def test_a_cast_that_was_killed_while_it_was_laid_is_laid_whole_the_next_time(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    kept, cpu = Path(keeping.__file__).parent / "checkpoints", presets.find("cpu")
+    stages = set(keeping.kept_in(kept))
+
+    def there() -> set[str]:
+        return {stage for stage in stages if (tmp_path / stage / "restored.json").exists()}
+
+    for owner, name, after in ((keeping, "put", 1), (Path, "rename", 2)):
+        done, real = [], getattr(owner, name)
+
+        def killed(
+            *args: object, done: list[object] = done, real: Callable[..., object] = real, after: int = after
+        ) -> object:
+            done.append(args)
+            if len(done) > after:
+                raise KeyboardInterrupt
+            return real(*args)
+
+        with monkeypatch.context() as patch:
+            patch.setattr(owner, name, killed)
+            with pytest.raises(KeyboardInterrupt):
+                keeping.restore(kept, tmp_path, cpu)
+        assert there() < stages
+    assert {record.stage for record in keeping.restore(kept, tmp_path, cpu)} == stages == there()
+    assert keeping.restore(kept, tmp_path, cpu) == []
+    assert not list(tmp_path.glob(".laid*"))
 
 
 def test_a_gpu_begins_with_what_a_processor_kept(tmp_path: Path) -> None:
