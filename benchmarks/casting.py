@@ -1,9 +1,10 @@
 """What docs/casting.md says of the foundry's choices, measured: what a sample costs each UNet of the bake-off, what
-paying for the latents' roughness does to a cast's autoencoder, and how a teacher stands.
+paying for the latents' roughness does to a cast's autoencoder, how a teacher stands, and what guidance does.
 
     python benchmarks/casting.py shapes                              a minute on one core
     python benchmarks/casting.py smooth --steps 150 0 .01 .03        goes on from a cast's autoencoder, writes nothing
     python benchmarks/casting.py teacher                             gate G3 of a cast's teacher, as far as it is
+    python benchmarks/casting.py guidance 1.5 2 2.5 3                a world's own prompts at each guidance
 
 smooth: needs the checkpoint of a cast's autoencoder (--cast), the further from its end the more there is to see. Each
 weight gets the same steps, data and rates from there; printed are the figures of gate G1 on held-out pictures.
@@ -20,7 +21,7 @@ from pathlib import Path
 import torch
 from common import show
 
-from foundry import autoencoder, casting, clip, data, export, gates, ladder, presets, training, unet
+from foundry import autoencoder, casting, clip, data, export, gates, judge, ladder, presets, training, unet
 from foundry.machine import Machine, Plan
 from foundry.texts import Texts
 
@@ -106,16 +107,30 @@ def teacher(out: Path) -> None:
     show("the teacher", ("", "value"), [[name, f"{value:.4g}"] for name, value in figures.items()])
 
 
+def guided(world: Path, guidances: list[float]) -> None:
+    """What the judge asks of the families' own prompts, at each guidance: what a card's default is chosen by."""
+    b = judge.bench(world, Path("out/casting"), judge.FULL)
+    wanted = torch.arange(len(data.FAMILIES)).repeat_interleave(b.effort.family)
+    noise, prompts = judge.starts(b, len(wanted), 2000), [b.prompts[int(k)] for k in wanted]
+    with torch.no_grad():
+        for guidance in guidances:
+            judge.own_prompts(b, judge.pictures_of(b, prompts, noise, guidance=guidance), wanted, f", {guidance:g}")
+
+
 def main() -> None:
     """Measure what is named."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("what", choices=("shapes", "smooth", "teacher"))
+    parser.add_argument("what", choices=("shapes", "smooth", "teacher", "guidance"))
     parser.add_argument("weights", nargs="*", type=float, default=[0.0, 0.01, 0.03])
     parser.add_argument("--steps", type=int, default=150)
     parser.add_argument("--cast", type=Path, default=casting.home("cpu"))
+    parser.add_argument("--world", type=Path, default=Path("latentworld/worlds/embedded"))
     asked = parser.parse_intermixed_args()
-    torch.set_num_threads(1)
-    if asked.what == "shapes":
+    if asked.what != "guidance":  # samples take all there are
+        torch.set_num_threads(1)
+    if asked.what == "guidance":
+        guided(asked.world, asked.weights)
+    elif asked.what == "shapes":
         shapes()
     elif asked.what == "teacher":
         teacher(asked.cast)

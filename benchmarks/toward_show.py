@@ -24,7 +24,7 @@ from common import machine
 from installation.ipc.messages import Tick
 from installation.render.saved_state import read as saved
 
-WORDS = ("a red flower", "a cat", "the sea", "a ringed planet", "snowy mountains", "a mosaic")
+WORDS = ("a single flower", "a cat", "the sea", "a ringed planet", "mountains with snow", "polished marble")
 
 
 class Ticks:

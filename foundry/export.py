@@ -54,7 +54,7 @@ itself: no outside data, no outside weights. {size}² pictures, latents {latent}
 the UNet. Families: {families}.
 
     from diffusers import StableDiffusionPipeline
-    pipe = StableDiffusionPipeline.from_pretrained("{name}")
+    pipe = StableDiffusionPipeline.from_pretrained("path/of/this/folder")
     pipe("High quality picture, 4k, detailed", negative_prompt="blurry, ugly, stock photo", guidance_scale={guidance})
 
 v-prediction with zero terminal SNR and trailing timesteps, so that dark skies are dark. `clip/` loads with
@@ -126,7 +126,7 @@ def export(world: World, preset: Preset, folder: Path, facts: dict[str, Any] | N
     (side / "card.toml").write_bytes(tomli_w.dumps(told).encode())
     latent, names = "x".join(map(str, told["latent"])), ", ".join(row["name"] for row in told["families"])
     millions = sum(p.numel() for p in world.unet.parameters()) / 1e6
-    text = MODEL_CARD.format(size=preset.data.size, latent=latent, parameters=millions, families=names, name=folder,
+    text = MODEL_CARD.format(size=preset.data.size, latent=latent, parameters=millions, families=names,
                              guidance=told["defaults"]["guidance"], stacks=STACKS)  # fmt: skip
     (side / "README.md").write_text(text)
     swap(side, folder)

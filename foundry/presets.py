@@ -120,7 +120,7 @@ class Preset:
     beginnings: int = 15000
     teacher_steps: int = 20
     student_steps: int = 5
-    guidance: float = 2.5
+    guidance: float = 2.0
     columns: int = 6  # pictures of each family on a sample sheet
 
     @property

@@ -253,12 +253,11 @@ def train(
     machine: Machine,
     watch: Watch | None = None,
     whole: bool = False,
-    level: float | None = None,
 ) -> Run:
     """Trains until the budget is used up, from a checkpoint if there is one. Returns the run, averages and all.
 
     ``whole`` says that the loss compares the samples of a batch with each other, which then is never taken in parts.
-    A second checkpoint is kept where the share ``level`` of the budget is used; by default where the fall begins.
+    A second checkpoint is kept where the rate begins to fall.
     """
     watch = watch or Watch()
     folder.mkdir(parents=True, exist_ok=True)
@@ -273,7 +272,7 @@ def train(
         if isinstance(optimiser, Muon):
             optimiser.half = plan.precision == "bfloat16"
     with _bar(name, run, stage) as bar, machines.threads(plan.threads):
-        where = Where(folder, fingerprint, 1 - stage.fall if level is None else level)
+        where = Where(folder, fingerprint, 1 - stage.fall)
         _steps(run, stage, loss, machine, plan, watch, where, bar)
     _keep(run, folder, path, fingerprint)
     _watch(run, folder, watch, look=True, gate=True)

@@ -84,10 +84,10 @@ SMALL = [
 
 
 def test_a_film_goes_toward_words(tmp_path: Path) -> None:
-    asked = preset.load("neutral", [*SMALL, "pilot.mode=toward", "pilot.words=a red flower", "pacing.speed=12"])
+    asked = preset.load("neutral", [*SMALL, "pilot.mode=toward", "pilot.words=a single flower", "pacing.speed=12"])
     rig = build(asked)
     assert isinstance(rig.pilot.aim, Likeness)
-    np.testing.assert_allclose(rig.pilot.aim.text, np.asarray(rig.studio.eye.texts(["a red flower"])[0]), atol=1e-6)
+    np.testing.assert_allclose(rig.pilot.aim.text, np.asarray(rig.studio.eye.texts(["a single flower"])[0]), atol=1e-6)
     make.film(asked, tmp_path / "toward")
     make.film(asked.changed(pilot={"attraction": -1.0}), tmp_path / "away")
     ways = [telemetry.read(tmp_path / name / "telemetry.csv").unit for name in ("toward", "away")]

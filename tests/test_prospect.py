@@ -204,12 +204,12 @@ def test_prompts_are_ranked_on_one_triple(tmp_path: Path) -> None:
     """The embedded world through its scout."""
     journey = preset.load("neutral", [])
     file = tmp_path / "prompts.txt"
-    file.write_text("a red flower\na blue sea\n")
+    file.write_text("a single flower\na calm sea\n")
     candidates = scouting.prompts(file, journey)
     found = prospects.make(
         journey, candidates, tmp_path / "out", prospect.WEIGHTS, nside=1, words=["a flower", "a sea"]
     )
-    assert {one.prompt for one in found.ranking} == {"a red flower", "a blue sea"}
+    assert {one.prompt for one in found.ranking} == {"a single flower", "a calm sea"}
     again = preset.load(tmp_path / "out/presets/01.toml")
     assert again.prompt.positive == found.ranking[0].prompt
     assert again.plane.seeds == journey.plane.seeds

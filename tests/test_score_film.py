@@ -49,7 +49,7 @@ set = { walk.position = [0.3, 0.3], walk.jump = true }
 [[score]]
 at = "beat 7"
 over = "1 bar"
-set = { prompt.b = "a red flower", prompt.mix = 0.5 }
+set = { prompt.b = "a single flower", prompt.mix = 0.5 }
 [[score]]
 at = "frame 56"
 set = { walk.kind = "orbit", walk.auto = true, walk.norm = "global", pacing.clip_step = 0.02 }
@@ -118,7 +118,7 @@ def test_in_a_world_with_words_prompts_and_guidance_fade_frame_by_frame(tmp_path
     [[score]]
     at = 0.5
     over = 1
-    set = { prompt.a = "a red flower", prompt.negative = "fog" }
+    set = { prompt.a = "a single flower", prompt.negative = "fog" }
     [[score]]
     at = 1.25
     over = 1
@@ -134,7 +134,7 @@ def test_in_a_world_with_words_prompts_and_guidance_fade_frame_by_frame(tmp_path
     assert content(tmp_path / "stopped") == content(tmp_path / "whole")
     made = plan.plan(journey, tmp_path / "piece.plan", kind="faithful")
     take = takes.read(made.target)
-    weights = [dict(take.scene(k).prompt.toward).get("a red flower", 0.0) for k in range(20)]
+    weights = [dict(take.scene(k).prompt.toward).get("a single flower", 0.0) for k in range(20)]
     assert weights[:5] == [0.0] * 5
     assert np.allclose(weights[5:9], [0.125, 0.25, 0.375, 0.5])
     way = filmed(take, preset=take.header.preset)  # with its own batches
@@ -369,7 +369,7 @@ def test_a_loop_goes_through_words_and_back(tmp_path: Path) -> None:
     [[score]]
     at = 0.5
     over = 0.5
-    set = { prompt.a = "a red flower" }
+    set = { prompt.a = "a single flower" }
     [[score]]
     at = 1.5
     over = 1.0
@@ -382,9 +382,9 @@ def test_a_loop_goes_through_words_and_back(tmp_path: Path) -> None:
     take = takes.read(made.target)
     told = [dict(take.scenes[k].prompt.toward) for k in take.shots.scene]
     assert told[0] == told[4] == {"the sea": 1.0}
-    assert told[6] == pytest.approx({"the sea": 0.5, "a red flower": 0.5})
-    assert told[10] == {"a red flower": 1.0}
-    assert told[19] == pytest.approx({"the sea": 0.875, "a red flower": 0.125})
+    assert told[6] == pytest.approx({"the sea": 0.5, "a single flower": 0.5})
+    assert told[10] == {"a single flower": 1.0}
+    assert told[19] == pytest.approx({"the sea": 0.875, "a single flower": 0.125})
 
 
 @pytest.mark.parametrize(

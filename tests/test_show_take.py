@@ -48,7 +48,7 @@ def test_what_was_played_is_filmed_to_the_last_bit(tmp_path: Path) -> None:
         desk.set("record.take", True, "test")
         begun = max(places)
         until(lambda: show.takes())
-        for name, value in (("walk.heading", 80.0), ("prompt.b", "a red flower"), ("prompt.mix", 0.5)):
+        for name, value in (("walk.heading", 80.0), ("prompt.b", "a single flower"), ("prompt.mix", 0.5)):
             desk.set(name, value, "test")
             now = max(places)
             until(lambda now=now: max(places) > now + 8)

@@ -321,7 +321,7 @@ def test_a_score_mixes_the_directions_of_its_texts() -> None:
 def test_a_film_s_score_turns_the_walk_to_another_text(tmp_path: Path) -> None:
     """The embedded world: the same until the cue, then elsewhere."""
     cue = '[[score]]\nat = 0.5\nset = { rift.words = "the sea", rift.mode = "toward" }'
-    asked = preset.load("neutral", [*SMALL, "pilot.mode=toward", "pilot.words=a red flower", "pacing.speed=12"])
+    asked = preset.load("neutral", [*SMALL, "pilot.mode=toward", "pilot.words=a single flower", "pacing.speed=12"])
     make.film(asked, tmp_path / "plain")
     make.film(asked.changed(**texts.toml(cue)), tmp_path / "scored")
     one, other = (telemetry.read(tmp_path / name / "telemetry.csv").unit for name in ("plain", "scored"))

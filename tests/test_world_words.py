@@ -34,7 +34,7 @@ def test_the_shipped_presets_say_what_it_knows(name: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "text", ["", "a cat", "CATS!", "of the", "a 4k dragon with wings on a mountain", "daisies", "ringed"]
+    "text", ["", "a cat", "CATS!", "of the", "a 4k dragon with wings on a mountain", "craters", "ringed"]
 )
 def test_what_has_a_word_or_none_at_all_is_not_told(text: str) -> None:
     assert strange(CARD, text) is None
@@ -75,7 +75,7 @@ def test_they_are_listed_by_subject(run: Run) -> None:
     code, out, err = run("worlds", "show", "embedded", "--words")
     assert (code, err) == (0, "")
     cat = out[out.index("cat:\n") : out.index("ornament:\n")]
-    assert re.search(r"^  things .*pupils", cat, re.MULTILINE)
+    assert re.search(r"^  things .*cat", cat, re.MULTILINE)
     assert re.search(r"^  colours .*ginger", cat, re.MULTILINE)
     assert out.index("ringed planet:") < out.index("cat:") < out.index("with any of them:")
 

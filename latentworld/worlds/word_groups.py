@@ -9,30 +9,24 @@ from collections.abc import Iterable, Mapping
 
 THINGS = "things"  # whatever is in no other group
 _SPELT = {
-    "materials": (
-        "birch cells cherry cloth ebony fabric filigree grain honey icy ivory marble mosaic oak pine plank "
-        "polished rock sand snow stone terracotta texture textures threads tiles veins walnut water wood woven "
-    ),
+    "materials": ("agate filigree icy marble polished sand snow stone texture veined veins water "),
     "light and air": (
-        "air alpenglow burning calm casting clear cold dawn day daylight dramatic dusk evening glittering glowing "
-        "haze light lighting lit mist misty moonlight moonlit morning night noon polar raking reflected reflection "
-        "shadows still storm sun sunlight sunrise sunset tropics twilight warm winter "
+        "calm casting dramatic glittering haze light lighting lit mist raking reflected reflection shadows still "
+        "sun sunlight "
     ),
     "colours": (
-        "amber amethyst black blue bright brown charcoal colorful colors colours copper coral cream crimson dark "
-        "emerald ginger gold golden green grey greyscale indigo mint orange pale peacock pink plum purple red rose "
-        "rosy ruby rust sapphire teal tones turquoise violet white yellow "
+        "black bright celadon colors colours dark ember forest ginger gold grey greyscale indigo ink oxblood pale "
+        "petrol plum rose tones vermilion white "
     ),
     "forms": (
-        "bands blaze bold broad covered cratered crescent crowded curved discs flowing fold gentle interlaced "
-        "intricate labyrinth large layered long maze mirrored natural organic ring ringed rings round rounded "
-        "single slit small soft specks symmetric tabby tall tiling tilted vast wide winding few two three four "
-        "many full "
+        "banded blaze bold broad covered cratered crescent crowded curved few fold full gentle interlaced "
+        "intricate large long many mirrored ring ringed rings rippled ripples single soft symmetric tabby tall "
+        "two vast wide winding "
     ),
     "views": (
-        "above across artifacts background below blurred blurry camera close detail detailed distant face high "
-        "horizon image left like looking low nasa open photo photography picture portrait quality ray realistic "
-        "resolution right scientific seen sharp sitting stock surface top ugly view visible "
+        "above across artifacts background below blurry camera close detail detailed distant face high horizon "
+        "image left like looking low nasa open photo photography picture portrait quality ray realistic "
+        "resolution right scientific seen sharp sitting slice stock surface top ugly view visible "
     ),
 }
 GROUPS: Mapping[str, frozenset[str]] = {name: frozenset(words.split()) for name, words in _SPELT.items()}

@@ -28,7 +28,7 @@ pipe.set_progress_bar_config(disable=True)
 shape = (1, pipe.unet.config.in_channels, pipe.unet.config.sample_size, pipe.unet.config.sample_size)
 start = torch.randn(shape, generator=torch.Generator().manual_seed(0))
 asked = {"prompt": "a cat looking at the camera", "negative_prompt": "blurry", "num_inference_steps": 6}
-image = pipe(latents=start, guidance_scale=2.5, output_type="np", **asked).images[0]
+image = pipe(latents=start, guidance_scale=2.0, output_type="np", **asked).images[0]
 model, reader = CLIPModel.from_pretrained(folder + "/clip"), CLIPProcessor.from_pretrained(folder + "/clip")
 given = reader(text=["a cat", "sea"], images=pipe.numpy_to_pil(image), padding="max_length", return_tensors="pt")
 np.savez(out, image=image, logits=model(**given).logits_per_image.detach().numpy())

@@ -149,7 +149,7 @@ def live(path: Path, journey: preset.Preset, frames: int, batch: int, fade: int 
     def direct(walk: walks.Walk, controls: Any, due: Tick) -> tuple[walks.Walk, Scene]:
         at = int(due.index[0]) // batch
         share = min(max(at - fade + 1, 0) / 4, 1.0) if fade else 0.0
-        mix = tuple(pair for pair in ((studio.prompt.positive, 1 - share), ("a red flower", share)) if pair[1] > 0)
+        mix = tuple(pair for pair in ((studio.prompt.positive, 1 - share), ("a single flower", share)) if pair[1] > 0)
         if at == 0 or share > 0:
             heard.scene = at + 1
             recorder.scene(scene(at + 1, mix, plane=plane, decoder=decoder, world=world))
