@@ -179,7 +179,7 @@ def test_a_world_encodes_what_it_decodes() -> None:
 
     embedded = load("embedded")
     noise = torch.randn(1, *embedded.shape, generator=torch.Generator().manual_seed(6))
-    picture = faithful_decoder(embedded, steps=8, batch=1)(noise, Prompt("mountains"))
+    picture = faithful_decoder(embedded, steps=8, batch=1)(noise, PROMPT)
     clean = embedded.encode(picture)
     assert clean.shape == (1, *embedded.shape)
     again = faithful_decoder(embedded, steps=2, batch=1).paint(clean)
