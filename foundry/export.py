@@ -117,6 +117,8 @@ def export(world: World, preset: Preset, folder: Path, facts: dict[str, Any] | N
     told["words"] = known["any"]
     told["families"] = [{**row, "words": known[row["name"]]} for row in told["families"]]
     write_models(world, preset, side)
+    for config in side.rglob("config.json"):
+        without_place(config)
     for part in ("text_encoder", "clip"):
         widen(side / part / "config.json")
     named_as_before(side / "text_encoder" / "model.safetensors")
@@ -151,6 +153,14 @@ def write_models(world: World, preset: Preset, side: Path) -> None:
     world.tiny_vae.save_pretrained(side / "tiny_vae")
     for part, state in zip(half, kept, strict=True):
         part.float().load_state_dict(state)
+
+
+def without_place(path: Path) -> None:
+    """Takes out of a configuration where the part lay when it was cast: it says nothing elsewhere, and a world's digest
+    would hang on it."""
+    told = json.loads(path.read_text())
+    told.pop("_name_or_path", None)
+    path.write_text(json.dumps(told, indent=2, sort_keys=True) + "\n")
 
 
 def named_as_before(path: Path) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import re
 import shutil
 import tomllib
 from collections.abc import Callable
@@ -35,6 +36,7 @@ from foundry import (
 )
 from foundry.errors import FoundryError
 from foundry.machine import Machine
+from latentworld import worlds
 
 TINY = presets.TINY
 HERE = Machine(threads=1, seconds=0, log=lambda line: None)
@@ -204,6 +206,16 @@ def test_a_cast_goes_on_from_what_was_kept(out: Path, tmp_path: Path) -> None:
         keeping.restore(kept, tmp_path / "other", presets.find("cpu"))
     with pytest.raises(FoundryError, match="keeps no stage"):
         keeping.restore(tmp_path, tmp_path / "other", TINY)
+
+
+def test_a_world_says_nowhere_where_it_was_cast(out: Path) -> None:
+    """Neither one that is exported now nor the one that ships."""
+    for world in (out / "world", Path(worlds.__file__).with_name("embedded")):
+        told = [file for file in world.rglob("*") if file.suffix in {".json", ".toml", ".md", ".txt"}]
+        assert len(told) > 10
+        assert [
+            file.name for file in told if re.search(r'name_or_path": *"/|' + re.escape(str(out)), file.read_text())
+        ] == []
 
 
 def test_a_world_can_be_adopted_and_trained_on(out: Path, tmp_path: Path) -> None:
