@@ -21,7 +21,7 @@ from pathlib import Path
 import torch
 from common import show
 
-from foundry import autoencoder, casting, clip, data, export, gates, judge, ladder, presets, training, unet
+from foundry import autoencoder, bench, casting, clip, data, export, gates, judge, ladder, presets, training, unet
 from foundry.machine import Machine, Plan
 from foundry.texts import Texts
 
@@ -109,12 +109,12 @@ def teacher(out: Path) -> None:
 
 def guided(world: Path, guidances: list[float]) -> None:
     """What the judge asks of the families' own prompts, at each guidance: what a card's default is chosen by."""
-    b = judge.bench(world, Path("out/casting"), judge.FULL)
+    b = bench.bench_for(world, Path("out/casting"), bench.FULL)
     wanted = torch.arange(len(data.FAMILIES)).repeat_interleave(b.effort.family)
-    noise, prompts = judge.starts(b, len(wanted), 2000), [b.prompts[int(k)] for k in wanted]
+    noise, prompts = bench.starts(b, len(wanted), 2000), [b.prompts[int(k)] for k in wanted]
     with torch.no_grad():
         for guidance in guidances:
-            judge.own_prompts(b, judge.pictures_of(b, prompts, noise, guidance=guidance), wanted, f", {guidance:g}")
+            judge.own_prompts(b, bench.pictures_of(b, prompts, noise, guidance=guidance), wanted, f", {guidance:g}")
 
 
 def main() -> None:

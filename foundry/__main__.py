@@ -12,6 +12,7 @@ import typer
 
 from foundry import (
     autoencoder,
+    bench,
     casting,
     contact,
     data,
@@ -172,7 +173,7 @@ def judge_command(
     write: Annotated[bool, typer.Option(help="keep the figures in the world's card")] = False,
 ) -> None:
     """Measures a world on held-out seeds, prints the table beside the first cast's figures and writes sheets."""
-    judge.judge(world, sheets, folder, judge.QUICK if quick else judge.FULL, write)
+    judge.judge(world, sheets, folder, bench.QUICK if quick else bench.FULL, write)
 
 
 @app.command()

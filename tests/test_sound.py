@@ -89,7 +89,8 @@ def test_hours_are_analysed_a_part_at_a_time(known: tuple[Path, np.ndarray], mon
     samples = mono(known[0], binary)
     whole = analysis._mel(samples)
     monkeypatch.setattr(analysis, "AT_ONCE", 100)
-    assert np.array_equal(analysis._mel(samples), whole)
+    # a product's sums may go in another order where it is narrower: by processor, up to a few last bits
+    np.testing.assert_allclose(analysis._mel(samples), whole, rtol=1e-5, atol=1e-9)
 
 
 def test_what_is_known_beforehand_is_not_looked_for(known: tuple[Path, np.ndarray], sound: Sound) -> None:
