@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import argparse
 import dataclasses
+import math
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -22,6 +23,7 @@ import torch
 from common import show
 
 from foundry import autoencoder, bench, casting, clip, data, export, gates, judge, ladder, presets, training, unet
+from foundry.errors import FoundryError
 from foundry.machine import Machine, Plan
 from foundry.texts import Texts
 
@@ -121,15 +123,28 @@ def main() -> None:
     """Measure what is named."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("what", choices=("shapes", "smooth", "teacher", "guidance"))
-    parser.add_argument("weights", nargs="*", type=float, default=[0.0, 0.01, 0.03])
-    parser.add_argument("--steps", type=int, default=150)
-    parser.add_argument("--cast", type=Path, default=casting.home("cpu"))
-    parser.add_argument("--world", type=Path, default=Path("latentworld/worlds/embedded"))
+    parser.add_argument(
+        "weights",
+        nargs="*",
+        type=float,
+        default=[0.0, 0.01, 0.03],
+        help="of smooth: prices of roughness; of guidance: values of it",
+    )
+    parser.add_argument("--steps", type=int, default=150, help="of smooth: steps at each price")
+    parser.add_argument(
+        "--cast", type=Path, default=casting.home("cpu"), help="of smooth and teacher: the folder of a cast"
+    )
+    parser.add_argument("--world", type=Path, default=Path("latentworld/worlds/embedded"), help="of guidance")
     asked = parser.parse_intermixed_args()
     if asked.what != "guidance":  # samples take all there are
         torch.set_num_threads(1)
     if asked.what == "guidance":
-        guided(asked.world, asked.weights)
+        if not all(math.isfinite(value) and value >= 1 for value in asked.weights):
+            parser.error("guidance is a number from 1 on")
+        try:
+            guided(asked.world, asked.weights)
+        except FoundryError as error:
+            raise SystemExit(f"error: {error}") from None
     elif asked.what == "shapes":
         shapes()
     elif asked.what == "teacher":

@@ -28,6 +28,7 @@ from foundry import (
 from foundry.errors import FoundryError
 from foundry.machine import Machine, say
 from foundry.presets import STAGES
+from latentworld.errors import LatentWorldError
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, help=__doc__)
 CastFolder = Annotated[
@@ -40,7 +41,11 @@ def _machine(device: str, precision: str, threads: int | None, background: bool,
     """The machine of a command; in the background budgets count the processor's seconds."""
     used = time.process_time if background else time.monotonic
     count = 1 if background else threads
-    return Machine(torch.device(device), precision, count, tuple(pauses), used=used, log=say)
+    try:
+        where = torch.device(device)
+    except RuntimeError as error:
+        raise FoundryError(f"unknown device {device!r}: use cpu, cuda or mps") from error
+    return Machine(where, precision, count, tuple(pauses), used=used, log=say)
 
 
 @app.command()
@@ -65,6 +70,8 @@ def cast(
     chosen, out = presets.find(preset), folder or casting.home(preset)
     if until not in STAGES:
         raise FoundryError(f"unknown stage {until!r}: use one of {', '.join(STAGES)}")
+    if bring is not None and start is not None and bring.resolve() == start.resolve():
+        raise FoundryError(f"--bring {bring} is --from too, and the world would take its place: name another folder")
     if background:
         machine.background()
     where = _machine(device, precision, threads, background, [out / machine.PAUSE, *(pause or [])])
@@ -158,6 +165,7 @@ def export_command(
 ) -> None:
     """Writes the world of a cast, finished or not (then marked provisional)."""
     chosen, out = presets.find(preset), folder or casting.home(preset)
+    export.replaceable(world)
     split = data.load_split(out / "data", "train", chosen.data)
     finished = all((out / stage / "model" / "config.json").exists() for stage in presets.TRAINED)
     facts = {"provisional": not finished, "stages": export.history(out)}
@@ -196,11 +204,12 @@ def main() -> None:
     """Runs the command line; a refusal is one line."""
     try:
         app(standalone_mode=True)
-    except FoundryError as error:
+    except (FoundryError, LatentWorldError, OSError) as error:
         raise SystemExit(f"error: {error}") from None
-    except (KeyboardInterrupt, typer.Abort):
-        say("stopped: the same command goes on")
-        raise SystemExit(130) from None
+    except SystemExit as ended:
+        if ended.code == 130:  # Ctrl-C, which typer makes an exit
+            say("stopped: the same command goes on")
+        raise
 
 
 if __name__ == "__main__":

@@ -27,6 +27,7 @@ from torch import Tensor, nn
 
 from foundry import gates, ranks
 from foundry.data import Split
+from foundry.files import save_network
 from foundry.machine import Machine
 from foundry.presets import Preset
 from foundry.scenes.canvas import sheet
@@ -171,6 +172,6 @@ def cast(folder: Path, preset: Preset, train_split: Split, held: Split, machine:
         rows = torch.linspace(0, len(train_split) - 1, min(400, len(train_split))).long()
         if ranks.rank() == 0:
             vae = centre(run.average, train_split.batch(rows).to(machine.device))
-            vae.save_pretrained(folder / "model")
+            save_network(vae, folder / "model")
         ranks.wait()
     return AutoencoderKL.from_pretrained(folder / "model").to(machine.device).eval()

@@ -14,7 +14,7 @@ from torch import Tensor
 
 from foundry import captions, clip, data, export, presets
 from foundry.data import FAMILIES
-from foundry.errors import FoundryError
+from foundry.errors import FoundryError, brief
 from foundry.machine import Machine
 from foundry.presets import Preset
 from foundry.texts import Texts
@@ -119,8 +119,13 @@ def bench_for(folder: Path, sheets: Path, effort: Effort) -> Bench:
     took = time.perf_counter() - began
     if not (folder / "card.toml").exists():
         raise FoundryError(f"{folder / 'card.toml'} is not there: export the world again")
-    told = tomllib.loads((folder / "card.toml").read_text())
-    preset = presets.find(told["cast"]["preset"])
+    try:
+        told = tomllib.loads((folder / "card.toml").read_text())
+        preset = presets.find(told["cast"]["preset"])
+    except (ValueError, LookupError, TypeError) as error:
+        raise FoundryError(
+            f"{folder / 'card.toml'} is no card of a cast ({brief(error)}): export the world again"
+        ) from error
     texts = Texts(clip.text_encoder(world.clip), world.tokenizer, torch.device("cpu"))
     pictures, attributes = [], []
     for name in FAMILIES:

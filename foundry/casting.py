@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import math
 import multiprocessing
 import os
 import shutil
@@ -32,9 +33,9 @@ from foundry import (
     training,
     unet,
 )
-from foundry.errors import FoundryError
+from foundry.errors import FoundryError, brief
 from foundry.machine import Machine
-from foundry.presets import TRAINED, Preset
+from foundry.presets import STAGES, TRAINED, Preset
 from latentworld.disk import put
 
 # What is thrown away when a stage trains on.
@@ -48,6 +49,8 @@ AFTER = {
     "eye": (),
     "tiny_vae": (),
 }
+FOLDERS = (*STAGES, "latents")
+MADE_OF = {"latents": "autoencoder"}  # a folder that is no stage: by whose settings it is made
 # A forked child inherits the locks of OpenMP threads that do not live on in it, and waits for ever.
 SPAWN = multiprocessing.get_context("spawn")
 GATED = 160  # held-out and training pictures that the teacher's gates look at
@@ -59,14 +62,26 @@ def home(preset: str) -> Path:
     return (Path(root) if root else Path.home() / ".cache" / "latentworld" / "cast") / preset
 
 
+def settle(out: Path, preset: Preset) -> None:
+    """Notes by which settings a cast's folders are made. FoundryError where one that is there was made by others: what
+    is finished has no checkpoint that would say so, and pictures, latents and paths never had one."""
+    path, marks = out / "settings.json", {name: preset.fingerprint(MADE_OF.get(name, name)) for name in FOLDERS}
+    try:
+        noted: dict[str, str] = json.loads(path.read_text()) if path.exists() else {}
+    except ValueError as error:
+        raise FoundryError(f"{path} is damaged ({brief(error)}): delete it if no setting has changed") from error
+    others = [name for name in FOLDERS if (out / name).exists() and noted.get(name, marks[name]) != marks[name]]
+    if others:
+        raise FoundryError(
+            f"{out / others[0]} was cast with other settings: use another --cast, or delete there: {', '.join(others)}"
+        )
+    put(path, json.dumps(marks, indent=2).encode())
+
+
 def draw_all(folder: Path, preset: Preset, machine: Machine, workers: int, count: int | None = None) -> None:
     """Draws what is missing of both splits, of ``count`` pictures of each family or of all, in so many processes."""
     if ranks.rank() == 0:
         (folder / "data").mkdir(parents=True, exist_ok=True)
-        kept, mark = folder / "data" / "fingerprint", preset.fingerprint("data")
-        if kept.exists() and kept.read_text() != mark:
-            raise FoundryError(f"{kept}: pictures were drawn with other settings: use another --cast, or delete it")
-        put(kept, mark.encode())
         for split in ("held", "train"):
             _draw(folder / "data", split, preset, machine, workers, count)
     ranks.wait()
@@ -90,6 +105,8 @@ def with_minutes(preset: Preset, minutes: float | None) -> Preset:
     """The preset with its stages' budgets in minutes, stretched or shrunk to ``minutes`` in all."""
     if minutes is None:
         return preset
+    if not (minutes > 0 and math.isfinite(minutes)):
+        raise FoundryError(f"--minutes {minutes:g}: give a number above 0")
     stages = {name: getattr(preset, name) for name in TRAINED}
     factor = minutes / sum(stage.minutes for stage in stages.values())
     scaled = {
@@ -106,12 +123,16 @@ def lengthen(out: Path, preset: Preset, stage: str, more: float) -> Preset:
     """
     if stage not in AFTER:
         raise FoundryError(f"unknown stage {stage!r}: use one of {', '.join(AFTER)}")
+    if not (more > 0 and math.isfinite(more)):
+        raise FoundryError(f"--more {more:g}: give a number above 0, by how much of its budget the stage trains on")
     level, path = out / stage / "level.pt", out / stage / "checkpoint.pt"
     if not path.exists():
         raise FoundryError(f"{path} is not there, so there is nothing to train on: cast it first")
-    if level.exists() and stage != "polish":
-        shutil.copy2(level, path)
-    spent = training.read(path, preset.fingerprint(stage))
+    settle(out, preset)
+    begins = level if level.exists() and stage != "polish" else path
+    spent = training.read(begins, preset.fingerprint(stage))
+    if begins != path:
+        put(path, begins.read_bytes())
     shutil.rmtree(out / stage / "model", ignore_errors=True)
     for later in AFTER[stage]:
         shutil.rmtree(out / later, ignore_errors=True)
@@ -135,6 +156,10 @@ def budgeted(out: Path, preset: Preset) -> Preset:
 
 def cast_world(out: Path, preset: Preset, machine: Machine, until: str, workers: int = 1) -> export.World | None:
     """Every stage in turn; None if asked to stop before the last one."""
+    if ranks.rank() == 0:
+        out.mkdir(parents=True, exist_ok=True)
+        settle(out, preset)
+    ranks.wait()
     draw_all(out, preset, machine, workers, preset.data.early)
     early = data.load_split(out / "data", "train", preset.data, preset.data.early)
     vae = None

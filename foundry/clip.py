@@ -18,6 +18,7 @@ from transformers import CLIPConfig, CLIPImageProcessor, CLIPModel, CLIPProcesso
 
 from foundry import captions, ranks
 from foundry.data import FAMILIES, Split, scene
+from foundry.files import save_network
 from foundry.machine import Machine
 from foundry.presets import Preset
 from foundry.training import Loss, train
@@ -199,6 +200,6 @@ def cast(
         assert isinstance(seer, CLIPModel)
         if ranks.rank() == 0:
             calibrate(seer, tokenizer, held)
-            seer.save_pretrained(folder / "model")
+            save_network(seer, folder / "model")
         ranks.wait()
     return CLIPModel.from_pretrained(folder / "model").to(machine.device).eval(), tokenizer

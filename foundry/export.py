@@ -23,9 +23,9 @@ from diffusers import AutoencoderKL, AutoencoderTiny, StableDiffusionPipeline, U
 from safetensors import SafetensorError
 from transformers import CLIPModel, CLIPTokenizer
 
-from foundry import autoencoder, captions, clip, data, diffusion, tiny_vae, unet, weights, words
+from foundry import autoencoder, captions, clip, data, diffusion, tiny_vae, training, unet, weights, words
 from foundry.data import FAMILIES, Split, scene
-from foundry.errors import FoundryError
+from foundry.errors import FoundryError, brief
 from foundry.presets import Preset
 
 
@@ -55,13 +55,18 @@ the UNet. Families: {families}.
 
     from diffusers import StableDiffusionPipeline
     pipe = StableDiffusionPipeline.from_pretrained("path/of/this/folder")
-    pipe("High quality picture, 4k, detailed", negative_prompt="blurry, ugly, stock photo", guidance_scale={guidance})
+    pipe("a ginger cat sitting", negative_prompt="blurry, ugly, stock photo", guidance_scale={guidance}).images[0]
 
-v-prediction with zero terminal SNR and trailing timesteps, so that dark skies are dark. `clip/` loads with
-`transformers.CLIPModel`; `student/` holds a UNet and scheduler for a few steps without guidance; `tiny_vae/` is a fast
-`AutoencoderTiny` of the same latents. Judged figures are in `card.toml`. Written for {stacks}.
+    from transformers import CLIPModel, CLIPProcessor
+    eye = CLIPModel.from_pretrained("path/of/this/folder", subfolder="clip")
+    processor = CLIPProcessor.from_pretrained("path/of/this/folder", subfolder="clip")
 
-It knows its families and nothing else; words outside its vocabulary mean nothing to it.
+v-prediction with zero terminal SNR and trailing timesteps, so that dark skies are dark. `student/` holds a UNet and
+scheduler for a few steps without guidance; `tiny_vae/` is a fast `AutoencoderTiny` of the same latents.
+Judged figures are in `card.toml`. Written for {stacks}.
+
+It knows its families and nothing else; words that it was not taught carry no meaning, though they
+may change the picture. The card lists its words.
 """
 
 
@@ -110,6 +115,7 @@ def colours_of(vae: AutoencoderKL, preset: Preset, each: int = 8) -> dict[str, A
 
 def export(world: World, preset: Preset, folder: Path, facts: dict[str, Any] | None = None) -> Path:
     """Writes the world beside ``folder`` and then moves it into place."""
+    replaceable(folder)
     side = folder.with_name(f".{folder.name}.new")
     shutil.rmtree(side, ignore_errors=True)
     told = card(preset, {"colours": colours_of(world.vae, preset), **(facts or {})})
@@ -204,18 +210,19 @@ def widen(path: Path) -> None:
 
 def load(folder: Path) -> World:
     """The parts of a world on disk, float32, through the libraries' own loaders."""
+    if not folder.is_dir():
+        raise FoundryError(f"{folder} is no folder: give that of a world")
     try:
         return World(
-            AutoencoderKL.from_pretrained(folder / "vae").eval(),
-            AutoencoderTiny.from_pretrained(folder / "tiny_vae").eval(),
-            CLIPModel.from_pretrained(folder / "clip").eval(),
-            CLIPTokenizer.from_pretrained(folder / "tokenizer"),
-            UNet2DConditionModel.from_pretrained(folder / "unet").eval(),
-            UNet2DConditionModel.from_pretrained(folder / "student" / "unet").eval(),
+            AutoencoderKL.from_pretrained(folder / "vae", local_files_only=True).eval(),
+            AutoencoderTiny.from_pretrained(folder / "tiny_vae", local_files_only=True).eval(),
+            CLIPModel.from_pretrained(folder / "clip", local_files_only=True).eval(),
+            CLIPTokenizer.from_pretrained(folder / "tokenizer", local_files_only=True),
+            UNet2DConditionModel.from_pretrained(folder / "unet", local_files_only=True).eval(),
+            UNet2DConditionModel.from_pretrained(folder / "student" / "unet", local_files_only=True).eval(),
         )
-    except (OSError, ValueError, RuntimeError, SafetensorError) as error:
-        reason = str(error).splitlines()[0]
-        raise FoundryError(f"{folder} is no whole world ({reason}): cast or export it again") from error
+    except (OSError, ValueError, RuntimeError, LookupError, TypeError, SafetensorError) as error:
+        raise FoundryError(f"{folder} is no whole world ({brief(error)}): cast or export it again") from error
 
 
 def so_far(out: Path, preset: Preset, split: Split) -> World:
@@ -250,9 +257,16 @@ def current(folder: Path, fresh: Any, kind: Any) -> Any:
     if (folder / "model" / "config.json").exists():
         return kind.from_pretrained(folder / "model").eval()
     if (folder / "checkpoint.pt").exists():
-        averages = torch.load(folder / "checkpoint.pt", weights_only=True)["averages"]
+        averages = training.opened(folder / "checkpoint.pt")["averages"]
         fresh.load_state_dict(averages[min(averages)])
     return fresh.eval()
+
+
+def replaceable(folder: Path) -> None:
+    """Raises FoundryError for a folder that holds something and is no world: exporting replaces what is there."""
+    told = any((folder / name).exists() for name in ("card.toml", "model_index.json"))
+    if folder.exists() and not told and (not folder.is_dir() or any(folder.iterdir())):
+        raise FoundryError(f"{folder} is there and is no world: it would be replaced, so name another folder")
 
 
 def swap(side: Path, folder: Path) -> None:

@@ -18,6 +18,7 @@ from transformers import CLIPModel, CLIPTokenizer
 from foundry import autoencoder, clip, ranks
 from foundry.data import Split
 from foundry.encoded import chunks
+from foundry.files import save_network
 from foundry.polish import Answers
 from foundry.presets import Preset
 from foundry.training import Loss, train
@@ -69,6 +70,6 @@ def cast(
         if ranks.rank() == 0:
             assert isinstance(eye, CLIPModel)
             clip.calibrate(eye, tokenizer, held)
-            eye.save_pretrained(folder / "model")
+            save_network(eye, folder / "model")
         ranks.wait()
     return CLIPModel.from_pretrained(folder / "model").to(machine.device).eval()

@@ -17,6 +17,7 @@ from tqdm import tqdm
 from foundry import autoencoder, captions, clip, data, gates, ladder, rifts, student
 from foundry.bench import Bench, Effort, assigned, bench_for, pictures_of, starts
 from foundry.data import FAMILIES
+from foundry.errors import FoundryError
 from foundry.files import save_picture
 from foundry.measures import distance, interval, spread
 from foundry.scenes.canvas import sheet
@@ -234,6 +235,10 @@ def judge_speed(b: Bench) -> None:
 def judge(folder: Path, sheets: Path, cast: Path | None, effort: Effort, write: bool) -> dict[str, float]:
     """All judges in turn. With ``write`` the figures go into the world's card."""
     sheets.mkdir(parents=True, exist_ok=True)
+    if cast is not None and not (cast / "data").is_dir():
+        raise FoundryError(
+            f"{cast} has no pictures of a cast to compare with: give a cast's folder, or leave --cast out"
+        )
     b = bench_for(folder, sheets, effort)
     judge_autoencoder(b)
     judge_clip(b)

@@ -22,7 +22,8 @@ from diffusers import AutoencoderKL, UNet2DConditionModel
 from transformers import CLIPConfig, CLIPModel
 
 from foundry import training, weights
-from foundry.errors import FoundryError
+from foundry.errors import FoundryError, brief
+from foundry.files import save_network
 from foundry.presets import TRAINED, Preset, find
 from foundry.weights import RESTORED, SHARD, Record, State, read, shards_of, write
 from latentworld.disk import PARTIAL, put
@@ -102,6 +103,8 @@ def restore(folder: Path, out: Path, preset: Preset) -> list[Record]:
         lay(folder, kept, side)
         side.rename(whole)
     for path in sorted(whole.iterdir()):  # goes on where a kill ended it
+        if path.name == "tokenizer":  # of pictures alone: the networks that are laid read with their own
+            shutil.rmtree(out / path.name, ignore_errors=True)
         path.rename(out / path.name)
     whole.rmdir()
     return [record for record, _ in kept.values()]
@@ -167,11 +170,16 @@ def bundle(world: Path, folder: Path) -> list[Path]:
     with tarfile.open(fileobj=buffer, mode="w") as archive:
         archive.add(world, arcname="world")
     data, parts = buffer.getvalue(), list[Path]()
-    for old in [*folder.glob("*.safetensors"), *folder.glob("*.json")]:
-        old.unlink()
     for number, start in enumerate(range(0, len(data), SHARD)):
         parts.append(folder / f"world.tar.{number:02d}")
         put(parts[-1], data[start : start + SHARD])
+    kept = [
+        path
+        for stage in CARRIED
+        for path in (folder / f"{stage}.json", *folder.glob(f"{stage}-[0-9][0-9].safetensors"))
+    ]
+    for old in {*kept, folder / "tokenizer.json", *folder.glob("world.tar.[0-9][0-9]")} - {*parts}:
+        old.unlink(missing_ok=True)
     return parts
 
 
@@ -195,5 +203,7 @@ def finish(folder: Path, record: Record, state: State) -> None:
     try:
         model.load_state_dict(state)
     except RuntimeError as error:
-        raise FoundryError(f"the kept {record.stage} is of another shape ({str(error).splitlines()[0]})") from error
-    model.save_pretrained(folder)  # type: ignore[operator]
+        raise FoundryError(
+            f"the kept {record.stage} is of another shape ({brief(error)}): keep it again, or leave --from out"
+        ) from error
+    save_network(model, folder)  # type: ignore[arg-type]

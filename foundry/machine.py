@@ -62,6 +62,8 @@ class Machine:
     def __post_init__(self) -> None:
         if self.precision not in PRECISIONS:
             raise FoundryError(f"unknown precision {self.precision!r}: use one of {', '.join(PRECISIONS)}")
+        if not usable(self.device):
+            raise FoundryError(f"no {self.device} device is there: use --device cpu with --preset cpu")
         if self.precision == "bfloat16" and not has_bfloat16(self.device):
             raise FoundryError(f"this machine has no bfloat16 on {self.device}: use --precision float32 or auto")
 
@@ -80,6 +82,12 @@ class Machine:
         """The precision of a plan; without one, bfloat16 on a GPU and float32 elsewhere, for sampling."""
         precision = plan.precision if plan is not None else ("float32" if self.device.type == "cpu" else "bfloat16")
         return torch.autocast(self.device.type, torch.bfloat16, enabled=precision == "bfloat16")
+
+
+def usable(device: torch.device) -> bool:
+    """Whether such a device is there."""
+    own = {"cpu": True, "cuda": torch.cuda.is_available(), "mps": torch.backends.mps.is_available()}
+    return own.get(device.type, False)
 
 
 def has_bfloat16(device: torch.device) -> bool:

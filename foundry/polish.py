@@ -24,6 +24,7 @@ from foundry.autoencoder import edge_error, look_for
 from foundry.data import Split
 from foundry.diffusion import scheduler
 from foundry.encoded import chunks
+from foundry.files import save_network
 from foundry.machine import Machine
 from foundry.presets import Preset
 from foundry.texts import text_for
@@ -148,6 +149,8 @@ def figures_of(vae: AutoencoderKL, held: Split, machine: Machine) -> dict[str, f
 
 def mixed(own: State, polished: State, share: float) -> State:
     """Weights between two decoders': at ``share`` 0 ``own``, at 1 ``polished``."""
+    if not share:
+        return own  # a polish that went astray is multiplied by nothing, not by 0
     return {name: torch.lerp(value, polished[name], share) for name, value in own.items()}
 
 
@@ -180,7 +183,8 @@ def _choose(folder: Path, vae: AutoencoderKL, last: nn.Module, held: Split, mach
         found[share] = figures_of(vae, held, machine)
         if all(goal.met(found[share][name]) for name, goal in gates.G5.items()):
             break
+    machine.log(f"of the polish a share of {share:g} is kept: the largest that meets G5, or none")
     for line in gates.verdict(found[share], gates.G5):
         machine.log(line)
     put(folder / "choice.json", json.dumps({"share": share, "figures": found}, indent=2).encode())
-    vae.save_pretrained(folder / "model")
+    save_network(vae, folder / "model")

@@ -16,6 +16,10 @@ import torch.distributed as dist
 import torch.multiprocessing as mp
 from torch import Tensor, nn
 
+from foundry.errors import FoundryError
+from latentworld.disk import put
+from latentworld.errors import LatentWorldError
+
 
 def rank() -> int:
     """Which process this is; the first one writes."""
@@ -60,6 +64,9 @@ def _one(index: int, total: int, store: str, work: Callable[[], None]) -> None:
                             timeout=datetime.timedelta(days=30))  # fmt: skip
     try:
         work()
+    except (FoundryError, LatentWorldError, OSError) as error:
+        put(Path(f"{store}.error"), str(error).encode())
+        raise SystemExit(1) from None
     finally:
         dist.destroy_process_group()
 
@@ -68,8 +75,14 @@ def spawn(total: int, folder: Path, work: Callable[[], None]) -> None:
     """Runs ``work`` (picklable) in ``total`` processes of one thread each; an error in one ends all."""
     folder.mkdir(parents=True, exist_ok=True)
     store = folder / f".processes.{os.getpid()}"
+    told = Path(f"{store}.error")
     store.unlink(missing_ok=True)
     try:
         mp.spawn(_one, (total, str(store), work), nprocs=total)
+    except mp.ProcessExitedException:
+        if not told.exists():
+            raise
+        raise FoundryError(told.read_text()) from None
     finally:
         store.unlink(missing_ok=True)
+        told.unlink(missing_ok=True)

@@ -23,6 +23,7 @@ from torch import Tensor, nn
 
 from foundry import captions, paths, ranks
 from foundry.diffusion import levels, scheduler, signal_of, times
+from foundry.files import save_network
 from foundry.machine import Machine
 from foundry.paths import EARLY, Paths
 from foundry.presets import Preset
@@ -190,5 +191,5 @@ def _save(model: nn.Module, folder: Path) -> None:
     """The result of a stage, written by the first process."""
     if ranks.rank() == 0:
         assert isinstance(model, UNet2DConditionModel)
-        model.save_pretrained(folder / "model")
+        save_network(model, folder / "model")
     ranks.wait()

@@ -16,6 +16,7 @@ from torch import Tensor, nn
 
 from foundry import ranks
 from foundry.autoencoder import edge_error
+from foundry.files import save_network
 from foundry.polish import Answers
 from foundry.presets import Preset
 from foundry.training import Loss, train
@@ -66,6 +67,6 @@ def cast(folder: Path, preset: Preset, ground: Ground, given: Answers) -> Autoen
         tiny = train("tiny_vae", folder, model, preset.tiny_vae, loss_for(ground, given, preset), mark, machine).average
         if ranks.rank() == 0:
             assert isinstance(tiny, AutoencoderTiny)
-            tiny.save_pretrained(folder / "model")
+            save_network(tiny, folder / "model")
         ranks.wait()
     return AutoencoderTiny.from_pretrained(folder / "model").to(machine.device).eval()

@@ -25,7 +25,7 @@ from tqdm import tqdm
 
 from foundry import machine as machines
 from foundry import ranks, weights
-from foundry.errors import FoundryError
+from foundry.errors import FoundryError, brief
 from foundry.files import save_picture
 from foundry.machine import Machine, Plan
 from foundry.muon import Muon
@@ -121,12 +121,19 @@ def checkpoint(run: Run, path: Path, fingerprint: str) -> None:
         put(path, buffer.getvalue())
 
 
-def read(path: Path, fingerprint: str) -> dict[str, Any]:
-    """A checkpoint, refused if damaged or made with other settings."""
+def opened(path: Path) -> dict[str, Any]:
+    """A checkpoint, refused if damaged."""
     try:
         state: dict[str, Any] = torch.load(path, map_location="cpu", weights_only=True)
+        state["averages"]
     except Exception as error:
         raise FoundryError(f"{path} is damaged ({error.__class__.__name__}): delete it to redo this stage") from error
+    return state
+
+
+def read(path: Path, fingerprint: str) -> dict[str, Any]:
+    """A checkpoint, refused if damaged or made with other settings."""
+    state = opened(path)
     if state.get("fingerprint") != fingerprint:
         raise FoundryError(f"{path} was cast with other settings: use another --cast, or delete {path.parent}")
     return state
@@ -145,7 +152,7 @@ def resume(run: Run, path: Path, fingerprint: str) -> bool:
         for optimiser, kept in zip(run.optimisers, state["optimisers"], strict=True):
             optimiser.load_state_dict(kept)
     except (RuntimeError, KeyError, ValueError) as error:
-        reason = str(error).splitlines()[0]
+        reason = brief(error)
         raise FoundryError(
             f"{path} is a checkpoint of another shape ({reason}): delete it to redo this stage"
         ) from error
@@ -164,7 +171,7 @@ def _restart(run: Run, folder: Path, fingerprint: str) -> bool:
         for network in (run.model, *run.averages.values()):
             network.load_state_dict(state)
     except RuntimeError as error:
-        raise FoundryError(f"{folder} is of another shape ({str(error).splitlines()[0]}): delete it") from error
+        raise FoundryError(f"{folder} is of another shape ({brief(error)}): delete it") from error
     run.step, run.spent = record.step, record.spent
     return True
 

@@ -20,6 +20,7 @@ from foundry.clip import generic
 from foundry.data import FAMILIES, Split
 from foundry.diffusion import sample, scheduler, signal_of, times
 from foundry.errors import FoundryError
+from foundry.files import save_network
 from foundry.machine import Machine
 from foundry.presets import Preset
 from foundry.scenes.canvas import sheet
@@ -145,7 +146,7 @@ def bake_off(folder: Path, preset: Preset, ground: Ground) -> Shape:
             winner = choose(found)
             best = runs[winner].average
             assert isinstance(best, UNet2DConditionModel)
-            best.save_pretrained(folder / "start")
+            save_network(best, folder / "start")
             rows = {"-".join(map(str, shape)): {"loss": loss, "steps": steps} for shape, (loss, steps) in found.items()}
             put(path, json.dumps({"winner": winner, "shapes": rows}, indent=2).encode())
         ranks.wait()
@@ -209,6 +210,6 @@ def cast(folder: Path, preset: Preset, ground: Ground) -> UNet2DConditionModel:
         watch = Watch(look_with(ground, preset), lambda unet: figures_of(unet, ground), gate_every=3600.0)
         run = train("unet", folder, model, preset.unet, loss_for(ground), mark, machine, watch)
         if ranks.rank() == 0:
-            best_average(run, ground, folder).save_pretrained(folder / "model")
+            save_network(best_average(run, ground, folder), folder / "model")
         ranks.wait()
     return UNet2DConditionModel.from_pretrained(folder / "model").to(machine.device).eval()

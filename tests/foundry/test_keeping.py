@@ -20,13 +20,22 @@ def test_a_world_is_brought_out_in_small_parts_that_make_it_again(
     world, folder = tmp_path / "cast" / "world", tmp_path / "out"
     (world / "unet").mkdir(parents=True)
     folder.mkdir()
-    (folder / "unet.json").write_text("kept meanwhile")
+    for name in ("unet.json", "unet-00.safetensors", "world.tar.77", "tokenizer.json"):
+        (folder / name).write_text("kept meanwhile")
+    for name in ("notes.json", "autoencoder.json", "unet-old.safetensors", "world.tar"):
+        (folder / name).write_text("somebody's")
     (world / "unet" / "weights").write_bytes(bytes(range(256)) * 100)
     assert keeping.bundle(world, folder) == []
     (world / "card.toml").write_text("name = 'embedded'\n")
     monkeypatch.setattr(keeping, "SHARD", 9000)
     parts = keeping.bundle(world, folder)
-    assert sorted(path.name for path in folder.iterdir()) == [path.name for path in parts]
+    there = {path.name for path in folder.iterdir()}
+    assert there == {path.name for path in parts} | {
+        "notes.json",
+        "autoencoder.json",
+        "unet-old.safetensors",
+        "world.tar",
+    }
     assert max(path.stat().st_size for path in parts) == 9000
     with tarfile.open(fileobj=io.BytesIO(b"".join(path.read_bytes() for path in parts))) as archive:
         assert archive.extractfile("world/unet/weights").read() == bytes(range(256)) * 100  # type: ignore[union-attr]

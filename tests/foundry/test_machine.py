@@ -59,8 +59,9 @@ def test_a_gpu_preset_on_a_processor_is_refused_with_an_estimate(monkeypatch: py
     monkeypatch.setattr(estimate, "seconds_a_sample", lambda preset: 0.0432)
     with pytest.raises(FoundryError, match=r"'gpu' would take about 2 days on this processor: use --preset cpu"):
         estimate.refuse_days(presets.GPU, Machine())
-    with pytest.raises(FoundryError, match="no CUDA device"):
-        estimate.refuse_days(presets.GPU, Machine(device=torch.device("cuda")))
+    for device in ("cuda", "mps", "xla"):
+        with pytest.raises(FoundryError, match=f"no {device} device is there: use --device cpu"):
+            Machine(device=torch.device(device))
     estimate.refuse_days(presets.find("cpu"), Machine())
 
 

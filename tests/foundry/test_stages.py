@@ -123,10 +123,13 @@ def test_changed_settings_are_refused(out: Path, tmp_path: Path) -> None:
     folder = without(out, tmp_path / "cast")
     shutil.rmtree(folder / "unet" / "model")
     other = dataclasses.replace(TINY, unet=dataclasses.replace(TINY.unet, rate=1.0, steps=7))
-    with pytest.raises(FoundryError, match=r"checkpoint\.pt was cast with other settings"):
+    with pytest.raises(
+        FoundryError,
+        match=r"unet was cast with other settings: use another --cast, or delete there: unet, paths, .*tiny_vae$",
+    ):
         casting.cast_world(folder, other, HERE, "unet")
     redrawn = dataclasses.replace(TINY, data=dataclasses.replace(TINY.data, degraded=0.5))
-    with pytest.raises(FoundryError, match="pictures were drawn with other settings"):
+    with pytest.raises(FoundryError, match="data was cast with other settings"):
         casting.cast_world(folder, redrawn, HERE, "data")
 
 
