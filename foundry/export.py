@@ -212,6 +212,9 @@ def load(folder: Path) -> World:
     """The parts of a world on disk, float32, through the libraries' own loaders."""
     if not folder.is_dir():
         raise FoundryError(f"{folder} is no folder: give that of a world")
+    wanted = [f"{part}/config.json" for part in ("vae", "tiny_vae", "clip", "unet", "student/unet")]
+    if lacking := [name for name in wanted if not (folder / name).exists()]:
+        raise FoundryError(f"{folder} is no whole world (it lacks {', '.join(lacking)}): cast or export it again")
     try:
         return World(
             AutoencoderKL.from_pretrained(folder / "vae", local_files_only=True).eval(),

@@ -137,7 +137,8 @@ def test_bad_folders_are_refused_in_a_line(tmp_path: Path, monkeypatch: pytest.M
     file.write_text("")
     for words, told in (
         (("judge", tmp_path / "nowhere"), "is no folder: give that of a world"),
-        (("judge", tmp_path), "is no whole world"),
+        (("judge", tmp_path), "is no whole world (it lacks vae/config.json, "),
+        (("adopt", tmp_path, "--preset", "tiny", "--cast", tmp_path / "a"), "is no whole world (it lacks"),
         (("judge", world, "--sheets", file), "File exists"),
         (("judge", world, "--sheets", tmp_path / "s", "--cast", tmp_path / "nothing"), "has no pictures of a cast"),
         (("cast", "--preset", "tiny", "--cast", file), str(file)),
