@@ -24,6 +24,7 @@ from foundry import (
     encoded,
     export,
     eye,
+    keeping,
     polish,
     presets,
     ranks,
@@ -32,6 +33,7 @@ from foundry import (
     tiny_vae,
     training,
     unet,
+    weights,
 )
 from foundry.errors import FoundryError, brief
 from foundry.machine import Machine
@@ -118,30 +120,51 @@ def with_minutes(preset: Preset, minutes: float | None) -> Preset:
 def lengthen(out: Path, preset: Preset, stage: str, more: float) -> Preset:
     """Gives a finished stage ``more`` of its own budget (1 doubles it); what was cast from its result is thrown away.
 
-    It goes on from where its rate began to fall, so that the fall comes once, at the end. The new budget is written to
-    the stage's folder (see `budgeted`), so that the plain command goes on with it.
+    It goes on from where its rate began to fall, so that the fall comes once, at the end. A stage that was laid from
+    `--from` has no such checkpoint: it goes on from its weights, with the budget beyond the steps they had. The new
+    budget is written to the stage's folder (see `budgeted`), so that the plain command goes on with it.
     """
     if stage not in AFTER:
         raise FoundryError(f"unknown stage {stage!r}: use one of {', '.join(AFTER)}")
     if not (more > 0 and math.isfinite(more)):
         raise FoundryError(f"--more {more:g}: give a number above 0, by how much of its budget the stage trains on")
-    level, path = out / stage / "level.pt", out / stage / "checkpoint.pt"
-    if not path.exists():
-        raise FoundryError(f"{path} is not there, so there is nothing to train on: cast it first")
+    if not any((out / stage / name).exists() for name in ("checkpoint.pt", "model/config.json")):
+        raise FoundryError(f"{out / stage} has nothing to train on: cast it first")
     settle(out, preset)
-    begins = level if level.exists() and stage != "polish" else path
-    spent = training.read(begins, preset.fingerprint(stage))
-    if begins != path:
-        put(path, begins.read_bytes())
+    own: presets.StagePreset = getattr(preset, stage)
+    steps = None if own.steps is None else own.steps * (1 + more)
+    if (out / stage / "checkpoint.pt").exists():
+        spent = _from_level(out / stage, preset, stage)
+    else:
+        step, spent = _from_weights(out / stage, preset, stage)
+        steps = None if own.steps is None else step + own.steps * more
     shutil.rmtree(out / stage / "model", ignore_errors=True)
     for later in AFTER[stage]:
         shutil.rmtree(out / later, ignore_errors=True)
-    own: presets.StagePreset = getattr(preset, stage)
-    longer = dataclasses.replace(own, minutes=float(spent["spent"]) / 60 + own.minutes * more)
-    if own.steps is not None:
-        longer = dataclasses.replace(longer, steps=round(own.steps * (1 + more)))
+    longer = dataclasses.replace(
+        own, minutes=spent / 60 + own.minutes * more, steps=None if steps is None else round(steps)
+    )
     put(out / stage / "budget.json", json.dumps({"minutes": longer.minutes, "steps": longer.steps}).encode())
     return dataclasses.replace(preset, **{stage: longer})
+
+
+def _from_level(folder: Path, preset: Preset, stage: str) -> float:
+    """Sets a stage back to where its rate began to fall, if it did; the seconds it had spent there."""
+    level, path = folder / "level.pt", folder / "checkpoint.pt"
+    begins = level if level.exists() and stage != "polish" else path
+    spent = float(training.read(begins, preset.fingerprint(stage))["spent"])
+    if begins != path:
+        put(path, begins.read_bytes())
+    return spent
+
+
+def _from_weights(folder: Path, preset: Preset, stage: str) -> tuple[int, float]:
+    """Makes the weights of a finished stage the start of its training; the steps and seconds they had."""
+    found = keeping.come_to(folder, preset, stage)
+    assert found is not None  # `lengthen` has seen them
+    record, state = found
+    weights.write(folder / "start", dataclasses.replace(record, finished=False), state)
+    return record.step, record.spent
 
 
 def budgeted(out: Path, preset: Preset) -> Preset:

@@ -158,6 +158,36 @@ def test_a_finished_stage_trains_on_from_where_its_rate_fell(out: Path, tmp_path
         casting.lengthen(folder, TINY, "dreams", 5.0)
 
 
+def test_a_stage_that_was_laid_trains_on_from_its_weights(out: Path, tmp_path: Path) -> None:
+    """It has no checkpoint; its budget is counted from the steps that it had."""
+    kept, folder = tmp_path / "kept", tmp_path / "cast"
+    keeping.keep(out, TINY, kept)
+    keeping.restore(kept, folder, TINY)
+    shutil.copytree(out / "data", folder / "data")
+    was = training.weights.read(kept, "unet")[1]
+    longer = casting.lengthen(folder, TINY, "unet", 0.5)
+    assert longer.unet.steps == 6 + 3
+    assert not (folder / "unet" / "model").exists()
+    assert not (folder / "student").exists()
+    seen: list[dict[str, torch.Tensor]] = []
+    real = training.advance
+
+    def watched(run: training.Run, *given: object) -> dict[str, float]:
+        if isinstance(run.model, UNet2DConditionModel) and not seen:
+            seen.append({name: tensor.clone() for name, tensor in run.model.state_dict().items()})
+            assert run.step == 6
+        return real(run, *given)  # type: ignore[arg-type]
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(training, "advance", watched)
+        casting.cast_world(folder, longer, HERE, "unet")
+    assert all(torch.equal(seen[0][name], was[name]) for name in was)
+    assert training.read(folder / "unet" / "checkpoint.pt", TINY.fingerprint("unet"))["step"] == 9
+    assert casting.lengthen(folder, longer, "unet", 1.0).unet.steps == 18  # it has a checkpoint of its own now
+    with pytest.raises(FoundryError, match="nothing to train on: cast it first"):
+        casting.lengthen(folder, TINY, "student", 1.0)
+
+
 def test_the_first_pictures_can_be_used_before_the_rest_is_drawn(tmp_path: Path) -> None:
     preset = dataclasses.replace(TINY.data, size=16, train=520, early=500, held=1)
     data.draw_split(tmp_path, "train", preset, 500)
