@@ -20,7 +20,7 @@ DEVICES = ("auto", "cpu", "cuda", "mps", "xpu")
 COMPILED = 4  # pictures a batch
 NAMES = {"cuda": "CUDA devices", "xpu": "Intel GPUs"}  # of which a machine may have several
 DTYPES = ("auto", "float32", "float16", "bfloat16")
-ENGINES = ("auto", "eager", "compile", "openvino", "graphs")
+ENGINES = ("auto", "eager", "compile", "openvino", "graphs", "package")
 
 
 @dataclass(frozen=True)

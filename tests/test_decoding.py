@@ -308,7 +308,7 @@ def test_a_graph_is_captured_and_replayed_on_its_tensors_device(monkeypatch: pyt
 
 
 def test_an_unknown_engine_is_refused() -> None:
-    with pytest.raises(PresetError, match="use one of eager, compile, openvino, graphs"):
+    with pytest.raises(PresetError, match="use one of openvino, eager, compile, graphs, package"):
         engines.build("tensorrt", nn.Identity(), (latents(1),), "a")
 
 

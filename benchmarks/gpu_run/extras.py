@@ -1,8 +1,10 @@
-"""What is worth knowing and may be missing: SDXL-Turbo's shape, cuDNN's search, ways of attention, fp8."""
+"""What is worth knowing and may be missing: SDXL-Turbo's shape, cuDNN's search, ways of attention, fp8, and how long
+engines take to start."""
 
 from __future__ import annotations
 
 import importlib.util
+import time
 from functools import partial
 from typing import Any
 
@@ -17,6 +19,7 @@ XL = "SDXL-Turbo's shape, one step"
 SEARCH = "cuDNN's search for convolutions, batch of 8, milliseconds a guided step"
 ATTENTION = "Ways of attention, milliseconds a call"
 FP8 = "Eight-bit floats, milliseconds a product of a transformer block (scouts alone: they move pictures)"
+START = "Seconds from a new decoder to a scout's first picture, one step, batch 1"
 SHAPES = {"SD 1.5, 64 x 64, heads of 40": (16, 8, 4096, 40), "SDXL, 64 x 64, heads of 64": (8, 10, 4096, 64)}
 
 
@@ -35,6 +38,9 @@ def run(bench: Bench) -> None:
             bench.record.try_row(ATTENTION, way.lower(), shape, partial(attention, bench, way, shape), needs=2.0)
     for name in ("half", "fp8"):
         bench.record.try_row(FP8, name, "16384 x 1280 x 5120", partial(product, bench, name), needs=5.0)
+    for engine, needs in (("package", 150.0), ("compile", 100.0)):
+        for how, least in (("made", needs), ("kept", 30.0)):
+            bench.record.try_row(START, engine, how, partial(start, bench, engine, how), needs=least)
 
 
 def turbo(bench: Bench, engine: str, batch: int) -> Row:
@@ -86,6 +92,18 @@ def attention(bench: Bench, way: str, shape: str) -> Row:
     with sdpa_kernel(getattr(SDPBackend, way)), torch.inference_mode():
         took = bench.median(lambda: torch.nn.functional.scaled_dot_product_attention(query, key, value))
     return Row(ATTENTION, way.lower(), shape, took * 1e3, "ms", memory=bench.held())
+
+
+def start(bench: Bench, engine: str, how: str) -> Row:
+    """How long an engine takes that is made for the first time, and one that was kept (nothing of it is in memory)."""
+    torch.compiler.reset()
+    networks = bench.networks("sd15")
+    runs = engine if bench.is_real else bench.ways[0]
+    decoder = bench.decoder(networks, kind="scout", steps=1, guidance=1.0, batch=1, engine=runs)
+    began = time.perf_counter()
+    decoder(bench.latents(1, networks.world), worlds.PROMPT)
+    bench.settle()
+    return Row(START, engine, how, time.perf_counter() - began, "s", memory=bench.held())
 
 
 def product(bench: Bench, name: str) -> Row:

@@ -68,12 +68,12 @@ def contiguous(bench: Bench, batch: int, compared: float | None) -> Row:
     """Eager with pictures laid out plainly: whether channels last pays where GroupNorm takes plain ones alone."""
     from latentworld.decoding import torch_engines
 
-    kept: Callable[[torch.Tensor], torch.Tensor] = torch_engines._last
-    torch_engines._last = lambda tensor: tensor.contiguous()  # type: ignore[assignment]
+    kept: Callable[[torch.Tensor], torch.Tensor] = torch_engines.channels_last
+    torch_engines.channels_last = lambda tensor: tensor.contiguous()  # type: ignore[assignment]
     try:
         row = ours(bench, "eager", batch, compared)
     finally:
-        torch_engines._last = kept
+        torch_engines.channels_last = kept
     return Row(**{**vars(row), "what": "eager, contiguous"})
 
 

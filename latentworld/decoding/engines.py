@@ -6,6 +6,7 @@ compile    torch.compile: 1.2x on two cores at batch 8, after a minute of compil
 openvino   float32, static shapes, converted once and cached; 1.3x to 1.5x on two cores. An optional dependency;
            `openvino/bfloat16` multiplies half as many bits: a scout's, where a processor can
 graphs     CUDA graphs: no launch overhead; pays at small batches
+package    compiled ahead of time and kept without weights: a later start waits for no compiler
 ========== =====================================================================================================
 """
 
@@ -21,7 +22,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from latentworld.decoding import openvino_models, torch_engines
+from latentworld.decoding import openvino_models, packages, torch_engines
 from latentworld.decoding.openvino_models import Module
 from latentworld.deferred import now
 from latentworld.device import has_openvino
@@ -51,9 +52,14 @@ def build(engine: str, module: Module, example: tuple[Tensor, ...], key: str) ->
     name, _, precision = engine.partition("/")
     if name == "openvino":
         return _openvino(module, example, key, precision or "float32")
-    engines = {"eager": torch_engines.eager, "compile": torch_engines.compiled, "graphs": torch_engines.graphs}
+    engines = {
+        "eager": torch_engines.eager,
+        "compile": torch_engines.compiled,
+        "graphs": torch_engines.graphs,
+        "package": packages.packaged,
+    }
     if engine not in engines:
-        raise PresetError(f"engine = {engine!r}: use one of eager, compile, openvino, graphs")
+        raise PresetError(f"engine = {engine!r}: use one of openvino, {', '.join(engines)}")
     return engines[engine](now(module).eval(), example, key)
 
 

@@ -26,12 +26,12 @@ def eager(module: nn.Module, example: tuple[Tensor, ...], key: str) -> Run:
 
     def run(*inputs: Tensor) -> Tensor:
         with torch.inference_mode():
-            return module(*map(_last, inputs))  # type: ignore[no-any-return]
+            return module(*map(channels_last, inputs))  # type: ignore[no-any-return]
 
     return run
 
 
-def _last(tensor: Tensor) -> Tensor:
+def channels_last(tensor: Tensor) -> Tensor:
     """Channels last: 8.0 instead of 9.2 ms a UNet sample on two cores, and what tensor cores want."""
     return tensor.contiguous(memory_format=torch.channels_last) if tensor.ndim == 4 else tensor
 
@@ -54,7 +54,7 @@ def uncaptured(module: nn.Module, example: tuple[Tensor, ...], key: str) -> Run:
     def run(*inputs: Tensor) -> Tensor:
         # no_grad: tensors made in inference mode carry no version counter, which dynamo's guards ask for.
         with torch.no_grad():
-            return made(*map(_last, inputs)).clone()  # type: ignore[no-any-return]
+            return made(*map(channels_last, inputs)).clone()  # type: ignore[no-any-return]
 
     with failing("compile"):
         run(*example)
@@ -73,7 +73,7 @@ def graphs(module: nn.Module, example: tuple[Tensor, ...], key: str) -> Run:
 
 def captured(call: Run, example: tuple[Tensor, ...]) -> Run:
     """A call for these shapes, captured in a CUDA graph. Raises EngineFailed."""
-    held = tuple(_last(tensor.clone()) for tensor in example)
+    held = tuple(channels_last(tensor.clone()) for tensor in example)
     device = held[0].device  # streams and graphs are of the current device, which is the first one unless said
     with failing("graphs"), torch.no_grad(), torch.cuda.device(device):
         side = torch.cuda.Stream(device)  # type: ignore[no-untyped-call]  # warm up on a side stream, as capture wants it
