@@ -60,15 +60,15 @@ class Row:
 
 def rows(home: Path) -> list[Row]:
     """All families."""
-    second = tiny_world.build(
-        home / "sd2", shape=replace(tiny_world.TINY, text=1024, text_head=64), prediction="v_prediction", extras=False
-    )
+    second = tiny_world.build(home / "sd2", shape=tiny_world.SECOND, prediction="epsilon", extras=False)
+    (home / "one").mkdir()
+    file = original_keys.second_file(home / "one", worlds.load(second))
     first = Row(
         "Stable Diffusion 1", "sd", tiny_world.folder("classic"), original_keys.classic_file(home), ("hyper",), True
     )
     return [
         first,
-        Row("Stable Diffusion 2", "sd", second, None, ("turbo",), True),
+        Row("Stable Diffusion 2", "sd", second, file, ("turbo",), True),
         Row("SDXL", "xl", tiny_xl.world(), tiny_xl.world("file"), ("turbo", "lightning", "hyper", "dmd2", "tcd"), True),
         Row("Stable Diffusion 3", "sd3", tiny_flow.world("sd3"), None, ("flow_turbo",)),
         Row("FLUX.1 dev", "flux-dev", tiny_flow.world("flux-dev")),

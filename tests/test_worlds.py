@@ -20,6 +20,7 @@ import torch
 from safetensors.torch import load_file, save_file
 from standins import tiny_world
 from standins.original_keys import classic_file as checkpoint
+from standins.original_keys import second_file
 from torch import Tensor
 
 from latentworld import worlds
@@ -364,15 +365,21 @@ def test_damage_names_the_file(
 # --- a single file -----------------------------------------------------------------------------------------------
 
 
-def test_a_single_file_is_the_same_world(tmp_path: Path) -> None:
-    path = checkpoint(tmp_path)
-    plain = worlds.load(tiny_world.folder("classic"))
+@pytest.mark.parametrize("kind", ["sd1", "sd2"])
+def test_a_single_file_is_the_same_world(kind: str, tmp_path: Path) -> None:
+    if kind == "sd1":
+        path, plain, widths = checkpoint(tmp_path), worlds.load(tiny_world.folder("classic")), [32, 64]
+    else:
+        made = tiny_world.build(tmp_path / "sd2", shape=tiny_world.SECOND, prediction="epsilon", extras=False)
+        plain, widths = worlds.load(made), [64, 128]
+        path = second_file(tmp_path, plain)
     seen = worlds.inspect(path)
+    assert seen.family.name == plain.family.name == kind
     assert (seen.size, seen.prediction, seen.card.title, seen.student) == (64, "epsilon", "One file", False)
     assert seen.parameters["unet"] == sum(weight.numel() for weight in plain.denoiser.parameters())
     world = worlds.load(path)
     assert world.shape == plain.shape
-    assert world.denoiser.config.block_out_channels == [32, 64]
+    assert world.denoiser.config.block_out_channels == widths
     assert world.denoiser.config.down_block_types == ["DownBlock2D", "CrossAttnDownBlock2D"]
     assert world.schedule["prediction_type"] == "epsilon"
     for one, other in (

@@ -11,6 +11,7 @@ from safetensors.torch import save_file
 from torch import Tensor
 
 from latentworld import worlds
+from latentworld.worlds import World
 from standins import tiny_world
 
 
@@ -80,6 +81,17 @@ def open_clip(state: dict[str, Tensor], prefix: str) -> dict[str, Tensor]:
                 key = key.replace(theirs, ours)
             made[prefix + key] = value
     return made
+
+
+def second_file(folder: Path, world: World) -> Path:
+    """A tiny Stable Diffusion 2 as one file, its tokenizer and a card beside it."""
+    text = open_clip(world.text.encoder.state_dict(), "cond_stage_model.model.")
+    parts = ldm_unet(world.denoiser.state_dict()) | ldm_vae(world.vae.state_dict()) | text
+    said = {"modelspec.prediction_type": str(world.schedule["prediction_type"])}  # else a file of its kind predicts v
+    save_file({key: value.contiguous() for key, value in parts.items()}, folder / "tiny2.safetensors", said)
+    tiny_world.write_tokenizer(folder / "tokenizer", tiny_world.SECOND)
+    (folder / "tiny2.toml").write_text('title = "One file"\nsize = 64\n')
+    return folder / "tiny2.safetensors"
 
 
 def classic_file(folder: Path) -> Path:

@@ -13,7 +13,7 @@ import shutil
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -43,11 +43,15 @@ class Shape:
     groups: int = 16
     vae_groups: int = 8
     heads: int | None = None  # everywhere, as SD 1 has it; else widths over `head`
+    act: str = "quick_gelu"
+    linear: bool = False  # projections of the attention
 
 
 TINY = Shape()
 # What the original code takes for granted: 32 groups, 8 heads in the UNet, heads 64 wide in the text encoder.
 CLASSIC = Shape(vae=(32, 32, 32, 32), groups=32, vae_groups=32, heads=8, text=64, text_head=64)
+# Of Stable Diffusion 2: heads 64 wide, linear projections, OpenCLIP's width and activation.
+SECOND = replace(CLASSIC, unet=(64, 128), head=64, heads=None, text=1024, act="gelu", linear=True)
 FULL = Shape(
     latent=16, unet=(96, 160, 256), head=32, vae=(16, 32, 64, 128), tiny=(32, 32, 32, 32), text=192, text_layers=4,
     clip=192, clip_layers=6, patch=16, picture=128, tokens=64, projection=160,
@@ -80,7 +84,8 @@ def unet(shape: Shape = TINY, **other: Any) -> UNet2DConditionModel:
         down_block_types=("DownBlock2D",) + ("CrossAttnDownBlock2D",) * deep,
         up_block_types=("CrossAttnUpBlock2D",) * deep + ("UpBlock2D",), norm_num_groups=shape.groups,
         cross_attention_dim=shape.text,
-        attention_head_dim=shape.heads or tuple(width // shape.head for width in shape.unet), **other,
+        attention_head_dim=shape.heads or tuple(width // shape.head for width in shape.unet),
+        use_linear_projection=shape.linear, **other,
     )  # fmt: skip
 
 
@@ -119,7 +124,7 @@ def _text_config(shape: Shape, words: int) -> dict[str, Any]:
     return {
         "vocab_size": words, "hidden_size": shape.text, "intermediate_size": shape.text * 2,
         "num_hidden_layers": shape.text_layers, "num_attention_heads": shape.text // shape.text_head,
-        "max_position_embeddings": shape.tokens, "projection_dim": shape.projection,
+        "max_position_embeddings": shape.tokens, "projection_dim": shape.projection, "hidden_act": shape.act,
         "bos_token_id": words - 2, "eos_token_id": words - 1, "pad_token_id": words - 1,
     }  # fmt: skip
 
