@@ -235,11 +235,11 @@ def _inversions(preset: Preset) -> Sequence[Inversion]:
 
 
 def _tell_of_words(preset: Preset, found: Found, taught: Sequence[Inversion]) -> None:
-    """Of a prompt that has none of a small world's words, nor of those it was taught, in a line."""
-    for text in (preset.prompt.positive, preset.prompt.negative):
+    """Of words that a small world neither knows nor was taught, in a line."""
+    for text, lenient in ((preset.prompt.positive, False), (preset.prompt.negative, True)):
         if text is None or any(one.word.lower() in text.lower() for one in taught):
             continue
-        if (said := strange(found.card, text)) is not None:
+        if (said := strange(found.card, text, lenient)) is not None:
             warnings.warn(said, Notice, stacklevel=4)
 
 

@@ -20,6 +20,7 @@ SILENT = frozenset(
 )  # fmt: skip
 """Words that name nothing, whatever they stand beside."""
 LONGEST = 60  # characters of a prompt that are shown
+NAMED = 4  # words that are named
 ANY = "any"  # under which the words of all subjects stand
 NEAR, ALIKE = 3, 0.72  # words that are offered, and how alike they are: dawn is not near dragon (0.6)
 
@@ -30,19 +31,25 @@ def understood(card: Card) -> Mapping[str, tuple[str, ...]]:
     return found | ({ANY: card.words} if card.words else {})
 
 
-def strange(card: Card, text: str) -> str | None:
-    """What to tell of a prompt that has none of a world's words, with the nearest there are; None where it has one, is
-    empty, or the card lists no words."""
+def strange(card: Card, text: str, lenient: bool = False) -> str | None:
+    """What to tell of words of a prompt that a world does not know, with the nearest there are; None where it knows all
+    of them, the prompt is empty, or the card lists no words. lenient: None where it knows one, for negative texts,
+    which are habits of larger worlds."""
     known = {word for words in understood(card).values() for word in words}
     asked = [word for word in WORD.findall(text.lower()) if len(word) >= SHORTEST and word not in SILENT]
-    if not known or not asked or any(forms(word) & known for word in asked):
+    asked = list(dict.fromkeys(asked))
+    unknown = [word for word in asked if not forms(word) & known]
+    if not known or not unknown or (lenient and len(unknown) < len(asked)):
         return None
     shown = text if len(text) <= LONGEST else f"{text[:LONGEST]}…"
-    close = dict.fromkeys(near for word in asked for near in get_close_matches(word, sorted(known), NEAR, ALIKE))
+    close = dict.fromkeys(near for word in unknown for near in get_close_matches(word, sorted(known), NEAR, ALIKE))
     offer = f"near are {', '.join(list(close)[:NEAR])}" if close else f"it knows {_subjects(card)}"
     name = card.title[:1].lower() + card.title[1:] or card.name
     listed = f"`latentworld worlds show {card.name} --words` lists them"
-    return f"{name} knows none of the words of {shown!r}: {offer}; {listed}"
+    if len(unknown) == len(asked):
+        return f"{name} knows none of the words of {shown!r}: {offer}; {listed}"
+    named = ", ".join(repr(word[:LONGEST]) for word in unknown[:NAMED]) + (", …" if len(unknown) > NAMED else "")
+    return f"{name} does not know {named} in {shown!r}: {offer}; {listed}"
 
 
 def forms(word: str) -> set[str]:
