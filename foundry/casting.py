@@ -218,7 +218,7 @@ def _from_teacher(
     teacher = unet.cast(out / "unet", preset, ground)
     if until == "unet":
         return None
-    pupil = student.cast(out / "student", preset, ground, teacher)
+    pupil = student.cast(out / "student", preset, ground, teacher, seer, tokenizer)
     if until in ("paths", "distil", "student"):
         return None
     vae = polish.cast(out / "polish", preset, ground, teacher, held)
@@ -228,7 +228,7 @@ def _from_teacher(
     eyes = eye.cast(out / "eye", preset, ground, held, seer, tokenizer, vae, given)
     if until == "eye":
         return None
-    tiny = tiny_vae.cast(out / "tiny_vae", preset, ground, given)
+    tiny = tiny_vae.cast(out / "tiny_vae", preset, ground, given, vae)
     return export.World(vae, tiny, eyes, tokenizer, teacher, pupil)
 
 

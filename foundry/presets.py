@@ -115,7 +115,7 @@ class Preset:
     student: StagePreset = StagePreset(40, 64, 2e-3, 1e-3, averages=(0.995,), steps=2400)
     polish: StagePreset = StagePreset(40, 16, 3e-3, 1e-3, averages=(0.995,), steps=2500)
     eye: StagePreset = StagePreset(5, 64, 3e-3, 1e-3, steps=400)
-    tiny_vae: StagePreset = StagePreset(12, 16, 1e-2, 3e-3, steps=4000)
+    tiny_vae: StagePreset = StagePreset(25, 8, 1e-2, 3e-3, steps=4000)
     paths: int = 9600
     beginnings: int = 15000
     teacher_steps: int = 20
@@ -191,7 +191,7 @@ GPU = Preset(
     clip=_minutes(1.0, 256, 5e-3, 2e-3), unet=_minutes(4.0, 1024, 1.4e-2, 4e-3, 0.999, 0.9997),
     distil=_minutes(0.4, 512, 3e-3, 1e-3, 0.99), student=_minutes(1.5, 512, 5e-3, 2e-3, 0.995),
     polish=_minutes(1.0, 64, 4e-3, 1.5e-3, 0.995), eye=_minutes(0.3, 256, 3e-3, 1e-3),
-    tiny_vae=_minutes(0.5, 64, 1e-2, 3e-3), paths=40000, beginnings=0,
+    tiny_vae=_minutes(0.5, 32, 1e-2, 3e-3), paths=40000, beginnings=0,
 )  # fmt: skip
 
 GPU_256 = dataclasses.replace(

@@ -8,7 +8,8 @@ teacher's stored paths in three ways, one after the other:
 - point to point: a DDIM step is linear in v, so there is exactly one v that lands on the next stored point;
 - unrolled from the noise to the picture, learning from where it really lands.
 
-Start noise and seed therefore mean the same picture to both.
+Start noise and seed therefore mean the same picture to both. How often it is of the same family (gate G4) is asked on
+the way, on paths that are kept apart.
 """
 
 from __future__ import annotations
@@ -20,17 +21,19 @@ import torch
 import torch.nn.functional as F
 from diffusers import UNet2DConditionModel
 from torch import Tensor, nn
+from transformers import CLIPModel, CLIPTokenizer
 
-from foundry import captions, paths, ranks
+from foundry import autoencoder, captions, clip, gates, paths, ranks
 from foundry.diffusion import levels, scheduler, signal_of, times
 from foundry.files import save_network
 from foundry.machine import Machine
 from foundry.paths import EARLY, Paths
 from foundry.presets import Preset
 from foundry.texts import Texts, text_for
-from foundry.training import Loss, train
+from foundry.training import Gate, Loss, Run, Watch, note, train
 from foundry.unet import Ground
 
+APART = 640  # paths that are kept for the gate, an eighth where there are few
 REFLOW, STEPWISE = 0.4, 0.8  # of the budget: reflow up to here, point to point up to here, then unrolled
 
 
@@ -157,6 +160,36 @@ def sample(model: UNet2DConditionModel, texts: Texts, prompts: list[str], x: Ten
     return x
 
 
+def apart(whole: Paths) -> tuple[Paths, Paths]:
+    """What is learnt from, and what is asked of: the last `APART` paths, or an eighth."""
+    rest = len(whole.prompts) - min(APART, len(whole.prompts) // 8)
+    parts = (slice(None, rest), slice(rest, None))
+    one, other = (Paths(whole.points[part], whole.prompts[part]) for part in parts)
+    return one, other
+
+
+def agreement_with(kept: Paths, ground: Ground, seer: CLIPModel, tokenizer: CLIPTokenizer, steps: int) -> Gate:
+    """Gate G4: of kept paths under the neutral prompt, where families are open, the share at whose ends CLIP sees the
+    family that it sees in the student's pictures."""
+    neutral = [row for row, text in enumerate(kept.prompts) if text == captions.NEUTRAL] or range(len(kept.prompts))
+    points, prompts = kept.points[torch.tensor([*neutral])], [kept.prompts[row] for row in neutral]
+
+    def families(latents: Tensor) -> Tensor:
+        pictures = torch.cat([autoencoder.decode(ground.vae, part) for part in latents.split(16)])
+        return clip.family_probabilities(seer, tokenizer, pictures * 2 - 1).argmax(1)
+
+    def gate(model: nn.Module) -> dict[str, float]:
+        assert isinstance(model, UNet2DConditionModel)
+        device, made = ground.machine.device, []
+        for start in range(0, len(prompts), 32):
+            noise = points[start : start + 32, 0].float().to(device)
+            made.append(sample(model, ground.texts, prompts[start : start + 32], noise, steps))
+        wanted = families(points[:, -1].float().to(device))
+        return {"agrees": float((families(torch.cat(made)) == wanted).float().mean())}
+
+    return gate
+
+
 def _copy(source: UNet2DConditionModel) -> UNet2DConditionModel:
     model: UNet2DConditionModel = UNet2DConditionModel.from_config(source.config)
     model.load_state_dict(source.state_dict())
@@ -173,18 +206,34 @@ def distil(folder: Path, preset: Preset, ground: Ground, teacher: UNet2DConditio
     return UNet2DConditionModel.from_pretrained(folder / "model").to(ground.machine.device)
 
 
-def cast(folder: Path, preset: Preset, ground: Ground, teacher: UNet2DConditionModel) -> UNet2DConditionModel:
-    """Trains, or loads what was trained."""
+def cast(
+    folder: Path, preset: Preset, ground: Ground, teacher: UNet2DConditionModel, seer: CLIPModel,
+    tokenizer: CLIPTokenizer,
+) -> UNet2DConditionModel:  # fmt: skip
+    """Trains, or loads what was trained; ``seer`` says whether it agrees."""
     machine = ground.machine
     if not (folder / "model" / "config.json").exists():
         given = (teacher, ground.texts, ground.split, preset, machine)
         first = paths.paths_of(folder.parent / "paths" / "beginnings", preset.beginnings, EARLY, *given)
-        whole = paths.paths_of(folder.parent / "paths" / "whole", preset.paths, preset.student_steps, *given)
+        every = paths.paths_of(folder.parent / "paths" / "whole", preset.paths, preset.student_steps, *given)
+        whole, kept = apart(every)
         start = distil(folder.parent / "distil", preset, ground, teacher)
         loss = path_loss(whole, first, ground.texts, preset, machine)
-        run = train("student", folder, _copy(start), preset.student, loss, preset.fingerprint("student"), machine)
+        gate, mark = agreement_with(kept, ground, seer, tokenizer, preset.student_steps), preset.fingerprint("student")
+        watch = Watch(gate=gate, gate_every=600.0)
+        run = train("student", folder, _copy(start), preset.student, loss, mark, machine, watch)
+        if ranks.rank() == 0:
+            _tell(folder, run, gate, machine)
         _save(run.average, folder)
     return UNet2DConditionModel.from_pretrained(folder / "model").to(machine.device).eval()
+
+
+def _tell(folder: Path, run: Run, gate: Gate, machine: Machine) -> None:
+    """Gate G4 of the finished student, in the log and for people."""
+    figures = gate(run.average)
+    note(folder, run, figures, "G4")
+    for line in gates.verdict(figures, gates.G4):
+        machine.log(line)
 
 
 def _save(model: nn.Module, folder: Path) -> None:
