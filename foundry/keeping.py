@@ -9,7 +9,6 @@ from __future__ import annotations
 import contextlib
 import io
 import json
-import re
 import shutil
 import tarfile
 import threading
@@ -70,7 +69,7 @@ def come_to(folder: Path, preset: Preset, stage: str) -> tuple[Record, State] | 
     if state is None:
         return None
     lines = (folder / "log.tsv").read_text().splitlines() if (folder / "log.tsv").exists() else []
-    gates = [line for line in lines if re.search(r"\t(gate|G\d)\t", line)]
+    gates = [line for line in lines if "\tgate" in line or "\tG3" in line]
     figures = gates[-1].replace("\t", " ") if gates else "" if before is None else before.figures
     shards = len(shards_of(state))
     return Record(stage, preset.name, mark, finished, step, spent, shards, config, figures), state

@@ -30,7 +30,7 @@ from foundry.machine import Machine
 from foundry.paths import EARLY, Paths
 from foundry.presets import Preset
 from foundry.texts import Texts, text_for
-from foundry.training import Gate, Loss, Run, Watch, note, train
+from foundry.training import Gate, Loss, Watch, train
 from foundry.unet import Ground
 
 APART = 640  # paths that are kept for the gate, an eighth where there are few
@@ -185,7 +185,10 @@ def agreement_with(kept: Paths, ground: Ground, seer: CLIPModel, tokenizer: CLIP
             noise = points[start : start + 32, 0].float().to(device)
             made.append(sample(model, ground.texts, prompts[start : start + 32], noise, steps))
         wanted = families(points[:, -1].float().to(device))
-        return {"agrees": float((families(torch.cat(made)) == wanted).float().mean())}
+        figures = {"agrees": float((families(torch.cat(made)) == wanted).float().mean())}
+        for line in gates.verdict(figures, gates.G4):
+            ground.machine.log(line)
+        return figures
 
     return gate
 
@@ -222,18 +225,8 @@ def cast(
         gate, mark = agreement_with(kept, ground, seer, tokenizer, preset.student_steps), preset.fingerprint("student")
         watch = Watch(gate=gate, gate_every=600.0)
         run = train("student", folder, _copy(start), preset.student, loss, mark, machine, watch)
-        if ranks.rank() == 0:
-            _tell(folder, run, gate, machine)
         _save(run.average, folder)
     return UNet2DConditionModel.from_pretrained(folder / "model").to(machine.device).eval()
-
-
-def _tell(folder: Path, run: Run, gate: Gate, machine: Machine) -> None:
-    """Gate G4 of the finished student, in the log and for people."""
-    figures = gate(run.average)
-    note(folder, run, figures, "G4")
-    for line in gates.verdict(figures, gates.G4):
-        machine.log(line)
 
 
 def _save(model: nn.Module, folder: Path) -> None:

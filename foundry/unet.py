@@ -189,15 +189,14 @@ def begin(folder: Path, preset: Preset, ground: Ground) -> UNet2DConditionModel:
 
 
 def best_average(run: Run, ground: Ground, folder: Path) -> UNet2DConditionModel:
-    """Of the averages the one that climbs the ladder best."""
-    heights = {}
-    for decay, average in run.averages.items():
-        figures = figures_of(average, ground)
-        note(folder, run, {"decay": decay, **figures}, "G3")
-        for line in gates.verdict(figures, gates.G3):
+    """Of the averages the one that climbs the ladder best, whose figures are noted last (`keeping` tells of those)."""
+    found = {decay: figures_of(average, ground) for decay, average in run.averages.items()}
+    order = sorted(found, key=lambda decay: found[decay]["unguided 199"] + found[decay]["unguided 399"])
+    for decay in order:
+        note(folder, run, {"decay": decay, **found[decay]}, "G3")
+        for line in gates.verdict(found[decay], gates.G3):
             ground.machine.log(f"average {decay:g}: {line.strip()}")
-        heights[decay] = figures["unguided 199"] + figures["unguided 399"]
-    best = run.averages[max(heights, key=lambda decay: heights[decay])]
+    best = run.averages[order[-1]]
     assert isinstance(best, UNet2DConditionModel)
     return best
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import warnings
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -237,8 +238,10 @@ def _inversions(preset: Preset) -> Sequence[Inversion]:
 def _tell_of_words(preset: Preset, found: Found, taught: Sequence[Inversion]) -> None:
     """Of words that a small world neither knows nor was taught, in a line."""
     for text, lenient in ((preset.prompt.positive, False), (preset.prompt.negative, True)):
-        if text is None or any(one.word.lower() in text.lower() for one in taught):
+        if text is None:
             continue
+        for one in taught:
+            text = re.sub(re.escape(one.word), " ", text, flags=re.IGNORECASE)
         if (said := strange(found.card, text, lenient)) is not None:
             warnings.warn(said, Notice, stacklevel=4)
 

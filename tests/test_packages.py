@@ -97,6 +97,18 @@ def test_a_package_is_made_once_lent_its_weights_and_made_anew_when_damaged(
     assert len(compiling) == 3
 
 
+def test_where_nothing_can_be_kept_a_package_serves_once(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, compiling: list[str]
+) -> None:
+    (tmp_path / "file").write_text("no folder")
+    monkeypatch.setenv("LATENTWORLD_CACHE", str(tmp_path / "file"))
+    module = Layers()
+    run, given = built(module)
+    with torch.no_grad():
+        assert torch.allclose(run(*given), module(*given), atol=1e-5)
+    assert len(compiling) == 1
+
+
 def test_a_package_is_of_a_machine_and_a_version(monkeypatch: pytest.MonkeyPatch) -> None:
     def path() -> Path:
         return packages._path((latents(1),), "key")

@@ -1,8 +1,7 @@
 """Modules that torch's AOTInductor compiled ahead of time, and kept: a start needs neither its tracer nor a compiler.
 
 A package is of one build of networks, of shapes, of a card and of a version of torch. No weights are in it: it is lent
-the module's own, so that a package is small (3 MB for the embedded UNet, whose weights have 34) and serves LoRAs at
-every strength.
+the module's own, so that a package is small and serves LoRAs at every strength.
 """
 
 from __future__ import annotations
@@ -54,8 +53,13 @@ def _loaded(module: nn.Module, example: tuple[Tensor, ...], key: str) -> tuple[A
         # what is damaged, or of a compiler whose libraries are gone, is made anew
         with contextlib.suppress(RuntimeError, OSError, KeyError):
             return _lent(module, path)
-    _make(module, example, path)
-    return _lent(module, path)
+    with tempfile.TemporaryDirectory() as folder:
+        side = Path(folder) / "network.pt2"
+        _compile(module, example, side)
+        with contextlib.suppress(OSError):  # no place to keep it: it serves this once
+            path.parent.mkdir(parents=True, exist_ok=True)
+            put(path, side.read_bytes())
+        return _lent(module, side)
 
 
 def _lent(module: nn.Module, path: Path) -> tuple[AOTICompiledModel, Mapping[str, Tensor]]:
@@ -66,18 +70,13 @@ def _lent(module: nn.Module, path: Path) -> tuple[AOTICompiledModel, Mapping[str
     return loaded, lent
 
 
-def _make(module: nn.Module, example: tuple[Tensor, ...], path: Path) -> None:
-    """Compile and keep. RuntimeError for a module with tensors that are no weights, which nobody could lend (no
-    family's)."""
+def _compile(module: nn.Module, example: tuple[Tensor, ...], path: Path) -> None:
+    """RuntimeError for a module with tensors that are no weights, which nobody could lend (no family's)."""
     made, own = torch.export.export(module, example, strict=False), _tensors(module)
     others = [name for name, value in made.constants.items() if isinstance(value, Tensor) and name not in own]
     if others:
         raise RuntimeError(f"the network has tensors that are no weights: {', '.join(others)}")
-    with tempfile.TemporaryDirectory() as folder:
-        side = Path(folder) / "network.pt2"
-        torch._inductor.aoti_compile_and_package(made, package_path=str(side), inductor_configs=WITHOUT_WEIGHTS)
-        path.parent.mkdir(parents=True, exist_ok=True)
-        put(path, side.read_bytes())
+    torch._inductor.aoti_compile_and_package(made, package_path=str(path), inductor_configs=WITHOUT_WEIGHTS)
 
 
 def _tensors(module: nn.Module) -> dict[str, Tensor]:
