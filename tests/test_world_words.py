@@ -6,6 +6,9 @@ import json
 import re
 import warnings
 from collections.abc import Callable
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any, cast
 
 import pytest
 
@@ -13,6 +16,7 @@ from installation import rig
 from latentworld import preset, worlds
 from latentworld.errors import Notice
 from latentworld.worlds.card import Card
+from latentworld.worlds.inversions import Inversion
 from latentworld.worlds.word_groups import GROUPS, grouped
 from latentworld.worlds.words import strange, understood
 
@@ -96,3 +100,17 @@ def test_every_word_stands_in_one_group_and_none_that_is_not_known() -> None:
 def test_words_for_programs(run: Run) -> None:
     found = json.loads(run("worlds", "show", "embedded", "--words", "--json")[1])
     assert "ginger" in found["cat"]["colours"]
+
+
+def test_a_taught_word_is_known_and_its_neighbours_are_not() -> None:
+    cat = Inversion("<Cat+toy>", Path("toy.safetensors"), (), "")
+    found = cast(Any, SimpleNamespace(card=CARD))
+
+    def told(prompt: str) -> list[str]:
+        with warnings.catch_warnings(record=True) as said:
+            warnings.simplefilter("always")
+            rig._tell_of_words(preset.load("neutral", [f"prompt.positive={prompt}"]), found, [cat])
+        return [str(one.message) for one in said]
+
+    assert told("a <cat+toy>") == []
+    assert "does not know 'dragon' in" in told("a <cat+toy>, a dragon, a sea")[0]
