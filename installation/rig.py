@@ -243,7 +243,7 @@ def _tell_of_words(preset: Preset, found: Found, taught: Sequence[Inversion]) ->
         for one in taught:
             text = re.sub(re.escape(one.word), " ", text, flags=re.IGNORECASE)
         if (said := strange(found.card, text, lenient)) is not None:
-            warnings.warn(said, Notice, stacklevel=4)
+            warnings.warn(f"the negative prompt: {said}" if lenient else said, Notice, stacklevel=4)
 
 
 def _bearable(spec: DecoderSpec, found: Found) -> DecoderSpec:

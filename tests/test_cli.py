@@ -13,6 +13,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from installation.cli import film
 from installation.film import again
 from installation.frames import develop
 from installation.rig import open_studio
@@ -211,6 +212,14 @@ def test_steps_are_those_of_the_chosen_decoder(run, monkeypatch: pytest.MonkeyPa
     assert [(d.decoder.kind, d.decoder.steps, d.decoder.scout_steps) for d in asked] == [
         ("faithful", 3, 3), ("scout", 3, 3)
     ]  # fmt: skip
+
+
+def test_a_film_takes_its_prompt_as_a_still_does(run, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:  # type: ignore[no-untyped-def]
+    asked: list[Preset] = []
+    monkeypatch.setattr(film, "_render", lambda asking, console: asked.append(asking.preset))
+    said = ("--prompt", 'a "quoted" cat = [sea]', "--set", "prompt.negative=fog")
+    assert run("film", "neutral", "-o", tmp_path / "film", *said)[0] == 0
+    assert (asked[0].prompt.positive, asked[0].prompt.negative) == ('a "quoted" cat = [sea]', "fog")
 
 
 def test_a_fault_of_ours_keeps_its_traceback(run, monkeypatch: pytest.MonkeyPatch) -> None:  # type: ignore[no-untyped-def]

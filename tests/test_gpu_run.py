@@ -78,7 +78,7 @@ def test_the_whole_run_is_rehearsed(tmp_path: Path) -> None:
     rows = [json.loads(line) for line in (tmp_path / "rows.jsonl").read_text().splitlines()]
     sections = list(dict.fromkeys(row["section"].partition(":")[0] for row in rows))
     assert sections[:2] == ["Machine", "Correctness"]
-    assert len(sections) == 9
+    assert len(sections) == 10
     lacking = {row["what"] for row in rows if row["value"] is None}
     assert lacking <= {"cudnn_attention", "efficient_attention", "fp8"}  # what a processor has not
     right = [row for row in rows if row["section"].startswith("Correctness")]

@@ -500,7 +500,8 @@ def test_a_jump_is_on_no_way_however_few_frames_a_chart_draws() -> None:
 def test_the_figures_of_a_film_explain_themselves() -> None:
     assert words(1, 0, 0) == "1 rift (over 5 times the median of the way)"
     steep = "no rifts (over 5 times the median of the way), 3 steps too steep to be split"
-    assert words(0, 3, 1) == f"{steep}, 1 step at pacing.ceiling, calmer than asked for: raise it to pass faster"
+    slow = "1 step as fast as pacing.ceiling allows, yet calmer than asked for: raise it to pass faster"
+    assert words(0, 3, 1) == f"{steep}, {slow}"
 
 
 def test_steps_at_the_ceiling_are_counted() -> None:

@@ -39,7 +39,9 @@ def test_the_shipped_presets_say_what_it_knows(name: str) -> None:
     assert strange(CARD, "centered subject, stock photo") is not None
 
 
-@pytest.mark.parametrize("text", ["", "a cat", "CATS!", "of the", "a 4k cat on a mountain", "craters", "ringed"])
+@pytest.mark.parametrize(
+    "text", ["", "a CAT!", "of the", "a (cat:1.3) over [mountains] BREAK gold", "a 4k cat on a mountain", "craters"]
+)
 def test_what_it_knows_is_not_told(text: str) -> None:
     assert strange(CARD, text) is None
 
@@ -49,6 +51,8 @@ def test_what_it_knows_is_not_told(text: str) -> None:
     [
         ("a dragon", "it knows ringed planet, cratered moon"),
         ("montains and catz", "near are mountains"),
+        ("two cats", "does not know 'cats' in 'two cats': near are cat;"),
+        ("an old text, covered", "does not know 'old', 'text' in 'an old text, covered': it knows ringed planet"),
         ("🌊 größe", "it knows"),
         ("x" * 500, "it knows"),
         ("a 4k dragon with wings on a mountain", "does not know 'dragon', 'wings' in 'a 4k dragon"),

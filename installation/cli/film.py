@@ -16,7 +16,7 @@ import typer
 from installation.cli import completion
 from installation.cli.consoles import Telling, on_stderr, say_last
 from installation.cli.help import Group
-from installation.cli.presets import Override
+from installation.cli.presets import Negative, Override, Positive, prompted
 from installation.cli.tables import AsJson, give_json
 from latentworld.errors import PresetError
 
@@ -53,6 +53,8 @@ def film(
             help="A preset's name, or a .toml file; with --take by default the take's own.",
         ),
     ] = None,
+    prompt: Positive = None,
+    negative: Negative = None,
     set_: Override = None,
     like: Annotated[
         Path | None, typer.Option("--like", help="As a film or picture of ours was made: it says how itself.")
@@ -85,11 +87,9 @@ def film(
     """Render a film, or go on with it: video, telemetry, contact sheet, the path on the chart.
 
     `film status DIR` says how far one is, `film verify DIR` whether it is whole.
-
-    Words of a prompt may weigh: --set "prompt.positive=a (cat:1.3) in [snow]"; BREAK parts it.
     """
     console = on_stderr()
-    journey, played = _chosen(preset, like, take, set_ or [], as_recorded, console)
+    journey, played = _chosen(preset, like, take, prompted(prompt, negative) + (set_ or []), as_recorded, console)
     if workers is not None and ray is None:
         raise typer.BadParameter("--workers are Ray's: give --ray auto, local or an address too")
     if ray is not None and (take is None or as_recorded or preview):

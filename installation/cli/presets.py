@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 import sys
 import textwrap
@@ -14,6 +15,11 @@ from installation.cli.help import Group
 from installation.cli.tables import AsJson, Column, show_table
 from installation.terminal import give
 
+Positive = Annotated[
+    str | None,
+    typer.Option("--prompt", help="What the picture should be; (words:1.3) weigh more, [words] less, BREAK parts."),
+]
+Negative = Annotated[str | None, typer.Option("--negative", help="What it should not be.")]
 Override = Annotated[
     list[str] | None,
     typer.Option(
@@ -24,6 +30,13 @@ Override = Annotated[
 PresetName = Annotated[str, typer.Argument(autocompletion=completion.preset, help="A preset's name, or a .toml file.")]
 LONGEST = 110  # characters of what a preset shows, in the list
 app = typer.Typer(cls=Group, help="List presets, show and check them, explain their keys.", invoke_without_command=True)
+
+
+def prompted(positive: str | None, negative: str | None) -> list[str]:
+    """Overrides of a prompt, as --set would write them; what is None is left as it is."""
+    asked = {"prompt.positive": positive, "prompt.negative": negative}
+    # JSON strings, numbers and lists are TOML too, so that a prompt may hold quotes and equals signs
+    return [f"{key}={json.dumps(text)}" for key, text in asked.items() if text is not None]
 
 
 def _sentence(description: object) -> str:

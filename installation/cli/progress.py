@@ -85,10 +85,10 @@ class Speaker:
         self.console = console
         self.telling = telling if telling is not Telling.AUTO else _suiting(console)
         self._part, self._first, self._every = Part(what), FIRST if first is None else first, every
-        self._clock, self._last, self._told = Stopwatch(), 0.0, ""
+        self._clock, self._last, self._told = Stopwatch(), 0.0, ("", "")
         self._over, self._lock = threading.Event(), threading.Lock()
         self._bar: Progress | None = None
-        self._library = _FromLibrary(self.detail)
+        self._library, self._heard = _FromLibrary(self._hear), ""
 
     def __enter__(self) -> Self:
         self._library.listen()
@@ -130,6 +130,11 @@ class Speaker:
         """What is being done just now, until something is counted."""
         self._part.detail = text
 
+    def _hear(self, text: str) -> None:
+        """What the library says it does, which may last: each is a line, where lines are told."""
+        self._heard = text
+        self.detail(text)
+
     def stepping(self, watch: Callable[[int, int], bool]) -> Callable[[int, int], bool]:
         """A decoder's Watch that also tells its steps."""
 
@@ -145,14 +150,14 @@ class Speaker:
             return
         with self._lock, suppress(OSError):  # whoever read it may be gone, which ends no work
             here = self._part
-            self._last, self._told = self._clock.seconds, here.what
+            self._last, self._told = self._clock.seconds, (here.what, self._heard)
             self.console.file.write(f"{here.what}: {here.words}\n")
             self.console.file.flush()
 
     def _watch(self) -> None:
         while not self._over.wait(0.25):
             silent = self._clock.seconds - self._last
-            if silent >= self._every or (silent >= self._first and self._part.what != self._told):
+            if silent >= self._every or (silent >= self._first and (self._part.what, self._heard) != self._told):
                 self.say()
 
 

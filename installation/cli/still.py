@@ -16,7 +16,7 @@ import typer
 from installation.cli import completion
 from installation.cli.groups import grouped
 from installation.cli.places import Places, Written
-from installation.cli.presets import Override
+from installation.cli.presets import Negative, Override, Positive
 from installation.cli.progress import speaking
 
 if TYPE_CHECKING:
@@ -53,10 +53,8 @@ class Place:
 class Decoding:
     """Prompt and decoder, in place of the preset's."""
 
-    prompt: Annotated[
-        str | None, Option(help="What the picture should be; (words:1.3) weigh more, [words] less, BREAK parts.")
-    ] = None
-    negative: Annotated[str | None, Option(help="What it should not be.")] = None
+    prompt: Positive = None
+    negative: Negative = None
     steps: Annotated[int | None, Option(help="Denoising steps, of whichever decoder it is.")] = None
     guidance: Annotated[float | None, Option(help="Classifier-free guidance; 1 is none.")] = None
     decoder: Annotated[str | None, Option(help="faithful, scout or analytic.")] = None

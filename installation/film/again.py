@@ -68,6 +68,7 @@ def stills(
         marks = keeping.marks(studio)
         finish = keeping.finish(studio.preset, studio.decoder.size, network) if finished else None
         step = studio.decoder.settings.batch
+        told(0, len(places))
         for first in range(0, len(places), step):
             found = [studio.plane.place(*map(float, place)) for place in places[first : first + step]]
             units, radii = np.stack([unit for unit, _ in found]), np.array([radius for _, radius in found])

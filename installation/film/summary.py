@@ -88,11 +88,8 @@ def words(rifts: int, marked: int, ceiling: int) -> str:
     """What the figures of a film mean, for the chart and the terminal."""
     said = [_counted(rifts, "rift") + f" (over {ABOVE:g} times the median of the way)"]
     said += [f"{_counted(marked, 'step')} too steep to be split"] if marked else []
-    said += (
-        [f"{_counted(ceiling, 'step')} at pacing.ceiling, calmer than asked for: raise it to pass faster"]
-        if ceiling
-        else []
-    )
+    slow = "as fast as pacing.ceiling allows, yet calmer than asked for: raise it to pass faster"
+    said += [f"{_counted(ceiling, 'step')} {slow}"] if ceiling else []
     return ", ".join(said)
 
 

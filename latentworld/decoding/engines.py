@@ -48,8 +48,9 @@ def build(engine: str, module: Module, example: tuple[Tensor, ...], key: str) ->
     could not be built.
     """
     said = WHAT.get(key.rpartition("/")[2], "the network")
-    _log.info("%s %s for batch %d", "preparing" if engine == "eager" else "compiling", said, *example[0].shape[:1])
     name, _, precision = engine.partition("/")
+    begun = "preparing" if name in ("eager", "package") else "compiling"  # a package says itself when it compiles
+    _log.info("%s %s for batch %d", begun, said, *example[0].shape[:1])
     if name == "openvino":
         return _openvino(module, example, key, precision or "float32")
     engines = {

@@ -8,8 +8,10 @@ from __future__ import annotations
 
 import contextlib
 import hashlib
+import logging
 import tempfile
 import threading
+import warnings
 from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -18,12 +20,13 @@ import torch
 from torch import Tensor, nn
 
 from latentworld.decoding.openvino_models import PASSING
-from latentworld.decoding.torch_engines import Run, captured, channels_last, failing
+from latentworld.decoding.torch_engines import Run, captured, channels_last, failing, keep_what_is_compiled
 from latentworld.disk import cache_folder, put
 
 if TYPE_CHECKING:
     from torch.export.pt2_archive._package import AOTICompiledModel
 
+_log = logging.getLogger(__name__)
 VERSION = 1  # of what is kept: raise it when a module's arithmetic changes
 # the second: else weights of up to 8 numbers, a last layer's bias, are written into the code
 WITHOUT_WEIGHTS = {"aot_inductor.package_constants_in_so": False, "always_keep_tensor_constants": True}
@@ -72,7 +75,11 @@ def _lent(module: nn.Module, path: Path) -> tuple[AOTICompiledModel, Mapping[str
 
 def _compile(module: nn.Module, example: tuple[Tensor, ...], path: Path) -> None:
     """RuntimeError for a module with tensors that are no weights, which nobody could lend (no family's)."""
-    made, own = torch.export.export(module, example, strict=False), _tensors(module)
+    _log.info("compiling ahead of time, a minute or more, once a machine")
+    keep_what_is_compiled()
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", FutureWarning)  # torch's own of its own (LeafSpec), which nobody here can mend
+        made, own = torch.export.export(module, example, strict=False), _tensors(module)
     others = [name for name, value in made.constants.items() if isinstance(value, Tensor) and name not in own]
     if others:
         raise RuntimeError(f"the network has tensors that are no weights: {', '.join(others)}")

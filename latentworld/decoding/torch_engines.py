@@ -45,7 +45,7 @@ def compiled(module: nn.Module, example: tuple[Tensor, ...], key: str) -> Run:
 def uncaptured(module: nn.Module, example: tuple[Tensor, ...], key: str) -> Run:
     """Compiled for these shapes alone. It is called once, so that what fails does so now. Raises EngineFailed."""
     module.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
-    _keep_what_is_compiled()
+    keep_what_is_compiled()
     with failing("compile"):
         # a wrapper a shape; all of them count against one limit of torch's, past which it runs eager without a word
         torch._dynamo.config.recompile_limit = max(torch._dynamo.config.recompile_limit, SHAPES)
@@ -111,7 +111,7 @@ def failing(engine: str) -> Iterator[None]:
         raise EngineFailed(f"engine = {engine!r} does not work here ({why:.160}): use 'eager'") from error
 
 
-def _keep_what_is_compiled() -> None:
+def keep_what_is_compiled() -> None:
     """In our own folder for caches, between runs. Torch names what it keeps by code, versions and card: of another one
     it is made anew."""
     os.environ.setdefault("TORCHINDUCTOR_CACHE_DIR", str(cache_folder() / "inductor"))

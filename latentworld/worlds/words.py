@@ -7,22 +7,24 @@ strange(card, "a dragon")   # "the embedded world knows none of the words of 'a 
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from difflib import get_close_matches
 
+from latentworld import emphasis
 from latentworld.worlds.card import Card
 
 WORD = re.compile(r"[^\W\d_]+")
 SHORTEST = 3  # letters of a word that says anything: the others are a, of, in
 SILENT = frozenset(
     ("and", "the", "with", "without", "for", "from", "into", "its", "his", "her", "their", "this", "that", "are", "was",
-     "not", "but", "you", "all", "any")
+     "not", "but", "you", "all", "any", "over", "under", "near", "onto", "upon", "between", "behind", "above", "below",
+     "beside", "before", "after", "across", "around", "against", "along", "through", "inside")
 )  # fmt: skip
 """Words that name nothing, whatever they stand beside."""
 LONGEST = 60  # characters of a prompt that are shown
 NAMED = 4  # words that are named
 ANY = "any"  # under which the words of all subjects stand
-NEAR, ALIKE = 3, 0.72  # words that are offered, and how alike they are: dawn is not near dragon (0.6)
+NEAR, ALIKE = 3, 0.8  # words that are offered, and how alike they are: over is not near covered (0.73)
 
 
 def understood(card: Card) -> Mapping[str, tuple[str, ...]]:
@@ -36,13 +38,13 @@ def strange(card: Card, text: str, lenient: bool = False) -> str | None:
     of them, the prompt is empty, or the card lists no words. lenient: None where it knows one, for negative texts,
     which are habits of larger worlds."""
     known = {word for words in understood(card).values() for word in words}
-    asked = [word for word in WORD.findall(text.lower()) if len(word) >= SHORTEST and word not in SILENT]
+    asked = [word for word in WORD.findall(_said(text).lower()) if len(word) >= SHORTEST and word not in SILENT]
     asked = list(dict.fromkeys(asked))
-    unknown = [word for word in asked if not forms(word) & known]
+    unknown = [word for word in asked if word not in known]
     if not known or not unknown or (lenient and len(unknown) < len(asked)):
         return None
     shown = text if len(text) <= LONGEST else f"{text[:LONGEST]}…"
-    close = dict.fromkeys(near for word in unknown for near in get_close_matches(word, sorted(known), NEAR, ALIKE))
+    close = dict.fromkeys(near for word in unknown for near in _near(word, known))
     offer = f"near are {', '.join(list(close)[:NEAR])}" if close else f"it knows {_subjects(card)}"
     name = card.title[:1].lower() + card.title[1:] or card.name
     listed = f"`latentworld worlds show {card.name} --words` lists them"
@@ -52,9 +54,14 @@ def strange(card: Card, text: str, lenient: bool = False) -> str | None:
     return f"{name} does not know {named} in {shown!r}: {offer}; {listed}"
 
 
-def forms(word: str) -> set[str]:
-    """A word, and it with and without the s of a plural."""
-    return {word, f"{word}s", word.removesuffix("s"), word.removesuffix("es"), f"{word.removesuffix('ies')}y"}
+def _said(text: str) -> str:
+    """A prompt without its weights and breaks."""
+    return " ".join(piece.text for stretch in emphasis.read(text).stretches for piece in stretch)
+
+
+def _near(word: str, known: Collection[str]) -> list[str]:
+    """Words that are spelled much alike from the first letter: gold is not near old."""
+    return get_close_matches(word, sorted(other for other in known if other[0] == word[0]), NEAR, ALIKE)
 
 
 def _subjects(card: Card) -> str:
