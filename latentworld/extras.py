@@ -25,7 +25,7 @@ EXTRA = {
     "latentworld": "atlas",  # our own module on top of zarr
     "zarr": "atlas", "xarray": "atlas", "scipy": "atlas", "sklearn": "atlas", "networkx": "atlas", "healpix": "atlas",
     "ray": "cluster",
-    "openvino": "openvino",
+    "openvino": "openvino", "torchao": "fp8",
     "glfw": "show", "moderngl": "show", "starlette": "show", "uvicorn": "show", "websockets": "show", "segno": "show",
     "prometheus_client": "show", "zeroconf": "show", "wakepy": "show",
     "mido": "midi", "rtmidi": "midi",

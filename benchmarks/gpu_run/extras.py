@@ -3,7 +3,6 @@ engines take to start."""
 
 from __future__ import annotations
 
-import importlib.util
 import time
 from functools import partial
 from typing import Any
@@ -14,11 +13,13 @@ from gpu_run import worlds
 from gpu_run.bench import Bench
 from gpu_run.rows import Row
 from installation.frames import see
+from latentworld.decoding import fp8
 
 XL = "SDXL-Turbo's shape, one step"
 SEARCH = "cuDNN's search for convolutions, batch of 8, milliseconds a guided step"
 ATTENTION = "Ways of attention, milliseconds a call"
-FP8 = "Eight-bit floats, milliseconds a product of a transformer block (scouts alone: they move pictures)"
+FP8 = "Eight-bit floats, milliseconds (scouts alone: they move pictures)"
+PRODUCT, SCOUT = "16384 x 1280 x 5120", "SDXL-Turbo's shape, one step, batch 4"
 START = "Seconds from a new decoder to a scout's first picture, one step, batch 1"
 SHAPES = {"SD 1.5, 64 x 64, heads of 40": (16, 8, 4096, 40), "SDXL, 64 x 64, heads of 64": (8, 10, 4096, 64)}
 
@@ -37,7 +38,9 @@ def run(bench: Bench) -> None:
         for way in ("FLASH_ATTENTION", "CUDNN_ATTENTION", "EFFICIENT_ATTENTION", "MATH"):
             bench.record.try_row(ATTENTION, way.lower(), shape, partial(attention, bench, way, shape), needs=2.0)
     for name in ("half", "fp8"):
-        bench.record.try_row(FP8, name, "16384 x 1280 x 5120", partial(product, bench, name), needs=5.0)
+        bench.record.try_row(FP8, name, PRODUCT, partial(product, bench, name), needs=5.0)
+    for name in ("bfloat16", "fp8"):
+        bench.record.try_row(FP8, name, SCOUT, partial(scout, bench, name), needs=60.0)
     for engine, needs in (("package", 150.0), ("compile", 100.0)):
         for how, least in (("made", needs), ("kept", 30.0)):
             bench.record.try_row(START, engine, how, partial(start, bench, engine, how), needs=least)
@@ -112,12 +115,23 @@ def product(bench: Bench, name: str) -> Row:
     layer = torch.nn.Sequential(torch.nn.Linear(inner, outer, device=bench.device, dtype=bench.half))
     tokens = torch.randn(rows, inner, device=bench.device, dtype=bench.half)
     if name == "fp8":
-        if importlib.util.find_spec("torchao") is None:
-            return Row(FP8, name, "16384 x 1280 x 5120", note="not run: torchao is not installed")
-        from torchao.quantization import Float8DynamicActivationFloat8WeightConfig, quantize_
-
-        quantize_(layer, Float8DynamicActivationFloat8WeightConfig())
-        layer = torch.compile(layer)
-    with torch.inference_mode():
+        fp8.check(str(bench.device), "bfloat16")
+        layer, tokens = torch.compile(fp8.eight_bits(layer.bfloat16())), tokens.bfloat16()
+    with torch.no_grad():
         took = bench.median(lambda: layer(tokens))
-    return Row(FP8, name, "16384 x 1280 x 5120", took * 1e3, "ms", memory=bench.held())
+    return Row(FP8, name, PRODUCT, took * 1e3, "ms", memory=bench.held())
+
+
+def scout(bench: Bench, name: str) -> Row:
+    """A whole scout that multiplies fp8, beside the same in the numbers of its networks, and how far apart they are."""
+    precision = "fp8" if name == "fp8" else ""
+    if precision:
+        fp8.check(str(bench.device), "bfloat16")
+    networks = bench.networks("sdxl-turbo", torch.bfloat16)
+    z, asked = bench.latents(4, networks.world), {"kind": "scout", "steps": 1, "guidance": 1.0, "batch": 4}
+    engine = bench.ways[1] if bench.ways[1] != "graphs" else "compile"
+    decoder = bench.decoder(networks, engine=engine, precision=precision, **asked)
+    took = bench.median(lambda: decoder(z, worlds.PROMPT, stay=True))
+    twin = bench.decoder(networks, engine="eager", **asked)(z, worlds.PROMPT).float()
+    apart = 255 * float((decoder(z, worlds.PROMPT).float() - twin).abs().mean())
+    return Row(FP8, name, SCOUT, took * 1e3, "ms", memory=bench.held(), note=f"{apart:.2f}/255 from eager bfloat16")

@@ -22,7 +22,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from latentworld.decoding import openvino_models, packages, torch_engines
+from latentworld.decoding import fp8, openvino_models, packages, torch_engines
 from latentworld.decoding.openvino_models import Module
 from latentworld.deferred import now
 from latentworld.device import has_openvino
@@ -42,10 +42,10 @@ PRECISIONS = {"float32": "f32", "bfloat16": "bf16"}
 def build(engine: str, module: Module, example: tuple[Tensor, ...], key: str) -> Run:
     """A function of tensors shaped like `example` that computes `module`; `key` names it and its weights in the cache.
 
-    engine: a name, of `openvino` also with its precision (`openvino/bfloat16`); the rows of the first input are
-    pictures, what else is given is for all of them. A module that is deferred is made unless the engine has it in its
-    cache. Raises PresetError for an engine that is none or lacks something, and EngineFailed, which is one, for what
-    could not be built.
+    engine: a name, where numbers are not the networks' own with their precision (`openvino/bfloat16`, `compile/fp8`);
+    the rows of the first input are pictures, what else is given is for all of them. A module that is deferred is made
+    unless the engine has it in its cache. Raises PresetError for an engine that is none or lacks something, and
+    EngineFailed, which is one, for what could not be built.
     """
     said = WHAT.get(key.rpartition("/")[2], "the network")
     name, _, precision = engine.partition("/")
@@ -59,9 +59,10 @@ def build(engine: str, module: Module, example: tuple[Tensor, ...], key: str) ->
         "graphs": torch_engines.graphs,
         "package": packages.packaged,
     }
-    if engine not in engines:
+    if name not in engines or precision not in ("", "fp8"):
         raise PresetError(f"engine = {engine!r}: use one of openvino, {', '.join(engines)}")
-    return engines[engine](now(module).eval(), example, key)
+    made = now(module).eval()
+    return engines[name](fp8.eight_bits(made) if precision else made, example, key)
 
 
 def _openvino(module: Module, example: tuple[Tensor, ...], key: str, precision: str = "float32") -> Run:

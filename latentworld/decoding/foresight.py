@@ -164,8 +164,13 @@ def check_engine(family: Family, engine: str) -> None:
 
 
 def check_precision(settings: DecoderSettings) -> None:
-    """Raises PresetError for a precision that this processor has no instructions for."""
-    if settings.precision:
+    """Raises PresetError for a precision that this processor or card has no instructions for, and what `fp8.check`
+    does."""
+    if settings.precision == "fp8":
+        from latentworld.decoding import fp8
+
+        fp8.check(settings.device, settings.dtype)
+    elif settings.precision:
         from latentworld.decoding.engines import has_bfloat16
 
         if not has_bfloat16():

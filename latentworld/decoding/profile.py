@@ -29,8 +29,8 @@ class Versions:
     """What of the software a picture's bytes depend on; "" for what is not there, or was not recorded.
 
     torch, cuda, cudnn, driver: their versions, cuDNN's with `searched` where it finds its algorithms by trying;
-    attention: the ways of scaled dot product attention that torch may choose from; runtime: engine and version, where
-    it is not torch that computes.
+    attention: the ways of scaled dot product attention that torch may choose from; runtime: what computes and its
+    version, where it is not torch alone.
     """
 
     torch: str = ""
@@ -209,7 +209,7 @@ def of_torch(
         threads=torch.get_num_threads() if kind == "cpu" else 0,
         size=settings.size,
         sampling=str(settings.sampling),
-        versions=versions(kind, settings.engine),
+        versions=versions(kind, settings.engine, settings.precision),
         hold=hold,
         start=settings.start or 0,
         bridge=bridge,
@@ -227,8 +227,8 @@ def card(device: torch_library.device) -> str:
     return torch.backends.cpu.get_cpu_capability() if device.type == "cpu" else ""
 
 
-def versions(device: str, engine: str) -> Versions:
-    """The software that computes on a kind of device through an engine."""
+def versions(device: str, engine: str, precision: str = "") -> Versions:
+    """The software that computes on a kind of device through an engine, with other numbers than the networks'."""
     import torch
 
     is_cuda = device == "cuda"
@@ -239,7 +239,7 @@ def versions(device: str, engine: str) -> Versions:
         cudnn=f"{cudnn or ''}{' searched' if is_cuda and torch.backends.cudnn.benchmark else ''}",
         driver=_driver() if is_cuda else "",
         attention="" if engine == "openvino" else _attention(is_cuda),
-        runtime=_openvino() if engine == "openvino" else "",
+        runtime=_version("openvino") if engine == "openvino" else _version("torchao") if precision == "fp8" else "",
     )
 
 
@@ -254,13 +254,13 @@ def _attention(is_cuda: bool) -> str:
 
 
 @functools.cache
-def _openvino() -> str:
+def _version(library: str) -> str:
     from importlib.metadata import PackageNotFoundError, version
 
     try:
-        return f"openvino {version('openvino')}"
+        return f"{library} {version(library)}"
     except PackageNotFoundError:
-        return "openvino"
+        return library
 
 
 @functools.cache

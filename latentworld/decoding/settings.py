@@ -32,7 +32,9 @@ Kind = Literal["faithful", "scout", "analytic"]
 HoldKind = Literal["guidance", "residual"]
 GUIDED_STEPS = 8  # of a scout that no few-step model stands behind: fewer are mush
 Device = Annotated[str, spelt(r"auto|cpu|mps|(cuda|xpu)(:\d+)?", "auto, cpu, mps, cuda, xpu or cuda:1")]
-Precision = Literal["auto", "float32", "bfloat16"]
+Precision = Literal["auto", "float32", "bfloat16", "fp8"]
+MULTIPLIED = {"bfloat16": ("openvino",), "fp8": ("eager", "compile", "graphs")}
+"""Engines that multiply other numbers for a scout than the networks have, by those numbers."""
 SamplerName = Literal["auto", "ddim", "euler", "dpmpp_2m", "unipc", "lcm", "tcd", "flow_euler", "scm"]
 Spacing = Literal["auto", "leading", "trailing", "linspace"]
 _RECORDED = {"steps": int, "guidance": float, "batch": int, "sampler": str, "variant": str}
@@ -87,9 +89,9 @@ class DecoderSpec(BaseModel):
     scout_sampler: SamplerName = keyed("auto", "the scout's sampler")
     scout_precision: Precision = keyed(
         "auto",
-        "numbers that OpenVINO multiplies for the scout; auto: bfloat16 in a show and a prospect on a processor that "
-        "has it (1.6 times as fast, 1/255 away), else float32: a film's and an atlas's scout keeps that unless it is "
-        "said",
+        "numbers that are multiplied for the scout; auto: by OpenVINO bfloat16 in a show and a prospect on a processor "
+        "that has it (1.6 times as fast, 1/255 away), else the networks' own: a film's and an atlas's scout keeps "
+        "those unless it is said; fp8: on a card, by torchao (docs/gpu.md)",
     )
     scout_lora: str | None = keyed(
         None,
@@ -127,7 +129,7 @@ class DecoderSpec(BaseModel):
         if settings.kind == "faithful":
             said |= {"guidance": settings.guidance} | _saying(settings.sampling)
         if settings.kind == "scout":
-            usual = "float32" if self.scout_precision == "bfloat16" else self.scout_precision
+            usual = "float32" if self.scout_precision in MULTIPLIED else self.scout_precision
             said |= {"scout_precision": settings.precision or usual}
         return changed(self, **said)
 
@@ -186,7 +188,7 @@ class DecoderSettings:
     scout uses instead of the world's own; hold: of vertices from pictures, None for none: the faithful decoder's alone;
     start: the time of the schedule whose noise latents have, None for pure noise; bridge: through which latents the way
     between the first two vertices leads, None for the plane's own; loras: for style, in the networks of every kind;
-    precision: of what OpenVINO multiplies, "" that of the networks, or `bfloat16`.
+    precision: of what is multiplied, "" that of the networks, or one of `MULTIPLIED`.
     """
 
     kind: Kind
@@ -209,10 +211,11 @@ class DecoderSettings:
     precision: str = ""
 
     def __post_init__(self) -> None:
-        if self.precision and (self.precision, self.engine) != ("bfloat16", "openvino"):
+        if self.precision and self.engine not in MULTIPLIED.get(self.precision, ()):
+            by = ", ".join(f"{number!r} by {' or '.join(names)}" for number, names in MULTIPLIED.items())
             raise PresetError(
-                f"precision = {self.precision!r} with engine {self.engine!r}: OpenVINO alone multiplies other numbers "
-                f"than the networks', 'bfloat16'; leave it at 'auto' or 'float32'"
+                f"precision = {self.precision!r} with engine {self.engine!r}: other numbers than the networks' are "
+                f"{by}; leave it at 'auto' or 'float32'"
             )
         if self.kind not in get_args(Kind):
             raise PresetError(f"decoder = {self.kind!r}: use one of {', '.join(get_args(Kind))}")
@@ -325,7 +328,7 @@ def resolve(
 
 
 def _precision(said: Precision) -> str:
-    return said if said == "bfloat16" else ""
+    return said if said in MULTIPLIED else ""
 
 
 def _named(sampler: str) -> str:
