@@ -6,7 +6,7 @@ VENV   ?= .venv
 TORCH     ?= torch==2.13.0
 TORCH_PIP ?=
 # openvino is the fast engine on x86 processors; leave it out with EXTRAS=dev,cluster,show,midi,sound where it has no wheel
-EXTRAS ?= dev,openvino,cluster,show,midi,sound,fp8
+EXTRAS ?= dev,openvino,cluster,show,midi,sound
 OUT    ?= out/first-light
 # test files at a time: two processes of pytest are done in little more than half the time of one
 JOBS   ?= 2
