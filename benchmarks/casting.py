@@ -1,10 +1,12 @@
 """What docs/casting.md says of the foundry's choices, measured: what a sample costs each UNet of the bake-off, what
-paying for the latents' roughness does to a cast's autoencoder, how a teacher stands, and what guidance does.
+paying for the latents' roughness does to a cast's autoencoder, how a teacher stands, what guidance does, and how
+far a student can agree.
 
     python benchmarks/casting.py shapes                              a minute on one core
     python benchmarks/casting.py smooth --steps 150 0 .01 .03        goes on from a cast's autoencoder, writes nothing
     python benchmarks/casting.py teacher                             gate G3 of a cast's teacher, as far as it is
     python benchmarks/casting.py guidance 1.5 2 2.5 3                a world's own prompts at each guidance
+    python benchmarks/casting.py agreement 1.75 2                    teacher in few and in many steps, and student
 
 smooth: needs the checkpoint of a cast's autoencoder (--cast), the further from its end the more there is to see. Each
 weight gets the same steps, data and rates from there; printed are the figures of gate G1 on held-out pictures.
@@ -22,10 +24,26 @@ from pathlib import Path
 import torch
 from common import show
 
-from foundry import autoencoder, bench, casting, clip, data, export, gates, judge, ladder, presets, training, unet
+from foundry import (
+    autoencoder,
+    bench,
+    captions,
+    casting,
+    clip,
+    data,
+    export,
+    gates,
+    judge,
+    ladder,
+    presets,
+    student,
+    training,
+    unet,
+)
 from foundry.errors import FoundryError
 from foundry.machine import Machine, Plan
 from foundry.texts import Texts
+from latentworld.prompts import Prompt
 
 SHAPES = ((64, 128, 192), (96, 160, 160), (96, 192))
 REPEATS = 3
@@ -119,30 +137,52 @@ def guided(world: Path, guidances: list[float]) -> None:
             judge.own_prompts(b, bench.pictures_of(b, prompts, noise, guidance=guidance), wanted, f", {guidance:g}")
 
 
+def agreement(world: Path, guidances: list[float], noises: int = 256) -> None:
+    """Of how many noises teacher and student, each under the neutral prompt, make pictures of one family: what a
+    student can reach, since it learns from a teacher in few steps."""
+    b = bench.bench_for(world, Path("out/casting"), bench.FULL)
+    noise, neutral = bench.starts(b, noises, 1000), Prompt(captions.NEUTRAL, captions.NEGATIVE)
+    seen = dict[str, torch.Tensor]()
+    with torch.no_grad():
+        for guidance in guidances:
+            for steps in (b.preset.teacher_steps, bench.FULL.steps):
+                made = b.teacher(steps, guidance)(noise, neutral)
+                seen[f"{steps} steps, {guidance:g}"] = bench.assigned(b, made).argmax(1)
+        told = [captions.NEUTRAL] * len(noise)
+        few = [student.sample(b.world.student, b.texts, told[: len(x)], x, b.student_steps) for x in noise.split(32)]
+        for name, vae in (("student", b.world.vae), ("student, tiny decoder", b.world.tiny_vae)):
+            made = torch.cat([autoencoder.decode(vae, x) for x in few])
+            seen[name] = bench.assigned(b, made).argmax(1)
+    rows = [[one, *(f"{float((a == c).float().mean()):.2f}" for c in seen.values())] for one, a in seen.items()]
+    show(f"of one family, {noises} noises", ("", *seen), rows)
+
+
 def main() -> None:
     """Measure what is named."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("what", choices=("shapes", "smooth", "teacher", "guidance"))
+    parser.add_argument("what", choices=("shapes", "smooth", "teacher", "guidance", "agreement"))
     parser.add_argument(
         "weights",
         nargs="*",
         type=float,
         default=[0.0, 0.01, 0.03],
-        help="of smooth: prices of roughness; of guidance: values of it",
+        help="of smooth: prices of roughness; of guidance and agreement: values of it",
     )
     parser.add_argument("--steps", type=int, default=150, help="of smooth: steps at each price")
     parser.add_argument(
         "--cast", type=Path, default=casting.home("cpu"), help="of smooth and teacher: the folder of a cast"
     )
-    parser.add_argument("--world", type=Path, default=Path("latentworld/worlds/embedded"), help="of guidance")
+    parser.add_argument(
+        "--world", type=Path, default=Path("latentworld/worlds/embedded"), help="of guidance and agreement"
+    )
     asked = parser.parse_intermixed_args()
-    if asked.what != "guidance":  # samples take all there are
+    if asked.what not in ("guidance", "agreement"):  # samples take all there are
         torch.set_num_threads(1)
-    if asked.what == "guidance":
+    if asked.what in ("guidance", "agreement"):
         if not all(math.isfinite(value) and value >= 1 for value in asked.weights):
             parser.error("guidance is a number from 1 on")
         try:
-            guided(asked.world, asked.weights)
+            (guided if asked.what == "guidance" else agreement)(asked.world, asked.weights)
         except FoundryError as error:
             raise SystemExit(f"error: {error}") from None
     elif asked.what == "shapes":
