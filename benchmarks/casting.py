@@ -165,7 +165,6 @@ def main() -> None:
         "weights",
         nargs="*",
         type=float,
-        default=[0.0, 0.01, 0.03],
         help="of smooth: prices of roughness; of guidance and agreement: values of it",
     )
     parser.add_argument("--steps", type=int, default=150, help="of smooth: steps at each price")
@@ -176,13 +175,14 @@ def main() -> None:
         "--world", type=Path, default=Path("latentworld/worlds/embedded"), help="of guidance and agreement"
     )
     asked = parser.parse_intermixed_args()
+    values = asked.weights or ([0.0, 0.01, 0.03] if asked.what == "smooth" else [2.0])
     if asked.what not in ("guidance", "agreement"):  # samples take all there are
         torch.set_num_threads(1)
     if asked.what in ("guidance", "agreement"):
-        if not all(math.isfinite(value) and value >= 1 for value in asked.weights):
+        if not all(math.isfinite(value) and value >= 1 for value in values):
             parser.error("guidance is a number from 1 on")
         try:
-            (guided if asked.what == "guidance" else agreement)(asked.world, asked.weights)
+            (guided if asked.what == "guidance" else agreement)(asked.world, values)
         except FoundryError as error:
             raise SystemExit(f"error: {error}") from None
     elif asked.what == "shapes":
@@ -190,7 +190,7 @@ def main() -> None:
     elif asked.what == "teacher":
         teacher(asked.cast)
     else:
-        smooth(asked.cast, asked.weights, asked.steps)
+        smooth(asked.cast, values, asked.steps)
 
 
 if __name__ == "__main__":

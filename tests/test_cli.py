@@ -7,6 +7,7 @@ import os
 import shlex
 import subprocess
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -18,6 +19,7 @@ from installation.film import again
 from installation.frames import develop
 from installation.rig import open_studio
 from latentworld import preset, walks, worlds
+from latentworld.errors import PresetError
 from latentworld.preset import Preset
 
 SMALL = ["--set", "decoder.height=32", "--set", "decoder.width=32", "--set", "decoder.steps=5"]
@@ -220,6 +222,20 @@ def test_a_film_takes_its_prompt_as_a_still_does(run, monkeypatch: pytest.Monkey
     said = ("--prompt", 'a "quoted" cat = [sea]', "--set", "prompt.negative=fog")
     assert run("film", "neutral", "-o", tmp_path / "film", *said)[0] == 0
     assert (asked[0].prompt.positive, asked[0].prompt.negative) == ('a "quoted" cat = [sea]', "fog")
+
+
+@pytest.mark.parametrize("command", [("plan",), ("atlas", "survey"), ("atlas", "zoom")])
+def test_what_begins_at_a_preset_takes_a_prompt(command, run, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:  # type: ignore[no-untyped-def]
+    asked: list[str] = []
+
+    def load(name: str, overrides: Sequence[str] = ()) -> Preset:
+        asked.extend(overrides)
+        raise PresetError("enough was seen")
+
+    monkeypatch.setattr(preset, "load", load)
+    code, _, err = run(*command, "neutral", "-o", tmp_path / "out", "--prompt", "a cat", "--negative", "fog")
+    assert (code, asked) == (1, ['prompt.positive="a cat"', 'prompt.negative="fog"'])
+    assert "enough was seen" in err
 
 
 def test_a_fault_of_ours_keeps_its_traceback(run, monkeypatch: pytest.MonkeyPatch) -> None:  # type: ignore[no-untyped-def]

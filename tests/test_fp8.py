@@ -81,7 +81,9 @@ def test_one_copy_serves_all_shapes_and_what_has_no_layer_for_it_is_itself(every
         ({"dtype": "float16"}, "wants decoder.dtype = 'bfloat16'"),
     ],
 )
-def test_where_it_cannot_be_it_is_refused(change: dict[str, str], told: str) -> None:
+def test_where_it_cannot_be_it_is_refused(change: dict[str, str], told: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    if change:
+        monkeypatch.setattr(fp8, "_multiplies", lambda device: True)
     given = {"dtype": "bfloat16"} | change
     settings = DecoderSettings("scout", 1, precision="fp8", engine="compile", **given)  # type: ignore[arg-type]
     with pytest.raises(PresetError, match=told):
@@ -91,6 +93,7 @@ def test_where_it_cannot_be_it_is_refused(change: dict[str, str], told: str) -> 
 def test_without_its_library_it_says_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
     find: Callable[[str], object] = importlib.util.find_spec
     monkeypatch.setattr(importlib.util, "find_spec", lambda name: None if name == "torchao" else find(name))
+    monkeypatch.setattr(fp8, "_multiplies", lambda device: True)
     with pytest.raises(PresetError, match=r"wants torchao: .*fp8"):
         fp8.check("cuda", "bfloat16")
 

@@ -10,12 +10,14 @@ import typer
 
 from installation.cli.consoles import Telling, on_stderr
 from installation.cli.film import watching
-from installation.cli.presets import Override, PresetName
+from installation.cli.presets import Negative, Override, Positive, PresetName, prompted
 
 
 def plan(
     preset: PresetName,
     output: Annotated[Path, typer.Option("-o", "--output", help="The plan, a text file such as piece.plan.")],
+    prompt: Positive = None,
+    negative: Negative = None,
     set_: Override = None,
     decoder: Annotated[
         Literal["scout", "faithful"], typer.Option("--decoder", help="What looks for the way.")
@@ -36,7 +38,7 @@ def plan(
     from installation.cli.progress import Speaker
     from latentworld import preset as presets
 
-    journey = presets.load(preset, set_ or [])
+    journey = presets.load(preset, prompted(prompt, negative) + (set_ or []))
     console = on_stderr()
     if dry_run:
         from installation.cli.estimates import tell_plan

@@ -6,6 +6,7 @@ import json
 import re
 import sys
 import textwrap
+from collections.abc import Mapping
 from typing import Annotated
 
 import typer
@@ -19,7 +20,9 @@ Positive = Annotated[
     str | None,
     typer.Option("--prompt", help="What the picture should be; (words:1.3) weigh more, [words] less, BREAK parts."),
 ]
-Negative = Annotated[str | None, typer.Option("--negative", help="What it should not be.")]
+Negative = Annotated[
+    str | None, typer.Option("--negative", help="What it should not be, in place of the preset's or world's.")
+]
 Override = Annotated[
     list[str] | None,
     typer.Option(
@@ -32,11 +35,15 @@ LONGEST = 110  # characters of what a preset shows, in the list
 app = typer.Typer(cls=Group, help="List presets, show and check them, explain their keys.", invoke_without_command=True)
 
 
-def prompted(positive: str | None, negative: str | None) -> list[str]:
-    """Overrides of a prompt, as --set would write them; what is None is left as it is."""
-    asked = {"prompt.positive": positive, "prompt.negative": negative}
+def overriding(asked: Mapping[str, object]) -> list[str]:
+    """Values of a preset's keys as --set would write them; what is None is left as the preset has it."""
     # JSON strings, numbers and lists are TOML too, so that a prompt may hold quotes and equals signs
-    return [f"{key}={json.dumps(text)}" for key, text in asked.items() if text is not None]
+    return [f"{key}={json.dumps(value)}" for key, value in asked.items() if value is not None]
+
+
+def prompted(positive: str | None, negative: str | None) -> list[str]:
+    """Overrides of a prompt."""
+    return overriding({"prompt.positive": positive, "prompt.negative": negative})
 
 
 def _sentence(description: object) -> str:

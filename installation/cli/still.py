@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import sys
 import warnings
 from collections.abc import Sequence
@@ -16,7 +15,7 @@ import typer
 from installation.cli import completion
 from installation.cli.groups import grouped
 from installation.cli.places import Places, Written
-from installation.cli.presets import Negative, Override, Positive
+from installation.cli.presets import Negative, Override, Positive, overriding
 from installation.cli.progress import speaking
 
 if TYPE_CHECKING:
@@ -106,9 +105,7 @@ def still(
     """
     from latentworld import preset as presets
 
-    chosen = place.keys | decoding.keys | finishing.keys
-    # JSON strings, numbers and lists are TOML too, so that a prompt may hold quotes and equals signs
-    overrides = [f"{key}={json.dumps(value)}" for key, value in chosen.items() if value is not None] + (set_ or [])
+    overrides = overriding(place.keys | decoding.keys | finishing.keys) + (set_ or [])
     finished = any(text.strip().startswith(tuple(f"film.{key}" for key in FINISHING)) for text in overrides)
     if preset is not None and preset.lower().endswith(".png"):
         if places.given:

@@ -25,16 +25,16 @@ _copies: WeakKeyDictionary[nn.Module, nn.Module] = WeakKeyDictionary()
 
 def check(device: str, dtype: str) -> None:
     """Raises PresetError where networks of this dtype cannot be multiplied in fp8 on this device."""
-    if importlib.util.find_spec("torchao") is None:
-        raise PresetError(f"scout_precision = 'fp8' wants torchao: {install('fp8')}, or use 'auto'")
-    if dtype != "bfloat16":
-        raise PresetError(
-            f"scout_precision = 'fp8' with dtype {dtype!r}: each row's own scale wants decoder.dtype = 'bfloat16'"
-        )
     if not _multiplies(torch.device(device)):
         raise PresetError(
             f"scout_precision = 'fp8': {device} does not multiply it (NVIDIA's from Ada and Hopper on do): use 'auto'"
         )
+    if dtype != "bfloat16":
+        raise PresetError(
+            f"scout_precision = 'fp8' with dtype {dtype!r}: each row's own scale wants decoder.dtype = 'bfloat16'"
+        )
+    if importlib.util.find_spec("torchao") is None:
+        raise PresetError(f"scout_precision = 'fp8' wants torchao: {install('fp8')}, or use 'auto'")
 
 
 def eight_bits(module: nn.Module) -> nn.Module:

@@ -80,10 +80,10 @@ def _compile(module: nn.Module, example: tuple[Tensor, ...], path: Path) -> None
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", FutureWarning)  # torch's own of its own (LeafSpec), which nobody here can mend
         made, own = torch.export.export(module, example, strict=False), _tensors(module)
-    others = [name for name, value in made.constants.items() if isinstance(value, Tensor) and name not in own]
-    if others:
-        raise RuntimeError(f"the network has tensors that are no weights: {', '.join(others)}")
-    torch._inductor.aoti_compile_and_package(made, package_path=str(path), inductor_configs=WITHOUT_WEIGHTS)
+        others = [name for name, value in made.constants.items() if isinstance(value, Tensor) and name not in own]
+        if others:
+            raise RuntimeError(f"the network has tensors that are no weights: {', '.join(others)}")
+        torch._inductor.aoti_compile_and_package(made, package_path=str(path), inductor_configs=WITHOUT_WEIGHTS)
 
 
 def _tensors(module: nn.Module) -> dict[str, Tensor]:

@@ -214,8 +214,8 @@ class DecoderSettings:
         if self.precision and self.engine not in MULTIPLIED.get(self.precision, ()):
             by = ", ".join(f"{number!r} by {' or '.join(names)}" for number, names in MULTIPLIED.items())
             raise PresetError(
-                f"precision = {self.precision!r} with engine {self.engine!r}: other numbers than the networks' are "
-                f"{by}; leave it at 'auto' or 'float32'"
+                f"scout_precision = {self.precision!r} with engine {self.engine!r}: other numbers than the networks' "
+                f"are {by}; leave it at 'auto' or 'float32'"
             )
         if self.kind not in get_args(Kind):
             raise PresetError(f"decoder = {self.kind!r}: use one of {', '.join(get_args(Kind))}")

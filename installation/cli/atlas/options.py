@@ -10,6 +10,7 @@ from typing import Annotated, TypeVar
 
 import typer
 
+from installation.cli.presets import Negative, Positive, prompted
 from latentworld.errors import AtlasError
 
 Number = TypeVar("Number", int, float)
@@ -26,11 +27,18 @@ DEFAULT = "neutral"
 
 @dataclass(frozen=True)
 class Decoding:
-    """How places are decoded."""
+    """What places are decoded into, and how."""
 
+    prompt: Positive = None
+    negative: Negative = None
     radius: Annotated[float, Option(help="Factor of the shell.")] = 1.0
     scout: Annotated[bool, Option("--scout", help="Decode with the few-step scout.")] = False
     thumb: Thumb = 64
+
+    @property
+    def overrides(self) -> list[str]:
+        """Of a preset's prompt."""
+        return prompted(self.prompt, self.negative)
 
 
 @dataclass(frozen=True)

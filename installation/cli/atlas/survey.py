@@ -89,7 +89,7 @@ def survey(
     need("zarr")
     sampling = area.sampling
     chosen = labels.chosen
-    journey = presets.load(preset, set_ or [])
+    journey = presets.load(preset, decoding.overrides + (set_ or []))
     console, thumb, scout = on_stderr(), decoding.thumb, decoding.scout
     with ending(lambda: stopped(output)), Speaker(console, "loading the world") as speaker:
         from installation import rig

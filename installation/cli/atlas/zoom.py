@@ -71,9 +71,9 @@ def zoom(
 
         where = None if begin.atlas is None else SurveyFolder.at(begin.atlas)
         if preset is None and where is not None:
-            journey = preset_of(where, set_ or [])
+            journey = preset_of(where, decoding.overrides + (set_ or []))
         else:
-            journey = presets.load(preset or DEFAULT, set_ or [])
+            journey = presets.load(preset or DEFAULT, decoding.overrides + (set_ or []))
         claims.enter_context(zooms.prepared(output, fall.seconds, overwrite))
         start = zoom_start.window(where, begin.rift, intervals, rows, columns, fall.factor)
         studio = rig.open_studio(journey)
