@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import os
 import shutil
 import warnings
 from collections.abc import Callable, Iterator
@@ -21,6 +22,7 @@ from installation.render.builder import Order
 from installation.render.process import LIVE, in_time
 from latentworld.decoding import Cached, engines, faithful_decoder, torch_engines
 from latentworld.device import choose
+from latentworld.disk import cache_folder
 from latentworld.errors import EngineFailed, Notice, OutOfMemory
 from latentworld.preset import Preset
 
@@ -78,9 +80,11 @@ def test_what_was_compiled_is_kept_and_made_anew_for_another_version(
 ) -> None:
     from torch._dynamo.utils import counters
     from torch._inductor import codecache
+    from torch._inductor.runtime import cache_dir_utils
 
     monkeypatch.setenv("LATENTWORLD_CACHE", str(tmp_path))
-    monkeypatch.delenv("TORCHINDUCTOR_CACHE_DIR", raising=False)
+    # as torch itself sets it where its compiler was imported before
+    monkeypatch.setenv("TORCHINDUCTOR_CACHE_DIR", cache_dir_utils.default_cache_dir())
     module, z = _layer(), latents(2)
 
     def built() -> tuple[int, int]:
@@ -94,6 +98,15 @@ def test_what_was_compiled_is_kept_and_made_anew_for_another_version(
     assert built() == (1, 0)
     monkeypatch.setattr(codecache, "torch_key", lambda: b"another version")
     assert built() == (0, 1)
+
+
+def test_a_folder_that_was_said_is_torchs(monkeypatch: pytest.MonkeyPatch) -> None:
+    for said, kept in (("/somewhere/else", "/somewhere/else"), (None, str(cache_folder() / "inductor"))):
+        monkeypatch.delenv("TORCHINDUCTOR_CACHE_DIR", raising=False)
+        if said:
+            monkeypatch.setenv("TORCHINDUCTOR_CACHE_DIR", said)
+        torch_engines.keep_what_is_compiled()
+        assert os.environ["TORCHINDUCTOR_CACHE_DIR"] == kept
 
 
 # --- what cannot be built ----------------------------------------------------------------------------------------

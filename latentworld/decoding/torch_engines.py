@@ -17,6 +17,7 @@ from latentworld.errors import EngineFailed
 from latentworld.worlds.steady import steady
 
 Run: TypeAlias = Callable[..., Tensor]
+KEPT = "TORCHINDUCTOR_CACHE_DIR"  # where torch keeps what it compiled
 SHAPES = 64  # of one network that are compiled: a ladder of batches has 10, for each size and length of a text
 
 
@@ -114,4 +115,8 @@ def failing(engine: str) -> Iterator[None]:
 def keep_what_is_compiled() -> None:
     """In our own folder for caches, between runs. Torch names what it keeps by code, versions and card: of another one
     it is made anew."""
-    os.environ.setdefault("TORCHINDUCTOR_CACHE_DIR", str(cache_folder() / "inductor"))
+    from torch._inductor.runtime.cache_dir_utils import default_cache_dir
+
+    usual = default_cache_dir()  # which torch itself writes into the environment as soon as its compiler is imported
+    if os.environ.get(KEPT, usual) == usual:
+        os.environ[KEPT] = str(cache_folder() / "inductor")
