@@ -49,6 +49,17 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return out
 
 
+def test_a_survey_writes_over_no_preset_of_somebody_else(run, tmp_path: Path) -> None:  # type: ignore[no-untyped-def]
+    (tmp_path / "preset.toml").write_text("title = 'mine'\n")
+    code, _, err = run("atlas", "survey", "neutral", "-o", tmp_path, "--size", "4x4", "--no-plots", *SMALL)
+    assert (code, "preset.toml is of no atlas and would be replaced: move it, or choose another folder" in err) == (
+        1,
+        True,
+    )
+    assert [path.name for path in tmp_path.iterdir()] == ["preset.toml"]
+    assert (tmp_path / "preset.toml").read_text() == "title = 'mine'\n"
+
+
 def test_a_survey_leaves_store_preset_preview_pictures_and_page(made: Path) -> None:
     assert len(reader.read(made / "atlas.zarr")) == 144
     assert preset.load(made / "preset.toml").analytic.modes == 8

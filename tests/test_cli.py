@@ -238,6 +238,25 @@ def test_what_begins_at_a_preset_takes_a_prompt(command, run, monkeypatch: pytes
     assert "enough was seen" in err
 
 
+@pytest.mark.parametrize(
+    "command", [("film",), ("plan",), ("atlas", "survey"), ("atlas", "zoom"), ("still", "--at", "0,0")]
+)
+def test_what_is_said_twice_is_refused(command, run, tmp_path: Path) -> None:  # type: ignore[no-untyped-def]
+    twice = ("--negative", "fog", "--set", "prompt.negative = 'rain'")
+    code, _, err = run(*command, "neutral", "-o", tmp_path / "out", *twice)
+    assert code == 2
+    assert "prompt.negative is said twice, by an option of its own and by --set: leave one out" in " ".join(err.split())
+    assert not (tmp_path / "out").exists()
+
+
+@pytest.mark.parametrize("command", ["film", "plan"])
+def test_a_prompt_that_nothing_hears_is_told(command: str, run, tmp_path: Path) -> None:  # type: ignore[no-untyped-def]
+    line = (command, "analytic", "-o", tmp_path / "out", "--dry-run")
+    code, _, err = run(*line, "--prompt", "a cat")
+    assert (code, "prompt.positive: nothing to the analytic decoder, left out" in err) == (0, True)
+    assert "nothing to" not in run(*line)[2]
+
+
 def test_a_fault_of_ours_keeps_its_traceback(run, monkeypatch: pytest.MonkeyPatch) -> None:  # type: ignore[no-untyped-def]
     def broken() -> None:
         raise ZeroDivisionError

@@ -18,6 +18,7 @@ from pathlib import Path
 
 from latentworld.atlas.chunks import STORE
 from latentworld.atlas.reader import Reader
+from latentworld.disk import writing
 from latentworld.errors import AtlasError
 from latentworld.preset import Preset, load
 
@@ -43,6 +44,13 @@ class SurveyFolder:
     def preset(self) -> Path:
         """What decoded it."""
         return self.path / "preset.toml"
+
+    def claim(self) -> None:
+        """Make the folder, or go on in it. Raises AtlasError where another's preset.toml would be written over."""
+        if self.preset.exists() and not self.store.exists():
+            raise AtlasError(f"{self.preset} is of no atlas and would be replaced: move it, or choose another folder")
+        with writing(self.path):
+            self.path.mkdir(parents=True, exist_ok=True)
 
     @property
     def preview(self) -> Path:

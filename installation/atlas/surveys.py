@@ -16,7 +16,6 @@ from installation.studio import Studio
 from latentworld.atlas import settings, store, survey
 from latentworld.atlas.progress import ProgressPicture
 from latentworld.atlas.sampling import Adaptive, Globe, Window
-from latentworld.disk import writing
 from latentworld.preset import dump
 
 
@@ -44,8 +43,7 @@ def begin(
         layout=studio.preset.plane.layout,
         thumb=thumb,
     )
-    with writing(out.path):
-        out.path.mkdir(parents=True, exist_ok=True)
+    out.claim()
     now = datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds")
     opened = store.resume_or_create(out.store, begun_with, studio.plane, settings.provenance(now))
     try:

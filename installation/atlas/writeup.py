@@ -19,7 +19,6 @@ from latentworld.atlas import folder as folders
 from latentworld.atlas import phases, reader, settings
 from latentworld.atlas.types import Atlas, Phases
 from latentworld.decoding import Decoder, Profile
-from latentworld.disk import writing
 from latentworld.errors import AtlasMismatch
 from latentworld.preset import dump, load
 
@@ -85,8 +84,7 @@ def imported(
     eye = ClipEye(clip or "embedded")
     studio = None if preset is None else rig.open_studio(load(preset))
     plane = None if studio is None else studio.plane
-    with writing(out.path):
-        out.path.mkdir(parents=True, exist_ok=True)
+    out.claim()
     now = datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds")
     folders.import_into(out.store, pictures, eye, settings.provenance(now), plane, thumb, clip=clip or "embedded")
     if studio is not None:

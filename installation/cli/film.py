@@ -16,7 +16,7 @@ import typer
 from installation.cli import completion
 from installation.cli.consoles import Telling, on_stderr, say_last
 from installation.cli.help import Group
-from installation.cli.presets import Negative, Override, Positive, prompted
+from installation.cli.presets import Negative, Override, Positive, heard, prompted
 from installation.cli.tables import AsJson, give_json
 from latentworld.errors import PresetError
 
@@ -89,7 +89,7 @@ def film(
     `film status DIR` says how far one is, `film verify DIR` whether it is whole.
     """
     console = on_stderr()
-    journey, played = _chosen(preset, like, take, prompted(prompt, negative) + (set_ or []), as_recorded, console)
+    journey, played = _chosen(preset, like, take, prompted(prompt, negative, set_), as_recorded, console)
     if workers is not None and ray is None:
         raise typer.BadParameter("--workers are Ray's: give --ray auto, local or an address too")
     if ray is not None and (take is None or as_recorded or preview):
@@ -281,10 +281,10 @@ def _chosen(
     start = _like(like, take) if like else presets.load(preset) if preset and take else None
     if take is not None:
         played = _played(take, start, overrides, as_recorded, console)
-        return played.preset, played
+        return heard(played.preset, overrides), played
     if start is None:
-        return presets.load(preset or "", overrides), None
-    return presets.parse(start.model_dump(mode="json", exclude_none=True), overrides), None
+        return heard(presets.load(preset or "", overrides), overrides), None
+    return heard(presets.parse(start.model_dump(mode="json", exclude_none=True), overrides), overrides), None
 
 
 def _like(film: Path, take: Path | None) -> Preset:

@@ -10,7 +10,7 @@ import typer
 
 from installation.cli.consoles import Telling, on_stderr
 from installation.cli.film import watching
-from installation.cli.presets import Negative, Override, Positive, PresetName, prompted
+from installation.cli.presets import Negative, Override, Positive, PresetName, heard, prompted
 
 
 def plan(
@@ -38,7 +38,8 @@ def plan(
     from installation.cli.progress import Speaker
     from latentworld import preset as presets
 
-    journey = presets.load(preset, prompted(prompt, negative) + (set_ or []))
+    overrides = prompted(prompt, negative, set_)
+    journey = heard(presets.load(preset, overrides), overrides)
     console = on_stderr()
     if dry_run:
         from installation.cli.estimates import tell_plan

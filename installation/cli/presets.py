@@ -6,8 +6,9 @@ import json
 import re
 import sys
 import textwrap
-from collections.abc import Mapping
-from typing import Annotated
+import warnings
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -15,6 +16,9 @@ from installation.cli import completion
 from installation.cli.help import Group
 from installation.cli.tables import AsJson, Column, show_table
 from installation.terminal import give
+
+if TYPE_CHECKING:
+    from latentworld.preset import Preset
 
 Positive = Annotated[
     str | None,
@@ -35,15 +39,42 @@ LONGEST = 110  # characters of what a preset shows, in the list
 app = typer.Typer(cls=Group, help="List presets, show and check them, explain their keys.", invoke_without_command=True)
 
 
-def overriding(asked: Mapping[str, object]) -> list[str]:
-    """Values of a preset's keys as --set would write them; what is None is left as the preset has it."""
+def overriding(asked: Mapping[str, object], also: Sequence[str] | None = None) -> list[str]:
+    """Values of a preset's keys as --set would write them, None being as the preset has it, and what --set says itself.
+
+    Raises typer.BadParameter for a key that both name.
+    """
+    given = {key: value for key, value in asked.items() if value is not None}
+    if twice := [key for key in keys_of(also or ()) if key in given]:
+        raise typer.BadParameter(f"{twice[0]} is said twice, by an option of its own and by --set: leave one out")
     # JSON strings, numbers and lists are TOML too, so that a prompt may hold quotes and equals signs
-    return [f"{key}={json.dumps(value)}" for key, value in asked.items() if value is not None]
+    return [*(f"{key}={json.dumps(value)}" for key, value in given.items()), *(also or ())]
 
 
-def prompted(positive: str | None, negative: str | None) -> list[str]:
-    """Overrides of a prompt."""
-    return overriding({"prompt.positive": positive, "prompt.negative": negative})
+def keys_of(overrides: Sequence[str]) -> list[str]:
+    """What each of them is of."""
+    return [text.partition("=")[0].strip() for text in overrides]
+
+
+def prompted(positive: str | None, negative: str | None, also: Sequence[str] | None = None) -> list[str]:
+    """Overrides of a prompt, and what --set says. Raises typer.BadParameter for a part that both say."""
+    return overriding({"prompt.positive": positive, "prompt.negative": negative}, also)
+
+
+def heard(journey: Preset, overrides: Sequence[str]) -> Preset:
+    """The preset; a line for a prompt that was asked for where nothing hears it."""
+    if journey.decoder.kind == "analytic":
+        tell_idle([key for key in keys_of(overrides) if key.startswith("prompt.")], "the analytic decoder")
+    return journey
+
+
+def tell_idle(keys: Sequence[str], what: str) -> None:
+    """A line for keys that mean nothing to what is made."""
+    from latentworld.errors import Notice
+
+    if keys:
+        text = f"{', '.join(dict.fromkeys(keys))}: nothing to {what}, left out"
+        warnings.warn(text, Notice, stacklevel=3)
 
 
 def _sentence(description: object) -> str:

@@ -15,7 +15,7 @@ import typer
 from installation.cli import completion
 from installation.cli.groups import grouped
 from installation.cli.places import Places, Written
-from installation.cli.presets import Negative, Override, Positive, overriding
+from installation.cli.presets import Negative, Override, Positive, keys_of, overriding, tell_idle
 from installation.cli.progress import speaking
 
 if TYPE_CHECKING:
@@ -105,7 +105,7 @@ def still(
     """
     from latentworld import preset as presets
 
-    overrides = overriding(place.keys | decoding.keys | finishing.keys) + (set_ or [])
+    overrides = overriding(place.keys | decoding.keys | finishing.keys, set_)
     finished = any(text.strip().startswith(tuple(f"film.{key}" for key in FINISHING)) for text in overrides)
     if preset is not None and preset.lower().endswith(".png"):
         if places.given:
@@ -152,14 +152,12 @@ def _name(number: int, place: Written) -> str:
 
 def _tell(journey: Preset, overrides: Sequence[str]) -> None:
     """No setting that is named here is passed over in silence: what a still does not heed is a line."""
-    keys = [text.partition("=")[0].strip() for text in overrides]
+    keys = keys_of(overrides)
     heeded = {*HEEDED, *(f"film.{key}" for key in (*FINISHING, "private"))}
     idle = [key for key in keys if key not in heeded and key.partition(".")[0] not in HEEDED]
     if journey.decoder.kind == "analytic":
         idle += [key for key in keys if key.startswith(("prompt.", "world.")) or key == "decoder.guidance"]
-    if idle:
-        what = "the analytic decoder" if journey.decoder.kind == "analytic" else "a still"
-        _note(f"{', '.join(dict.fromkeys(idle))}: nothing to {what}, left out")
+    tell_idle(idle, "the analytic decoder" if journey.decoder.kind == "analytic" else "a still")
 
 
 def _note(text: str) -> None:

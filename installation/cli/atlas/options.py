@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, TypeVar
@@ -35,10 +35,9 @@ class Decoding:
     scout: Annotated[bool, Option("--scout", help="Decode with the few-step scout.")] = False
     thumb: Thumb = 64
 
-    @property
-    def overrides(self) -> list[str]:
-        """Of a preset's prompt."""
-        return prompted(self.prompt, self.negative)
+    def overrides(self, also: Sequence[str] | None) -> list[str]:
+        """Of a preset's prompt, and what --set says. Raises typer.BadParameter for a part that both say."""
+        return prompted(self.prompt, self.negative, also)
 
 
 @dataclass(frozen=True)

@@ -13,7 +13,7 @@ from installation.cli.atlas.report import counting, stopped, table, tell
 from installation.cli.consoles import on_stderr
 from installation.cli.groups import grouped
 from installation.cli.interrupt import ending
-from installation.cli.presets import Override
+from installation.cli.presets import Override, heard
 from installation.cli.progress import Speaker
 from installation.cli.tables import AsJson, give_json
 
@@ -89,7 +89,7 @@ def survey(
     need("zarr")
     sampling = area.sampling
     chosen = labels.chosen
-    journey = presets.load(preset, decoding.overrides + (set_ or []))
+    journey = heard(presets.load(preset, overrides := decoding.overrides(set_)), overrides)
     console, thumb, scout = on_stderr(), decoding.thumb, decoding.scout
     with ending(lambda: stopped(output)), Speaker(console, "loading the world") as speaker:
         from installation import rig

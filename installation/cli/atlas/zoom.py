@@ -14,7 +14,7 @@ from installation.cli import completion
 from installation.cli.atlas.options import DEFAULT, Decoding, Dpi, Interval, Option, pair, spans
 from installation.cli.groups import grouped
 from installation.cli.interrupt import again, ending
-from installation.cli.presets import Override
+from installation.cli.presets import Override, heard
 from installation.cli.progress import speaking
 
 
@@ -62,7 +62,7 @@ def zoom(
     need("matplotlib")
     rows, columns = pair(begin.size, "x", int, "--size", "24x24")
     follow = None if begin.at is None else pair(begin.at, ",", float, "--at", "0.25,0.5")
-    intervals = spans(begin.alpha, begin.beta)
+    intervals, overrides = spans(begin.alpha, begin.beta), decoding.overrides(set_)
     told = speaking("loading the world")
     with ending(lambda: f"interrupted, no zoom was kept: to begin anew, {again()}"), ExitStack() as claims, told:
         from installation import rig
@@ -71,9 +71,9 @@ def zoom(
 
         where = None if begin.atlas is None else SurveyFolder.at(begin.atlas)
         if preset is None and where is not None:
-            journey = preset_of(where, decoding.overrides + (set_ or []))
+            journey = heard(preset_of(where, overrides), overrides)
         else:
-            journey = presets.load(preset or DEFAULT, decoding.overrides + (set_ or []))
+            journey = heard(presets.load(preset or DEFAULT, overrides), overrides)
         claims.enter_context(zooms.prepared(output, fall.seconds, overwrite))
         start = zoom_start.window(where, begin.rift, intervals, rows, columns, fall.factor)
         studio = rig.open_studio(journey)
