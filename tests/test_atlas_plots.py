@@ -131,6 +131,21 @@ def test_the_mosaic_shows_every_picture_upright_in_its_cell() -> None:
     np.testing.assert_array_equal(picture[-24:, 24:48, :3], atlas.thumbs[12])
 
 
+def test_of_cells_too_small_to_see_the_middle_one_stands_for_its_neighbours() -> None:
+    atlas = window().atlas
+    assert [cells.every(atlas, side) for side in (12 * 24, 12 * 20, 12 * 19, 12 * 7)] == [1, 1, 2, 3]
+    picture = cells.mosaic(atlas, side=12 * 7)
+    assert picture.shape == (84, 84, 4)
+    assert (picture[..., 3] == 255).all()
+    shown = Image.fromarray(np.asarray(atlas.thumbs[4 * 12 + 1])).resize((21, 21), Image.Resampling.LANCZOS, None, 3.0)
+    np.testing.assert_array_equal(picture[-21:, 21:42, :3], shown)  # of rows 3 to 5 and columns 0 to 2
+    unfinished = part(atlas, np.flatnonzero((atlas.lattice[:, 0] < 4) & (atlas.lattice[:, 1] != 1)))
+    seen = cells.mosaic(unfinished, side=12 * 7)[..., 3] == 255
+    assert seen[:, :42].all()
+    assert not seen[:, 42:].any()
+    assert cells.every(refined().atlas, 64) == 1
+
+
 def test_finer_cells_lie_on_coarser_ones_and_every_place_owns_its_node() -> None:
     atlas = refined().atlas
     owned = cells.owners(atlas)

@@ -6,6 +6,8 @@ the labels speak of alpha and beta, so a window of 1e-12 is drawn as sharply as 
 
 from __future__ import annotations
 
+import math
+from collections.abc import Iterator
 from typing import cast
 
 import numpy as np
@@ -17,6 +19,8 @@ from latentworld.atlas.sampling import Adaptive, Globe, Window
 from latentworld.atlas.types import Atlas
 from latentworld.errors import AtlasError
 from latentworld.extras import need
+
+VISIBLE = 20.0  # pixels of a picture's edge below which nothing is recognised
 
 
 def flat(atlas: Atlas) -> Window | Adaptive:
@@ -80,17 +84,49 @@ def owners(atlas: Atlas, most: int = 2048) -> Integers:
 
 
 def mosaic(atlas: Atlas, side: int = 2000) -> Rgba:
-    """Every picture in its cell [height, width, 4], clear where nothing was seen, about `side` pixels."""
+    """Every picture in its cell [height, width, 4], clear where nothing was seen, about `side` pixels; of a window
+    whose cells are too small to see a picture in, as many as can be seen (`every`)."""
     window = flat(atlas)
-    scale = min(atlas.thumbs.shape[2], max(side / max(window.rows, window.columns), 1.0))
+    scale, step = _scale(atlas, side), every(atlas, side)
     canvas = Image.new("RGBA", (round(window.rows * scale), round(window.columns * scale)))
-    box = boxes(atlas, scale)
-    for index in np.argsort(atlas.level, kind="stable"):
-        left, top, right, bottom = box[index].tolist()
+    for index, (left, top, right, bottom) in _blocks(atlas, scale, step) if step > 1 else _cells(atlas, scale):
         if right > left and bottom > top:
             picture = Image.fromarray(np.asarray(atlas.thumbs[int(index)]))
             canvas.paste(picture.resize((right - left, bottom - top), Image.Resampling.LANCZOS, None, 3.0), (left, top))
     return np.asarray(canvas)
+
+
+def every(atlas: Atlas, side: int = 2000) -> int:
+    """How many places of a window, each way, one picture of its mosaic stands for, so that it has VISIBLE pixels or the
+    thumbnail's own; 1 where all are drawn, as they are of a refined survey, whose small cells lie on larger ones."""
+    if isinstance(flat(atlas), Adaptive):
+        return 1
+    return math.ceil(min(VISIBLE, atlas.thumbs.shape[2]) / _scale(atlas, side))
+
+
+def _scale(atlas: Atlas, side: int) -> float:
+    """Pixels of a lattice unit, at most those of a thumbnail."""
+    window = flat(atlas)
+    return min(atlas.thumbs.shape[2], max(side / max(window.rows, window.columns), 1.0))
+
+
+def _cells(atlas: Atlas, scale: float) -> Iterator[tuple[int, list[int]]]:
+    """Places and their boxes in pixels, coarse ones first."""
+    box = boxes(atlas, scale)
+    for index in np.argsort(atlas.level, kind="stable"):
+        yield int(index), box[index].tolist()
+
+
+def _blocks(atlas: Atlas, scale: float, step: int) -> Iterator[tuple[int, list[int]]]:
+    """Of every step x step places the one that is nearest to their middle, and their box in pixels."""
+    block, within = np.divmod(atlas.lattice, step)
+    away = np.abs(within - step // 2).sum(axis=1)
+    height = round(flat(atlas).columns * scale)
+    order = np.lexsort((away, block[:, 1], block[:, 0]))
+    _, first = np.unique(block[order], axis=0, return_index=True)
+    for index in order[first]:
+        low, high = np.round(block[index] * step * scale), np.round((block[index] + 1) * step * scale)
+        yield int(index), [int(low[0]), int(height - high[1]), int(high[0]), int(height - low[1])]
 
 
 def spread(values: ArrayLike, owned: Integers) -> Array:

@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from latentworld.arrays import Array, Integers, Rgba
-from latentworld.atlas.plots.cells import flat, mosaic, owners, smoothed, spacing, spread
+from latentworld.atlas.plots.cells import every, flat, mosaic, owners, smoothed, spacing, spread
 from latentworld.atlas.plots.style import caption, rate_bar
 from latentworld.atlas.types import Atlas
 from latentworld.drawing.style import axes_at, glow, inscribe, number, scale, sheet
@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 SIDE = 7.6  # inches of a map's longer side
+FINE = 2600  # pixels of the pictures of a grid, which has nothing else to show
 _THIN = 8.0  # a window this much longer than wide is squeezed rather than drawn to scale
 
 
@@ -134,14 +135,15 @@ def floor_rate(atlas: Atlas) -> float | None:
 
 
 def grid(atlas: Atlas, title: str = "", paper: Paper = DARK) -> Figure:
-    """Every picture in its cell; row and column indices above and to the right, alpha and beta below and to the left.
+    """Every picture in its cell, or as many as can be seen; row and column indices above and to the right, alpha and
+    beta below and to the left.
 
     Raises AtlasError for a survey of the globe.
     """
     width, height = size(atlas, 8.4)
     with sheet(width + 1.75, height + 2.35, paper) as figure:
         axes = axes_at(figure, 0.85, 0.95, width, height)
-        paint(axes, atlas, mosaic(atlas, 2600), "antialiased")
+        paint(axes, atlas, mosaic(atlas, FINE), "antialiased")
         _frame(axes, atlas, paper)
         above, beside = axes.secondary_xaxis("top"), axes.secondary_yaxis("right")
         sides = ((axes.xaxis, above.xaxis, "row", width), (axes.yaxis, beside.yaxis, "column", height))
@@ -151,7 +153,9 @@ def grid(atlas: Atlas, title: str = "", paper: Paper = DARK) -> Figure:
             other.spines[:].set_visible(False)
             other.tick_params(length=0, pad=3)
         axes.tick_params(length=2)
-        inscribe(figure, title, subtitle(atlas), caption(atlas), paper, 0.85)
+        step = every(atlas, FINE)
+        words = f"    one picture of {step} × {step} places" if step > 1 else ""
+        inscribe(figure, title, f"{subtitle(atlas)}{words}", caption(atlas), paper, 0.85)
     return figure
 
 
