@@ -19,6 +19,7 @@ from standins.stores import surveyed
 from latentworld import globe, walks
 from latentworld.atlas import corridor, field, geodesic, ground, leg, mesh, metric, paced, tour
 from latentworld.atlas.geodesic import Density, Fisher, Meaning
+from latentworld.atlas.ground import Ground
 from latentworld.atlas.leg import Country
 from latentworld.atlas.logz import LogZ
 from latentworld.atlas.reader import Reader
@@ -80,6 +81,23 @@ def test_gradients_are_exact_through_the_metric_itself(kind: str) -> None:
         moved[index] = step
         numeric[index] = (energy(way + moved)[0] - energy(way - moved)[0]) / (2 * step)
     np.testing.assert_allclose(exact, numeric, atol=1e-6 * np.abs(exact).max())
+
+
+def test_no_piece_leaps_over_what_is_narrow() -> None:
+    """A wall of three cells that sinks to nothing: a way between ends that miss it costs what it crosses, and goes
+    round, and is as long as it says."""
+    x, y = np.meshgrid(np.arange(61.0), np.arange(61.0), indexing="ij")
+    wall = 6 * np.exp(-(((x - 33) / 1.5) ** 2)) * np.clip(1 - y / 45, 0, None)
+    spline = ground._spline([np.arange(61.0)] * 2, np.stack([0.02 * x, 0.02 * y, wall], axis=-1))
+    chart = ground.Chart(np.eye(3), np.zeros(2), np.full(2, 60.0))
+    energy = Meaning(Ground(chart, spline), 1e-6)
+    line = np.stack([np.linspace(0, 60, 11), np.full(11, 30.0)], axis=1)
+    assert np.ptp(spline(line)[:, 2]) < 0.2 < 1.9 < np.ptp(spline(leg._finely(line))[:, 2])
+    assert 2 * energy(line)[0] > energy.length(leg._finely(line)) ** 2
+    way = geodesic.relax(energy, line, chart)
+    assert way[:, 1].max() > 43
+    assert 0.95 < np.sqrt(2 * energy(way)[0]) / energy.length(leg._finely(way)) < 1.05
+    assert energy.length(leg._finely(way)) < 0.4 * energy.length(leg._finely(line))
 
 
 @settings(max_examples=40, deadline=None)

@@ -29,6 +29,7 @@ from latentworld.errors import AtlasError
 from latentworld.extras import need
 
 PIECES = 40  # of a way
+WITHIN = 4  # 8 finds ways no shorter, in twice the time
 SHORT = 0.01  # weight of the way's own evenness, against what the features change along the straight way
 WALL = 1e3  # by which it costs to leave the chart, against the energy of the straight way
 STRONGEST = 50.0  # of a density
@@ -44,19 +45,23 @@ class Energy(Protocol):
 @dataclass(frozen=True, eq=False)
 class Meaning:
     """By features that change as little as they may; `even` a unit of the chart squared is added to the metric, so that
-    where nothing changes the way is straight."""
+    where nothing changes the way is straight. They are looked at WITHIN times in each piece: where only the pieces'
+    ends count, ways of least energy leap what is steep and narrow (once decoded some are longer than the straight
+    line; on a 245 x 245 survey three of twelve)."""
 
     ground: Ground
     even: float
 
     def __call__(self, way: Plot) -> tuple[float, Plot]:
+        between = _between(len(way) - 1, WITHIN)
+        way = between @ way
         count = len(way) - 1
         value, along = self.ground(way)
         step, moved = np.diff(value, axis=0), np.diff(way, axis=0)
         energy = count / 2 * float((step**2).sum() + self.even * (moved**2).sum())
         by_value = count * (np.pad(step, ((1, 0), (0, 0))) - np.pad(step, ((0, 1), (0, 0))))
         by_place = self.even * count * (np.pad(moved, ((1, 0), (0, 0))) - np.pad(moved, ((0, 1), (0, 0))))
-        return energy, np.einsum("nf,nfa->na", by_value, along) + by_place
+        return energy, between.T @ (np.einsum("nf,nfa->na", by_value, along) + by_place)
 
     def length(self, way: Plot) -> float:
         """Its length through the features."""
@@ -181,6 +186,13 @@ def relax(energy: Energy, way: Plot, chart: Chart, tolerance: float = 1e-11) -> 
     made = np.clip(placed(found.x), chart.low, chart.high)
     made[[0, -1]] = way[[0, -1]]
     return made if energy(made)[0] <= first else way
+
+
+@lru_cache(maxsize=8)
+def _between(count: int, parts: int) -> Float64[Reals, "m n"]:
+    """What takes the ends of count pieces to places that part each evenly [parts * count + 1, count + 1]."""
+    at = np.arange(parts * count + 1)[:, None] / parts
+    return np.maximum(0.0, 1.0 - np.abs(at - np.arange(count + 1)))
 
 
 @lru_cache(maxsize=8)

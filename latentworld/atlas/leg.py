@@ -141,7 +141,7 @@ def between(country: Country, begin: Unit, end: Unit, before: Units | None = Non
     if before is not None:
         starts.append(geodesic.evenly(chart.place(before)[0], pieces))
     relaxed = [geodesic.relax(energy, start, chart) for start in starts]
-    way = min(relaxed, key=lambda found: energy(found)[0])
+    way = min(relaxed, key=lambda found: energy.length(_finely(found)))
     length, against = (energy.length(_finely(found)) for found in (way, line))
     if not length < (1 - BETTER) * against or not _seen(country, chart, way):
         return Leg(chart.unit(line)[0], against, against, True)
