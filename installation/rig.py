@@ -223,8 +223,8 @@ def _diffusion(preset: Preset) -> Studio:
     preset = _resolved(preset, own, world.card)
     main = world_decoder(world, settings)
     scout = main if spec.kind == "scout" else main.variant(own["scout"])
-    # OpenVINO pays for the eye too; the GPU engines are for the denoiser's many calls
-    engine = "openvino" if settings.engine == "openvino" else "eager"
+    # OpenVINO pays for the eye too; the GPU engines are for the denoiser's many calls, but that which is for launches
+    engine = {"openvino": "openvino", "whole": "graphs"}.get(settings.engine, "eager")
     eye = clip_eye(preset.eye.clip, world, batch=settings.batch, engine=engine)
     seer = eye_of(eye.source, eye.digest)
     return Studio(preset, world.digest, plane, main, scout, eye, seer, _prompt(preset), own, own["scout"], main)

@@ -20,7 +20,7 @@ DEVICES = ("auto", "cpu", "cuda", "mps", "xpu")
 COMPILED = 4  # pictures a batch
 NAMES = {"cuda": "CUDA devices", "xpu": "Intel GPUs"}  # of which a machine may have several
 DTYPES = ("auto", "float32", "float16", "bfloat16")
-ENGINES = ("auto", "eager", "compile", "openvino", "graphs", "package")
+ENGINES = ("auto", "eager", "compile", "openvino", "graphs", "whole", "package")
 
 
 @dataclass(frozen=True)
@@ -70,8 +70,8 @@ def choose(
         raise PresetError(f"engine = 'openvino' is not installed: {install('openvino')}, or use 'eager'")
     if engine == "compile" and (lacking := _lacks_to_compile(kind)):
         raise PresetError(f"engine = 'compile' needs {lacking}, which is not found here: install it, or use 'eager'")
-    if engine == "graphs" and kind != "cuda":
-        raise PresetError(f"engine = 'graphs' (CUDA graphs) needs a CUDA device, not {place}: use 'eager'")
+    if engine in ("graphs", "whole") and kind != "cuda":
+        raise PresetError(f"engine = {engine!r} (CUDA graphs) needs a CUDA device, not {place}: use 'eager'")
     if isinstance(batch, str):
         if batch != "auto":
             raise PresetError(f"batch = {batch!r}: give a number of pictures or 'auto'")

@@ -32,7 +32,7 @@ from installation.render.guard import Attentive, Guard, Guarded
 from installation.studio import lookout
 from installation.takes.composed import Blend, Composed
 from latentworld import vertices, walks, worlds
-from latentworld.decoding import Cached, Decoder, Watched, faithful_decoder, scout_decoder
+from latentworld.decoding import Cached, Decoder, Watched, faithful_decoder, scout_decoder, torch_engines
 from latentworld.decoding.hold import Hold
 from latentworld.decoding.samplers import SAMPLERS
 from latentworld.decoding.settings import HoldSettings
@@ -222,6 +222,37 @@ def test_several_batches_of_a_tick_come_down_together(there: Accelerator) -> Non
     there.count()
     assert len(ours.seen(places(ours.plane, 5)).pictures) == 5
     assert (there.down, there.up) == (1, 3)
+
+
+def test_a_picture_that_is_one_graph_needs_nothing_of_the_processor(
+    there: Accelerator, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What a capture forbids: within it nothing goes up or down, and nobody waits."""
+    counted = []
+
+    def captured(call: Callable[..., Tensor], example: tuple[Tensor, ...], engine: str) -> Callable[..., Tensor]:
+        with there.lax():
+            call(*example)  # warms up, as a capture wants it
+
+        def run(*inputs: Tensor) -> Tensor:
+            there.count()
+            made = call(*inputs)
+            counted.append(there.count())
+            return made
+
+        return run
+
+    monkeypatch.setattr(torch_engines, "captured", captured)
+    decoder = faithful("sd", str(DEVICE)).variant(replace(faithful("sd", str(DEVICE)).settings, engine="whole"))
+    with there.lax():
+        decoder.fit(PROMPT)
+    ours = scene(decoder, str(DEVICE))
+    with there.lax():
+        ours.seen(places(ours.plane))
+    seen = ours.seen(places(ours.plane, 5, at=0.5))
+    assert set(counted) == {(0, 0, 0)}
+    other = scene(faithful("sd")).seen(places(ours.plane, 5, at=0.5))
+    assert np.abs(seen.pictures.astype(int) - other.pictures.astype(int)).max() <= 1
 
 
 @pytest.mark.parametrize("name", ["student", "lcm", "tcd", "sana-sprint"])

@@ -109,6 +109,55 @@ def test_a_folder_that_was_said_is_torchs(monkeypatch: pytest.MonkeyPatch) -> No
         assert os.environ["TORCHINDUCTOR_CACHE_DIR"] == kept
 
 
+# --- a whole picture in one graph --------------------------------------------------------------------------------
+
+
+def traced(call: engines.Run, example: tuple[Tensor, ...], engine: str = "graphs") -> engines.Run:
+    """As a CUDA graph is: what torch was asked for once, with the numbers that Python knew then; no Python after."""
+    from torch.fx.experimental.proxy_tensor import make_fx
+
+    with torch.no_grad():
+        call(*example)
+        graph = make_fx(call, _error_on_data_dependent_ops=False)(*example)  # times of a schedule are read
+    return lambda *inputs: graph(*inputs)
+
+
+@pytest.mark.parametrize("sampler", ["ddim", "euler", "dpmpp_2m", "lcm", "tcd"])
+def test_a_whole_picture_is_one_graph_of_latents_and_text(sampler: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    calls: list[int] = []
+    monkeypatch.setattr(torch_engines, "captured", lambda *given: calls.append(1) or traced(*given))
+    plain = faithful_decoder(world(), steps=3, guidance=4.0, batch=2)
+    usual = plain.variant(replace(plain.settings, sampler=sampler))
+    whole = usual.variant(replace(usual.settings, engine="whole"))
+    assert not whole.fits(PROMPT)
+    whole.fit(PROMPT)
+    assert (whole.warm, whole.fits(PROMPT), calls) == (True, True, [1])
+    steps: list[int] = []
+    for prompt in (PROMPT, replace(PROMPT, positive="the sea")):
+        z = latents(3, seed=len(calls) + len(steps))
+        seen = whole(z, prompt, lambda done, total: steps.append(done) or True)
+        assert torch.allclose(seen, usual(z, prompt), atol=1e-5)
+        assert torch.equal(seen[:1], whole(z[:1], prompt))
+    assert steps == [1, 2, 3, 4, 5, 6] * 2  # two batches of three steps
+    assert (calls, whole.profile.engine) == ([1], "whole")
+
+
+def test_another_weight_is_another_graph(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(torch_engines, "captured", traced)
+    whole = faithful_decoder(world(), steps=2, guidance=4.0, batch=1, engine="whole")
+    other = whole.variant(replace(whole.settings, guidance=2.0))
+    assert not torch.equal(whole(latents(1), PROMPT), other(latents(1), PROMPT))
+    usual = faithful_decoder(world(), steps=2, guidance=2.0, batch=1)
+    assert torch.allclose(other(latents(1), PROMPT), usual(latents(1), PROMPT), atol=1e-5)
+
+
+def test_where_nothing_is_captured_a_whole_picture_is_made_by_eager() -> None:
+    whole = faithful_decoder(replace(world()), steps=2, guidance=4.0, batch=2, engine="whole")
+    with pytest.warns(Notice, match="'whole' does not work here .*'eager' from now on"):
+        pictures = whole(latents(2), PROMPT)
+    assert torch.equal(pictures, faithful_decoder(world(), steps=2, guidance=4.0, batch=2)(latents(2), PROMPT))
+
+
 # --- what cannot be built ----------------------------------------------------------------------------------------
 
 

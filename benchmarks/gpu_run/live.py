@@ -35,6 +35,12 @@ def run(bench: Bench) -> None:
         for name in ("denoiser", "decoder", "CLIP", "bytes and copy, pinned", "floats, pageable"):
             make = partial(stage, bench, engines[1], steps, batch, name)
             bench.record.try_row(STAGES, name, f"{engines[1]}, {steps} steps, batch {batch}", make)
+    if "graphs" in engines:
+        for steps, batch in LIVE:
+            how = f"whole, {steps} steps, batch {batch}"
+            bench.record.try_row(
+                SECTION, "as it is shown", how, partial(shown, bench, "whole", steps, batch), needs=5.0
+            )
     for engine in engines[2:]:
         make = partial(shown, bench, engine, 1, 1)
         bench.record.try_row(SECTION, "as it is shown", f"{engine}, 1 steps, batch 1", make, needs=70.0)

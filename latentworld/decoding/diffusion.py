@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 
 import torch
 from torch import Tensor
 
-from latentworld.decoding import batches, engines, foresight
+from latentworld.decoding import batches, engines, foresight, torch_engines
 from latentworld.decoding.decoder import Progress, Watch
 from latentworld.decoding.foresight import check_engine, check_hold, check_start, check_steps, times_from
 from latentworld.decoding.guidance import rescaled
@@ -65,7 +65,7 @@ class Diffusion:
             loras=self.recipe.loras,
         )
         self._networks, self._build = networks, build
-        self.device, self._dtype = world.device, world.dtype
+        self.device, self._dtype, self._pace = world.device, world.dtype, Pace(world.device)
         self._run_by("eager" if settings.engine in networks.failed else settings.engine)
         self._times: dict[tuple[float, torch.dtype], Tensor] = {}
 
@@ -126,7 +126,7 @@ class Diffusion:
     @property
     def warm(self) -> bool:
         """Whether its engines are built: the next call only computes."""
-        return self._running.warm(self.rows)
+        return self._running.warm(self.rows) if self._whole is None else self._whole.warm
 
     def has(self, settings: DecoderSettings) -> bool:
         """As the contract has it."""
@@ -134,20 +134,27 @@ class Diffusion:
 
     def fits(self, prompt: Prompt) -> bool:
         """As the contract has it: engines of fixed shapes are built for each length of texts."""
-        return self._denoise.follows or self._denoise.knows(self._tried(prompt))
+        run = self._denoise if self._whole is None else self._whole
+        return run.follows or run.knows(self._tried(prompt))
 
     def fit(self, prompt: Prompt) -> None:
         """As the contract has it."""
         try:
-            self._denoise(*self._tried(prompt))
+            self._fit(prompt)
         except EngineFailed as error:
             self._fall_back(error)
-            self._denoise(*self._tried(prompt))
+            self._fit(prompt)
+
+    def _fit(self, prompt: Prompt) -> None:
+        run = self._denoise if self._whole is None else self._whole
+        run(*self._tried(prompt))
 
     def _tried(self, prompt: Prompt) -> tuple[Tensor, ...]:
-        """What the denoiser is given of a prompt, with no noise at all."""
-        rows = torch.zeros(self.settings.batch, *self.shape, device=self.device, dtype=self._dtype)
-        return rows, self._told(self.scheduler.timesteps[0]), *self.conditioning(prompt)
+        """What the denoiser is given of a prompt, or the whole picture is made of, with no noise at all."""
+        rows = torch.zeros(self.settings.batch, *self.shape, device=self.device)
+        if self._whole is not None:
+            return rows, *self.conditioning(prompt)
+        return rows.to(self._dtype), self._told(self.scheduler.timesteps[0]), *self.conditioning(prompt)
 
     @property
     def _denoise(self) -> Shaped:
@@ -172,7 +179,7 @@ class Diffusion:
         progress, conditioning = Progress(watch, total), self.conditioning(prompt)
 
         def sampled(piece: Tensor) -> Tensor:
-            return landed(self._sample(self._laid(piece), conditioning, progress, self._held(piece)))[0]
+            return landed(self._sample(self._laid(piece), conditioning, self._paced(progress), self._held(piece)))[0]
 
         made = batches.in_batches(latents.float(), self.settings.batch, sampled)
         return torch.empty(0, *self.shape) if made is None else made
@@ -231,7 +238,32 @@ class Diffusion:
 
     def _picture(self, start: Tensor, conditioning: Conditioning, progress: Progress) -> Tensor:
         """A batch from start latents on the CPU to pictures on the device, where nobody has looked at them yet."""
-        return self._painted(self._sample(self._laid(start), conditioning, progress, self._held(start)))
+        laid, held = self._laid(start), self._held(start)
+        if self._whole is None or held is not None:
+            return self._painted(self._sample(laid, conditioning, self._paced(progress), held))
+        made = self._whole(laid, *conditioning)
+        self._pace.step()  # of batches here: within one there is nothing to wait for
+        for _ in range(self.calls):
+            progress.step()
+        return made
+
+    def _paced(self, progress: Progress) -> Callable[[], None]:
+        """What is done after each step: the device is waited for, the watcher asked."""
+        pace = Pace(self.device)
+
+        def stepped() -> None:
+            pace.step()
+            progress.step()
+
+        return stepped
+
+    def _captured(self, example: tuple[Tensor, ...]) -> engines.Run:
+        """All steps and the painting of start latents on the device, in one graph."""
+
+        def pictures(laid: Tensor, *conditioning: Tensor) -> Tensor:
+            return self._painted(self._sample(laid, conditioning, lambda: None, None))
+
+        return torch_engines.captured(pictures, example, "whole")
 
     def begin(self) -> Scheduler:
         """The scheduler at its first step. Times stay on the CPU: coefficients are looked up without waiting for the
@@ -252,15 +284,17 @@ class Diffusion:
         alone = step(scheduler, towards, time, sample, sample)
         return alone, step(self.begin(), guided, time, sample, sample)
 
-    def _sample(self, start: Tensor, conditioning: Conditioning, progress: Progress, held: HeldRows | None) -> Tensor:
-        """x_T to x_0, both `[b, C, H, W]` float32: cast for the UNet only, never between steps."""
-        scheduler, step, pace = self.begin(), self._sampler.step, Pace(self.device)
+    def _sample(
+        self, start: Tensor, conditioning: Conditioning, stepped: Callable[[], None], held: HeldRows | None
+    ) -> Tensor:
+        """x_T to x_0, both `[b, C, H, W]` float32: cast for the UNet only, never between steps; `stepped` is called
+        after each."""
+        scheduler, step = self.begin(), self._sampler.step
         sample: Tensor = start * self._timetable.first
         for number, time in enumerate(self._timetable.times):
             sample = step(scheduler, self.predict(sample, time, conditioning, held), time, sample, start)
             sample = self._corrected(sample, number, held)
-            pace.step()
-            progress.step()
+            stepped()
         return sample
 
     def _laid(self, start: Tensor) -> Tensor:
@@ -317,7 +351,10 @@ class Diffusion:
         self._run_by("eager")
 
     def _run_by(self, engine: str) -> None:
-        self._running = Running.of(self.recipe, self.settings, engine, self._build)
+        networks = "eager" if engine == "whole" else engine
+        self._running = Running.of(self.recipe, self.settings, networks, self._build)
+        # of this decoder alone: steps, guidance and sampler are in it
+        self._whole = Shaped(self._captured, follows=False) if engine == "whole" else None
         if engine != self.profile.engine:
             made_of = versions(self.profile.device, engine)
             self.profile = replace(self.profile, engine=engine, precision="", versions=made_of)

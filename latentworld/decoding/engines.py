@@ -6,6 +6,7 @@ compile    torch.compile: 1.2x on two cores at batch 8, after a minute of compil
 openvino   float32, static shapes, converted once and cached; 1.3x to 1.5x on two cores. An optional dependency;
            `openvino/bfloat16` multiplies half as many bits: a scout's, where a processor can
 graphs     CUDA graphs: no launch overhead; pays at small batches
+whole      CUDA graphs of whole pictures, all steps and the decoder in one: a decoder's (`Diffusion`), no module's
 package    compiled ahead of time and kept without weights: a later start waits for no compiler
 ========== =====================================================================================================
 """

@@ -108,7 +108,7 @@ class DecoderSpec(BaseModel):
         "numbers that networks calculate in; auto: float16 on CUDA, else float32. Half precision raises the floor of "
         "a rate",
     )
-    engine: Literal["auto", "eager", "openvino", "compile", "graphs", "package"] = keyed(
+    engine: Literal["auto", "eager", "openvino", "compile", "graphs", "whole", "package"] = keyed(
         "auto",
         "what runs the networks; auto: the fastest that is installed. Pictures differ by rounding alone",
     )

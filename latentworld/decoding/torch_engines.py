@@ -72,11 +72,11 @@ def graphs(module: nn.Module, example: tuple[Tensor, ...], key: str) -> Run:
     return captured(run, example)
 
 
-def captured(call: Run, example: tuple[Tensor, ...]) -> Run:
-    """A call for these shapes, captured in a CUDA graph. Raises EngineFailed."""
+def captured(call: Run, example: tuple[Tensor, ...], engine: str = "graphs") -> Run:
+    """A call for these shapes, captured in a CUDA graph. Raises EngineFailed, which names the engine."""
     held = tuple(channels_last(tensor.clone()) for tensor in example)
     device = held[0].device  # streams and graphs are of the current device, which is the first one unless said
-    with failing("graphs"), torch.no_grad(), torch.cuda.device(device):
+    with failing(engine), torch.no_grad(), torch.cuda.device(device):
         side = torch.cuda.Stream(device)  # type: ignore[no-untyped-call]  # warm up on a side stream, as capture wants it
         side.wait_stream(torch.cuda.current_stream(device))
         with torch.cuda.stream(side):
