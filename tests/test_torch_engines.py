@@ -23,7 +23,7 @@ from installation.render.process import LIVE, in_time
 from latentworld.decoding import Cached, engines, faithful_decoder, torch_engines
 from latentworld.device import choose
 from latentworld.disk import cache_folder
-from latentworld.errors import EngineFailed, Notice, OutOfMemory
+from latentworld.errors import EngineFailed, Notice, OutOfMemory, PresetError
 from latentworld.preset import Preset
 
 pytestmark = [
@@ -48,6 +48,12 @@ def test_auto_captures_few_pictures_and_compiles_more(monkeypatch: pytest.Monkey
     found.clear()
     assert choose(batch=8).engine == "graphs"  # nothing to compile with
     assert choose(batch=8, engine="eager").engine == "eager"
+
+
+@pytest.mark.parametrize("engine", ["graphs", "whole"])
+def test_what_is_captured_needs_a_card(engine: str) -> None:
+    with pytest.raises(PresetError, match=f"engine = '{engine}' .* needs a CUDA device, not cpu: use 'eager'"):
+        choose("cpu", engine=engine)
 
 
 # --- compiling ---------------------------------------------------------------------------------------------------
@@ -122,7 +128,7 @@ def traced(call: engines.Run, example: tuple[Tensor, ...], engine: str = "graphs
     return lambda *inputs: graph(*inputs)
 
 
-@pytest.mark.parametrize("sampler", ["ddim", "euler", "dpmpp_2m", "lcm", "tcd"])
+@pytest.mark.parametrize("sampler", ["ddim", "euler", "dpmpp_2m", "unipc", "lcm", "tcd"])
 def test_a_whole_picture_is_one_graph_of_latents_and_text(sampler: str, monkeypatch: pytest.MonkeyPatch) -> None:
     calls: list[int] = []
     monkeypatch.setattr(torch_engines, "captured", lambda *given: calls.append(1) or traced(*given))
