@@ -13,6 +13,7 @@ import argparse
 import statistics
 import time
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 import torch
@@ -20,7 +21,7 @@ from common import show
 from torch import Tensor
 
 from latentworld import worlds
-from latentworld.decoding import faithful_decoder, scout_decoder
+from latentworld.decoding import engines, faithful_decoder, scout_decoder
 from latentworld.prompts import Prompt
 from latentworld.vision import clip_eye
 from latentworld.worlds import World
@@ -55,6 +56,9 @@ def ours(world: World, latents: Tensor, prompt: Prompt, asked: argparse.Namespac
             eye = clip_eye(None, world, batch=asked.batch, engine=engine)
         look: Callable[[Tensor], Tensor] = (lambda pictures: pictures) if eye is None else eye
         contest[f"scout to CLIP, {engine}"] = lambda decoder=scout, see=look: see(decoder(latents, prompt))
+        if engine == "openvino" and engines.has_bfloat16():  # as a show has it
+            coarse = scout.variant(replace(scout.settings, precision="bfloat16"))
+            contest["the same in bfloat16"] = lambda decoder=coarse, see=look: see(decoder(latents, prompt))
     return contest
 
 
