@@ -249,6 +249,21 @@ def test_what_is_said_twice_is_refused(command, run, tmp_path: Path) -> None:  #
     assert not (tmp_path / "out").exists()
 
 
+@pytest.mark.parametrize(
+    "command",
+    [
+        ("new", "OUT", "--walk", "orbit", "--set", "walk.kind='line'"),
+        ("vertices", "from-picture", "a.png", "-o", "OUT", "--steps", "3", "--set", "decoder.steps=4"),
+        ("prospect", "neutral", "-o", "OUT", "--prompt", "a cat", "--set", "prompt.positive='a dog'"),
+    ],
+)
+def test_so_it_is_by_whatever_option(command, run, tmp_path: Path) -> None:  # type: ignore[no-untyped-def]
+    out = tmp_path / "out.toml"
+    code, _, err = run(*(out if part == "OUT" else part for part in command))
+    assert (code, "is said twice" in err) == (2, True)
+    assert not out.exists()
+
+
 @pytest.mark.parametrize("command", ["film", "plan"])
 def test_a_prompt_that_nothing_hears_is_told(command: str, run, tmp_path: Path) -> None:  # type: ignore[no-untyped-def]
     line = (command, "analytic", "-o", tmp_path / "out", "--dry-run")

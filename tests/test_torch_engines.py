@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import contextlib
+import gc
 import os
 import shutil
 import warnings
+import weakref
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -155,6 +157,21 @@ def test_another_weight_is_another_graph(monkeypatch: pytest.MonkeyPatch) -> Non
     assert not torch.equal(whole(latents(1), PROMPT), other(latents(1), PROMPT))
     usual = faithful_decoder(world(), steps=2, guidance=2.0, batch=1)
     assert torch.allclose(other(latents(1), PROMPT), usual(latents(1), PROMPT), atol=1e-5)
+
+
+def test_a_graph_goes_with_its_decoder(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A show makes a decoder a weight: a card's memory must not wait until cycles are collected."""
+    monkeypatch.setattr(torch_engines, "captured", lambda call, example, engine: lambda *inputs: torch.rand(1, 3, 8, 8))
+    whole = faithful_decoder(world(), steps=1, guidance=4.0, batch=1, engine="whole")
+    gone = weakref.ref(whole)
+    gc.collect()
+    gc.disable()
+    try:
+        whole.fit(PROMPT)
+        del whole
+        assert gone() is None
+    finally:
+        gc.enable()
 
 
 def test_where_nothing_is_captured_a_whole_picture_is_made_by_eager() -> None:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from installation.cli import completion
-from installation.cli.presets import Override
+from installation.cli.presets import Override, overriding
 
 if TYPE_CHECKING:
     from latentworld.preset import Preset
@@ -50,7 +50,7 @@ def new(
         raise OutputError(f"a preset is a .toml file: {file} should end in .toml")
     if file.exists() and not overwrite:
         raise OutputExists(f"{file} is there already: give --overwrite, or another name")
-    overrides = [*([] if walk is None else [f"walk.kind={walk}"]), *(set_ or [])]
+    overrides = overriding({"walk.kind": walk}, set_)
     head = HEAD.format(schema=LINE, file=shlex.quote(str(file)), name=file.stem)
     text = commented(_like(like, overrides, file.stem), whole=False, head=head)
     with writing(file):

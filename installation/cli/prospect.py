@@ -13,7 +13,7 @@ from installation.cli.atlas.options import DEFAULT, Option
 from installation.cli.consoles import on_stderr
 from installation.cli.groups import grouped
 from installation.cli.interrupt import again, ending
-from installation.cli.presets import Override
+from installation.cli.presets import Override, heard, prompted
 from installation.cli.progress import Speaker
 from latentworld.errors import AtlasError
 
@@ -59,6 +59,7 @@ def prospect(
     need("scipy.spatial")
     if among.prompts is not None and among.prompt is not None:
         raise AtlasError("--prompt and --prompts contradict each other: give one")
+    overrides = prompted(among.prompt, None, set_)
     console = on_stderr()
     with (
         ending(lambda: f"interrupted; what was surveyed is kept, and the same command goes on: {again()}"),
@@ -69,12 +70,10 @@ def prospect(
         from latentworld.cluster.crew import Means
 
         by = weights.read(looks.by, WEIGHTS)
-        journey = presets.load(preset, set_ or [])
+        journey = heard(presets.load(preset, overrides), overrides)
         if among.prompts is not None:
             candidates = scouting.prompts(among.prompts, journey)
         else:
-            if among.prompt is not None:
-                journey = journey.changed(prompt={"positive": among.prompt})
             candidates = scouting.triples(among.count, among.seed)
         means = None if looks.ray is None else Means(looks.ray, looks.workers)
         words = None if looks.words is None else looks.words.split(",")

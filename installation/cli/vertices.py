@@ -11,7 +11,7 @@ import typer
 
 from installation.cli import completion
 from installation.cli.help import Group
-from installation.cli.presets import Override
+from installation.cli.presets import Override, overriding
 from installation.cli.progress import speaking
 
 if TYPE_CHECKING:
@@ -48,7 +48,7 @@ def from_picture(
     """Encode pictures and invert them, so that a film or a show on this plane has them at its vertices."""
     if not 1 <= len(pictures) <= 3:
         raise typer.BadParameter("a plane has three vertices: give one, two or three pictures")
-    overrides = [*(set_ or []), *([] if steps is None else [f"decoder.steps={steps}"])]
+    overrides = overriding({"decoder.steps": steps}, set_)
     seeds = _seeds(vertex or [], len(pictures))
     with speaking("loading the world") as speaker:
         from installation.vertices.command import Wish, make

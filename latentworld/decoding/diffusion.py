@@ -5,6 +5,7 @@ from __future__ import annotations
 import warnings
 from collections.abc import Callable, Iterator
 from dataclasses import replace
+from weakref import WeakMethod
 
 import torch
 from torch import Tensor
@@ -238,9 +239,9 @@ class Diffusion:
 
     def _picture(self, start: Tensor, conditioning: Conditioning, progress: Progress) -> Tensor:
         """A batch from start latents on the CPU to pictures on the device, where nobody has looked at them yet."""
-        laid, held = self._laid(start), self._held(start)
-        if self._whole is None or held is not None:
-            return self._painted(self._sample(laid, conditioning, self._paced(progress), held))
+        laid = self._laid(start)
+        if self._whole is None:
+            return self._painted(self._sample(laid, conditioning, self._paced(progress), self._held(start)))
         made = self._whole(laid, *conditioning)
         self._pace.step()  # of batches here: within one there is nothing to wait for
         for _ in range(self.calls):
@@ -353,8 +354,10 @@ class Diffusion:
     def _run_by(self, engine: str) -> None:
         networks = "eager" if engine == "whole" else engine
         self._running = Running.of(self.recipe, self.settings, networks, self._build)
-        # of this decoder alone: steps, guidance and sampler are in it
-        self._whole = Shaped(self._captured, follows=False) if engine == "whole" else None
+        self._whole: Shaped | None = None  # of this decoder alone: steps, guidance and sampler are in it
+        if engine == "whole" and self._hold is None:  # a hold looks up each row on the processor
+            capture = WeakMethod(self._captured)  # else a card's memory would wait for the collector of cycles
+            self._whole = Shaped(lambda example: capture()(example), follows=False)  # type: ignore[misc]
         if engine != self.profile.engine:
             made_of = versions(self.profile.device, engine)
             self.profile = replace(self.profile, engine=engine, precision="", versions=made_of)

@@ -118,15 +118,18 @@ def _cells(atlas: Atlas, scale: float) -> Iterator[tuple[int, list[int]]]:
 
 
 def _blocks(atlas: Atlas, scale: float, step: int) -> Iterator[tuple[int, list[int]]]:
-    """Of every step x step places the one that is nearest to their middle, and their box in pixels."""
-    block, within = np.divmod(atlas.lattice, step)
-    away = np.abs(within - step // 2).sum(axis=1)
-    height = round(flat(atlas).columns * scale)
+    """Of about step x step places each the one that is nearest to their middle, and their box in pixels."""
+    window = flat(atlas)
+    shape = np.array([window.rows, window.columns])
+    blocks = np.maximum(1, np.round(shape / step)).astype(np.int64)  # as many as fit, all of one size: none is cut
+    block = atlas.lattice * blocks // shape
+    away = np.abs(atlas.lattice + 0.5 - (block + 0.5) * shape / blocks).sum(axis=1)
     order = np.lexsort((away, block[:, 1], block[:, 0]))
     _, first = np.unique(block[order], axis=0, return_index=True)
+    edge, height = shape / blocks * scale, round(window.columns * scale)
     for index in order[first]:
-        low, high = np.round(block[index] * step * scale), np.round((block[index] + 1) * step * scale)
-        yield int(index), [int(low[0]), int(height - high[1]), int(high[0]), int(height - low[1])]
+        low, high = np.round(block[index] * edge).astype(int), np.round((block[index] + 1) * edge).astype(int)
+        yield int(index), [low[0], height - high[1], high[0], height - low[1]]
 
 
 def spread(values: ArrayLike, owned: Integers) -> Array:

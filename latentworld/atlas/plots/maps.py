@@ -154,7 +154,7 @@ def grid(atlas: Atlas, title: str = "", paper: Paper = DARK) -> Figure:
             other.tick_params(length=0, pad=3)
         axes.tick_params(length=2)
         step = every(atlas, FINE)
-        words = f"    one picture of {step} × {step} places" if step > 1 else ""
+        words = f"    one picture of about {step} × {step} places" if step > 1 else ""
         inscribe(figure, title, f"{subtitle(atlas)}{words}", caption(atlas), paper, 0.85)
     return figure
 
