@@ -131,19 +131,25 @@ def test_the_mosaic_shows_every_picture_upright_in_its_cell() -> None:
     np.testing.assert_array_equal(picture[-24:, 24:48, :3], atlas.thumbs[12])
 
 
-def test_of_cells_too_small_to_see_the_middle_one_stands_for_its_neighbours() -> None:
+def test_of_cells_too_small_to_see_the_middle_one_stands_for_its_neighbours(monkeypatch: pytest.MonkeyPatch) -> None:
     atlas = window().atlas
-    assert [cells.every(atlas, side) for side in (12 * 24, 12 * 20, 12 * 19, 12 * 7)] == [1, 1, 2, 3]
+    assert cells.every(atlas) == 1
+    for seen, step in ((12, 1), (11, 2), (6, 2), (4, 3)):
+        monkeypatch.setattr(cells, "SEEN", seen)
+        assert cells.every(atlas) == step
+    assert cells.every(refined().atlas) == 1
     picture = cells.mosaic(atlas, side=12 * 7)
     assert picture.shape == (84, 84, 4)
     assert (picture[..., 3] == 255).all()
     shown = Image.fromarray(np.asarray(atlas.thumbs[4 * 12 + 1])).resize((21, 21), Image.Resampling.LANCZOS, None, 3.0)
     np.testing.assert_array_equal(picture[-21:, 21:42, :3], shown)  # of rows 3 to 5 and columns 0 to 2
     unfinished = part(atlas, np.flatnonzero((atlas.lattice[:, 0] < 4) & (atlas.lattice[:, 1] != 1)))
-    seen = cells.mosaic(unfinished, side=12 * 7)[..., 3] == 255
-    assert seen[:, :42].all()
-    assert not seen[:, 42:].any()
-    assert cells.every(refined().atlas, 64) == 1
+    there = cells.mosaic(unfinished, side=12 * 7)[..., 3] == 255
+    assert there[:, :42].all()
+    assert not there[:, 42:].any()
+    monkeypatch.setattr(cells, "SEEN", 3)  # 12 = 4 x 3; of 5 places each way two and a half: as many as fit, none cut
+    sides = {tuple(np.subtract(box[2:], box[:2])) for _, box in cells._blocks(atlas, 7.0, 5)}
+    assert sides == {(42, 42)}
 
 
 def test_finer_cells_lie_on_coarser_ones_and_every_place_owns_its_node() -> None:

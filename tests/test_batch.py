@@ -367,6 +367,7 @@ def test_what_no_command_takes_is_refused_before_anything_begins(
     ("arguments", "why"),
     [
         (["--matrix", "plane.seeds="], "no values"),
+        (["--matrix", "film.fps=12,24", "--set", "film.fps = 30"], "film.fps is said twice, by --matrix and by --set"),
         (["--matrix", "plane.seeds"], "cannot read the matrix"),
         (["--matrix", "=3"], "cannot read the matrix"),
         (["--matrix", "prompt.guidance=2.5,5"], "did you mean 'decoder.guidance'"),

@@ -16,6 +16,7 @@ from installation.batch.jobs import KINDS, Job, Kind
 from installation.batch.jobs import checked as beside_each_other
 from installation.cli import commands
 from installation.cli.help import Group
+from installation.cli.presets import keys_of
 from latentworld import preset as presets
 from latentworld.errors import BatchError, PresetError
 from latentworld.explain import nearest
@@ -45,10 +46,13 @@ def of_matrix(
     """The jobs of a matrix. options: of the command, as `grid=3x3`. Raises BatchError."""
     if do not in KINDS:
         raise BatchError(f"--do {do}: {nearest(do, KINDS)}")
+    crossed = [crossing.axis(text) for text in axes]
+    if twice := [axis.key for axis in crossed if axis.key in keys_of(overrides)]:
+        raise BatchError(f"{twice[0]} is said twice, by --matrix and by --set: leave one out")
     own = [word for text in options for word in _option(text)]
     own += [word for text in overrides for word in ("--set", text)]
     job = Job(Path(preset).stem, do, preset, tuple(own))
-    return beside_each_other(crossing.crossed(job, [crossing.axis(text) for text in axes]))
+    return beside_each_other(crossing.crossed(job, crossed))
 
 
 def _option(text: str) -> list[str]:

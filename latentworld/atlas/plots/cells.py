@@ -20,7 +20,7 @@ from latentworld.atlas.types import Atlas
 from latentworld.errors import AtlasError
 from latentworld.extras import need
 
-VISIBLE = 20.0  # pixels of a picture's edge below which nothing is recognised
+SEEN = 80  # pictures a side: of a plot at 150 dpi each has 16 pixels, below which nothing is recognised
 
 
 def flat(atlas: Atlas) -> Window | Adaptive:
@@ -87,7 +87,7 @@ def mosaic(atlas: Atlas, side: int = 2000) -> Rgba:
     """Every picture in its cell [height, width, 4], clear where nothing was seen, about `side` pixels; of a window
     whose cells are too small to see a picture in, as many as can be seen (`every`)."""
     window = flat(atlas)
-    scale, step = _scale(atlas, side), every(atlas, side)
+    scale, step = min(atlas.thumbs.shape[2], max(side / max(window.rows, window.columns), 1.0)), every(atlas)
     canvas = Image.new("RGBA", (round(window.rows * scale), round(window.columns * scale)))
     for index, (left, top, right, bottom) in _blocks(atlas, scale, step) if step > 1 else _cells(atlas, scale):
         if right > left and bottom > top:
@@ -96,18 +96,11 @@ def mosaic(atlas: Atlas, side: int = 2000) -> Rgba:
     return np.asarray(canvas)
 
 
-def every(atlas: Atlas, side: int = 2000) -> int:
-    """How many places of a window, each way, one picture of its mosaic stands for, so that it has VISIBLE pixels or the
-    thumbnail's own; 1 where all are drawn, as they are of a refined survey, whose small cells lie on larger ones."""
-    if isinstance(flat(atlas), Adaptive):
-        return 1
-    return math.ceil(min(VISIBLE, atlas.thumbs.shape[2]) / _scale(atlas, side))
-
-
-def _scale(atlas: Atlas, side: int) -> float:
-    """Pixels of a lattice unit, at most those of a thumbnail."""
+def every(atlas: Atlas) -> int:
+    """How many places of a window, each way, one picture of its mosaic stands for, so that it can be seen; 1 where all
+    are drawn, as they are of a refined survey, whose small cells lie on larger ones."""
     window = flat(atlas)
-    return min(atlas.thumbs.shape[2], max(side / max(window.rows, window.columns), 1.0))
+    return 1 if isinstance(window, Adaptive) else math.ceil(max(window.rows, window.columns) / SEEN)
 
 
 def _cells(atlas: Atlas, scale: float) -> Iterator[tuple[int, list[int]]]:

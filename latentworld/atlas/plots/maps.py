@@ -24,7 +24,6 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 SIDE = 7.6  # inches of a map's longer side
-FINE = 2600  # pixels of the pictures of a grid, which has nothing else to show
 _THIN = 8.0  # a window this much longer than wide is squeezed rather than drawn to scale
 
 
@@ -143,7 +142,7 @@ def grid(atlas: Atlas, title: str = "", paper: Paper = DARK) -> Figure:
     width, height = size(atlas, 8.4)
     with sheet(width + 1.75, height + 2.35, paper) as figure:
         axes = axes_at(figure, 0.85, 0.95, width, height)
-        paint(axes, atlas, mosaic(atlas, FINE), "antialiased")
+        paint(axes, atlas, mosaic(atlas, 2600), "antialiased")
         _frame(axes, atlas, paper)
         above, beside = axes.secondary_xaxis("top"), axes.secondary_yaxis("right")
         sides = ((axes.xaxis, above.xaxis, "row", width), (axes.yaxis, beside.yaxis, "column", height))
@@ -153,7 +152,7 @@ def grid(atlas: Atlas, title: str = "", paper: Paper = DARK) -> Figure:
             other.spines[:].set_visible(False)
             other.tick_params(length=0, pad=3)
         axes.tick_params(length=2)
-        step = every(atlas, FINE)
+        step = every(atlas)
         words = f"    one picture of about {step} × {step} places" if step > 1 else ""
         inscribe(figure, title, f"{subtitle(atlas)}{words}", caption(atlas), paper, 0.85)
     return figure
